@@ -1,0 +1,61 @@
+# Everything a newcomer needs is `make demo` and `make test`; Python >= 3.11 and make are assumed.
+# Each public target is documented by the comment after its `##`.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: help setup demo up down status test lint unit generate check-generated lock bench clean
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## .venv/ with everything in it, the `liaison` command included
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=…")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+demo: setup ## the main job, end to end: brand, creators, mediator and operator over gRPC
+	$(BIN)/liaison demo
+
+up: setup ## start the embedded stack and keep it running
+	$(BIN)/liaison up
+
+down: setup ## stop the embedded stack; its data stays in .liaison/
+	$(BIN)/liaison down
+
+status: setup ## what of the embedded stack is running, and where
+	$(BIN)/liaison status
+
+test: setup lint check-generated ## everything CI checks: lint, types, imports, stubs and all tests
+	$(BIN)/python -m tests
+
+unit: setup ## the pure tests only: no server is started
+	$(BIN)/python -m tests tests/unit
+
+lint: setup ## ruff, mypy --strict, import-linter and buf lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m scripts.protos lint
+
+generate: setup ## regenerate gen/ from proto/
+	$(BIN)/python -m scripts.protos generate
+
+check-generated: setup ## fail when gen/ is not what proto/ says
+	$(BIN)/python -m scripts.protos check
+
+lock: setup ## resolve pyproject.toml anew into requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --all-extras --upgrade pyproject.toml -o requirements.lock
+
+bench: setup ## the benchmarks: one JSON object a line
+	$(BIN)/python -m bench
+
+clean: ## remove the virtualenv, the caches and the embedded stack's data
+	rm -rf .venv .liaison .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
