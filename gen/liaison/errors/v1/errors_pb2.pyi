@@ -86,6 +86,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE. The outcome of the call is not known: repeat it with the same `request_id`."""
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 28
     """INTERNAL. A defect of ours; the trace id in the metadata leads to it."""
+    ERROR_REASON_OUTCOME_NOT_ALLOWED: _ErrorReason.ValueType  # 29
+    """FAILED_PRECONDITION. The outcome is not among the dispute's `allowed_outcomes`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The `reason` of the one google.rpc.ErrorInfo in every error's details; its `domain` is
@@ -156,4 +158,6 @@ ERROR_REASON_OUTCOME_UNKNOWN: ErrorReason.ValueType  # 27
 """UNAVAILABLE. The outcome of the call is not known: repeat it with the same `request_id`."""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 28
 """INTERNAL. A defect of ours; the trace id in the metadata leads to it."""
+ERROR_REASON_OUTCOME_NOT_ALLOWED: ErrorReason.ValueType  # 29
+"""FAILED_PRECONDITION. The outcome is not among the dispute's `allowed_outcomes`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

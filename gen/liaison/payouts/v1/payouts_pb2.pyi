@@ -204,8 +204,6 @@ class Payout(_message.Message):
         """The latest attempt failed; the money is still reserved."""
         STATE_RELEASED: Payout._State.ValueType  # 6
         """Not to be paid; the money went back to the brand."""
-        STATE_WAITING_FOR_FUNDS: Payout._State.ValueType  # 7
-        """Waits for the brand's funds."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where the money is."""
@@ -224,8 +222,6 @@ class Payout(_message.Message):
     """The latest attempt failed; the money is still reserved."""
     STATE_RELEASED: Payout.State.ValueType  # 6
     """Not to be paid; the money went back to the brand."""
-    STATE_WAITING_FOR_FUNDS: Payout.State.ValueType  # 7
-    """Waits for the brand's funds."""
 
     NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -676,6 +672,51 @@ class ReleaseRewardResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReleaseRewardResponse: _TypeAlias = ReleaseRewardResponse  # noqa: Y015
+
+@_typing.final
+class ReduceRewardRequest(_message.Message):
+    """Lowers a reward."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payouts/{payout}`."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What is left of it."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReduceRewardRequest: _TypeAlias = ReduceRewardRequest  # noqa: Y015
+
+@_typing.final
+class ReduceRewardResponse(_message.Message):
+    """Nothing to say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReduceRewardResponse: _TypeAlias = ReduceRewardResponse  # noqa: Y015
 
 @_typing.final
 class SendPayoutRequest(_message.Message):

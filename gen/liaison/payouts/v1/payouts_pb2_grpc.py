@@ -75,6 +75,11 @@ class PayoutServiceStub:
                 request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReleaseRewardRequest.SerializeToString,
                 response_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReleaseRewardResponse.FromString,
                 _registered_method=True)
+        self.ReduceReward = channel.unary_unary(
+                '/liaison.payouts.v1.PayoutService/ReduceReward',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReduceRewardRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReduceRewardResponse.FromString,
+                _registered_method=True)
         self.SendPayout = channel.unary_unary(
                 '/liaison.payouts.v1.PayoutService/SendPayout',
                 request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.SendPayoutRequest.SerializeToString,
@@ -149,6 +154,14 @@ class PayoutServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReduceReward(self, request, context):
+        """Lowers a reward that is not under way, as a mediator decided; the rest goes back to the brand.
+        May be repeated. For the platform's workers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SendPayout(self, request, context):
         """Sends one attempt of a payout to the provider, once however often it is called. For the
         platform's workers.
@@ -206,6 +219,11 @@ def add_PayoutServiceServicer_to_server(servicer, server):
                     servicer.ReleaseReward,
                     request_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReleaseRewardRequest.FromString,
                     response_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReleaseRewardResponse.SerializeToString,
+            ),
+            'ReduceReward': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReduceReward,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReduceRewardRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReduceRewardResponse.SerializeToString,
             ),
             'SendPayout': grpc.unary_unary_rpc_method_handler(
                     servicer.SendPayout,
@@ -435,6 +453,33 @@ class PayoutService:
             '/liaison.payouts.v1.PayoutService/ReleaseReward',
             liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReleaseRewardRequest.SerializeToString,
             liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReleaseRewardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReduceReward(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.payouts.v1.PayoutService/ReduceReward',
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReduceRewardRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.ReduceRewardResponse.FromString,
             options,
             channel_credentials,
             insecure,

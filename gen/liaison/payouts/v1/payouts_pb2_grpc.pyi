@@ -53,6 +53,10 @@ class PayoutServiceStub:
     """Gives a reservation that is not needed back to the brand. May be repeated. For the platform's
     workers.
     """
+    ReduceReward: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ReduceRewardRequest, _payouts_pb2.ReduceRewardResponse]
+    """Lowers a reward that is not under way, as a mediator decided; the rest goes back to the brand.
+    May be repeated. For the platform's workers.
+    """
     SendPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.SendPayoutRequest, _payouts_pb2.Payout]
     """Sends one attempt of a payout to the provider, once however often it is called. For the
     platform's workers.
@@ -84,6 +88,10 @@ class PayoutServiceAsyncStub(PayoutServiceStub):
     ReleaseReward: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ReleaseRewardRequest, _payouts_pb2.ReleaseRewardResponse]  # type: ignore[assignment]
     """Gives a reservation that is not needed back to the brand. May be repeated. For the platform's
     workers.
+    """
+    ReduceReward: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ReduceRewardRequest, _payouts_pb2.ReduceRewardResponse]  # type: ignore[assignment]
+    """Lowers a reward that is not under way, as a mediator decided; the rest goes back to the brand.
+    May be repeated. For the platform's workers.
     """
     SendPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.SendPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
     """Sends one attempt of a payout to the provider, once however often it is called. For the
@@ -161,6 +169,16 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_payouts_pb2.ReleaseRewardResponse, _abc.Awaitable[_payouts_pb2.ReleaseRewardResponse]]:
         """Gives a reservation that is not needed back to the brand. May be repeated. For the platform's
         workers.
+        """
+
+    @_abc_1.abstractmethod
+    def ReduceReward(
+        self,
+        request: _payouts_pb2.ReduceRewardRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payouts_pb2.ReduceRewardResponse, _abc.Awaitable[_payouts_pb2.ReduceRewardResponse]]:
+        """Lowers a reward that is not under way, as a mediator decided; the rest goes back to the brand.
+        May be repeated. For the platform's workers.
         """
 
     @_abc_1.abstractmethod

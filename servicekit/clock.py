@@ -1,0 +1,10 @@
+"""The time. Passed in wherever a rule looks at it, so that tests can choose it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

@@ -1,0 +1,150 @@
+"""Command models: what a request must satisfy beyond its proto, as pydantic models.
+
+A command mirrors its request: fields are named as in the proto (by alias where the domain's word
+differs), so that a violation names the path that the caller wrote. Use cases take commands and
+never see a message.
+"""
+
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict
+from pydantic import ValidationError as PydanticValidationError
+from pydantic_core import PydanticCustomError
+
+from servicekit import resource_names
+from servicekit.errors import InvalidArgument, Violation, invalid_fields
+from servicekit.money import NANOS_PER_MINOR, Money
+
+
+class Command(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+
+C = TypeVar("C", bound=Command)
+
+
+def parse(kind: type[C], request: Message) -> C:
+    """`request` as a command.
+
+    Raises:
+        InvalidArgument: every violation at once.
+    """
+    values = MessageToDict(request, preserving_proto_field_name=True)
+    try:
+        return kind.model_validate(values)
+    except PydanticValidationError as error:
+        raise invalid_fields(
+            *(
+                Violation(_path(details["loc"]), details["type"].upper(), details["msg"])
+                for details in error.errors(include_url=False, include_input=False)
+            )
+        ) from None
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    path = ""
+    for step in location:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+    return path
+
+
+def broken(rule: str, description: str) -> PydanticCustomError:
+    """What a validator raises: the rule's id, and what would mend it."""
+    # Braces would be read as placeholders.
+    return PydanticCustomError(rule, "{text}", {"text": description})
+
+
+def resource_id(pattern: str) -> BeforeValidator:
+    """Takes the one id out of a resource name such as `tasks/{task}`."""
+
+    def take(name: object) -> str:
+        try:
+            return resource_names.id_of(pattern, str(name))
+        except InvalidArgument:
+            raise broken("AIP-122", f"Must look like {pattern}") from None
+
+    return BeforeValidator(take)
+
+
+def proto_enum(prefix: str) -> BeforeValidator:
+    """Takes the prefix off a proto enum value's name."""
+    return BeforeValidator(
+        lambda value: value.removeprefix(prefix) if isinstance(value, str) else value
+    )
+
+
+def text(minimum: int, maximum: int, rule: str = "LENGTH") -> AfterValidator:
+    """A text of so many code points, without control characters but line breaks and tabs."""
+
+    def check(value: str) -> str:
+        if not minimum <= len(value) <= maximum:
+            raise broken(rule, f"Must be {minimum} to {maximum} characters, not {len(value)}")
+        if any(ord(character) < 32 and character not in "\n\r\t" for character in value):
+            raise broken("CONTROL_CHARACTERS", "Must not hold control characters")
+        return value
+
+    return AfterValidator(check)
+
+
+def count(minimum: int, maximum: int) -> AfterValidator:
+    """A list of so many different items."""
+
+    def check(value: list[Any]) -> list[Any]:
+        if not minimum <= len(value) <= maximum:
+            raise broken("COUNT", f"Must be {minimum} to {maximum} items, not {len(value)}")
+        if len(set(map(repr, value))) != len(value):
+            raise broken("UNIQUE", "Must not repeat an item")
+        return value
+
+    return AfterValidator(check)
+
+
+def between(minimum: int, maximum: int, rule: str = "RANGE") -> AfterValidator:
+    def check(value: int) -> int:
+        if not minimum <= value <= maximum:
+            raise broken(rule, f"Must be {minimum} to {maximum}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _https(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme != "https" or not parts.hostname or parts.username or len(value) > 2000:
+        raise broken("LINK", "Must be an https link of at most 2000 characters")
+    return value
+
+
+# ISO 4217 currencies that PayPal pays out in, with a minor unit of 1/100: all but HUF, JPY and TWD,
+# for which it takes no decimals (https://developer.paypal.com/api/rest/reference/currency-codes/).
+CURRENCIES = frozenset(
+    "AUD BRL CAD CHF CZK DKK EUR GBP HKD ILS MXN MYR NOK NZD PHP PLN SEK SGD THB USD".split()
+)
+# PayPal takes at most 20,000 USD an item; a deposit may be larger, and must fit a bigint.
+_MAXIMUM_MINOR = 10**12
+
+
+def _currency(value: str) -> str:
+    if value not in CURRENCIES:
+        raise broken("ISO-4217", "Must be a currency that rewards are paid in, such as USD")
+    return value
+
+
+def _positive_money(value: Any) -> Money:
+    currency = _currency(value.get("currency_code", ""))
+    minor, rest = divmod(int(value.get("nanos", 0)), NANOS_PER_MINOR)
+    amount_minor = int(value.get("units", 0)) * 100 + minor
+    if rest:
+        raise broken("MINOR_UNITS", "Must have at most 2 decimal places")
+    if not 0 < amount_minor <= _MAXIMUM_MINOR:
+        raise broken("RANGE", "Must be above zero and at most 10,000,000,000")
+    return Money(currency, amount_minor)
+
+
+Link = Annotated[str, AfterValidator(_https)]
+Currency = Annotated[str, AfterValidator(_currency)]
+PositiveMoney = Annotated[Money, BeforeValidator(_positive_money)]
+Instant = AwareDatetime

@@ -1,0 +1,120 @@
+"""The one seam to Postgres: a pool, transactions that nest by joining, and migrations.
+
+Statements run on the transaction that is open in the calling task, if any, else on a connection of
+their own. Driver errors leave here as ours: a server that is away is UNAVAILABLE, never INTERNAL.
+"""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from importlib.resources import files
+from typing import Any, LiteralString, Self
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from servicekit.errors import Reason, Unavailable
+
+Connection = psycopg.AsyncConnection[DictRow]
+Parameters = Sequence[Any] | dict[str, Any]
+
+_open: ContextVar[Connection | None] = ContextVar("open_transaction", default=None)
+
+
+class Database:
+    """A pool of connections. Open and close it in the event loop that uses it."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            kwargs={"row_factory": dict_row, "autocommit": True},
+            min_size=1,
+            max_size=pool_size,
+            timeout=5.0,  # seconds to wait for a connection, well below any call's deadline
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._pool.open()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Everything inside commits together or not at all. Inside another one it just joins."""
+        if _open.get() is not None:
+            yield
+            return
+        async with self._connection() as connection, connection.transaction():
+            token = _open.set(connection)
+            try:
+                yield
+            finally:
+                _open.reset(token)
+
+    async def fetch_one(self, sql: LiteralString, parameters: Parameters = ()) -> DictRow | None:
+        async with self._connection() as connection:
+            return await (await connection.execute(sql, parameters)).fetchone()
+
+    async def fetch_all(self, sql: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
+        async with self._connection() as connection:
+            return await (await connection.execute(sql, parameters)).fetchall()
+
+    async def execute(self, sql: LiteralString, parameters: Parameters = ()) -> int:
+        """Runs a statement; answers with how many rows it touched."""
+        async with self._connection() as connection:
+            return (await connection.execute(sql, parameters)).rowcount
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        if (joined := _open.get()) is not None:
+            yield joined
+            return
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except (PoolTimeout, psycopg.OperationalError) as error:
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, "The database does not answer"
+            ) from error
+
+    async def migrate(self, package: str) -> None:
+        """Applies `migrations/*.sql` of `package` that were not applied yet, in order of name.
+
+        Several processes may start at once: they take turns.
+
+        Raises:
+            RuntimeError: a migration that was applied has been edited since.
+        """
+        folder = files(package) / "migrations"
+        scripts = sorted(
+            (script for script in folder.iterdir() if script.name.endswith(".sql")),
+            key=lambda script: script.name,
+        )
+        async with self.transaction(), self._connection() as connection:
+            await connection.execute(
+                "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.migration'))"
+            )
+            await connection.execute(
+                "CREATE TABLE IF NOT EXISTS migration ("
+                " name text PRIMARY KEY, sha256 text NOT NULL,"
+                " applied_time timestamptz NOT NULL DEFAULT now())"
+            )
+            rows = await (await connection.execute("SELECT name, sha256 FROM migration")).fetchall()
+            applied = {row["name"]: row["sha256"] for row in rows}
+            for script in scripts:
+                text = script.read_bytes()
+                sha256 = hashlib.sha256(text).hexdigest()
+                if script.name not in applied:
+                    await connection.execute(text)
+                    await connection.execute(
+                        "INSERT INTO migration (name, sha256) VALUES (%s, %s)",
+                        (script.name, sha256),
+                    )
+                elif applied[script.name] != sha256:
+                    raise RuntimeError(f"{package}: {script.name} was edited after it was applied")

@@ -1,0 +1,169 @@
+"""The platform's errors: pure classes with a stable reason, known to no framework.
+
+Each class is one gRPC status code; the errors interceptor turns them into google.rpc.Status, and
+`grpc_client` turns them back, so that an error keeps its reason across any number of hops. The
+reasons are documented in proto/liaison/errors/v1/errors.proto.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import ClassVar
+
+
+class Reason(StrEnum):
+    """The values of liaison.errors.v1.ErrorReason, without their prefix."""
+
+    @staticmethod
+    def _generate_next_value_(name: str, start: int, count: int, last_values: list[str]) -> str:
+        return name
+
+    INVALID_FIELDS = auto()
+    REQUEST_ID_REUSED = auto()
+    CREDENTIALS_MISSING = auto()
+    CREDENTIALS_INVALID = auto()
+    ROLE_NOT_ALLOWED = auto()
+    NOT_YOURS = auto()
+    NOT_FOUND = auto()
+    ALREADY_EXISTS = auto()
+    ALREADY_APPLIED = auto()
+    ILLEGAL_STATE = auto()
+    APPLICATION_DEADLINE_PASSED = auto()
+    CREATOR_NOT_ADMITTED = auto()
+    CREATOR_NOT_ELIGIBLE = auto()
+    SLOTS_EXHAUSTED = auto()
+    INSUFFICIENT_FUNDS = auto()
+    REVISION_LIMIT_REACHED = auto()
+    UNKNOWN_REQUIREMENT = auto()
+    DISPUTE_ALREADY_OPEN = auto()
+    DISPUTE_NOT_ALLOWED = auto()
+    MEDIA_NOT_ACCEPTED = auto()
+    UPLOAD_INCOMPLETE = auto()
+    PAYOUT_ACCOUNT_MISSING = auto()
+    DEPOSIT_REFERENCE_USED = auto()
+    ETAG_MISMATCH = auto()
+    QUOTA_EXCEEDED = auto()
+    DEPENDENCY_UNAVAILABLE = auto()
+    OUTCOME_UNKNOWN = auto()
+    INTERNAL = auto()
+    OUTCOME_NOT_ALLOWED = auto()
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One field that breaks one rule.
+
+    `field` is the path as the caller wrote it (`task.requirements[1].text`); `rule` is a rule id
+    such as R72, or a word such as REQUIRED where the API itself makes the rule.
+    """
+
+    field: str
+    rule: str
+    description: str
+
+
+class LiaisonError(Exception):
+    """An answer that is not the one asked for. `message` may be shown to anyone who may call."""
+
+    code: ClassVar[str]
+    is_retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        metadata: Mapping[str, str] | None = None,
+        violations: Sequence[Violation] = (),
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.metadata = dict(metadata or {})
+        self.violations = tuple(violations)
+
+
+class InvalidArgument(LiaisonError):
+    code = "INVALID_ARGUMENT"
+
+
+class Unauthenticated(LiaisonError):
+    code = "UNAUTHENTICATED"
+
+
+class PermissionDenied(LiaisonError):
+    code = "PERMISSION_DENIED"
+
+
+class NotFound(LiaisonError):
+    code = "NOT_FOUND"
+
+
+class AlreadyExists(LiaisonError):
+    code = "ALREADY_EXISTS"
+
+
+class FailedPrecondition(LiaisonError):
+    code = "FAILED_PRECONDITION"
+
+
+class Aborted(LiaisonError):
+    code = "ABORTED"
+    is_retryable = True
+
+
+class ResourceExhausted(LiaisonError):
+    code = "RESOURCE_EXHAUSTED"
+    is_retryable = True
+
+
+class Unavailable(LiaisonError):
+    code = "UNAVAILABLE"
+    is_retryable = True
+
+
+class Internal(LiaisonError):
+    code = "INTERNAL"
+    is_retryable = True
+
+
+BY_CODE: dict[str, type[LiaisonError]] = {
+    kind.code: kind
+    for kind in (
+        InvalidArgument,
+        Unauthenticated,
+        PermissionDenied,
+        NotFound,
+        AlreadyExists,
+        FailedPrecondition,
+        Aborted,
+        ResourceExhausted,
+        Unavailable,
+        Internal,
+    )
+}
+
+
+def invalid_fields(*violations: Violation) -> InvalidArgument:
+    """All of a request's violations in one error."""
+    fields = ", ".join(violation.field for violation in violations)
+    return InvalidArgument(
+        Reason.INVALID_FIELDS, f"Invalid request: {fields}", violations=violations
+    )
+
+
+def not_yours(name: str) -> PermissionDenied:
+    """For a resource that is somebody else's or absent: the answer must not tell which."""
+    return PermissionDenied(Reason.NOT_YOURS, f"{name} is not yours to see or to change")
+
+
+def not_found(name: str) -> NotFound:
+    return NotFound(Reason.NOT_FOUND, f"{name} does not exist")
+
+
+def illegal_state(name: str, state: str, command: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        Reason.ILLEGAL_STATE,
+        f"{name} is {state}: {command} is not possible now",
+        metadata={"state": state, "command": command},
+    )

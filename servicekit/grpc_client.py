@@ -1,0 +1,129 @@
+"""Channels to our services: credentials, deadlines, retries, and errors with their reasons.
+
+Every method of ours may be repeated (mutations carry a `request_id`), so a channel waits for a
+server that restarts and tries again where a connection broke.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.rpc.error_details_pb2 import BadRequest, ErrorInfo
+from google.rpc.status_pb2 import Status
+from opentelemetry.instrumentation.grpc import aio_client_interceptors
+
+from servicekit.errors import (
+    BY_CODE,
+    Internal,
+    LiaisonError,
+    Reason,
+    Unavailable,
+    Violation,
+)
+from servicekit.settings import ClientSettings
+
+_DETAILS_KEY = "grpc-status-details-bin"
+
+
+def token_from(file: Path) -> Callable[[], str]:
+    """Reads a token file anew whenever it has changed: tokens are rotated in place."""
+    seen: list[Any] = [None, ""]
+
+    def read() -> str:
+        stamp = file.stat().st_mtime_ns
+        if seen[0] != stamp:
+            seen[:] = [stamp, file.read_text().strip()]
+        return str(seen[1])
+
+    return read
+
+
+def open_channel(
+    address: str,
+    token: Callable[[], str],
+    *,
+    ca_file: Path | None = None,
+    timeout_seconds: float = 15.0,
+) -> grpc.aio.Channel:
+    """A channel whose calls raise LiaisonError and end, retries included, in `timeout_seconds`."""
+    method_config = {
+        "name": [{}],
+        "waitForReady": True,
+        "timeout": f"{timeout_seconds}s",
+        "retryPolicy": {
+            "maxAttempts": 5,
+            "initialBackoff": "0.2s",
+            "maxBackoff": "3s",
+            "backoffMultiplier": 2,
+            "retryableStatusCodes": ["UNAVAILABLE"],
+        },
+    }
+    options = [
+        ("grpc.service_config", json.dumps({"methodConfig": [method_config]})),
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 2000),
+    ]
+    interceptors = [*aio_client_interceptors(), _Caller(token)]
+    if ca_file is None:
+        return grpc.aio.insecure_channel(address, options, interceptors=interceptors)
+    credentials = grpc.ssl_channel_credentials(ca_file.read_bytes())
+    return grpc.aio.secure_channel(address, credentials, options, interceptors=interceptors)
+
+
+def service_channel(settings: ClientSettings, address: str) -> grpc.aio.Channel:
+    """A channel from one service to another, in the role of a service."""
+    return open_channel(
+        address, token_from(settings.service_token_file), ca_file=settings.tls_ca_file
+    )
+
+
+class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
+    def __init__(self, token: Callable[[], str]) -> None:
+        self._token = token
+
+    async def intercept_unary_unary(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
+        metadata = grpc.aio.Metadata(*(client_call_details.metadata or ()))
+        metadata["authorization"] = f"Bearer {self._token()}"
+        details = grpc.aio.ClientCallDetails(
+            client_call_details.method,
+            client_call_details.timeout,
+            metadata,
+            client_call_details.credentials,
+            client_call_details.wait_for_ready,
+        )
+        call = await continuation(details, request)
+        try:
+            return await call
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error) from error
+
+
+def from_rpc_error(error: grpc.aio.AioRpcError) -> LiaisonError:
+    """The error as the server raised it; what did not come from a server of ours is UNAVAILABLE
+    when the outcome is open, else INTERNAL."""
+    for key, value in error.trailing_metadata() or ():
+        if key == _DETAILS_KEY:
+            return _from_status(Status.FromString(value), error.code().name)
+    if error.code() is grpc.StatusCode.UNAVAILABLE:
+        return Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "A service does not answer")
+    if error.code() in (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.CANCELLED):
+        return Unavailable(Reason.OUTCOME_UNKNOWN, "A service did not answer in time")
+    return Internal(Reason.INTERNAL, f"{error.code().name}: {error.details()}")
+
+
+def _from_status(status: Status, code: str) -> LiaisonError:
+    reason, metadata, violations = Reason.INTERNAL, {}, []
+    for detail in status.details:
+        info, bad_request = ErrorInfo(), BadRequest()
+        if detail.Unpack(info):
+            reason, metadata = Reason(info.reason), dict(info.metadata)
+        elif detail.Unpack(bad_request):
+            violations = [
+                Violation(violation.field, violation.reason, violation.description)
+                for violation in bad_request.field_violations
+            ]
+    return BY_CODE[code](reason, status.message, metadata=metadata, violations=violations)

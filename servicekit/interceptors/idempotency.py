@@ -1,0 +1,50 @@
+"""Answers a repeated `request_id` with the first answer; see `servicekit.idempotency`."""
+
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from servicekit import idempotency
+from servicekit.auth import current_principal
+from servicekit.database import Database
+from servicekit.errors import LiaisonError
+from servicekit.interceptors.base import Context, Interceptor, Proceed
+from servicekit.rpcs import Repeat, Rpc, Rpcs
+
+
+class IdempotencyInterceptor(Interceptor):
+    def __init__(self, rpcs: Rpcs, database: Database) -> None:
+        super().__init__(rpcs)
+        self._database = database
+
+    async def around(
+        self, rpc: Rpc, request: Message, context: Context, proceed: Proceed
+    ) -> Message:
+        if rpc.repeat is None:
+            return await proceed()
+        request_id = UUID(getattr(request, "request_id"))  # noqa: B009 - Message has no such field
+        key = idempotency.key_of(current_principal().subject, rpc.path, request_id, request)
+        if rpc.repeat is Repeat.IN_WORKFLOW:
+            return await self._answer_by_workflow(rpc, key, proceed)
+        async with self._database.transaction():
+            return await self._answer(rpc, key, proceed)
+
+    async def _answer(self, rpc: Rpc, key: idempotency.Key, proceed: Proceed) -> Message:
+        first = await idempotency.claim(self._database, key)
+        if first is not None:
+            return rpc.response_class.FromString(first)
+        response = await proceed()
+        await idempotency.complete(self._database, key, response)
+        return response
+
+    async def _answer_by_workflow(
+        self, rpc: Rpc, key: idempotency.Key, proceed: Proceed
+    ) -> Message:
+        try:
+            return await self._answer(rpc, key, proceed)
+        except LiaisonError as error:
+            # A refusal changed nothing. Any other end may have: the key stays taken, and who
+            # repeats it reaches the same workflow update.
+            if not error.is_retryable:
+                await idempotency.forget(self._database, key)
+            raise

@@ -1,0 +1,66 @@
+"""Pages (AIP-158): opaque tokens around a keyset, so that a page costs the same anywhere."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from servicekit.errors import Violation, invalid_fields
+
+T = TypeVar("T")
+
+DEFAULT_PAGE_SIZE = 50
+MAXIMUM_PAGE_SIZE = 200
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The last row of a page: rows are ordered by time, then id."""
+
+    time: datetime
+    id: str
+
+
+@dataclass(frozen=True)
+class Page:
+    """Which rows a caller asked for. `query` identifies the filter that a token belongs to."""
+
+    size: int
+    after: Cursor | None
+    query: str
+
+    def token_after(self, rows: Sequence[T], cursor_of: Callable[[T], Cursor]) -> str:
+        """The token of the page after `rows`; empty when `rows` do not fill this one."""
+        if len(rows) < self.size:
+            return ""
+        last = cursor_of(rows[-1])
+        text = json.dumps([self.query, last.time.isoformat(), last.id])
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def page_of(page_size: int, page_token: str, *filters: object) -> Page:
+    """The page that a request asks for; `filters` are what the whole listing is limited to.
+
+    Raises:
+        InvalidArgument: a negative size, or a token that is not from this very listing.
+    """
+    if page_size < 0:
+        raise invalid_fields(Violation("page_size", "AIP-158", "Must not be negative"))
+    size = min(page_size or DEFAULT_PAGE_SIZE, MAXIMUM_PAGE_SIZE)
+    query = hashlib.sha256(repr(filters).encode()).hexdigest()[:16]
+    if not page_token:
+        return Page(size, None, query)
+    try:
+        padded = page_token + "=" * (-len(page_token) % 4)
+        token_query, time, row_id = json.loads(base64.urlsafe_b64decode(padded))
+        cursor = Cursor(datetime.fromisoformat(time), str(row_id))
+    except (ValueError, TypeError):
+        token_query, cursor = None, None
+    if cursor is None or token_query != query:
+        raise invalid_fields(
+            Violation("page_token", "AIP-158", "Must be of this very listing's page before")
+        )
+    return Page(size, cursor, query)

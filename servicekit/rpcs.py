@@ -1,0 +1,76 @@
+"""Access tables: every RPC of a service, who may call it, and how it may be repeated.
+
+A service states one table; an RPC without an entry keeps the server from starting, so access is
+denied by default and nothing is forgotten.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from servicekit.auth import Role
+
+
+class Repeat(Enum):
+    """How a repeated `request_id` gets the first answer (AIP-155)."""
+
+    # The answer is kept by the very transaction that made it true.
+    IN_TRANSACTION = auto()
+    # The command goes to a workflow, which knows the update id; only the body is compared here,
+    # since no transaction may stay open while a workflow thinks.
+    IN_WORKFLOW = auto()
+
+
+@dataclass(frozen=True)
+class Access:
+    """One RPC's entry in an access table."""
+
+    roles: frozenset[Role]
+    repeat: Repeat
+
+
+def allow(*roles: Role, repeat: Repeat = Repeat.IN_TRANSACTION) -> Access:
+    return Access(frozenset(roles), repeat)
+
+
+@dataclass(frozen=True)
+class Rpc:
+    """What the interceptors know of one RPC."""
+
+    path: str
+    roles: frozenset[Role]
+    repeat: Repeat | None
+    response_class: type[Message]
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+Rpcs = Mapping[str, Rpc]
+
+
+def rpcs_of(service: ServiceDescriptor, table: Mapping[str, Access]) -> Rpcs:
+    """The RPCs of `service` by path.
+
+    Raises:
+        ValueError: the table and the service do not name the same methods.
+    """
+    methods: dict[str, MethodDescriptor] = dict(service.methods_by_name)
+    if mismatch := methods.keys() ^ table.keys():
+        raise ValueError(f"access table of {service.full_name}: {sorted(mismatch)}")
+    return {
+        f"/{service.full_name}/{name}": Rpc(
+            path=f"/{service.full_name}/{name}",
+            roles=table[name].roles,
+            repeat=(
+                table[name].repeat if "request_id" in method.input_type.fields_by_name else None
+            ),
+            response_class=GetMessageClass(method.output_type),
+        )
+        for name, method in methods.items()
+    }

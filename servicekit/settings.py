@@ -1,0 +1,78 @@
+"""What a process is told by its environment: the parts that several processes share.
+
+Each service has its own settings class, made of these, and reads the environment nowhere else.
+Secrets may also lie in files named after their variable, in the folder LIAISON_SECRETS_DIR.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _address(value: str) -> str:
+    host, _, port = value.rpartition(":")
+    if not host or not port.isdigit():
+        raise ValueError("must look like host:port")
+    return value
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="LIAISON_", secrets_dir=os.environ.get("LIAISON_SECRETS_DIR"), extra="ignore"
+    )
+
+    otel_service_name: str = Field("liaison", validation_alias="OTEL_SERVICE_NAME")
+    log_level: str = "INFO"
+    metrics_address: Address | None = None
+
+
+class ServerSettings(Settings):
+    """A gRPC server's. The three TLS files go together; without them the server speaks plaintext,
+    which is for loopback only."""
+
+    listen_address: Address
+    auth_jwks_file: Path
+    auth_issuer: str
+    auth_audience: str
+    tls_certificate_file: Path | None = None
+    tls_private_key_file: Path | None = None
+    tls_client_ca_file: Path | None = None
+    # Longer than any call's deadline, shorter than the pod's terminationGracePeriodSeconds.
+    drain_seconds: float = 25.0
+
+
+class DatabaseSettings(Settings):
+    database_url: SecretStr
+    database_pool_size: int = 10
+
+
+class ClientSettings(Settings):
+    """For calling the other services."""
+
+    service_token_file: Path
+    tls_ca_file: Path | None = None
+    creators_address: Address = "127.0.0.1:50051"
+    tasks_address: Address = "127.0.0.1:50052"
+    media_address: Address = "127.0.0.1:50053"
+    payouts_address: Address = "127.0.0.1:50054"
+    disputes_address: Address = "127.0.0.1:50055"
+    notifications_address: Address = "127.0.0.1:50056"
+
+
+class TemporalSettings(Settings):
+    temporal_address: Address = Field("127.0.0.1:7233", validation_alias="TEMPORAL_ADDRESS")
+    temporal_namespace: str = Field("default", validation_alias="TEMPORAL_NAMESPACE")
+
+
+class ObjectStoreSettings(Settings):
+    object_store_endpoint: Address
+    object_store_access_key: SecretStr
+    object_store_secret_key: SecretStr
+    object_store_region: str = "us-east-1"
+    object_store_tls: bool = True

@@ -1,0 +1,103 @@
+"""Traces, metrics and logs of a process, started once.
+
+Traces go to OTEL_EXPORTER_OTLP_ENDPOINT when it is set; metrics are served at /metrics; logs are
+JSON lines on standard error that carry the trace id.
+"""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.util.types import AttributeValue
+from prometheus_client import start_http_server
+
+from servicekit.settings import Settings
+
+ProviderFactory = Callable[[Resource], TracerProvider]
+
+
+@contextmanager
+def telemetry(
+    settings: Settings, create_provider: ProviderFactory = lambda r: TracerProvider(resource=r)
+) -> Iterator[None]:
+    """Telemetry for as long as the block runs; what is buffered is flushed at its end.
+
+    A process that runs workflows passes a provider whose spans survive replay.
+    """
+    _configure_logging(settings.log_level)
+    attributes: dict[str, AttributeValue] = {"service.name": settings.otel_service_name}
+    resource = Resource.create(attributes)
+    provider = create_provider(resource)
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        provider.add_span_processor(
+            BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=500)
+        )
+    trace.set_tracer_provider(provider)
+    meters = MeterProvider(resource=resource, metric_readers=[PrometheusMetricReader()])
+    metrics.set_meter_provider(meters)
+    PsycopgInstrumentor().instrument()
+    HTTPXClientInstrumentor().instrument()
+    if settings.metrics_address is not None:
+        host, _, port = settings.metrics_address.rpartition(":")
+        start_http_server(int(port), addr=host)
+    try:
+        yield
+    finally:
+        provider.shutdown()
+        meters.shutdown()
+
+
+def _add_trace(
+    _logger: object, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        event["trace_id"] = f"{context.trace_id:032x}"
+        event["span_id"] = f"{context.span_id:016x}"
+    return event
+
+
+def _configure_logging(level: str) -> None:
+    """structlog and the standard library's loggers, in one JSON format."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_trace,
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    # One line a request says nothing that the trace does not.
+    logging.getLogger("httpx").setLevel(logging.WARNING)

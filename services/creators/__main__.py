@@ -1,0 +1,26 @@
+"""The creators process: wiring only."""
+
+from servicekit.clock import utc_now
+from servicekit.database import Database
+from servicekit.grpc_server import GrpcServer
+from servicekit.process import run
+from servicekit.telemetry import telemetry
+from services.creators.handlers import CreatorHandlers
+from services.creators.servicer import service
+from services.creators.settings import CreatorsSettings
+from services.creators.store import PostgresCreatorStore
+
+
+async def main() -> None:
+    settings = CreatorsSettings()  # type: ignore[call-arg]  # the environment fills it
+    with telemetry(settings):
+        async with Database(
+            settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
+        ) as database:
+            await database.migrate("services.creators")
+            creators = CreatorHandlers(PostgresCreatorStore(database), utc_now)
+            await GrpcServer(settings, [service(creators)], database).serve_until_told()
+
+
+if __name__ == "__main__":
+    run(main())

@@ -1,0 +1,19 @@
+"""Workflow ids: one entity, one id, built here only; uniqueness comes free."""
+
+TASK_QUEUE = "liaison"
+
+
+def task(task_id: str) -> str:
+    return f"task/{task_id}"
+
+
+def assignment(assignment_id: str) -> str:
+    return f"assignment/{assignment_id}"
+
+
+def payout(payout_id: str) -> str:
+    return f"payout/{payout_id}"
+
+
+def dispute(dispute_id: str) -> str:
+    return f"dispute/{dispute_id}"
