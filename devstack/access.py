@@ -1,0 +1,67 @@
+"""How to reach a running stack: addresses, logins and tokens, for the demo, the tests and the CLI.
+
+It starts nothing: `devstack.stack` does. Works on any stack whose data directory can be read.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack import database, identity, object_store, state
+from devstack.home import Home, write_private
+
+
+@dataclass(frozen=True)
+class Access:
+    """`addresses`: host:port by part: `temporal`, `temporal-ui`, `postgres`, `s3`, `creators`, …"""
+
+    home: Home
+    addresses: Mapping[str, str]
+
+    def token(
+        self,
+        role: identity.Role,
+        *,
+        subject: str = "",
+        brand: str = "",
+        creator: str = "",
+        ttl_seconds: int = 3600,
+    ) -> str:
+        return identity.mint(
+            self.home, role, subject=subject, brand=brand, creator=creator, ttl_seconds=ttl_seconds
+        )
+
+    @property
+    def administrator_url(self) -> str:
+        """The database server, as the one who may create databases in it."""
+        return administrator_url_file(self.home).read_text(encoding="utf-8")
+
+    def service_url(self, service: str, database_name: str = database.DATABASE) -> str:
+        """A database as one service sees it."""
+        password = database.password(self.home, service)
+        return database.service_url(self.administrator_url, database_name, service, password)
+
+    async def provision_database(self, name: str) -> None:
+        """Another database with the services' logins and schemas, for a test of its own."""
+        passwords = database.passwords(self.home)
+        await database.provision(self.administrator_url, passwords, name)
+
+    @property
+    def object_store_credentials(self) -> tuple[str, str]:
+        """The access key and the secret key."""
+        return object_store.credentials(self.home)
+
+
+def attach(home: Home) -> Access | None:
+    """The running stack of that data directory, or None."""
+    running = state.read(home)
+    return None if running is None else Access(home, running.addresses)
+
+
+def administrator_url_file(home: Home) -> Path:
+    return home.secrets / "database-administrator-url"
+
+
+def keep_administrator_url(home: Home, url: str) -> None:
+    """For those who attach later and were not told of a DATABASE_URL."""
+    write_private(administrator_url_file(home), url)

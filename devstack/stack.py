@@ -1,0 +1,183 @@
+"""The whole stack, or some of its parts, as one thing to start and stop.
+
+async with Stack(home, parts={"postgres", "s3"}, durable=False) as stack:
+    stack.access.addresses["s3"]
+"""
+
+import os
+import time
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from functools import partial
+from typing import Self
+from urllib.parse import urlsplit
+
+import psutil
+
+from devstack import database, identity, state
+from devstack.access import Access, keep_administrator_url
+from devstack.fleet import FLEET, Surroundings, fleet, paypal_sandbox, trace_viewer
+from devstack.home import Home, default_home
+from devstack.object_store import object_store
+from devstack.part import Part
+from devstack.ports import Ports
+from devstack.postgres import accepts_logins, postgres, superuser_url
+from devstack.supervisor import PartStatus, Supervisor
+from devstack.temporal import temporal
+
+SERVERS = ("temporal", "postgres", "s3", "paypal", "traces")
+ALL_PARTS = (*SERVERS, *(member.name for member in FLEET))
+
+# A part's further addresses, beside the one it is known by.
+_FURTHER_ADDRESSES = {
+    "temporal": ("temporal-ui",),
+    "traces": ("traces-otlp",),
+    **{member.name: (f"{member.name}-metrics",) for member in FLEET},
+    "payouts": ("payouts-metrics", "payouts-webhook"),
+}
+
+
+class Stack:
+    """Parts that a chosen one needs come along. `durable=False` trades crash safety for speed.
+
+    Start it in the main thread: the kernel ties the parts' lives to the thread that started them.
+    """
+
+    def __init__(
+        self,
+        home: Home | None = None,
+        *,
+        parts: Collection[str] | None = None,
+        durable: bool = True,
+        observe: Callable[[PartStatus], None] = lambda _: None,
+    ) -> None:
+        self.home = home or Home(default_home())
+        self._wanted = frozenset(ALL_PARTS if parts is None else parts)
+        if unknown := self._wanted.difference(ALL_PARTS):
+            raise ValueError(f"no such part: {', '.join(sorted(unknown))}")
+        self._durable = durable
+        self._observe = observe
+        self._database_url = os.environ.get("DATABASE_URL")
+        self._lock = state.Lock(self.home)
+        self._ports: Ports | None = None
+        self._access: Access | None = None
+        self._supervisor: Supervisor | None = None
+        self._started_time = time.time()
+        self._is_ready = False
+
+    @property
+    def access(self) -> Access:
+        if self._access is None:
+            raise RuntimeError("the stack was not started")
+        return self._access
+
+    @property
+    def statuses(self) -> list[PartStatus]:
+        return self._supervisor.statuses if self._supervisor else []
+
+    async def start(self) -> None:
+        """Returns when all are ready; raises AlreadyRunning or PartFailed with nothing left."""
+        self.home.prepare()
+        await self._lock.acquire()
+        try:
+            self._supervisor = self._assemble()
+            await self._start(self._supervisor)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        self._is_ready = False
+        if self._supervisor is not None:
+            await self._supervisor.stop()
+        self.home.state_file.unlink(missing_ok=True)
+        if self._ports is not None:
+            self._ports.close()
+        self._lock.release()
+
+    def kill(self) -> None:
+        """Cuts a `stop` that is under way short."""
+        if self._supervisor is not None:
+            self._supervisor.kill()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _assemble(self) -> Supervisor:
+        """Choose ports, make keys and passwords, and write down what is about to run."""
+        identity.ensure_key(self.home)
+        ports = self._ports = Ports(self.home)
+        url = self._database_url or superuser_url(self.home, ports.address("postgres"))
+        keep_administrator_url(self.home, url)
+        parts = _with_needs(self._all_parts(ports, url), self._wanted)
+        ports.save()
+        addresses = {part.name: part.address for part in parts}
+        for name in list(addresses):
+            further = _FURTHER_ADDRESSES.get(name, ())
+            addresses |= {each: ports.address(each) for each in further}
+        for part in parts:
+            self.home.rotate_log(part.name)
+        self._access = Access(self.home, addresses)
+        return Supervisor(parts, self.home, self._changed)
+
+    async def _start(self, supervisor: Supervisor) -> None:
+        self._save_state()
+        await supervisor.start()
+        self._is_ready = True
+        self._save_state()
+
+    def _all_parts(self, ports: Ports, administrator_url: str) -> list[Part]:
+        home, durable = self.home, self._durable
+        is_traced = "traces" in self._wanted
+        return [
+            temporal(home, ports, durable=durable),
+            self._database_server(ports, administrator_url),
+            object_store(home, ports),
+            paypal_sandbox(home, ports),
+            trace_viewer(home, ports),
+            *fleet(Surroundings(home, ports, administrator_url, is_traced)),
+        ]
+
+    def _database_server(self, ports: Ports, administrator_url: str) -> Part:
+        provision = partial(database.provision, administrator_url, database.passwords(self.home))
+        if self._database_url is None:
+            embedded = postgres(self.home, ports, durable=self._durable)
+            return replace(embedded, provision=provision)
+        location = urlsplit(administrator_url)
+        return Part(
+            name="postgres",
+            address=f"{location.hostname}:{location.port or 5432}",
+            is_ready=accepts_logins(administrator_url),
+            provision=provision,
+        )
+
+    def _changed(self, status: PartStatus) -> None:
+        self._save_state()
+        self._observe(status)
+
+    def _save_state(self) -> None:
+        pid = os.getpid()
+        record = state.StackState(
+            supervisor_pid=pid,
+            supervisor_created_time=psutil.Process(pid).create_time(),
+            started_time=self._started_time,
+            is_ready=self._is_ready,
+            addresses=self.access.addresses,
+            parts=tuple(self.statuses),
+        )
+        state.write(self.home, record)
+
+
+def _with_needs(parts: list[Part], wanted: frozenset[str]) -> list[Part]:
+    by_name = {part.name: part for part in parts}
+    chosen: set[str] = set()
+    pending = set(wanted)
+    while pending:
+        name = pending.pop()
+        chosen.add(name)
+        pending |= by_name[name].needs - chosen
+    return [part for part in parts if part.name in chosen]
