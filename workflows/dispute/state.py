@@ -1,0 +1,320 @@
+"""A dispute's states, its refusals and its clocks: pure, told the time by whoever calls.
+
+What a decision does to the assignment is the assignment's own business. A dispute is decided by a
+mediator and never by a timer (R52): its clocks only remind.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from servicekit.errors import (
+    FailedPrecondition,
+    PermissionDenied,
+    Reason,
+    Violation,
+    illegal_state,
+    invalid_fields,
+)
+from workflows.notices import Notice
+
+
+class State(StrEnum):
+    OPEN = "OPEN"
+    UNDER_REVIEW = "UNDER_REVIEW"
+    RESOLVED = "RESOLVED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+class Ground(StrEnum):
+    LATE_REWARD = "LATE_REWARD"
+    WRONG_PRODUCT = "WRONG_PRODUCT"
+    UNFAIR_CHANGE_REQUEST = "UNFAIR_CHANGE_REQUEST"
+    MATERIALS_NOT_PROVIDED = "MATERIALS_NOT_PROVIDED"
+    WORK_DOES_NOT_CONFORM = "WORK_DOES_NOT_CONFORM"
+    FRAUD = "FRAUD"
+    REVIEW_SILENCE = "REVIEW_SILENCE"
+
+
+CREATOR_GROUNDS = frozenset(
+    {
+        Ground.LATE_REWARD,
+        Ground.WRONG_PRODUCT,
+        Ground.UNFAIR_CHANGE_REQUEST,
+        Ground.MATERIALS_NOT_PROVIDED,
+    }
+)
+BRAND_GROUNDS = frozenset({Ground.WORK_DOES_NOT_CONFORM, Ground.FRAUD})
+
+
+class Outcome(StrEnum):
+    PAY_IN_FULL = "PAY_IN_FULL"
+    PAY_PARTIAL = "PAY_PARTIAL"
+    REDO = "REDO"
+    CANCEL_WITHOUT_PAY = "CANCEL_WITHOUT_PAY"
+    DISMISS = "DISMISS"
+
+
+class Clock(StrEnum):
+    """What a dispute waits for besides people; each fires once."""
+
+    ANSWER_DUE = "ANSWER_DUE"
+    FIRST_REMINDER = "FIRST_REMINDER"
+    LAST_REMINDER = "LAST_REMINDER"
+    RESOLUTION_DUE = "RESOLUTION_DUE"
+
+
+# The queue is reminded after these percentages of the time to decide.
+_REMINDER_PERCENT = {Clock.FIRST_REMINDER: 50, Clock.LAST_REMINDER: 80}
+
+
+class Event(StrEnum):
+    """What made the latest change."""
+
+    OPENED = "OPENED"
+    CLAIMED = "CLAIMED"
+    DECIDED = "DECIDED"
+    WITHDRAWN = "WITHDRAWN"
+    ANSWER_DUE = "ANSWER_DUE"
+    REMINDED = "REMINDED"
+    OVERDUE = "OVERDUE"
+
+
+_EVENTS = {
+    Clock.ANSWER_DUE: Event.ANSWER_DUE,
+    Clock.FIRST_REMINDER: Event.REMINDED,
+    Clock.LAST_REMINDER: Event.REMINDED,
+    Clock.RESOLUTION_DUE: Event.OVERDUE,
+}
+
+
+@dataclass
+class Decision:
+    """`amount_minor` belongs to PAY_PARTIAL and `deadline_time` to REDO, and to nothing else."""
+
+    outcome: Outcome
+    reasoning: str
+    decide_time: datetime | None = None
+    amount_minor: int | None = None
+    deadline_time: datetime | None = None
+    # ISO 4217, along with `amount_minor`.
+    amount_currency: str | None = None
+
+
+@dataclass
+class Dispute:
+    """`opener` and `mediator` are actors such as `creators/b` and `staff/mia`."""
+
+    id: str
+    assignment_id: str
+    brand_id: str
+    creator_id: str
+    opener: str
+    ground: Ground
+    statement: str
+    create_time: datetime
+    resolution_due_time: datetime
+    answer_due_time: datetime
+    allowed_outcomes: list[Outcome]
+    # What a partial payment is measured against; 0 for a product.
+    reward_currency: str = ""
+    reward_minor: int = 0
+    state: State = State.OPEN
+    mediator: str = ""
+    decision: Decision | None = None
+    is_overdue: bool = False
+    sequence: int = 1
+    # None until the first change after opening.
+    update_time: datetime | None = None
+    latest_event: Event = Event.OPENED
+    fired_clocks: list[Clock] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"disputes/{self.id}"
+
+    @property
+    def is_closed(self) -> bool:
+        return self.state in (State.RESOLVED, State.WITHDRAWN)
+
+
+@dataclass
+class DisputeResult:
+    """How a dispute ended: without a decision, it was withdrawn."""
+
+    decision: Decision | None = None
+    # Told to nobody yet, because notifications were away: for the parent to send.
+    undelivered: list[Notice] = field(default_factory=list)
+
+
+@dataclass
+class Claim:
+    mediator: str
+
+
+@dataclass
+class Decide:
+    mediator: str
+    decision: Decision
+
+
+@dataclass
+class Withdraw:
+    actor: str
+
+
+def claim(dispute: Dispute, mediator: str, now: datetime) -> None:
+    """A mediator takes the dispute on.
+
+    Raises:
+        FailedPrecondition: it is not waiting for one.
+    """
+    if dispute.state is not State.OPEN:
+        raise illegal_state(dispute.name, dispute.state, "ClaimDispute")
+    dispute.mediator = mediator
+    dispute.state = State.UNDER_REVIEW
+    _changed(dispute, Event.CLAIMED, now)
+
+
+def decide(dispute: Dispute, mediator: str, decision: Decision, now: datetime) -> None:
+    """The mediator who claimed the dispute decides it.
+
+    Raises:
+        FailedPrecondition: nobody claimed it, it is closed, or the outcome is not allowed.
+        PermissionDenied: another mediator claimed it.
+        InvalidArgument: the amount or the deadline does not go with the outcome.
+    """
+    if dispute.state is not State.UNDER_REVIEW:
+        raise illegal_state(dispute.name, dispute.state, "DecideDispute")
+    if mediator != dispute.mediator:
+        raise PermissionDenied(
+            Reason.NOT_YOURS, f"{dispute.name} is decided by the mediator who claimed it"
+        )
+    check_decision(dispute, decision, now)
+    decision.decide_time = now
+    dispute.decision = decision
+    dispute.state = State.RESOLVED
+    _changed(dispute, Event.DECIDED, now)
+
+
+def check_decision(dispute: Dispute, decision: Decision, now: datetime) -> None:
+    """Whether a decision is one that this dispute can have, whoever makes it.
+
+    Raises:
+        FailedPrecondition: the outcome is not allowed.
+        InvalidArgument: the amount or the deadline does not go with the outcome.
+    """
+    if decision.outcome not in dispute.allowed_outcomes:
+        allowed = ", ".join(dispute.allowed_outcomes)
+        raise FailedPrecondition(
+            Reason.OUTCOME_NOT_ALLOWED,
+            f"{dispute.name} can be decided as {allowed}, not as {decision.outcome}",
+            metadata={"outcome": decision.outcome, "allowed": allowed},
+        )
+    violations = [*_amount_violations(dispute, decision), *_deadline_violations(decision, now)]
+    if violations:
+        raise invalid_fields(*violations)
+
+
+def _amount_violations(dispute: Dispute, decision: Decision) -> list[Violation]:
+    path = "decision.amount"
+    if decision.outcome is not Outcome.PAY_PARTIAL:
+        if decision.amount_minor is None:
+            return []
+        return [Violation(path, "ONLY_WITH_PAY_PARTIAL", "Goes with PAY_PARTIAL only")]
+    if decision.amount_minor is None:
+        return [Violation(path, "REQUIRED", "PAY_PARTIAL needs an amount")]
+    if decision.amount_currency != dispute.reward_currency:
+        return [Violation(path, "CURRENCY", f"Must be in {dispute.reward_currency}")]
+    if not 0 < decision.amount_minor < dispute.reward_minor:
+        return [Violation(path, "RANGE", "Must be above zero and below the reward")]
+    return []
+
+
+def _deadline_violations(decision: Decision, now: datetime) -> list[Violation]:
+    path = "decision.deadline_time"
+    if decision.outcome is not Outcome.REDO:
+        if decision.deadline_time is None:
+            return []
+        return [Violation(path, "ONLY_WITH_REDO", "Goes with REDO only")]
+    if decision.deadline_time is None:
+        return [Violation(path, "REQUIRED", "REDO needs a deadline")]
+    if decision.deadline_time <= now:
+        return [Violation(path, "FUTURE", "Must be in the future")]
+    return []
+
+
+def withdraw(dispute: Dispute, actor: str, now: datetime) -> None:
+    """The side that opened the dispute takes it back.
+
+    Raises:
+        PermissionDenied: the other side opened it.
+        FailedPrecondition: it is closed.
+    """
+    if actor != dispute.opener:
+        raise PermissionDenied(
+            Reason.NOT_YOURS, f"{dispute.name} is withdrawn by the side that opened it"
+        )
+    if dispute.is_closed:
+        raise illegal_state(dispute.name, dispute.state, "WithdrawDispute")
+    dispute.state = State.WITHDRAWN
+    _changed(dispute, Event.WITHDRAWN, now)
+
+
+def next_clock(dispute: Dispute) -> tuple[Clock, datetime] | None:
+    """What fires next, and when; nothing once the dispute is closed or all has fired."""
+    if dispute.is_closed:
+        return None
+    waiting = [
+        (time, order, clock)
+        for order, (clock, time) in enumerate(_clock_times(dispute))
+        if clock not in dispute.fired_clocks
+    ]
+    if not waiting:
+        return None
+    time, _, clock = min(waiting)
+    return clock, time
+
+
+def _clock_times(dispute: Dispute) -> list[tuple[Clock, datetime]]:
+    """In the order in which those of the same instant fire."""
+    window: timedelta = dispute.resolution_due_time - dispute.create_time
+    return [
+        (Clock.ANSWER_DUE, dispute.answer_due_time),
+        *(
+            (clock, dispute.create_time + window * percent / 100)
+            for clock, percent in _REMINDER_PERCENT.items()
+        ),
+        (Clock.RESOLUTION_DUE, dispute.resolution_due_time),
+    ]
+
+
+def fire(dispute: Dispute, clock: Clock, now: datetime) -> None:
+    """A clock ran out: someone is told. At the last one the dispute is overdue, and stays open."""
+    if clock is Clock.RESOLUTION_DUE:
+        dispute.is_overdue = True
+    dispute.fired_clocks.append(clock)
+    _changed(dispute, _EVENTS[clock], now)
+
+
+def _changed(dispute: Dispute, event: Event, now: datetime) -> None:
+    dispute.sequence += 1
+    dispute.update_time = now
+    dispute.latest_event = event
+
+
+def check_ground(ground: Ground, opener: str) -> None:
+    """Whether the side that is `opener`, such as `brands/acme`, may dispute on `ground` at all.
+
+    Raises:
+        FailedPrecondition: the ground is the other side's, or the platform's.
+    """
+    side, grounds = (
+        ("brand", BRAND_GROUNDS) if opener.startswith("brands/") else ("creator", CREATOR_GROUNDS)
+    )
+    if ground not in grounds:
+        raise FailedPrecondition(
+            Reason.DISPUTE_NOT_ALLOWED,
+            f"A {side} cannot dispute on the ground of {ground}",
+            metadata={"ground": ground},
+        )

@@ -1,0 +1,23 @@
+"""What workflows tell people: pure, so that workflows can make them. `delivery` sends them."""
+
+from dataclasses import dataclass
+
+MEDIATORS = "staff/mediators"
+OPERATORS = "staff/operators"
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One message to one recipient: `brands/…`, `creators/…`, MEDIATORS or OPERATORS.
+
+    The same `deduplication_id` is the same notice, however often it is sent; build it from what
+    happened and to whom, such as `dispute/{id}/{sequence}/{recipient}`.
+    """
+
+    recipient: str
+    # Upper case, such as DISPUTE_OPENED.
+    event: str
+    # The resource it is about, such as `disputes/{dispute}`.
+    subject: str
+    text: str
+    deduplication_id: str
