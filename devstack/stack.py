@@ -30,7 +30,7 @@ ALL_PARTS = (*SERVERS, *(member.name for member in FLEET))
 
 # A part's further addresses, beside the one it is known by.
 _FURTHER_ADDRESSES = {
-    "temporal": ("temporal-ui",),
+    "temporal": ("temporal-ui", "temporal-http"),
     "traces": ("traces-otlp",),
     **{member.name: (f"{member.name}-metrics",) for member in FLEET},
     "payouts": ("payouts-metrics", "payouts-webhook"),

@@ -1,0 +1,71 @@
+"""`liaison`: the commands of operators and developers. Each is imported when it is called, because
+the stack's imports would make `liaison --help` and `liaison token` slow."""
+
+from typing import Annotated
+
+import typer
+
+from servicekit.process import leave
+
+app = typer.Typer(
+    name="liaison",
+    help="Liaison on this machine: start it, look at it, stop it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # they hold secrets
+)
+
+
+@app.command()
+def up(
+    verbose: Annotated[bool, typer.Option(help="Show what every part logs.")] = False,
+    detach: Annotated[bool, typer.Option(help="Return once everything is ready.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="This part and what it needs; may be repeated.")
+    ] = None,
+) -> None:
+    """Start the embedded stack and keep it running until Ctrl-C. Its data stays."""
+    from cli import stack
+
+    raise typer.Exit(stack.up_detached(only) if detach else stack.up(only, verbose=verbose))
+
+
+@app.command()
+def down() -> None:
+    """Stop the running stack. Its data stays."""
+    from cli import stack
+
+    raise typer.Exit(stack.down())
+
+
+@app.command()
+def status() -> None:
+    """What is running, and where. Exit code: 0 all well, 1 not all well, 3 not running."""
+    from cli import stack
+
+    raise typer.Exit(stack.status())
+
+
+@app.command()
+def token(
+    role: Annotated[str, typer.Option(help="brand, creator, mediator, operator or service")],
+    brand: Annotated[str, typer.Option(help="The brand that role brand speaks for.")] = "",
+    creator: Annotated[str, typer.Option(help="The creator that role creator speaks for.")] = "",
+    subject: Annotated[str, typer.Option(help="Who is acting; made from the role if empty.")] = "",
+    ttl: Annotated[int, typer.Option(help="Seconds until it expires.", min=1)] = 3600,
+) -> None:
+    """Print a token that the services of this stack accept."""
+    from cli.token import print_token
+
+    raise typer.Exit(print_token(role, subject=subject, brand=brand, creator=creator, ttl=ttl))
+
+
+def main() -> None:
+    try:
+        app()
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+
+
+if __name__ == "__main__":
+    main()

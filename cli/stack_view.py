@@ -1,0 +1,225 @@
+"""What `liaison up`, `down` and `status` print: colourful on a terminal, plain lines elsewhere."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from devstack.home import Home
+from devstack.state import StackState
+from devstack.supervisor import PartStatus
+
+_console = Console(highlight=False, soft_wrap=True)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_COLOURS = {
+    "waiting": "dim",
+    "starting": "yellow",
+    "ready": "green",
+    "restarting": "yellow",
+    "stopping": "yellow",
+    "stopped": "dim",
+    "failed": "bold red",
+}
+_LOG_COLOURS = ("cyan", "magenta", "blue", "green", "yellow", "bright_cyan", "bright_magenta")
+_LOG_POLL_SECONDS = 0.1
+
+
+class View(Protocol):
+    """Follows a stack from its start to its stop."""
+
+    def changed(self, status: PartStatus) -> None: ...
+    def ready(self) -> None: ...
+    def __enter__(self) -> object: ...
+    def __exit__(self, *_: object) -> None: ...
+
+
+class Progress:
+    """One row a part while it starts. On no terminal: one line a part when it is ready."""
+
+    def __init__(self) -> None:
+        self._statuses: dict[str, PartStatus] = {}
+        self._live = Live(console=_console, auto_refresh=False) if _console.is_terminal else None
+        self._is_ready = False
+        self._told_restarts: Counter[str] = Counter()
+
+    def changed(self, status: PartStatus) -> None:
+        if self._is_ready:
+            self._tell(status)
+        elif self._live is None:
+            if status.condition == "ready":
+                say(f"{status.name:<14} {status.address:<22} ready in {status.ready_seconds:.1f} s")
+        else:
+            self._statuses[status.name] = status
+            self._live.update(self._table(), refresh=True)
+
+    def ready(self) -> None:
+        self._is_ready = True
+        if self._live is not None:
+            self._live.stop()
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def _tell(self, status: PartStatus) -> None:
+        """After the start only trouble and its end are news."""
+        if status.condition == "restarting" and status.restarts > self._told_restarts[status.name]:
+            self._told_restarts[status.name] = status.restarts
+            say(f"{status.name} ended and is started again")
+        elif status.condition == "ready":
+            say(f"{status.name} is ready again after {status.ready_seconds:.1f} s")
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        for status in self._statuses.values():
+            seconds = f"{status.ready_seconds:.1f} s" if status.ready_seconds is not None else ""
+            table.add_row(status.name, status.address, _condition(status.condition), seconds)
+        return table
+
+
+class Following:
+    """Every line that every part logs, behind the name of the part."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._names: dict[str, str] = {}
+        self._offsets: dict[str, int] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def changed(self, status: PartStatus) -> None:
+        colour = _LOG_COLOURS[len(self._names) % len(_LOG_COLOURS)]
+        self._names.setdefault(status.name, colour)
+        say(f"{status.name} is {status.condition}")
+
+    def ready(self) -> None:
+        """Nothing special: the lines speak for themselves."""
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.get_running_loop().create_task(self._follow())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        self._print_new()
+
+    async def _follow(self) -> None:
+        while True:
+            self._print_new()
+            await asyncio.sleep(_LOG_POLL_SECONDS)
+
+    def _print_new(self) -> None:
+        for name, colour in self._names.items():
+            for line in self._new_lines(name):
+                _console.print(f"[{colour}]{name:>13}[/] {escape(line)}")
+
+    def _new_lines(self, name: str) -> Iterator[str]:
+        """Whole lines only; the rest of an unfinished one comes with the next look."""
+        log = self._home.log_file(name)
+        if not log.exists():
+            return
+        with log.open("rb") as file:
+            file.seek(self._offsets.get(name, 0))
+            whole, newline, _ = file.read().rpartition(b"\n")
+        if newline:
+            self._offsets[name] = self._offsets.get(name, 0) + len(whole) + 1
+            yield from whole.decode(errors="replace").split("\n")
+
+
+def say(text: str) -> None:
+    _console.print(escape(text))
+
+
+def complain(text: str) -> None:
+    _errors.print(f"[red]{escape(text)}[/]")
+
+
+def shown(path: Path) -> str:
+    """Relative to the working directory, where that is shorter."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def show_addresses(home: Home, running: StackState) -> None:
+    # Lines, no table: a command to be copied must not be wrapped.
+    _console.print()
+    for what, where, how in _places(home, running):
+        _console.print(f"[bold]{what:<14}[/] {where:<24} [dim]{escape(how)}[/]")
+    _console.print()
+    for command, purpose in (
+        ("liaison demo", "the main job, played end to end"),
+        ("liaison status", "what is running"),
+        ("liaison token --role brand --brand acme", "a token for calls by hand"),
+        ("liaison down", "stop (or Ctrl-C where it runs)"),
+    ):
+        _console.print(f"[cyan]{command:<40}[/] [dim]{purpose}[/]")
+
+
+def show_status(running: StackState, silent: set[str]) -> None:
+    table = Table(box=None, padding=(0, 2), header_style="bold")
+    for column in ("part", "state", "pid", "address", "uptime", "restarts"):
+        table.add_column(column, no_wrap=True)
+    now = time.time()
+    for part in running.parts:
+        condition = "[bold red]not answering[/]" if part.name in silent else ""
+        table.add_row(
+            part.name,
+            condition or _condition(part.condition),
+            str(part.pid or "-"),
+            part.address,
+            _duration(now - part.started_time) if part.pid else "-",
+            str(part.restarts),
+        )
+    _console.print(table)
+
+
+def _places(home: Home, running: StackState) -> Iterator[tuple[str, str, str]]:
+    """What can be looked at: its name, its address and what to do there."""
+    at = running.addresses
+    secrets = shown(home.secrets)
+    places = {
+        "temporal-ui": ("Temporal UI", "http://{}", "workflows: who must act, and until when"),
+        "traces": ("Traces", "http://{}", "every call across services and workflows"),
+        "paypal": ("PayPal sandbox", "http://{}", "what was paid out, and the faults to inject"),
+        "s3": ("S3", "http://{}", f"keys: {secrets}/s3-access-key, {secrets}/s3-secret-key"),
+        "postgres": ("Postgres", "{}", _psql(home, running)),
+        "temporal": ("Temporal", "{}", "gRPC, namespace default"),
+    }
+    for name, (what, where, how) in places.items():
+        if name in at:
+            yield what, where.format(at[name]), how
+    for part in running.parts:
+        if part.name not in places:
+            metrics = at.get(f"{part.name}-metrics")
+            yield part.name, part.address, f"gRPC; metrics http://{metrics}/metrics"
+    yield "Logs", shown(home.logs), "one file a part"
+
+
+def _psql(home: Home, running: StackState) -> str:
+    host, _, port = running.addresses.get("postgres", "").rpartition(":")
+    if all(part.pid is None for part in running.parts if part.name == "postgres"):
+        return 'the server of DATABASE_URL: psql "$DATABASE_URL"'
+    password = f"$(cat {shown(home.secrets)}/postgres-password)"
+    return f"PGPASSWORD={password} psql -h {host} -p {port} -U postgres liaison"
+
+
+def _condition(condition: str) -> str:
+    return f"[{_COLOURS[condition]}]{condition}[/]"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
