@@ -1,0 +1,64 @@
+"""PayPal-shaped errors: raised anywhere below the routes, rendered in one place above them."""
+
+import secrets
+from typing import Any
+
+
+class PayPalError(Exception):
+    """An answer other than success; the message is the sandbox's own wording."""
+
+    def __init__(self, status: int, name: str, message: str, *details: dict[str, Any]) -> None:
+        super().__init__(f"{status} {name}")
+        self.status = status
+        self.name = name
+        self.message = message
+        self.details = details
+
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "name": self.name,
+            "message": self.message,
+            "debug_id": secrets.token_hex(7)[:13],
+            "links": [],
+        }
+        if self.details:
+            body["details"] = list(self.details)
+        return body
+
+
+def validation(*details: dict[str, Any]) -> PayPalError:
+    return PayPalError(400, "VALIDATION_ERROR", "The request has invalid fields.", *details)
+
+
+def duplicate(first_batch_url: str) -> PayPalError:
+    """The link is absent from the vendor's schema, and the only way back to the first batch."""
+    detail = {
+        "field": "SENDER_BATCH_ID",
+        "location": "body",
+        "issue": "Batch with given sender_batch_id already exists",
+        "link": [{"href": first_batch_url, "rel": "self", "method": "GET"}],
+    }
+    return PayPalError(400, "USER_BUSINESS_ERROR", "The request breaks a business rule.", detail)
+
+
+def insufficient_funds() -> PayPalError:
+    return PayPalError(422, "INSUFFICIENT_FUNDS", "The sender's balance does not cover the batch.")
+
+
+def incorrect_status(status: str) -> PayPalError:
+    detail = {"field": "payout_item_id", "location": "path", "issue": f"The item is {status}."}
+    return PayPalError(
+        400, "ITEM_INCORRECT_STATUS", "Only an unclaimed item can be cancelled.", detail
+    )
+
+
+def not_found(kind: str) -> PayPalError:
+    return PayPalError(404, "RESOURCE_NOT_FOUND", f"There is no such {kind}.")
+
+
+def unauthenticated() -> PayPalError:
+    return PayPalError(401, "AUTHENTICATION_FAILURE", "The access token is missing or not valid.")
+
+
+def internal() -> PayPalError:
+    return PayPalError(500, "INTERNAL_SERVER_ERROR", "Something went wrong on the server.")

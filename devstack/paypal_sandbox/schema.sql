@@ -1,0 +1,71 @@
+-- The sandbox's whole state. Times are seconds since 1970; amounts are decimal text.
+CREATE TABLE IF NOT EXISTS batch (
+  batch_id         TEXT PRIMARY KEY,
+  sender_batch_id  TEXT,
+  -- Cleared when the batch is denied or 30 days old: from then on the id may be used again.
+  guards_sender_id INTEGER NOT NULL DEFAULT 1,
+  status           TEXT NOT NULL,
+  currency         TEXT NOT NULL,
+  header           TEXT NOT NULL,
+  created_at       REAL NOT NULL,
+  completed_at     REAL
+);
+CREATE UNIQUE INDEX IF NOT EXISTS batch_sender_id ON batch (sender_batch_id) WHERE guards_sender_id;
+CREATE INDEX IF NOT EXISTS batch_created ON batch (created_at);
+
+CREATE TABLE IF NOT EXISTS item (
+  item_id        TEXT PRIMARY KEY,
+  batch_id       TEXT NOT NULL REFERENCES batch,
+  position       INTEGER NOT NULL,
+  status         TEXT NOT NULL,
+  behaviour      TEXT NOT NULL,
+  amount         TEXT NOT NULL,
+  fee            TEXT NOT NULL,
+  detail         TEXT NOT NULL,
+  transaction_id TEXT,
+  processed_at   REAL,
+  error_name     TEXT,
+  error_message  TEXT
+);
+CREATE INDEX IF NOT EXISTS item_batch ON item (batch_id, position);
+CREATE INDEX IF NOT EXISTS item_status ON item (batch_id, status);
+
+-- What will happen by itself: a row of the batch itself has no item.
+CREATE TABLE IF NOT EXISTS change (
+  change_id     INTEGER PRIMARY KEY,
+  due_at        REAL NOT NULL,
+  batch_id      TEXT NOT NULL REFERENCES batch,
+  item_id       TEXT REFERENCES item,
+  status        TEXT NOT NULL,
+  error_name    TEXT,
+  error_message TEXT
+);
+CREATE INDEX IF NOT EXISTS change_due ON change (due_at, change_id);
+CREATE INDEX IF NOT EXISTS change_batch ON change (batch_id, item_id);
+
+-- Webhook events. One that waits has a next_attempt_at; one given up on has neither time.
+CREATE TABLE IF NOT EXISTS event (
+  event_id        TEXT PRIMARY KEY,
+  batch_id        TEXT NOT NULL REFERENCES batch,
+  event_type      TEXT NOT NULL,
+  body            TEXT NOT NULL,
+  created_at      REAL NOT NULL,
+  attempts        INTEGER NOT NULL DEFAULT 0,
+  next_attempt_at REAL,
+  delivered_at    REAL,
+  last_result     TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX IF NOT EXISTS event_waiting ON event (next_attempt_at) WHERE next_attempt_at NOT NULL;
+CREATE INDEX IF NOT EXISTS event_batch ON event (batch_id, created_at);
+
+CREATE TABLE IF NOT EXISTS behaviour (
+  receiver      TEXT PRIMARY KEY,
+  behaviour     TEXT NOT NULL,
+  delay_seconds REAL
+);
+
+-- Tokens outlive a restart, as PayPal's do; only their hashes are kept.
+CREATE TABLE IF NOT EXISTS token (
+  token_hash TEXT PRIMARY KEY,
+  expires_at REAL NOT NULL
+);

@@ -1,0 +1,553 @@
+"""The PayPal sandbox over real HTTP: each call, each behaviour, its webhooks and its memory."""
+
+import asyncio
+import base64
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from pydantic import SecretStr
+
+from devstack.child import launch_argv
+from devstack.paypal_sandbox.server import Sandbox
+from devstack.paypal_sandbox.settings import Settings
+from tests.integration.paypal_contract import PAYOUTS, Contract
+
+CREDENTIALS = ("client", "secret")
+WEBHOOK_ID = "WH-TEST"
+DEADLINE_SECONDS = 10
+ROOT = Path(__file__).resolve().parents[2]
+
+Json = dict[str, Any]
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await condition():  # noqa: ASYNC110  the condition lies in another process
+            await asyncio.sleep(0.01)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Receiver:
+    """The other end of the webhooks; answers with `statuses` first, then with 204."""
+
+    port: int
+    statuses: list[int] = field(default_factory=list)
+    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/webhooks"
+
+    async def handle(self, request: web.Request) -> web.Response:
+        self.received.append((dict(request.headers), await request.read()))
+        return web.Response(status=self.statuses.pop(0) if self.statuses else 204)
+
+    @property
+    def types(self) -> list[str]:
+        return [json.loads(body)["event_type"] for _, body in self.received]
+
+    async def until(self, event_type: str) -> Json:
+        async def has_arrived() -> bool:
+            return event_type in self.types
+
+        await eventually(has_arrived)
+        event: Json = json.loads(self.received[self.types.index(event_type)][1])
+        return event
+
+
+@asynccontextmanager
+async def listening(receiver: Receiver) -> AsyncIterator[Receiver]:
+    app = web.Application()
+    app.router.add_post("/webhooks", receiver.handle)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", receiver.port).start()
+    try:
+        yield receiver
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with listening(Receiver(free_port())) as running:
+        yield running
+
+
+@pytest.fixture
+def settings(tmp_path: Path, receiver: Receiver) -> Settings:
+    port = free_port()
+    return Settings(
+        address=f"127.0.0.1:{port}",
+        public_url=f"http://127.0.0.1:{port}",
+        client_id=CREDENTIALS[0],
+        client_secret=SecretStr(CREDENTIALS[1]),
+        webhook_url=receiver.url,
+        webhook_id=WEBHOOK_ID,
+        data_dir=tmp_path / "sandbox",
+        step_seconds=0.01,
+    )
+
+
+class Client:
+    """PayPal's calls with a token, and the admin's; every answer is held against the contract."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self.http = http
+        self._contract = Contract(PAYOUTS) if PAYOUTS.exists() else None
+
+    async def log_in(self) -> None:
+        answer = await self.http.post(
+            "/v1/oauth2/token", auth=CREDENTIALS, data={"grant_type": "client_credentials"}
+        )
+        assert answer.status_code == 200
+        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    async def pay(
+        self,
+        *receivers: str,
+        batch: str = "po-1-1",
+        value: str = "10.00",
+        expect: int = 201,
+    ) -> Json:
+        body = {
+            "sender_batch_header": {"sender_batch_id": batch, "email_subject": "Your reward"},
+            "items": [
+                {
+                    "recipient_type": "EMAIL",
+                    "receiver": receiver,
+                    "amount": {"currency": "USD", "value": value},
+                    "sender_item_id": f"{batch}-{index}",
+                }
+                for index, receiver in enumerate(receivers)
+            ],
+        }
+        if self._contract:
+            assert not self._contract.request_problems("POST", "/v1/payments/payouts", body)
+        return await self._call("POST", "/v1/payments/payouts", json=body, expect=expect)
+
+    async def batch(self, batch_id: str, expect: int = 200, **query: Any) -> Json:
+        path = f"/v1/payments/payouts/{batch_id}"
+        return await self._call("GET", path, params=query, expect=expect)
+
+    async def item(self, item_id: str, expect: int = 200) -> Json:
+        return await self._call("GET", f"/v1/payments/payouts-item/{item_id}", expect=expect)
+
+    async def cancel(self, item_id: str, expect: int = 200) -> Json:
+        path = f"/v1/payments/payouts-item/{item_id}/cancel"
+        return await self._call("POST", path, expect=expect)
+
+    async def set_behaviour(
+        self, receiver: str, behaviour: str, delay_seconds: float | None = None
+    ) -> None:
+        wanted = {"behaviour": behaviour, "delay_seconds": delay_seconds}
+        answer = await self.http.put(f"/admin/behaviours/{receiver}", json=wanted)
+        assert answer.status_code == 200, answer.text
+
+    async def until(self, created: Json, batch_status: str, *item_statuses: str) -> Json:
+        """The batch once it and its items have these states."""
+        batch_id = created["batch_header"]["payout_batch_id"]
+        seen: Json = {}
+
+        async def is_there() -> bool:
+            seen.update(await self.batch(batch_id))
+            statuses = [item["transaction_status"] for item in seen["items"]]
+            return (seen["batch_header"]["batch_status"], *statuses) == (
+                batch_status,
+                *item_statuses,
+            )
+
+        try:
+            await eventually(is_there)
+        except TimeoutError:
+            raise AssertionError(f"the batch stayed {seen}") from None
+        return seen
+
+    async def _call(self, method: str, path: str, *, expect: int, **more: Any) -> Json:
+        answer = await self.http.request(method, path, **more)
+        assert answer.status_code == expect, answer.text
+        body: Json = answer.json()
+        if self._contract:
+            assert not self._contract.answer_problems(method, path, expect, body)
+        return body
+
+
+@asynccontextmanager
+async def logged_in(settings: Settings) -> AsyncIterator[Client]:
+    async with httpx.AsyncClient(base_url=settings.public_url) as http:
+        client = Client(http)
+        await client.log_in()
+        yield client
+
+
+@pytest.fixture
+async def paypal(settings: Settings) -> AsyncIterator[Client]:
+    async with Sandbox(settings), logged_in(settings) as client:
+        yield client
+
+
+@pytest.mark.skipif(not PAYOUTS.exists(), reason="the vendor's contract is not on this machine")
+def test_the_answers_of_these_tests_are_held_against_the_vendors_contract() -> None:
+    contract = Contract(PAYOUTS)
+    problems = contract.answer_problems("GET", "/v1/payments/payouts/X", 200, {"items": [{}]})
+    assert "answer.items[0]: payout_item_id is missing" in problems
+
+
+class TestAuthentication:
+    async def test_wrong_credentials_get_no_token(self, paypal: Client) -> None:
+        wrong = await paypal.http.post(
+            "/v1/oauth2/token",
+            auth=("client", "wrong"),
+            data={"grant_type": "client_credentials"},
+        )
+        assert (wrong.status_code, wrong.json()["error"]) == (401, "invalid_client")
+        grant = await paypal.http.post(
+            "/v1/oauth2/token", auth=CREDENTIALS, data={"grant_type": "password"}
+        )
+        assert (grant.status_code, grant.json()["error"]) == (400, "unsupported_grant_type")
+
+    @pytest.mark.parametrize("header", ["", "Bearer nonsense", "Basic Y2xpZW50OnNlY3JldA=="])
+    async def test_a_call_without_a_good_token_is_refused(
+        self, paypal: Client, header: str
+    ) -> None:
+        paypal.http.headers["Authorization"] = header
+        refused = await paypal.batch("ANY", expect=401)
+        assert refused["name"] == "AUTHENTICATION_FAILURE"
+
+    async def test_a_token_expires(self, settings: Settings) -> None:
+        brief = settings.model_copy(update={"token_seconds": 0.05})
+        async with Sandbox(brief), logged_in(brief) as client:
+
+            async def is_refused() -> bool:
+                answer = await client.http.get("/v1/payments/payouts/ANY")
+                return answer.status_code == 401
+
+            await eventually(is_refused)
+
+
+class TestPaying:
+    async def test_a_payout_is_accepted_processed_and_paid(self, paypal: Client) -> None:
+        created = await paypal.pay("anna@example.com", value="12.50")
+        assert created["batch_header"]["batch_status"] == "PENDING"
+        assert created["batch_header"]["sender_batch_header"]["sender_batch_id"] == "po-1-1"
+
+        batch = await paypal.until(created, "SUCCESS", "SUCCESS")
+        header, (item,) = batch["batch_header"], batch["items"]
+        assert header["amount"] == {"currency": "USD", "value": "12.50"}
+        assert header["fees"] == item["payout_item_fee"] == {"currency": "USD", "value": "0.25"}
+        assert item["payout_item"]["amount"]["value"] == "12.50"
+        assert item["payout_item"]["receiver"] == "anna@example.com"
+        assert item["sender_batch_id"] == "po-1-1"
+        assert await paypal.item(item["payout_item_id"]) == item
+        (link,) = batch["links"]
+        assert (await paypal.http.get(link["href"])).json() == batch
+
+    async def test_items_are_paged(self, paypal: Client) -> None:
+        created = await paypal.pay(*(f"a{i}@example.com" for i in range(5)))
+        batch_id = created["batch_header"]["payout_batch_id"]
+        page = await paypal.batch(batch_id, page=2, page_size=2, total_required="true")
+        shown = [item["payout_item"]["receiver"] for item in page["items"]]
+        assert shown == ["a2@example.com", "a3@example.com"]
+        assert (page["total_items"], page["total_pages"]) == (5, 3)
+        assert (await paypal.batch(batch_id, expect=400, page=0))["name"] == "VALIDATION_ERROR"
+
+    async def test_a_bad_request_names_its_fields(self, paypal: Client) -> None:
+        refused = await paypal.pay("anna@example.com", value="0.00", expect=400)
+        assert refused["name"] == "VALIDATION_ERROR"
+        assert [detail["field"] for detail in refused["details"]] == ["items[0].amount"]
+        for content in (b"", b"{", b"[]", b'{"items": "\xff"}'):
+            answer = await paypal.http.post("/v1/payments/payouts", content=content)
+            assert (answer.status_code, answer.json()["name"]) == (400, "VALIDATION_ERROR")
+
+    async def test_what_does_not_exist_is_not_found(self, paypal: Client) -> None:
+        for refused in (
+            await paypal.batch("NONE", expect=404),
+            await paypal.item("NONE", expect=404),
+            await paypal.cancel("NONE", expect=404),
+        ):
+            assert refused["name"] == "RESOURCE_NOT_FOUND"
+        assert (await paypal.http.get("/nowhere")).json()["name"] == "NOT_FOUND"
+
+    async def test_a_duplicate_links_to_the_first_batch(self, paypal: Client) -> None:
+        created = await paypal.pay("anna@example.com")
+        refused = await paypal.pay("other@example.com", value="99.00", expect=400)
+        assert refused["name"] == "USER_BUSINESS_ERROR"
+        (link,) = refused["details"][0]["link"]
+        assert link["href"] == created["links"][0]["href"]
+        await paypal.pay("anna@example.com", batch="po-1-2")
+
+    async def test_simultaneous_duplicates_are_accepted_once(self, paypal: Client) -> None:
+        body = {
+            "sender_batch_header": {"sender_batch_id": "po-9-1"},
+            "items": [
+                {"receiver": "a@example.com", "amount": {"currency": "EUR", "value": "1.00"}}
+            ],
+        }
+        posts = [paypal.http.post("/v1/payments/payouts", json=body) for _ in range(10)]
+        answers = [answer.status_code for answer in await asyncio.gather(*posts)]
+        assert sorted(answers) == [201] + [400] * 9
+
+
+class TestBehaviours:
+    async def test_a_late_failure_keeps_the_item_pending_until_then(
+        self, paypal: Client, receiver: Receiver
+    ) -> None:
+        await paypal.set_behaviour("Bob@example.com", "FAILED_LATE", delay_seconds=0.2)
+        accepted_at = time.monotonic()
+        created = await paypal.pay("bob@example.com")
+        await receiver.until("PAYMENT.PAYOUTSBATCH.PROCESSING")
+        (item,) = (await paypal.until(created, "SUCCESS", "FAILED"))["items"]
+        assert time.monotonic() - accepted_at > 0.2
+        assert item["errors"]["name"] == "RECEIVER_ACCOUNT_LOCKED"
+        assert item["payout_item_fee"]["value"] == "0.00"
+
+    @pytest.mark.parametrize(
+        ("payee", "status", "error"),
+        [
+            ("unclaimed@example.com", "UNCLAIMED", "RECEIVER_UNREGISTERED"),
+            ("onhold@example.com", "ONHOLD", "TRANSACTION_HELD"),
+            ("blocked@example.com", "BLOCKED", "TRANSACTION_BLOCKED"),
+        ],
+    )
+    async def test_a_batch_succeeds_though_its_item_waits(
+        self, paypal: Client, payee: str, status: str, error: str
+    ) -> None:
+        batch = await paypal.until(await paypal.pay(payee), "SUCCESS", status)
+        assert batch["items"][0]["errors"]["name"] == error
+
+    async def test_an_unclaimed_item_can_be_cancelled_once(
+        self, paypal: Client, receiver: Receiver
+    ) -> None:
+        created = await paypal.pay("unclaimed@example.com")
+        (item,) = (await paypal.until(created, "SUCCESS", "UNCLAIMED"))["items"]
+        cancelled = await paypal.cancel(item["payout_item_id"])
+        assert cancelled["transaction_status"] == "RETURNED"
+        refused = await paypal.cancel(item["payout_item_id"], expect=400)
+        assert refused["name"] == "ITEM_INCORRECT_STATUS"
+        await receiver.until("PAYMENT.PAYOUTS-ITEM.CANCELED")
+
+    async def test_a_paid_item_cannot_be_cancelled(self, paypal: Client) -> None:
+        created = await paypal.pay("anna@example.com")
+        (item,) = (await paypal.until(created, "SUCCESS", "SUCCESS"))["items"]
+        refused = await paypal.cancel(item["payout_item_id"], expect=400)
+        assert refused["name"] == "ITEM_INCORRECT_STATUS"
+
+    async def test_money_comes_back_late(self, paypal: Client, receiver: Receiver) -> None:
+        await paypal.set_behaviour("a@example.com", "REVERSED_LATE", delay_seconds=0.05)
+        await paypal.set_behaviour("b@example.com", "RETURNED", delay_seconds=0.05)
+        created = await paypal.pay("a@example.com", "b@example.com")
+        await paypal.until(created, "SUCCESS", "REVERSED", "RETURNED")
+        for told in ("SUCCEEDED", "UNCLAIMED", "RETURNED"):
+            await receiver.until(f"PAYMENT.PAYOUTS-ITEM.{told}")
+        assert not any("REVERSED" in event_type for event_type in receiver.types)
+
+    async def test_a_denied_batch_frees_its_id(self, paypal: Client, receiver: Receiver) -> None:
+        created = await paypal.pay("denied@example.com", "anna@example.com")
+        batch = await paypal.until(created, "DENIED", "FAILED", "FAILED")
+        assert batch["batch_header"]["fees"]["value"] == "0.00"
+        await receiver.until("PAYMENT.PAYOUTSBATCH.DENIED")
+        again = await paypal.pay("anna@example.com")
+        await paypal.until(again, "SUCCESS", "SUCCESS")
+        await paypal.pay("anna@example.com", expect=400)
+
+    async def test_a_dropped_answer_was_accepted_all_the_same(self, paypal: Client) -> None:
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            await paypal.pay("drop-answer@example.com")
+        refused = await paypal.pay("drop-answer@example.com", expect=400)
+        first = await paypal.http.get(refused["details"][0]["link"][0]["href"])
+        assert first.status_code == 200
+        await paypal.until(first.json(), "SUCCESS", "SUCCESS")
+
+    async def test_a_server_error_may_hide_an_acceptance(self, paypal: Client) -> None:
+        failed = await paypal.pay("error-500-after-accept@example.com", expect=500)
+        assert failed["name"] == "INTERNAL_SERVER_ERROR"
+        refused = await paypal.pay("error-500-after-accept@example.com", expect=400)
+        assert refused["name"] == "USER_BUSINESS_ERROR"
+
+    async def test_missing_funds_refuse_even_what_was_accepted_before(self, paypal: Client) -> None:
+        refused = await paypal.pay("insufficient-funds@example.com", expect=422)
+        assert refused["name"] == "INSUFFICIENT_FUNDS"
+        await paypal.pay("anna@example.com")
+        await paypal.set_behaviour("anna@example.com", "INSUFFICIENT_FUNDS")
+        await paypal.pay("anna@example.com", expect=422)
+        assert (await paypal.http.delete("/admin/behaviours/anna@example.com")).is_success
+        await paypal.pay("anna@example.com", expect=400)
+
+    async def test_overrides_are_listed_and_checked(self, paypal: Client) -> None:
+        await paypal.set_behaviour("A@example.com", "ONHOLD")
+        listed = (await paypal.http.get("/admin/behaviours")).json()["behaviours"]
+        assert [(o["receiver"], o["behaviour"]) for o in listed] == [("a@example.com", "ONHOLD")]
+        wrong = await paypal.http.put(
+            "/admin/behaviours/b@example.com", json={"behaviour": "EXPLODE"}
+        )
+        assert (wrong.status_code, wrong.json()["name"]) == (400, "VALIDATION_ERROR")
+        assert (await paypal.http.delete("/admin/behaviours/b@example.com")).status_code == 404
+
+
+class TestWebhooks:
+    async def test_each_change_is_told_and_signed(self, paypal: Client, receiver: Receiver) -> None:
+        created = await paypal.pay("anna@example.com")
+        event = await receiver.until("PAYMENT.PAYOUTS-ITEM.SUCCEEDED")
+        await receiver.until("PAYMENT.PAYOUTSBATCH.SUCCESS")
+        assert set(receiver.types) == {
+            "PAYMENT.PAYOUTSBATCH.PROCESSING",
+            "PAYMENT.PAYOUTS-ITEM.SUCCEEDED",
+            "PAYMENT.PAYOUTSBATCH.SUCCESS",
+        }
+        assert event["resource_type"] == "payouts_item"
+        assert event["resource"]["transaction_status"] == "SUCCESS"
+        batch_id = created["batch_header"]["payout_batch_id"]
+        assert event["resource"]["payout_batch_id"] == batch_id
+        for headers, body in receiver.received:
+            certificate = await paypal.http.get(headers["PAYPAL-CERT-URL"], headers={})
+            verify(certificate.content, headers, body)
+
+    async def test_a_delivery_is_repeated_until_it_is_taken(
+        self, paypal: Client, receiver: Receiver
+    ) -> None:
+        receiver.statuses = [500, 302]
+        await paypal.pay("anna@example.com")
+
+        async def has_everything() -> bool:
+            return len(receiver.received) == 5
+
+        await eventually(has_everything)
+        assert len({json.loads(body)["id"] for _, body in receiver.received}) == 3
+
+        async def shows_nothing_waiting() -> bool:
+            return "waiting" not in (await paypal.http.get("/")).text.split("</details>")[1]
+
+        await eventually(shows_nothing_waiting)
+
+    async def test_nothing_is_sent_without_a_url(
+        self, settings: Settings, receiver: Receiver
+    ) -> None:
+        silent = settings.model_copy(update={"webhook_url": None})
+        async with Sandbox(silent), logged_in(silent) as client:
+            await client.until(await client.pay("anna@example.com"), "SUCCESS", "SUCCESS")
+            assert "waiting" in (await client.http.get("/")).text.split("</details>")[1]
+        assert not receiver.received
+
+
+def verify(certificate: bytes, headers: dict[str, str], body: bytes) -> None:
+    assert headers["PAYPAL-AUTH-ALGO"] == "SHA256withRSA"
+    key = x509.load_pem_x509_certificate(certificate).public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    message = "|".join(
+        [
+            headers["PAYPAL-TRANSMISSION-ID"],
+            headers["PAYPAL-TRANSMISSION-TIME"],
+            WEBHOOK_ID,
+            str(zlib.crc32(body)),
+        ]
+    )
+    signature = base64.b64decode(headers["PAYPAL-TRANSMISSION-SIG"])
+    key.verify(signature, message.encode(), padding.PKCS1v15(), hashes.SHA256())
+
+
+class TestPage:
+    async def test_it_shows_batches_and_escapes_them(self, paypal: Client) -> None:
+        assert "No payout has been requested yet" in (await paypal.http.get("/")).text
+        await paypal.pay("<script>@example.com", batch="<b>po</b>")
+        await paypal.set_behaviour("bob@example.com", "ONHOLD", delay_seconds=4)
+        page = await paypal.http.get("/?refresh=1")
+        assert "&lt;script&gt;@example.com" in page.text
+        assert "<script" not in page.text
+        assert "<b>po</b>" not in page.text
+        assert "bob@example.com" in page.text
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+    async def test_health(self, paypal: Client) -> None:
+        assert (await paypal.http.get("/healthz")).json() == {"status": "ok"}
+
+
+@asynccontextmanager
+async def sandbox_process(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await asyncio.create_subprocess_exec(
+        *launch_argv([sys.executable, "-m", "devstack.paypal_sandbox"]),
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "SANDBOX_ADDRESS": settings.address,
+            "SANDBOX_PUBLIC_URL": settings.public_url,
+            "SANDBOX_CLIENT_ID": settings.client_id,
+            "SANDBOX_CLIENT_SECRET": settings.client_secret.get_secret_value(),
+            "SANDBOX_WEBHOOK_URL": settings.webhook_url or "",
+            "SANDBOX_WEBHOOK_ID": settings.webhook_id,
+            "SANDBOX_DATA_DIR": str(settings.data_dir),
+            "SANDBOX_STEP_SECONDS": str(settings.step_seconds),
+        },
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+
+    async def answers() -> bool:
+        assert process.returncode is None
+        async with httpx.AsyncClient() as http:
+            try:
+                return (await http.get(f"{settings.public_url}/healthz")).is_success
+            except httpx.TransportError:
+                return False
+
+    try:
+        await eventually(answers)
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+class TestRestart:
+    async def test_a_killed_sandbox_continues_where_it_was(self, settings: Settings) -> None:
+        receiver = Receiver(free_port())  # not listening yet
+        settings = settings.model_copy(update={"webhook_url": receiver.url, "step_seconds": 0.01})
+        async with sandbox_process(settings) as process, logged_in(settings) as paypal:
+            await paypal.set_behaviour("bob@example.com", "FAILED_LATE", delay_seconds=1)
+            accepted_at = time.monotonic()
+            late = await paypal.pay("bob@example.com")
+            paid = await paypal.until(
+                await paypal.pay("anna@example.com", batch="po-2-1"), "SUCCESS", "SUCCESS"
+            )
+            token = paypal.http.headers["Authorization"]
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+
+        async with listening(receiver), Sandbox(settings), logged_in(settings) as paypal:
+            paypal.http.headers["Authorization"] = token
+            assert await paypal.batch(paid["batch_header"]["payout_batch_id"]) == paid
+            (override,) = (await paypal.http.get("/admin/behaviours")).json()["behaviours"]
+            assert override["behaviour"] == "FAILED_LATE"
+            await paypal.pay("anna@example.com", batch="po-2-1", expect=400)
+            await paypal.until(late, "SUCCESS", "FAILED")
+            assert time.monotonic() - accepted_at > 0.9
+            await receiver.until("PAYMENT.PAYOUTS-ITEM.SUCCEEDED")
+            failed = await receiver.until("PAYMENT.PAYOUTS-ITEM.FAILED")
+            assert failed["resource"]["errors"]["name"] == "RECEIVER_ACCOUNT_LOCKED"
+
+    async def test_it_stops_cleanly_when_asked(self, settings: Settings) -> None:
+        async with sandbox_process(settings) as process:
+            process.terminate()
+            assert await asyncio.wait_for(process.wait(), DEADLINE_SECONDS) == 0
