@@ -1,6 +1,6 @@
 """What workflows tell people: pure, so that workflows can make them. `delivery` sends them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MEDIATORS = "staff/mediators"
 OPERATORS = "staff/operators"
@@ -21,3 +21,10 @@ class Notice:
     subject: str
     text: str
     deduplication_id: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Notices on their way, as activities take and give them."""
+
+    notices: list[Notice] = field(default_factory=list)

@@ -4,6 +4,7 @@ What a decision does to the assignment is the assignment's own business. A dispu
 mediator and never by a timer (R52): its clocks only remind.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -69,7 +70,7 @@ _REMINDER_PERCENT = {Clock.FIRST_REMINDER: 50, Clock.LAST_REMINDER: 80}
 
 
 class Event(StrEnum):
-    """What made the latest change."""
+    """What can happen to a dispute."""
 
     OPENED = "OPENED"
     CLAIMED = "CLAIMED"
@@ -126,8 +127,6 @@ class Dispute:
     sequence: int = 1
     # None until the first change after opening.
     update_time: datetime | None = None
-    latest_event: Event = Event.OPENED
-    fired_clocks: list[Clock] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -145,6 +144,14 @@ class DisputeResult:
     decision: Decision | None = None
     # Told to nobody yet, because notifications were away: for the parent to send.
     undelivered: list[Notice] = field(default_factory=list)
+
+
+@dataclass
+class Change:
+    """Something that happened, and the dispute as it is since then."""
+
+    event: Event
+    dispute: Dispute
 
 
 @dataclass
@@ -173,7 +180,7 @@ def claim(dispute: Dispute, mediator: str, now: datetime) -> None:
         raise illegal_state(dispute.name, dispute.state, "ClaimDispute")
     dispute.mediator = mediator
     dispute.state = State.UNDER_REVIEW
-    _changed(dispute, Event.CLAIMED, now)
+    _changed(dispute, now)
 
 
 def decide(dispute: Dispute, mediator: str, decision: Decision, now: datetime) -> None:
@@ -194,7 +201,7 @@ def decide(dispute: Dispute, mediator: str, decision: Decision, now: datetime) -
     decision.decide_time = now
     dispute.decision = decision
     dispute.state = State.RESOLVED
-    _changed(dispute, Event.DECIDED, now)
+    _changed(dispute, now)
 
 
 def check_decision(dispute: Dispute, decision: Decision, now: datetime) -> None:
@@ -258,17 +265,17 @@ def withdraw(dispute: Dispute, actor: str, now: datetime) -> None:
     if dispute.is_closed:
         raise illegal_state(dispute.name, dispute.state, "WithdrawDispute")
     dispute.state = State.WITHDRAWN
-    _changed(dispute, Event.WITHDRAWN, now)
+    _changed(dispute, now)
 
 
-def next_clock(dispute: Dispute) -> tuple[Clock, datetime] | None:
+def next_clock(dispute: Dispute, fired: Collection[Clock]) -> tuple[Clock, datetime] | None:
     """What fires next, and when; nothing once the dispute is closed or all has fired."""
     if dispute.is_closed:
         return None
     waiting = [
         (time, order, clock)
         for order, (clock, time) in enumerate(_clock_times(dispute))
-        if clock not in dispute.fired_clocks
+        if clock not in fired
     ]
     if not waiting:
         return None
@@ -289,18 +296,17 @@ def _clock_times(dispute: Dispute) -> list[tuple[Clock, datetime]]:
     ]
 
 
-def fire(dispute: Dispute, clock: Clock, now: datetime) -> None:
+def fire(dispute: Dispute, clock: Clock, now: datetime) -> Event:
     """A clock ran out: someone is told. At the last one the dispute is overdue, and stays open."""
     if clock is Clock.RESOLUTION_DUE:
         dispute.is_overdue = True
-    dispute.fired_clocks.append(clock)
-    _changed(dispute, _EVENTS[clock], now)
+    _changed(dispute, now)
+    return _EVENTS[clock]
 
 
-def _changed(dispute: Dispute, event: Event, now: datetime) -> None:
+def _changed(dispute: Dispute, now: datetime) -> None:
     dispute.sequence += 1
     dispute.update_time = now
-    dispute.latest_event = event
 
 
 def check_ground(ground: Ground, opener: str) -> None:

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"liaison/disputes/v1/disputes.proto\x12\x13liaison.disputes.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xe4\x05\n\x07\x44ispute\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x37\n\x05state\x18\x02 \x01(\x0e\x32\".liaison.disputes.v1.Dispute.StateB\x04\xe2\x41\x01\x03\x12\x18\n\nassignment\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05\x62rand\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63reator\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06opener\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x31\n\x06ground\x18\x07 \x01(\x0e\x32\x1b.liaison.disputes.v1.GroundB\x04\xe2\x41\x01\x02\x12\x17\n\tstatement\x18\x08 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08mediator\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x08\x64\x65\x63ision\x18\n \x01(\x0b\x32\x1d.liaison.disputes.v1.DecisionB\x04\xe2\x41\x01\x03\x12=\n\x13resolution_due_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\nis_overdue\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x45\n\x10\x61llowed_outcomes\x18\x10 \x03(\x0e\x32%.liaison.disputes.v1.Decision.OutcomeB\x04\xe2\x41\x01\x03\x12\x16\n\x08sequence\x18\r \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"o\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x16\n\x12STATE_UNDER_REVIEW\x10\x02\x12\x12\n\x0eSTATE_RESOLVED\x10\x03\x12\x13\n\x0fSTATE_WITHDRAWN\x10\x04\"\x8d\x03\n\x08\x44\x65\x63ision\x12<\n\x07outcome\x18\x01 \x01(\x0e\x32%.liaison.disputes.v1.Decision.OutcomeB\x04\xe2\x41\x01\x02\x12\x17\n\treasoning\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x31\n\rdeadline_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0b\x64\x65\x63ide_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x9b\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13OUTCOME_PAY_IN_FULL\x10\x01\x12\x17\n\x13OUTCOME_PAY_PARTIAL\x10\x02\x12\x10\n\x0cOUTCOME_REDO\x10\x03\x12\x1e\n\x1aOUTCOME_CANCEL_WITHOUT_PAY\x10\x04\x12\x13\n\x0fOUTCOME_DISMISS\x10\x05\"c\n\x12OpenDisputeRequest\x12\x33\n\x07\x64ispute\x18\x01 \x01(\x0b\x32\x1c.liaison.disputes.v1.DisputeB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\'\n\x11GetDisputeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"p\n\x13ListDisputesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\x06states\x18\x03 \x03(\x0e\x32\".liaison.disputes.v1.Dispute.State\"_\n\x14ListDisputesResponse\x12.\n\x08\x64isputes\x18\x01 \x03(\x0b\x32\x1c.liaison.disputes.v1.Dispute\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x13\x43laimDisputeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"{\n\x14\x44\x65\x63ideDisputeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x1d.liaison.disputes.v1.DecisionB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"F\n\x16WithdrawDisputeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"K\n\x14RecordDisputeRequest\x12\x33\n\x07\x64ispute\x18\x01 \x01(\x0b\x32\x1c.liaison.disputes.v1.DisputeB\x04\xe2\x41\x01\x02\"\x17\n\x15RecordDisputeResponse*\xe6\x01\n\x06Ground\x12\x16\n\x12GROUND_UNSPECIFIED\x10\x00\x12\x16\n\x12GROUND_LATE_REWARD\x10\x01\x12\x18\n\x14GROUND_WRONG_PRODUCT\x10\x02\x12 \n\x1cGROUND_UNFAIR_CHANGE_REQUEST\x10\x03\x12!\n\x1dGROUND_MATERIALS_NOT_PROVIDED\x10\x04\x12 \n\x1cGROUND_WORK_DOES_NOT_CONFORM\x10\x05\x12\x10\n\x0cGROUND_FRAUD\x10\x06\x12\x19\n\x15GROUND_REVIEW_SILENCE\x10\x07\x32\x97\x05\n\x0e\x44isputeService\x12T\n\x0bOpenDispute\x12\'.liaison.disputes.v1.OpenDisputeRequest\x1a\x1c.liaison.disputes.v1.Dispute\x12R\n\nGetDispute\x12&.liaison.disputes.v1.GetDisputeRequest\x1a\x1c.liaison.disputes.v1.Dispute\x12\x63\n\x0cListDisputes\x12(.liaison.disputes.v1.ListDisputesRequest\x1a).liaison.disputes.v1.ListDisputesResponse\x12V\n\x0c\x43laimDispute\x12(.liaison.disputes.v1.ClaimDisputeRequest\x1a\x1c.liaison.disputes.v1.Dispute\x12X\n\rDecideDispute\x12).liaison.disputes.v1.DecideDisputeRequest\x1a\x1c.liaison.disputes.v1.Dispute\x12\\\n\x0fWithdrawDispute\x12+.liaison.disputes.v1.WithdrawDisputeRequest\x1a\x1c.liaison.disputes.v1.Dispute\x12\x66\n\rRecordDispute\x12).liaison.disputes.v1.RecordDisputeRequest\x1a*.liaison.disputes.v1.RecordDisputeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"liaison/disputes/v1/disputes.proto\x12\x13liaison.disputes.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xc9\x06\n\x07\x44ispute\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x37\n\x05state\x18\x02 \x01(\x0e\x32\".liaison.disputes.v1.Dispute.StateB\x04\xe2\x41\x01\x03\x12\x18\n\nassignment\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05\x62rand\x18\x04 \x01(\tB\x04\xe2\x41\x01\x03\x12\x15\n\x07\x63reator\x18\x05 \x01(\tB\x04\xe2\x41\x01\x03\x12\x14\n\x06opener\x18\x06 \x01(\tB\x04\xe2\x41\x01\x03\x12\x31\n\x06ground\x18\x07 \x01(\x0e\x32\x1b.liaison.disputes.v1.GroundB\x04\xe2\x41\x01\x02\x12\x17\n\tstatement\x18\x08 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08mediator\x18\t \x01(\tB\x04\xe2\x41\x01\x03\x12\x35\n\x08\x64\x65\x63ision\x18\n \x01(\x0b\x32\x1d.liaison.disputes.v1.DecisionB\x04\xe2\x41\x01\x03\x12=\n\x13resolution_due_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x18\n\nis_overdue\x18\x0c \x01(\x08\x42\x04\xe2\x41\x01\x03\x12\x39\n\x0f\x61nswer_due_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12(\n\x06reward\x18\x12 \x01(\x0b\x32\x12.google.type.MoneyB\x04\xe2\x41\x01\x03\x12\x45\n\x10\x61llowed_outcomes\x18\x10 \x03(\x0e\x32%.liaison.disputes.v1.Decision.OutcomeB\x04\xe2\x41\x01\x03\x12\x16\n\x08sequence\x18\r \x01(\x03\x42\x04\xe2\x41\x01\x03\x12\x35\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\x12\x35\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"o\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0e\n\nSTATE_OPEN\x10\x01\x12\x16\n\x12STATE_UNDER_REVIEW\x10\x02\x12\x12\n\x0eSTATE_RESOLVED\x10\x03\x12\x13\n\x0fSTATE_WITHDRAWN\x10\x04\"\x8d\x03\n\x08\x44\x65\x63ision\x12<\n\x07outcome\x18\x01 \x01(\x0e\x32%.liaison.disputes.v1.Decision.OutcomeB\x04\xe2\x41\x01\x02\x12\x17\n\treasoning\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x31\n\rdeadline_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0b\x64\x65\x63ide_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"\x9b\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13OUTCOME_PAY_IN_FULL\x10\x01\x12\x17\n\x13OUTCOME_PAY_PARTIAL\x10\x02\x12\x10\n\x0cOUTCOME_REDO\x10\x03\x12\x1e\n\x1aOUTCOME_CANCEL_WITHOUT_PAY\x10\x04\x12\x13\n\x0fOUTCOME_DISMISS\x10\x05\"c\n\x12OpenDisputeRequest\x12\x33\n\x07\x64ispute\x18\x01 \x01(\x0b\x32\x1c.liaison.disputes.v1.DisputeB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"\'\n\x11GetDisputeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"p\n\x13ListDisputesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12\x32\n\x06states\x18\x03 \x03(\x0e\x32\".liaison.disputes.v1.Dispute.State\"_\n\x14ListDisputesResponse\x12.\n\x08\x64isputes\x18\x01 \x03(\x0b\x32\x1c.liaison.disputes.v1.Dispute\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x13\x43laimDisputeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"{\n\x14\x44\x65\x63ideDisputeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x1d.liaison.disputes.v1.DecisionB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\"F\n\x16WithdrawDisputeRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"K\n\x14RecordDisputeRequest\x12\x33\n\x07\x64ispute\x18\x01 \x01(\x0b\x32\x1c.liaison.disputes.v1.DisputeB\x04\xe2\x41\x01\x02\"\x17\n\x15RecordDisputeResponse*\xe6\x01\n\x06Ground\x12\x16\n\x12GROUND_UNSPECIFIED\x10\x00\x12\x16\n\x12GROUND_LATE_REWARD\x10\x01\x12\x18\n\x14GROUND_WRONG_PRODUCT\x10\x02\x12 \n\x1cGROUND_UNFAIR_CHANGE_REQUEST\x10\x03\x12!\n\x1dGROUND_MATERIALS_NOT_PROVIDED\x10\x04\x12 \n\x1cGROUND_WORK_DOES_NOT_CONFORM\x10\x05\x12\x10\n\x0cGROUND_FRAUD\x10\x06\x12\x19\n\x15GROUND_REVIEW_SILENCE\x10\x07\x32\x97\x05\n\x0e\x44isputeService\x12T\n\x0bOpenDispute\x12\'.liaison.disputes.v1.OpenDisputeRequest\x1a\x1c.liaison.disputes.v1.Dispute\x12R\n\nGetDispute\x12&.liaison.disputes.v1.GetDisputeRequest\x1a\x1c.liaison.disputes.v1.Dispute\x12\x63\n\x0cListDisputes\x12(.liaison.disputes.v1.ListDisputesRequest\x1a).liaison.disputes.v1.ListDisputesResponse\x12V\n\x0c\x43laimDispute\x12(.liaison.disputes.v1.ClaimDisputeRequest\x1a\x1c.liaison.disputes.v1.Dispute\x12X\n\rDecideDispute\x12).liaison.disputes.v1.DecideDisputeRequest\x1a\x1c.liaison.disputes.v1.Dispute\x12\\\n\x0fWithdrawDispute\x12+.liaison.disputes.v1.WithdrawDisputeRequest\x1a\x1c.liaison.disputes.v1.Dispute\x12\x66\n\rRecordDispute\x12).liaison.disputes.v1.RecordDisputeRequest\x1a*.liaison.disputes.v1.RecordDisputeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -58,6 +58,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DISPUTE'].fields_by_name['resolution_due_time']._serialized_options = b'\342A\001\003'
   _globals['_DISPUTE'].fields_by_name['is_overdue']._loaded_options = None
   _globals['_DISPUTE'].fields_by_name['is_overdue']._serialized_options = b'\342A\001\003'
+  _globals['_DISPUTE'].fields_by_name['answer_due_time']._loaded_options = None
+  _globals['_DISPUTE'].fields_by_name['answer_due_time']._serialized_options = b'\342A\001\003'
+  _globals['_DISPUTE'].fields_by_name['reward']._loaded_options = None
+  _globals['_DISPUTE'].fields_by_name['reward']._serialized_options = b'\342A\001\003'
   _globals['_DISPUTE'].fields_by_name['allowed_outcomes']._loaded_options = None
   _globals['_DISPUTE'].fields_by_name['allowed_outcomes']._serialized_options = b'\342A\001\003'
   _globals['_DISPUTE'].fields_by_name['sequence']._loaded_options = None
@@ -94,34 +98,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WITHDRAWDISPUTEREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_RECORDDISPUTEREQUEST'].fields_by_name['dispute']._loaded_options = None
   _globals['_RECORDDISPUTEREQUEST'].fields_by_name['dispute']._serialized_options = b'\342A\001\002'
-  _globals['_GROUND']._serialized_start=2015
-  _globals['_GROUND']._serialized_end=2245
+  _globals['_GROUND']._serialized_start=2116
+  _globals['_GROUND']._serialized_end=2346
   _globals['_DISPUTE']._serialized_start=151
-  _globals['_DISPUTE']._serialized_end=891
-  _globals['_DISPUTE_STATE']._serialized_start=780
-  _globals['_DISPUTE_STATE']._serialized_end=891
-  _globals['_DECISION']._serialized_start=894
-  _globals['_DECISION']._serialized_end=1291
-  _globals['_DECISION_OUTCOME']._serialized_start=1136
-  _globals['_DECISION_OUTCOME']._serialized_end=1291
-  _globals['_OPENDISPUTEREQUEST']._serialized_start=1293
-  _globals['_OPENDISPUTEREQUEST']._serialized_end=1392
-  _globals['_GETDISPUTEREQUEST']._serialized_start=1394
-  _globals['_GETDISPUTEREQUEST']._serialized_end=1433
-  _globals['_LISTDISPUTESREQUEST']._serialized_start=1435
-  _globals['_LISTDISPUTESREQUEST']._serialized_end=1547
-  _globals['_LISTDISPUTESRESPONSE']._serialized_start=1549
-  _globals['_LISTDISPUTESRESPONSE']._serialized_end=1644
-  _globals['_CLAIMDISPUTEREQUEST']._serialized_start=1646
-  _globals['_CLAIMDISPUTEREQUEST']._serialized_end=1713
-  _globals['_DECIDEDISPUTEREQUEST']._serialized_start=1715
-  _globals['_DECIDEDISPUTEREQUEST']._serialized_end=1838
-  _globals['_WITHDRAWDISPUTEREQUEST']._serialized_start=1840
-  _globals['_WITHDRAWDISPUTEREQUEST']._serialized_end=1910
-  _globals['_RECORDDISPUTEREQUEST']._serialized_start=1912
-  _globals['_RECORDDISPUTEREQUEST']._serialized_end=1987
-  _globals['_RECORDDISPUTERESPONSE']._serialized_start=1989
-  _globals['_RECORDDISPUTERESPONSE']._serialized_end=2012
-  _globals['_DISPUTESERVICE']._serialized_start=2248
-  _globals['_DISPUTESERVICE']._serialized_end=2911
+  _globals['_DISPUTE']._serialized_end=992
+  _globals['_DISPUTE_STATE']._serialized_start=881
+  _globals['_DISPUTE_STATE']._serialized_end=992
+  _globals['_DECISION']._serialized_start=995
+  _globals['_DECISION']._serialized_end=1392
+  _globals['_DECISION_OUTCOME']._serialized_start=1237
+  _globals['_DECISION_OUTCOME']._serialized_end=1392
+  _globals['_OPENDISPUTEREQUEST']._serialized_start=1394
+  _globals['_OPENDISPUTEREQUEST']._serialized_end=1493
+  _globals['_GETDISPUTEREQUEST']._serialized_start=1495
+  _globals['_GETDISPUTEREQUEST']._serialized_end=1534
+  _globals['_LISTDISPUTESREQUEST']._serialized_start=1536
+  _globals['_LISTDISPUTESREQUEST']._serialized_end=1648
+  _globals['_LISTDISPUTESRESPONSE']._serialized_start=1650
+  _globals['_LISTDISPUTESRESPONSE']._serialized_end=1745
+  _globals['_CLAIMDISPUTEREQUEST']._serialized_start=1747
+  _globals['_CLAIMDISPUTEREQUEST']._serialized_end=1814
+  _globals['_DECIDEDISPUTEREQUEST']._serialized_start=1816
+  _globals['_DECIDEDISPUTEREQUEST']._serialized_end=1939
+  _globals['_WITHDRAWDISPUTEREQUEST']._serialized_start=1941
+  _globals['_WITHDRAWDISPUTEREQUEST']._serialized_end=2011
+  _globals['_RECORDDISPUTEREQUEST']._serialized_start=2013
+  _globals['_RECORDDISPUTEREQUEST']._serialized_end=2088
+  _globals['_RECORDDISPUTERESPONSE']._serialized_start=2090
+  _globals['_RECORDDISPUTERESPONSE']._serialized_end=2113
+  _globals['_DISPUTESERVICE']._serialized_start=2349
+  _globals['_DISPUTESERVICE']._serialized_end=3012
 # @@protoc_insertion_point(module_scope)

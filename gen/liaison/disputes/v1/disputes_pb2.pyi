@@ -114,6 +114,8 @@ class Dispute(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     RESOLUTION_DUE_TIME_FIELD_NUMBER: _builtins.int
     IS_OVERDUE_FIELD_NUMBER: _builtins.int
+    ANSWER_DUE_TIME_FIELD_NUMBER: _builtins.int
+    REWARD_FIELD_NUMBER: _builtins.int
     ALLOWED_OUTCOMES_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
@@ -149,6 +151,14 @@ class Dispute(_message.Message):
         """Until when it should be decided (R52)."""
 
     @_builtins.property
+    def answer_due_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the other side may answer."""
+
+    @_builtins.property
+    def reward(self) -> _money_pb2.Money:
+        """What the assignment pays; a partial payment stays below it. Absent when it is no money."""
+
+    @_builtins.property
     def allowed_outcomes(self) -> _containers.RepeatedScalarFieldContainer[Global___Decision.Outcome.ValueType]:
         """The outcomes that a mediator can choose from, given how far the assignment has come."""
 
@@ -175,14 +185,16 @@ class Dispute(_message.Message):
         decision: Global___Decision | None = ...,
         resolution_due_time: _timestamp_pb2.Timestamp | None = ...,
         is_overdue: _builtins.bool = ...,
+        answer_due_time: _timestamp_pb2.Timestamp | None = ...,
+        reward: _money_pb2.Money | None = ...,
         allowed_outcomes: _abc.Iterable[Global___Decision.Outcome.ValueType] | None = ...,
         sequence: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decision", b"decision", "resolution_due_time", b"resolution_due_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["answer_due_time", b"answer_due_time", "create_time", b"create_time", "decision", b"decision", "resolution_due_time", b"resolution_due_time", "reward", b"reward", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_outcomes", b"allowed_outcomes", "assignment", b"assignment", "brand", b"brand", "create_time", b"create_time", "creator", b"creator", "decision", b"decision", "ground", b"ground", "is_overdue", b"is_overdue", "mediator", b"mediator", "name", b"name", "opener", b"opener", "resolution_due_time", b"resolution_due_time", "sequence", b"sequence", "state", b"state", "statement", b"statement", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_outcomes", b"allowed_outcomes", "answer_due_time", b"answer_due_time", "assignment", b"assignment", "brand", b"brand", "create_time", b"create_time", "creator", b"creator", "decision", b"decision", "ground", b"ground", "is_overdue", b"is_overdue", "mediator", b"mediator", "name", b"name", "opener", b"opener", "resolution_due_time", b"resolution_due_time", "reward", b"reward", "sequence", b"sequence", "state", b"state", "statement", b"statement", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

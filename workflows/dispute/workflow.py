@@ -1,0 +1,164 @@
+"""The dispute workflow: takes commands, keeps the clocks, records every change.
+
+The rules are in `state`, the words in `wording`. A change is answered once it is recorded, so that
+who made it reads it.
+"""
+
+import asyncio
+from copy import deepcopy
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy, SearchAttributeUpdate
+
+with workflow.unsafe.imports_passed_through():
+    from workflows.dispute import state
+    from workflows.dispute.state import (
+        Change,
+        Claim,
+        Clock,
+        Decide,
+        Dispute,
+        DisputeResult,
+        Event,
+        Withdraw,
+    )
+    from workflows.dispute.wording import details, in_words
+    from workflows.failures import refusing
+    from workflows.notices import Batch, Notice
+    from workflows.search_attributes import BRAND, DEADLINE, STATE
+
+# The activities, by name: their module would drag gRPC into the sandbox.
+RECORD_DISPUTE = "record_dispute"
+SEND_DISPUTE_NOTICES = "send_dispute_notices"
+
+_ATTEMPT_TIMEOUT = timedelta(seconds=20)
+# An outage delays what must be done, it never fails it: retried for ever, without a total time.
+_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=30)
+)
+# Waits longer than this become timers, so that an outage does not fill the history with
+# heartbeats of the workflow task.
+_LOCAL_RETRY_THRESHOLD = timedelta(seconds=4)
+
+
+@workflow.defn(name="Dispute")
+class DisputeWorkflow:
+    @workflow.init
+    def __init__(self, dispute: Dispute) -> None:
+        self._dispute = dispute
+        self._fired: list[Clock] = []
+        self._unrecorded: list[Change] = []
+        self._recorded_sequence = 0
+        self._undelivered: list[Notice] = []
+        self._deliveries: set[asyncio.Task[None]] = set()
+
+    @workflow.run
+    async def run(self, dispute: Dispute) -> DisputeResult:
+        self._note(Event.OPENED)
+        clocks = asyncio.create_task(self._keep_time())
+        while not self._dispute.is_closed or self._unrecorded:
+            await workflow.wait_condition(lambda: bool(self._unrecorded))
+            await self._record(self._unrecorded[0])
+            del self._unrecorded[0]
+        clocks.cancel()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return DisputeResult(self._dispute.decision, self._undelivered)
+
+    @workflow.update
+    async def claim(self, command: Claim) -> Dispute:
+        with refusing():
+            state.claim(self._dispute, command.mediator, workflow.now())
+        return await self._recorded(Event.CLAIMED)
+
+    @claim.validator
+    def _check_claim(self, command: Claim) -> None:
+        with refusing():
+            state.claim(deepcopy(self._dispute), command.mediator, workflow.now())
+
+    @workflow.update
+    async def decide(self, command: Decide) -> Dispute:
+        with refusing():
+            state.decide(self._dispute, command.mediator, command.decision, workflow.now())
+        return await self._recorded(Event.DECIDED)
+
+    @decide.validator
+    def _check_decide(self, command: Decide) -> None:
+        with refusing():
+            trial = deepcopy(self._dispute), command.mediator, deepcopy(command.decision)
+            state.decide(*trial, workflow.now())
+
+    @workflow.update
+    async def withdraw(self, command: Withdraw) -> Dispute:
+        with refusing():
+            state.withdraw(self._dispute, command.actor, workflow.now())
+        return await self._recorded(Event.WITHDRAWN)
+
+    @withdraw.validator
+    def _check_withdraw(self, command: Withdraw) -> None:
+        with refusing():
+            state.withdraw(deepcopy(self._dispute), command.actor, workflow.now())
+
+    async def _keep_time(self) -> None:
+        """One timer at a time; a command moves none of them."""
+        while upcoming := state.next_clock(self._dispute, self._fired):
+            clock, due_time = upcoming
+            wait = due_time - workflow.now()
+            if wait > timedelta():
+                await workflow.sleep(wait, summary=f"{clock} at {in_words(due_time)}")
+            if not self._dispute.is_closed:
+                self._fired.append(clock)
+                self._note(state.fire(self._dispute, clock, workflow.now()))
+
+    def _note(self, event: Event) -> Dispute:
+        """Puts what happened in line to be recorded, and shows it to operators."""
+        snapshot = deepcopy(self._dispute)
+        self._unrecorded.append(Change(event, snapshot))
+        workflow.set_current_details(details(snapshot, self._fired))
+        self._publish_state()
+        return snapshot
+
+    def _publish_state(self) -> None:
+        """To the search attributes, by which operators filter; a repetition would cost an event."""
+        current = workflow.info().typed_search_attributes
+        wanted: list[SearchAttributeUpdate[Any]] = [
+            STATE.value_set(self._dispute.state),
+            BRAND.value_set(self._dispute.brand_id),
+            DEADLINE.value_set(self._dispute.resolution_due_time),
+        ]
+        if changed := [update for update in wanted if current.get(update.key) != update.value]:
+            workflow.upsert_search_attributes(changed)
+
+    async def _recorded(self, event: Event) -> Dispute:
+        snapshot = self._note(event)
+        await workflow.wait_condition(lambda: self._recorded_sequence >= snapshot.sequence)
+        return snapshot
+
+    async def _record(self, change: Change) -> None:
+        batch = await workflow.execute_local_activity(
+            RECORD_DISPUTE,
+            change,
+            result_type=Batch,
+            start_to_close_timeout=_ATTEMPT_TIMEOUT,
+            retry_policy=_RETRY,
+            local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
+            summary=f"{change.event}, change {change.dispute.sequence}",
+        )
+        self._recorded_sequence = change.dispute.sequence
+        if batch.notices:
+            delivery = asyncio.create_task(self._deliver_later(batch))
+            self._deliveries.add(delivery)
+            delivery.add_done_callback(self._deliveries.discard)
+
+    async def _deliver_later(self, batch: Batch) -> None:
+        """Notifications were away. Nobody waits for this; what is left at the end is handed on."""
+        self._undelivered += batch.notices
+        await workflow.execute_activity(
+            SEND_DISPUTE_NOTICES,
+            batch,
+            start_to_close_timeout=_ATTEMPT_TIMEOUT,
+            retry_policy=_RETRY,
+            summary=f"{len(batch.notices)} notices that could not be sent before",
+        )
+        self._undelivered = [n for n in self._undelivered if n not in batch.notices]
