@@ -1,0 +1,159 @@
+"""`liaison up`, `down`, `status` and `token` as a developer types them, and what is left after."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jwt
+import psutil
+import pytest
+
+from devstack import identity, state
+from devstack.home import SOURCE_ROOT, Home
+
+PARTS = ("--only=postgres", "--only=s3", "--only=temporal")
+
+
+class Developer:
+    """Someone at a terminal, with a data directory of their own."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._env = {**os.environ, "LIAISON_HOME": str(home.path)}
+        self._started: list[subprocess.Popen[str]] = []
+
+    def types(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "cli", *arguments]
+        return subprocess.run(  # noqa: S603 - our own command
+            command, cwd=SOURCE_ROOT, env=self._env, capture_output=True, text=True, check=False
+        )
+
+    def starts(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "cli", *arguments]
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            command,
+            cwd=SOURCE_ROOT,
+            env=self._env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._started.append(process)
+        return process
+
+    def is_up(self) -> bool:
+        running = state.read(self.home)
+        return running is not None and running.is_ready
+
+    def leaves(self) -> None:
+        for process in self._started:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def developer(tmp_path: Path) -> Iterator[Developer]:
+    developer = Developer(Home(tmp_path / "home"))
+    yield developer
+    developer.leaves()
+
+
+def test_up_status_a_second_up_and_down(developer: Developer) -> None:
+    up = developer.types("up", "--detach", "--only=postgres", "--only=temporal")
+    assert up.returncode == 0, up.stderr
+    assert "http://127.0.0.1:" in up.stdout
+    secret = (developer.home.secrets / "postgres-password").read_text()
+    assert secret not in up.stdout
+
+    status = developer.types("status")
+    assert status.returncode == 0
+    assert status.stdout.count("ready") == 2
+
+    second = developer.types("up")
+    assert second.returncode == 1
+    assert "already running" in second.stderr
+    assert "http://127.0.0.1:" in second.stdout
+
+    processes = _everything_of(developer)
+    assert developer.types("down").returncode == 0
+    assert _eventually(lambda: not any(process.is_running() for process in processes))
+    assert developer.types("status").returncode == 3
+    again = developer.types("down")
+    assert (again.returncode, again.stdout) == (0, "Nothing is running.\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_process_is_left_however_the_supervisor_ends(
+    developer: Developer, number: signal.Signals
+) -> None:
+    supervisor = developer.starts("up", *PARTS)
+    assert _eventually(developer.is_up)
+    processes = _everything_of(developer)
+    assert len(processes) > len(PARTS)
+    supervisor.send_signal(number)
+    supervisor.wait(timeout=30)
+    assert _eventually(lambda: not any(process.is_running() for process in processes))
+    assert developer.types("status").returncode == 3
+    if number != signal.SIGKILL:
+        assert supervisor.returncode == 0
+        assert not developer.home.state_file.exists()
+
+
+def test_an_interrupted_start_leaves_no_process(developer: Developer) -> None:
+    supervisor = developer.starts("up", *PARTS)
+    assert _eventually(lambda: state.read(developer.home) is not None)
+    supervisor.send_signal(signal.SIGINT)
+    output, _ = supervisor.communicate(timeout=30)
+    assert supervisor.returncode == 130, output
+    assert _eventually(lambda: not _processes_in(developer.home))
+
+
+def test_a_token_carries_the_role_and_whom_it_speaks_for(developer: Developer) -> None:
+    printed = developer.types("token", "--role", "brand", "--brand", "acme").stdout.strip()
+    keys = jwt.PyJWKSet.from_json(developer.home.jwks_file.read_text())
+    claims = jwt.decode(
+        printed,
+        keys[jwt.get_unverified_header(printed)["kid"]],
+        algorithms=["EdDSA"],
+        issuer=identity.ISSUER,
+        audience=identity.AUDIENCE,
+    )
+    assert (claims["role"], claims["brand"]) == ("brand", "acme")
+    assert claims["exp"] - claims["iat"] == 3600
+
+
+@pytest.mark.parametrize("arguments", [["--role", "brand"], ["--role", "emperor"]])
+def test_a_token_for_nobody_is_refused(developer: Developer, arguments: list[str]) -> None:
+    refused = developer.types("token", *arguments)
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
+def _everything_of(developer: Developer) -> list[psutil.Process]:
+    running = state.read(developer.home)
+    assert running is not None
+    return psutil.Process(running.supervisor_pid).children(recursive=True)
+
+
+def _processes_in(home: Home) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if str(home.path) in " ".join(process.cmdline()):
+                found.append(process)
+        except psutil.Error:
+            continue  # it has just ended
+    return found
+
+
+def _eventually(is_so: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True

@@ -1,0 +1,169 @@
+"""The supervisor with small stand-in programs as parts: order, crashes, deaf and broken ones."""
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from devstack.home import Home
+from devstack.part import Part
+from devstack.probes import tcp
+from devstack.supervisor import PartFailed, PartStatus, Supervisor
+
+# Listens on the port it is given, after doing what the second argument says.
+SERVER = """
+import signal, socket, subprocess, sys
+exec(sys.argv[2])
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    server.accept()[0].close()
+"""
+
+
+def _free_address() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
+
+
+def _part(name: str, first: str = "", needs: tuple[str, ...] = (), **options: object) -> Part:
+    address = _free_address()
+    argv = (sys.executable, "-c", SERVER, address.rpartition(":")[2], first)
+    part = {"name": name, "address": address, "is_ready": tcp(address), "argv": argv}
+    return Part(**{**part, "needs": frozenset(needs), **options})  # type: ignore[arg-type] # a test's brevity
+
+
+async def _eventually(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not is_so():  # noqa: ASYNC110 - it looks at processes, which set no event
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path / "home")
+    home.prepare()
+    return home
+
+
+@asynccontextmanager
+async def _running(
+    home: Home, *parts: Part, observe: Callable[[PartStatus], None] = lambda _: None
+) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(parts, home, observe)
+    try:
+        await supervisor.start()
+        yield supervisor
+    finally:
+        await supervisor.stop()
+
+
+async def test_parts_start_after_what_they_need_and_stop_before_it(home: Home) -> None:
+    seen: list[tuple[str, str]] = []
+    parts = (
+        _part("worker", needs=("service",)),
+        _part("service", needs=("server",)),
+        _part("server"),
+    )
+    async with _running(
+        home, *parts, observe=lambda status: seen.append((status.name, status.condition))
+    ):
+        ready = [name for name, condition in seen if condition == "ready"]
+    stopped = [name for name, condition in seen if condition == "stopped"]
+    assert ready == ["server", "service", "worker"]
+    assert stopped == ["worker", "service", "server"]
+
+
+async def test_what_is_used_stops_later_though_nobody_waits_for_its_start(
+    home: Home,
+) -> None:
+    stopped: list[str] = []
+
+    def observe(status: PartStatus) -> None:
+        if status.condition == "stopped":
+            stopped.append(status.name)
+
+    parts = (_part("service"), _part("worker", uses=frozenset({"service", "absent"})))
+    async with _running(home, *parts, observe=observe):
+        pass
+    assert stopped == ["worker", "service"]
+
+
+async def test_provisioning_comes_before_whoever_needs_the_part(home: Home) -> None:
+    done: list[str] = []
+    server = _part("server", provision=_note(done, "provisioned"))
+    service = _part("service", needs=("server",), prepare=_note(done, "service starts"))
+    async with _running(home, server, service):
+        assert done == ["provisioned", "service starts"]
+
+
+async def test_a_crashed_part_comes_back_and_its_children_do_not_stay(home: Home) -> None:
+    child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
+    async with _running(home, _part("server", child)) as supervisor:
+        status = supervisor.statuses[0]
+        first = psutil.Process(status.pid)
+        children = first.children()
+        first.kill()
+        await _eventually(lambda: status.condition == "ready" and status.pid != first.pid)
+        assert status.restarts == 1
+        assert len(children) == 1
+        await _eventually(lambda: not children[0].is_running())
+
+
+async def test_a_part_that_never_comes_up_ends_the_start_with_what_it_logged(home: Home) -> None:
+    with pytest.raises(PartFailed, match=r"(?s)broken ended 3 times.*the setting is missing"):
+        async with _running(
+            home,
+            _part("broken", "sys.exit('the setting is missing')"),
+            _part("s", needs=("broken",)),
+        ):
+            pytest.fail("it started")
+
+
+async def test_a_part_deaf_to_the_stop_signal_is_killed_after_its_grace(home: Home) -> None:
+    deaf = _part("deaf", "signal.signal(signal.SIGTERM, signal.SIG_IGN)", stop_grace_seconds=0.2)
+    async with _running(home, deaf) as supervisor:
+        process = psutil.Process(supervisor.statuses[0].pid)
+        began = time.monotonic()
+    assert not process.is_running()
+    assert time.monotonic() - began < 5
+
+
+async def test_stopping_in_the_middle_of_a_start_leaves_nothing(home: Home) -> None:
+    slow = _part("slow", "import time; time.sleep(600)")
+    supervisor = Supervisor([slow, _part("late", needs=("slow",))], home, lambda _: None)
+    starting = asyncio.create_task(supervisor.start())
+    await _eventually(lambda: supervisor.statuses[0].pid is not None)
+    process = psutil.Process(supervisor.statuses[0].pid)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    await supervisor.stop()
+    assert not process.is_running()
+
+
+async def test_each_part_is_deaf_to_the_terminal(home: Home) -> None:
+    async with _running(home, _part("server")) as supervisor:
+        pid = supervisor.statuses[0].pid
+        assert pid is not None
+        assert psutil.Process(pid).terminal() is None
+
+
+def _note(done: list[str], what: str) -> Callable[[], Awaitable[None]]:
+    async def note() -> None:
+        done.append(what)
+
+    return note
+
+
+async def test_a_part_asked_to_stop_gets_the_signal_it_wants(home: Home) -> None:
+    wants = "signal.signal(signal.SIGINT, lambda *_: (print('fast', flush=True), sys.exit()))"
+    async with _running(home, _part("server", wants, stop_signal=signal.SIGINT)):
+        pass
+    assert home.log_file("server").read_text() == "fast\n"
