@@ -38,7 +38,7 @@ _FURTHER_ADDRESSES = {
 
 
 class Stack:
-    """Parts that a chosen one needs come along. `durable=False` trades crash safety for speed.
+    """Parts that a chosen one needs come along. `durable=False` does not survive a power cut.
 
     Start it in the main thread: the kernel ties the parts' lives to the thread that started them.
     """

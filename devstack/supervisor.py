@@ -156,7 +156,7 @@ class Runner:
         log = self._home.log_file(self.part.name)
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         reason = str(error) if isinstance(error, PartFailed) else f"{self.part.name}: {error!r}"
-        shown = [reason, f"the end of {log}:", *lines[-_LOG_LINES_SHOWN:]]
+        shown = [reason, *([f"the end of {log}:"] if lines else []), *lines[-_LOG_LINES_SHOWN:]]
         self._failure = PartFailed("\n  ".join(shown))
         self._set("failed")
         self._is_decided.set()
