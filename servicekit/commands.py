@@ -69,6 +69,18 @@ def resource_id(pattern: str) -> BeforeValidator:
     return BeforeValidator(take)
 
 
+def resource_ids(pattern: str) -> BeforeValidator:
+    """Takes all ids out of a resource name such as `tasks/{task}/applications/{application}`."""
+
+    def take(name: object) -> tuple[str, ...]:
+        try:
+            return resource_names.ids(pattern, str(name))
+        except InvalidArgument:
+            raise broken("AIP-122", f"Must look like {pattern}") from None
+
+    return BeforeValidator(take)
+
+
 def proto_enum(prefix: str) -> BeforeValidator:
     """Takes the prefix off a proto enum value's name."""
     return BeforeValidator(

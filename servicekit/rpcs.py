@@ -20,9 +20,10 @@ class Repeat(Enum):
 
     # The answer is kept by the very transaction that made it true.
     IN_TRANSACTION = auto()
-    # The command goes to a workflow, which knows the update id; only the body is compared here,
-    # since no transaction may stay open while a workflow thinks.
-    IN_WORKFLOW = auto()
+    # The command itself finds its first outcome again, by a workflow update's id or by ids that
+    # follow from the request; only the body is compared and the answer kept here. For commands
+    # that cross the network: no transaction may stay open meanwhile.
+    BY_COMMAND = auto()
 
 
 @dataclass(frozen=True)

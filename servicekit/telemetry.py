@@ -26,7 +26,8 @@ from prometheus_client import start_http_server
 
 from servicekit.settings import Settings
 
-ProviderFactory = Callable[[Resource], TracerProvider]
+# Makes the SDK's TracerProvider, or one that wraps it.
+ProviderFactory = Callable[[Resource], Any]
 
 
 @contextmanager

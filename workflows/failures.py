@@ -25,9 +25,9 @@ def to_application_error(error: LiaisonError) -> ApplicationError:
 
 def from_application_error(error: ApplicationError) -> LiaisonError:
     """What `to_application_error` was given; violations do not make the journey."""
-    if len(error.details) != 2 or error.type not in Reason.__members__:
+    if len(error.details) != 2 or error.type is None or error.type not in Reason.__members__:
         return Internal(Reason.INTERNAL, "A workflow failed")
-    code, metadata = cast(tuple[str, dict[str, str]], error.details)
+    code, metadata = cast("tuple[str, dict[str, str]]", error.details)
     return BY_CODE[code](Reason(error.type), error.message, metadata=metadata)
 
 

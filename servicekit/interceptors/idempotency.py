@@ -24,8 +24,8 @@ class IdempotencyInterceptor(Interceptor):
             return await proceed()
         request_id = UUID(getattr(request, "request_id"))  # noqa: B009 - Message has no such field
         key = idempotency.key_of(current_principal().subject, rpc.path, request_id, request)
-        if rpc.repeat is Repeat.IN_WORKFLOW:
-            return await self._answer_by_workflow(rpc, key, proceed)
+        if rpc.repeat is Repeat.BY_COMMAND:
+            return await self._answer_by_command(rpc, key, proceed)
         async with self._database.transaction():
             return await self._answer(rpc, key, proceed)
 
@@ -37,14 +37,12 @@ class IdempotencyInterceptor(Interceptor):
         await idempotency.complete(self._database, key, response)
         return response
 
-    async def _answer_by_workflow(
-        self, rpc: Rpc, key: idempotency.Key, proceed: Proceed
-    ) -> Message:
+    async def _answer_by_command(self, rpc: Rpc, key: idempotency.Key, proceed: Proceed) -> Message:
         try:
             return await self._answer(rpc, key, proceed)
         except LiaisonError as error:
             # A refusal changed nothing. Any other end may have: the key stays taken, and who
-            # repeats it reaches the same workflow update.
+            # repeats it finds what came of it.
             if not error.is_retryable:
                 await idempotency.forget(self._database, key)
             raise

@@ -1,0 +1,1 @@
+"""Tasks, applications and assignments: what brands ask for and creators do."""

@@ -1,0 +1,79 @@
+"""The tasks process: wiring only."""
+
+import asyncio
+from contextlib import AsyncExitStack
+
+import structlog
+from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
+from liaison.media.v1.media_pb2_grpc import MediaServiceStub
+
+from servicekit.clock import utc_now
+from servicekit.database import Database
+from servicekit.errors import LiaisonError
+from servicekit.grpc_client import service_channel
+from servicekit.grpc_server import GrpcServer
+from servicekit.process import run
+from servicekit.telemetry import telemetry
+from services.tasks.assignments import AssignmentHandlers
+from services.tasks.clients import GrpcCreatorDirectory, GrpcMediaLibrary
+from services.tasks.handlers import TaskHandlers
+from services.tasks.records import RecordHandlers
+from services.tasks.runs import TemporalRuns
+from services.tasks.servicer import services
+from services.tasks.settings import TasksSettings
+from services.tasks.store import PostgresAssignmentStore, PostgresTaskStore
+from workflows.client import Workflows
+
+log = structlog.get_logger()
+
+# How long a published task may be without its workflow after a crash between the two.
+_SWEEP_SECONDS = 10.0
+
+
+async def main() -> None:
+    settings = TasksSettings()  # type: ignore[call-arg]  # the environment fills it
+    with telemetry(settings):
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(
+                Database(
+                    settings.database_url.get_secret_value(),
+                    pool_size=settings.database_pool_size,
+                )
+            )
+            await database.migrate("services.tasks")
+            creators = await stack.enter_async_context(
+                service_channel(settings, settings.creators_address)
+            )
+            media = await stack.enter_async_context(
+                service_channel(settings, settings.media_address)
+            )
+            runs = TemporalRuns(Workflows(settings))
+            book = PostgresAssignmentStore(database)
+            tasks = TaskHandlers(
+                PostgresTaskStore(database),
+                GrpcCreatorDirectory(CreatorServiceStub(creators)),
+                runs,
+                utc_now,
+                settings.tasks_offered_policies,
+            )
+            assignments = AssignmentHandlers(book, GrpcMediaLibrary(MediaServiceStub(media)), runs)
+            sweeper = asyncio.create_task(_sweep(tasks))
+            await GrpcServer(
+                settings, services(tasks, assignments, RecordHandlers(book, utc_now)), database
+            ).serve_until_told()
+            sweeper.cancel()
+
+
+async def _sweep(tasks: TaskHandlers) -> None:
+    """Starts what a crash left unstarted, again and again."""
+    while True:
+        try:
+            if started := await tasks.start_missing_runs():
+                log.warning("started_missing_runs", count=started)
+        except LiaisonError as error:
+            log.warning("sweep_failed", reason=error.reason)
+        await asyncio.sleep(_SWEEP_SECONDS)
+
+
+if __name__ == "__main__":
+    run(main())

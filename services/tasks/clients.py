@@ -1,0 +1,54 @@
+"""The other services as the use cases see them: over gRPC, in the role of a service."""
+
+from liaison.creators.v1 import creators_pb2
+from liaison.creators.v1.creators_pb2_grpc import CreatorServiceAsyncStub
+from liaison.media.v1 import media_pb2
+from liaison.media.v1.media_pb2_grpc import MediaServiceAsyncStub
+
+from servicekit.errors import FailedPrecondition, NotFound, Reason
+from services.tasks.domain import Candidate
+
+
+class GrpcCreatorDirectory:
+    def __init__(self, stub: CreatorServiceAsyncStub) -> None:
+        self._stub = stub
+
+    async def candidate(self, creator_id: str) -> Candidate:
+        """
+        Raises:
+            FailedPrecondition: nobody registered under this id.
+        """
+        try:
+            creator = await self._stub.GetCreator(
+                creators_pb2.GetCreatorRequest(name=f"creators/{creator_id}")
+            )
+        except NotFound as error:
+            raise FailedPrecondition(
+                Reason.CREATOR_NOT_ADMITTED, f"creators/{creator_id} is not admitted"
+            ) from error
+        level = creators_pb2.CreatorLevel.Name(creator.level)
+        account_class = creators_pb2.AccountClass.Name(creator.account.account_class)
+        return Candidate(
+            creator_id=creator_id,
+            is_admitted=creator.state == creators_pb2.Creator.STATE_ADMITTED,
+            account_class=account_class.removeprefix("ACCOUNT_CLASS_"),
+            level=level.removeprefix("CREATOR_LEVEL_"),
+            has_live_stream_access=creator.live_stream_access,
+            has_payout_account=bool(creator.paypal_receiver),
+        )
+
+
+class GrpcMediaLibrary:
+    def __init__(self, stub: MediaServiceAsyncStub) -> None:
+        self._stub = stub
+
+    async def accepted_ids(self, owner_id: str, ids: list[str]) -> set[str]:
+        response = await self._stub.BatchGetMediaObjects(
+            media_pb2.BatchGetMediaObjectsRequest(names=[f"mediaObjects/{id_}" for id_ in ids])
+        )
+        return {
+            found.name.removeprefix("mediaObjects/")
+            for found in response.media_objects
+            if found.state == media_pb2.MediaObject.STATE_ACCEPTED
+            and found.owner == f"creators/{owner_id}"
+        }

@@ -1,0 +1,237 @@
+"""What callers of the tasks service may say: command models that mirror its requests."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+
+from servicekit.commands import (
+    Command,
+    Instant,
+    Link,
+    PositiveMoney,
+    between,
+    broken,
+    count,
+    proto_enum,
+    resource_id,
+    resource_ids,
+    text,
+)
+from services.tasks.domain import (
+    AccountClass,
+    CompletionRule,
+    Content,
+    ContentType,
+    LiveStreamChannel,
+    State,
+)
+from workflows.assignment.model import Funding, Requirement
+from workflows.policy import POLICIES
+
+TaskId = Annotated[str, resource_id("tasks/{task}")]
+AssignmentId = Annotated[str, resource_id("assignments/{assignment}")]
+
+
+ALL_TASKS = "tasks/-"  # AIP-159
+
+
+class RequirementInput(Command):
+    text: Annotated[str, text(1, 1000)]
+
+
+class RewardInput(Command):
+    money: PositiveMoney
+
+
+class EligibilityInput(Command):
+    account_classes: Annotated[
+        list[Annotated[AccountClass, proto_enum("ACCOUNT_CLASS_")]], count(0, 2)
+    ] = Field(default_factory=list)
+    minimum_level: Annotated[str, proto_enum("CREATOR_LEVEL_")] = "NEWCOMER"
+
+
+class TaskInput(Command):
+    """A draft's content. Deadlines must follow each other; that they lie ahead is checked when the
+    task is published."""
+
+    title: Annotated[str, text(1, 120)]
+    description: Annotated[str, text(0, 10_000)] = ""
+    content_types: Annotated[list[Annotated[ContentType, proto_enum("CONTENT_TYPE_")]], count(1, 6)]
+    completion_rule: Annotated[CompletionRule, proto_enum("COMPLETION_RULE_")] = CompletionRule.ALL
+    requirements: Annotated[list[RequirementInput], count(1, 50)]
+    reward: RewardInput
+    funding: Annotated[Funding, proto_enum("FUNDING_")] = Funding.ESCROW
+    creator_slots: Annotated[int, between(1, 1000)]
+    eligibility: EligibilityInput = EligibilityInput()
+    live_stream_channel: Annotated[LiveStreamChannel, proto_enum("LIVE_STREAM_CHANNEL_")] = (
+        LiveStreamChannel.CREATOR_ACCOUNT
+    )
+    application_deadline_time: Instant
+    selection_deadline_time: Instant | None = None
+    submission_deadline_time: Instant
+    policy_name: Annotated[Literal["standard", "accelerated"], resource_id("policies/{policy}")] = (
+        Field("standard", alias="policy")
+    )
+
+    @field_validator("selection_deadline_time", "submission_deadline_time")
+    @classmethod
+    def _follows_applications(cls, time: datetime | None, info: ValidationInfo) -> datetime | None:
+        applications_close = info.data.get("application_deadline_time")
+        if time is not None and applications_close is not None and time <= applications_close:
+            raise broken("ORDER", "Must be after the application deadline")
+        return time
+
+    def selection_time(self) -> datetime:
+        window = POLICIES[self.policy_name].selection_window
+        return self.selection_deadline_time or window.after(self.application_deadline_time)
+
+    def content(self) -> Content:
+        return Content(
+            title=self.title,
+            description=self.description,
+            content_types=tuple(self.content_types),
+            completion_rule=self.completion_rule,
+            requirements=tuple(
+                Requirement(f"req-{number}", requirement.text)
+                for number, requirement in enumerate(self.requirements, 1)
+            ),
+            reward=self.reward.money,
+            funding=self.funding,
+            creator_slots=self.creator_slots,
+            account_classes=tuple(self.eligibility.account_classes),
+            minimum_level=self.eligibility.minimum_level,
+            live_stream_channel=self.live_stream_channel,
+            application_deadline_time=self.application_deadline_time,
+            selection_deadline_time=self.selection_time(),
+            submission_deadline_time=self.submission_deadline_time,
+            policy_name=self.policy_name,
+        )
+
+
+class CreateTask(Command):
+    task: TaskInput
+
+
+class UpdatedTask(TaskInput):
+    id: TaskId = Field(alias="name")
+    etag: Annotated[str, text(1, 40, "REQUIRED")]
+
+
+class UpdateTask(Command):
+    task: UpdatedTask
+
+
+class GetTask(Command):
+    id: TaskId = Field(alias="name")
+
+
+class PublishTask(GetTask):
+    pass
+
+
+class CancelTask(GetTask):
+    comment: Annotated[str, text(1, 1000)]
+    request_id: str
+
+
+class ListTasks(Command):
+    state: Annotated[State | None, proto_enum("STATE_")] = None
+
+
+class ApplicationInput(Command):
+    message: Annotated[str, text(0, 1000)] = ""
+
+
+class CreateApplication(Command):
+    task_id: TaskId = Field(alias="parent")
+    application: ApplicationInput = ApplicationInput()
+    request_id: str
+
+
+class ApplicationName(Command):
+    ids: Annotated[tuple[str, str], resource_ids("tasks/{task}/applications/{application}")] = (
+        Field(alias="name")
+    )
+
+
+class ListApplications(Command):
+    """`task_id` is None for all tasks: then only of the caller's own applications."""
+
+    task_id: TaskId | None = Field(alias="parent")
+
+    @field_validator("task_id", mode="wrap")
+    @classmethod
+    def _task_or_all(cls, parent: str, handler: ValidatorFunctionWrapHandler) -> str | None:
+        task_id: str | None = None if parent == ALL_TASKS else handler(parent)
+        return task_id
+
+
+class SelectApplications(Command):
+    task_id: TaskId = Field(alias="parent")
+    applications: Annotated[
+        list[Annotated[tuple[str, str], resource_ids("tasks/{task}/applications/{application}")]],
+        count(1, 100),
+    ]
+    request_id: str
+
+
+class GetAssignment(Command):
+    id: AssignmentId = Field(alias="name")
+
+
+class ListAssignments(Command):
+    task_id: TaskId | None = Field(None, alias="task")
+    states: Annotated[list[Annotated[str, proto_enum("STATE_")]], count(0, 8)] = Field(
+        default_factory=list
+    )
+
+
+class ListTransitions(Command):
+    assignment_id: AssignmentId = Field(alias="parent")
+    after_sequence: Annotated[int, between(0, 2**62)] = 0
+
+
+class SubmissionInput(Command):
+    note: Annotated[str, text(0, 2000)] = ""
+    media_object_ids: Annotated[
+        list[Annotated[str, resource_id("mediaObjects/{media_object}")]], count(0, 50)
+    ] = Field(default_factory=list, alias="media_objects")
+    links: Annotated[list[Link], count(0, 20)] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _has_work(self) -> "SubmissionInput":
+        if not self.media_object_ids and not self.links:
+            raise broken("R41", "A submission holds a media object or a link at least")
+        return self
+
+
+class SubmitWork(GetAssignment):
+    submission: SubmissionInput
+    request_id: str
+
+
+class RequestChanges(GetAssignment):
+    comment: Annotated[str, text(1, 4000)]
+    requirement_ids: Annotated[list[str], count(1, 50)]
+    request_id: str
+
+
+class ApproveWork(GetAssignment):
+    request_id: str
+
+
+class ExpiryCommentInput(Command):
+    reason: Annotated[str, proto_enum("REASON_")]
+    comment: Annotated[str, text(1, 2000)]
+
+
+class CommentOnExpiry(GetAssignment):
+    expiry_comment: ExpiryCommentInput
+    request_id: str

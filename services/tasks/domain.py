@@ -1,0 +1,207 @@
+"""Tasks and applications as the service keeps them, and who may apply: pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from servicekit.errors import FailedPrecondition, Reason
+from servicekit.money import Money
+from workflows.assignment.model import Funding, Requirement, Terms, Transition
+from workflows.policy import Policy
+from workflows.task.state import PublishedTask
+
+
+class State(StrEnum):
+    DRAFT = "DRAFT"
+    OPEN = "OPEN"
+    SELECTING = "SELECTING"
+    IN_PROGRESS = "IN_PROGRESS"
+    CLOSED = "CLOSED"
+    CANCELLED = "CANCELLED"
+    UNFILLED = "UNFILLED"
+
+
+class ContentType(StrEnum):
+    VIDEO = "VIDEO"
+    LIVE_STREAM = "LIVE_STREAM"
+    ARTICLE = "ARTICLE"
+    LIST = "LIST"
+    CREATIVES = "CREATIVES"
+    TRANSLATION = "TRANSLATION"
+
+
+class CompletionRule(StrEnum):
+    ALL = "ALL"
+    ANY = "ANY"
+
+
+class LiveStreamChannel(StrEnum):
+    CREATOR_ACCOUNT = "CREATOR_ACCOUNT"
+    BRAND_ACCOUNT = "BRAND_ACCOUNT"
+
+
+class AccountClass(StrEnum):
+    INTERNAL = "INTERNAL"
+    EXTERNAL = "EXTERNAL"
+
+
+# Lowest first.
+LEVELS = ("NEWCOMER", "JUNIOR", "INTERMEDIATE", "ADVANCED", "EXPERT", "STAR")
+
+
+class ApplicationState(StrEnum):
+    APPLIED = "APPLIED"
+    WITHDRAWN = "WITHDRAWN"
+    SELECTED = "SELECTED"
+    LAPSED = "LAPSED"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a brand writes: all of a draft, frozen when it is published."""
+
+    title: str
+    description: str
+    content_types: tuple[ContentType, ...]
+    completion_rule: CompletionRule
+    requirements: tuple[Requirement, ...]
+    reward: Money
+    funding: Funding
+    creator_slots: int
+    account_classes: tuple[AccountClass, ...]
+    minimum_level: str
+    live_stream_channel: LiveStreamChannel
+    application_deadline_time: datetime
+    selection_deadline_time: datetime
+    submission_deadline_time: datetime
+    policy_name: str
+
+
+@dataclass(frozen=True)
+class Task:
+    id: str
+    brand_id: str
+    content: Content
+    create_time: datetime
+    update_time: datetime
+    state: State = State.DRAFT
+    version: int = 1
+    frozen_policy: Policy | None = None
+    publish_time: datetime | None = None
+    selected_count: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"tasks/{self.id}"
+
+    @property
+    def etag(self) -> str:
+        return str(self.version)
+
+
+@dataclass(frozen=True)
+class Application:
+    """The assignment of a selected application has the same id."""
+
+    id: str
+    task_id: str
+    creator_id: str
+    message: str
+    create_time: datetime
+    update_time: datetime
+    state: ApplicationState = ApplicationState.APPLIED
+
+    @property
+    def name(self) -> str:
+        return f"tasks/{self.task_id}/applications/{self.id}"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What the creators service tells of a creator who wants a task."""
+
+    creator_id: str
+    is_admitted: bool
+    account_class: str
+    level: str
+    has_live_stream_access: bool
+    has_payout_account: bool
+
+
+@dataclass(frozen=True)
+class AssignmentRecord:
+    """An assignment as its workflow recorded it: what is searched by, and the message itself."""
+
+    id: str
+    task_id: str
+    brand_id: str
+    creator_id: str
+    state: str
+    sequence: int
+    create_time: datetime
+    message: bytes
+
+
+@dataclass(frozen=True)
+class RecordedAssignment:
+    """What the workflow has to record: the assignment, and what led there."""
+
+    record: AssignmentRecord
+    transitions: tuple[Transition, ...]
+
+
+def check_eligible(content: Content, candidate: Candidate) -> None:
+    """Whether a creator may take a task, at application and again at selection (R20).
+
+    Raises:
+        FailedPrecondition: what is missing, the first of it.
+    """
+    creator = f"creators/{candidate.creator_id}"
+    if not candidate.is_admitted:
+        raise FailedPrecondition(Reason.CREATOR_NOT_ADMITTED, f"{creator} is not admitted")
+    if not candidate.has_payout_account:
+        raise FailedPrecondition(
+            Reason.PAYOUT_ACCOUNT_MISSING, f"{creator} has named no PayPal account"
+        )
+    if missing := _missing(content, candidate):
+        raise FailedPrecondition(
+            Reason.CREATOR_NOT_ELIGIBLE,
+            f"{creator} does not meet what the task asks for: {missing}",
+            metadata={"missing": missing},
+        )
+
+
+def _missing(content: Content, candidate: Candidate) -> str:
+    if content.account_classes and candidate.account_class not in content.account_classes:
+        return "account_class"
+    if LEVELS.index(candidate.level) < LEVELS.index(content.minimum_level):
+        return "level"
+    needs_access = (
+        ContentType.LIVE_STREAM in content.content_types
+        and content.live_stream_channel is LiveStreamChannel.CREATOR_ACCOUNT
+    )
+    if needs_access and not candidate.has_live_stream_access:
+        return "live_stream_access"
+    return ""
+
+
+def published(task: Task, policy: Policy) -> PublishedTask:
+    """What the task's workflow is started with."""
+    content = task.content
+    return PublishedTask(
+        id=task.id,
+        title=content.title,
+        terms=Terms(
+            task_id=task.id,
+            brand_id=task.brand_id,
+            requirements=list(content.requirements),
+            currency=content.reward.currency,
+            reward_minor=content.reward.amount_minor,
+            funding=content.funding,
+            submission_deadline_time=content.submission_deadline_time,
+            policy=policy,
+        ),
+        creator_slots=content.creator_slots,
+        application_deadline_time=content.application_deadline_time,
+        selection_deadline_time=content.selection_deadline_time,
+    )

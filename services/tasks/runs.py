@@ -1,0 +1,66 @@
+"""The Temporal side: starts tasks' workflows, and sends commands to theirs and assignments'."""
+
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+from workflows import ids
+from workflows.client import Workflows
+from workflows.search_attributes import BRAND, DEADLINE, STATE
+from workflows.task.state import (
+    CancelTask,
+    PublishedTask,
+    SelectApplications,
+    Selection,
+    State,
+)
+
+
+class TemporalRuns:
+    """An update's id is its caller's `request_id` under the command's name: repeating a command
+    gets its first answer."""
+
+    def __init__(self, workflows: Workflows) -> None:
+        self._workflows = workflows
+
+    async def start(self, task: PublishedTask) -> None:
+        await self._workflows.start_workflow(
+            "Task",
+            task,
+            workflow_id=ids.task(task.id),
+            static_summary=f"brands/{task.terms.brand_id}: {task.creator_slots} creator(s)",
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(STATE, State.OPEN),
+                    SearchAttributePair(BRAND, task.terms.brand_id),
+                    SearchAttributePair(DEADLINE, task.application_deadline_time),
+                ]
+            ),
+        )
+
+    async def select(self, task_id: str, selections: list[Selection], request_id: str) -> None:
+        await self._workflows.execute_update(
+            ids.task(task_id),
+            "select_applications",
+            SelectApplications(selections),
+            update_id=f"select_applications:{request_id}",
+            result_type=type(None),
+        )
+
+    async def cancel(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
+        await self._workflows.execute_update(
+            ids.task(task_id),
+            "cancel_task",
+            CancelTask(actor, comment),
+            update_id=f"cancel_task:{request_id}",
+            result_type=type(None),
+        )
+
+    async def command(
+        self, assignment_id: str, name: str, command: object, request_id: str
+    ) -> None:
+        await self._workflows.execute_update(
+            ids.assignment(assignment_id),
+            name,
+            command,
+            update_id=f"{name}:{request_id}",
+            result_type=type(None),
+        )

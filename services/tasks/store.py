@@ -1,0 +1,394 @@
+"""The tasks' SQL."""
+
+from typing import LiteralString
+from uuid import UUID
+
+from psycopg.rows import DictRow
+from psycopg.types.json import Jsonb
+from pydantic import TypeAdapter
+
+from servicekit.database import Database
+from servicekit.pagination import Page
+from services.tasks.domain import (
+    Application,
+    ApplicationState,
+    AssignmentRecord,
+    Content,
+    RecordedAssignment,
+    State,
+    Task,
+)
+from workflows.assignment.model import Event, Transition
+from workflows.assignment.model import State as AssignmentState
+from workflows.policy import Policy
+
+_CONTENT = TypeAdapter(Content)
+_POLICY = TypeAdapter(Policy | None)
+
+
+class PostgresTaskStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # Tasks
+
+    async def add_task(self, task: Task) -> None:
+        await self._database.execute(
+            """
+            INSERT INTO task (id, brand_id, state, content, application_deadline_time,
+                              create_time, update_time)
+            VALUES (%s, %s, %s, %s, %s, %s, %s)
+            """,
+            (
+                task.id,
+                task.brand_id,
+                task.state,
+                Jsonb(_CONTENT.dump_python(task.content, mode="json")),
+                task.content.application_deadline_time,
+                task.create_time,
+                task.update_time,
+            ),
+        )
+
+    async def task(self, task_id: str, *, for_update: bool = False) -> Task | None:
+        select: LiteralString = "SELECT * FROM task WHERE id = %s"
+        row = await self._database.fetch_one(
+            f"{select} FOR UPDATE" if for_update else select, (task_id,)
+        )
+        return _task(row) if row else None
+
+    async def save_draft(self, task: Task) -> None:
+        await self._database.execute(
+            """
+            UPDATE task SET content = %s, application_deadline_time = %s, version = %s,
+                            update_time = %s
+             WHERE id = %s AND state = 'DRAFT'
+            """,
+            (
+                Jsonb(_CONTENT.dump_python(task.content, mode="json")),
+                task.content.application_deadline_time,
+                task.version,
+                task.update_time,
+                task.id,
+            ),
+        )
+
+    async def publish(self, task: Task) -> bool:
+        published = await self._database.execute(
+            """
+            UPDATE task SET state = 'OPEN', version = version + 1, frozen_policy = %s,
+                            publish_time = %s, update_time = %s
+             WHERE id = %s AND state = 'DRAFT' AND version = %s
+            """,
+            (
+                Jsonb(_POLICY.dump_python(task.frozen_policy, mode="json")),
+                task.publish_time,
+                task.update_time,
+                task.id,
+                task.version,
+            ),
+        )
+        return published == 1
+
+    async def mark_run(self, task_id: str) -> None:
+        await self._database.execute("UPDATE task SET has_run = true WHERE id = %s", (task_id,))
+
+    async def tasks_without_run(self) -> list[Task]:
+        rows = await self._database.fetch_all(
+            "SELECT * FROM task WHERE state = 'OPEN' AND NOT has_run LIMIT 100"
+        )
+        return [_task(row) for row in rows]
+
+    async def list_tasks(self, brand_id: str | None, states: list[State], page: Page) -> list[Task]:
+        rows = await self._database.fetch_all(
+            """
+            SELECT * FROM task
+             WHERE (%(brand)s::text IS NULL OR brand_id = %(brand)s)
+               AND state = ANY(%(states)s)
+               AND (%(time)s::timestamptz IS NULL OR (create_time, id) < (%(time)s, %(id)s))
+             ORDER BY create_time DESC, id DESC LIMIT %(size)s
+            """,
+            {"brand": brand_id, "states": [str(state) for state in states], **_after(page)},
+        )
+        return [_task(row) for row in rows]
+
+    # Applications
+
+    async def apply(self, application: Application) -> Application | None:
+        """The deadline is checked by the statement that writes: none slips in after it."""
+        await self._database.execute(
+            """
+            INSERT INTO application (id, task_id, creator_id, state, message,
+                                     create_time, update_time)
+            SELECT %(id)s, id, %(creator)s, 'APPLIED', %(message)s, %(now)s, %(now)s
+              FROM task
+             WHERE id = %(task)s AND state = 'OPEN' AND %(now)s < application_deadline_time
+            ON CONFLICT DO NOTHING
+            """,
+            {
+                "id": application.id,
+                "task": application.task_id,
+                "creator": application.creator_id,
+                "message": application.message,
+                "now": application.create_time,
+            },
+        )
+        return await self.application(application.task_id, application.id)
+
+    async def application(self, task_id: str, application_id: str) -> Application | None:
+        found = await self.applications(task_id, [application_id])
+        return found[0] if found else None
+
+    async def applications(self, task_id: str, ids: list[str]) -> list[Application]:
+        """In the order of `ids`; unknown ones are left out."""
+        rows = await self._database.fetch_all(
+            """
+            SELECT * FROM application WHERE task_id = %s AND id = ANY(%s)
+             ORDER BY array_position(%s, id)
+            """,
+            (task_id, ids, ids),
+        )
+        return [_application(row) for row in rows]
+
+    async def live_application(self, task_id: str, creator_id: str) -> Application | None:
+        row = await self._database.fetch_one(
+            """
+            SELECT * FROM application
+             WHERE task_id = %s AND creator_id = %s AND state <> 'WITHDRAWN'
+            """,
+            (task_id, creator_id),
+        )
+        return _application(row) if row else None
+
+    async def list_applications(
+        self, task_id: str | None, creator_id: str | None, page: Page
+    ) -> list[Application]:
+        rows = await self._database.fetch_all(
+            """
+            SELECT * FROM application
+             WHERE (%(task)s::text IS NULL OR task_id = %(task)s)
+               AND (%(creator)s::text IS NULL OR creator_id = %(creator)s)
+               AND (%(time)s::timestamptz IS NULL OR (create_time, id) > (%(time)s, %(id)s))
+             ORDER BY create_time, id LIMIT %(size)s
+            """,
+            {"task": task_id, "creator": creator_id, **_after(page)},
+        )
+        return [_application(row) for row in rows]
+
+    async def withdraw(self, application: Application) -> bool:
+        withdrawn = await self._database.execute(
+            """
+            UPDATE application SET state = 'WITHDRAWN', update_time = %(now)s
+              FROM task
+             WHERE application.id = %(id)s AND application.state = 'APPLIED' AND claim IS NULL
+               AND task.id = application.task_id AND %(now)s < application_deadline_time
+            """,
+            {"id": application.id, "now": application.update_time},
+        )
+        return withdrawn == 1
+
+    async def claim(self, task_id: str, ids: list[str], claim: UUID) -> int:
+        return await self._database.execute(
+            """
+            UPDATE application SET claim = %s
+             WHERE task_id = %s AND id = ANY(%s) AND state = 'APPLIED'
+            """,
+            (claim, task_id, ids),
+        )
+
+    async def disclaim(self, task_id: str, claim: UUID) -> None:
+        await self._database.execute(
+            "UPDATE application SET claim = NULL WHERE task_id = %s AND claim = %s",
+            (task_id, claim),
+        )
+
+
+class PostgresAssignmentStore:
+    """Assignments, and the book that workflows write."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def assignment(self, assignment_id: str) -> AssignmentRecord | None:
+        row = await self._database.fetch_one(
+            "SELECT * FROM assignment WHERE id = %s", (assignment_id,)
+        )
+        return AssignmentRecord(**row) if row else None
+
+    async def list_assignments(
+        self,
+        *,
+        brand_id: str | None,
+        creator_id: str | None,
+        task_id: str | None,
+        states: list[str],
+        page: Page,
+    ) -> list[AssignmentRecord]:
+        rows = await self._database.fetch_all(
+            """
+            SELECT * FROM assignment
+             WHERE (%(brand)s::text IS NULL OR brand_id = %(brand)s)
+               AND (%(creator)s::text IS NULL OR creator_id = %(creator)s)
+               AND (%(task)s::text IS NULL OR task_id = %(task)s)
+               AND (%(states)s::text[] = '{}' OR state = ANY(%(states)s))
+               AND (%(time)s::timestamptz IS NULL OR (create_time, id) < (%(time)s, %(id)s))
+             ORDER BY create_time DESC, id DESC LIMIT %(size)s
+            """,
+            {
+                "brand": brand_id,
+                "creator": creator_id,
+                "task": task_id,
+                "states": states,
+                **_after(page),
+            },
+        )
+        return [AssignmentRecord(**row) for row in rows]
+
+    async def transitions(self, assignment_id: str, after_sequence: int) -> list[Transition]:
+        rows = await self._database.fetch_all(
+            """
+            SELECT sequence, event, from_state, to_state, actor, comment, time FROM transition
+             WHERE assignment_id = %s AND sequence > %s ORDER BY sequence
+            """,
+            (assignment_id, after_sequence),
+        )
+        return [
+            Transition(
+                **row
+                | {
+                    "event": Event(row["event"]),
+                    "from_state": AssignmentState(row["from_state"]) if row["from_state"] else None,
+                    "to_state": AssignmentState(row["to_state"]),
+                }
+            )
+            for row in rows
+        ]
+
+    async def record_task(
+        self, task_id: str, sequence: int, state: State, selected_ids: list[str]
+    ) -> None:
+        async with self._database.transaction():
+            await self._database.execute(
+                """
+                UPDATE task SET state = %s, sequence = %s, selected_count = %s,
+                                version = version + 1, update_time = now()
+                 WHERE id = %s AND sequence < %s
+                """,
+                (state, sequence, len(selected_ids), task_id, sequence),
+            )
+            await self._database.execute(
+                """
+                UPDATE application SET state = 'SELECTED', claim = NULL, update_time = now()
+                 WHERE task_id = %s AND id = ANY(%s) AND state = 'APPLIED'
+                """,
+                (task_id, selected_ids),
+            )
+
+    async def lapse(
+        self, task_id: str, selected_ids: list[str], told_creator_ids: list[str], limit: int
+    ) -> list[str]:
+        async with self._database.transaction():
+            await self._database.execute(
+                """
+                UPDATE application SET is_told = true
+                 WHERE task_id = %s AND creator_id = ANY(%s) AND state = 'LAPSED'
+                """,
+                (task_id, told_creator_ids),
+            )
+            await self._database.execute(
+                """
+                UPDATE application SET state = 'LAPSED', claim = NULL, update_time = now()
+                 WHERE task_id = %s AND state = 'APPLIED' AND id <> ALL(%s)
+                """,
+                (task_id, selected_ids),
+            )
+            rows = await self._database.fetch_all(
+                """
+                SELECT creator_id FROM application
+                 WHERE task_id = %s AND state = 'LAPSED' AND NOT is_told
+                 ORDER BY create_time, id LIMIT %s
+                """,
+                (task_id, limit),
+            )
+        return [row["creator_id"] for row in rows]
+
+    async def record_assignment(self, recorded: RecordedAssignment) -> None:
+        record = recorded.record
+        async with self._database.transaction():
+            await self._database.execute(
+                """
+                INSERT INTO assignment (id, task_id, brand_id, creator_id, state, sequence,
+                                        message, create_time)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+                ON CONFLICT (id) DO UPDATE
+                   SET state = excluded.state, sequence = excluded.sequence,
+                       message = excluded.message
+                 WHERE assignment.sequence < excluded.sequence
+                """,
+                (
+                    record.id,
+                    record.task_id,
+                    record.brand_id,
+                    record.creator_id,
+                    record.state,
+                    record.sequence,
+                    record.message,
+                    record.create_time,
+                ),
+            )
+            for transition in recorded.transitions:
+                await self._record_transition(record.id, transition)
+
+    async def _record_transition(self, assignment_id: str, transition: Transition) -> None:
+        await self._database.execute(
+            """
+            INSERT INTO transition (assignment_id, sequence, event, from_state, to_state,
+                                    actor, comment, time)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+            """,
+            (
+                assignment_id,
+                transition.sequence,
+                transition.event,
+                transition.from_state,
+                transition.to_state,
+                transition.actor,
+                transition.comment,
+                transition.time,
+            ),
+        )
+
+
+def _after(page: Page) -> dict[str, object]:
+    return {
+        "time": page.after.time if page.after else None,
+        "id": page.after.id if page.after else None,
+        "size": page.size,
+    }
+
+
+def _task(row: DictRow) -> Task:
+    return Task(
+        id=row["id"],
+        brand_id=row["brand_id"],
+        content=_CONTENT.validate_python(row["content"]),
+        state=State(row["state"]),
+        version=row["version"],
+        frozen_policy=_POLICY.validate_python(row["frozen_policy"]),
+        selected_count=row["selected_count"],
+        create_time=row["create_time"],
+        update_time=row["update_time"],
+        publish_time=row["publish_time"],
+    )
+
+
+def _application(row: DictRow) -> Application:
+    return Application(
+        id=row["id"],
+        task_id=row["task_id"],
+        creator_id=row["creator_id"],
+        message=row["message"],
+        state=ApplicationState(row["state"]),
+        create_time=row["create_time"],
+        update_time=row["update_time"],
+    )

@@ -1,0 +1,69 @@
+"""What an assignment's workflow does to the outside, over gRPC."""
+
+from dataclasses import dataclass
+
+import structlog
+from liaison.media.v1 import media_pb2
+from liaison.media.v1.media_pb2_grpc import MediaServiceAsyncStub
+from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
+from liaison.payouts.v1 import payouts_pb2
+from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+from liaison.tasks.v1 import records_pb2
+from liaison.tasks.v1.records_pb2_grpc import RecordServiceAsyncStub
+from temporalio import activity
+
+from servicekit.errors import LiaisonError
+from workflows.assignment.messages import assignment_message, transition_message
+from workflows.assignment.model import Event
+from workflows.assignment.orders import RecordAssignment
+from workflows.delivery import send_notices
+from workflows.failures import refusing
+from workflows.notices import Notice
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class AssignmentActivities:
+    records: RecordServiceAsyncStub
+    media: MediaServiceAsyncStub
+    payouts: PayoutServiceAsyncStub
+    notifications: NotificationServiceAsyncStub
+
+    @activity.defn
+    async def record_assignment(self, order: RecordAssignment) -> list[Notice]:
+        """Keeps the media of new submissions, writes the transitions into the tasks' book and tells
+        those concerned; answers with what could not be told, for another try.
+
+        Every failure is retried, a refusal too: what was decided must be recorded, and a defect
+        that stands in the way can be mended while the workflow waits.
+        """
+        a = order.assignment
+        if any(transition.event == Event.WORK_SUBMITTED for transition in order.transitions):
+            latest = a.submissions[-1]
+            if latest.media_object_ids:
+                await self.media.HoldMediaObjects(
+                    media_pb2.HoldMediaObjectsRequest(
+                        names=[f"mediaObjects/{id_}" for id_ in latest.media_object_ids],
+                        holder=f"{a.name}/submissions/{latest.version}",
+                    )
+                )
+        await self.records.RecordAssignment(
+            records_pb2.RecordAssignmentRequest(
+                assignment=assignment_message(a),
+                transitions=map(transition_message, order.transitions),
+            )
+        )
+        try:
+            await send_notices(self.notifications, order.notices)
+        except LiaisonError as error:
+            log.warning("notices_wait", reason=error.reason, count=len(order.notices))
+            return order.notices
+        return []
+
+    @activity.defn
+    async def release_reward(self, payout_id: str) -> None:
+        with refusing():
+            await self.payouts.ReleaseReward(
+                payouts_pb2.ReleaseRewardRequest(name=f"payouts/{payout_id}")
+            )

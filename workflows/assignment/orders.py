@@ -1,0 +1,27 @@
+"""What the assignment's workflow is started with, and what it orders its activities to do."""
+
+from dataclasses import dataclass, field
+
+from workflows.assignment.model import Assignment, State, Terms, Transition
+from workflows.notices import Notice
+
+
+@dataclass(frozen=True)
+class StartAssignment:
+    id: str
+    creator_id: str
+    terms: Terms
+
+
+@dataclass(frozen=True)
+class RecordAssignment:
+    """The assignment as it stands, the transitions that led there, and whom to tell."""
+
+    assignment: Assignment
+    transitions: list[Transition]
+    notices: list[Notice] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class AssignmentResult:
+    state: State

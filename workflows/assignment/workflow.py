@@ -1,0 +1,288 @@
+"""The workflow of one assignment: holds its clocks, takes its commands, starts its payout and its
+disputes. Every rule is in `state`; read `run` from top to bottom."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.exceptions import ChildWorkflowError
+
+with workflow.unsafe.imports_passed_through():
+    from workflows import ids
+    from workflows.assignment import state
+    from workflows.assignment.details import describe
+    from workflows.assignment.model import (
+        ApproveWork,
+        CommentOnExpiry,
+        Funding,
+        OpenDispute,
+        RequestChanges,
+        SubmitWork,
+        Transition,
+    )
+    from workflows.assignment.notices import notices
+    from workflows.assignment.orders import AssignmentResult, RecordAssignment, StartAssignment
+    from workflows.dispute.state import Dispute, DisputeResult, Outcome
+    from workflows.failures import refusing
+    from workflows.notices import MEDIATORS, Notice
+    from workflows.payout.state import PayoutReport, PayoutResult, PayoutTerms
+    from workflows.payout.state import State as PayoutState
+    from workflows.search_attributes import DEADLINE, STATE
+
+# Mandatory writes have no total time-out: an outage delays, it never fails an assignment.
+_WRITE_SECONDS = timedelta(seconds=10)
+_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
+)
+# Notices that could not be sent are tried again after this, or with the next transition.
+_NOTICE_RETRY_SECONDS = 60.0
+
+
+@workflow.defn(name="Assignment")
+class AssignmentWorkflow:
+    @workflow.init
+    def __init__(self, start: StartAssignment) -> None:
+        self._assignment, first = state.start(
+            start.id, start.creator_id, start.terms, workflow.now()
+        )
+        self._shown_state = self._assignment.state
+        self._recorded_sequence = 0
+        self._unrecorded: list[Transition] = []
+        self._untold: list[Notice] = []
+        self._dispute_to_start: Dispute | None = None
+        self._payout: workflow.ChildWorkflowHandle[Any, PayoutResult] | None = None
+        self._payout_is_held = False
+        self._followers: set[asyncio.Task[None]] = set()
+        self._note(first)
+
+    @workflow.run
+    async def run(self, start: StartAssignment) -> AssignmentResult:
+        while True:
+            await self._record()
+            await self._start_what_is_due()
+            if state.is_over(self._assignment) and not self._unrecorded:
+                break
+            await self._wait_for_something()
+        if not self._assignment.has_payout and start.terms.funding is Funding.ESCROW:
+            await workflow.execute_activity(
+                "release_reward",
+                self._assignment.id,
+                start_to_close_timeout=_WRITE_SECONDS,
+                retry_policy=_RETRY,
+                summary="Give the reserved reward back to the brand",
+            )
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return AssignmentResult(self._assignment.state)
+
+    # Commands
+
+    @workflow.update
+    async def submit_work(self, command: SubmitWork) -> None:
+        await self._obey(state.submit_work, command)
+
+    @submit_work.validator
+    def _check_submit_work(self, command: SubmitWork) -> None:
+        self._check(state.submit_work, command)
+
+    @workflow.update
+    async def request_changes(self, command: RequestChanges) -> None:
+        await self._obey(state.request_changes, command)
+
+    @request_changes.validator
+    def _check_request_changes(self, command: RequestChanges) -> None:
+        self._check(state.request_changes, command)
+
+    @workflow.update
+    async def approve_work(self, command: ApproveWork) -> None:
+        await self._obey(state.approve_work, command)
+
+    @approve_work.validator
+    def _check_approve_work(self, command: ApproveWork) -> None:
+        self._check(state.approve_work, command)
+
+    @workflow.update
+    async def comment_on_expiry(self, command: CommentOnExpiry) -> None:
+        await self._obey(state.comment_on_expiry, command)
+
+    @comment_on_expiry.validator
+    def _check_comment_on_expiry(self, command: CommentOnExpiry) -> None:
+        self._check(state.comment_on_expiry, command)
+
+    @workflow.update
+    async def open_dispute(self, command: OpenDispute) -> Dispute:
+        dispute = self._open_dispute(command)
+        await self._until_recorded()
+        return dispute
+
+    @open_dispute.validator
+    def _check_open_dispute(self, command: OpenDispute) -> None:
+        self._check(state.open_dispute, command)
+
+    # Facts
+
+    @workflow.signal
+    def payout_reported(self, report: PayoutReport) -> None:
+        """The payout tells how it goes before it has ended."""
+        if report.state is PayoutState.SENT:
+            if sent := state.report_reward_sent(self._assignment, workflow.now()):
+                self._note(sent)
+        elif report.state is PayoutState.FAILED:
+            self._note(state.report_payout_failed(self._assignment, workflow.now()))
+
+    # What the commands do
+
+    def _check(self, rule: Callable[..., Any], command: object) -> None:
+        with refusing():
+            rule(copy.deepcopy(self._assignment), command, workflow.now())
+
+    async def _obey(self, rule: Callable[..., Transition], command: object) -> None:
+        with refusing():
+            self._note(rule(self._assignment, command, workflow.now()))
+        await self._until_recorded()
+
+    def _open_dispute(self, command: OpenDispute) -> Dispute:
+        with refusing():
+            dispute, transition = state.open_dispute(self._assignment, command, workflow.now())
+        self._dispute_to_start = dispute
+        self._note(transition)
+        return dispute
+
+    async def _until_recorded(self) -> None:
+        """Who sent a command reads what it did as soon as it is answered."""
+        sequence = self._assignment.sequence
+        await workflow.wait_condition(lambda: self._recorded_sequence >= sequence)
+
+    def _note(self, transition: Transition) -> None:
+        self._unrecorded.append(transition)
+        self._untold.extend(notices(self._assignment, transition))
+
+    # What `run` does
+
+    async def _record(self) -> None:
+        """Writes what happened into the book, in order and exactly once."""
+        workflow.set_current_details(describe(self._assignment))
+        if not self._unrecorded and not self._untold:
+            return
+        transitions, self._unrecorded = self._unrecorded, []
+        untold, self._untold = self._untold, []
+        self._show()
+        undelivered: list[Notice] = await workflow.execute_local_activity(
+            "record_assignment",
+            RecordAssignment(self._assignment, transitions, untold),
+            result_type=list[Notice],
+            summary=", ".join(transition.event for transition in transitions),
+            start_to_close_timeout=_WRITE_SECONDS,
+            retry_policy=_RETRY,
+        )
+        self._untold = undelivered + self._untold
+        if transitions:
+            self._recorded_sequence = transitions[-1].sequence
+
+    def _show(self) -> None:
+        """Search attributes cost an event: only a new state is worth one."""
+        if self._assignment.state is not self._shown_state:
+            self._shown_state = self._assignment.state
+            clock = self._assignment.clock
+            workflow.upsert_search_attributes(
+                [
+                    STATE.value_set(self._shown_state),
+                    DEADLINE.value_set(clock.due_time) if clock else DEADLINE.value_unset(),
+                ]
+            )
+
+    async def _start_what_is_due(self) -> None:
+        if (dispute := self._dispute_to_start) is not None:
+            self._dispute_to_start = None
+            self._follow(self._dispute(dispute))
+        if self._assignment.has_payout and self._payout is None:
+            self._payout_is_held = self._assignment.payout_is_held
+            self._payout = await self._start_payout()
+            self._follow(self._paid(self._payout))
+        if self._payout is not None and self._payout_is_held != self._assignment.payout_is_held:
+            self._payout_is_held = self._assignment.payout_is_held
+            await self._payout.signal("set_hold", self._payout_is_held)
+
+    async def _wait_for_something(self) -> None:
+        """Until a command, a fact or the clock; the timer carries the clock's name."""
+        a = self._assignment
+        due_time = a.clock.next_time if a.clock else None
+        waits = [(due_time - workflow.now()).total_seconds()] if due_time else []
+        if self._untold:
+            waits.append(_NOTICE_RETRY_SECONDS)
+        try:
+            await workflow.wait_condition(
+                lambda: bool(self._unrecorded) or state.is_over(a),
+                timeout=max(0.0, min(waits)) if waits else None,
+                timeout_summary=f"{a.clock.kind} clock" if a.clock else "Notices wait",
+            )
+        except TimeoutError:
+            # The server may fire a little early by this clock; the timer is the judge.
+            if due_time is not None and (not self._untold or due_time <= workflow.now()):
+                transition, dispute = state.fire(a, max(workflow.now(), due_time))
+                if transition is not None:
+                    self._note(transition)
+                if dispute is not None:
+                    self._open_dispute(dispute)
+
+    async def _start_payout(self) -> workflow.ChildWorkflowHandle[Any, PayoutResult]:
+        a = self._assignment
+        terms = a.terms
+        return await workflow.start_child_workflow(
+            "Payout",
+            PayoutTerms(
+                payout_id=a.id,
+                brand_id=terms.brand_id,
+                creator_id=a.creator_id,
+                currency=terms.currency,
+                amount_minor=a.payable_minor,
+                reserved_minor=terms.reward_minor if terms.funding is Funding.ESCROW else None,
+                retry_interval=terms.policy.payout_retry_interval,
+                is_held=self._payout_is_held,
+            ),
+            id=ids.payout(a.id),
+            result_type=PayoutResult,
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            static_summary=f"Reward of assignments/{a.id}",
+        )
+
+    def _follow(self, coroutine: Any) -> None:
+        task = asyncio.create_task(coroutine)
+        self._followers.add(task)
+        task.add_done_callback(self._followers.discard)
+
+    async def _paid(self, payout: workflow.ChildWorkflowHandle[Any, PayoutResult]) -> None:
+        try:
+            result = await payout
+        except ChildWorkflowError:
+            # An operator ended it by force, and will have to see to the reward.
+            self._note(state.report_payout_failed(self._assignment, workflow.now()))
+            return
+        if result.state is PayoutState.PAID:
+            for transition in state.report_reward_received(self._assignment, workflow.now()):
+                self._note(transition)
+
+    async def _dispute(self, dispute: Dispute) -> None:
+        """Runs a dispute to its end and applies what was decided."""
+        try:
+            result: DisputeResult = await workflow.execute_child_workflow(
+                "Dispute",
+                dispute,
+                id=ids.dispute(dispute.id),
+                result_type=DisputeResult,
+                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+                static_summary=f"{dispute.ground} over assignments/{self._assignment.id}",
+            )
+        except ChildWorkflowError:
+            # An operator ended it by force: the assignment goes on as after a withdrawal.
+            result = DisputeResult()
+        self._untold.extend(result.undelivered)
+        pays = result.decision is not None and result.decision.outcome is Outcome.PAY_IN_FULL
+        if pays and self._payout is not None and not self._payout.done():
+            await self._payout.signal("retry")
+        self._note(
+            state.close_dispute(self._assignment, result.decision, MEDIATORS, workflow.now())
+        )

@@ -1,0 +1,58 @@
+"""What a payout's workflow does to the outside: calls of the payouts service, which owns the money
+and may be asked the same thing any number of times."""
+
+from dataclasses import dataclass
+
+from liaison.payouts.v1 import payouts_pb2 as pb
+from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+from temporalio import activity
+
+from servicekit.money import Money
+from workflows.failures import refusing
+from workflows.payout.state import PayoutTerms, SendPayout, State
+
+
+@dataclass(frozen=True)
+class PayoutActivities:
+    payouts: PayoutServiceAsyncStub
+
+    @activity.defn
+    async def set_reward_aside(self, terms: PayoutTerms) -> None:
+        """Makes the reservation what the payout needs: made, or lowered as a mediator decided."""
+        name = f"payouts/{terms.payout_id}"
+        amount = Money(terms.currency, terms.amount_minor).to_message()
+        with refusing():
+            if terms.reserved_minor is None:
+                await self.payouts.ReserveRewards(
+                    pb.ReserveRewardsRequest(
+                        brand=f"brands/{terms.brand_id}",
+                        amount=amount,
+                        reservations=[
+                            pb.RewardReservation(
+                                payout=name, creator=f"creators/{terms.creator_id}"
+                            )
+                        ],
+                    )
+                )
+            elif terms.reserved_minor != terms.amount_minor:
+                await self.payouts.ReduceReward(pb.ReduceRewardRequest(name=name, amount=amount))
+
+    @activity.defn
+    async def send_payout(self, order: SendPayout) -> State:
+        with refusing():
+            payout = await self.payouts.SendPayout(
+                pb.SendPayoutRequest(name=f"payouts/{order.payout_id}", attempt=order.attempt)
+            )
+        return _state(payout)
+
+    @activity.defn
+    async def refresh_payout(self, payout_id: str) -> State:
+        with refusing():
+            payout = await self.payouts.RefreshPayout(
+                pb.RefreshPayoutRequest(name=f"payouts/{payout_id}")
+            )
+        return _state(payout)
+
+
+def _state(payout: pb.Payout) -> State:
+    return State(pb.Payout.State.Name(payout.state).removeprefix("STATE_"))

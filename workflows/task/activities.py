@@ -1,0 +1,87 @@
+"""What a task's workflow does to the outside, over gRPC."""
+
+from dataclasses import dataclass
+
+from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
+from liaison.payouts.v1 import payouts_pb2
+from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+from liaison.tasks.v1 import records_pb2, tasks_pb2
+from liaison.tasks.v1.records_pb2_grpc import RecordServiceAsyncStub
+from temporalio import activity
+
+from servicekit.money import Money
+from workflows.delivery import send_notices
+from workflows.failures import refusing
+from workflows.notices import Notice
+from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
+
+
+@dataclass(frozen=True)
+class TaskActivities:
+    records: RecordServiceAsyncStub
+    payouts: PayoutServiceAsyncStub
+    notifications: NotificationServiceAsyncStub
+
+    @activity.defn
+    async def record_task(self, order: RecordTask) -> None:
+        """Every failure is retried, as with `record_assignment`."""
+        await self.records.RecordTask(
+            records_pb2.RecordTaskRequest(
+                name=f"tasks/{order.task_id}",
+                sequence=order.sequence,
+                state=tasks_pb2.Task.State.Value(f"STATE_{order.state}"),
+                selected_application_ids=order.selected_ids,
+            )
+        )
+
+    @activity.defn
+    async def reserve_rewards(self, order: ReserveRewards) -> None:
+        with refusing():
+            await self.payouts.ReserveRewards(
+                payouts_pb2.ReserveRewardsRequest(
+                    brand=f"brands/{order.brand_id}",
+                    amount=Money(order.currency, order.amount_minor).to_message(),
+                    reservations=[
+                        payouts_pb2.RewardReservation(
+                            payout=f"payouts/{selection.application_id}",
+                            creator=f"creators/{selection.creator_id}",
+                        )
+                        for selection in order.selections
+                    ],
+                )
+            )
+
+    @activity.defn
+    async def lapse_applications(self, order: LapseApplications) -> None:
+        """Lapses what was not selected, batch after batch, and tells each creator once."""
+        told: list[str] = []
+        text = (
+            f"The task '{order.title}' was cancelled: {order.comment}"
+            if order.comment
+            else f"The task '{order.title}' was given to others this time."
+        )
+        while True:
+            batch = await self.records.LapseApplications(
+                records_pb2.LapseApplicationsRequest(
+                    name=f"tasks/{order.task_id}",
+                    selected_application_ids=order.selected_ids,
+                    told_creators=told,
+                )
+            )
+            told = list(batch.creators)
+            if not told:
+                return
+            await send_notices(
+                self.notifications,
+                [
+                    Notice(
+                        recipient=creator,
+                        event="APPLICATION_LAPSED",
+                        subject=f"tasks/{order.task_id}",
+                        text=text,
+                        deduplication_id=f"task/{order.task_id}/lapsed/{creator}",
+                    )
+                    for creator in told
+                ],
+            )
+            activity.heartbeat()

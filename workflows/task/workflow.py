@@ -1,0 +1,193 @@
+"""The workflow of one published task: owns its two deadlines, guards its slots, and starts an
+assignment for each selected creator. Every rule is in `state`."""
+
+import asyncio
+import copy
+from datetime import timedelta
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy, SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
+
+with workflow.unsafe.imports_passed_through():
+    from workflows import ids
+    from workflows.assignment.model import Funding
+    from workflows.assignment.model import State as AssignmentState
+    from workflows.assignment.orders import AssignmentResult, StartAssignment
+    from workflows.failures import refusing
+    from workflows.search_attributes import BRAND, DEADLINE, STATE
+    from workflows.task import state
+    from workflows.task.details import describe
+    from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
+    from workflows.task.state import (
+        CancelTask,
+        PublishedTask,
+        SelectApplications,
+        Selection,
+        State,
+        Task,
+    )
+
+_WRITE_SECONDS = timedelta(seconds=10)
+_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
+)
+
+
+@workflow.defn(name="Task")
+class TaskWorkflow:
+    @workflow.init
+    def __init__(self, published: PublishedTask) -> None:
+        self._task = Task(published)
+        self._shown_state = State.OPEN
+        self._recorded_sequence = 0
+        self._started: set[str] = set()
+        self._followers: set[asyncio.Task[None]] = set()
+
+    @workflow.run
+    async def run(self, published: PublishedTask) -> State:
+        has_lapsed = False
+        while True:
+            await self._start_assignments()
+            await self._record()
+            if not has_lapsed and self._task.state not in (State.OPEN, State.SELECTING):
+                await self._lapse_the_others()
+                has_lapsed = True
+            if state.is_over(self._task):
+                break
+            await self._wait_for_something()
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._task.state
+
+    @workflow.update
+    async def select_applications(self, command: SelectApplications) -> None:
+        with refusing():
+            state.claim(self._task, command)
+        try:
+            await self._reserve_rewards(command)
+        except ActivityError as error:
+            state.give_back(self._task, command)
+            if isinstance(error.cause, ApplicationError):
+                raise error.cause from error
+            raise
+        state.select(self._task, command)
+        await self._until_recorded()
+
+    @select_applications.validator
+    def _check_select_applications(self, command: SelectApplications) -> None:
+        with refusing():
+            state.claim(copy.deepcopy(self._task), command)
+
+    @workflow.update
+    async def cancel_task(self, command: CancelTask) -> None:
+        with refusing():
+            state.cancel(self._task, command)
+        await self._until_recorded()
+
+    @cancel_task.validator
+    def _check_cancel_task(self, command: CancelTask) -> None:
+        with refusing():
+            state.cancel(copy.deepcopy(self._task), command)
+
+    async def _reserve_rewards(self, command: SelectApplications) -> None:
+        """Escrow is set aside before anyone is assigned; refused when funds are short."""
+        terms = self._task.published.terms
+        if terms.funding is Funding.ESCROW:
+            await workflow.execute_activity(
+                "reserve_rewards",
+                ReserveRewards(
+                    terms.brand_id, terms.currency, terms.reward_minor, command.selections
+                ),
+                start_to_close_timeout=_WRITE_SECONDS,
+                retry_policy=_RETRY,
+                summary=f"Set {len(command.selections)} reward(s) aside",
+            )
+
+    async def _until_recorded(self) -> None:
+        sequence = self._task.sequence
+        await workflow.wait_condition(lambda: self._recorded_sequence >= sequence)
+
+    async def _start_assignments(self) -> None:
+        for selection in self._task.selected:
+            if selection.application_id not in self._started:
+                self._started.add(selection.application_id)
+                handle = await self._start_assignment(selection)
+                follower = asyncio.create_task(self._follow(handle))
+                self._followers.add(follower)
+                follower.add_done_callback(self._followers.discard)
+
+    async def _start_assignment(
+        self, selection: Selection
+    ) -> workflow.ChildWorkflowHandle[Any, AssignmentResult]:
+        published = self._task.published
+        return await workflow.start_child_workflow(
+            "Assignment",
+            StartAssignment(selection.application_id, selection.creator_id, published.terms),
+            id=ids.assignment(selection.application_id),
+            result_type=AssignmentResult,
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            static_summary=f"creators/{selection.creator_id} on tasks/{published.id}",
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(STATE, AssignmentState.IN_PROGRESS),
+                    SearchAttributePair(BRAND, published.terms.brand_id),
+                    SearchAttributePair(DEADLINE, published.terms.submission_deadline_time),
+                ]
+            ),
+        )
+
+    async def _follow(self, handle: workflow.ChildWorkflowHandle[Any, AssignmentResult]) -> None:
+        try:
+            await handle
+        except ChildWorkflowError:
+            workflow.logger.warning("An assignment was ended by force")
+        state.end_assignment(self._task)
+
+    async def _record(self) -> None:
+        task = self._task
+        workflow.set_current_details(describe(task))
+        while self._recorded_sequence < task.sequence:
+            sequence = task.sequence
+            if task.state is not self._shown_state:
+                self._shown_state = task.state
+                workflow.upsert_search_attributes([STATE.value_set(task.state)])
+            await workflow.execute_local_activity(
+                "record_task",
+                RecordTask(task.published.id, sequence, task.state, task.selected_ids),
+                start_to_close_timeout=_WRITE_SECONDS,
+                retry_policy=_RETRY,
+                summary=f"{task.state}, {len(task.selected)} selected",
+            )
+            self._recorded_sequence = sequence
+
+    async def _lapse_the_others(self) -> None:
+        published = self._task.published
+        await workflow.execute_activity(
+            "lapse_applications",
+            LapseApplications(
+                published.id, published.title, self._task.cancel_comment, self._task.selected_ids
+            ),
+            start_to_close_timeout=timedelta(hours=1),
+            heartbeat_timeout=timedelta(minutes=1),
+            retry_policy=_RETRY,
+            summary="Tell those who were not selected",
+        )
+
+    async def _wait_for_something(self) -> None:
+        """Until a selection, the end of an assignment, or the deadline that is next."""
+        task = self._task
+        deadline = state.next_deadline(task)
+        sequence, claims = task.sequence, len(task.claimed)
+        try:
+            await workflow.wait_condition(
+                lambda: task.sequence > sequence or len(task.claimed) != claims,
+                timeout=(
+                    max(timedelta(), deadline - workflow.now()) if deadline is not None else None
+                ),
+                timeout_summary=(
+                    "Applications close" if task.state is State.OPEN else "Selection closes"
+                ),
+            )
+        except TimeoutError:
+            state.pass_deadline(task)

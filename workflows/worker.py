@@ -1,0 +1,86 @@
+"""The worker process: runs every workflow, and the activities that call the services."""
+
+from contextlib import AsyncExitStack
+from datetime import timedelta
+
+import grpc
+from liaison.disputes.v1.disputes_pb2_grpc import DisputeServiceStub
+from liaison.media.v1.media_pb2_grpc import MediaServiceStub
+from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceStub
+from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
+from liaison.tasks.v1.records_pb2_grpc import RecordServiceStub
+from temporalio.contrib.opentelemetry import create_tracer_provider
+from temporalio.worker import Worker
+
+from servicekit.grpc_client import service_channel
+from servicekit.grpc_server import GrpcServer, told_to_stop
+from servicekit.process import run
+from servicekit.settings import ClientSettings, ServerSettings, TemporalSettings
+from servicekit.telemetry import telemetry
+from workflows import ids
+from workflows.assignment.activities import AssignmentActivities
+from workflows.assignment.workflow import AssignmentWorkflow
+from workflows.client import connect
+from workflows.dispute.activities import DisputeActivities
+from workflows.dispute.workflow import DisputeWorkflow
+from workflows.payout.activities import PayoutActivities
+from workflows.payout.workflow import PayoutWorkflow
+from workflows.task.activities import TaskActivities
+from workflows.task.workflow import TaskWorkflow
+
+WORKFLOWS = [TaskWorkflow, AssignmentWorkflow, PayoutWorkflow, DisputeWorkflow]
+
+
+class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
+    """`listen_address` is for health only."""
+
+    # Below the pod's grace period; Temporal's own default of 0 would cut activities off.
+    worker_drain_seconds: float = 20.0
+
+
+async def main() -> None:
+    settings = WorkerSettings()  # type: ignore[call-arg]  # the environment fills it
+    with telemetry(settings, lambda resource: create_tracer_provider(resource=resource)):
+        async with AsyncExitStack() as stack:
+            worker = await _worker(settings, stack)
+            health = GrpcServer(settings, [], None)
+            async with worker:
+                await health.start()
+                await told_to_stop()
+                await health.stop()
+
+
+async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
+    async def channel(address: str) -> grpc.aio.Channel:
+        return await stack.enter_async_context(service_channel(settings, address))
+
+    records = RecordServiceStub(await channel(settings.tasks_address))
+    media = MediaServiceStub(await channel(settings.media_address))
+    payouts = PayoutServiceStub(await channel(settings.payouts_address))
+    disputes = DisputeServiceStub(await channel(settings.disputes_address))
+    notifications = NotificationServiceStub(await channel(settings.notifications_address))
+    task = TaskActivities(records, payouts, notifications)
+    assignment = AssignmentActivities(records, media, payouts, notifications)
+    payout = PayoutActivities(payouts)
+    dispute = DisputeActivities(disputes, notifications)
+    return Worker(
+        await connect(settings),
+        task_queue=ids.TASK_QUEUE,
+        workflows=WORKFLOWS,
+        activities=[
+            task.record_task,
+            task.reserve_rewards,
+            task.lapse_applications,
+            assignment.record_assignment,
+            assignment.release_reward,
+            payout.set_reward_aside,
+            payout.send_payout,
+            payout.refresh_payout,
+            dispute.record_dispute,
+        ],
+        graceful_shutdown_timeout=timedelta(seconds=settings.worker_drain_seconds),
+    )
+
+
+if __name__ == "__main__":
+    run(main())
