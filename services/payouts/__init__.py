@@ -1,0 +1,1 @@
+"""Payouts: brands' funds, the ledger, and the money that reaches creators."""

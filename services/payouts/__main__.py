@@ -1,0 +1,51 @@
+"""The payouts process: wiring only."""
+
+from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
+
+from servicekit.clock import utc_now
+from servicekit.database import Database
+from servicekit.grpc_client import service_channel
+from servicekit.grpc_server import GrpcServer
+from servicekit.process import run
+from servicekit.telemetry import telemetry
+from services.payouts.creators import CreatorReceivers
+from services.payouts.handlers import PayoutHandlers
+from services.payouts.payments import PaymentHandlers
+from services.payouts.paypal import Paypal, http_client
+from services.payouts.runs import PayoutRuns
+from services.payouts.servicer import service
+from services.payouts.settings import PayoutsSettings
+from services.payouts.signatures import SignatureVerifier
+from services.payouts.store import PostgresPayoutStore
+from services.payouts.webhook import WebhookServer
+from workflows.client import Workflows
+
+
+async def main() -> None:
+    settings = PayoutsSettings()  # type: ignore[call-arg]  # the environment fills it
+    with telemetry(settings):
+        async with (
+            Database(
+                settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
+            ) as database,
+            http_client() as http,
+            service_channel(settings, settings.creators_address) as channel,
+        ):
+            await database.migrate("services.payouts")
+            store = PostgresPayoutStore(database)
+            receivers = CreatorReceivers(CreatorServiceStub(channel))
+            payments = PaymentHandlers(store, Paypal(settings, http), receivers, utc_now)
+            webhook = WebhookServer(
+                settings.paypal_webhook_listen_address,
+                SignatureVerifier(settings, http, utc_now),
+                payments,
+                PayoutRuns(Workflows(settings)),
+            )
+            await webhook.start()
+            payouts = PayoutHandlers(store, utc_now)
+            await GrpcServer(settings, [service(payouts, payments)], database).serve_until_told()
+            await webhook.stop()
+
+
+if __name__ == "__main__":
+    run(main())

@@ -1,0 +1,262 @@
+"""What can be done with brands' funds and with payouts, short of speaking to the provider.
+
+That is in `services.payouts.payments`. Every use case of the workers may be repeated: it finds what
+it did before and does nothing.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated, Protocol
+from uuid import uuid4
+
+from pydantic import BeforeValidator, Field, field_validator
+
+from servicekit import resource_names
+from servicekit.auth import Principal
+from servicekit.clock import Clock
+from servicekit.commands import (
+    Command,
+    Currency,
+    PositiveMoney,
+    broken,
+    count,
+    resource_id,
+    text,
+)
+from servicekit.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    Reason,
+    Violation,
+    illegal_state,
+    invalid_fields,
+    not_found,
+    not_yours,
+)
+from servicekit.money import Money
+from servicekit.pagination import Page
+from services.payouts import postings
+from services.payouts.domain import Deposit, Payout, State
+from services.payouts.postings import Account, Transfer, hold_minor
+
+_DEPOSIT_NAME = "brands/{brand}/deposits/{deposit}"
+
+
+def _deposit_name(name: object) -> tuple[str, ...]:
+    try:
+        return resource_names.ids(_DEPOSIT_NAME, str(name))
+    except InvalidArgument:
+        raise broken("AIP-122", f"Must look like {_DEPOSIT_NAME}") from None
+
+
+BrandId = Annotated[str, resource_id("brands/{brand}")]
+CreatorId = Annotated[str, resource_id("creators/{creator}")]
+PayoutId = Annotated[str, resource_id("payouts/{payout}")]
+DepositName = Annotated[tuple[str, str], BeforeValidator(_deposit_name)]
+
+
+class NewDeposit(Command):
+    amount: PositiveMoney
+
+
+class CreateDeposit(Command):
+    brand: BrandId = Field(alias="parent")
+    deposit: NewDeposit
+
+
+class ConfirmDeposit(Command):
+    ids: DepositName = Field(alias="name")
+    external_reference: Annotated[str, text(1, 100)]
+
+
+class GetBalance(Command):
+    brand: BrandId = Field(alias="name")
+    currency_code: Currency
+
+
+class GetPayout(Command):
+    id: PayoutId = Field(alias="name")
+
+
+class Reservation(Command):
+    payout: PayoutId
+    creator: CreatorId
+
+
+class ReserveRewards(Command):
+    brand: BrandId
+    amount: PositiveMoney
+    reservations: Annotated[list[Reservation], count(1, 100)]
+
+    @field_validator("reservations")
+    @classmethod
+    def _payouts_differ(cls, reservations: list[Reservation]) -> list[Reservation]:
+        if len({reservation.payout for reservation in reservations}) != len(reservations):
+            raise broken("UNIQUE", "Must not name a payout twice")
+        return reservations
+
+
+class ReleaseReward(Command):
+    id: PayoutId = Field(alias="name")
+
+
+class ReduceReward(Command):
+    id: PayoutId = Field(alias="name")
+    amount: PositiveMoney
+
+
+class PayoutStore(Protocol):
+    def transaction(self) -> AbstractAsyncContextManager[None]: ...
+
+    async def add_deposit(self, deposit: Deposit) -> None: ...
+
+    async def lock_deposit(self, deposit_id: str) -> Deposit | None: ...
+
+    async def confirm_deposit(self, deposit: Deposit, transfer_id: int) -> bool: ...
+
+    async def add_payout(
+        self, payout_id: str, brand: str, creator: str, amount: Money, now: datetime
+    ) -> None: ...
+
+    async def lower_payout(self, payout_id: str, amount: Money) -> None: ...
+
+    async def get(self, payout_id: str) -> Payout | None: ...
+
+    async def lock(self, payout_id: str) -> Payout | None: ...
+
+    async def get_many(self, payout_ids: list[str]) -> dict[str, Payout]: ...
+
+    async def list_newest(
+        self, brand: str | None, creator: str | None, page: Page
+    ) -> list[Payout]: ...
+
+    async def post(self, transfer: Transfer) -> int: ...
+
+    async def funds(self, brand: str, currency: str) -> tuple[Money, Money]: ...
+
+    async def lock_available(self, brand: str, currency: str) -> Money: ...
+
+    async def sums(self) -> list[tuple[Account, Money]]: ...
+
+
+class PayoutHandlers:
+    def __init__(self, store: PayoutStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def create_deposit(self, who: Principal, command: CreateDeposit) -> Deposit:
+        who.require_party(f"brands/{command.brand}", brand=command.brand)
+        deposit = Deposit(str(uuid4()), command.brand, command.deposit.amount, self._clock())
+        await self._store.add_deposit(deposit)
+        return deposit
+
+    async def confirm_deposit(self, command: ConfirmDeposit) -> Deposit:
+        brand, deposit_id = command.ids
+        deposit = await self._store.lock_deposit(deposit_id)
+        if deposit is None or deposit.brand != brand:
+            raise not_found(f"brands/{brand}/deposits/{deposit_id}")
+        if deposit.external_reference == command.external_reference:
+            return deposit
+        if deposit.external_reference is not None:
+            raise illegal_state(deposit.name, "CONFIRMED", "ConfirmDeposit")
+        transfer_id = await self._store.post(postings.deposit(deposit))
+        confirmed = replace(
+            deposit, external_reference=command.external_reference, confirm_time=self._clock()
+        )
+        if not await self._store.confirm_deposit(confirmed, transfer_id):
+            raise FailedPrecondition(
+                Reason.DEPOSIT_REFERENCE_USED,
+                "Another deposit was confirmed with this external_reference",
+                metadata={"external_reference": command.external_reference},
+            )
+        return confirmed
+
+    async def get_balance(self, who: Principal, command: GetBalance) -> tuple[Money, Money]:
+        """What is available, and what is reserved."""
+        who.require_party(f"brands/{command.brand}", brand=command.brand)
+        return await self._store.funds(command.brand, command.currency_code)
+
+    async def get_trial_balance(self) -> list[tuple[Account, Money]]:
+        return await self._store.sums()
+
+    async def get_payout(self, who: Principal, command: GetPayout) -> Payout:
+        payout = await self._store.get(command.id)
+        if payout is None:
+            name = f"payouts/{command.id}"
+            raise not_yours(name) if who.brand or who.creator else not_found(name)
+        who.require_party(payout.name, brand=payout.brand, creator=payout.creator)
+        return payout
+
+    async def list_payouts(self, who: Principal, page: Page) -> list[Payout]:
+        return await self._store.list_newest(who.brand, who.creator, page)
+
+    async def reserve_rewards(self, command: ReserveRewards) -> None:
+        """All of the rewards or none; those that were reserved before stay as they are."""
+        amount = command.amount
+        async with self._store.transaction():
+            free = await self._store.lock_available(command.brand, amount.currency)
+            known = await self._store.get_many([r.payout for r in command.reservations])
+            _require_same(command, known)
+            missing = [r for r in command.reservations if r.payout not in known]
+            needed = Money(amount.currency, hold_minor(amount) * len(missing))
+            if needed.amount_minor > free.amount_minor:
+                raise FailedPrecondition(
+                    Reason.INSUFFICIENT_FUNDS,
+                    f"{free} is available, and {needed} is needed, fees included",
+                    metadata={"available": str(free), "needed": str(needed)},
+                )
+            now = self._clock()
+            for reservation in missing:
+                await self._store.add_payout(
+                    reservation.payout, command.brand, reservation.creator, amount, now
+                )
+                await self._store.post(postings.reserve(reservation.payout, command.brand, amount))
+
+    async def release_reward(self, command: ReleaseReward) -> None:
+        async with self._store.transaction():
+            payout = await self._locked(command.id)
+            if payout.state is State.RELEASED:
+                return
+            if not payout.is_releasable:
+                raise illegal_state(payout.name, payout.state, "ReleaseReward")
+            await self._store.post(postings.release(payout))
+
+    async def reduce_reward(self, command: ReduceReward) -> None:
+        async with self._store.transaction():
+            payout = await self._locked(command.id)
+            if command.amount == payout.amount and payout.state is not State.RELEASED:
+                return
+            if not payout.is_reducible:
+                raise illegal_state(payout.name, payout.state, "ReduceReward")
+            _require_lower(command.amount, payout.amount)
+            await self._store.post(postings.reduce(payout, command.amount))
+            await self._store.lower_payout(payout.id, command.amount)
+
+    async def _locked(self, payout_id: str) -> Payout:
+        payout = await self._store.lock(payout_id)
+        if payout is None:
+            raise not_found(f"payouts/{payout_id}")
+        return payout
+
+
+def _require_same(command: ReserveRewards, known: dict[str, Payout]) -> None:
+    """A repeated reservation must ask for the very same."""
+    wanted = command.brand, command.amount
+    violations = [
+        Violation(
+            f"reservations[{index}].payout", "REPEATED", "Was reserved with other terms before"
+        )
+        for index, reservation in enumerate(command.reservations)
+        if (payout := known.get(reservation.payout)) is not None
+        and (payout.brand, payout.reserved_amount, payout.creator) != (*wanted, reservation.creator)
+    ]
+    if violations:
+        raise invalid_fields(*violations)
+
+
+def _require_lower(wanted: Money, present: Money) -> None:
+    if wanted.currency != present.currency or wanted.amount_minor > present.amount_minor:
+        raise invalid_fields(
+            Violation("amount", "RANGE", f"Must be at most {present}, and in that currency")
+        )

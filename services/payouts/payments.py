@@ -1,0 +1,295 @@
+"""Paying: the use cases that speak with the provider.
+
+What was decided is committed before the provider hears of it, what it answered is booked in one
+transaction afterwards, and no transaction is open in between. A call that dies anywhere leaves an
+attempt that the next call goes on with, under the same id, which the provider pays once only.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Annotated, Protocol
+
+import structlog
+from pydantic import Field
+
+from servicekit.clock import Clock
+from servicekit.commands import Command, between
+from servicekit.errors import (
+    FailedPrecondition,
+    Reason,
+    Unavailable,
+    Violation,
+    illegal_state,
+    invalid_fields,
+    not_found,
+)
+from services.payouts import domain, postings
+from services.payouts.domain import FINAL, SENDABLE, Attempt, Payout
+from services.payouts.handlers import PayoutId
+from services.payouts.postings import Transfer
+from services.payouts.provider import (
+    AlreadyTaken,
+    Batch,
+    NothingTaken,
+    NotReadable,
+    OutcomeUnknown,
+    Provider,
+    Rejected,
+)
+
+log = structlog.get_logger()
+
+
+class SendPayout(Command):
+    id: PayoutId = Field(alias="name")
+    attempt: Annotated[int, between(1, 1000)]
+
+
+class RefreshPayout(Command):
+    id: PayoutId = Field(alias="name")
+
+
+@dataclass(frozen=True)
+class Hint:
+    """By which ids the provider told of something; either may be empty."""
+
+    sender_batch_id: str
+    provider_batch_id: str
+
+
+class Receivers(Protocol):
+    async def receiver_of(self, creator: str) -> str:
+        """Where a creator wants its rewards sent; empty when it has not said."""
+
+
+class PaymentStore(Protocol):
+    def transaction(self) -> AbstractAsyncContextManager[None]: ...
+
+    async def get(self, payout_id: str) -> Payout | None: ...
+
+    async def lock(self, payout_id: str) -> Payout | None: ...
+
+    async def find_attempt(
+        self, sender_batch_id: str, provider_batch_id: str
+    ) -> tuple[str, int] | None: ...
+
+    async def add_attempt(self, payout_id: str, attempt: Attempt) -> None: ...
+
+    async def save_attempt(self, payout_id: str, attempt: Attempt, now: datetime) -> None: ...
+
+    async def post(self, transfer: Transfer) -> int: ...
+
+
+class PaymentHandlers:
+    def __init__(
+        self, store: PaymentStore, provider: Provider, receivers: Receivers, clock: Clock
+    ) -> None:
+        self._store = store
+        self._provider = provider
+        self._receivers = receivers
+        self._clock = clock
+
+    async def send_payout(self, command: SendPayout) -> Payout:
+        """Makes an attempt, or goes on with the one that was begun.
+
+        Raises:
+            Unavailable: nothing was taken (DEPENDENCY_UNAVAILABLE), or nobody knows
+                (OUTCOME_UNKNOWN); either way the same call is to be made again.
+        """
+        payout = _found(await self._store.get(command.id), command.id)
+        receiver = ""
+        if payout.attempt(command.attempt) is None:
+            _require_turn(payout, command.attempt)
+            receiver = await self._receiver(payout)
+        attempt = await self._take(command, receiver)
+        if attempt is None:
+            return _found(await self._store.get(command.id), command.id)
+        return await self._send(command.id, attempt)
+
+    async def refresh_payout(self, command: RefreshPayout) -> Payout:
+        """Asks the provider about the latest attempt, if it can be asked, and books the answer."""
+        payout = _found(await self._store.get(command.id), command.id)
+        attempt = payout.latest_attempt
+        if attempt is None:
+            return payout
+        return await self._refreshed(payout, attempt, attempt.provider_batch_id)
+
+    async def follow(self, hint: Hint) -> Payout | None:
+        """Looks at what the provider pointed at; None when it is none of ours.
+
+        The hint itself is believed in nothing: it may be late, doubled or out of order.
+        """
+        found = await self._store.find_attempt(hint.sender_batch_id, hint.provider_batch_id)
+        if found is None:
+            return None
+        payout_id, number = found
+        payout = _found(await self._store.get(payout_id), payout_id)
+        attempt = payout.attempts[number - 1]
+        return await self._refreshed(
+            payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
+        )
+
+    async def _receiver(self, payout: Payout) -> str:
+        receiver = await self._receivers.receiver_of(payout.creator)
+        if not receiver:
+            raise FailedPrecondition(
+                Reason.PAYOUT_ACCOUNT_MISSING,
+                f"creators/{payout.creator} has named no PayPal account",
+            )
+        return receiver
+
+    async def _take(self, command: SendPayout, receiver: str) -> Attempt | None:
+        """Commits that the attempt is about to be sent, by this call alone; None when there is
+        nothing to send."""
+        now = self._clock()
+        async with self._store.transaction():
+            payout = _found(await self._store.lock(command.id), command.id)
+            attempt = payout.attempt(command.attempt)
+            if attempt is None:
+                _require_turn(payout, command.attempt)
+                attempt = domain.new_attempt(payout, receiver, now)
+                await self._store.add_attempt(payout.id, attempt)
+            if attempt.state not in SENDABLE:
+                return None
+            taken = domain.leased(attempt, now)
+            if taken is None:
+                raise Unavailable(
+                    Reason.DEPENDENCY_UNAVAILABLE, "Another call is sending this attempt now"
+                )
+            if domain.is_too_old_to_repeat(taken, now):
+                taken = replace(domain.stopped(taken, "TOO_OLD_TO_REPEAT"), lease_end_time=None)
+                log.error("payout_stopped", payout=payout.id, reason=taken.error_code)
+            await self._store.save_attempt(payout.id, taken, now)
+        return taken if taken.state in SENDABLE else None
+
+    async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
+        present = _found(await self._store.get(payout_id), payout_id).attempt(attempt.number)
+        if not domain.may_post(present, attempt.fence, self._clock()):
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
+            )
+        try:
+            batch_id = await self._provider.send(attempt.order)
+        except AlreadyTaken as error:
+            return await self._adopt(payout_id, attempt, error.batch_id)
+        except Rejected as error:
+            log.error("payout_rejected", payout=payout_id, code=error.code)
+            code = error.code
+            payout = await self._record(payout_id, attempt, lambda a: domain.rejected(a, code))
+            _require_known(payout, attempt.number)
+            return payout
+        except NothingTaken as error:
+            log.error("payout_not_taken", payout=payout_id, code=error.code)
+            code = error.code
+            await self._record(payout_id, attempt, lambda a: domain.not_taken(a, code))
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not take payments now: {code}"
+            ) from error
+        except OutcomeUnknown as error:
+            return await self._doubt(payout_id, attempt, error.code)
+        return await self._record(payout_id, attempt, lambda a: domain.accepted(a, batch_id))
+
+    async def _adopt(self, payout_id: str, attempt: Attempt, batch_id: str | None) -> Payout:
+        """The id is taken: by our own earlier POST, if the batch behind it is what we ordered."""
+        if batch_id is None:
+            log.error("payout_stopped", payout=payout_id, reason="DUPLICATE_WITHOUT_LINK")
+            return await self._record(
+                payout_id, attempt, lambda a: domain.stopped(a, "DUPLICATE_WITHOUT_LINK")
+            )
+        try:
+            batch = await self._provider.batch(batch_id)
+        except NotReadable as error:
+            return await self._doubt(payout_id, attempt, error.code)
+        payout = await self._book(payout_id, attempt.number, batch)
+        if payout.attempts[attempt.number - 1].state not in SENDABLE:
+            return payout
+        # A denied batch has freed the id by now: it is sent anew.
+        return await self._doubt(payout_id, attempt, "DUPLICATE_DENIED")
+
+    async def _doubt(self, payout_id: str, attempt: Attempt, code: str) -> Payout:
+        log.warning("payout_outcome_unknown", payout=payout_id, code=code)
+        payout = await self._record(payout_id, attempt, lambda a: domain.in_doubt(a, code))
+        _require_known(payout, attempt.number)
+        return payout
+
+    async def _record(
+        self, payout_id: str, sent: Attempt, change: Callable[[Attempt], Attempt]
+    ) -> Payout:
+        """Notes what came of a POST, unless the provider's own account of it is there already, and
+        ends the sender's lease."""
+        now = self._clock()
+        async with self._store.transaction():
+            payout = _found(await self._store.lock(payout_id), payout_id)
+            attempt = payout.attempts[sent.number - 1]
+            changed = change(attempt)
+            if attempt.fence == sent.fence:
+                changed = replace(changed, lease_end_time=None)
+            if attempt.state in SENDABLE:
+                await self._store.save_attempt(payout_id, changed, now)
+            elif changed.provider_batch_id != attempt.provider_batch_id:
+                # One attempt, two batches: the provider would have broken its own promise.
+                log.critical(
+                    "payout_sent_twice",
+                    payout=payout_id,
+                    batches=[attempt.provider_batch_id, changed.provider_batch_id],
+                )
+            return _found(await self._store.get(payout_id), payout_id)
+
+    async def _refreshed(self, payout: Payout, attempt: Attempt, batch_id: str) -> Payout:
+        if not batch_id or attempt.state in FINAL:
+            return payout
+        try:
+            batch = await self._provider.batch(batch_id)
+        except NotReadable as error:
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"
+            ) from error
+        return await self._book(payout.id, attempt.number, batch)
+
+    async def _book(self, payout_id: str, number: int, batch: Batch) -> Payout:
+        """Books what the provider shows, in one transaction; again, it finds nothing to book."""
+        async with self._store.transaction():
+            payout = _found(await self._store.lock(payout_id), payout_id)
+            attempt = payout.attempts[number - 1]
+            reading = domain.read(attempt, batch)
+            if reading.attempt == attempt:
+                return payout
+            if reading.settles:
+                fee = batch.items[0].fee
+                await self._store.post(postings.settle(payout, attempt, fee))
+            if reading.returns:
+                await self._store.post(postings.give_back(payout, attempt))
+            await self._store.save_attempt(payout_id, reading.attempt, self._clock())
+            after = _found(await self._store.get(payout_id), payout_id)
+        if reading.attempt.state is not attempt.state:
+            log.info("payout_moved", payout=payout_id, attempt=number, state=reading.attempt.state)
+        return after
+
+
+def _found(payout: Payout | None, payout_id: str) -> Payout:
+    if payout is None:
+        raise not_found(f"payouts/{payout_id}")
+    return payout
+
+
+def _require_turn(payout: Payout, number: int) -> None:
+    """A new attempt: the first one, or the one after an attempt that failed."""
+    if not payout.is_sendable:
+        raise illegal_state(payout.name, payout.state, "SendPayout")
+    if number != len(payout.attempts) + 1:
+        raise invalid_fields(
+            Violation("attempt", "ORDER", f"The next attempt is {len(payout.attempts) + 1}")
+        )
+
+
+def _require_known(payout: Payout, number: int) -> None:
+    """
+    Raises:
+        Unavailable: the attempt is still in doubt.
+    """
+    if payout.attempts[number - 1].state in SENDABLE:
+        raise Unavailable(
+            Reason.OUTCOME_UNKNOWN, "Nobody knows yet what became of the attempt: send it again"
+        )

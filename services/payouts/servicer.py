@@ -1,0 +1,158 @@
+"""payouts.v1 over gRPC: messages in and out."""
+
+from typing import Any
+
+from liaison.payouts.v1 import payouts_pb2 as pb
+from liaison.payouts.v1.payouts_pb2_grpc import (
+    PayoutServiceServicer,
+    add_PayoutServiceServicer_to_server,
+)
+
+from servicekit.auth import Role, current_principal
+from servicekit.commands import parse
+from servicekit.grpc_server import Service
+from servicekit.pagination import Cursor, page_of
+from servicekit.rpcs import allow
+from servicekit.timestamps import to_timestamp
+from services.payouts import handlers, payments
+from services.payouts.domain import Attempt, Deposit, Payout
+from services.payouts.handlers import PayoutHandlers
+from services.payouts.payments import PaymentHandlers
+
+ACCESS = {
+    "CreateDeposit": allow(Role.BRAND),
+    "ConfirmDeposit": allow(Role.OPERATOR),
+    "GetBalance": allow(Role.BRAND, Role.OPERATOR),
+    "GetTrialBalance": allow(Role.OPERATOR),
+    "GetPayout": allow(Role.CREATOR, Role.BRAND, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE),
+    "ListPayouts": allow(Role.CREATOR, Role.BRAND, Role.OPERATOR),
+    "ReserveRewards": allow(Role.SERVICE),
+    "ReleaseReward": allow(Role.SERVICE),
+    "ReduceReward": allow(Role.SERVICE),
+    "SendPayout": allow(Role.SERVICE),
+    "RefreshPayout": allow(Role.SERVICE),
+}
+
+
+class PayoutServicer(PayoutServiceServicer):
+    def __init__(self, payouts: PayoutHandlers, payments: PaymentHandlers) -> None:
+        self._payouts = payouts
+        self._payments = payments
+
+    async def CreateDeposit(self, request: pb.CreateDepositRequest, context: Any) -> pb.Deposit:
+        command = parse(handlers.CreateDeposit, request)
+        return to_deposit(await self._payouts.create_deposit(current_principal(), command))
+
+    async def ConfirmDeposit(self, request: pb.ConfirmDepositRequest, context: Any) -> pb.Deposit:
+        command = parse(handlers.ConfirmDeposit, request)
+        return to_deposit(await self._payouts.confirm_deposit(command))
+
+    async def GetBalance(self, request: pb.GetBalanceRequest, context: Any) -> pb.Balance:
+        command = parse(handlers.GetBalance, request)
+        available, reserved = await self._payouts.get_balance(current_principal(), command)
+        return pb.Balance(
+            brand=f"brands/{command.brand}",
+            available=available.to_message(),
+            reserved=reserved.to_message(),
+        )
+
+    async def GetTrialBalance(
+        self, request: pb.GetTrialBalanceRequest, context: Any
+    ) -> pb.TrialBalance:
+        return pb.TrialBalance(
+            accounts=[
+                pb.AccountBalance(account=account.name, balance=balance.to_message())
+                for account, balance in await self._payouts.get_trial_balance()
+            ]
+        )
+
+    async def GetPayout(self, request: pb.GetPayoutRequest, context: Any) -> pb.Payout:
+        command = parse(handlers.GetPayout, request)
+        return to_payout(await self._payouts.get_payout(current_principal(), command))
+
+    async def ListPayouts(
+        self, request: pb.ListPayoutsRequest, context: Any
+    ) -> pb.ListPayoutsResponse:
+        who = current_principal()
+        page = page_of(request.page_size, request.page_token, who.brand, who.creator)
+        payouts = await self._payouts.list_payouts(who, page)
+        return pb.ListPayoutsResponse(
+            payouts=map(to_payout, payouts),
+            next_page_token=page.token_after(
+                payouts, lambda payout: Cursor(payout.create_time, payout.id)
+            ),
+        )
+
+    async def ReserveRewards(
+        self, request: pb.ReserveRewardsRequest, context: Any
+    ) -> pb.ReserveRewardsResponse:
+        await self._payouts.reserve_rewards(parse(handlers.ReserveRewards, request))
+        return pb.ReserveRewardsResponse()
+
+    async def ReleaseReward(
+        self, request: pb.ReleaseRewardRequest, context: Any
+    ) -> pb.ReleaseRewardResponse:
+        await self._payouts.release_reward(parse(handlers.ReleaseReward, request))
+        return pb.ReleaseRewardResponse()
+
+    async def ReduceReward(
+        self, request: pb.ReduceRewardRequest, context: Any
+    ) -> pb.ReduceRewardResponse:
+        await self._payouts.reduce_reward(parse(handlers.ReduceReward, request))
+        return pb.ReduceRewardResponse()
+
+    async def SendPayout(self, request: pb.SendPayoutRequest, context: Any) -> pb.Payout:
+        return to_payout(await self._payments.send_payout(parse(payments.SendPayout, request)))
+
+    async def RefreshPayout(self, request: pb.RefreshPayoutRequest, context: Any) -> pb.Payout:
+        return to_payout(
+            await self._payments.refresh_payout(parse(payments.RefreshPayout, request))
+        )
+
+
+def service(payouts: PayoutHandlers, payments: PaymentHandlers) -> Service:
+    return Service(
+        pb.DESCRIPTOR.services_by_name["PayoutService"],
+        add_PayoutServiceServicer_to_server,
+        PayoutServicer(payouts, payments),
+        ACCESS,
+    )
+
+
+def to_deposit(deposit: Deposit) -> pb.Deposit:
+    return pb.Deposit(
+        name=deposit.name,
+        state=(
+            pb.Deposit.STATE_CONFIRMED if deposit.external_reference else pb.Deposit.STATE_PENDING
+        ),
+        amount=deposit.amount.to_message(),
+        external_reference=deposit.external_reference or "",
+        create_time=to_timestamp(deposit.create_time),
+        confirm_time=to_timestamp(deposit.confirm_time),
+    )
+
+
+def to_payout(payout: Payout) -> pb.Payout:
+    return pb.Payout(
+        name=payout.name,
+        state=pb.Payout.State.Value(f"STATE_{payout.state}"),
+        brand=f"brands/{payout.brand}",
+        creator=f"creators/{payout.creator}",
+        amount=payout.amount.to_message(),
+        fee=payout.fee.to_message() if payout.fee else None,
+        attempts=map(_to_attempt, payout.attempts),
+        create_time=to_timestamp(payout.create_time),
+        update_time=to_timestamp(payout.update_time),
+    )
+
+
+def _to_attempt(attempt: Attempt) -> pb.Attempt:
+    return pb.Attempt(
+        number=attempt.number,
+        state=pb.Attempt.State.Value(f"STATE_{attempt.state}"),
+        provider_batch_id=attempt.provider_batch_id,
+        provider_item_id=attempt.provider_item_id,
+        provider_state=attempt.provider_state,
+        error_code=attempt.error_code,
+        create_time=to_timestamp(attempt.create_time),
+    )
