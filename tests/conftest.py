@@ -1,0 +1,37 @@
+"""What every test can ask for. Servers are started only when a test asks for one."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from devstack.access import Access, attach
+from devstack.home import Home
+from tests.support.databases import Databases
+from tests.support.servers import servers
+
+# Set by `python -m tests`, which starts one set of servers for all of pytest's workers.
+TEST_HOME = "LIAISON_TEST_HOME"
+
+
+@pytest.fixture(scope="session")
+def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
+    """A real Postgres and a real S3."""
+    if shared := os.environ.get(TEST_HOME):
+        yield _attached(Path(shared))
+        return
+    home = tmp_path_factory.mktemp("servers")
+    with servers(home, ("postgres", "s3")):
+        yield _attached(home)
+
+
+def _attached(home: Path) -> Access:
+    access = attach(Home(home))
+    assert access is not None, f"no servers run in {home}"
+    return access
+
+
+@pytest.fixture(scope="session")
+def databases(access: Access) -> Databases:
+    return Databases(access)

@@ -1,0 +1,47 @@
+"""Real servers for a test run, in a process of their own that ends with the run.
+
+`python -m tests.support.servers HOME PART…` starts the parts, says `ready`, and stops when its
+standard input closes.
+"""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from devstack.home import Home
+from devstack.stack import Stack
+from servicekit.process import die_with_parent, run
+
+
+@contextlib.contextmanager
+def servers(home: Path, parts: tuple[str, ...]) -> Iterator[None]:
+    """The parts, running for as long as the block does."""
+    arguments = [sys.executable, "-m", "tests.support.servers", str(home), str(os.getpid()), *parts]
+    with subprocess.Popen(  # noqa: S603 - our own arguments only
+        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("pipes were asked for")
+        try:
+            if process.stdout.readline() != "ready\n":
+                raise RuntimeError(f"the servers did not start; their logs are in {home}")
+            yield
+        finally:
+            process.stdin.close()
+            process.wait()
+
+
+async def _serve(home: Path, parts: list[str]) -> None:
+    async with Stack(Home(home), parts=parts, durable=False):
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    die_with_parent(int(sys.argv[2]))
+    run(_serve(Path(sys.argv[1]), sys.argv[3:]))
