@@ -1,16 +1,20 @@
 """The other services as the use cases see them: over gRPC, in the role of a service."""
 
+from typing import TYPE_CHECKING
+
 from liaison.creators.v1 import creators_pb2
-from liaison.creators.v1.creators_pb2_grpc import CreatorServiceAsyncStub
 from liaison.media.v1 import media_pb2
-from liaison.media.v1.media_pb2_grpc import MediaServiceAsyncStub
 
 from servicekit.errors import FailedPrecondition, NotFound, Reason
 from services.tasks.domain import Candidate
 
+if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
+    from liaison.creators.v1.creators_pb2_grpc import CreatorServiceAsyncStub
+    from liaison.media.v1.media_pb2_grpc import MediaServiceAsyncStub
+
 
 class GrpcCreatorDirectory:
-    def __init__(self, stub: CreatorServiceAsyncStub) -> None:
+    def __init__(self, stub: "CreatorServiceAsyncStub") -> None:
         self._stub = stub
 
     async def candidate(self, creator_id: str) -> Candidate:
@@ -39,7 +43,7 @@ class GrpcCreatorDirectory:
 
 
 class GrpcMediaLibrary:
-    def __init__(self, stub: MediaServiceAsyncStub) -> None:
+    def __init__(self, stub: "MediaServiceAsyncStub") -> None:
         self._stub = stub
 
     async def accepted_ids(self, owner_id: str, ids: list[str]) -> set[str]:

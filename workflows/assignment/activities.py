@@ -1,15 +1,12 @@
 """What an assignment's workflow does to the outside, over gRPC."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 from liaison.media.v1 import media_pb2
-from liaison.media.v1.media_pb2_grpc import MediaServiceAsyncStub
-from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
 from liaison.payouts.v1 import payouts_pb2
-from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
 from liaison.tasks.v1 import records_pb2
-from liaison.tasks.v1.records_pb2_grpc import RecordServiceAsyncStub
 from temporalio import activity
 
 from servicekit.errors import LiaisonError
@@ -20,15 +17,21 @@ from workflows.delivery import send_notices
 from workflows.failures import refusing
 from workflows.notices import Notice
 
+if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
+    from liaison.media.v1.media_pb2_grpc import MediaServiceAsyncStub
+    from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
+    from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+    from liaison.tasks.v1.records_pb2_grpc import RecordServiceAsyncStub
+
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
 class AssignmentActivities:
-    records: RecordServiceAsyncStub
-    media: MediaServiceAsyncStub
-    payouts: PayoutServiceAsyncStub
-    notifications: NotificationServiceAsyncStub
+    records: "RecordServiceAsyncStub"
+    media: "MediaServiceAsyncStub"
+    payouts: "PayoutServiceAsyncStub"
+    notifications: "NotificationServiceAsyncStub"
 
     @activity.defn
     async def record_assignment(self, order: RecordAssignment) -> list[Notice]:

@@ -2,19 +2,22 @@
 and may be asked the same thing any number of times."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from liaison.payouts.v1 import payouts_pb2 as pb
-from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
 from temporalio import activity
 
 from servicekit.money import Money
 from workflows.failures import refusing
 from workflows.payout.state import PayoutTerms, SendPayout, State
 
+if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
+    from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+
 
 @dataclass(frozen=True)
 class PayoutActivities:
-    payouts: PayoutServiceAsyncStub
+    payouts: "PayoutServiceAsyncStub"
 
     @activity.defn
     async def set_reward_aside(self, terms: PayoutTerms) -> None:

@@ -1,12 +1,10 @@
 """What a task's workflow does to the outside, over gRPC."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
 from liaison.payouts.v1 import payouts_pb2
-from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
 from liaison.tasks.v1 import records_pb2, tasks_pb2
-from liaison.tasks.v1.records_pb2_grpc import RecordServiceAsyncStub
 from temporalio import activity
 
 from servicekit.money import Money
@@ -15,12 +13,17 @@ from workflows.failures import refusing
 from workflows.notices import Notice
 from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
 
+if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
+    from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
+    from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+    from liaison.tasks.v1.records_pb2_grpc import RecordServiceAsyncStub
+
 
 @dataclass(frozen=True)
 class TaskActivities:
-    records: RecordServiceAsyncStub
-    payouts: PayoutServiceAsyncStub
-    notifications: NotificationServiceAsyncStub
+    records: "RecordServiceAsyncStub"
+    payouts: "PayoutServiceAsyncStub"
+    notifications: "NotificationServiceAsyncStub"
 
     @activity.defn
     async def record_task(self, order: RecordTask) -> None:
