@@ -47,6 +47,14 @@ def status() -> None:
 
 
 @app.command()
+def demo() -> None:
+    """Play the main job, end to end, on the running stack or on one of its own."""
+    from cli.demo.command import play
+
+    raise typer.Exit(play())
+
+
+@app.command()
 def token(
     role: Annotated[str, typer.Option(help="brand, creator, mediator, operator or service")],
     brand: Annotated[str, typer.Option(help="The brand that role brand speaks for.")] = "",

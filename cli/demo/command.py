@@ -1,0 +1,107 @@
+"""`liaison demo`: starts the stack or uses the running one, plays the story, and judges it."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.table import Table
+
+from cli.demo.cast import Cast
+from cli.demo.outcomes import Account, Outcome, read_ledger, read_outcomes, sums
+from cli.demo.story import SELECTED, Story
+from cli.demo.timeline import Timeline
+from devstack.access import Access, attach
+from devstack.home import Home, default_home
+from devstack.stack import Stack
+
+
+def play() -> int:
+    """0 when every outcome was verified, else 1."""
+    return asyncio.run(_play(Console(highlight=False)))
+
+
+async def _play(console: Console) -> int:
+    async with AsyncExitStack() as stack, _access(console) as access:
+        cast = Cast(secrets.token_hex(3), access, stack)
+        story = Story(cast, Timeline(console))
+        console.print(f"Run [bold]{cast.run_id}[/]: a day of the platform lasts four seconds.")
+        await story.play()
+        outcomes = await read_outcomes(story)
+        ledger = await read_ledger(story)
+        console.print()
+        console.print(_outcome_table(outcomes))
+        console.print(_ledger_table(ledger, cast.run_id))
+        _print_addresses(console, story)
+        is_good = all(outcome.is_verified for outcome in outcomes)
+        is_balanced = all(total.amount_minor == 0 for total in sums(ledger))
+        if is_good and is_balanced:
+            console.print("\n[bold green]Every outcome was verified by reading it back.[/]")
+            return 0
+        console.print("\n[bold red]Not everything came out as it should.[/]")
+        return 1
+
+
+@asynccontextmanager
+async def _access(console: Console) -> AsyncIterator[Access]:
+    home = Home(default_home())
+    running = attach(home)
+    if running is not None:
+        console.print("Using the stack that is running.")
+        yield running
+        return
+    console.print("Starting the stack; it stops when the demo ends (`make up` keeps one running).")
+    async with Stack(home) as own:
+        yield own.access
+
+
+def _outcome_table(outcomes: list[Outcome]) -> Table:
+    table = Table(title="Outcomes", title_justify="left", title_style="bold")
+    for column in ("who", "what", "found", ""):
+        table.add_column(column)
+    for outcome in outcomes:
+        mark = "[green]verified" if outcome.is_verified else f"[red]expected {outcome.expected}"
+        table.add_row(outcome.subject, outcome.what, outcome.found, mark)
+    return table
+
+
+def _ledger_table(ledger: list[Account], run_id: str) -> Table:
+    """This run's accounts and the platform's own; other runs' in one line."""
+    table = Table(title="Ledger", title_justify="left", title_style="bold")
+    table.add_column("account")
+    table.add_column("balance", justify="right")
+    others = [one for one in ledger if one.name.startswith("brands/") and run_id not in one.name]
+    for account in ledger:
+        if account not in others:
+            table.add_row(account.name, str(account.balance))
+    for total in sums(others):
+        table.add_row("[dim]brands of earlier runs", f"[dim]{total}")
+    table.add_section()
+    for total in sums(ledger):
+        table.add_row("[bold]sum", f"[bold]{total}")
+    return table
+
+
+def _print_addresses(console: Console, story: Story) -> None:
+    addresses = story.cast.access.addresses
+    workflows = f"http://{addresses['temporal-ui']}/namespaces/default/workflows"
+    console.print("\n[bold]Look at it[/] (while the stack runs)")
+    console.print(f"  the task's workflow   {workflows}/{_workflow(story.task)}", soft_wrap=True)
+    for name in SELECTED:
+        assignment = story.assignment(name)
+        traces = f"http://{addresses['traces']}/?attribute=" + quote(
+            f"assignment.id={assignment.rpartition('/')[2]}", safe=""
+        )
+        console.print(
+            f"  {name}'s workflow".ljust(24) + f"{workflows}/{_workflow(assignment)}",
+            soft_wrap=True,
+        )
+        console.print(f"  {name}'s traces".ljust(24) + traces, soft_wrap=True)
+
+
+def _workflow(resource: str) -> str:
+    """`tasks/x` is run by the workflow `task/x`."""
+    collection, _, id_ = resource.partition("/")
+    return quote(f"{collection.removesuffix('s')}/{id_}", safe="")

@@ -1,0 +1,386 @@
+"""What happens in the demo, act by act. Each act returns what the outcomes are checked against."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import httpx
+from liaison.creators.v1 import creators_pb2
+from liaison.disputes.v1 import disputes_pb2
+from liaison.media.v1 import media_pb2
+from liaison.payouts.v1 import payouts_pb2
+from liaison.tasks.v1 import assignments_pb2, tasks_pb2
+
+from cli.demo import pictures
+from cli.demo.cast import Caller, Cast, insist, new_request_id, until
+from cli.demo.pictures import Picture
+from cli.demo.timeline import Timeline
+from servicekit.errors import FailedPrecondition
+from servicekit.money import Money
+from servicekit.timestamps import to_timestamp
+
+REWARD = Money("USD", 120_00)
+DEPOSIT = Money("USD", 1_000_00)
+State = assignments_pb2.Assignment.State
+
+
+@dataclass(frozen=True)
+class Applicant:
+    """A creator, and how it looks to those who admit it."""
+
+    name: str
+    account_class: creators_pb2.AccountClass.ValueType
+    posts: int
+    followers: int
+    paypal_receiver: str
+
+
+INTERNAL, EXTERNAL = creators_pb2.ACCOUNT_CLASS_INTERNAL, creators_pb2.ACCOUNT_CLASS_EXTERNAL
+APPLICANTS = (
+    Applicant("anna", INTERNAL, 240, 18_000, "anna@example.com"),
+    # The sandbox fails payouts to such receivers, late.
+    Applicant("ben", EXTERNAL, 80, 9_000, "failed-late+ben@example.com"),
+    Applicant("cleo", INTERNAL, 21, 10_001, "cleo@example.com"),
+    Applicant("dora", EXTERNAL, 400, 50_000, "dora@example.com"),
+    Applicant("eddy", INTERNAL, 20, 10_000, "eddy@example.com"),
+)
+SELECTED = ("anna", "ben", "cleo")
+
+
+class Story:
+    def __init__(self, cast: Cast, timeline: Timeline) -> None:
+        self.cast = cast
+        self._say = timeline
+        self.acme = cast.brand("acme")
+        self.olga = cast.staff("operator", "olga")
+        self.mia = cast.staff("mediator", "mia")
+        self.creators = {one.name: cast.creator(one.name) for one in APPLICANTS}
+        self.task = ""
+        self.applications: dict[str, str] = {}
+        self.dispute = ""
+        self.tiny = ""
+
+    def assignment(self, name: str) -> str:
+        return f"assignments/{self.applications[name].rpartition('/')[2]}"
+
+    def payout(self, name: str) -> str:
+        return self.assignment(name).replace("assignments/", "payouts/")
+
+    async def play(self) -> None:
+        self._say.act("Funds and creators")
+        await asyncio.gather(self._deposit(), *(self._admit(one) for one in APPLICANTS))
+        self._say.act("The task")
+        await self._publish()
+        await self._apply()
+        await self._select()
+        self._say.act("The work")
+        await asyncio.gather(self._annas_story(), self._bens_story(), self._cleos_story())
+        self._say.act("The end")
+        await self._close()
+
+    # Funds and creators
+
+    async def _deposit(self) -> None:
+        deposit = await insist(
+            self.acme.payouts.CreateDeposit,
+            payouts_pb2.CreateDepositRequest(
+                parent=f"brands/{self.cast.id_of('acme')}",
+                deposit=payouts_pb2.Deposit(amount=DEPOSIT.to_message()),
+                request_id=new_request_id(),
+            ),
+        )
+        self._say.tell("brand", "acme", f"announces a deposit of {DEPOSIT}")
+        await insist(
+            self.olga.payouts.ConfirmDeposit,
+            payouts_pb2.ConfirmDepositRequest(
+                name=deposit.name,
+                external_reference=f"bank-{self.cast.run_id}",
+                request_id=new_request_id(),
+            ),
+        )
+        self._say.tell("operator", "olga", "confirms that the money has arrived")
+
+    async def _admit(self, one: Applicant) -> None:
+        name = f"creators/{self.cast.id_of(one.name)}"
+        caller = self.creators[one.name].creators
+        await insist(
+            caller.CreateCreator,
+            creators_pb2.CreateCreatorRequest(
+                creator=creators_pb2.Creator(
+                    name=name, display_name=one.name.title(), mobile_number="+34612345678"
+                ),
+                request_id=new_request_id(),
+            ),
+        )
+        creator = await insist(
+            caller.ApplyForAdmission,
+            creators_pb2.ApplyForAdmissionRequest(
+                name=name,
+                account=creators_pb2.SocialAccount(
+                    account_class=one.account_class,
+                    handle=f"@{one.name}",
+                    post_count=one.posts,
+                    follower_count=one.followers,
+                ),
+                paypal_receiver=one.paypal_receiver,
+                request_id=new_request_id(),
+            ),
+        )
+        kind = "an internal" if one.account_class == INTERNAL else "an external"
+        account = f"{kind} account, {one.posts} posts, {one.followers} followers"
+        self._say.tell("creator", one.name, f"applies for admission with {account}")
+        if creator.refusals:
+            reasons = "; ".join(f"{one.description} ({one.rule_id})" for one in creator.refusals)
+            self._say.tell("platform", "", f"refuses {one.name} at once: {reasons}")
+            return
+        await insist(
+            self.olga.creators.ReviewAdmission,
+            creators_pb2.ReviewAdmissionRequest(
+                name=name,
+                decision=creators_pb2.ReviewAdmissionRequest.DECISION_APPROVE,
+                level=creators_pb2.CREATOR_LEVEL_JUNIOR,
+                request_id=new_request_id(),
+            ),
+        )
+        self._say.tell("operator", "olga", f"looks at {one.name}'s content and admits")
+
+    # The task
+
+    async def _publish(self) -> None:
+        now = datetime.now(UTC)
+        draft = await insist(
+            self.acme.tasks.CreateTask,
+            tasks_pb2.CreateTaskRequest(
+                task=tasks_pb2.Task(
+                    title="An article about our new backpacks",
+                    content_types=[tasks_pb2.CONTENT_TYPE_ARTICLE],
+                    requirements=[
+                        tasks_pb2.Requirement(text="Show the backpack in use, outdoors"),
+                        tasks_pb2.Requirement(text="Show the label close up"),
+                    ],
+                    reward=tasks_pb2.Reward(money=REWARD.to_message()),
+                    creator_slots=3,
+                    application_deadline_time=to_timestamp(now + timedelta(seconds=25)),
+                    submission_deadline_time=to_timestamp(now + timedelta(seconds=45)),
+                    policy="policies/accelerated",
+                ),
+                request_id=new_request_id(),
+            ),
+        )
+        self.task = draft.name
+        self._say.tell(
+            "brand", "acme", f"drafts {self.task}: an article, 3 creators, {REWARD} each"
+        )
+        await insist(
+            self.acme.tasks.PublishTask,
+            tasks_pb2.PublishTaskRequest(name=self.task, request_id=new_request_id()),
+        )
+        self._say.tell("brand", "acme", "publishes it: requirements, reward and clocks are frozen")
+
+    async def _apply(self) -> None:
+        for name in ("anna", "ben", "cleo", "dora"):
+            application = await insist(
+                self.creators[name].tasks.CreateApplication,
+                tasks_pb2.CreateApplicationRequest(parent=self.task, request_id=new_request_id()),
+            )
+            self.applications[name] = application.name
+            self._say.tell("creator", name, "applies for the task")
+        try:
+            await insist(
+                self.creators["eddy"].tasks.CreateApplication,
+                tasks_pb2.CreateApplicationRequest(parent=self.task, request_id=new_request_id()),
+            )
+        except FailedPrecondition as refusal:
+            self._say.tell("creator", "eddy", f"applies and is refused: {refusal.reason}")
+        await insist(
+            self.creators["dora"].tasks.WithdrawApplication,
+            tasks_pb2.WithdrawApplicationRequest(
+                name=self.applications["dora"], request_id=new_request_id()
+            ),
+        )
+        self._say.tell("creator", "dora", "withdraws in time")
+
+    async def _select(self) -> None:
+        await insist(
+            self.acme.tasks.SelectApplications,
+            tasks_pb2.SelectApplicationsRequest(
+                parent=self.task,
+                applications=[self.applications[name] for name in SELECTED],
+                request_id=new_request_id(),
+            ),
+        )
+        self._say.tell(
+            "brand", "acme", f"selects {', '.join(SELECTED)}; their rewards are set aside"
+        )
+
+    # The work
+
+    async def _annas_story(self) -> None:
+        anna, name = self.creators["anna"], self.assignment("anna")
+        banner = await self._upload("anna", pictures.jpeg("banner", 1500, 720), "banner")
+        outdoors = await self._upload("anna", pictures.png("outdoors", 1200, 800), "image")
+        self.tiny = await self._upload("anna", pictures.png("tiny", 600, 300), "image")
+        await self._submit("anna", [banner, outdoors])
+        await insist(
+            self.acme.assignments.RequestChanges,
+            assignments_pb2.RequestChangesRequest(
+                name=name,
+                comment="The label cannot be read",
+                requirement_ids=["req-2"],
+                request_id=new_request_id(),
+            ),
+        )
+        self._say.tell("brand", "acme", "asks anna for changes: req-2, the label cannot be read")
+        label = await self._upload("anna", pictures.jpeg("label", 2400, 1600), "image")
+        await self._submit("anna", [banner, outdoors, label])
+        await insist(
+            self.acme.assignments.ApproveWork,
+            assignments_pb2.ApproveWorkRequest(name=name, request_id=new_request_id()),
+        )
+        self._say.tell("brand", "acme", "approves anna's work")
+        await self._until_state(anna, "anna", State.STATE_COMPLETED)
+        self._say.tell("platform", "", f"pays anna {REWARD} through PayPal")
+
+    async def _bens_story(self) -> None:
+        ben, name = self.creators["ben"], self.assignment("ben")
+        image = await self._upload("ben", pictures.jpeg("trail", 1600, 900), "image")
+        await self._submit("ben", [image])
+        self._say.tell("brand", "acme", "stays silent on ben's work")
+        await self._until_state(ben, "ben", State.STATE_APPROVED)
+        self._say.tell("platform", "", "approves ben's work in acme's name: 5 days have passed")
+        await until(
+            lambda: insist(
+                ben.payouts.GetPayout, payouts_pb2.GetPayoutRequest(name=self.payout("ben"))
+            ),
+            lambda payout: payout.state == payouts_pb2.Payout.STATE_FAILED,
+        )
+        self._say.tell("platform", "", "cannot pay ben: PayPal fails the payout, late")
+        await until(
+            lambda: insist(
+                ben.assignments.GetAssignment, assignments_pb2.GetAssignmentRequest(name=name)
+            ),
+            lambda assignment: assignment.reward_is_overdue,
+        )
+        self._say.tell("platform", "", "marks ben's reward overdue: 5 days after the approval")
+        await self._dispute(ben, name)
+        await self._until_state(ben, "ben", State.STATE_COMPLETED)
+        self._say.tell("platform", "", f"pays ben {REWARD} at the second attempt")
+
+    async def _dispute(self, ben: Caller, assignment: str) -> None:
+        dispute = await insist(
+            ben.disputes.OpenDispute,
+            disputes_pb2.OpenDisputeRequest(
+                dispute=disputes_pb2.Dispute(
+                    assignment=assignment,
+                    ground=disputes_pb2.GROUND_LATE_REWARD,
+                    statement="My reward is late.",
+                ),
+                request_id=new_request_id(),
+            ),
+        )
+        self.dispute = dispute.name
+        self._say.tell("creator", "ben", f"opens {dispute.name}: the reward is late")
+        await insist(
+            self.mia.disputes.ClaimDispute,
+            disputes_pb2.ClaimDisputeRequest(name=dispute.name, request_id=new_request_id()),
+        )
+        self._say.tell("mediator", "mia", "claims the dispute")
+        await insist(
+            ben.creators.UpdatePayoutAccount,
+            creators_pb2.UpdatePayoutAccountRequest(
+                name=f"creators/{self.cast.id_of('ben')}",
+                paypal_receiver="ben@example.com",
+                request_id=new_request_id(),
+            ),
+        )
+        self._say.tell("creator", "ben", "corrects the PayPal account")
+        await insist(
+            self.mia.disputes.DecideDispute,
+            disputes_pb2.DecideDisputeRequest(
+                name=dispute.name,
+                decision=disputes_pb2.Decision(
+                    outcome=disputes_pb2.Decision.OUTCOME_PAY_IN_FULL,
+                    reasoning="The work was approved; the account is corrected.",
+                ),
+                request_id=new_request_id(),
+            ),
+        )
+        self._say.tell("mediator", "mia", "decides: pay in full")
+
+    async def _cleos_story(self) -> None:
+        cleo, name = self.creators["cleo"], self.assignment("cleo")
+        await self._until_state(cleo, "cleo", State.STATE_EXPIRED)
+        self._say.tell("platform", "", "expires cleo's assignment: the deadline has passed")
+        await insist(
+            cleo.assignments.CommentOnExpiry,
+            assignments_pb2.CommentOnExpiryRequest(
+                name=name,
+                expiry_comment=assignments_pb2.ExpiryComment(
+                    reason=assignments_pb2.ExpiryComment.REASON_NO_TIME,
+                    comment="I was travelling longer than planned.",
+                ),
+                request_id=new_request_id(),
+            ),
+        )
+        self._say.tell("creator", "cleo", "says why: no time")
+
+    async def _close(self) -> None:
+        task = await until(
+            lambda: insist(self.acme.tasks.GetTask, tasks_pb2.GetTaskRequest(name=self.task)),
+            lambda task: task.state == tasks_pb2.Task.STATE_CLOSED,
+        )
+        self._say.tell("platform", "", f"closes {task.name}: the last windows are over")
+
+    # What several acts do
+
+    async def _upload(self, who: str, picture: Picture, purpose: str) -> str:
+        """Uploads straight to object storage; answers with the media object's name."""
+        media = self.creators[who].media
+        upload = await insist(
+            media.CreateUpload,
+            media_pb2.CreateUploadRequest(
+                purpose=media_pb2.Purpose.Value(f"PURPOSE_{purpose.upper()}"),
+                size_bytes=len(picture.data),
+                sha256=picture.sha256,
+                content_type=picture.content_type,
+                request_id=new_request_id(),
+            ),
+        )
+        async with httpx.AsyncClient() as http:
+            answer = await http.put(upload.url, content=picture.data, headers=dict(upload.headers))
+            answer.raise_for_status()
+        found = await insist(
+            media.FinalizeUpload,
+            media_pb2.FinalizeUploadRequest(name=upload.name, request_id=new_request_id()),
+        )
+        if found.rejections:
+            reasons = "; ".join(
+                f"{one.code} ({one.rule_id}): {one.description}" for one in found.rejections
+            )
+            self._say.tell("creator", who, f"uploads {picture.name}: rejected. {reasons}")
+        else:
+            self._say.tell(
+                "creator", who, f"uploads {picture.name}: accepted, {found.width}x{found.height}"
+            )
+        return found.name
+
+    async def _submit(self, who: str, media_objects: list[str]) -> None:
+        assignment = await insist(
+            self.creators[who].assignments.SubmitWork,
+            assignments_pb2.SubmitWorkRequest(
+                name=self.assignment(who),
+                submission=assignments_pb2.Submission(media_objects=media_objects),
+                request_id=new_request_id(),
+            ),
+        )
+        version = assignment.submissions[-1].version
+        self._say.tell("creator", who, f"submits version {version}, {len(media_objects)} image(s)")
+
+    async def _until_state(self, caller: Caller, who: str, state: State.ValueType) -> None:
+        await until(
+            lambda: insist(
+                caller.assignments.GetAssignment,
+                assignments_pb2.GetAssignmentRequest(name=self.assignment(who)),
+            ),
+            lambda assignment: assignment.state == state,
+        )
