@@ -77,6 +77,7 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
             payout.send_payout,
             payout.refresh_payout,
             dispute.record_dispute,
+            dispute.send_dispute_notices,
         ],
         graceful_shutdown_timeout=timedelta(seconds=settings.worker_drain_seconds),
     )

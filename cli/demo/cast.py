@@ -101,7 +101,7 @@ async def until(
         TimeoutError: it never was.
     """
     async with asyncio.timeout(timeout_seconds):
-        while not is_so(found := await read()):
+        while not is_so(found := await read()):  # noqa: ASYNC110 - the API has no event to await
             await asyncio.sleep(0.25)
     return found
 

@@ -180,9 +180,7 @@ async def _others(story: Story) -> list[Outcome]:
     events = {notification.event for notification in told.notifications}
     wanted = {"CREATOR_SELECTED", "WORK_APPROVED", "PAYOUT_FAILED", "REWARD_OVERDUE", "COMPLETED"}
     return [
-        Outcome(
-            "anna", "tiny.png", "REJECTED TOO_SMALL R82", f"{_word(tiny, 'state')} {rejections}"
-        ),
+        Outcome("anna", "tiny.png", "REJECTED TOO_SMALL R82", rejected),
         Outcome("ben", "dispute", "RESOLVED PAY_IN_FULL", decided),
         Outcome("ben", "was told", _listed(wanted), _listed(wanted & events)),
     ]

@@ -3,27 +3,23 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import structlog
 from liaison.media.v1 import media_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import records_pb2
 from temporalio import activity
 
-from servicekit.errors import LiaisonError
 from workflows.assignment.messages import assignment_message, transition_message
 from workflows.assignment.model import Event
 from workflows.assignment.orders import RecordAssignment
-from workflows.delivery import send_notices
+from workflows.delivery import try_to_send
 from workflows.failures import refusing
-from workflows.notices import Notice
+from workflows.notices import Batch
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.media.v1.media_pb2_grpc import MediaServiceAsyncStub
     from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
     from liaison.tasks.v1.records_pb2_grpc import RecordServiceAsyncStub
-
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class AssignmentActivities:
     notifications: "NotificationServiceAsyncStub"
 
     @activity.defn
-    async def record_assignment(self, order: RecordAssignment) -> list[Notice]:
+    async def record_assignment(self, order: RecordAssignment) -> Batch:
         """Keeps the media of new submissions, writes the transitions into the tasks' book and tells
         those concerned; answers with what could not be told, for another try.
 
@@ -57,12 +53,7 @@ class AssignmentActivities:
                 transitions=map(transition_message, order.transitions),
             )
         )
-        try:
-            await send_notices(self.notifications, order.notices)
-        except LiaisonError as error:
-            log.warning("notices_wait", reason=error.reason, count=len(order.notices))
-            return order.notices
-        return []
+        return await try_to_send(self.notifications, order.notices)
 
     @activity.defn
     async def release_reward(self, payout_id: str) -> None:

@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.assignment.orders import AssignmentResult, RecordAssignment, StartAssignment
     from workflows.dispute.state import Dispute, DisputeResult, Outcome
     from workflows.failures import refusing
-    from workflows.notices import MEDIATORS, Notice
+    from workflows.notices import MEDIATORS, Batch, Notice
     from workflows.payout.state import PayoutReport, PayoutResult, PayoutTerms
     from workflows.payout.state import State as PayoutState
     from workflows.search_attributes import DEADLINE, STATE
@@ -170,15 +170,15 @@ class AssignmentWorkflow:
         transitions, self._unrecorded = self._unrecorded, []
         untold, self._untold = self._untold, []
         self._show()
-        undelivered: list[Notice] = await workflow.execute_local_activity(
+        undelivered = await workflow.execute_local_activity(
             "record_assignment",
             RecordAssignment(self._assignment, transitions, untold),
-            result_type=list[Notice],
+            result_type=Batch,
             summary=", ".join(transition.event for transition in transitions),
             start_to_close_timeout=_WRITE_SECONDS,
             retry_policy=_RETRY,
         )
-        self._untold = undelivered + self._untold
+        self._untold = undelivered.notices + self._untold
         if transitions:
             self._recorded_sequence = transitions[-1].sequence
 

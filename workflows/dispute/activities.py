@@ -5,31 +5,26 @@ a refusal (a token that expired, a version too old) is for operators to mend, no
 to die of.
 """
 
-import asyncio
+from typing import TYPE_CHECKING
 
-import structlog
 from liaison.disputes.v1 import disputes_pb2 as pb
-from liaison.disputes.v1.disputes_pb2_grpc import DisputeServiceAsyncStub
-from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
 from temporalio import activity
 
-from servicekit.errors import LiaisonError
-from workflows.delivery import send_notices
+from workflows.delivery import send_notices, try_to_send
 from workflows.dispute.messages import to_message
 from workflows.dispute.state import Change
 from workflows.dispute.wording import notices_of
 from workflows.dispute.workflow import RECORD_DISPUTE, SEND_DISPUTE_NOTICES
 from workflows.notices import Batch
 
-log = structlog.get_logger()
-
-# Who commands a dispute waits for its record, and must not wait for notifications that are away.
-_PATIENCE_SECONDS = 2.0
+if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
+    from liaison.disputes.v1.disputes_pb2_grpc import DisputeServiceAsyncStub
+    from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
 
 
 class DisputeActivities:
     def __init__(
-        self, disputes: DisputeServiceAsyncStub, notifications: NotificationServiceAsyncStub
+        self, disputes: "DisputeServiceAsyncStub", notifications: "NotificationServiceAsyncStub"
     ) -> None:
         self._disputes = disputes
         self._notifications = notifications
@@ -40,14 +35,7 @@ class DisputeActivities:
         await self._disputes.RecordDispute(
             pb.RecordDisputeRequest(dispute=to_message(change.dispute))
         )
-        notices = notices_of(change)
-        try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                await send_notices(self._notifications, notices)
-        except (LiaisonError, TimeoutError) as error:
-            log.warning("notices_delayed", dispute=change.dispute.name, error=str(error))
-            return Batch(notices)
-        return Batch()
+        return await try_to_send(self._notifications, notices_of(change))
 
     @activity.defn(name=SEND_DISPUTE_NOTICES)
     async def send_dispute_notices(self, batch: Batch) -> None:
