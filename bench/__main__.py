@@ -1,0 +1,20 @@
+"""`python -m bench [AREA…]`: all areas when none is named."""
+
+import asyncio
+import sys
+
+from bench import lifecycle, stack
+from servicekit.process import leave
+
+_AREAS = {"stack": stack.results, "lifecycle": lifecycle.results}
+
+
+async def _main(areas: list[str]) -> None:
+    for area in areas:
+        for result in await _AREAS[area]():
+            print(result.line(), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(sys.argv[1:] or list(_AREAS)))
+    leave(0)

@@ -1,0 +1,57 @@
+"""The ceiling that lifecycles are measured against: a workflow that does as many updates and
+activities as one lifecycle's three workflows do together, and nothing else."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+from temporalio import activity, workflow
+from temporalio.client import Client
+
+BARE_QUEUE = "bench-bare"
+
+# One paid article with one revision round: select, submit, request changes, submit, approve.
+UPDATES = 5
+# Reserve the reward, lapse the other applications, send the payout.
+ACTIVITIES = 3
+
+
+@activity.defn
+async def note(number: int) -> int:
+    return number
+
+
+@activity.defn
+async def pay(number: int) -> int:
+    return number
+
+
+@workflow.defn(name="Bare")
+class BareWorkflow:
+    def __init__(self) -> None:
+        self._steps = 0
+
+    @workflow.run
+    async def run(self) -> int:
+        for number in range(ACTIVITIES):
+            await workflow.execute_activity(
+                pay, number, start_to_close_timeout=timedelta(seconds=10)
+            )
+        await workflow.wait_condition(lambda: self._steps == UPDATES)
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        return self._steps
+
+    @workflow.update
+    async def step(self, number: int) -> None:
+        await workflow.execute_local_activity(
+            note, number, start_to_close_timeout=timedelta(seconds=10)
+        )
+        self._steps += 1
+
+
+async def run_bare(client: Client) -> None:
+    handle = await client.start_workflow(
+        BareWorkflow.run, id=f"bare/{uuid4()}", task_queue=BARE_QUEUE
+    )
+    for number in range(UPDATES):
+        await handle.execute_update(BareWorkflow.step, number)
+    await handle.result()

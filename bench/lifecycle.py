@@ -1,0 +1,87 @@
+"""What one paid article with one revision round costs: history events, and lifecycles a second
+beside those of a bare workflow with the same count of updates and activities on the same server."""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from bench.bare import BARE_QUEUE, BareWorkflow, note, pay, run_bare
+from bench.lives import Lives
+from bench.result import Result
+from devstack.home import Home
+from devstack.stack import Stack
+from workflows import ids
+
+_LIVES = 24
+_AT_ONCE = 8
+_RUNS = 3
+
+
+async def results() -> list[Result]:
+    with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
+        async with (
+            Stack(Home(Path(folder) / "home"), durable=False) as stack,
+            AsyncExitStack() as exits,
+        ):
+            lives = await Lives.prepare(stack.access, exits, creators=_AT_ONCE)
+            client = await Client.connect(stack.access.addresses["temporal"])
+            warm = await lives.live(0)
+            events = await _history_events(client, warm)
+            ratio = statistics.median([await _ratio(client, lives) for _ in range(_RUNS)])
+    return [
+        Result("lifecycle.history_events", events, "events", "<= 110"),
+        Result("lifecycle.throughput_ratio", ratio, "ratio", ">= 0.5"),
+    ]
+
+
+async def _history_events(client: Client, assignment_id: str) -> int:
+    """Of the task, the assignment and the payout, once all three have ended."""
+    task_id = await _parent_of(client, assignment_id)
+    total = 0
+    for workflow_id in (
+        task_id,
+        ids.assignment(assignment_id),
+        ids.payout(assignment_id),
+    ):
+        handle = client.get_workflow_handle(workflow_id)
+        await handle.result()
+        total += (await handle.describe()).history_length
+    return total
+
+
+async def _parent_of(client: Client, assignment_id: str) -> str:
+    description = await client.get_workflow_handle(ids.assignment(assignment_id)).describe()
+    if description.parent_id is None:
+        raise RuntimeError("an assignment is started by its task")
+    return description.parent_id
+
+
+async def _ratio(client: Client, lives: Lives) -> float:
+    """Ours a second divided by bare ones a second, measured one right after the other."""
+    started = time.perf_counter()
+    await _at_once([lives.live(number % _AT_ONCE) for number in range(_LIVES)])
+    ours = time.perf_counter() - started
+    async with Worker(
+        client, task_queue=BARE_QUEUE, workflows=[BareWorkflow], activities=[note, pay]
+    ):
+        started = time.perf_counter()
+        await _at_once([run_bare(client) for _ in range(_LIVES)])
+        bare = time.perf_counter() - started
+    return bare / ours
+
+
+async def _at_once(lives: Sequence[Awaitable[object]]) -> None:
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(life: Awaitable[object]) -> None:
+        async with limit:
+            await life
+
+    await asyncio.gather(*(one(life) for life in lives))

@@ -1,0 +1,144 @@
+"""Whole lives of paid articles, played over gRPC against the whole stack."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from liaison.creators.v1 import creators_pb2
+from liaison.payouts.v1 import payouts_pb2
+from liaison.tasks.v1 import assignments_pb2, tasks_pb2
+
+from cli.demo.cast import Caller, Cast, new_request_id, until
+from devstack.access import Access
+from servicekit.money import Money
+from servicekit.timestamps import to_timestamp
+
+_REWARD = Money("USD", 1_00)
+
+
+@dataclass(frozen=True)
+class Lives:
+    """One brand with funds, and creators who were admitted; both outlive many tasks."""
+
+    brand: Caller
+    creators: list[Caller]
+
+    @classmethod
+    async def prepare(cls, access: Access, exits: AsyncExitStack, *, creators: int) -> "Lives":
+        cast = Cast("bench", access, exits)
+        brand, operator = cast.brand("acme"), cast.staff("operator", "olga")
+        deposit = await brand.payouts.CreateDeposit(
+            payouts_pb2.CreateDepositRequest(
+                parent=f"brands/{cast.id_of('acme')}",
+                deposit=payouts_pb2.Deposit(amount=Money("USD", 100_000_00).to_message()),
+                request_id=new_request_id(),
+            )
+        )
+        await operator.payouts.ConfirmDeposit(
+            payouts_pb2.ConfirmDepositRequest(
+                name=deposit.name, external_reference="bench", request_id=new_request_id()
+            )
+        )
+        names = [f"creator{number}" for number in range(creators)]
+        admitted = [await _admit(cast, operator, name) for name in names]
+        return cls(brand, admitted)
+
+    async def live(self, creator_number: int) -> str:
+        """One task from draft to paid; answers with the assignment's id."""
+        creator = self.creators[creator_number]
+        task = await self.brand.tasks.CreateTask(
+            tasks_pb2.CreateTaskRequest(task=_draft(), request_id=new_request_id())
+        )
+        await self.brand.tasks.PublishTask(
+            tasks_pb2.PublishTaskRequest(name=task.name, request_id=new_request_id())
+        )
+        application = await creator.tasks.CreateApplication(
+            tasks_pb2.CreateApplicationRequest(parent=task.name, request_id=new_request_id())
+        )
+        await self.brand.tasks.SelectApplications(
+            tasks_pb2.SelectApplicationsRequest(
+                parent=task.name, applications=[application.name], request_id=new_request_id()
+            )
+        )
+        assignment_id = application.name.rpartition("/")[2]
+        await self._work(creator, f"assignments/{assignment_id}")
+        return assignment_id
+
+    async def _work(self, creator: Caller, name: str) -> None:
+        await _submit(creator, name)
+        await self.brand.assignments.RequestChanges(
+            assignments_pb2.RequestChangesRequest(
+                name=name,
+                comment="Please",
+                requirement_ids=["req-1"],
+                request_id=new_request_id(),
+            )
+        )
+        await _submit(creator, name)
+        await self.brand.assignments.ApproveWork(
+            assignments_pb2.ApproveWorkRequest(name=name, request_id=new_request_id())
+        )
+        await until(
+            lambda: creator.assignments.GetAssignment(
+                assignments_pb2.GetAssignmentRequest(name=name)
+            ),
+            lambda found: found.state == assignments_pb2.Assignment.STATE_COMPLETED,
+        )
+
+
+async def _submit(creator: Caller, name: str) -> None:
+    await creator.assignments.SubmitWork(
+        assignments_pb2.SubmitWorkRequest(
+            name=name,
+            submission=assignments_pb2.Submission(links=["https://example.com/article"]),
+            request_id=new_request_id(),
+        )
+    )
+
+
+def _draft() -> tasks_pb2.Task:
+    now = datetime.now(UTC)
+    return tasks_pb2.Task(
+        title="An article",
+        content_types=[tasks_pb2.CONTENT_TYPE_ARTICLE],
+        requirements=[tasks_pb2.Requirement(text="Write")],
+        reward=tasks_pb2.Reward(money=_REWARD.to_message()),
+        creator_slots=1,
+        application_deadline_time=to_timestamp(now + timedelta(hours=1)),
+        submission_deadline_time=to_timestamp(now + timedelta(hours=2)),
+        policy="policies/accelerated",
+    )
+
+
+async def _admit(cast: Cast, operator: Caller, name: str) -> Caller:
+    creator = cast.creator(name)
+    resource = f"creators/{cast.id_of(name)}"
+    await creator.creators.CreateCreator(
+        creators_pb2.CreateCreatorRequest(
+            creator=creators_pb2.Creator(
+                name=resource, display_name=name, mobile_number="+34612345678"
+            ),
+            request_id=new_request_id(),
+        )
+    )
+    await creator.creators.ApplyForAdmission(
+        creators_pb2.ApplyForAdmissionRequest(
+            name=resource,
+            account=creators_pb2.SocialAccount(
+                account_class=creators_pb2.ACCOUNT_CLASS_EXTERNAL,
+                handle=f"@{name}",
+                post_count=100,
+                follower_count=10_000,
+            ),
+            paypal_receiver=f"{name}@example.com",
+            request_id=new_request_id(),
+        )
+    )
+    await operator.creators.ReviewAdmission(
+        creators_pb2.ReviewAdmissionRequest(
+            name=resource,
+            decision=creators_pb2.ReviewAdmissionRequest.DECISION_APPROVE,
+            request_id=new_request_id(),
+        )
+    )
+    return creator
