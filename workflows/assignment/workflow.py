@@ -64,7 +64,7 @@ class AssignmentWorkflow:
         while True:
             await self._record()
             await self._start_what_is_due()
-            if state.is_over(self._assignment) and not self._unrecorded:
+            if self._has_ended():
                 break
             await self._wait_for_something()
         if not self._assignment.has_payout and start.terms.funding is Funding.ESCROW:
@@ -215,7 +215,7 @@ class AssignmentWorkflow:
             waits.append(_NOTICE_RETRY_SECONDS)
         try:
             await workflow.wait_condition(
-                lambda: bool(self._unrecorded) or state.is_over(a),
+                lambda: bool(self._unrecorded) or self._has_ended(),
                 timeout=max(0.0, min(waits)) if waits else None,
                 timeout_summary=f"{a.clock.kind} clock" if a.clock else "Notices wait",
             )
@@ -227,6 +227,10 @@ class AssignmentWorkflow:
                     self._note(transition)
                 if dispute is not None:
                     self._open_dispute(dispute)
+
+    def _has_ended(self) -> bool:
+        """Nothing can happen any more, and all that did is recorded and told."""
+        return state.is_over(self._assignment) and not self._unrecorded and not self._untold
 
     async def _start_payout(self) -> workflow.ChildWorkflowHandle[Any, PayoutResult]:
         a = self._assignment
