@@ -6,7 +6,7 @@ we saw is booked, so that PayPal sends it again otherwise.
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from aiohttp import web
@@ -14,8 +14,8 @@ from opentelemetry import trace
 
 from servicekit.errors import LiaisonError
 from servicekit.settings import Address
+from services.payouts.domain import Payout
 from services.payouts.payments import Hint, PaymentHandlers
-from services.payouts.runs import PayoutRuns
 from services.payouts.signatures import CertificateUnavailable, Forged, SignatureVerifier
 
 log = structlog.get_logger()
@@ -27,6 +27,11 @@ _MAXIMUM_BYTES = 256 * 1024
 _STOP_SECONDS = 10.0
 
 
+class Runs(Protocol):
+    async def tell(self, payout: Payout) -> None:
+        """Tells the payout's workflow, if it can be told."""
+
+
 class WebhookServer:
     """`address` is known once it is started."""
 
@@ -35,7 +40,7 @@ class WebhookServer:
         address: Address,
         verifier: SignatureVerifier,
         payments: PaymentHandlers,
-        runs: PayoutRuns,
+        runs: Runs,
     ) -> None:
         self.address = address
         self._verifier = verifier

@@ -1,0 +1,282 @@
+"""The payouts service, its neighbours and its callers, as the tests here use them."""
+
+import asyncio
+import contextlib
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from google.type.money_pb2 import Money as MoneyMessage
+from liaison.creators.v1 import creators_pb2
+from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
+from liaison.payouts.v1 import payouts_pb2 as pb
+from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
+from pydantic import SecretStr
+
+from devstack.access import Access
+from devstack.paypal_sandbox.server import Sandbox
+from devstack.paypal_sandbox.settings import Settings as SandboxSettings
+from servicekit.database import Database
+from servicekit.money import Money
+from services.creators.handlers import CreatorHandlers
+from services.creators.servicer import service as creators_service
+from services.creators.store import PostgresCreatorStore
+from services.payouts.creators import CreatorReceivers
+from services.payouts.domain import Payout
+from services.payouts.handlers import PayoutHandlers
+from services.payouts.payments import PaymentHandlers, SendPayout
+from services.payouts.paypal import Paypal, http_client
+from services.payouts.servicer import service as payouts_service
+from services.payouts.settings import PaypalSettings
+from services.payouts.signatures import SignatureVerifier
+from services.payouts.store import PostgresPayoutStore
+from services.payouts.webhook import PATH, WebhookServer
+from tests.support.serving import Served, request_id, serving
+
+if TYPE_CHECKING:  # the stub's async face is there for type checkers only
+    from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+
+DEADLINE_SECONDS = 10
+WEBHOOK_ID = "WH-TEST"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def usd(minor: int) -> MoneyMessage:
+    return Money("USD", minor).to_message()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Told:
+    """Stands where the workflows are told: payout id and state of each."""
+
+    changes: list[tuple[str, str]] = field(default_factory=list)
+
+    async def tell(self, payout: Payout) -> None:
+        self.changes.append((payout.id, payout.state))
+
+
+@dataclass
+class House:
+    served: Served
+    creators: Served
+    database: Database
+    payments: PaymentHandlers
+    webhook: WebhookServer
+    settings: PaypalSettings
+    told: Told
+    sandbox_data: Path
+
+    @property
+    def worker(self) -> "PayoutServiceAsyncStub":
+        return PayoutServiceStub(self.served.as_service())
+
+    @property
+    def operator(self) -> "PayoutServiceAsyncStub":
+        return PayoutServiceStub(self.served.as_operator())
+
+    def brand(self, brand: str = "acme") -> "PayoutServiceAsyncStub":
+        return PayoutServiceStub(self.served.as_brand(brand))
+
+    async def deposit(self, minor: int, brand: str = "acme", reference: str = "") -> pb.Deposit:
+        deposit = await self.brand(brand).CreateDeposit(
+            pb.CreateDepositRequest(
+                parent=f"brands/{brand}",
+                deposit=pb.Deposit(amount=usd(minor)),
+                request_id=request_id(),
+            )
+        )
+        return await self.operator.ConfirmDeposit(
+            pb.ConfirmDepositRequest(
+                name=deposit.name,
+                external_reference=reference or request_id(),
+                request_id=request_id(),
+            )
+        )
+
+    async def creator(self, creator: str, receiver: str) -> None:
+        stub = CreatorServiceStub(self.creators.as_creator(creator))
+        await stub.CreateCreator(
+            creators_pb2.CreateCreatorRequest(
+                creator=creators_pb2.Creator(
+                    name=f"creators/{creator}",
+                    display_name=creator,
+                    mobile_number="+34612345678",
+                ),
+                request_id=request_id(),
+            )
+        )
+        if receiver:
+            await stub.UpdatePayoutAccount(
+                creators_pb2.UpdatePayoutAccountRequest(
+                    name=f"creators/{creator}", paypal_receiver=receiver, request_id=request_id()
+                )
+            )
+
+    async def reserve(
+        self, *payouts: str, minor: int = 10_000, brand: str = "acme", creator: str = "anna"
+    ) -> None:
+        await self.worker.ReserveRewards(
+            pb.ReserveRewardsRequest(
+                brand=f"brands/{brand}",
+                amount=usd(minor),
+                reservations=[
+                    pb.RewardReservation(payout=f"payouts/{payout}", creator=f"creators/{creator}")
+                    for payout in payouts
+                ],
+            )
+        )
+
+    async def due(self, payout: str, receiver: str, minor: int = 10_000) -> None:
+        """A payout that only has to be sent."""
+        await self.deposit(100_000)
+        await self.creator("anna", receiver)
+        await self.reserve(payout, minor=minor)
+
+    async def send(self, payout: str, attempt: int = 1) -> pb.Payout:
+        return await self.worker.SendPayout(
+            pb.SendPayoutRequest(name=f"payouts/{payout}", attempt=attempt)
+        )
+
+    async def send_once(self, payout: str) -> None:
+        """A first attempt's call without the retries that a client makes by itself."""
+        await self.payments.send_payout(
+            SendPayout.model_validate({"name": f"payouts/{payout}", "attempt": 1})
+        )
+
+    def lose_webhooks(self) -> None:
+        """From now on none is taken for PayPal's."""
+        self.webhook._verifier._origin = "https://nowhere.example"
+
+    async def refresh(self, payout: str) -> pb.Payout:
+        return await self.worker.RefreshPayout(pb.RefreshPayoutRequest(name=f"payouts/{payout}"))
+
+    async def get(self, payout: str) -> pb.Payout:
+        return await self.worker.GetPayout(pb.GetPayoutRequest(name=f"payouts/{payout}"))
+
+    async def until(self, payout: str, state: pb.Payout.State.ValueType) -> pb.Payout:
+        """Refreshes until the payout has come to that state."""
+        found = await self.refresh(payout)
+
+        async def has_come() -> bool:
+            nonlocal found
+            found = await self.refresh(payout)
+            return found.state == state
+
+        await eventually(has_come)
+        return found
+
+    async def funds(self, brand: str = "acme") -> tuple[int, int]:
+        """Available and reserved, in minor units of USD."""
+        balance = await self.brand(brand).GetBalance(
+            pb.GetBalanceRequest(name=f"brands/{brand}", currency_code="USD")
+        )
+        return (
+            Money.from_message(balance.available).amount_minor,
+            Money.from_message(balance.reserved).amount_minor,
+        )
+
+    async def balances(self) -> dict[str, int]:
+        """The trial balance in USD; fails when it is not zero."""
+        answer = await self.operator.GetTrialBalance(pb.GetTrialBalanceRequest())
+        balances = {
+            each.account: Money.from_message(each.balance).amount_minor for each in answer.accounts
+        }
+        assert sum(balances.values()) == 0
+        return balances
+
+    def batches(self) -> list[tuple[str, str]]:
+        """What the sandbox was ordered to pay: sender_batch_id and state of each batch."""
+        with contextlib.closing(sqlite3.connect(self.sandbox_data / "sandbox.sqlite3")) as database:
+            rows = database.execute(
+                "SELECT sender_batch_id, status FROM batch ORDER BY created_at, rowid"
+            )
+            return [(str(row[0]), str(row[1])) for row in rows]
+
+    @property
+    def webhook_url(self) -> str:
+        return f"http://{self.webhook.address}{PATH}"
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await condition():  # noqa: ASYNC110  the condition lies in another process
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def house_of(
+    access: Access, database: Database, creators_database: Database, folder: Path
+) -> AsyncIterator[House]:
+    port = free_port()
+    settings = paypal_settings(f"http://127.0.0.1:{port}")
+    async with AsyncExitStack() as exits:
+        creators = await exits.enter_async_context(
+            serving(
+                access,
+                [
+                    creators_service(
+                        CreatorHandlers(PostgresCreatorStore(creators_database), utc_now)
+                    )
+                ],
+                creators_database,
+            )
+        )
+        http = await exits.enter_async_context(http_client())
+        store = PostgresPayoutStore(database)
+        receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
+        payments = PaymentHandlers(store, Paypal(settings, http), receivers, utc_now)
+        told = Told()
+        webhook = WebhookServer(
+            settings.paypal_webhook_listen_address,
+            SignatureVerifier(settings, http, utc_now),
+            payments,
+            told,
+        )
+        await webhook.start()
+        exits.push_async_callback(webhook.stop)
+        await exits.enter_async_context(
+            Sandbox(
+                SandboxSettings(
+                    address=f"127.0.0.1:{port}",
+                    public_url=settings.paypal_base_url,
+                    client_id=settings.paypal_client_id,
+                    client_secret=settings.paypal_client_secret,
+                    webhook_url=f"http://{webhook.address}{PATH}",
+                    webhook_id=WEBHOOK_ID,
+                    data_dir=folder / "sandbox",
+                    step_seconds=0.02,
+                )
+            )
+        )
+        served = await exits.enter_async_context(
+            serving(access, [payouts_service(PayoutHandlers(store, utc_now), payments)], database)
+        )
+        yield House(
+            served, creators, database, payments, webhook, settings, told, folder / "sandbox"
+        )
+
+
+def paypal_settings(base_url: str) -> PaypalSettings:
+    return PaypalSettings(
+        paypal_base_url=base_url,
+        paypal_client_id="client",
+        paypal_client_secret=SecretStr("secret"),
+        paypal_webhook_id=WEBHOOK_ID,
+        paypal_webhook_listen_address="127.0.0.1:0",
+        paypal_certificate_origin=base_url,
+    )

@@ -1,0 +1,85 @@
+"""A server that gives the PayPal answers we choose, for those that the sandbox never gives."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from services.payouts.paypal import Paypal, http_client
+from tests.integration.payouts.house import paypal_settings
+
+CREATED = {
+    "batch_header": {
+        "payout_batch_id": "B1",
+        "batch_status": "PENDING",
+        "sender_batch_header": {"sender_batch_id": "po-p1-1"},
+    }
+}
+LINK = "https://api-m.paypal.com/v1/payments/payouts/FIRST"
+DUPLICATE: dict[str, Any] = {
+    "name": "USER_BUSINESS_ERROR",
+    "details": [
+        {
+            "issue": "Batch with given sender_batch_id already exists",
+            "link": [{"href": LINK, "rel": "self"}],
+        }
+    ],
+}
+Answer = tuple[int, Any]
+
+
+@dataclass
+class Scripted:
+    """Gives its answers to calls of the payments API in turn, the last one for ever."""
+
+    answers: list[Answer | None]
+    token_status: int = 200
+    token_count: int = 0
+    bodies: list[Any] = field(default_factory=list)
+    headers: list[str] = field(default_factory=list)
+
+    async def token(self, _: web.Request) -> web.Response:
+        self.token_count += 1
+        return web.json_response(
+            {"access_token": f"T{self.token_count}", "expires_in": 3600, "nonce": "kept"},
+            status=self.token_status,
+        )
+
+    async def call(self, request: web.Request) -> web.Response:
+        self.bodies.append(await request.json() if request.can_read_body else None)
+        self.headers.append(request.headers["Authorization"])
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if answer is None:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        status, body = answer
+        if isinstance(body, bytes):
+            return web.Response(status=status, body=body)
+        return web.json_response(body, status=status)
+
+
+Start = Callable[[Scripted], Awaitable[Paypal]]
+
+
+@asynccontextmanager
+async def starting() -> AsyncIterator[Start]:
+    """A function that starts such a server, and answers with a client of it."""
+    runners: list[web.AppRunner] = []
+    async with http_client() as http:
+
+        async def begin(scripted: Scripted) -> Paypal:
+            application = web.Application()
+            application.router.add_post("/v1/oauth2/token", scripted.token)
+            application.router.add_route("*", "/v1/payments/{rest:.*}", scripted.call)
+            runner = web.AppRunner(application, access_log=None)
+            await runner.setup()
+            runners.append(runner)
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            return Paypal(paypal_settings(f"http://127.0.0.1:{runner.addresses[0][1]}"), http)
+
+        yield begin
+        for runner in runners:
+            await runner.cleanup()

@@ -1,0 +1,286 @@
+"""The database refuses by itself what must never be posted."""
+
+from collections.abc import Sequence
+
+import psycopg
+import pytest
+
+from servicekit.database import Database
+
+BRAND = [("brands/acme", "available", "USD"), ("brands/acme", "reserved", "USD")]
+OTHERS = [("world", "deposits", "USD"), ("provider", "paypal", "USD"), ("world", "deposits", "EUR")]
+Leg = tuple[str, str, int]
+
+
+@pytest.fixture(autouse=True)
+async def accounts(database: Database) -> None:
+    for owner, kind, currency in [*BRAND, *OTHERS]:
+        await database.execute(
+            "INSERT INTO account (owner, kind, currency) VALUES (%s, %s, %s)",
+            (owner, kind, currency),
+        )
+
+
+async def post(
+    database: Database,
+    key: str,
+    kind: str,
+    legs: Sequence[Leg],
+    *,
+    payout: str | None = None,
+    attempt: int | None = None,
+) -> None:
+    async with database.transaction():
+        row = await database.fetch_one(
+            """
+            INSERT INTO transfer (key, body_sha256, kind, payout_id, attempt_number)
+            VALUES (%s, '', %s, %s, %s) RETURNING id
+            """,
+            (key, kind, payout, attempt),
+        )
+        assert row is not None
+        for owner, account_kind, amount_minor in legs:
+            await add_entry(database, row["id"], owner, account_kind, amount_minor)
+
+
+async def add_entry(
+    database: Database, transfer: int, owner: str, kind: str, minor: int, currency: str = "USD"
+) -> None:
+    await database.execute(
+        """
+        INSERT INTO entry (transfer_id, owner, kind, currency, amount_minor)
+        VALUES (%s, %s, %s, %s, %s)
+        """,
+        (transfer, owner, kind, currency, minor),
+    )
+
+
+async def fund(database: Database, minor: int = 1000) -> None:
+    await post(database, "d", "DEPOSIT", _moved(("world", "deposits"), BRAND[0][:2], minor))
+
+
+def _moved(source: tuple[str, str], target: tuple[str, str], minor: int) -> list[Leg]:
+    return [(*source, -minor), (*target, minor)]
+
+
+async def reserve(database: Database, minor: int = 100, held: int = 102) -> None:
+    await database.execute(
+        """
+        INSERT INTO payout (id, brand, creator, currency, reserved_amount_minor, amount_minor,
+                            create_time)
+        VALUES ('p1', 'acme', 'anna', 'USD', %(minor)s, %(minor)s, now())
+        """,
+        {"minor": minor},
+    )
+    await post(
+        database,
+        "r",
+        "RESERVE",
+        _moved(("brands/acme", "available"), ("brands/acme", "reserved"), held),
+        payout="p1",
+    )
+
+
+async def attempt(database: Database, number: int = 1, minor: int = 100) -> None:
+    await database.execute(
+        """
+        INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, sender_batch_id,
+                             create_time, update_time)
+        VALUES ('p1', %(number)s, 'SENDING', 'anna@example.com', %(minor)s,
+                'po-p1-' || %(number)s, now(), now())
+        """,
+        {"number": number, "minor": minor},
+    )
+
+
+async def state_of(database: Database) -> str:
+    row = await database.fetch_one("SELECT state FROM payout_now WHERE id = 'p1'")
+    assert row is not None
+    state: str = row["state"]
+    return state
+
+
+def refused_by(words: str) -> "pytest.RaisesExc[psycopg.Error]":
+    return pytest.raises(psycopg.errors.IntegrityError, match=words)
+
+
+async def test_a_transfer_sums_to_zero(database: Database) -> None:
+    with refused_by("does not sum to zero in USD"):
+        await post(
+            database,
+            "d",
+            "DEPOSIT",
+            [("world", "deposits", -10), ("brands/acme", "available", 11)],
+        )
+
+
+async def test_each_currency_sums_to_zero_by_itself(database: Database) -> None:
+    with refused_by("does not sum to zero in EUR, USD"):
+        async with database.transaction():
+            row = await database.fetch_one(
+                "INSERT INTO transfer (key, body_sha256, kind) VALUES ('d', '', 'DEPOSIT')"
+                " RETURNING id"
+            )
+            assert row is not None
+            await add_entry(database, row["id"], "world", "deposits", -10, "EUR")
+            await add_entry(database, row["id"], "brands/acme", "available", 10)
+
+
+@pytest.mark.parametrize("legs", [[], [("world", "deposits", 10)]])
+async def test_a_transfer_has_two_legs(database: Database, legs: list[Leg]) -> None:
+    with refused_by("fewer than two entries"):
+        await post(database, "d", "DEPOSIT", legs)
+
+
+async def test_an_empty_leg_is_refused(database: Database) -> None:
+    with refused_by("amount_minor"):
+        await post(database, "d", "DEPOSIT", _moved(("world", "deposits"), BRAND[0][:2], 0))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET amount_minor = amount_minor * 2",
+        "DELETE FROM entry",
+        "TRUNCATE entry",
+        "UPDATE transfer SET kind = 'RESERVE'",
+        "DELETE FROM transfer",
+        "TRUNCATE transfer CASCADE",
+        "UPDATE account SET balance_minor = balance_minor + 1",
+        "DELETE FROM account",
+        "TRUNCATE account CASCADE",
+    ],
+)
+async def test_what_is_posted_stays(database: Database, statement: str) -> None:
+    await fund(database)
+    with refused_by("the ledger is only added to"):
+        await database.execute(statement)
+
+
+async def test_an_old_transfer_takes_no_entry(database: Database) -> None:
+    await fund(database)
+    row = await database.fetch_one("SELECT id FROM transfer")
+    assert row is not None
+    with refused_by("is closed"):
+        await add_entry(database, row["id"], "provider", "paypal", 5)
+
+
+async def test_an_account_opens_empty(database: Database) -> None:
+    await database.execute(
+        "INSERT INTO account (owner, kind, currency, balance_minor)"
+        " VALUES ('brands/rich', 'available', 'USD', 1000000)"
+    )
+    row = await database.fetch_one("SELECT balance_minor FROM account WHERE owner = 'brands/rich'")
+    assert row == {"balance_minor": 0}
+
+
+async def test_a_brand_is_never_overdrawn(database: Database) -> None:
+    await fund(database, 100)
+    with refused_by("account_is_not_overdrawn"):
+        await reserve(database, 100, 102)
+    with refused_by("account_is_not_overdrawn"):
+        await post(
+            database,
+            "x",
+            "DEPOSIT",
+            _moved(("brands/acme", "reserved"), ("brands/acme", "available"), 1),
+        )
+
+
+async def test_a_key_is_posted_once(database: Database) -> None:
+    await fund(database)
+    with refused_by("transfer_key_key"):
+        await fund(database)
+
+
+async def test_a_payout_has_one_attempt_alive(database: Database) -> None:
+    await fund(database)
+    await reserve(database)
+    await attempt(database, 1)
+    with refused_by("attempt_of_one_payout_lives_alone"):
+        await attempt(database, 2)
+    await database.execute("UPDATE attempt SET state = 'FAILED'")
+    assert await state_of(database) == "FAILED"
+    await attempt(database, 2)
+    with refused_by("cannot be changed so"):
+        await database.execute("UPDATE attempt SET state = 'SENDING' WHERE number = 1")
+
+
+async def test_an_attempt_is_what_is_reserved(database: Database) -> None:
+    await fund(database)
+    await reserve(database)
+    with refused_by("is not what is reserved"):
+        await attempt(database, 1, 101)
+    with refused_by("out of turn"):
+        await attempt(database, 2)
+
+
+@pytest.mark.parametrize(("paid", "fee"), [(99, 3), (101, 1), (100, 1), (100, 3)])
+async def test_settling_is_what_was_reserved(database: Database, paid: int, fee: int) -> None:
+    await fund(database)
+    await reserve(database, 100, 102)
+    await attempt(database)
+    await database.execute(
+        "INSERT INTO account (owner, kind, currency) VALUES ('fees', 'paypal', 'USD')"
+    )
+    legs = [
+        ("brands/acme", "reserved", -paid - fee),
+        ("provider", "paypal", paid),
+        ("fees", "paypal", fee),
+    ]
+    with refused_by("leaves|pays out|overdrawn"):
+        async with database.transaction():
+            await database.execute("UPDATE attempt SET state = 'PAID'")
+            await post(database, "s", "SETTLE", legs, payout="p1", attempt=1)
+
+
+async def test_settling_takes_the_payouts_own_hold(database: Database) -> None:
+    """Another payout's reservation lies on the same account."""
+    await fund(database)
+    await reserve(database)
+    await attempt(database)
+    legs = _moved(("brands/acme", "reserved"), ("provider", "paypal"), 100)
+    with refused_by("leaves 2 reserved"):
+        async with database.transaction():
+            await database.execute("UPDATE attempt SET state = 'PAID'")
+            await post(database, "s", "SETTLE", legs, payout="p1", attempt=1)
+
+
+async def test_another_brand_never_pays(database: Database) -> None:
+    await fund(database)
+    await reserve(database)
+    await database.execute(
+        "INSERT INTO account (owner, kind, currency) VALUES ('brands/evil', 'available', 'USD')"
+    )
+    legs = _moved(("brands/acme", "reserved"), ("brands/evil", "available"), 102)
+    with refused_by("not paid from"):
+        await post(database, "x", "RELEASE", legs, payout="p1")
+
+
+async def test_paid_is_what_the_ledger_says(database: Database) -> None:
+    await fund(database)
+    await reserve(database, 100, 100)
+    await attempt(database)
+    with refused_by("is not what the ledger says"):
+        await database.execute("UPDATE attempt SET state = 'PAID'")
+    legs = _moved(("brands/acme", "reserved"), ("provider", "paypal"), 100)
+    with refused_by("the ledger says otherwise"):
+        await post(database, "s", "SETTLE", legs, payout="p1", attempt=1)
+    async with database.transaction():
+        await database.execute("UPDATE attempt SET state = 'PAID'")
+        await post(database, "s", "SETTLE", legs, payout="p1", attempt=1)
+    assert await state_of(database) == "PAID"
+
+
+async def test_a_payout_is_only_lowered_and_not_under_way(database: Database) -> None:
+    await fund(database)
+    await reserve(database)
+    with refused_by("can only be lowered"):
+        await database.execute("UPDATE payout SET creator = 'eve'")
+    with refused_by("can only be lowered"):
+        await database.execute("UPDATE payout SET amount_minor = amount_minor + 1")
+    await attempt(database)
+    with refused_by("is under way"):
+        await database.execute("UPDATE payout SET amount_minor = 50")
+    with refused_by("only added to"):
+        await database.execute("DELETE FROM payout")

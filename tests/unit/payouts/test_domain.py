@@ -1,0 +1,166 @@
+"""How attempts go on: what a provider's answer may change, and who may POST."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from servicekit.money import Money
+from services.payouts import domain
+from services.payouts.domain import Attempt, AttemptState, leased, may_post, read
+from services.payouts.provider import Batch, Item
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+TEN = Money("USD", 1000)
+
+
+def _attempt(state: AttemptState = AttemptState.ACCEPTED, provider_batch_id: str = "B1") -> Attempt:
+    return Attempt(
+        number=1,
+        state=state,
+        receiver="anna@example.com",
+        amount=TEN,
+        sender_batch_id="po-p1-1",
+        create_time=NOW,
+        provider_batch_id=provider_batch_id,
+    )
+
+
+def _batch(
+    item_state: str,
+    *,
+    state: str = "SUCCESS",
+    receiver: str = "anna@example.com",
+    amount: Money = TEN,
+) -> Batch:
+    item = Item("I1", item_state, receiver, amount, Money("USD", 20), "")
+    return Batch("B1", "po-p1-1", state, (item,))
+
+
+@pytest.mark.parametrize(
+    ("item_state", "expected"),
+    [
+        ("PENDING", AttemptState.ACCEPTED),
+        ("ONHOLD", AttemptState.ACCEPTED),
+        ("SUCCESS", AttemptState.PAID),
+        ("UNCLAIMED", AttemptState.UNCLAIMED),
+        ("FAILED", AttemptState.FAILED),
+        ("RETURNED", AttemptState.RETURNED),
+        ("REFUNDED", AttemptState.RETURNED),
+        ("REVERSED", AttemptState.RETURNED),
+        ("BLOCKED", AttemptState.BLOCKED),
+        ("A_WORD_OF_TOMORROW", AttemptState.ACCEPTED),
+    ],
+)
+def test_each_state_of_an_item_has_its_meaning(item_state: str, expected: AttemptState) -> None:
+    assert read(_attempt(), _batch(item_state)).attempt.state is expected
+
+
+def test_success_settles_once() -> None:
+    first = read(_attempt(), _batch("SUCCESS"))
+    assert (first.settles, first.returns) == (True, False)
+    again = read(first.attempt, _batch("SUCCESS"))
+    assert (again.attempt, again.settles, again.returns) == (first.attempt, False, False)
+
+
+@pytest.mark.parametrize("late", ["PENDING", "ONHOLD", "UNCLAIMED", "FAILED", "BLOCKED"])
+def test_a_late_reading_takes_nothing_back(late: str) -> None:
+    paid = _attempt(AttemptState.PAID)
+    assert read(paid, _batch(late)) == domain.Reading(paid)
+
+
+def test_what_comes_back_unclaimed_was_never_settled() -> None:
+    reading = read(_attempt(AttemptState.UNCLAIMED), _batch("RETURNED"))
+    assert (reading.settles, reading.returns) == (False, False)
+
+
+@pytest.mark.parametrize("item_state", ["REFUNDED", "REVERSED"])
+def test_what_comes_back_after_success_is_booked_both_ways(item_state: str) -> None:
+    seen = read(_attempt(AttemptState.PAID), _batch(item_state))
+    assert (seen.settles, seen.returns) == (False, True)
+    missed = read(_attempt(AttemptState.ACCEPTED), _batch(item_state))
+    assert (missed.settles, missed.returns) == (True, True)
+
+
+@pytest.mark.parametrize("final", [AttemptState.FAILED, AttemptState.RETURNED])
+def test_nothing_follows_the_end(final: AttemptState) -> None:
+    for item_state in ("SUCCESS", "PENDING", "REVERSED"):
+        attempt = _attempt(final)
+        assert read(attempt, _batch(item_state)) == domain.Reading(attempt)
+
+
+@pytest.mark.parametrize(
+    ("receiver", "amount"),
+    [
+        ("eve@example.com", TEN),
+        ("anna@example.com", Money("USD", 1001)),
+        ("anna@example.com", Money("EUR", 1000)),
+    ],
+)
+def test_another_payment_behind_the_id_stops_everything(receiver: str, amount: Money) -> None:
+    unknown = _attempt(AttemptState.UNKNOWN, provider_batch_id="")
+    reading = read(unknown, _batch("SUCCESS", receiver=receiver, amount=amount))
+    assert reading.attempt.state is AttemptState.BLOCKED
+    assert reading.attempt.error_code == "OTHER_PAYMENT"
+    assert not reading.settles
+
+
+def test_the_receiver_is_the_same_in_any_case() -> None:
+    assert domain.is_same_payment(_attempt(), _batch("SUCCESS", receiver="Anna@Example.com"))
+
+
+def test_a_denied_batch_fails_an_accepted_attempt() -> None:
+    reading = read(_attempt(), _batch("FAILED", state="DENIED"))
+    assert reading.attempt.state is AttemptState.FAILED
+    empty = Batch("B1", "po-p1-1", "DENIED", ())
+    assert read(_attempt(), empty).attempt.state is AttemptState.FAILED
+
+
+def test_a_denied_batch_proves_nothing_about_a_post_in_doubt() -> None:
+    unknown = _attempt(AttemptState.UNKNOWN, provider_batch_id="")
+    assert read(unknown, _batch("FAILED", state="DENIED")) == domain.Reading(unknown)
+
+
+def test_a_batch_whose_item_does_not_show_yet_changes_nothing() -> None:
+    assert read(_attempt(), Batch("B1", "po-p1-1", "PENDING", ())).attempt == _attempt()
+
+
+def test_another_batch_than_the_accepted_one_changes_nothing() -> None:
+    attempt = _attempt(provider_batch_id="B2")
+    assert read(attempt, _batch("SUCCESS")) == domain.Reading(attempt)
+
+
+def test_one_sender_at_a_time_may_post() -> None:
+    first = leased(_attempt(AttemptState.SENDING), NOW)
+    assert first is not None
+    assert may_post(first, first.fence, NOW)
+    assert leased(first, NOW + timedelta(seconds=1)) is None
+
+
+def test_a_sender_that_stalled_may_not_post_any_more() -> None:
+    first = leased(_attempt(AttemptState.SENDING), NOW)
+    assert first is not None
+    assert not may_post(first, first.fence, NOW + domain.LEASE - domain.SEND + timedelta(seconds=1))
+    second = leased(first, NOW + domain.LEASE)
+    assert second is not None
+    assert not may_post(second, first.fence, NOW + domain.LEASE)
+    assert may_post(second, second.fence, NOW + domain.LEASE)
+
+
+def test_a_lease_that_ran_out_leaves_a_doubt() -> None:
+    first = leased(_attempt(AttemptState.SENDING), NOW)
+    assert first is not None
+    second = leased(first, NOW + domain.LEASE)
+    assert second is not None
+    assert second.state is AttemptState.UNKNOWN
+
+
+def test_a_refusal_after_a_doubt_proves_nothing() -> None:
+    assert domain.rejected(_attempt(AttemptState.SENDING), "X").state is AttemptState.FAILED
+    assert domain.rejected(_attempt(AttemptState.UNKNOWN), "X").state is AttemptState.UNKNOWN
+
+
+def test_a_doubt_grows_too_old_to_be_sent_again() -> None:
+    later = NOW + domain.MAXIMUM_DOUBT + timedelta(seconds=1)
+    assert domain.is_too_old_to_repeat(_attempt(AttemptState.UNKNOWN), later)
+    assert not domain.is_too_old_to_repeat(_attempt(AttemptState.SENDING), later)
+    assert not domain.is_too_old_to_repeat(_attempt(AttemptState.UNKNOWN), NOW)

@@ -1,0 +1,43 @@
+"""What comes from outside: events and settings."""
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from services.payouts.payments import Hint
+from services.payouts.settings import Origin
+from services.payouts.webhook import hint_in
+
+
+def test_an_event_of_a_batch_names_it() -> None:
+    header = {"payout_batch_id": "B1", "sender_batch_header": {"sender_batch_id": "po-p1-1"}}
+    assert hint_in({"resource": {"batch_header": header}}) == Hint("po-p1-1", "B1")
+
+
+def test_an_event_of_an_item_names_its_batch() -> None:
+    resource = {"payout_item_id": "I1", "payout_batch_id": "B1", "sender_batch_id": "po-p1-1"}
+    assert hint_in({"resource": resource, "of_tomorrow": 1}) == Hint("po-p1-1", "B1")
+
+
+def test_an_event_of_something_else_names_nothing() -> None:
+    assert hint_in({"resource": {"batch_header": [], "id": "WH-1"}}) == Hint("", "")
+
+
+@pytest.mark.parametrize("event", [None, [], "text", {}, {"resource": None}])
+def test_what_is_no_event_is_refused(event: object) -> None:
+    with pytest.raises(TypeError):
+        hint_in(event)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["api.paypal.com", "ftp://api.paypal.com", "https://", "https://u@h", "https://h/path"],
+)
+def test_an_origin_is_a_scheme_and_a_host(value: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Origin).validate_python(value)
+
+
+def test_an_origin_is_kept_without_its_slash() -> None:
+    assert (
+        TypeAdapter(Origin).validate_python("https://API.paypal.com/") == "https://api.paypal.com"
+    )
