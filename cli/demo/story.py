@@ -67,16 +67,20 @@ class Story:
         return self.assignment(name).replace("assignments/", "payouts/")
 
     async def play(self) -> None:
+        await self.prepare()
+        self._say.act("The work")
+        await asyncio.gather(self._annas_story(), self._bens_story(), self._cleos_story())
+        self._say.act("The end")
+        await self._close()
+
+    async def prepare(self) -> None:
+        """Until three creators are selected."""
         self._say.act("Funds and creators")
         await asyncio.gather(self._deposit(), *(self._admit(one) for one in APPLICANTS))
         self._say.act("The task")
         await self._publish()
         await self._apply()
         await self._select()
-        self._say.act("The work")
-        await asyncio.gather(self._annas_story(), self._bens_story(), self._cleos_story())
-        self._say.act("The end")
-        await self._close()
 
     # Funds and creators
 

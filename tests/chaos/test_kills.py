@@ -1,0 +1,60 @@
+"""Processes killed in the middle of the story: everything still comes out as it should."""
+
+import asyncio
+import functools
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from cli.demo.cast import until
+from devstack.stack import Stack
+from devstack.supervisor import PartStatus
+from tests.support.lifetime import cast_of, failures, whole_stack
+
+pytestmark = pytest.mark.xdist_group("story")
+
+# Our own processes; what is in them when they die is in Postgres, Temporal, S3 or the sandbox.
+VICTIMS = (
+    "tasks",
+    "worker",
+    "media",
+    "creators",
+    "payouts",
+    "notifications",
+    "disputes",
+    "paypal",
+    "traces",
+)
+
+
+async def test_every_process_of_ours_is_killed_once_and_nothing_is_lost(tmp_path: Path) -> None:
+    async with whole_stack(tmp_path) as stack, cast_of(stack, "chaos") as story:
+        killer = asyncio.create_task(_kill_one_by_one(stack))
+        await story.play()
+        await killer
+        assert await failures(story) == []
+
+
+async def _kill_one_by_one(stack: Stack) -> None:
+    """One after the other, each as soon as the one before is back."""
+    for victim in VICTIMS:
+        before = _status(stack, victim)
+        restarts = before.restarts
+        assert before.pid is not None
+        os.kill(before.pid, signal.SIGKILL)
+        await until(
+            functools.partial(_read_status, stack, victim),
+            lambda status, restarts=restarts: (
+                status.restarts > restarts and status.condition == "ready"
+            ),
+        )
+
+
+async def _read_status(stack: Stack, name: str) -> PartStatus:
+    return _status(stack, name)
+
+
+def _status(stack: Stack, name: str) -> PartStatus:
+    return next(status for status in stack.statuses if status.name == name)

@@ -1,0 +1,89 @@
+"""The whole stack, no mocks: the demo's story, its traces, and what operators read."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import Client
+
+from cli.demo.story import Story
+from devstack.stack import Stack
+from tests.support.lifetime import cast_of, failures, whole_stack
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("story")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with whole_stack(tmp_path_factory.mktemp("story")) as stack:
+        yield stack
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def story(stack: Stack) -> AsyncIterator[Story]:
+    """Played once for all tests here."""
+    async with cast_of(stack, "e2e") as story:
+        await story.play()
+        yield story
+
+
+async def test_every_outcome_is_read_back(story: Story) -> None:
+    assert await failures(story) == []
+
+
+async def test_one_trace_runs_from_the_rpc_to_postgres_and_s3(stack: Stack, story: Story) -> None:
+    """SubmitWork: RPC, update, workflow, activity, gRPC, Postgres and S3, in one trace."""
+    assignment_id = story.assignment("anna").rpartition("/")[2]
+    submissions = [
+        spans
+        for spans in await _traces(stack, assignment_id)
+        if any(span["name"].endswith("AssignmentService/SubmitWork") for span in spans)
+    ]
+    assert submissions
+    for spans in submissions:
+        assert {"tasks", "worker", "media", "notifications"} <= {span["service"] for span in spans}
+        names = " ".join(span["name"] for span in spans)
+        for step in ("record_assignment", "RecordAssignment", "HoldMediaObjects", "INSERT", "S3"):
+            assert step in names
+        assert _is_one_tree(spans)
+
+
+async def test_operators_read_who_must_act(stack: Stack, story: Story) -> None:
+    """The details name the actor, the deadline and what follows; in the end, that it is over."""
+    client = await Client.connect(stack.access.addresses["temporal"])
+    async with cast_of(stack, "details") as other:
+        await other.prepare()
+        details = await _details(client, _workflow_id(other, "cleo"))
+        assert "The creator works on the task" in details
+        assert "otherwise the assignment expires" in details
+    assert "Completed: nobody must act" in await _details(client, _workflow_id(story, "anna"))
+
+
+async def _details(client: Client, workflow_id: str) -> str:
+    """What the UI shows as the workflow's current details."""
+    metadata = await client.get_workflow_handle(workflow_id).query(
+        "__temporal_workflow_metadata", result_type=WorkflowMetadata
+    )
+    return metadata.current_details
+
+
+def _workflow_id(story: Story, name: str) -> str:
+    return f"assignment/{story.assignment(name).rpartition('/')[2]}"
+
+
+async def _traces(stack: Stack, assignment_id: str) -> list[list[dict[str, Any]]]:
+    """The spans of every trace that names the assignment."""
+    async with httpx.AsyncClient(base_url=f"http://{stack.access.addresses['traces']}") as http:
+        listed = await http.get(
+            "/api/traces", params={"attribute": f"assignment.id={assignment_id}", "limit": 200}
+        )
+        traces = [trace["trace_id"] for trace in listed.json()["traces"]]
+        return [(await http.get(f"/api/traces/{one}")).json()["spans"] for one in traces]
+
+
+def _is_one_tree(spans: list[dict[str, Any]]) -> bool:
+    known = {span["span_id"] for span in spans}
+    return len([span for span in spans if span["parent_span_id"] not in known]) == 1
