@@ -1,0 +1,40 @@
+"""The disputes process: wiring only."""
+
+from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
+
+from servicekit.clock import utc_now
+from servicekit.database import Database
+from servicekit.grpc_client import service_channel
+from servicekit.grpc_server import GrpcServer
+from servicekit.process import run
+from servicekit.telemetry import telemetry
+from services.disputes.clients import GrpcAssignmentDirectory
+from services.disputes.handlers import DisputeHandlers
+from services.disputes.runs import TemporalRuns
+from services.disputes.servicer import service
+from services.disputes.settings import DisputesSettings
+from services.disputes.store import PostgresDisputeStore
+from workflows.client import Workflows
+
+
+async def main() -> None:
+    settings = DisputesSettings()  # type: ignore[call-arg]  # the environment fills it
+    with telemetry(settings):
+        async with (
+            Database(
+                settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
+            ) as database,
+            service_channel(settings, settings.tasks_address) as tasks,
+        ):
+            await database.migrate("services.disputes")
+            disputes = DisputeHandlers(
+                PostgresDisputeStore(database),
+                GrpcAssignmentDirectory(AssignmentServiceStub(tasks)),
+                TemporalRuns(Workflows(settings)),
+                utc_now,
+            )
+            await GrpcServer(settings, [service(disputes)], database).serve_until_told()
+
+
+if __name__ == "__main__":
+    run(main())

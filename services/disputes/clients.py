@@ -1,0 +1,29 @@
+"""The tasks service as the use cases see it: over gRPC, in the role of a service."""
+
+from typing import TYPE_CHECKING
+
+from liaison.tasks.v1 import assignments_pb2
+
+from servicekit.errors import NotFound
+from servicekit.resource_names import id_of
+from services.disputes.domain import Parties
+
+if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
+    from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceAsyncStub
+
+
+class GrpcAssignmentDirectory:
+    def __init__(self, stub: "AssignmentServiceAsyncStub") -> None:
+        self._stub = stub
+
+    async def parties(self, assignment_id: str) -> Parties | None:
+        try:
+            assignment = await self._stub.GetAssignment(
+                assignments_pb2.GetAssignmentRequest(name=f"assignments/{assignment_id}")
+            )
+        except NotFound:
+            return None
+        return Parties(
+            brand_id=id_of("brands/{brand}", assignment.brand),
+            creator_id=id_of("creators/{creator}", assignment.creator),
+        )

@@ -1,0 +1,28 @@
+CREATE TABLE request (
+    scope        text,
+    request_id   uuid,
+    body_sha256  bytea       NOT NULL,
+    response     bytea,
+    create_time  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (scope, request_id)
+);
+
+-- What the disputes' workflows decided. `snapshot` is the dispute as a whole; the other columns
+-- repeat what lists are searched by.
+CREATE TABLE dispute (
+    id          text PRIMARY KEY,
+    brand_id    text        NOT NULL,
+    creator_id  text        NOT NULL,
+    state       text        NOT NULL
+        CHECK (state IN ('OPEN', 'UNDER_REVIEW', 'RESOLVED', 'WITHDRAWN')),
+    sequence    bigint      NOT NULL CHECK (sequence > 0),
+    create_time timestamptz NOT NULL,
+    snapshot    jsonb       NOT NULL
+);
+
+CREATE INDEX dispute_by_time ON dispute (create_time, id);
+CREATE INDEX dispute_by_brand ON dispute (brand_id, create_time, id);
+CREATE INDEX dispute_by_creator ON dispute (creator_id, create_time, id);
+-- The mediators' queue.
+CREATE INDEX dispute_undecided ON dispute (create_time, id)
+    WHERE state IN ('OPEN', 'UNDER_REVIEW');

@@ -1,0 +1,1 @@
+"""Notifications: what the platform tells people, kept for them to read."""

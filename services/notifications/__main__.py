@@ -1,0 +1,26 @@
+"""The notifications process: wiring only."""
+
+from servicekit.clock import utc_now
+from servicekit.database import Database
+from servicekit.grpc_server import GrpcServer
+from servicekit.process import run
+from servicekit.telemetry import telemetry
+from services.notifications.handlers import NotificationHandlers
+from services.notifications.servicer import service
+from services.notifications.settings import NotificationsSettings
+from services.notifications.store import PostgresNotificationStore
+
+
+async def main() -> None:
+    settings = NotificationsSettings()  # type: ignore[call-arg]  # the environment fills it
+    with telemetry(settings):
+        async with Database(
+            settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
+        ) as database:
+            await database.migrate("services.notifications")
+            notifications = NotificationHandlers(PostgresNotificationStore(database), utc_now)
+            await GrpcServer(settings, [service(notifications)], database).serve_until_told()
+
+
+if __name__ == "__main__":
+    run(main())
