@@ -149,9 +149,9 @@ class ObjectStore:
     ) -> None:
         """Writes an object whose key tells its content; one that is there already is left alone."""
         url = self._url(bucket, key)
-        headers = self._signed_headers(url, content, content_type)
 
         def put() -> None:
+            headers = self._signed_headers(url, content, content_type)
             response = self._http.request("PUT", url, body=content, headers=headers)
             if response.status not in (200, _PRECONDITION_FAILED):
                 raise _Refused(response.status)

@@ -1,0 +1,1 @@
+"""Media: uploads, their validation, and the accepted objects."""

@@ -1,0 +1,300 @@
+"""What can be done with media: the way of an upload, and the use of what came of it."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Protocol
+from uuid import uuid4
+
+import structlog
+from opentelemetry import metrics
+from pydantic import Field
+
+from servicekit.auth import Principal
+from servicekit.clock import Clock
+from servicekit.commands import Command, count, proto_enum, resource_id, text
+from servicekit.errors import (
+    FailedPrecondition,
+    LiaisonError,
+    Reason,
+    invalid_fields,
+    not_found,
+    not_yours,
+)
+from servicekit.object_store import ObjectStore, TooManyBytes
+from services.media.decoder_pool import DecoderPool
+from services.media.domain import (
+    ADDRESS_LIFETIME,
+    UPLOAD_LIFETIME,
+    Accepted,
+    Announced,
+    MediaObject,
+    State,
+    accept,
+    reject,
+    violations,
+)
+from services.media.images import Limits, Purpose, limits_of, rejections
+
+log = structlog.get_logger()
+
+_SWEEP_SIZE = 100
+# Each holds its bytes in memory while it waits for a decoder.
+_FINALIZED_AT_ONCE = 8
+_FINISHED = metrics.get_meter(__name__).create_counter(
+    "media.uploads.finished", unit="{upload}", description="Uploads by verdict"
+)
+
+MediaId = Annotated[str, resource_id("mediaObjects/{media_object}")]
+
+
+class CreateUpload(Command):
+    purpose: Annotated[Purpose, proto_enum("PURPOSE_")]
+    size_bytes: int
+    sha256: str
+    content_type: str
+
+
+class FinalizeUpload(Command):
+    id: Annotated[str, resource_id("uploads/{upload}")] = Field(alias="name")
+
+
+class GetMediaObject(Command):
+    id: MediaId = Field(alias="name")
+
+
+class BatchGetMediaObjects(Command):
+    ids: Annotated[list[MediaId], count(1, 100)] = Field(alias="names")
+
+
+class HoldMediaObjects(Command):
+    ids: Annotated[list[MediaId], count(1, 100)] = Field(alias="names")
+    holder: Annotated[str, text(1, 300)]
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Quarantine is written by strangers and read by us; accepted the other way round."""
+
+    quarantine: str
+    accepted: str
+
+
+@dataclass(frozen=True)
+class Address:
+    """A presigned address, until when it is good, and the headers that it takes."""
+
+    url: str
+    expire_time: datetime
+    headers: dict[str, str]
+
+
+class MediaStore(Protocol):
+    async def add(self, media: MediaObject) -> None: ...
+
+    async def get(self, media_id: str) -> MediaObject | None: ...
+
+    async def list_by_id(self, media_ids: Sequence[str]) -> list[MediaObject]:
+        """In this order; unknown ones are left out."""
+
+    async def finish(self, media: MediaObject, now: datetime) -> bool:
+        """Writes the verdict; False when another verdict came first."""
+
+    async def hold(self, media_ids: Sequence[str], holder: str) -> None: ...
+
+    async def list_to_sweep(self, now: datetime, size: int) -> list[MediaObject]: ...
+
+    async def set_swept(self, media_id: str) -> None:
+        """Quarantine is empty for good: an upload that is still pending goes, too."""
+
+
+class MediaHandlers:
+    def __init__(
+        self,
+        store: MediaStore,
+        objects: ObjectStore,
+        decoders: DecoderPool,
+        buckets: Buckets,
+        image_maximum_bytes: int,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._objects = objects
+        self._decoders = decoders
+        self._buckets = buckets
+        self._image_maximum_bytes = image_maximum_bytes
+        self._clock = clock
+        self._in_hand = asyncio.Semaphore(_FINALIZED_AT_ONCE)
+
+    async def create_upload(
+        self, who: Principal, command: CreateUpload
+    ) -> tuple[MediaObject, Address]:
+        announced = Announced(command.size_bytes, command.sha256, command.content_type)
+        if found := violations(self._limits(command.purpose), announced):
+            raise invalid_fields(*found)
+        now = self._clock()
+        media = MediaObject(
+            id=uuid4().hex,
+            owner=who.creator or "",
+            purpose=command.purpose,
+            announced=announced,
+            create_time=now,
+            expire_time=now + UPLOAD_LIFETIME,
+        )
+        await self._store.add(media)
+        headers = {
+            "content-length": str(announced.size_bytes),
+            "content-type": announced.content_type,
+            "if-none-match": "*",
+            "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(announced.sha256)).decode(),
+        }
+        url = self._objects.presign_put(
+            self._buckets.quarantine,
+            media.quarantine_key,
+            headers=headers,
+            expires=ADDRESS_LIFETIME,
+        )
+        return media, Address(url, now + ADDRESS_LIFETIME, headers)
+
+    async def finalize_upload(self, who: Principal, command: FinalizeUpload) -> MediaObject:
+        """Judges an upload, once and for good; a repetition finds the verdict.
+
+        Each step may be done again after a crash, and by two callers at once: the clean bytes' key
+        is their content address, only one verdict is written, and the original goes after that.
+        """
+        media = await self._owned(who, command.id, f"uploads/{command.id}")
+        if media.state is State.PENDING:
+            async with self._in_hand:
+                content = await self._announced_content(media)
+                # Without content another caller has finished, or nothing was uploaded yet.
+                if content is not None:
+                    await self._decide(media, content)
+            media = await self._owned(who, command.id, f"uploads/{command.id}")
+            if media.state is State.PENDING:
+                raise _incomplete(media, "its bytes have not arrived")
+        await self._clear_quarantine(media)
+        return media
+
+    async def get_media_object(self, who: Principal, command: GetMediaObject) -> MediaObject:
+        return await self._owned(who, command.id, f"mediaObjects/{command.id}")
+
+    async def batch_get_media_objects(self, command: BatchGetMediaObjects) -> list[MediaObject]:
+        now = self._clock()
+        found = await self._store.list_by_id(command.ids)
+        return [media for media in found if not media.is_gone(now)]
+
+    async def hold_media_objects(self, command: HoldMediaObjects) -> None:
+        found = await self._store.list_by_id(command.ids)
+        # A row is not enough: storage itself must confirm that the bytes are there.
+        is_stored = await asyncio.gather(*map(self._is_stored, found))
+        kept = {media.id for media, is_kept in zip(found, is_stored, strict=True) if is_kept}
+        if lacking := [media_id for media_id in command.ids if media_id not in kept]:
+            raise _not_accepted(lacking)
+        await self._store.hold(command.ids, command.holder)
+
+    async def create_download(self, who: Principal, command: GetMediaObject) -> Address:
+        media = await self._owned(who, command.id, f"mediaObjects/{command.id}")
+        if media.accepted is None:
+            raise _not_accepted([media.id])
+        url = self._objects.presign_get(
+            self._buckets.accepted, media.accepted.key, expires=ADDRESS_LIFETIME
+        )
+        return Address(url, self._clock() + ADDRESS_LIFETIME, {})
+
+    async def sweep(self) -> int:
+        """Empties quarantine of what is left there after its time; answers with how many it saw."""
+        due = await self._store.list_to_sweep(self._clock(), _SWEEP_SIZE)
+        for media in due:
+            await self._objects.remove(self._buckets.quarantine, media.quarantine_key)
+            await self._store.set_swept(media.id)
+        return len(due)
+
+    def _limits(self, purpose: Purpose) -> Limits:
+        return limits_of(purpose, self._image_maximum_bytes)
+
+    async def _announced_content(self, media: MediaObject) -> bytes | None:
+        """What lies in quarantine, if it is what was announced; None when nothing is there."""
+        try:
+            content = await self._objects.read(
+                self._buckets.quarantine,
+                media.quarantine_key,
+                maximum_bytes=media.announced.size_bytes,
+            )
+        except TooManyBytes:
+            raise _incomplete(media, "there are more bytes than were announced") from None
+        if content is None:
+            return None
+        if len(content) != media.announced.size_bytes:
+            raise _incomplete(media, "there are fewer bytes than were announced")
+        if await _sha256(content) != media.announced.sha256:
+            raise _incomplete(media, "the bytes are not those that were announced")
+        return content
+
+    async def _decide(self, media: MediaObject, content: bytes) -> None:
+        limits = self._limits(media.purpose)
+        report, clean = await self._decoders.inspect(content, limits.order)
+        found = rejections(limits, len(content), report)
+        if found:
+            decided = reject(media, found)
+        else:
+            accepted = Accepted(
+                size_bytes=len(clean),
+                sha256=await _sha256(clean),
+                content_type=report.content_type,
+                width=report.clean_width,
+                height=report.clean_height,
+            )
+            await self._objects.put_immutable(
+                self._buckets.accepted, accepted.key, clean, content_type=accepted.content_type
+            )
+            decided = accept(media, accepted)
+        if await self._store.finish(decided, self._clock()):
+            verdicts: list[str] = [rejection.code for rejection in found] or [State.ACCEPTED]
+            for verdict in verdicts:
+                _FINISHED.add(1, {"purpose": media.purpose, "verdict": verdict})
+
+    async def _clear_quarantine(self, media: MediaObject) -> None:
+        """The verdict stands whether or not this works; the sweep does what is left."""
+        try:
+            await self._objects.remove(self._buckets.quarantine, media.quarantine_key)
+        except LiaisonError:
+            log.warning("quarantine_not_cleared", media_object=media.id)
+
+    async def _is_stored(self, media: MediaObject) -> bool:
+        accepted = media.accepted
+        if accepted is None:
+            return False
+        stored = await self._objects.stat(self._buckets.accepted, accepted.key)
+        if stored is None or stored.size_bytes != accepted.size_bytes:
+            log.error("accepted_object_missing", media_object=media.id)
+            return False
+        return True
+
+    async def _owned(self, who: Principal, media_id: str, name: str) -> MediaObject:
+        """The media object, if it is the caller's own or the caller may see all of them."""
+        media = await self._store.get(media_id)
+        if media is None or media.is_gone(self._clock()):
+            raise not_yours(name) if who.creator else not_found(name)
+        who.require_party(name, creator=media.owner)
+        return media
+
+
+async def _sha256(content: bytes) -> str:
+    """In a thread: 25 MB take long enough to hold up every other call."""
+    return await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
+
+
+def _incomplete(media: MediaObject, why: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        Reason.UPLOAD_INCOMPLETE, f"uploads/{media.id} is not complete: {why}"
+    )
+
+
+def _not_accepted(media_ids: Sequence[str]) -> FailedPrecondition:
+    names = ", ".join(f"mediaObjects/{media_id}" for media_id in media_ids)
+    return FailedPrecondition(
+        Reason.MEDIA_NOT_ACCEPTED, f"Not accepted: {names}", metadata={"media_objects": names}
+    )

@@ -1,0 +1,110 @@
+"""media.v1 over gRPC: messages in and out."""
+
+from typing import Any
+
+from liaison.media.v1 import media_pb2 as pb
+from liaison.media.v1.media_pb2_grpc import (
+    MediaServiceServicer,
+    add_MediaServiceServicer_to_server,
+)
+
+from servicekit.auth import Role, current_principal
+from servicekit.commands import parse
+from servicekit.grpc_server import Service
+from servicekit.rpcs import Repeat, allow
+from servicekit.timestamps import to_timestamp
+from services.media import handlers
+from services.media.domain import MediaObject
+from services.media.handlers import MediaHandlers
+
+_READERS = (Role.CREATOR, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE)
+
+ACCESS = {
+    "CreateUpload": allow(Role.CREATOR),
+    # It reads, decodes and writes for seconds, during which no transaction may be open; the row's
+    # state leads a repetition to the first verdict.
+    "FinalizeUpload": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
+    "GetMediaObject": allow(*_READERS),
+    "BatchGetMediaObjects": allow(Role.SERVICE),
+    "HoldMediaObjects": allow(Role.SERVICE),
+    "CreateDownload": allow(*_READERS),
+}
+
+
+class MediaServicer(MediaServiceServicer):
+    def __init__(self, media: MediaHandlers) -> None:
+        self._media = media
+
+    async def CreateUpload(self, request: pb.CreateUploadRequest, context: Any) -> pb.Upload:
+        command = parse(handlers.CreateUpload, request)
+        media, address = await self._media.create_upload(current_principal(), command)
+        return pb.Upload(
+            name=f"uploads/{media.id}",
+            url=address.url,
+            headers=address.headers,
+            expire_time=to_timestamp(media.expire_time),
+        )
+
+    async def FinalizeUpload(
+        self, request: pb.FinalizeUploadRequest, context: Any
+    ) -> pb.MediaObject:
+        command = parse(handlers.FinalizeUpload, request)
+        return to_message(await self._media.finalize_upload(current_principal(), command))
+
+    async def GetMediaObject(
+        self, request: pb.GetMediaObjectRequest, context: Any
+    ) -> pb.MediaObject:
+        command = parse(handlers.GetMediaObject, request)
+        return to_message(await self._media.get_media_object(current_principal(), command))
+
+    async def BatchGetMediaObjects(
+        self, request: pb.BatchGetMediaObjectsRequest, context: Any
+    ) -> pb.BatchGetMediaObjectsResponse:
+        command = parse(handlers.BatchGetMediaObjects, request)
+        found = await self._media.batch_get_media_objects(command)
+        return pb.BatchGetMediaObjectsResponse(media_objects=map(to_message, found))
+
+    async def HoldMediaObjects(
+        self, request: pb.HoldMediaObjectsRequest, context: Any
+    ) -> pb.HoldMediaObjectsResponse:
+        await self._media.hold_media_objects(parse(handlers.HoldMediaObjects, request))
+        return pb.HoldMediaObjectsResponse()
+
+    async def CreateDownload(self, request: pb.CreateDownloadRequest, context: Any) -> pb.Download:
+        command = parse(handlers.GetMediaObject, request)
+        address = await self._media.create_download(current_principal(), command)
+        return pb.Download(url=address.url, expire_time=to_timestamp(address.expire_time))
+
+
+def service(media: MediaHandlers) -> Service:
+    return Service(
+        pb.DESCRIPTOR.services_by_name["MediaService"],
+        add_MediaServiceServicer_to_server,
+        MediaServicer(media),
+        ACCESS,
+    )
+
+
+def to_message(media: MediaObject) -> pb.MediaObject:
+    message = pb.MediaObject(
+        name=f"mediaObjects/{media.id}",
+        state=pb.MediaObject.State.Value(f"STATE_{media.state}"),
+        owner=f"creators/{media.owner}",
+        purpose=pb.Purpose.Value(f"PURPOSE_{media.purpose}"),
+        rejections=[
+            pb.Rejection(
+                code=rejection.code,
+                rule_id=rejection.rule_id,
+                description=rejection.description,
+            )
+            for rejection in media.rejections
+        ],
+        create_time=to_timestamp(media.create_time),
+    )
+    if media.accepted:
+        message.content_type = media.accepted.content_type
+        message.sha256 = media.accepted.sha256
+        message.size_bytes = media.accepted.size_bytes
+        message.width = media.accepted.width
+        message.height = media.accepted.height
+    return message

@@ -1,0 +1,34 @@
+"""Small images, made when a test needs them."""
+
+from typing import Any
+
+import pyvips
+
+
+def picture(width: int, height: int, **fields: Any) -> pyvips.Image:
+    """A gradient in sRGB, with metadata `fields`."""
+    xy = pyvips.Image.xyz(width, height)
+    image = (
+        (xy[0] * 255 / width)
+        .bandjoin([xy[1] * 255 / height, 128])
+        .cast("uchar")
+        .copy(interpretation="srgb")
+    )
+    for name, value in fields.items():
+        kind = pyvips.GValue.gint_type if isinstance(value, int) else pyvips.GValue.gstr_type
+        image.set_type(kind, name.replace("_", "-"), value)
+    return image
+
+
+def jpeg(width: int = 800, height: int = 400, **fields: Any) -> bytes:
+    encoded: bytes = picture(width, height, **fields).jpegsave_buffer(Q=90)
+    return encoded
+
+
+def png(width: int = 800, height: int = 400) -> bytes:
+    encoded: bytes = picture(width, height).pngsave_buffer()
+    return encoded
+
+
+def opened(content: bytes) -> pyvips.Image:
+    return pyvips.Image.new_from_buffer(content, "")

@@ -1,0 +1,182 @@
+"""What the decoder makes of images, in this process: colours, turns, metadata, damage."""
+
+import struct
+import zlib
+
+import pytest
+import pyvips
+
+from services.media.decoder import close_doors, inspect
+from services.media.frames import Order, Report
+from services.media.headers import Format
+from tests.unit.media.pictures import jpeg, opened, picture, png
+
+ORDER = Order(maximum_pixels=50_000_000, fit_within=None, maximum_bytes=5_242_880)
+SHRINK = Order(maximum_pixels=50_000_000, fit_within=2000, maximum_bytes=5_242_880)
+SECRET = b"47.3769,8.5417 taken by anna"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def closed_doors() -> None:
+    close_doors()
+
+
+def clean(content: bytes, order: Order = ORDER) -> tuple[Report, pyvips.Image]:
+    report, cleaned = inspect(content, order)
+    assert report.problem == ""
+    image = opened(cleaned)
+    assert (image.width, image.height) == (report.clean_width, report.clean_height)
+    assert len(cleaned) == report.clean_bytes
+    return report, image
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def with_chunks(content: bytes, *chunks: bytes) -> bytes:
+    """A PNG with more chunks, right after IHDR."""
+    return content[:33] + b"".join(chunks) + content[33:]
+
+
+def test_a_jpeg_stays_a_jpeg_and_a_png_a_png() -> None:
+    report, image = clean(jpeg())
+    assert (report.format, report.content_type) == (Format.JPEG, "image/jpeg")
+    assert image.get("vips-loader").startswith("jpeg")
+    report, image = clean(png())
+    assert (report.format, report.content_type) == (Format.PNG, "image/png")
+    assert image.get("vips-loader").startswith("png")
+
+
+def test_a_jpeg_comment_and_exif_do_not_survive() -> None:
+    comment = b"\xff\xfe" + struct.pack(">H", len(SECRET) + 2) + SECRET
+    exif = jpeg(exif_ifd0_Artist="anna (anna, ASCII, 5 components, 5 bytes)")
+    content = exif[:2] + comment + exif[2:]
+    assert SECRET in content
+    assert b"anna" in exif
+    for order in (ORDER, SHRINK):
+        _, cleaned = inspect(content, order)
+        assert SECRET not in cleaned
+        assert b"anna" not in cleaned
+        assert b"Exif" not in cleaned
+
+
+def test_png_texts_and_what_follows_the_image_do_not_survive() -> None:
+    content = with_chunks(png(), chunk(b"tEXt", b"Comment\0" + SECRET)) + SECRET
+    _, cleaned = inspect(content, ORDER)
+    assert cleaned
+    assert SECRET not in cleaned
+
+
+def test_an_animation_is_reduced_to_its_first_frame() -> None:
+    animated = with_chunks(
+        png(),
+        chunk(b"acTL", struct.pack(">II", 2, 0)),
+        chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 800, 400, 0, 0, 1, 10, 0, 0)),
+    )
+    _, cleaned = inspect(animated, ORDER)
+    assert cleaned
+    assert b"acTL" not in cleaned
+    assert b"fcTL" not in cleaned
+
+
+def test_exif_orientation_counts_and_is_applied() -> None:
+    report, image = clean(jpeg(800, 400, orientation=6))
+    assert (report.width, report.height) == (400, 800)
+    assert (image.width, image.height) == (400, 800)
+    assert not image.get_typeof("orientation")
+    # The gradient grows to the right as stored; turned by 90 degrees it grows downwards.
+    assert image(200, 790)[0] > 200 > 50 > image(200, 10)[0]
+
+
+def test_a_turned_image_is_scaled_as_displayed() -> None:
+    report, image = clean(jpeg(3000, 1500, orientation=8), SHRINK)
+    assert (report.width, report.height) == (1500, 3000)
+    assert (image.width, image.height) == (1000, 2000)
+
+
+@pytest.mark.parametrize("width", [2000, 2001, 4001])
+def test_only_what_is_above_2000_is_scaled_down_r83(width: int) -> None:
+    report, image = clean(png(width, 1000), SHRINK)
+    assert image.width == 2000
+    assert image.height == round(1000 * 2000 / width)
+    assert report.width == width
+
+
+def test_16_bits_become_8() -> None:
+    deep = picture(800, 400).colourspace("rgb16")
+    _, image = clean(deep.pngsave_buffer(bitdepth=16))
+    assert (image.format, image.interpretation) == ("uchar", "srgb")
+    assert image(400, 200)[2] == pytest.approx(128, abs=1)
+
+
+def test_16_bit_transparency_survives_an_icc_profile() -> None:
+    deep = picture(800, 400).colourspace("rgb16").bandjoin(32768).cast("ushort")
+    deep = deep.copy(interpretation="rgb16")
+    content = deep.pngsave_buffer(bitdepth=16, profile="srgb")
+    assert opened(content).get_typeof("icc-profile-data")
+    _, image = clean(content)
+    assert image.bands == 4
+    assert image(400, 200)[3] == pytest.approx(128, abs=1)
+    assert not image.get_typeof("icc-profile-data")
+
+
+def test_cmyk_becomes_srgb() -> None:
+    cmyk = picture(800, 400).colourspace("cmyk")
+    _, image = clean(cmyk.jpegsave_buffer())
+    assert (image.bands, image.interpretation) == (3, "srgb")
+    assert image(10, 10)[2] > 80
+
+
+def test_grey_stays_grey() -> None:
+    _, image = clean(picture(800, 400).colourspace("b-w").pngsave_buffer())
+    assert (image.bands, image.interpretation) == (1, "b-w")
+
+
+def test_a_profile_that_is_no_good_is_ignored() -> None:
+    profile = chunk(b"iCCP", b"bad\0\0" + zlib.compress(b"no profile at all" * 20))
+    _, image = clean(with_chunks(png(), profile))
+    assert image.interpretation == "srgb"
+
+
+@pytest.mark.parametrize("order", [ORDER, SHRINK])
+def test_a_cut_off_jpeg_is_damaged(order: Order) -> None:
+    content = jpeg(2400, 1200)
+    report, cleaned = inspect(content[: len(content) - 500], order)
+    assert report.problem == "premature end of JPEG image"
+    assert (report.width, report.height) == (2400, 1200)
+    assert cleaned == b""
+
+
+def test_a_png_with_a_broken_checksum_is_damaged() -> None:
+    content = bytearray(png())
+    content[len(content) // 2] ^= 0xFF
+    report, cleaned = inspect(bytes(content), ORDER)
+    assert report.problem
+    assert (report.width, report.height) == (800, 400)
+    assert cleaned == b""
+
+
+def test_other_formats_have_no_door() -> None:
+    gif = picture(800, 400).gifsave_buffer()
+    report, cleaned = inspect(gif, ORDER)
+    assert (report.format, report.found, cleaned) == (None, "a GIF image", b"")
+    with pytest.raises(pyvips.Error):
+        opened(gif)
+
+
+def test_a_bomb_is_never_decoded() -> None:
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    report, cleaned = inspect(content, ORDER)
+    assert (report.width, report.height, report.problem, cleaned) == (60_000, 60_000, "", b"")
+
+
+def test_a_clean_copy_is_encoded_smaller_when_it_is_too_long() -> None:
+    noise = pyvips.Image.gaussnoise(800, 400, mean=128, sigma=50).cast("uchar")
+    content = noise.copy(interpretation="b-w").jpegsave_buffer(Q=40)
+    _, at_ease = inspect(content, ORDER)
+    tight = Order(50_000_000, None, len(at_ease) - 1)
+    _, cleaned = inspect(content, tight)
+    assert 0 < len(cleaned) < len(at_ease)
