@@ -11,6 +11,7 @@ from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 from liaison.tasks.v1.records_pb2_grpc import RecordServiceStub
 from temporalio.contrib.opentelemetry import create_tracer_provider
 from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer, told_to_stop
@@ -27,6 +28,12 @@ from workflows.payout.activities import PayoutActivities
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.task.activities import TaskActivities
 from workflows.task.workflow import TaskWorkflow
+
+# Our modules are pure, so workflows may share the process's copies: loading them anew into each
+# workflow's sandbox would cost more than running it. What they may call is restricted all the same.
+RUNNER = SandboxedWorkflowRunner(
+    restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows", "servicekit")
+)
 
 WORKFLOWS = [TaskWorkflow, AssignmentWorkflow, PayoutWorkflow, DisputeWorkflow]
 
@@ -79,6 +86,7 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
             dispute.record_dispute,
             dispute.send_dispute_notices,
         ],
+        workflow_runner=RUNNER,
         graceful_shutdown_timeout=timedelta(seconds=settings.worker_drain_seconds),
     )
 

@@ -1,6 +1,7 @@
 """What the assignment's workflow is started with, and what it orders its activities to do."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from workflows.assignment.model import Assignment, State, Terms, Transition
 from workflows.notices import Notice
@@ -11,6 +12,7 @@ class StartAssignment:
     id: str
     creator_id: str
     terms: Terms
+    select_time: datetime
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,7 @@ def comment_on_expiry(a: Assignment, command: CommentOnExpiry, now: datetime) ->
     _require(a, "CommentOnExpiry", State.EXPIRED)
     if a.expiry_comment is not None:
         raise illegal_state(a.name, "EXPIRED and commented on", "CommentOnExpiry")
+    _require_not_over(a, "CommentOnExpiry")
     a.expiry_comment = ExpiryComment(command.reason, command.comment, now)
     return _step(a, Event.EXPIRY_COMMENTED, a.state, command.actor, now, command.reason)
 
@@ -106,6 +107,7 @@ def open_dispute(a: Assignment, command: OpenDispute, now: datetime) -> tuple[Di
             f"{a.name} has an open dispute already",
             metadata={"dispute": f"disputes/{a.open_dispute_id}"},
         )
+    _require_not_over(a, "OpenDispute")
     if problem := _objection(a, command):
         raise FailedPrecondition(
             Reason.DISPUTE_NOT_ALLOWED,
@@ -203,7 +205,7 @@ def fire(a: Assignment, now: datetime) -> tuple[Transition | None, OpenDispute |
             # Held by the dispute at once; afresh should it be dismissed.
             a.clock = _review_clock(a, now)
             return None, OpenDispute(
-                f"{a.id}-review-{len(a.submissions)}",
+                f"{a.id}-review-{a.sequence}",
                 Ground.REVIEW_SILENCE,
                 "The brand did not review the work in time",
                 SYSTEM,
@@ -238,6 +240,12 @@ def _require(a: Assignment, command: str, *states: State) -> None:
         raise illegal_state(a.name, f"{a.state} with an open dispute", command)
     if a.state not in states:
         raise illegal_state(a.name, a.state, command)
+
+
+def _require_not_over(a: Assignment, command: str) -> None:
+    """The last window may be closed while the workflow still gives the reward back."""
+    if is_over(a):
+        raise illegal_state(a.name, f"{a.state} for good", command)
 
 
 def _step(

@@ -47,7 +47,7 @@ class AssignmentWorkflow:
     @workflow.init
     def __init__(self, start: StartAssignment) -> None:
         self._assignment, first = state.start(
-            start.id, start.creator_id, start.terms, workflow.now()
+            start.id, start.creator_id, start.terms, start.select_time
         )
         self._shown_state = self._assignment.state
         self._recorded_sequence = 0

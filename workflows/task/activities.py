@@ -8,6 +8,8 @@ from liaison.tasks.v1 import records_pb2, tasks_pb2
 from temporalio import activity
 
 from servicekit.money import Money
+from workflows.assignment.messages import assignment_message, transition_message
+from workflows.assignment.state import start
 from workflows.delivery import send_notices
 from workflows.failures import refusing
 from workflows.notices import Notice
@@ -27,7 +29,19 @@ class TaskActivities:
 
     @activity.defn
     async def record_task(self, order: RecordTask) -> None:
-        """Every failure is retried, as with `record_assignment`."""
+        """Every failure is retried, as with `record_assignment`.
+
+        The assignments' own workflows record their first transition too; here it is recorded so
+        that who selected the creators finds the assignments.
+        """
+        for new in order.new_assignments:
+            assignment, first = start(new.id, new.creator_id, new.terms, new.select_time)
+            await self.records.RecordAssignment(
+                records_pb2.RecordAssignmentRequest(
+                    assignment=assignment_message(assignment),
+                    transitions=[transition_message(first)],
+                )
+            )
         await self.records.RecordTask(
             records_pb2.RecordTaskRequest(
                 name=f"tasks/{order.task_id}",

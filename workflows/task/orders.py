@@ -2,15 +2,19 @@
 
 from dataclasses import dataclass
 
+from workflows.assignment.orders import StartAssignment
 from workflows.task.state import Selection, State
 
 
 @dataclass(frozen=True)
 class RecordTask:
+    """`new_assignments` are those that follow from the latest selection."""
+
     task_id: str
     sequence: int
     state: State
     selected_ids: list[str]
+    new_assignments: list[StartAssignment]
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,11 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Selected(Selection):
+    select_time: datetime
+
+
+@dataclass(frozen=True)
 class SelectApplications:
     selections: list[Selection]
 
@@ -61,7 +66,7 @@ class Task:
     state: State = State.OPEN
     # Slots are claimed while their rewards are being set aside, and selected after that.
     claimed: list[Selection] = field(default_factory=list)
-    selected: list[Selection] = field(default_factory=list)
+    selected: list[Selected] = field(default_factory=list)
     ended_count: int = 0
     sequence: int = 0
     cancel_comment: str = ""
@@ -88,7 +93,7 @@ def claim(task: Task, command: SelectApplications) -> None:
     """
     if task.state not in _TAKES_SELECTIONS:
         raise illegal_state(task.name, task.state, "SelectApplications")
-    known = {selection.application_id for selection in task.selected + task.claimed}
+    known = {selection.application_id for selection in [*task.selected, *task.claimed]}
     if any(selection.application_id in known for selection in command.selections):
         raise illegal_state(task.name, "selected already for one of them", "SelectApplications")
     if len(command.selections) > task.free_slots:
@@ -105,10 +110,12 @@ def give_back(task: Task, command: SelectApplications) -> None:
     task.claimed = [one for one in task.claimed if one not in command.selections]
 
 
-def select(task: Task, command: SelectApplications) -> None:
+def select(task: Task, command: SelectApplications, now: datetime) -> None:
     """The claimed slots are taken for good; the last one ends the selection."""
     give_back(task, command)
-    task.selected.extend(command.selections)
+    task.selected.extend(
+        Selected(one.application_id, one.creator_id, now) for one in command.selections
+    )
     task.sequence += 1
     if task.state in _TAKES_SELECTIONS and task.free_slots == 0 and not task.claimed:
         task.state = State.IN_PROGRESS

@@ -24,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
         CancelTask,
         PublishedTask,
         SelectApplications,
-        Selection,
+        Selected,
         State,
         Task,
     )
@@ -42,6 +42,7 @@ class TaskWorkflow:
         self._task = Task(published)
         self._shown_state = State.OPEN
         self._recorded_sequence = 0
+        self._recorded_assignments = 0
         self._started: set[str] = set()
         self._followers: set[asyncio.Task[None]] = set()
 
@@ -71,7 +72,7 @@ class TaskWorkflow:
             if isinstance(error.cause, ApplicationError):
                 raise error.cause from error
             raise
-        state.select(self._task, command)
+        state.select(self._task, command, workflow.now())
         await self._until_recorded()
 
     @select_applications.validator
@@ -109,25 +110,25 @@ class TaskWorkflow:
         await workflow.wait_condition(lambda: self._recorded_sequence >= sequence)
 
     async def _start_assignments(self) -> None:
-        for selection in self._task.selected:
-            if selection.application_id not in self._started:
-                self._started.add(selection.application_id)
-                handle = await self._start_assignment(selection)
+        for selected in self._task.selected:
+            if selected.application_id not in self._started:
+                self._started.add(selected.application_id)
+                handle = await self._start_assignment(selected)
                 follower = asyncio.create_task(self._follow(handle))
                 self._followers.add(follower)
                 follower.add_done_callback(self._followers.discard)
 
     async def _start_assignment(
-        self, selection: Selection
+        self, selected: Selected
     ) -> workflow.ChildWorkflowHandle[Any, AssignmentResult]:
         published = self._task.published
         return await workflow.start_child_workflow(
             "Assignment",
-            StartAssignment(selection.application_id, selection.creator_id, published.terms),
-            id=ids.assignment(selection.application_id),
+            self._start_of(selected),
+            id=ids.assignment(selected.application_id),
             result_type=AssignmentResult,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-            static_summary=f"creators/{selection.creator_id} on tasks/{published.id}",
+            static_summary=f"creators/{selected.creator_id} on tasks/{published.id}",
             search_attributes=TypedSearchAttributes(
                 [
                     SearchAttributePair(STATE, AssignmentState.IN_PROGRESS),
@@ -135,6 +136,14 @@ class TaskWorkflow:
                     SearchAttributePair(DEADLINE, published.terms.submission_deadline_time),
                 ]
             ),
+        )
+
+    def _start_of(self, selected: Selected) -> StartAssignment:
+        return StartAssignment(
+            selected.application_id,
+            selected.creator_id,
+            self._task.published.terms,
+            selected.select_time,
         )
 
     async def _follow(self, handle: workflow.ChildWorkflowHandle[Any, AssignmentResult]) -> None:
@@ -148,18 +157,27 @@ class TaskWorkflow:
         task = self._task
         workflow.set_current_details(describe(task))
         while self._recorded_sequence < task.sequence:
-            sequence = task.sequence
+            sequence, selected = task.sequence, len(task.selected)
             if task.state is not self._shown_state:
                 self._shown_state = task.state
                 workflow.upsert_search_attributes([STATE.value_set(task.state)])
             await workflow.execute_local_activity(
                 "record_task",
-                RecordTask(task.published.id, sequence, task.state, task.selected_ids),
+                RecordTask(
+                    task.published.id,
+                    sequence,
+                    task.state,
+                    task.selected_ids,
+                    [
+                        self._start_of(one)
+                        for one in task.selected[self._recorded_assignments : selected]
+                    ],
+                ),
                 start_to_close_timeout=_WRITE_SECONDS,
                 retry_policy=_RETRY,
                 summary=f"{task.state}, {len(task.selected)} selected",
             )
-            self._recorded_sequence = sequence
+            self._recorded_sequence, self._recorded_assignments = sequence, selected
 
     async def _lapse_the_others(self) -> None:
         published = self._task.published
