@@ -1,0 +1,161 @@
+"""What operators read in the Temporal UI, and what people are told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.unit.workflows.lives import (
+    BEGIN,
+    BRAND,
+    CHANGE,
+    COMMENT,
+    CREATOR,
+    DEADLINE,
+    LATER,
+    REACHED,
+    SUBMIT,
+    approved,
+    begun,
+    disputed,
+    expired,
+    overdue,
+    published,
+    submitted,
+)
+from workflows.assignment import details, state
+from workflows.assignment.messages import (
+    assignment_message,
+    transition_from_message,
+    transition_message,
+)
+from workflows.assignment.model import SYSTEM, Assignment, Event, State, Transition
+from workflows.assignment.notices import notices
+from workflows.dispute.state import Ground
+from workflows.notices import OPERATORS
+from workflows.policy import STANDARD, ReviewSilence
+from workflows.task.details import describe as describe_task
+from workflows.task.state import Selected, Task
+from workflows.task.state import State as TaskState
+
+
+@pytest.mark.parametrize("reached", State)
+def test_every_state_says_who_must_act_until_when(reached: State) -> None:
+    a = REACHED[reached]()
+    text = details.describe(a)
+    assert text.startswith("**")
+    if a.clock is not None:
+        assert f"{a.clock.due_time:%Y-%m-%d %H:%M:%S} UTC" in text
+    assert f"transition {a.sequence}" in text
+
+
+def test_a_held_clock_tells_what_is_left_of_it() -> None:
+    text = details.describe(disputed(begun(), Ground.FRAUD))
+    assert "A mediator must decide `disputes/d1`." in text
+    assert f"held with {DEADLINE - LATER} left" in text
+
+
+def test_silence_is_told_as_the_policy_has_it() -> None:
+    escalating = replace(STANDARD, review_silence=ReviewSilence.ESCALATE)
+    assert "approved in the brand's name" in details.describe(submitted())
+    assert "a mediator is asked" in details.describe(submitted(escalating))
+
+
+def test_an_overdue_reward_and_an_owed_comment_stand_out() -> None:
+    assert "OVERDUE" in details.describe(overdue())
+    assert "must say why" in details.describe(expired())
+    commented = expired()
+    state.comment_on_expiry(commented, COMMENT, DEADLINE)
+    assert "nobody must act" in details.describe(commented)
+
+
+@pytest.mark.parametrize("reached", TaskState)
+def test_every_state_of_a_task_is_described(reached: TaskState) -> None:
+    task = Task(published(), state=reached, selected=[Selected("app1", "creator1", BEGIN)])
+    text = describe_task(task)
+    assert "`assignment/app1`" in text
+    assert "1 of 2 creators selected" in text
+
+
+def _told(a: Assignment, transition: Transition) -> dict[str, str]:
+    told = list(notices(a, transition))
+    assert all(notice.event == transition.event and notice.subject == a.name for notice in told)
+    ids = {notice.deduplication_id for notice in told}
+    assert ids == {f"assignment/a1/{transition.sequence}/{one.recipient}" for one in told}
+    return {notice.recipient: notice.text for notice in told}
+
+
+def _step(event: Event, actor: str) -> Transition:
+    return Transition(3, event, State.IN_REVIEW, State.APPROVED, actor, "because", LATER)
+
+
+@pytest.mark.parametrize(
+    ("event", "actor", "told"),
+    [
+        (Event.CREATOR_SELECTED, BRAND, {CREATOR}),
+        (Event.WORK_SUBMITTED, CREATOR, {BRAND}),
+        (Event.REVIEW_REMINDED, SYSTEM, {BRAND}),
+        (Event.CHANGES_REQUESTED, BRAND, {CREATOR}),
+        (Event.REWORK_LAPSED, SYSTEM, {BRAND, CREATOR}),
+        (Event.WORK_APPROVED, BRAND, {CREATOR}),
+        (Event.WORK_APPROVED, SYSTEM, {BRAND, CREATOR}),
+        (Event.REWARD_OVERDUE, SYSTEM, {BRAND, CREATOR, OPERATORS}),
+        (Event.PAYOUT_FAILED, SYSTEM, {CREATOR, OPERATORS}),
+        (Event.REWARD_SENT, SYSTEM, {CREATOR}),
+        (Event.COMPLETED, SYSTEM, {BRAND, CREATOR}),
+        (Event.EXPIRED, SYSTEM, {BRAND, CREATOR}),
+        (Event.EXPIRY_COMMENTED, CREATOR, {BRAND}),
+        (Event.DISPUTE_OPENED, BRAND, set()),  # a dispute's own workflow tells
+        (Event.DISPUTE_RESOLVED, "staff/mia", set()),
+        (Event.DISPUTE_WITHDRAWN, BRAND, set()),
+    ],
+)
+def test_everyone_concerned_is_told_but_who_acted(event: Event, actor: str, told: set[str]) -> None:
+    assert set(_told(begun(), _step(event, actor))) == told
+
+
+def test_every_event_was_thought_of() -> None:
+    for event in Event:
+        assert all(one.text for one in notices(begun(), _step(event, SYSTEM)))
+
+
+def test_words_of_people_and_deadlines_reach_the_other_side() -> None:
+    a, first = state.start("a1", "bea", begun().terms, BEGIN)
+    assert f"{DEADLINE:%Y-%m-%d %H:%M} UTC" in _told(a, first)[CREATOR]
+    state.submit_work(a, SUBMIT, LATER)
+    asked = state.request_changes(a, replace(CHANGE, comment="{deadline} {0}"), LATER)
+    assert _told(a, asked)[CREATOR] == "The brand asks for changes: {deadline} {0}"
+
+
+@pytest.mark.parametrize("reached", State)
+def test_every_state_goes_over_the_wire(reached: State) -> None:
+    a = REACHED[reached]()
+    message = assignment_message(a)
+    assert message.DESCRIPTOR.enum_types_by_name["State"].values_by_number[message.state].name == (
+        f"STATE_{reached}"
+    )
+    assert (message.sequence, message.payout) == (
+        a.sequence,
+        "payouts/a1" if a.has_payout else "",
+    )
+    assert message.HasField("clock") is (a.clock is not None)
+
+
+@pytest.mark.parametrize("reached", [begun, approved, expired])
+def test_a_held_clock_goes_as_what_is_left(reached: Callable[[], Assignment]) -> None:
+    a = disputed(reached(), Ground.FRAUD)
+    assert a.clock is not None
+    clock = assignment_message(a).clock
+    if a.clock.held_time is None:
+        assert clock.HasField("due_time")
+    else:
+        assert clock.remaining.ToTimedelta() == DEADLINE - LATER
+        assert not clock.HasField("due_time")
+
+
+@pytest.mark.parametrize("event", Event)
+def test_a_transition_comes_back_from_the_wire_as_it_was(event: Event) -> None:
+    transition = _step(event, BRAND)
+    assert transition_from_message(transition_message(transition)) == transition
+    first = replace(transition, from_state=None)
+    assert transition_from_message(transition_message(first)) == first
