@@ -147,8 +147,11 @@ def pass_deadline(task: Task) -> None:
     """Applications close, then selection does."""
     if task.state is State.OPEN:
         task.state = State.SELECTING
+    elif not task.selected:
+        task.state = State.UNFILLED
     else:
-        task.state = State.IN_PROGRESS if task.selected else State.UNFILLED
+        has_ended = task.ended_count == len(task.selected)
+        task.state = State.CLOSED if has_ended else State.IN_PROGRESS
     task.sequence += 1
 
 
