@@ -44,6 +44,8 @@ async def provision(
 ) -> None:
     """`passwords` has one for each service; a login made earlier takes on the one given now."""
     async with await psycopg.AsyncConnection.connect(administrator_url, autocommit=True) as server:
+        # Roles are shared by all databases: two that are provisioned at once would collide.
+        await server.execute("SELECT pg_advisory_lock(hashtext('liaison.provision'))")
         await _ensure_database(server, database)
         for service, password in passwords.items():
             await _ensure_login(server, login(service), password)

@@ -16,6 +16,7 @@ from servicekit.errors import LiaisonError
 from servicekit.settings import Address
 from services.payouts.domain import Payout
 from services.payouts.payments import Hint, PaymentHandlers
+from services.payouts.runs import NEWS
 from services.payouts.signatures import CertificateUnavailable, Forged, SignatureVerifier
 
 log = structlog.get_logger()
@@ -94,7 +95,8 @@ class WebhookServer:
             log.info("webhook_of_no_payout", batch=hint.provider_batch_id)
             return web.Response()
         span.set_attribute("payout.id", payout.id)
-        await self._runs.tell(payout)
+        if payout.state in NEWS:
+            await self._runs.tell(payout)
         return web.Response()
 
 

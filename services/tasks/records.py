@@ -9,7 +9,8 @@ from services.tasks.domain import RecordedAssignment, State
 class RecordStore(Protocol):
     async def record_task(
         self, task_id: str, sequence: int, state: State, selected_ids: list[str]
-    ) -> None: ...
+    ) -> bool:
+        """Whether applications wait that were not selected."""
 
     async def lapse(
         self, task_id: str, selected_ids: list[str], told_creator_ids: list[str], limit: int
@@ -30,8 +31,8 @@ class RecordHandlers:
 
     async def record_task(
         self, task_id: str, sequence: int, state: State, selected_ids: list[str]
-    ) -> None:
-        await self._store.record_task(task_id, sequence, state, selected_ids)
+    ) -> bool:
+        return await self._store.record_task(task_id, sequence, state, selected_ids)
 
     async def lapse_applications(
         self, task_id: str, selected_ids: list[str], told_creator_ids: list[str]

@@ -212,13 +212,13 @@ class RecordServicer(RecordServiceServicer):
     async def RecordTask(
         self, request: records_pb2.RecordTaskRequest, context: Any
     ) -> records_pb2.RecordTaskResponse:
-        await self._records.record_task(
+        has_waiting = await self._records.record_task(
             id_of("tasks/{task}", request.name),
             request.sequence,
             State(pb.Task.State.Name(request.state).removeprefix("STATE_")),
             list(request.selected_application_ids),
         )
-        return records_pb2.RecordTaskResponse()
+        return records_pb2.RecordTaskResponse(has_waiting_applications=has_waiting)
 
     async def LapseApplications(
         self, request: records_pb2.LapseApplicationsRequest, context: Any

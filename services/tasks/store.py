@@ -115,7 +115,8 @@ class PostgresTaskStore:
     # Applications
 
     async def apply(self, application: Application) -> Application | None:
-        """The deadline is checked by the statement that writes: none slips in after it."""
+        """State and deadline are checked by the statement that writes, on a task row that nobody
+        changes meanwhile: none slips in after the deadline or past the end of the selection."""
         await self._database.execute(
             """
             INSERT INTO application (id, task_id, creator_id, state, message,
@@ -123,6 +124,7 @@ class PostgresTaskStore:
             SELECT %(id)s, id, %(creator)s, 'APPLIED', %(message)s, %(now)s, %(now)s
               FROM task
              WHERE id = %(task)s AND state = 'OPEN' AND %(now)s < application_deadline_time
+               FOR SHARE
             ON CONFLICT DO NOTHING
             """,
             {
@@ -266,7 +268,7 @@ class PostgresAssignmentStore:
 
     async def record_task(
         self, task_id: str, sequence: int, state: State, selected_ids: list[str]
-    ) -> None:
+    ) -> bool:
         async with self._database.transaction():
             await self._database.execute(
                 """
@@ -283,6 +285,11 @@ class PostgresAssignmentStore:
                 """,
                 (task_id, selected_ids),
             )
+            waiting = await self._database.fetch_one(
+                "SELECT FROM application WHERE task_id = %s AND state = 'APPLIED' LIMIT 1",
+                (task_id,),
+            )
+        return waiting is not None
 
     async def lapse(
         self, task_id: str, selected_ids: list[str], told_creator_ids: list[str], limit: int

@@ -19,9 +19,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class PayoutChanged:
-    """The payouts service has booked something new."""
+    """The payouts service has booked something new about the latest attempt."""
 
     state: str
+    attempt: int
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,9 @@ class PayoutWorkflow:
 
     @workflow.signal
     def payout_changed(self, change: PayoutChanged) -> None:
-        """The service booked what a webhook pointed at."""
-        self._state = State(change.state)
+        """The service booked what a webhook pointed at; of an earlier attempt it is no news."""
+        if change.attempt >= self._attempt:
+            self._state = State(change.state)
 
     @workflow.signal
     def set_hold(self, is_held: bool) -> None:
@@ -109,25 +110,26 @@ class PayoutWorkflow:
         await workflow.wait_condition(lambda: not self._is_held)
 
     async def _send(self, terms: PayoutTerms) -> None:
-        attempt = self._attempt + 1
+        attempts_before = self._attempt
+        self._attempt += 1
         self._reported = State.SENDING
         # What a webhook tells while the call is under way is newer than the call's answer.
         self._state = State.SENDING
         try:
             answer = await workflow.execute_activity(
                 "send_payout",
-                SendPayout(terms.payout_id, attempt),
+                SendPayout(terms.payout_id, self._attempt),
                 result_type=State,
-                summary=f"Attempt {attempt}",
+                summary=f"Attempt {self._attempt}",
                 start_to_close_timeout=_CALL_SECONDS,
                 retry_policy=_RETRY,
             )
         except ActivityError:
             # Refused before anything was sent, for want of a PayPal account say: the same
             # attempt can still be made.
+            self._attempt = attempts_before
             self._state = State.FAILED
             return
-        self._attempt = attempt
         if self._state is State.SENDING:
             self._state = answer
 

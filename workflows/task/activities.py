@@ -28,8 +28,9 @@ class TaskActivities:
     notifications: "NotificationServiceAsyncStub"
 
     @activity.defn
-    async def record_task(self, order: RecordTask) -> None:
-        """Every failure is retried, as with `record_assignment`.
+    async def record_task(self, order: RecordTask) -> bool:
+        """Answers whether applications wait that were not selected. Every failure is retried, as
+        with `record_assignment`.
 
         The assignments' own workflows record their first transition too; here it is recorded so
         that who selected the creators finds the assignments.
@@ -42,7 +43,7 @@ class TaskActivities:
                     transitions=[transition_message(first)],
                 )
             )
-        await self.records.RecordTask(
+        response = await self.records.RecordTask(
             records_pb2.RecordTaskRequest(
                 name=f"tasks/{order.task_id}",
                 sequence=order.sequence,
@@ -50,6 +51,7 @@ class TaskActivities:
                 selected_application_ids=order.selected_ids,
             )
         )
+        return response.has_waiting_applications
 
     @activity.defn
     async def reserve_rewards(self, order: ReserveRewards) -> None:

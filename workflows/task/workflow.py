@@ -43,18 +43,17 @@ class TaskWorkflow:
         self._shown_state = State.OPEN
         self._recorded_sequence = 0
         self._recorded_assignments = 0
+        self._has_waiting = False
         self._started: set[str] = set()
         self._followers: set[asyncio.Task[None]] = set()
 
     @workflow.run
     async def run(self, published: PublishedTask) -> State:
-        has_lapsed = False
         while True:
             await self._start_assignments()
             await self._record()
-            if not has_lapsed and self._task.state not in (State.OPEN, State.SELECTING):
+            if self._has_waiting and self._task.state not in (State.OPEN, State.SELECTING):
                 await self._lapse_the_others()
-                has_lapsed = True
             if state.is_over(self._task):
                 break
             await self._wait_for_something()
@@ -161,7 +160,7 @@ class TaskWorkflow:
             if task.state is not self._shown_state:
                 self._shown_state = task.state
                 workflow.upsert_search_attributes([STATE.value_set(task.state)])
-            await workflow.execute_local_activity(
+            self._has_waiting = await workflow.execute_local_activity(
                 "record_task",
                 RecordTask(
                     task.published.id,
@@ -173,6 +172,7 @@ class TaskWorkflow:
                         for one in task.selected[self._recorded_assignments : selected]
                     ],
                 ),
+                result_type=bool,
                 start_to_close_timeout=_WRITE_SECONDS,
                 retry_policy=_RETRY,
                 summary=f"{task.state}, {len(task.selected)} selected",
@@ -191,15 +191,16 @@ class TaskWorkflow:
             retry_policy=_RETRY,
             summary="Tell those who were not selected",
         )
+        self._has_waiting = False
 
     async def _wait_for_something(self) -> None:
         """Until a selection, the end of an assignment, or the deadline that is next."""
         task = self._task
         deadline = state.next_deadline(task)
-        sequence, claims = task.sequence, len(task.claimed)
+        sequence = task.sequence
         try:
             await workflow.wait_condition(
-                lambda: task.sequence > sequence or len(task.claimed) != claims,
+                lambda: task.sequence > sequence or state.next_deadline(task) != deadline,
                 timeout=(
                     max(timedelta(), deadline - workflow.now()) if deadline is not None else None
                 ),

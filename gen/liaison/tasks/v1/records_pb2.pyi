@@ -58,16 +58,21 @@ Global___RecordTaskRequest: _TypeAlias = RecordTaskRequest  # noqa: Y015
 
 @_typing.final
 class RecordTaskResponse(_message.Message):
-    """Nothing to say."""
+    """What is left to do."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    HAS_WAITING_APPLICATIONS_FIELD_NUMBER: _builtins.int
+    has_waiting_applications: _builtins.bool
+    """Whether applications wait that were not selected: they lapse when the selection is over."""
     def __init__(
         self,
+        *,
+        has_waiting_applications: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["has_waiting_applications", b"has_waiting_applications"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
