@@ -9,6 +9,7 @@ elsewhere: this module decodes, strips and tells what it found.
 import resource
 import sys
 import time
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import pyvips
@@ -109,10 +110,8 @@ def _displayable(image: pyvips.Image) -> pyvips.Image:
     # To 8 bit before the profile is applied, which leaves 16 bit transparency as it is.
     image = image.colourspace(space) if image.format != "uchar" else image
     if image.get_typeof("icc-profile-data"):
-        try:
+        with suppress(pyvips.Error):  # a profile that is no good is ignored, as browsers do
             image = image.icc_transform("srgb", embedded=True)
-        except pyvips.Error:
-            pass  # a profile that is no good is ignored, as browsers do
     return image.colourspace(space)
 
 

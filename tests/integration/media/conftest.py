@@ -1,0 +1,87 @@
+"""The media service on a real S3 and real decoders."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from devstack.access import Access
+from servicekit.database import Database
+from servicekit.object_store import ObjectStore
+from servicekit.settings import ObjectStoreSettings
+from services.media.decoder_pool import Confinement, DecoderPool
+from services.media.handlers import Buckets, MediaHandlers
+from services.media.servicer import service
+from services.media.store import PostgresMediaStore
+from tests.support.databases import Databases
+from tests.support.serving import Served, serving
+
+QUARANTINE, ACCEPTED = "media-quarantine", "media-accepted"
+IMAGE_MAXIMUM_BYTES = 25 * 1024 * 1024
+
+
+@pytest.fixture
+def object_store_settings(access: Access) -> ObjectStoreSettings:
+    access_key, secret_key = access.object_store_credentials
+    return ObjectStoreSettings(
+        object_store_endpoint=access.addresses["s3"],
+        object_store_access_key=SecretStr(access_key),
+        object_store_secret_key=SecretStr(secret_key),
+        object_store_tls=False,
+    )
+
+
+@pytest.fixture
+async def objects(object_store_settings: ObjectStoreSettings) -> AsyncIterator[ObjectStore]:
+    async with ObjectStore(object_store_settings) as objects:
+        yield objects
+
+
+@pytest.fixture
+async def decoders() -> AsyncIterator[DecoderPool]:
+    confinement = Confinement(memory_bytes=1536 * 1024 * 1024, cpu_seconds=20, wall_seconds=30)
+    async with DecoderPool(confinement, size=1) as decoders:
+        yield decoders
+
+
+@dataclass
+class House:
+    """The parts that a test may want to reach behind the server's back."""
+
+    handlers: MediaHandlers
+    store: PostgresMediaStore
+    objects: ObjectStore
+    decoders: DecoderPool
+    passed: timedelta = field(default_factory=timedelta)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.passed
+
+
+@pytest.fixture
+async def database(databases: Databases) -> AsyncIterator[Database]:
+    async with Database(await databases.fresh("media")) as database:
+        yield database
+
+
+@pytest.fixture
+def house(database: Database, objects: ObjectStore, decoders: DecoderPool) -> House:
+    store = PostgresMediaStore(database)
+    handlers = MediaHandlers(
+        store,
+        objects,
+        decoders,
+        Buckets(QUARANTINE, ACCEPTED),
+        IMAGE_MAXIMUM_BYTES,
+        lambda: house.now(),
+    )
+    house = House(handlers, store, objects, decoders)
+    return house
+
+
+@pytest.fixture
+async def served(access: Access, database: Database, house: House) -> AsyncIterator[Served]:
+    async with serving(access, [service(house.handlers)], database) as served:
+        yield served

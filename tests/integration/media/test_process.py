@@ -1,0 +1,64 @@
+"""The media process: it starts, serves, and takes its decoders with it."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from devstack import identity
+from devstack.access import Access
+from tests.support.databases import Databases
+
+
+async def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+async def test_the_process_serves_and_leaves_no_decoder_behind(
+    access: Access, databases: Databases, signum: signal.Signals
+) -> None:
+    access_key, secret_key = access.object_store_credentials
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.media",
+        env=os.environ
+        | {
+            "LIAISON_LISTEN_ADDRESS": "127.0.0.1:0",
+            "LIAISON_AUTH_JWKS_FILE": str(access.home.jwks_file),
+            "LIAISON_AUTH_ISSUER": identity.ISSUER,
+            "LIAISON_AUTH_AUDIENCE": identity.AUDIENCE,
+            "LIAISON_DATABASE_URL": await databases.fresh("media"),
+            "LIAISON_OBJECT_STORE_ENDPOINT": access.addresses["s3"],
+            "LIAISON_OBJECT_STORE_ACCESS_KEY": access_key,
+            "LIAISON_OBJECT_STORE_SECRET_KEY": secret_key,
+            "LIAISON_OBJECT_STORE_TLS": "false",
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    said = b""
+    try:
+        async with asyncio.timeout(20):
+            while b'"serving"' not in said:
+                line = await process.stderr.readline()
+                assert line, said
+                said += line
+        decoders = psutil.Process(process.pid).children()
+        assert len(decoders) == 2
+    finally:
+        process.send_signal(signum)
+        _, rest = await process.communicate()
+    if signum == signal.SIGTERM:
+        assert process.returncode == 0, rest
+    await eventually(lambda: not any(decoder.is_running() for decoder in decoders))
+    assert secret_key.encode() not in said + rest

@@ -1,0 +1,349 @@
+"""The way of an upload through the real server, and everything that can be wrong with it."""
+
+import asyncio
+import hashlib
+import struct
+from datetime import timedelta
+
+import httpx
+import pytest
+from liaison.media.v1 import media_pb2 as pb
+from liaison.media.v1.media_pb2_grpc import MediaServiceStub
+
+from servicekit.auth import Principal, Role
+from servicekit.errors import LiaisonError, Reason
+from servicekit.object_store import ObjectStore
+from servicekit.settings import ObjectStoreSettings
+from services.media.handlers import Buckets, FinalizeUpload, MediaHandlers
+from tests.integration.media.conftest import ACCEPTED, IMAGE_MAXIMUM_BYTES, QUARANTINE, House
+from tests.support.serving import Served, refused, request_id
+from tests.unit.media.pictures import jpeg, opened, png
+
+BANNER = pb.PURPOSE_BANNER
+IMAGE = pb.PURPOSE_IMAGE
+NAMELESS = "mediaObjects/00000000000000000000000000000000"
+
+
+def announcement(
+    content: bytes,
+    content_type: str = "image/jpeg",
+    purpose: pb.Purpose.ValueType = BANNER,
+) -> pb.CreateUploadRequest:
+    return pb.CreateUploadRequest(
+        purpose=purpose,
+        size_bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        content_type=content_type,
+        request_id=request_id(),
+    )
+
+
+def finalization(name: str) -> pb.FinalizeUploadRequest:
+    return pb.FinalizeUploadRequest(name=name, request_id=request_id())
+
+
+async def put(upload: pb.Upload, content: bytes) -> int:
+    # The client says the true length itself.
+    headers = {name: text for name, text in upload.headers.items() if name != "content-length"}
+    async with httpx.AsyncClient() as client:
+        answer = await client.put(upload.url, content=content, headers=headers)
+        return answer.status_code
+
+
+async def uploaded(
+    served: Served,
+    content: bytes,
+    content_type: str = "image/jpeg",
+    purpose: pb.Purpose.ValueType = BANNER,
+) -> pb.Upload:
+    anna = MediaServiceStub(served.as_creator("anna"))
+    upload: pb.Upload = await anna.CreateUpload(announcement(content, content_type, purpose))
+    assert await put(upload, content) == 200
+    return upload
+
+
+async def finalized(
+    served: Served,
+    content: bytes,
+    content_type: str = "image/jpeg",
+    purpose: pb.Purpose.ValueType = BANNER,
+) -> pb.MediaObject:
+    upload = await uploaded(served, content, content_type, purpose)
+    anna = MediaServiceStub(served.as_creator("anna"))
+    media: pb.MediaObject = await anna.FinalizeUpload(finalization(upload.name))
+    return media
+
+
+def reasons(media: pb.MediaObject) -> list[tuple[str, str]]:
+    return [(rejection.code, rejection.rule_id) for rejection in media.rejections]
+
+
+async def test_an_upload_is_accepted_sanitised_and_read_back(served: Served, house: House) -> None:
+    secret = b"taken at 47.3769, 8.5417"
+    plain = jpeg(900, 500, orientation=6)
+    content = plain[:2] + b"\xff\xfe" + struct.pack(">H", len(secret) + 2) + secret + plain[2:]
+    media = await finalized(served, content)
+    assert media.state == pb.MediaObject.STATE_REJECTED  # 500 pixels wide as displayed
+    assert reasons(media) == [("TOO_SMALL", "R69")]
+
+    content = content.replace(plain[2:], jpeg(900, 500)[2:])
+    media = await finalized(served, content)
+    assert media.state == pb.MediaObject.STATE_ACCEPTED
+    assert (media.owner, media.purpose) == ("creators/anna", BANNER)
+    assert (media.width, media.height, media.content_type) == (900, 500, "image/jpeg")
+
+    for channel in (served.as_creator("anna"), served.as_mediator(), served.as_operator()):
+        reader = MediaServiceStub(channel)
+        assert await reader.GetMediaObject(pb.GetMediaObjectRequest(name=media.name)) == media
+        download = await reader.CreateDownload(pb.CreateDownloadRequest(name=media.name))
+        async with httpx.AsyncClient() as client:
+            answer = await client.get(download.url)
+        assert answer.headers["content-type"] == "image/jpeg"
+        assert hashlib.sha256(answer.content).hexdigest() == media.sha256
+        assert len(answer.content) == media.size_bytes
+        assert secret in content
+        assert secret not in answer.content
+        assert opened(answer.content).width == 900
+    key = media.name.replace("mediaObjects", "uploads")
+    assert await house.objects.stat(QUARANTINE, key) is None
+
+
+async def test_the_bytes_decide_and_not_the_declared_type(served: Served) -> None:
+    media = await finalized(served, png(), "image/jpeg")
+    assert media.content_type == "image/png"
+
+
+async def test_a_text_that_calls_itself_a_png_is_rejected_r67(served: Served) -> None:
+    media = await finalized(served, b"<html>not a picture</html>", "image/png")
+    assert media.state == pb.MediaObject.STATE_REJECTED
+    assert reasons(media) == [("UNSUPPORTED_TYPE", "R67")]
+    assert media.rejections[0].description == ("The content is text; save the image as JPEG or PNG")
+    assert not media.sha256
+
+
+async def test_every_reason_is_told_at_once_r69(served: Served) -> None:
+    content = jpeg(400, 300)
+    media = await finalized(served, content[:-300])
+    assert reasons(media) == [("TOO_SMALL", "R69"), ("CORRUPT", "R67")]
+
+
+async def test_a_body_image_is_scaled_down_or_rejected_where_that_ruins_it_r83_r84(
+    served: Served,
+) -> None:
+    media = await finalized(served, jpeg(4000, 1000), purpose=IMAGE)
+    assert (media.state, media.width, media.height) == (pb.MediaObject.STATE_ACCEPTED, 2000, 500)
+    media = await finalized(served, jpeg(5000, 400), purpose=IMAGE)
+    assert reasons(media) == [("TOO_SMALL", "R84")]
+    media = await finalized(served, jpeg(600, 400), purpose=IMAGE)
+    assert reasons(media) == [("TOO_SMALL", "R82")]
+
+
+async def test_a_finished_upload_answers_the_same_whatever_comes_after(
+    served: Served, house: House
+) -> None:
+    content = jpeg()
+    upload = await uploaded(served, content)
+    anna = MediaServiceStub(served.as_creator("anna"))
+    request = finalization(upload.name)
+    media = await anna.FinalizeUpload(request)
+    assert await anna.FinalizeUpload(request) == media
+    # The address is still good, and quarantine empty: the same bytes may come again.
+    assert await put(upload, content) == 200
+    assert await anna.FinalizeUpload(finalization(upload.name)) == media
+    assert await house.objects.stat(QUARANTINE, upload.name) is None
+
+
+async def test_several_finalizations_at_once_reach_one_verdict(served: Served) -> None:
+    upload = await uploaded(served, jpeg())
+    anna = MediaServiceStub(served.as_creator("anna"))
+    calls = [anna.FinalizeUpload(finalization(upload.name)) for _ in range(4)]
+    first, *others = await asyncio.gather(*calls)
+    assert first.state == pb.MediaObject.STATE_ACCEPTED
+    assert all(other == first for other in others)
+
+
+async def test_a_crash_before_the_verdict_was_written_is_made_good(
+    served: Served, house: House
+) -> None:
+    content = jpeg(801, 401)
+    before = await finalized(served, content)  # leaves the accepted object behind
+    upload = await uploaded(served, content)
+    anna = MediaServiceStub(served.as_creator("anna"))
+    media = await anna.FinalizeUpload(finalization(upload.name))
+    assert media.state == pb.MediaObject.STATE_ACCEPTED
+    assert media.sha256 == before.sha256
+    assert media.name != before.name
+
+
+async def test_a_missing_upload_is_incomplete_and_may_still_come(served: Served) -> None:
+    content = jpeg()
+    anna = MediaServiceStub(served.as_creator("anna"))
+    upload = await anna.CreateUpload(announcement(content))
+    request = finalization(upload.name)
+    with refused(Reason.UPLOAD_INCOMPLETE):
+        await anna.FinalizeUpload(request)
+    assert await put(upload, content) == 200
+    media = await anna.FinalizeUpload(request)
+    assert media.state == pb.MediaObject.STATE_ACCEPTED
+
+
+@pytest.mark.parametrize("sent", [b"short", jpeg().swapcase(), jpeg() + b"more"])
+async def test_swapped_bytes_are_not_judged(served: Served, house: House, sent: bytes) -> None:
+    content = jpeg()
+    anna = MediaServiceStub(served.as_creator("anna"))
+    upload = await anna.CreateUpload(announcement(content))
+    assert await put(upload, sent) in (400, 403)
+    # Even where storage let them in.
+    await house.objects.put_immutable(QUARANTINE, upload.name, sent, content_type="image/jpeg")
+    with refused(Reason.UPLOAD_INCOMPLETE):
+        await anna.FinalizeUpload(finalization(upload.name))
+    name = upload.name.replace("uploads", "mediaObjects")
+    media = await anna.GetMediaObject(pb.GetMediaObjectRequest(name=name))
+    assert media.state == pb.MediaObject.STATE_PENDING
+
+
+async def test_an_announcement_is_refused_for_everything_it_tells_r67_r68(served: Served) -> None:
+    anna = MediaServiceStub(served.as_creator("anna"))
+    request = announcement(b"")
+    request.size_bytes = 5_242_881
+    request.sha256 = "XYZ"
+    request.content_type = "image/gif"
+    with refused(Reason.INVALID_FIELDS, "size_bytes", "sha256", "content_type") as caught:
+        await anna.CreateUpload(request)
+    rules = {violation.field: violation.rule for violation in caught.value.violations}
+    assert rules == {"size_bytes": "R68", "sha256": "SHA-256", "content_type": "R67"}
+    request = announcement(jpeg(), purpose=IMAGE)
+    request.size_bytes = IMAGE_MAXIMUM_BYTES + 1
+    with refused(Reason.INVALID_FIELDS, "size_bytes"):
+        await anna.CreateUpload(request)
+    request.size_bytes = -1
+    with refused(Reason.INVALID_FIELDS, "size_bytes"):
+        await anna.CreateUpload(request)
+
+
+async def test_missing_fields_are_named(served: Served) -> None:
+    anna = MediaServiceStub(served.as_creator("anna"))
+    with refused(
+        Reason.INVALID_FIELDS, "purpose", "size_bytes", "sha256", "content_type", "request_id"
+    ):
+        await anna.CreateUpload(pb.CreateUploadRequest())
+    with refused(Reason.INVALID_FIELDS, "name", "request_id"):
+        await anna.FinalizeUpload(pb.FinalizeUploadRequest())
+    with refused(Reason.INVALID_FIELDS, "name"):
+        await anna.FinalizeUpload(finalization("mediaObjects/a"))
+
+
+async def test_a_request_id_is_good_for_one_announcement(served: Served) -> None:
+    anna = MediaServiceStub(served.as_creator("anna"))
+    request = announcement(jpeg())
+    upload = await anna.CreateUpload(request)
+    assert await anna.CreateUpload(request) == upload
+    request.size_bytes += 1
+    with refused(Reason.REQUEST_ID_REUSED):
+        await anna.CreateUpload(request)
+
+
+async def test_somebody_elses_and_unknown_media_look_the_same(served: Served) -> None:
+    upload = await uploaded(served, jpeg())
+    name = upload.name.replace("uploads", "mediaObjects")
+    boris = MediaServiceStub(served.as_creator("boris"))
+    for theirs in (upload.name, NAMELESS.replace("mediaObjects", "uploads")):
+        with refused(Reason.NOT_YOURS):
+            await boris.FinalizeUpload(finalization(theirs))
+    for theirs in (name, NAMELESS):
+        with refused(Reason.NOT_YOURS):
+            await boris.GetMediaObject(pb.GetMediaObjectRequest(name=theirs))
+        with refused(Reason.NOT_YOURS):
+            await boris.CreateDownload(pb.CreateDownloadRequest(name=theirs))
+    with refused(Reason.NOT_FOUND):
+        await MediaServiceStub(served.as_operator()).GetMediaObject(
+            pb.GetMediaObjectRequest(name=NAMELESS)
+        )
+
+
+async def test_roles_are_kept_apart(served: Served) -> None:
+    upload = await uploaded(served, jpeg())
+    for channel in (served.as_brand("acme"), served.as_mediator(), served.as_service()):
+        with refused(Reason.ROLE_NOT_ALLOWED):
+            await MediaServiceStub(channel).FinalizeUpload(finalization(upload.name))
+    for channel in (served.as_creator("anna"), served.as_operator()):
+        with refused(Reason.ROLE_NOT_ALLOWED):
+            await MediaServiceStub(channel).HoldMediaObjects(
+                pb.HoldMediaObjectsRequest(names=[NAMELESS], holder="assignments/a")
+            )
+
+
+async def test_a_download_needs_an_accepted_object(served: Served) -> None:
+    media = await finalized(served, png(100, 100), "image/png")
+    with refused(Reason.MEDIA_NOT_ACCEPTED):
+        await MediaServiceStub(served.as_creator("anna")).CreateDownload(
+            pb.CreateDownloadRequest(name=media.name)
+        )
+
+
+async def test_media_are_got_in_the_order_asked_for(served: Served) -> None:
+    one, two = await finalized(served, jpeg()), await finalized(served, png(), "image/png")
+    answer = await MediaServiceStub(served.as_service()).BatchGetMediaObjects(
+        pb.BatchGetMediaObjectsRequest(names=[two.name, NAMELESS, one.name])
+    )
+    assert list(answer.media_objects) == [two, one]
+
+
+async def test_holding_is_confirmed_by_storage_and_may_be_repeated(
+    served: Served, house: House
+) -> None:
+    good = await finalized(served, jpeg(811, 411))
+    bad = await finalized(served, png(100, 100), "image/png")
+    worker = MediaServiceStub(served.as_service())
+    holder = "assignments/a/submissions/1"
+    request = pb.HoldMediaObjectsRequest(names=[good.name], holder=holder)
+    await worker.HoldMediaObjects(request)
+    await worker.HoldMediaObjects(request)
+    request.names.extend([bad.name, NAMELESS])
+    with refused(Reason.MEDIA_NOT_ACCEPTED) as caught:
+        await worker.HoldMediaObjects(request)
+    assert caught.value.metadata == {"media_objects": f"{bad.name}, {NAMELESS}"}
+    await house.objects.remove(ACCEPTED, f"sha256/{good.sha256}")
+    with refused(Reason.MEDIA_NOT_ACCEPTED):
+        await worker.HoldMediaObjects(pb.HoldMediaObjectsRequest(names=[good.name], holder=holder))
+
+
+async def test_an_unfinished_upload_is_gone_after_a_day(served: Served, house: House) -> None:
+    upload = await uploaded(served, jpeg())
+    done = await finalized(served, jpeg())
+    house.passed = timedelta(hours=24, seconds=1)
+    anna = MediaServiceStub(served.as_creator("anna"))
+    with refused(Reason.NOT_YOURS):
+        await anna.FinalizeUpload(finalization(upload.name))
+    assert await house.handlers.sweep() == 2
+    assert await house.handlers.sweep() == 0
+    assert await house.objects.stat(QUARANTINE, upload.name) is None
+    assert await house.store.get(upload.name.removeprefix("uploads/")) is None
+    assert await anna.GetMediaObject(pb.GetMediaObjectRequest(name=done.name)) == done
+
+
+async def test_storage_that_is_away_changes_nothing(
+    served: Served, house: House, object_store_settings: ObjectStoreSettings
+) -> None:
+    upload = await uploaded(served, jpeg())
+    upload_id = upload.name.removeprefix("uploads/")
+    away = object_store_settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
+    async with ObjectStore(away) as objects:
+        handlers = MediaHandlers(
+            house.store,
+            objects,
+            house.decoders,
+            Buckets(QUARANTINE, ACCEPTED),
+            IMAGE_MAXIMUM_BYTES,
+            house.now,
+        )
+        anna = Principal("creators/anna", Role.CREATOR, creator="anna")
+        with pytest.raises(LiaisonError) as caught:
+            await handlers.finalize_upload(anna, FinalizeUpload(id=upload.name))
+    assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
+    media = await house.store.get(upload_id)
+    assert media is not None
+    assert media.state == "PENDING"
+    stub = MediaServiceStub(served.as_creator("anna"))
+    finished = await stub.FinalizeUpload(finalization(upload.name))
+    assert finished.state == pb.MediaObject.STATE_ACCEPTED
