@@ -19,7 +19,7 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.util.types import AttributeValue
 from prometheus_client import start_http_server
@@ -43,9 +43,7 @@ def telemetry(
     resource = Resource.create(attributes)
     provider = create_provider(resource)
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
-        provider.add_span_processor(
-            BatchSpanProcessor(OTLPSpanExporter(), schedule_delay_millis=500)
-        )
+        provider.add_span_processor(_Exporting(OTLPSpanExporter(), schedule_delay_millis=500))
     trace.set_tracer_provider(provider)
     meters = MeterProvider(resource=resource, metric_readers=[PrometheusMetricReader()])
     metrics.set_meter_provider(meters)
@@ -59,6 +57,15 @@ def telemetry(
     finally:
         provider.shutdown()
         meters.shutdown()
+
+
+class _Exporting(BatchSpanProcessor):
+    """Leaves out the spans of whole workflows: they last for months, and would stretch the trace
+    that started one."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        if not span.name.startswith("RunWorkflow:"):
+            super().on_end(span)
 
 
 def _add_trace(

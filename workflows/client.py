@@ -65,7 +65,7 @@ async def connect(settings: TemporalSettings) -> Client:
     return await Client.connect(
         settings.temporal_address,
         namespace=settings.temporal_namespace,
-        plugins=[OpenTelemetryPlugin()],
+        plugins=[OpenTelemetryPlugin(add_temporal_spans=True)],
         connect_timeout=_CONNECT_TIMEOUT,
     )
 

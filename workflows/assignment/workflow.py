@@ -5,7 +5,7 @@ import asyncio
 import copy
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -32,6 +32,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.payout.state import PayoutReport, PayoutResult, PayoutTerms
     from workflows.payout.state import State as PayoutState
     from workflows.search_attributes import DEADLINE, STATE
+    from workflows.tracing import current_trace, in_trace
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
 
 # Mandatory writes have no total time-out: an outage delays, it never fails an assignment.
 _WRITE_SECONDS = timedelta(seconds=10)
@@ -57,13 +61,17 @@ class AssignmentWorkflow:
         self._payout: workflow.ChildWorkflowHandle[Any, PayoutResult] | None = None
         self._payout_is_held = False
         self._followers: set[asyncio.Task[None]] = set()
+        self._origin: Context | None = None
         self._note(first)
 
     @workflow.run
     async def run(self, start: StartAssignment) -> AssignmentResult:
+        self._origin = current_trace()
         while True:
-            await self._record()
-            await self._start_what_is_due()
+            with in_trace(self._origin):
+                self._origin = None
+                await self._record()
+                await self._start_what_is_due()
             if self._has_ended():
                 break
             await self._wait_for_something()
@@ -115,6 +123,7 @@ class AssignmentWorkflow:
     @workflow.update
     async def open_dispute(self, command: OpenDispute) -> Dispute:
         dispute = self._open_dispute(command)
+        self._origin = current_trace()
         await self._until_recorded()
         return dispute
 
@@ -142,6 +151,7 @@ class AssignmentWorkflow:
     async def _obey(self, rule: Callable[..., Transition], command: object) -> None:
         with refusing():
             self._note(rule(self._assignment, command, workflow.now()))
+        self._origin = current_trace()
         await self._until_recorded()
 
     def _open_dispute(self, command: OpenDispute) -> Dispute:

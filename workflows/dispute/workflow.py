@@ -7,7 +7,7 @@ who made it reads it.
 import asyncio
 from copy import deepcopy
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeUpdate
@@ -28,6 +28,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.failures import refusing
     from workflows.notices import Batch, Notice
     from workflows.search_attributes import BRAND, DEADLINE, STATE
+    from workflows.tracing import current_trace, in_trace
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
 
 # The activities, by name: their module would drag gRPC into the sandbox.
 RECORD_DISPUTE = "record_dispute"
@@ -53,14 +57,17 @@ class DisputeWorkflow:
         self._recorded_sequence = 0
         self._undelivered: list[Notice] = []
         self._deliveries: set[asyncio.Task[None]] = set()
+        self._origins: dict[int, Context] = {}
 
     @workflow.run
     async def run(self, dispute: Dispute) -> DisputeResult:
-        self._note(Event.OPENED)
+        opened = self._note(Event.OPENED)
+        self._origins[opened.sequence] = current_trace()
         clocks = asyncio.create_task(self._keep_time())
         while not self._dispute.is_closed or self._unrecorded:
             await workflow.wait_condition(lambda: bool(self._unrecorded))
-            await self._record(self._unrecorded[0])
+            with in_trace(self._origins.pop(self._unrecorded[0].dispute.sequence, None)):
+                await self._record(self._unrecorded[0])
             del self._unrecorded[0]
         clocks.cancel()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -132,6 +139,7 @@ class DisputeWorkflow:
 
     async def _recorded(self, event: Event) -> Dispute:
         snapshot = self._note(event)
+        self._origins[snapshot.sequence] = current_trace()
         await workflow.wait_condition(lambda: self._recorded_sequence >= snapshot.sequence)
         return snapshot
 

@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         SendPayout,
         State,
     )
+    from workflows.tracing import current_trace, in_trace
 
 # A call of the service includes one to the provider, whose own time-out is shorter.
 _CALL_SECONDS = timedelta(seconds=30)
@@ -47,9 +48,12 @@ class PayoutWorkflow:
             self._describe(terms)
             if self._state in (State.RESERVED, State.FAILED):
                 await self._wait_to_send(terms)
-                await self._send(terms)
+                # The first attempt belongs to the trace of the approval; what follows does not.
+                with in_trace(current_trace() if self._attempt == 0 else None):
+                    await self._send(terms)
             else:
-                await self._look(terms)
+                with in_trace(None):
+                    await self._look(terms)
         self._describe(terms)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return PayoutResult(self._state)

@@ -4,7 +4,7 @@ assignment for each selected creator. Every rule is in `state`."""
 import asyncio
 import copy
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributePair, TypedSearchAttributes
@@ -28,6 +28,10 @@ with workflow.unsafe.imports_passed_through():
         State,
         Task,
     )
+    from workflows.tracing import current_trace, in_trace
+
+if TYPE_CHECKING:
+    from opentelemetry.context import Context
 
 _WRITE_SECONDS = timedelta(seconds=10)
 _RETRY = RetryPolicy(
@@ -46,12 +50,15 @@ class TaskWorkflow:
         self._has_waiting = False
         self._started: set[str] = set()
         self._followers: set[asyncio.Task[None]] = set()
+        self._origin: Context | None = None
 
     @workflow.run
     async def run(self, published: PublishedTask) -> State:
         while True:
-            await self._start_assignments()
-            await self._record()
+            with in_trace(self._origin):
+                self._origin = None
+                await self._start_assignments()
+                await self._record()
             if self._has_waiting and self._task.state not in (State.OPEN, State.SELECTING):
                 await self._lapse_the_others()
             if state.is_over(self._task):
@@ -72,6 +79,7 @@ class TaskWorkflow:
                 raise error.cause from error
             raise
         state.select(self._task, command, workflow.now())
+        self._origin = current_trace()
         await self._until_recorded()
 
     @select_applications.validator
@@ -83,6 +91,7 @@ class TaskWorkflow:
     async def cancel_task(self, command: CancelTask) -> None:
         with refusing():
             state.cancel(self._task, command)
+        self._origin = current_trace()
         await self._until_recorded()
 
     @cancel_task.validator
