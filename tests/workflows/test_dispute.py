@@ -1,0 +1,328 @@
+"""The dispute workflow: months skipped, its activities stood in for by a book in memory."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from temporalio import activity
+from temporalio.api.enums.v1 import EventType, IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client, WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from servicekit.errors import Reason
+from workflows import ids
+from workflows.dispute.state import (
+    Change,
+    Claim,
+    Clock,
+    Decide,
+    Decision,
+    Dispute,
+    DisputeResult,
+    Event,
+    Ground,
+    Outcome,
+    State,
+    Withdraw,
+)
+from workflows.dispute.wording import details, notices_of
+from workflows.dispute.workflow import RECORD_DISPUTE, SEND_DISPUTE_NOTICES, DisputeWorkflow
+from workflows.notices import Batch, Notice
+from workflows.search_attributes import BRAND, DEADLINE, STATE
+from workflows.worker import RUNNER
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+Handle = WorkflowHandle[DisputeWorkflow, DisputeResult]
+
+
+class Book:
+    """What the services would know."""
+
+    def __init__(self) -> None:
+        self.changes: list[Change] = []
+        self.told: list[Notice] = []
+        self.refusals = 0
+        self.tells_at_once = True
+        self.tells_later = asyncio.Event()
+        self._news = asyncio.Condition()
+
+    @activity.defn(name=RECORD_DISPUTE)
+    async def record_dispute(self, change: Change) -> Batch:
+        if self.refusals > 0:
+            self.refusals -= 1
+            raise ApplicationError("away")
+        async with self._news:
+            self.changes.append(change)
+            self._news.notify_all()
+        if not self.tells_at_once:
+            return Batch(notices_of(change))
+        self.told += notices_of(change)
+        return Batch()
+
+    @activity.defn(name=SEND_DISPUTE_NOTICES)
+    async def send_dispute_notices(self, batch: Batch) -> None:
+        await self.tells_later.wait()
+        async with self._news:
+            self.told += batch.notices
+            self._news.notify_all()
+
+    @property
+    def events(self) -> list[Event]:
+        return [change.event for change in self.changes]
+
+    async def heard_of(self, event: Event) -> Dispute:
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: event in self.events)
+        return self.changes[self.events.index(event)].dispute
+
+    async def told_all(self, notices: list[Notice]) -> None:
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: set(notices) <= set(self.told))
+
+
+@dataclass
+class House:
+    """A server whose clock runs ahead, a worker, and one dispute."""
+
+    environment: WorkflowEnvironment
+    book: Book
+    dispute: Dispute
+    handle: Handle
+
+    async def claim(self, mediator: str = "staff/mia") -> Dispute:
+        return await self.handle.execute_update(DisputeWorkflow.claim, Claim(mediator))
+
+    async def decide(self, decision: Decision, mediator: str = "staff/mia") -> Dispute:
+        return await self.handle.execute_update(DisputeWorkflow.decide, Decide(mediator, decision))
+
+    async def withdraw(self, actor: str = "creators/bea") -> Dispute:
+        return await self.handle.execute_update(DisputeWorkflow.withdraw, Withdraw(actor))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def environment() -> AsyncIterator[WorkflowEnvironment]:
+    server = Path(sys.executable).with_name("temporal-test-server")
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(server)
+    ) as environment:
+        await environment.client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace=environment.client.namespace,
+                search_attributes={
+                    key.name: IndexedValueType.ValueType(key.indexed_value_type)
+                    for key in (STATE, BRAND, DEADLINE)
+                },
+            )
+        )
+        yield environment
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(environment: WorkflowEnvironment) -> AsyncIterator[House]:
+    book = Book()
+    queue = f"disputes-{uuid4()}"
+    async with Worker(
+        environment.client,
+        task_queue=queue,
+        workflows=[DisputeWorkflow],
+        activities=[book.record_dispute, book.send_dispute_notices],
+        workflow_runner=RUNNER,
+    ):
+        dispute = _dispute(await environment.get_current_time())
+        handle = await _start(environment.client, dispute, queue)
+        try:
+            yield House(environment, book, dispute, handle)
+        finally:
+            if (await handle.describe()).close_time is None:
+                await handle.terminate()
+
+
+def _dispute(now: datetime) -> Dispute:
+    return Dispute(
+        id=str(uuid4()),
+        assignment_id="a1",
+        brand_id="acme",
+        creator_id="bea",
+        opener="creators/bea",
+        ground=Ground.LATE_REWARD,
+        statement="Nothing arrived",
+        create_time=now,
+        resolution_due_time=now + timedelta(days=30),
+        answer_due_time=now + timedelta(days=5),
+        allowed_outcomes=[Outcome.PAY_IN_FULL, Outcome.PAY_PARTIAL, Outcome.DISMISS],
+        reward_currency="USD",
+        reward_minor=10_000,
+    )
+
+
+async def _start(client: Client, dispute: Dispute, queue: str) -> Handle:
+    return await client.start_workflow(
+        DisputeWorkflow.run, dispute, id=ids.dispute(dispute.id), task_queue=queue
+    )
+
+
+def _decision() -> Decision:
+    return Decision(Outcome.PAY_PARTIAL, "Half was done", None, 5_000, None, "USD")
+
+
+async def test_a_dispute_is_claimed_and_decided(house: House) -> None:
+    claimed = await house.claim()
+    assert (claimed.state, claimed.mediator, claimed.sequence) == (
+        State.UNDER_REVIEW,
+        "staff/mia",
+        2,
+    )
+    decided = await house.decide(_decision())
+    result = await house.handle.result()
+    assert decided.state is State.RESOLVED
+    assert result.decision == decided.decision
+    assert result.decision is not None
+    assert result.decision.amount_minor == 5_000
+    assert result.decision.decide_time is not None
+    assert result.undelivered == []
+    assert house.book.events == [Event.OPENED, Event.CLAIMED, Event.DECIDED]
+    assert house.book.changes[-1].dispute == decided
+
+
+async def test_every_change_is_told_to_whom_it_concerns(house: House) -> None:
+    await house.claim()
+    await house.decide(_decision())
+    await house.handle.result()
+    told = [(notice.recipient, notice.event) for notice in house.book.told]
+    assert told == [
+        ("brands/acme", "DISPUTE_OPENED"),
+        ("creators/bea", "DISPUTE_OPENED"),
+        ("staff/mediators", "DISPUTE_OPENED"),
+        ("brands/acme", "DISPUTE_CLAIMED"),
+        ("creators/bea", "DISPUTE_CLAIMED"),
+        ("brands/acme", "DISPUTE_DECIDED"),
+        ("creators/bea", "DISPUTE_DECIDED"),
+        ("staff/mediators", "DISPUTE_DECIDED"),
+    ]
+    assert len({notice.deduplication_id for notice in house.book.told}) == len(told)
+
+
+async def test_a_withdrawn_dispute_has_no_decision(house: House) -> None:
+    withdrawn = await house.withdraw()
+    assert withdrawn.state is State.WITHDRAWN
+    assert (await house.handle.result()).decision is None
+
+
+async def test_time_reminds_and_never_decides_r52(house: House) -> None:
+    start = house.dispute.create_time
+    for days, event in [
+        (5, Event.ANSWER_DUE),
+        (15, Event.REMINDED),
+        (24, Event.REMINDED),
+        (30, Event.OVERDUE),
+    ]:
+        now = await house.environment.get_current_time()
+        await house.environment.sleep(start + timedelta(days=days, minutes=1) - now)
+        dispute = await house.book.heard_of(event)
+        assert dispute.state is State.OPEN
+    await house.environment.sleep(timedelta(days=365))
+    assert house.book.events == [
+        Event.OPENED,
+        Event.ANSWER_DUE,
+        Event.REMINDED,
+        Event.REMINDED,
+        Event.OVERDUE,
+    ]
+    assert [change.dispute.is_overdue for change in house.book.changes][-2:] == [False, True]
+    assert {"staff/mediators", "staff/operators"} == {
+        notice.recipient for notice in house.book.told if notice.event == "DISPUTE_OVERDUE"
+    }
+    await house.claim()
+    await house.decide(Decision(Outcome.DISMISS, "Too late to mend"))
+    assert (await house.handle.result()).decision is not None
+
+
+async def test_a_claim_moves_no_clock(house: House) -> None:
+    await house.claim()
+    await house.environment.sleep(timedelta(days=16))
+    reminded = await house.book.heard_of(Event.REMINDED)
+    assert reminded.state is State.UNDER_REVIEW
+
+
+async def test_a_refusal_is_typed_and_leaves_no_trace(house: House) -> None:
+    await _refused(house.decide(_decision()), Reason.ILLEGAL_STATE)
+    await _refused(house.withdraw("brands/acme"), Reason.NOT_YOURS)
+    history = await house.handle.fetch_history()
+    accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+    assert not [event for event in history.events if event.event_type == accepted]
+    assert (await house.book.heard_of(Event.OPENED)).sequence == 1
+    assert house.book.events == [Event.OPENED]
+
+
+async def test_what_a_claimed_dispute_refuses(house: House) -> None:
+    await house.claim()
+    await _refused(house.claim("staff/max"), Reason.ILLEGAL_STATE)
+    await _refused(house.decide(_decision(), "staff/max"), Reason.NOT_YOURS)
+    redo = Decision(Outcome.REDO, "Again")
+    await _refused(house.decide(redo), Reason.OUTCOME_NOT_ALLOWED)
+    too_much = Decision(Outcome.PAY_PARTIAL, "All of it", None, 10_000, None, "USD")
+    await _refused(house.decide(too_much), Reason.INVALID_FIELDS)
+    assert (await house.decide(_decision())).state is State.RESOLVED
+
+
+async def test_a_repeated_command_gets_its_first_answer(house: House) -> None:
+    first = await house.handle.execute_update(
+        DisputeWorkflow.claim, Claim("staff/mia"), id="claim:1"
+    )
+    again = await house.handle.execute_update(
+        DisputeWorkflow.claim, Claim("staff/mia"), id="claim:1"
+    )
+    assert first == again
+    assert house.book.events.count(Event.CLAIMED) == 1
+
+
+async def test_a_change_is_recorded_after_an_outage(house: House) -> None:
+    house.book.refusals = 2
+    await house.claim()
+    assert house.book.events == [Event.OPENED, Event.CLAIMED]
+
+
+async def test_notifications_that_are_away_hold_nothing_up(house: House) -> None:
+    house.book.tells_at_once = False
+    await house.claim()
+    house.book.tells_later.set()
+    opened, claimed = house.book.changes
+    await house.book.told_all(notices_of(opened) + notices_of(claimed))
+
+
+async def test_what_was_not_delivered_is_handed_on_at_the_end(house: House) -> None:
+    house.book.tells_at_once = False
+    await house.claim()
+    await house.decide(_decision())
+    result = await house.handle.result()
+    house.book.tells_later.set()
+    expected = [notice for change in house.book.changes for notice in notices_of(change)]
+    assert set(expected) == set(result.undelivered)
+
+
+async def test_operators_find_it_and_read_who_must_act(house: House) -> None:
+    await house.claim()
+    description = await house.handle.describe()
+    attributes = description.typed_search_attributes
+    assert attributes.get(STATE) == State.UNDER_REVIEW
+    assert attributes.get(BRAND) == "acme"
+    assert attributes.get(DEADLINE) == house.dispute.resolution_due_time
+    assert "staff/mia" in details(house.book.changes[-1].dispute, [Clock.ANSWER_DUE])
+
+
+async def _refused(command: Awaitable[Dispute], reason: Reason) -> None:
+    with pytest.raises(WorkflowUpdateFailedError) as caught:
+        await command
+    cause = caught.value.cause
+    assert isinstance(cause, ApplicationError)
+    assert (cause.type, cause.non_retryable) == (reason, True)
