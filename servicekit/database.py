@@ -34,7 +34,8 @@ class Database:
             max_size=pool_size,
             timeout=5.0,  # seconds to wait for a connection, well below any call's deadline
             open=False,
-            check=AsyncConnectionPool.check_connection,
+            # Not checked before each use, which would cost a round trip: a connection that broke
+            # answers UNAVAILABLE once and is replaced.
         )
 
     async def __aenter__(self) -> Self:

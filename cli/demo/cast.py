@@ -102,7 +102,7 @@ async def until(
     """
     async with asyncio.timeout(timeout_seconds):
         while not is_so(found := await read()):  # noqa: ASYNC110 - the API has no event to await
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.5)
     return found
 
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 import structlog
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from servicekit.clock import utc_now
 from servicekit.database import Database
@@ -68,7 +69,9 @@ async def _sweep(tasks: TaskHandlers) -> None:
     """Starts what a crash left unstarted, again and again."""
     while True:
         try:
-            if started := await tasks.start_missing_runs():
+            with suppress_instrumentation():  # a trace every few seconds would hide the others
+                started = await tasks.start_missing_runs()
+            if started:
                 log.warning("started_missing_runs", count=started)
         except LiaisonError as error:
             log.warning("sweep_failed", reason=error.reason)
