@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from rich.console import Console
 from rich.table import Table
@@ -91,9 +91,9 @@ def _print_addresses(console: Console, story: Story) -> None:
     console.print(f"  the task's workflow   {workflows}/{_workflow(story.task)}", soft_wrap=True)
     for name in SELECTED:
         assignment = story.assignment(name)
-        traces = f"http://{addresses['traces']}/?attribute=" + quote(
-            f"assignment.id={assignment.rpartition('/')[2]}", safe=""
-        )
+        assignment_id = assignment.rpartition("/")[2]
+        query = urlencode({"attribute": f"assignment.id={assignment_id}", "min_duration_ms": 10})
+        traces = f"http://{addresses['traces']}/?{query}"
         console.print(
             f"  {name}'s workflow".ljust(24) + f"{workflows}/{_workflow(assignment)}",
             soft_wrap=True,

@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.assignment.orders import AssignmentResult, RecordAssignment, StartAssignment
     from workflows.dispute.state import Dispute, DisputeResult, Outcome
     from workflows.failures import refusing
-    from workflows.notices import MEDIATORS, Batch, Notice
+    from workflows.notices import Batch, Notice
     from workflows.payout.state import PayoutReport, PayoutResult, PayoutTerms
     from workflows.payout.state import State as PayoutState
     from workflows.search_attributes import DEADLINE, STATE
@@ -298,5 +298,5 @@ class AssignmentWorkflow:
         if pays and self._payout is not None and not self._payout.done():
             await self._payout.signal("retry")
         self._note(
-            state.close_dispute(self._assignment, result.decision, MEDIATORS, workflow.now())
+            state.close_dispute(self._assignment, result.decision, result.mediator, workflow.now())
         )

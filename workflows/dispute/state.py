@@ -142,6 +142,8 @@ class DisputeResult:
     """How a dispute ended: without a decision, it was withdrawn."""
 
     decision: Decision | None = None
+    # Who decided, such as `staff/mia`.
+    mediator: str = ""
     # Told to nobody yet, because notifications were away: for the parent to send.
     undelivered: list[Notice] = field(default_factory=list)
 

@@ -71,7 +71,7 @@ class DisputeWorkflow:
             del self._unrecorded[0]
         clocks.cancel()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return DisputeResult(self._dispute.decision, self._undelivered)
+        return DisputeResult(self._dispute.decision, self._dispute.mediator, self._undelivered)
 
     @workflow.update
     async def claim(self, command: Claim) -> Dispute:
