@@ -44,7 +44,7 @@ def open_channel(
     address: str,
     token: Callable[[], str],
     *,
-    ca_file: Path | None = None,
+    credentials: grpc.ChannelCredentials | None = None,
     timeout_seconds: float = 15.0,
 ) -> grpc.aio.Channel:
     """A channel whose calls raise LiaisonError and end, retries included, in `timeout_seconds`."""
@@ -66,16 +66,27 @@ def open_channel(
         ("grpc.max_reconnect_backoff_ms", 2000),
     ]
     interceptors = [*aio_client_interceptors(), _Caller(token)]
-    if ca_file is None:
+    if credentials is None:
         return grpc.aio.insecure_channel(address, options, interceptors=interceptors)
-    credentials = grpc.ssl_channel_credentials(ca_file.read_bytes())
     return grpc.aio.secure_channel(address, credentials, options, interceptors=interceptors)
 
 
 def service_channel(settings: ClientSettings, address: str) -> grpc.aio.Channel:
     """A channel from one service to another, in the role of a service."""
     return open_channel(
-        address, token_from(settings.service_token_file), ca_file=settings.tls_ca_file
+        address, token_from(settings.service_token_file), credentials=_credentials(settings)
+    )
+
+
+def _credentials(settings: ClientSettings) -> grpc.ChannelCredentials | None:
+    if settings.tls_ca_file is None:
+        return None
+    certificate = settings.tls_client_certificate_file
+    private_key = settings.tls_client_private_key_file
+    return grpc.ssl_channel_credentials(
+        settings.tls_ca_file.read_bytes(),
+        private_key.read_bytes() if private_key else None,
+        certificate.read_bytes() if certificate else None,
     )
 
 

@@ -28,6 +28,7 @@ log = structlog.get_logger()
 
 # An upload goes to object storage, never through a call.
 _MAXIMUM_MESSAGE_BYTES = 1024 * 1024
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 @dataclass(frozen=True)
@@ -89,12 +90,15 @@ class GrpcServer:
     async def start(self) -> None:
         address = self._settings.listen_address
         credentials = _tls(self._settings)
+        host = address.rpartition(":")[0]
+        if credentials is None and host not in _LOOPBACK:
+            raise ValueError(f"plaintext is for loopback only, not for {host}: name a certificate")
         port = (
             self._server.add_secure_port(address, credentials)
             if credentials
             else self._server.add_insecure_port(address)
         )
-        self.address = f"{address.rpartition(':')[0]}:{port}"
+        self.address = f"{host}:{port}"
         await self._server.start()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         log.info("serving", address=self.address)

@@ -33,8 +33,8 @@ class Settings(BaseSettings):
 
 
 class ServerSettings(Settings):
-    """A gRPC server's. The three TLS files go together; without them the server speaks plaintext,
-    which is for loopback only."""
+    """A gRPC server's. Without a certificate it speaks plaintext, which is for loopback only; with
+    a client CA, callers must show a certificate of their own."""
 
     listen_address: Address
     auth_jwks_file: Path
@@ -56,7 +56,11 @@ class ClientSettings(Settings):
     """For calling the other services."""
 
     service_token_file: Path
+    # Of the servers; without it, calls go out in plaintext.
     tls_ca_file: Path | None = None
+    # This caller's own, where servers ask for one.
+    tls_client_certificate_file: Path | None = None
+    tls_client_private_key_file: Path | None = None
     creators_address: Address = "127.0.0.1:50051"
     tasks_address: Address = "127.0.0.1:50052"
     media_address: Address = "127.0.0.1:50053"
