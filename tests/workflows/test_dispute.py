@@ -194,6 +194,28 @@ async def test_a_dispute_is_claimed_and_decided(house: House) -> None:
     assert house.book.changes[-1].dispute == decided
 
 
+async def test_a_command_that_comes_first_is_recorded_second(
+    environment: WorkflowEnvironment,
+) -> None:
+    book, queue = Book(), f"disputes-{uuid4()}"
+    dispute = _dispute(await environment.get_current_time())
+    handle = await _start(environment.client, dispute, queue)
+    update = asyncio.create_task(handle.execute_update(DisputeWorkflow.claim, Claim("staff/mia")))
+    async with Worker(
+        environment.client,
+        task_queue=queue,
+        workflows=[DisputeWorkflow],
+        activities=[book.record_dispute, book.send_dispute_notices],
+        workflow_runner=RUNNER,
+    ):
+        await update
+        await handle.terminate()
+    assert [(change.event, change.dispute.sequence) for change in book.changes] == [
+        (Event.OPENED, 1),
+        (Event.CLAIMED, 2),
+    ]
+
+
 async def test_every_change_is_told_to_whom_it_concerns(house: House) -> None:
     await house.claim()
     await house.decide(_decision())

@@ -53,7 +53,8 @@ class DisputeWorkflow:
     def __init__(self, dispute: Dispute) -> None:
         self._dispute = dispute
         self._fired: list[Clock] = []
-        self._unrecorded: list[Change] = []
+        # Noted here, since a command can come before `run` does.
+        self._unrecorded = [Change(Event.OPENED, deepcopy(dispute))]
         self._recorded_sequence = 0
         self._undelivered: list[Notice] = []
         self._deliveries: set[asyncio.Task[None]] = set()
@@ -61,8 +62,8 @@ class DisputeWorkflow:
 
     @workflow.run
     async def run(self, dispute: Dispute) -> DisputeResult:
-        opened = self._note(Event.OPENED)
-        self._origins[opened.sequence] = current_trace()
+        self._show()
+        self._origins[self._unrecorded[0].dispute.sequence] = current_trace()
         clocks = asyncio.create_task(self._keep_time())
         while not self._dispute.is_closed or self._unrecorded:
             await workflow.wait_condition(lambda: bool(self._unrecorded))
@@ -122,12 +123,12 @@ class DisputeWorkflow:
         """Puts what happened in line to be recorded, and shows it to operators."""
         snapshot = deepcopy(self._dispute)
         self._unrecorded.append(Change(event, snapshot))
-        workflow.set_current_details(details(snapshot, self._fired))
-        self._publish_state()
+        self._show()
         return snapshot
 
-    def _publish_state(self) -> None:
-        """To the search attributes, by which operators filter; a repetition would cost an event."""
+    def _show(self) -> None:
+        """In the Temporal UI. Repeating a search attribute would cost an event."""
+        workflow.set_current_details(details(self._dispute, self._fired))
         current = workflow.info().typed_search_attributes
         wanted: list[SearchAttributeUpdate[Any]] = [
             STATE.value_set(self._dispute.state),
