@@ -3,7 +3,7 @@ disputes. Every rule is in `state`; read `run` from top to bottom."""
 
 import asyncio
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.payout.state import PayoutReport, PayoutResult, PayoutTerms
     from workflows.payout.state import State as PayoutState
     from workflows.search_attributes import DEADLINE, STATE
+    from workflows.signals import tell
     from workflows.tracing import current_trace, in_trace
 
 if TYPE_CHECKING:
@@ -40,10 +41,14 @@ if TYPE_CHECKING:
 # Mandatory writes have no total time-out: an outage delays, it never fails an assignment.
 _WRITE_SECONDS = timedelta(seconds=10)
 _RETRY = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(minutes=2)
 )
-# Notices that could not be sent are tried again after this, or with the next transition.
-_NOTICE_RETRY_SECONDS = 60.0
+# Longer waits become timers: otherwise an outage would fill the history with heartbeats.
+_LOCAL_RETRY_THRESHOLD = timedelta(seconds=4)
+# Notices that could not be sent are tried again with the next transition, or after this, doubled
+# each time.
+_FIRST_NOTICE_RETRY_SECONDS = 60.0
+_LONGEST_NOTICE_RETRY_SECONDS = 6 * 3600.0
 
 
 @workflow.defn(name="Assignment")
@@ -57,17 +62,22 @@ class AssignmentWorkflow:
         self._recorded_sequence = 0
         self._unrecorded: list[Transition] = []
         self._untold: list[Notice] = []
+        self._notice_retry_seconds = _FIRST_NOTICE_RETRY_SECONDS
         self._dispute_to_start: Dispute | None = None
         self._payout: workflow.ChildWorkflowHandle[Any, PayoutResult] | None = None
         self._payout_is_held = False
+        self._payout_is_lost = False
         self._followers: set[asyncio.Task[None]] = set()
         self._origin: Context | None = None
+        self._defect: BaseException | None = None
         self._note(first)
 
     @workflow.run
     async def run(self, start: StartAssignment) -> AssignmentResult:
         self._origin = current_trace()
         while True:
+            if self._defect is not None:
+                raise self._defect
             with in_trace(self._origin):
                 self._origin = None
                 await self._record()
@@ -187,8 +197,14 @@ class AssignmentWorkflow:
             summary=", ".join(transition.event for transition in transitions),
             start_to_close_timeout=_WRITE_SECONDS,
             retry_policy=_RETRY,
+            local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
         )
         self._untold = undelivered.notices + self._untold
+        self._notice_retry_seconds = (
+            min(2 * self._notice_retry_seconds, _LONGEST_NOTICE_RETRY_SECONDS)
+            if undelivered.notices
+            else _FIRST_NOTICE_RETRY_SECONDS
+        )
         if transitions:
             self._recorded_sequence = transitions[-1].sequence
 
@@ -214,7 +230,7 @@ class AssignmentWorkflow:
             self._follow(self._paid(self._payout))
         if self._payout is not None and self._payout_is_held != self._assignment.payout_is_held:
             self._payout_is_held = self._assignment.payout_is_held
-            await self._payout.signal("set_hold", self._payout_is_held)
+            await tell(self._payout, "set_hold", self._payout_is_held)
 
     async def _wait_for_something(self) -> None:
         """Until a command, a fact or the clock; the timer carries the clock's name."""
@@ -222,10 +238,10 @@ class AssignmentWorkflow:
         due_time = a.clock.next_time if a.clock else None
         waits = [(due_time - workflow.now()).total_seconds()] if due_time else []
         if self._untold:
-            waits.append(_NOTICE_RETRY_SECONDS)
+            waits.append(self._notice_retry_seconds)
         try:
             await workflow.wait_condition(
-                lambda: bool(self._unrecorded) or self._has_ended(),
+                lambda: bool(self._unrecorded) or self._defect is not None or self._has_ended(),
                 timeout=max(0.0, min(waits)) if waits else None,
                 timeout_summary=f"{a.clock.kind} clock" if a.clock else "Notices wait",
             )
@@ -240,7 +256,13 @@ class AssignmentWorkflow:
 
     def _has_ended(self) -> bool:
         """Nothing can happen any more, and all that did is recorded and told."""
-        return state.is_over(self._assignment) and not self._unrecorded and not self._untold
+        is_paying = self._payout is not None and not self._payout.done()
+        return (
+            state.is_over(self._assignment)
+            and not is_paying
+            and not self._unrecorded
+            and not self._untold
+        )
 
     async def _start_payout(self) -> workflow.ChildWorkflowHandle[Any, PayoutResult]:
         a = self._assignment
@@ -263,16 +285,23 @@ class AssignmentWorkflow:
             static_summary=f"Reward of assignments/{a.id}",
         )
 
-    def _follow(self, coroutine: Any) -> None:
+    def _follow(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)
         self._followers.add(task)
-        task.add_done_callback(self._followers.discard)
+        task.add_done_callback(self._has_followed)
+
+    def _has_followed(self, task: asyncio.Task[None]) -> None:
+        """A defect in a follower must not pass unseen: `run` stops at it, in sight of operators."""
+        self._followers.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._defect = error
 
     async def _paid(self, payout: workflow.ChildWorkflowHandle[Any, PayoutResult]) -> None:
         try:
             result = await payout
         except ChildWorkflowError:
             # An operator ended it by force, and will have to see to the reward.
+            self._payout_is_lost = True
             self._note(state.report_payout_failed(self._assignment, workflow.now()))
             return
         if result.state is PayoutState.PAID:
@@ -294,9 +323,17 @@ class AssignmentWorkflow:
             # An operator ended it by force: the assignment goes on as after a withdrawal.
             result = DisputeResult()
         self._untold.extend(result.undelivered)
-        pays = result.decision is not None and result.decision.outcome is Outcome.PAY_IN_FULL
-        if pays and self._payout is not None and not self._payout.done():
-            await self._payout.signal("retry")
         self._note(
             state.close_dispute(self._assignment, result.decision, result.mediator, workflow.now())
         )
+        if result.decision is not None and result.decision.outcome is Outcome.PAY_IN_FULL:
+            await self._pay_now()
+
+    async def _pay_now(self) -> None:
+        """Has a payout that waits for its next attempt make it; one that was ended by force starts
+        anew, and finds what was sent before."""
+        if self._payout is not None and not self._payout.done():
+            await tell(self._payout, "retry")
+        elif self._payout_is_lost:
+            self._payout_is_lost = False
+            self._payout = None

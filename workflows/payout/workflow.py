@@ -8,10 +8,11 @@ from datetime import timedelta
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from servicekit.errors import Reason
+    from workflows.failures import is_caused_by
     from workflows.payout.state import (
         PayoutChanged,
         PayoutReport,
@@ -20,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
         SendPayout,
         State,
     )
+    from workflows.signals import tell
     from workflows.tracing import current_trace, in_trace
 
 # A call of the service includes one to the provider, whose own time-out is shorter.
@@ -28,6 +30,7 @@ _RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=tim
 # Webhooks usually tell first; without any, looking converges all the same.
 _FIRST_LOOK_SECONDS = 10.0
 _LONGEST_LOOK_SECONDS = 3600.0
+_TO_BE_SENT = (State.RESERVED, State.FAILED)
 
 
 @workflow.defn(name="Payout")
@@ -38,6 +41,8 @@ class PayoutWorkflow:
         self._attempt = 0
         self._is_held = terms.is_held
         self._retry_is_wanted = False
+        # The service takes no further attempt by itself: the money had left and came back.
+        self._is_stopped = False
         self._reported = State.RESERVED
 
     @workflow.run
@@ -46,8 +51,10 @@ class PayoutWorkflow:
             await self._set_reward_aside(terms)
         while self._state not in (State.PAID, State.RELEASED):
             self._describe(terms)
-            if self._state in (State.RESERVED, State.FAILED):
+            if self._state in _TO_BE_SENT:
                 await self._wait_to_send(terms)
+                if self._state not in _TO_BE_SENT:
+                    continue  # a webhook told that the money has moved all the same
                 # The first attempt belongs to the trace of the approval; what follows does not.
                 with in_trace(current_trace() if self._attempt == 0 else None):
                     await self._send(terms)
@@ -85,11 +92,7 @@ class PayoutWorkflow:
                     retry_policy=_RETRY,
                 )
             except ActivityError as error:
-                cause = error.cause
-                if (
-                    not isinstance(cause, ApplicationError)
-                    or cause.type != Reason.INSUFFICIENT_FUNDS
-                ):
+                if not is_caused_by(error, Reason.INSUFFICIENT_FUNDS):
                     raise
                 workflow.set_current_details(
                     f"**The brand must deposit funds**\n\n`brands/{terms.brand_id}` cannot cover"
@@ -106,12 +109,12 @@ class PayoutWorkflow:
             until = terms.retry_interval.after(workflow.now())
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._retry_is_wanted,
-                    timeout=until - workflow.now(),
+                    lambda: self._retry_is_wanted or self._state is not State.FAILED,
+                    timeout=None if self._is_stopped else until - workflow.now(),
                     timeout_summary="Next attempt",
                 )
-            self._retry_is_wanted = False
-        await workflow.wait_condition(lambda: not self._is_held)
+            self._retry_is_wanted = self._is_stopped = False
+        await workflow.wait_condition(lambda: not self._is_held or self._state not in _TO_BE_SENT)
 
     async def _send(self, terms: PayoutTerms) -> None:
         attempts_before = self._attempt
@@ -128,11 +131,13 @@ class PayoutWorkflow:
                 start_to_close_timeout=_CALL_SECONDS,
                 retry_policy=_RETRY,
             )
-        except ActivityError:
-            # Refused before anything was sent, for want of a PayPal account say: the same
-            # attempt can still be made.
+        except ActivityError as error:
+            # The service did not make this attempt, for want of a PayPal account say: it can
+            # still be made.
             self._attempt = attempts_before
-            self._state = State.FAILED
+            self._is_stopped = is_caused_by(error, Reason.ILLEGAL_STATE)
+            if self._state is State.SENDING:
+                self._state = State.FAILED
             return
         if self._state is State.SENDING:
             self._state = answer
@@ -167,8 +172,8 @@ class PayoutWorkflow:
         parent = workflow.info().parent
         if parent is not None and self._reported is not state:
             self._reported = state
-            handle = workflow.get_external_workflow_handle(parent.workflow_id)
-            await handle.signal("payout_reported", PayoutReport(state))
+            assignment = workflow.get_external_workflow_handle(parent.workflow_id)
+            await tell(assignment, "payout_reported", PayoutReport(state))
 
     def _describe(self, terms: PayoutTerms) -> None:
         what = {

@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 
 _WRITE_SECONDS = timedelta(seconds=10)
 _RETRY = RetryPolicy(
-    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10)
+    initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(minutes=2)
 )
+# Longer waits become timers: otherwise an outage would fill the history with heartbeats.
+_LOCAL_RETRY_THRESHOLD = timedelta(seconds=4)
 
 
 @workflow.defn(name="Task")
@@ -55,12 +57,15 @@ class TaskWorkflow:
     @workflow.run
     async def run(self, published: PublishedTask) -> State:
         while True:
+            sequence = self._task.sequence
             with in_trace(self._origin):
                 self._origin = None
                 await self._start_assignments()
                 await self._record()
             if self._has_waiting and self._task.state not in (State.OPEN, State.SELECTING):
                 await self._lapse_the_others()
+            if self._task.sequence > sequence:
+                continue  # something more was decided meanwhile
             if state.is_over(self._task):
                 break
             await self._wait_for_something()
@@ -70,7 +75,7 @@ class TaskWorkflow:
     @workflow.update
     async def select_applications(self, command: SelectApplications) -> None:
         with refusing():
-            state.claim(self._task, command)
+            state.claim(self._task, command, workflow.now())
         try:
             await self._reserve_rewards(command)
         except ActivityError as error:
@@ -85,7 +90,7 @@ class TaskWorkflow:
     @select_applications.validator
     def _check_select_applications(self, command: SelectApplications) -> None:
         with refusing():
-            state.claim(copy.deepcopy(self._task), command)
+            state.claim(copy.deepcopy(self._task), command, workflow.now())
 
     @workflow.update
     async def cancel_task(self, command: CancelTask) -> None:
@@ -184,6 +189,7 @@ class TaskWorkflow:
                 result_type=bool,
                 start_to_close_timeout=_WRITE_SECONDS,
                 retry_policy=_RETRY,
+                local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
                 summary=f"{task.state}, {len(task.selected)} selected",
             )
             self._recorded_sequence, self._recorded_assignments = sequence, selected
@@ -218,4 +224,6 @@ class TaskWorkflow:
                 ),
             )
         except TimeoutError:
-            state.pass_deadline(task)
+            # A selection that came in the same instant goes first.
+            if state.next_deadline(task) == deadline:
+                state.pass_deadline(task)
