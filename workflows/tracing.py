@@ -20,7 +20,13 @@ def current_trace() -> Context:
 def in_trace(origin: Context | None) -> Iterator[None]:
     """What happens inside belongs to `origin`, or to a new trace when that is None."""
     token = context.attach(Context() if origin is None else origin)
+    is_evicted = False
     try:
         yield
+    except GeneratorExit:
+        # A workflow that leaves the cache is closed from outside: its context is gone already.
+        is_evicted = True
+        raise
     finally:
-        context.detach(token)
+        if not is_evicted:
+            context.detach(token)
