@@ -5,6 +5,7 @@ differs), so that a violation names the path that the caller wrote. Use cases ta
 never see a message.
 """
 
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -156,7 +157,14 @@ def _positive_money(value: Any) -> Money:
     return Money(currency, amount_minor)
 
 
+def _within_reach(time: datetime) -> datetime:
+    """Far enough for any task, and near enough that every clock can be added to it."""
+    if not 2000 <= time.year < 2100:
+        raise broken("RANGE", "Must be in this century")
+    return time
+
+
 Link = Annotated[str, AfterValidator(_https)]
 Currency = Annotated[str, AfterValidator(_currency)]
 PositiveMoney = Annotated[Money, BeforeValidator(_positive_money)]
-Instant = AwareDatetime
+Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]

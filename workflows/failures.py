@@ -8,18 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from servicekit.errors import BY_CODE, Internal, LiaisonError, Reason
 
 
-def to_application_error(error: LiaisonError) -> ApplicationError:
+def to_application_error(error: LiaisonError, *, is_final: bool) -> ApplicationError:
     return ApplicationError(
-        error.message,
-        error.code,
-        error.metadata,
-        type=error.reason,
-        non_retryable=not error.is_retryable,
+        error.message, error.code, error.metadata, type=error.reason, non_retryable=is_final
     )
 
 
@@ -31,10 +27,27 @@ def from_application_error(error: ApplicationError) -> LiaisonError:
     return BY_CODE[code](Reason(error.type), error.message, metadata=metadata)
 
 
+def is_caused_by(error: ActivityError, reason: Reason) -> bool:
+    return isinstance(error.cause, ApplicationError) and error.cause.type == reason
+
+
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Around what may refuse, in validators, handlers and activities."""
+    """Around rules that may refuse, in validators and handlers."""
     try:
         yield
     except LiaisonError as error:
-        raise to_application_error(error) from error
+        raise to_application_error(error, is_final=True) from error
+
+
+@contextmanager
+def retrying_all_but(*final: Reason) -> Iterator[None]:
+    """Around an activity's calls: only what the workflow knows how to go on from ends them.
+
+    Anything else, an expired token or a defect of a service included, is retried until somebody
+    has mended it: an outage delays, it never fails.
+    """
+    try:
+        yield
+    except LiaisonError as error:
+        raise to_application_error(error, is_final=error.reason in final) from error

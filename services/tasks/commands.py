@@ -133,7 +133,7 @@ class GetTask(Command):
 
 
 class PublishTask(GetTask):
-    pass
+    request_id: str
 
 
 class CancelTask(GetTask):

@@ -88,6 +88,7 @@ class Task:
     version: int = 1
     frozen_policy: Policy | None = None
     publish_time: datetime | None = None
+    publish_request_id: str = ""
     selected_count: int = 0
 
     @property

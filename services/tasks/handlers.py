@@ -58,8 +58,8 @@ class TaskStore(Protocol):
 
     async def save_draft(self, task: Task) -> None: ...
 
-    async def publish(self, task: Task) -> bool:
-        """False when it is no draft any more."""
+    async def publish(self, task: Task, draft_version: int) -> bool:
+        """False when the draft was changed or published meanwhile."""
 
     async def mark_run(self, task_id: str) -> None: ...
 
@@ -87,7 +87,7 @@ class TaskStore(Protocol):
         """False when it is too late, or the application is not waiting any more."""
 
     async def claim(self, task_id: str, ids: list[str], claim: UUID) -> int:
-        """How many of them were waiting, and are claimed now."""
+        """How many of them are waiting. Those that no other selection has claimed are now."""
 
     async def disclaim(self, task_id: str, claim: UUID) -> None: ...
 
@@ -154,11 +154,7 @@ class TaskHandlers:
         if task.state is not State.DRAFT:
             raise illegal_state(task.name, task.state, "UpdateTask")
         if command.task.etag != task.etag:
-            raise Aborted(
-                Reason.ETAG_MISMATCH,
-                f"{task.name} was changed meanwhile: read it again",
-                metadata={"etag": task.etag},
-            )
+            raise _changed_meanwhile(task.name)
         updated = replace(
             task,
             content=self._content(command.task),
@@ -173,21 +169,26 @@ class TaskHandlers:
         between the two."""
         task = await self._own_task(who, command.id)
         if task.state is State.DRAFT:
-            now = self._clock()
-            self._check_deadlines(task.content)
-            await self._store.publish(
-                replace(
-                    task,
-                    state=State.OPEN,
-                    frozen_policy=POLICIES[task.content.policy_name],
-                    publish_time=now,
-                    update_time=now,
-                )
-            )
-            task = await self._own_task(who, command.id)
-        elif task.publish_time is None or task.state is not State.OPEN:
+            task = await self._freeze(task, command.request_id)
+        elif task.publish_request_id != command.request_id:
             raise illegal_state(task.name, task.state, "PublishTask")
         await self._start_run(task)
+        return task
+
+    async def _freeze(self, draft: Task, request_id: str) -> Task:
+        self._check_deadlines(draft.content)
+        now = self._clock()
+        task = replace(
+            draft,
+            state=State.OPEN,
+            version=draft.version + 1,
+            frozen_policy=POLICIES[draft.content.policy_name],
+            publish_time=now,
+            publish_request_id=request_id,
+            update_time=now,
+        )
+        if not await self._store.publish(task, draft.version):
+            raise _changed_meanwhile(draft.name)
         return task
 
     async def start_missing_runs(self) -> int:
@@ -209,10 +210,13 @@ class TaskHandlers:
         if task is None or task.state is State.DRAFT:
             raise not_yours(f"tasks/{command.task_id}")
         creator_id = who.creator or ""
+        application_id = uuid5(_REQUESTS, f"{creator_id} {command.request_id}").hex
+        if made_before := await self._store.application(task.id, application_id):
+            return made_before
         check_eligible(task.content, await self._creators.candidate(creator_id))
         now = self._clock()
         wish = Application(
-            id=uuid5(_REQUESTS, f"{creator_id} {command.request_id}").hex,
+            id=application_id,
             task_id=task.id,
             creator_id=creator_id,
             message=command.application.message,
@@ -258,6 +262,8 @@ class TaskHandlers:
             task = await self._store.task(application.task_id)
             if application.state is not ApplicationState.APPLIED or task is None:
                 raise illegal_state(application.name, application.state, "WithdrawApplication")
+            if self._clock() < task.content.application_deadline_time:
+                raise illegal_state(application.name, "being selected", "WithdrawApplication")
             raise _applications_closed(task, "WithdrawApplication")
         return await self.get_application(who, command)
 
@@ -273,7 +279,10 @@ class TaskHandlers:
                 Violation("applications", "R12", f"Must all be applications for {task.name}")
             )
         for application in applications:
-            check_eligible(task.content, await self._creators.candidate(application.creator_id))
+            # Those that this very request has selected before are not judged again.
+            if application.state is ApplicationState.APPLIED:
+                candidate = await self._creators.candidate(application.creator_id)
+                check_eligible(task.content, candidate)
         claim = UUID(command.request_id)
         await self._claim(applications, claim)
         try:
@@ -328,6 +337,10 @@ class TaskHandlers:
     @staticmethod
     def _absent(who: Principal, name: str) -> LiaisonError:
         return not_yours(name) if who.brand or who.creator else not_found(name)
+
+
+def _changed_meanwhile(name: str) -> Aborted:
+    return Aborted(Reason.ETAG_MISMATCH, f"{name} was changed meanwhile: read it again")
 
 
 def _applications_closed(task: Task, command: str) -> FailedPrecondition:

@@ -73,19 +73,21 @@ class PostgresTaskStore:
             ),
         )
 
-    async def publish(self, task: Task) -> bool:
+    async def publish(self, task: Task, draft_version: int) -> bool:
         published = await self._database.execute(
             """
-            UPDATE task SET state = 'OPEN', version = version + 1, frozen_policy = %s,
-                            publish_time = %s, update_time = %s
+            UPDATE task SET state = 'OPEN', version = %s, frozen_policy = %s,
+                            publish_time = %s, publish_request_id = %s, update_time = %s
              WHERE id = %s AND state = 'DRAFT' AND version = %s
             """,
             (
+                task.version,
                 Jsonb(_POLICY.dump_python(task.frozen_policy, mode="json")),
                 task.publish_time,
+                task.publish_request_id,
                 task.update_time,
                 task.id,
-                task.version,
+                draft_version,
             ),
         )
         return published == 1
@@ -192,7 +194,7 @@ class PostgresTaskStore:
     async def claim(self, task_id: str, ids: list[str], claim: UUID) -> int:
         return await self._database.execute(
             """
-            UPDATE application SET claim = %s
+            UPDATE application SET claim = coalesce(claim, %s)
              WHERE task_id = %s AND id = ANY(%s) AND state = 'APPLIED'
             """,
             (claim, task_id, ids),
@@ -281,7 +283,7 @@ class PostgresAssignmentStore:
             await self._database.execute(
                 """
                 UPDATE application SET state = 'SELECTED', claim = NULL, update_time = now()
-                 WHERE task_id = %s AND id = ANY(%s) AND state = 'APPLIED'
+                 WHERE task_id = %s AND id = ANY(%s) AND state <> 'SELECTED'
                 """,
                 (task_id, selected_ids),
             )
@@ -386,6 +388,7 @@ def _task(row: DictRow) -> Task:
         create_time=row["create_time"],
         update_time=row["update_time"],
         publish_time=row["publish_time"],
+        publish_request_id=row["publish_request_id"] or "",
     )
 
 

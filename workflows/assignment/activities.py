@@ -12,7 +12,7 @@ from workflows.assignment.messages import assignment_message, transition_message
 from workflows.assignment.model import Event
 from workflows.assignment.orders import RecordAssignment
 from workflows.delivery import try_to_send
-from workflows.failures import refusing
+from workflows.failures import retrying_all_but
 from workflows.notices import Batch
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
@@ -47,17 +47,18 @@ class AssignmentActivities:
                         holder=f"{a.name}/submissions/{latest.version}",
                     )
                 )
-        await self.records.RecordAssignment(
-            records_pb2.RecordAssignmentRequest(
-                assignment=assignment_message(a),
-                transitions=map(transition_message, order.transitions),
+        if order.transitions:  # else there are only notices to be sent again
+            await self.records.RecordAssignment(
+                records_pb2.RecordAssignmentRequest(
+                    assignment=assignment_message(a),
+                    transitions=map(transition_message, order.transitions),
+                )
             )
-        )
         return await try_to_send(self.notifications, order.notices)
 
     @activity.defn
     async def release_reward(self, payout_id: str) -> None:
-        with refusing():
+        with retrying_all_but():
             await self.payouts.ReleaseReward(
                 payouts_pb2.ReleaseRewardRequest(name=f"payouts/{payout_id}")
             )

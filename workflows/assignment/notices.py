@@ -11,7 +11,7 @@ _TEXTS: dict[Event, dict[str, str]] = {
         "creator": "You were selected. Submit your work before {deadline}.",
     },
     Event.WORK_SUBMITTED: {
-        "brand": "Work was submitted. Please review it: your silence will approve it.",
+        "brand": "Work was submitted. Please review it before {deadline}.",
     },
     Event.REVIEW_REMINDED: {
         "brand": "Submitted work still waits for your review.",
@@ -34,7 +34,7 @@ _TEXTS: dict[Event, dict[str, str]] = {
     },
     Event.PAYOUT_FAILED: {
         "creator": "Your reward could not be paid. Please check your PayPal account.",
-        OPERATORS: "A payout failed; it will be tried again.",
+        OPERATORS: "A payout failed.",
     },
     Event.REWARD_SENT: {
         "creator": "Your reward was sent.",
@@ -63,7 +63,7 @@ def notices(a: Assignment, transition: Transition) -> Iterator[Notice]:
                 event=transition.event,
                 subject=a.name,
                 text=text.format(
-                    deadline=f"{a.terms.submission_deadline_time:%Y-%m-%d %H:%M} UTC",
+                    deadline=f"{a.clock.due_time:%Y-%m-%d %H:%M} UTC" if a.clock else "",
                     comment=transition.comment,
                 ),
                 deduplication_id=f"assignment/{a.id}/{transition.sequence}/{recipient}",

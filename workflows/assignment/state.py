@@ -51,7 +51,7 @@ def start(id: str, creator_id: str, terms: Terms, now: datetime) -> tuple[Assign
 
 
 def submit_work(a: Assignment, command: SubmitWork, now: datetime) -> Transition:
-    _require(a, "SubmitWork", State.IN_PROGRESS, State.CHANGES_REQUESTED)
+    _require(a, now, "SubmitWork", State.IN_PROGRESS, State.CHANGES_REQUESTED)
     version = len(a.submissions) + 1
     a.submissions.append(
         Submission(version, command.note, command.media_object_ids, command.links, now)
@@ -61,7 +61,7 @@ def submit_work(a: Assignment, command: SubmitWork, now: datetime) -> Transition
 
 
 def request_changes(a: Assignment, command: RequestChanges, now: datetime) -> Transition:
-    _require(a, "RequestChanges", State.IN_REVIEW)
+    _require(a, now, "RequestChanges", State.IN_REVIEW)
     if len(a.change_requests) >= a.policy.max_revision_rounds:
         raise FailedPrecondition(
             Reason.REVISION_LIMIT_REACHED,
@@ -87,12 +87,12 @@ def request_changes(a: Assignment, command: RequestChanges, now: datetime) -> Tr
 
 
 def approve_work(a: Assignment, command: ApproveWork, now: datetime) -> Transition:
-    _require(a, "ApproveWork", State.IN_REVIEW)
+    _require(a, now, "ApproveWork", State.IN_REVIEW)
     return _approve(a, ConfirmedBy.BRAND, command.actor, now)
 
 
 def comment_on_expiry(a: Assignment, command: CommentOnExpiry, now: datetime) -> Transition:
-    _require(a, "CommentOnExpiry", State.EXPIRED)
+    _require(a, now, "CommentOnExpiry", State.EXPIRED)
     if a.expiry_comment is not None:
         raise illegal_state(a.name, "EXPIRED and commented on", "CommentOnExpiry")
     _require_not_over(a, "CommentOnExpiry")
@@ -169,7 +169,12 @@ def close_dispute(
 
 
 def report_payout_failed(a: Assignment, now: datetime) -> Transition:
-    return _step(a, Event.PAYOUT_FAILED, a.state, SYSTEM, now, "The payout is tried again")
+    """The reward is not with the creator. One that was sent and came back is due again."""
+    to_state = a.state
+    if a.state in (State.REWARDED, State.COMPLETED):
+        a.clock = Clock(ClockKind.REWARD, a.policy.reward_window.after(now))
+        to_state = State.APPROVED
+    return _step(a, Event.PAYOUT_FAILED, to_state, SYSTEM, now)
 
 
 def report_reward_sent(a: Assignment, now: datetime) -> Transition | None:
@@ -235,11 +240,15 @@ def is_over(a: Assignment) -> bool:
     )
 
 
-def _require(a: Assignment, command: str, *states: State) -> None:
+def _require(a: Assignment, now: datetime, command: str, *states: State) -> None:
+    """The command is legal in this state, and its time is not over: a clock may fire late, when
+    the worker was down say, but a deadline does not move for that."""
     if a.open_dispute_id:
         raise illegal_state(a.name, f"{a.state} with an open dispute", command)
     if a.state not in states:
         raise illegal_state(a.name, a.state, command)
+    if a.clock is not None and a.clock.due_time <= now:
+        raise illegal_state(a.name, f"{a.state} and its time is over", command)
 
 
 def _require_not_over(a: Assignment, command: str) -> None:
@@ -277,7 +286,7 @@ def _complete(a: Assignment, now: datetime) -> Transition:
 
 
 def _outcomes(a: Assignment) -> list[Outcome]:
-    """What a mediator can still decide: once the work is confirmed, only whether it is paid."""
+    """What a mediator can still decide: once the work is confirmed, it is paid in any case."""
     if a.has_payout:
         return [Outcome.PAY_IN_FULL, Outcome.DISMISS]
     return list(Outcome)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from liaison.payouts.v1 import payouts_pb2 as pb
 from temporalio import activity
 
+from servicekit.errors import Reason
 from servicekit.money import Money
-from workflows.failures import refusing
+from workflows.failures import retrying_all_but
 from workflows.payout.state import PayoutTerms, SendPayout, State
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
@@ -24,7 +25,7 @@ class PayoutActivities:
         """Makes the reservation what the payout needs: made, or lowered as a mediator decided."""
         name = f"payouts/{terms.payout_id}"
         amount = Money(terms.currency, terms.amount_minor).to_message()
-        with refusing():
+        with retrying_all_but(Reason.INSUFFICIENT_FUNDS):
             if terms.reserved_minor is None:
                 await self.payouts.ReserveRewards(
                     pb.ReserveRewardsRequest(
@@ -42,7 +43,7 @@ class PayoutActivities:
 
     @activity.defn
     async def send_payout(self, order: SendPayout) -> State:
-        with refusing():
+        with retrying_all_but(Reason.PAYOUT_ACCOUNT_MISSING, Reason.ILLEGAL_STATE):
             payout = await self.payouts.SendPayout(
                 pb.SendPayoutRequest(name=f"payouts/{order.payout_id}", attempt=order.attempt)
             )
@@ -50,7 +51,7 @@ class PayoutActivities:
 
     @activity.defn
     async def refresh_payout(self, payout_id: str) -> State:
-        with refusing():
+        with retrying_all_but():
             payout = await self.payouts.RefreshPayout(
                 pb.RefreshPayoutRequest(name=f"payouts/{payout_id}")
             )

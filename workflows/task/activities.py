@@ -7,11 +7,12 @@ from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import records_pb2, tasks_pb2
 from temporalio import activity
 
+from servicekit.errors import Reason
 from servicekit.money import Money
 from workflows.assignment.messages import assignment_message, transition_message
 from workflows.assignment.state import start
 from workflows.delivery import send_notices
-from workflows.failures import refusing
+from workflows.failures import retrying_all_but
 from workflows.notices import Notice
 from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
 
@@ -55,7 +56,7 @@ class TaskActivities:
 
     @activity.defn
     async def reserve_rewards(self, order: ReserveRewards) -> None:
-        with refusing():
+        with retrying_all_but(Reason.INSUFFICIENT_FUNDS, Reason.INVALID_FIELDS):
             await self.payouts.ReserveRewards(
                 payouts_pb2.ReserveRewardsRequest(
                     brand=f"brands/{order.brand_id}",

@@ -84,7 +84,7 @@ class Task:
         return self.published.creator_slots - len(self.selected) - len(self.claimed)
 
 
-def claim(task: Task, command: SelectApplications) -> None:
+def claim(task: Task, command: SelectApplications, now: datetime) -> None:
     """Takes slots for all of the selections or for none.
 
     Raises:
@@ -93,6 +93,8 @@ def claim(task: Task, command: SelectApplications) -> None:
     """
     if task.state not in _TAKES_SELECTIONS:
         raise illegal_state(task.name, task.state, "SelectApplications")
+    if now >= task.published.selection_deadline_time:
+        raise illegal_state(task.name, "past its selection deadline", "SelectApplications")
     known = {selection.application_id for selection in [*task.selected, *task.claimed]}
     if any(selection.application_id in known for selection in command.selections):
         raise illegal_state(task.name, "selected already for one of them", "SelectApplications")

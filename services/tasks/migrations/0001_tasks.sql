@@ -15,6 +15,8 @@ CREATE TABLE task (
     content                   jsonb       NOT NULL,
     application_deadline_time timestamptz NOT NULL,
     frozen_policy             jsonb,
+    -- The request that published it: a repeated one finds what it did.
+    publish_request_id        text,
     -- False between publishing and the start of the workflow: whoever finds it so starts it.
     has_run                   boolean     NOT NULL DEFAULT false,
     -- Number of the workflow's latest decision that is recorded here.

@@ -1,10 +1,12 @@
 """The clocks of an assignment: when each is due, and what it does then."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from servicekit.errors import FailedPrecondition
 from tests.unit.workflows.lives import (
     APPROVE,
     BEGIN,
@@ -123,10 +125,11 @@ def test_a_second_silence_is_a_dispute_of_its_own() -> None:
     ],
 )
 def test_rework_has_three_days_at_least_and_the_deadline_at_least(
-    asked: object, expected: object
+    asked: datetime, expected: datetime
 ) -> None:
-    a = submitted()
-    state.request_changes(a, CHANGE, asked)  # type: ignore[arg-type]  # a datetime
+    a = begun()
+    state.submit_work(a, SUBMIT, min(asked, DEADLINE) - timedelta(hours=1))
+    state.request_changes(a, CHANGE, asked)
     assert (_clock(a).kind, due(a)) == (ClockKind.REWORK, expected)
 
 
@@ -215,3 +218,22 @@ def test_approval_before_the_deadline_ends_its_clock() -> None:
     a = submitted()
     state.approve_work(a, APPROVE, LATER)
     assert _clock(a).kind is ClockKind.REWARD
+
+
+@pytest.mark.parametrize("late", [timedelta(), timedelta(days=1)])
+def test_no_command_is_taken_once_its_time_is_over_r26(late: timedelta) -> None:
+    """A clock may fire late; the deadline, exclusive, does not move for that."""
+    working, reviewing = begun(), submitted()
+    with pytest.raises(FailedPrecondition):
+        state.submit_work(working, SUBMIT, due(working) + late)
+    for command, order in ((state.request_changes, CHANGE), (state.approve_work, APPROVE)):
+        with pytest.raises(FailedPrecondition):
+            command(reviewing, order, due(reviewing) + late)
+
+
+@pytest.mark.parametrize("reached", [rewarded, completed])
+def test_a_reward_that_comes_back_is_due_again(reached: Callable[[], Assignment]) -> None:
+    a = reached()
+    now = LATER + DAY
+    state.report_payout_failed(a, now)
+    assert (a.state, _clock(a).kind, due(a)) == (State.APPROVED, ClockKind.REWARD, now + 5 * DAY)
