@@ -1,0 +1,394 @@
+"""Real workflows on a server whose clock runs ahead; the services behind their activities are
+stood in for by books in memory, registered under the same names.
+
+That is allowed here only because the rules of time are under test, and months must pass in
+moments: what the services do is tested on the services themselves.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from temporalio import activity
+from temporalio.client import WorkflowHandle
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from servicekit.errors import FailedPrecondition, Reason
+from workflows import ids
+from workflows.assignment.model import (
+    ApproveWork,
+    Assignment,
+    CommentOnExpiry,
+    Event,
+    Funding,
+    OpenDispute,
+    RequestChanges,
+    Requirement,
+    State,
+    SubmitWork,
+    Terms,
+    Transition,
+)
+from workflows.assignment.orders import RecordAssignment, StartAssignment
+from workflows.dispute.state import Change, Claim, Decide, Decision, Ground, Outcome, Withdraw
+from workflows.failures import to_application_error
+from workflows.notices import Batch, Notice
+from workflows.payout.state import PayoutTerms, SendPayout
+from workflows.payout.state import State as PayoutState
+from workflows.policy import STANDARD, Policy
+from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
+from workflows.task.state import PublishedTask, SelectApplications, Selection
+from workflows.worker import RUNNER, WORKFLOWS
+
+BRAND, CREATOR, MEDIATOR = "brands/acme", "creators/bea", "staff/mia"
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+_PATIENCE_SECONDS = 20.0
+# Kinds of events.
+_ACCEPTED = "workflow_execution_update_accepted_event_attributes"
+_ANSWERED = "activity_task_completed_event_attributes"
+_STEP = "workflow_task_completed_event_attributes"
+
+
+class World:
+    """What the services would know, and the ways they can be away."""
+
+    def __init__(self, environment: WorkflowEnvironment, queue: str) -> None:
+        self.environment = environment
+        self.queue = queue
+        self.assignments: dict[str, Assignment] = {}
+        self.transitions: dict[str, list[Transition]] = defaultdict(list)
+        self.told: list[Notice] = []
+        self.tasks: dict[str, list[RecordTask]] = defaultdict(list)
+        self.lapsed: list[LapseApplications] = []
+        self.reserving: list[ReserveRewards] = []
+        self.reserved: list[str] = []
+        self.released: dict[str, datetime] = {}
+        self.set_aside: list[PayoutTerms] = []
+        self.sent: list[tuple[SendPayout, datetime]] = []
+        self.asked: list[datetime] = []
+        self.disputes: list[Change] = []
+        # What the services answer next; the last answer stays.
+        self.send_answers: list[PayoutState | Exception] = [PayoutState.PAID]
+        self.refresh_answers: list[PayoutState] = [PayoutState.PAID]
+        self.funds_minor = 10**9
+        self.failures = 0
+        self.attempts = 0
+        self.notifications_are_away = False
+        self.may_reserve = asyncio.Event()
+        self.may_reserve.set()
+        self.may_record_task = asyncio.Event()
+        self.may_record_task.set()
+        self.may_lapse = asyncio.Event()
+        self.may_lapse.set()
+
+    # The activities
+
+    @activity.defn
+    async def record_assignment(self, order: RecordAssignment) -> Batch:
+        self._be_away()
+        known = {one.sequence for one in self.transitions[order.assignment.id]}
+        self.transitions[order.assignment.id] += [
+            one for one in order.transitions if one.sequence not in known
+        ]
+        self.assignments[order.assignment.id] = order.assignment
+        if self.notifications_are_away:
+            return Batch(order.notices)
+        self.told += order.notices
+        return Batch()
+
+    @activity.defn
+    async def release_reward(self, payout_id: str) -> None:
+        self.released[payout_id] = await self.now()
+
+    @activity.defn
+    async def record_task(self, order: RecordTask) -> bool:
+        self._be_away()
+        await self.may_record_task.wait()
+        self.tasks[order.task_id].append(order)
+        return not self.lapsed
+
+    @activity.defn
+    async def reserve_rewards(self, order: ReserveRewards) -> None:
+        self.reserving.append(order)
+        await self.may_reserve.wait()
+        if order.amount_minor * len(order.selections) > self.funds_minor:
+            raise to_application_error(
+                FailedPrecondition(Reason.INSUFFICIENT_FUNDS, "Deposit first"), is_final=True
+            )
+        self.funds_minor -= order.amount_minor * len(order.selections)
+        self.reserved += [one.application_id for one in order.selections]
+
+    @activity.defn
+    async def lapse_applications(self, order: LapseApplications) -> None:
+        self.lapsed.append(order)
+        await self.may_lapse.wait()
+
+    @activity.defn
+    async def set_reward_aside(self, terms: PayoutTerms) -> None:
+        if terms.amount_minor > self.funds_minor:
+            self.funds_minor = 10**9  # by the next time the brand has paid in
+            raise to_application_error(
+                FailedPrecondition(Reason.INSUFFICIENT_FUNDS, "Deposit first"), is_final=True
+            )
+        self.set_aside.append(terms)
+
+    @activity.defn
+    async def send_payout(self, order: SendPayout) -> PayoutState:
+        self.sent.append((order, await self.now()))
+        return _answer(self.send_answers)
+
+    @activity.defn
+    async def refresh_payout(self, payout_id: str) -> PayoutState:
+        self.asked.append(await self.now())
+        return _answer(self.refresh_answers)
+
+    @activity.defn
+    async def record_dispute(self, change: Change) -> Batch:
+        self.disputes.append(change)
+        return Batch()
+
+    @activity.defn
+    async def send_dispute_notices(self, batch: Batch) -> None:
+        self.told += batch.notices
+
+    @property
+    def activities(self) -> list[Callable[..., Any]]:
+        return [
+            self.record_assignment,
+            self.release_reward,
+            self.record_task,
+            self.reserve_rewards,
+            self.lapse_applications,
+            self.set_reward_aside,
+            self.send_payout,
+            self.refresh_payout,
+            self.record_dispute,
+            self.send_dispute_notices,
+        ]
+
+    def _be_away(self) -> None:
+        self.attempts += 1
+        if self.failures > 0:
+            self.failures -= 1
+            raise ApplicationError("away")
+
+    # Time
+
+    async def now(self) -> datetime:
+        return await self.environment.get_current_time()
+
+    async def pass_time(self, span: timedelta) -> None:
+        await self.environment.sleep(span)
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        """Waits, without time passing in the workflows, for what they are about to do."""
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while not holds():
+            assert time.monotonic() < end, "it did not happen"
+            await asyncio.sleep(0.01)
+
+    # Lives
+
+    async def assignment(
+        self,
+        policy: Policy = STANDARD,
+        *,
+        funding: Funding = Funding.ESCROW,
+        deadline: timedelta = 10 * DAY,
+    ) -> "Life":
+        id_, now = uuid4().hex, await self.now()
+        handle = await self.environment.client.start_workflow(
+            "Assignment",
+            StartAssignment(id_, "bea", terms(now + deadline, policy, funding), now),
+            id=ids.assignment(id_),
+            task_queue=self.queue,
+        )
+        life = Life(self, id_, now, handle)
+        await life.saw(Event.CREATOR_SELECTED)
+        return life
+
+    async def task(self, slots: int = 2, step: timedelta | None = None) -> "TaskLife":
+        """`step` is how long a step may take before it is interrupted to hear what came."""
+        id_, now = uuid4().hex, await self.now()
+        task = PublishedTask(
+            id=id_,
+            title="A review",
+            terms=replace(terms(now + 20 * DAY), task_id=id_),
+            creator_slots=slots,
+            application_deadline_time=now + 2 * DAY,
+            selection_deadline_time=now + 5 * DAY,
+        )
+        handle = await self.environment.client.start_workflow(
+            "Task", task, id=ids.task(id_), task_queue=self.queue, task_timeout=step
+        )
+        return TaskLife(self, id_, handle)
+
+
+def terms(
+    deadline: datetime, policy: Policy = STANDARD, funding: Funding = Funding.ESCROW
+) -> Terms:
+    return Terms(
+        task_id="t1",
+        brand_id="acme",
+        requirements=[Requirement("req-1", "Show it")],
+        currency="USD",
+        reward_minor=10_000,
+        funding=funding,
+        submission_deadline_time=deadline,
+        policy=policy,
+    )
+
+
+def _answer(answers: list[Any]) -> PayoutState:
+    answer = answers.pop(0) if len(answers) > 1 else answers[0]
+    if isinstance(answer, Exception):
+        raise answer
+    return PayoutState(answer)
+
+
+class Life:
+    """One assignment, and what people do with it."""
+
+    def __init__(
+        self, world: World, id_: str, begin: datetime, handle: WorkflowHandle[Any, Any]
+    ) -> None:
+        self.world, self.id, self.begin, self.handle = world, id_, begin, handle
+
+    @property
+    def events(self) -> list[Event]:
+        return [one.event for one in self.world.transitions[self.id]]
+
+    @property
+    def recorded(self) -> Assignment:
+        return self.world.assignments[self.id]
+
+    def time_of(self, event: Event) -> datetime:
+        """When it first happened."""
+        return self.world.transitions[self.id][self.events.index(event)].time
+
+    async def saw(self, event: Event, times: int = 1) -> None:
+        await self.world.until(lambda: self.events.count(event) >= times)
+
+    async def tell(self, update: str, command: object, update_id: str | None = None) -> Any:
+        return await self.handle.execute_update(update, command, id=update_id)
+
+    async def submit(self, update_id: str | None = None) -> None:
+        command = SubmitWork(CREATOR, "Done", ["m1"], [])
+        await self.tell("submit_work", command, update_id)
+
+    async def ask(self, *requirement_ids: str) -> None:
+        command = RequestChanges(BRAND, "More", list(requirement_ids) or ["req-1"])
+        await self.tell("request_changes", command)
+
+    async def approve(self) -> None:
+        await self.tell("approve_work", ApproveWork(BRAND))
+
+    async def comment(self) -> None:
+        await self.tell("comment_on_expiry", CommentOnExpiry(CREATOR, "ILLNESS", "I was ill"))
+
+    async def dispute(self, ground: Ground, opener: str) -> str:
+        id_ = uuid4().hex
+        await self.tell("open_dispute", OpenDispute(id_, ground, "Not right", opener))
+        await self.world.until(lambda: self.world.disputes)
+        return id_
+
+    async def decide(self, dispute_id: str, outcome: Outcome, **values: Any) -> None:
+        dispute = self._workflow(ids.dispute(dispute_id))
+        await dispute.execute_update("claim", Claim(MEDIATOR))
+        decision = Decision(outcome, "Because", **values)
+        await dispute.execute_update("decide", Decide(MEDIATOR, decision))
+        await self.saw(Event.DISPUTE_RESOLVED)
+
+    async def withdraw(self, dispute_id: str, actor: str) -> None:
+        await self._workflow(ids.dispute(dispute_id)).execute_update("withdraw", Withdraw(actor))
+        await self.saw(Event.DISPUTE_WITHDRAWN)
+
+    @property
+    def payout(self) -> WorkflowHandle[Any, Any]:
+        return self._workflow(ids.payout(self.id))
+
+    async def signal_payout(self, signal: str, *args: Any) -> None:
+        await self.payout.signal(signal, *args)
+
+    async def ended(self) -> State:
+        """Lets time pass until the workflow has ended."""
+        result = await self.handle.result()
+        return State(result["state"])
+
+    async def update_count(self) -> int:
+        """How many updates its history holds."""
+        events = (await self.handle.fetch_history()).events
+        return sum(one.HasField(_ACCEPTED) for one in events)
+
+    def _workflow(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
+        return self.world.environment.client.get_workflow_handle(workflow_id)
+
+
+class TaskLife:
+    """One task, and what its brand does with it."""
+
+    def __init__(self, world: World, id_: str, handle: WorkflowHandle[Any, Any]) -> None:
+        self.world, self.id, self.handle = world, id_, handle
+
+    async def knows(self, activity: str) -> None:
+        """Waits for the workflow to have seen what the latest of these activities answered."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while not await self._steps_after(activity):
+                await asyncio.sleep(0.01)
+
+    async def _steps_after(self, activity: str) -> int:
+        events = (await self.handle.fetch_history()).events
+        scheduled = [
+            one.event_id
+            for one in events
+            if one.activity_task_scheduled_event_attributes.activity_type.name == activity
+        ]
+        answered = [
+            one.event_id
+            for one in events
+            if one.HasField(_ANSWERED)
+            and one.activity_task_completed_event_attributes.scheduled_event_id == scheduled[-1]
+        ]
+        since = max(answered, default=len(events))
+        return sum(one.HasField(_STEP) and one.event_id > since for one in events)
+
+    def life_of(self, application_id: str, begin: datetime) -> Life:
+        handle = self.world.environment.client.get_workflow_handle(ids.assignment(application_id))
+        return Life(self.world, application_id, begin, handle)
+
+    @property
+    def states(self) -> list[str]:
+        return [str(record.state) for record in self.world.tasks[self.id]]
+
+    async def select(self, *application_ids: str, update_id: str | None = None) -> None:
+        selections = [Selection(id_, f"creator-of-{id_}") for id_ in application_ids]
+        await self.handle.execute_update(
+            "select_applications", SelectApplications(selections), id=update_id
+        )
+
+    async def is_assigned(self, *application_ids: str) -> None:
+        for id_ in application_ids:
+            await self.world.until(lambda id_=id_: id_ in self.world.assignments)
+
+
+@asynccontextmanager
+async def living(
+    environment: WorkflowEnvironment, queue: str | None = None
+) -> AsyncIterator[World]:
+    world = World(environment, queue or f"world-{uuid4()}")
+    async with Worker(
+        environment.client,
+        task_queue=world.queue,
+        workflows=WORKFLOWS,
+        activities=world.activities,
+        workflow_runner=RUNNER,
+    ):
+        yield world
