@@ -123,8 +123,13 @@ class TokenVerifier:
 
 def _principal_of(claims: Mapping[str, Any]) -> Principal:
     role = Role(claims["role"])
-    brand = claims["brand"] if role is Role.BRAND else None
-    creator = claims["creator"] if role is Role.CREATOR else None
-    if brand == "" or creator == "":
-        raise ValueError("a token that speaks for nobody")
+    brand = _id_in(claims, "brand") if role is Role.BRAND else None
+    creator = _id_in(claims, "creator") if role is Role.CREATOR else None
     return Principal(claims["sub"], role, brand, creator)
+
+
+def _id_in(claims: Mapping[str, Any], name: str) -> str:
+    found = claims[name]
+    if not isinstance(found, str) or not found:
+        raise ValueError("a token that speaks for nobody")
+    return found

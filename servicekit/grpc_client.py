@@ -64,6 +64,8 @@ def open_channel(
         ("grpc.service_config", json.dumps({"methodConfig": [method_config]})),
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.max_reconnect_backoff_ms", 2000),
+        # A full page of the largest tasks.
+        ("grpc.max_receive_message_length", 16 * 1024 * 1024),
     ]
     interceptors = [*aio_client_interceptors(), _Caller(token)]
     if credentials is None:

@@ -196,6 +196,8 @@ class Story:
             )
         except FailedPrecondition as refusal:
             self._say.tell("creator", "eddy", f"applies and is refused: {refusal.reason}")
+        else:
+            raise AssertionError("eddy is not admitted, and could apply")
         await insist(
             self.creators["dora"].tasks.WithdrawApplication,
             tasks_pb2.WithdrawApplicationRequest(
@@ -225,6 +227,7 @@ class Story:
         outdoors = await self._upload("anna", pictures.png("outdoors", 1200, 800), "image")
         self.tiny = await self._upload("anna", pictures.png("tiny", 600, 300), "image")
         await self._submit("anna", [banner, outdoors])
+        await self._look_at(outdoors)
         await insist(
             self.acme.assignments.RequestChanges,
             assignments_pb2.RequestChangesRequest(
@@ -367,6 +370,17 @@ class Story:
                 "creator", who, f"uploads {picture.name}: accepted, {found.width}x{found.height}"
             )
         return found.name
+
+    async def _look_at(self, media_object: str) -> None:
+        """The brand opens an image that was submitted to it."""
+        download = await insist(
+            self.acme.media.CreateDownload, media_pb2.CreateDownloadRequest(name=media_object)
+        )
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(download.url)
+            answer.raise_for_status()
+        size = len(answer.content) // 1024
+        self._say.tell("brand", "acme", f"opens an image of the submission, {size} KiB")
 
     async def _submit(self, who: str, media_objects: list[str]) -> None:
         assignment = await insist(

@@ -182,8 +182,10 @@ class DisputeHandlers:
             deadline_time=made.deadline_time,
             amount_currency=made.amount.currency if made.amount else None,
         )
-        # The workflow checks it as well; here the violations keep the fields that they name.
-        check_decision(dispute, decision, self._clock())
+        # The workflow checks it as well; here the violations keep the fields that they name. Of a
+        # dispute that is decided, this may be the deciding request again.
+        if not dispute.is_closed:
+            check_decision(dispute, decision, self._clock())
         order = Decide(who.actor, decision)
         return await self._order(who, dispute, "decide", order, command.request_id)
 

@@ -73,6 +73,7 @@ class BatchGetMediaObjects(Command):
 class HoldMediaObjects(Command):
     ids: Annotated[list[MediaId], count(1, 100)] = Field(alias="names")
     holder: Annotated[str, text(1, 300)]
+    brand_id: Annotated[str, resource_id("brands/{brand}")] | None = Field(None, alias="brand")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ class MediaStore(Protocol):
     async def finish(self, media: MediaObject, now: datetime) -> bool:
         """Writes the verdict; False when another verdict came first."""
 
-    async def hold(self, media_ids: Sequence[str], holder: str) -> None: ...
+    async def hold(self, media_ids: Sequence[str], holder: str, brand_id: str | None) -> None: ...
+
+    async def is_held_for(self, media_id: str, brand_id: str) -> bool: ...
 
     async def list_to_sweep(self, now: datetime, size: int) -> list[MediaObject]: ...
 
@@ -179,7 +182,7 @@ class MediaHandlers:
         return media
 
     async def get_media_object(self, who: Principal, command: GetMediaObject) -> MediaObject:
-        return await self._owned(who, command.id, f"mediaObjects/{command.id}")
+        return await self._visible(who, command.id)
 
     async def batch_get_media_objects(self, command: BatchGetMediaObjects) -> list[MediaObject]:
         now = self._clock()
@@ -193,10 +196,10 @@ class MediaHandlers:
         kept = {media.id for media, is_kept in zip(found, is_stored, strict=True) if is_kept}
         if lacking := [media_id for media_id in command.ids if media_id not in kept]:
             raise _not_accepted(lacking)
-        await self._store.hold(command.ids, command.holder)
+        await self._store.hold(command.ids, command.holder, command.brand_id)
 
     async def create_download(self, who: Principal, command: GetMediaObject) -> Address:
-        media = await self._owned(who, command.id, f"mediaObjects/{command.id}")
+        media = await self._visible(who, command.id)
         if media.accepted is None:
             raise _not_accepted([media.id])
         url = self._objects.presign_get(
@@ -272,6 +275,16 @@ class MediaHandlers:
             log.error("accepted_object_missing", media_object=media.id)
             return False
         return True
+
+    async def _visible(self, who: Principal, media_id: str) -> MediaObject:
+        """Also for the brands that the media object was submitted to: they have to review it."""
+        name = f"mediaObjects/{media_id}"
+        if who.brand is None:
+            return await self._owned(who, media_id, name)
+        media = await self._store.get(media_id)
+        if media is None or not await self._store.is_held_for(media_id, who.brand):
+            raise not_yours(name)
+        return media
 
     async def _owned(self, who: Principal, media_id: str, name: str) -> MediaObject:
         """The media object, if it is the caller's own or the caller may see all of them."""

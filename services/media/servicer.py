@@ -17,7 +17,7 @@ from services.media import handlers
 from services.media.domain import MediaObject
 from services.media.handlers import MediaHandlers
 
-_READERS = (Role.CREATOR, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE)
+_READERS = (Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE)
 
 ACCESS = {
     "CreateUpload": allow(Role.CREATOR),

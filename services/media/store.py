@@ -73,15 +73,22 @@ class PostgresMediaStore:
         )
         return finished == 1
 
-    async def hold(self, media_ids: Sequence[str], holder: str) -> None:
+    async def hold(self, media_ids: Sequence[str], holder: str, brand_id: str | None) -> None:
         await self._database.execute(
             """
-            INSERT INTO hold (media_object, holder)
-            SELECT id, %s FROM unnest(%s::text[]) AS id ORDER BY id
+            INSERT INTO hold (media_object, holder, brand_id)
+            SELECT id, %s, %s FROM unnest(%s::text[]) AS id ORDER BY id
             ON CONFLICT DO NOTHING
             """,
-            (holder, list(media_ids)),
+            (holder, brand_id, list(media_ids)),
         )
+
+    async def is_held_for(self, media_id: str, brand_id: str) -> bool:
+        row = await self._database.fetch_one(
+            "SELECT FROM hold WHERE media_object = %s AND brand_id = %s LIMIT 1",
+            (media_id, brand_id),
+        )
+        return row is not None
 
     async def list_to_sweep(self, now: datetime, size: int) -> list[MediaObject]:
         rows = await self._database.fetch_all(

@@ -42,6 +42,11 @@ AssignmentId = Annotated[str, resource_id("assignments/{assignment}")]
 ALL_TASKS = "tasks/-"  # AIP-159
 
 
+def _selection_closes(policy_name: str, applications_close: datetime) -> datetime:
+    """Where the brand does not say when."""
+    return POLICIES[policy_name].selection_window.after(applications_close)
+
+
 class RequirementInput(Command):
     text: Annotated[str, text(1, 1000)]
 
@@ -73,24 +78,37 @@ class TaskInput(Command):
     live_stream_channel: Annotated[LiveStreamChannel, proto_enum("LIVE_STREAM_CHANNEL_")] = (
         LiveStreamChannel.CREATOR_ACCOUNT
     )
-    application_deadline_time: Instant
-    selection_deadline_time: Instant | None = None
-    submission_deadline_time: Instant
     policy_name: Annotated[Literal["standard", "accelerated"], resource_id("policies/{policy}")] = (
         Field("standard", alias="policy")
     )
+    application_deadline_time: Instant
+    selection_deadline_time: Instant | None = None
+    submission_deadline_time: Instant
 
-    @field_validator("selection_deadline_time", "submission_deadline_time")
+    @field_validator("selection_deadline_time")
     @classmethod
-    def _follows_applications(cls, time: datetime | None, info: ValidationInfo) -> datetime | None:
+    def _selection_follows(cls, time: datetime | None, info: ValidationInfo) -> datetime | None:
         applications_close = info.data.get("application_deadline_time")
-        if time is not None and applications_close is not None and time <= applications_close:
-            raise broken("ORDER", "Must be after the application deadline")
+        if time is not None and applications_close is not None and time < applications_close:
+            raise broken("ORDER", "Must not be before the application deadline")
+        return time
+
+    @field_validator("submission_deadline_time")
+    @classmethod
+    def _submission_follows(cls, time: datetime, info: ValidationInfo) -> datetime:
+        """Whoever is selected at the last moment must have time left to work."""
+        if {"application_deadline_time", "policy_name"} <= info.data.keys():
+            selection_closes = info.data.get("selection_deadline_time") or _selection_closes(
+                info.data["policy_name"], info.data["application_deadline_time"]
+            )
+            if time <= selection_closes:
+                raise broken("ORDER", f"Must be after the selection deadline, {selection_closes}")
         return time
 
     def selection_time(self) -> datetime:
-        window = POLICIES[self.policy_name].selection_window
-        return self.selection_deadline_time or window.after(self.application_deadline_time)
+        return self.selection_deadline_time or _selection_closes(
+            self.policy_name, self.application_deadline_time
+        )
 
     def content(self) -> Content:
         return Content(

@@ -45,6 +45,7 @@ class AssignmentActivities:
                     media_pb2.HoldMediaObjectsRequest(
                         names=[f"mediaObjects/{id_}" for id_ in latest.media_object_ids],
                         holder=f"{a.name}/submissions/{latest.version}",
+                        brand=a.brand,
                     )
                 )
         if order.transitions:  # else there are only notices to be sent again

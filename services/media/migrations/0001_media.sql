@@ -39,6 +39,8 @@ CREATE INDEX media_object_to_sweep ON media_object (sweep_time) WHERE sweep_time
 CREATE TABLE hold (
     media_object text        NOT NULL REFERENCES media_object,
     holder       text        NOT NULL,
+    -- The brand that may see it for that.
+    brand_id     text,
     create_time  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (media_object, holder)
 );

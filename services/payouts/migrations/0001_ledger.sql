@@ -1,5 +1,5 @@
 -- The ledger: double entry, in minor units. The database itself refuses what must never be, so
--- that no defect of the program can post it. The chart of accounts is in services/payouts/domain.py.
+-- that no defect of the program can post it. The chart of accounts is in services/payouts/postings.py.
 
 CREATE TABLE request (
     scope        text,

@@ -108,10 +108,11 @@ async def test_bad_input_is_refused_with_every_field(served: Served) -> None:
     ):
         await stub.CreateCreator(pb.CreateCreatorRequest(creator=pb.Creator(name="creators/anna")))
     request = _new()
-    request.creator.mobile_number = "0612345678"
-    with refused(Reason.INVALID_FIELDS, "creator.mobile_number") as caught:
-        await stub.CreateCreator(request)
-    assert caught.value.violations[0].rule == "R35"
+    for number in ("0612345678", "+442079460018", "+1", "call me"):  # the second is a fixed line
+        request.creator.mobile_number = number
+        with refused(Reason.INVALID_FIELDS, "creator.mobile_number") as caught:
+            await stub.CreateCreator(request)
+        assert caught.value.violations[0].rule == "R35"
     with refused(Reason.NOT_YOURS):
         await stub.CreateCreator(_new("creators/bob"))
     with refused(Reason.NOT_YOURS):

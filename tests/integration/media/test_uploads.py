@@ -308,6 +308,23 @@ async def test_holding_is_confirmed_by_storage_and_may_be_repeated(
         await worker.HoldMediaObjects(pb.HoldMediaObjectsRequest(names=[good.name], holder=holder))
 
 
+async def test_a_brand_sees_what_was_submitted_to_it_r27(served: Served) -> None:
+    good = await finalized(served, jpeg(812, 412))
+    acme, other = (MediaServiceStub(served.as_brand(name)) for name in ("acme", "other"))
+    request = pb.GetMediaObjectRequest(name=good.name)
+    with refused(Reason.NOT_YOURS):
+        await acme.GetMediaObject(request)
+    await MediaServiceStub(served.as_service()).HoldMediaObjects(
+        pb.HoldMediaObjectsRequest(
+            names=[good.name], holder="assignments/a/submissions/1", brand="brands/acme"
+        )
+    )
+    assert await acme.GetMediaObject(request) == good
+    assert (await acme.CreateDownload(pb.CreateDownloadRequest(name=good.name))).url
+    with refused(Reason.NOT_YOURS):
+        await other.GetMediaObject(request)
+
+
 async def test_an_unfinished_upload_is_gone_after_a_day(served: Served, house: House) -> None:
     upload = await uploaded(served, jpeg())
     done = await finalized(served, jpeg())

@@ -367,8 +367,11 @@ class HoldMediaObjectsRequest(_message.Message):
 
     NAMES_FIELD_NUMBER: _builtins.int
     HOLDER_FIELD_NUMBER: _builtins.int
+    BRAND_FIELD_NUMBER: _builtins.int
     holder: _builtins.str
     """What needs them, such as `assignments/{assignment}/submissions/1`."""
+    brand: _builtins.str
+    """`brands/{brand}` that may see them from now on, since the work was submitted to it."""
     @_builtins.property
     def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """`mediaObjects/{media_object}`, 1 to 100."""
@@ -378,10 +381,11 @@ class HoldMediaObjectsRequest(_message.Message):
         *,
         names: _abc.Iterable[_builtins.str] | None = ...,
         holder: _builtins.str = ...,
+        brand: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holder", b"holder", "names", b"names"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "holder", b"holder", "names", b"names"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

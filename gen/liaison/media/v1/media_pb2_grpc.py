@@ -86,7 +86,7 @@ class MediaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetMediaObject(self, request, context):
-        """One media object: its owner and staff.
+        """One media object: its owner, brands that it was submitted to, and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,7 +108,8 @@ class MediaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateDownload(self, request, context):
-        """A short-lived address to read an accepted object: its owner and staff.
+        """A short-lived address to read an accepted object: its owner, brands that it was submitted to,
+        and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class MediaServiceStub:
     FinalizeUpload: _grpc.UnaryUnaryMultiCallable[_media_pb2.FinalizeUploadRequest, _media_pb2.MediaObject]
     """Validates what was uploaded; the media object is ACCEPTED, or REJECTED with every reason."""
     GetMediaObject: _grpc.UnaryUnaryMultiCallable[_media_pb2.GetMediaObjectRequest, _media_pb2.MediaObject]
-    """One media object: its owner and staff."""
+    """One media object: its owner, brands that it was submitted to, and staff."""
     BatchGetMediaObjects: _grpc.UnaryUnaryMultiCallable[_media_pb2.BatchGetMediaObjectsRequest, _media_pb2.BatchGetMediaObjectsResponse]
     """Several at once, in the order asked for; for the platform's services."""
     HoldMediaObjects: _grpc.UnaryUnaryMultiCallable[_media_pb2.HoldMediaObjectsRequest, _media_pb2.HoldMediaObjectsResponse]
@@ -46,7 +46,9 @@ class MediaServiceStub:
     there. May be repeated. For the platform's services.
     """
     CreateDownload: _grpc.UnaryUnaryMultiCallable[_media_pb2.CreateDownloadRequest, _media_pb2.Download]
-    """A short-lived address to read an accepted object: its owner and staff."""
+    """A short-lived address to read an accepted object: its owner, brands that it was submitted to,
+    and staff.
+    """
 
 @_typing.type_check_only
 class MediaServiceAsyncStub(MediaServiceStub):
@@ -58,7 +60,7 @@ class MediaServiceAsyncStub(MediaServiceStub):
     FinalizeUpload: _aio.UnaryUnaryMultiCallable[_media_pb2.FinalizeUploadRequest, _media_pb2.MediaObject]  # type: ignore[assignment]
     """Validates what was uploaded; the media object is ACCEPTED, or REJECTED with every reason."""
     GetMediaObject: _aio.UnaryUnaryMultiCallable[_media_pb2.GetMediaObjectRequest, _media_pb2.MediaObject]  # type: ignore[assignment]
-    """One media object: its owner and staff."""
+    """One media object: its owner, brands that it was submitted to, and staff."""
     BatchGetMediaObjects: _aio.UnaryUnaryMultiCallable[_media_pb2.BatchGetMediaObjectsRequest, _media_pb2.BatchGetMediaObjectsResponse]  # type: ignore[assignment]
     """Several at once, in the order asked for; for the platform's services."""
     HoldMediaObjects: _aio.UnaryUnaryMultiCallable[_media_pb2.HoldMediaObjectsRequest, _media_pb2.HoldMediaObjectsResponse]  # type: ignore[assignment]
@@ -66,7 +68,9 @@ class MediaServiceAsyncStub(MediaServiceStub):
     there. May be repeated. For the platform's services.
     """
     CreateDownload: _aio.UnaryUnaryMultiCallable[_media_pb2.CreateDownloadRequest, _media_pb2.Download]  # type: ignore[assignment]
-    """A short-lived address to read an accepted object: its owner and staff."""
+    """A short-lived address to read an accepted object: its owner, brands that it was submitted to,
+    and staff.
+    """
 
 class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
     """Uploads go straight to object storage; nothing unvalidated is ever served."""
@@ -93,7 +97,7 @@ class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _media_pb2.GetMediaObjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_media_pb2.MediaObject, _abc.Awaitable[_media_pb2.MediaObject]]:
-        """One media object: its owner and staff."""
+        """One media object: its owner, brands that it was submitted to, and staff."""
 
     @_abc_1.abstractmethod
     def BatchGetMediaObjects(
@@ -119,6 +123,8 @@ class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _media_pb2.CreateDownloadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_media_pb2.Download, _abc.Awaitable[_media_pb2.Download]]:
-        """A short-lived address to read an accepted object: its owner and staff."""
+        """A short-lived address to read an accepted object: its owner, brands that it was submitted to,
+        and staff.
+        """
 
 def add_MediaServiceServicer_to_server(servicer: MediaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
