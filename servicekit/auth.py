@@ -102,7 +102,7 @@ class TokenVerifier:
             if claims["exp"] <= utc_now().timestamp():
                 raise jwt.ExpiredSignatureError
             return _principal_of(claims)
-        except (jwt.PyJWTError, KeyError, ValueError):
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError):
             # Which of them it was would only help who guesses.
             raise Unauthenticated(
                 Reason.CREDENTIALS_INVALID, "The bearer token is not valid"

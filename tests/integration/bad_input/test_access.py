@@ -198,6 +198,7 @@ async def test_a_token_must_be_right_in_everything(
         "confused": mint.confused(),
         "no key id": jwt.encode({"sub": "x"}, mint.key, algorithm="EdDSA"),
         "expired": mint.signed(exp=int(time.time()) - 1),
+        "end no number": mint.signed(exp=str(int(time.time()) + 600)),
         "no end": mint.signed(exp=...),
         "another audience": mint.signed(aud="somebody-else"),
         "no audience": mint.signed(aud=...),
