@@ -16,6 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from temporalio import activity
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
@@ -52,9 +53,9 @@ BRAND, CREATOR, MEDIATOR = "brands/acme", "creators/bea", "staff/mia"
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 _PATIENCE_SECONDS = 20.0
 # Kinds of events.
-_ACCEPTED = "workflow_execution_update_accepted_event_attributes"
-_ANSWERED = "activity_task_completed_event_attributes"
-_STEP = "workflow_task_completed_event_attributes"
+_ACCEPTED = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
+_ANSWERED = EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
+_STEP = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 
 
 class World:
@@ -75,9 +76,9 @@ class World:
         self.sent: list[tuple[SendPayout, datetime]] = []
         self.asked: list[datetime] = []
         self.disputes: list[Change] = []
-        # What the services answer next; the last answer stays.
-        self.send_answers: list[PayoutState | Exception] = [PayoutState.PAID]
-        self.refresh_answers: list[PayoutState] = [PayoutState.PAID]
+        # What the services answer or raise next; the last answer stays.
+        self.send_answers: list[Any] = [PayoutState.PAID]
+        self.refresh_answers: list[Any] = [PayoutState.PAID]
         self.funds_minor = 10**9
         self.failures = 0
         self.attempts = 0
@@ -326,7 +327,7 @@ class Life:
     async def update_count(self) -> int:
         """How many updates its history holds."""
         events = (await self.handle.fetch_history()).events
-        return sum(one.HasField(_ACCEPTED) for one in events)
+        return sum(one.event_type == _ACCEPTED for one in events)
 
     def _workflow(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
         return self.world.environment.client.get_workflow_handle(workflow_id)
@@ -340,9 +341,12 @@ class TaskLife:
 
     async def knows(self, activity: str) -> None:
         """Waits for the workflow to have seen what the latest of these activities answered."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            while not await self._steps_after(activity):
-                await asyncio.sleep(0.01)
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < end:
+            if await self._steps_after(activity):
+                return
+            await asyncio.sleep(0.01)
+        raise AssertionError(f"nothing came of {activity}")
 
     async def _steps_after(self, activity: str) -> int:
         events = (await self.handle.fetch_history()).events
@@ -354,11 +358,11 @@ class TaskLife:
         answered = [
             one.event_id
             for one in events
-            if one.HasField(_ANSWERED)
+            if one.event_type == _ANSWERED
             and one.activity_task_completed_event_attributes.scheduled_event_id == scheduled[-1]
         ]
         since = max(answered, default=len(events))
-        return sum(one.HasField(_STEP) and one.event_id > since for one in events)
+        return sum(one.event_type == _STEP and one.event_id > since for one in events)
 
     def life_of(self, application_id: str, begin: datetime) -> Life:
         handle = self.world.environment.client.get_workflow_handle(ids.assignment(application_id))
@@ -375,8 +379,7 @@ class TaskLife:
         )
 
     async def is_assigned(self, *application_ids: str) -> None:
-        for id_ in application_ids:
-            await self.world.until(lambda id_=id_: id_ in self.world.assignments)
+        await self.world.until(lambda: set(application_ids) <= self.world.assignments.keys())
 
 
 @asynccontextmanager
