@@ -29,17 +29,17 @@ VICTIMS = (
 )
 
 
-async def test_every_process_of_ours_is_killed_once_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_every_process_of_ours_is_killed_twice_and_nothing_is_lost(tmp_path: Path) -> None:
     async with whole_stack(tmp_path) as stack, cast_of(stack, "chaos") as story:
-        killer = asyncio.create_task(_kill_one_by_one(stack))
+        killer = asyncio.create_task(_kill_in_turn(stack, 2 * VICTIMS))
         await story.play()
         await killer
         assert await failures(story) == []
 
 
-async def _kill_one_by_one(stack: Stack) -> None:
+async def _kill_in_turn(stack: Stack, victims: tuple[str, ...]) -> None:
     """One after the other, each as soon as the one before is back."""
-    for victim in VICTIMS:
+    for victim in victims:
         before = _status(stack, victim)
         restarts = before.restarts
         assert before.pid is not None
