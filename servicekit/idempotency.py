@@ -1,11 +1,7 @@
 """`request_id` (AIP-155): same key and same body, the first answer; another body, an error.
 
 Keys are scoped by caller and method, and kept in each service's own schema, in the table
-`request` that its first migration creates:
-
-    CREATE TABLE request (
-        scope text, request_id uuid, body_sha256 bytea NOT NULL, response bytea,
-        create_time timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (scope, request_id));
+`request` that servicekit's own migration creates there.
 """
 
 import hashlib
@@ -69,8 +65,12 @@ async def complete(database: Database, key: Key, response: Message) -> None:
 
 
 async def forget(database: Database, key: Key) -> None:
-    """Gives a key back whose command was refused, so that nothing stands in a later try's way."""
+    """Gives a key back whose command was refused, so that nothing stands in a later try's way.
+
+    Only one's own: the key of a command with another body stays taken, whatever becomes of it.
+    """
     await database.execute(
-        "DELETE FROM request WHERE scope = %s AND request_id = %s AND response IS NULL",
-        (key.scope, key.request_id),
+        "DELETE FROM request"
+        " WHERE scope = %s AND request_id = %s AND body_sha256 = %s AND response IS NULL",
+        (key.scope, key.request_id, key.body_sha256),
     )
