@@ -1,0 +1,19 @@
+"""A house of its own for each test."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from devstack.access import Access
+from servicekit.database import Database
+from tests.integration.bad_input.house import House, house_of
+from tests.support.databases import Databases
+
+
+@pytest.fixture
+async def house(access: Access, databases: Databases) -> AsyncIterator[House]:
+    async with (
+        Database(await databases.fresh("tasks"), pool_size=4) as database,
+        house_of(access, database) as house,
+    ):
+        yield house

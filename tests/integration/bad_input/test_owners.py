@@ -1,0 +1,141 @@
+"""Tasks, applications and assignments of others, and such as do not exist."""
+
+from typing import Any
+
+from liaison.tasks.v1 import assignments_pb2
+from liaison.tasks.v1 import tasks_pb2 as pb
+from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
+
+from servicekit.errors import Reason
+from tests.integration.bad_input.house import House, applying, named, selecting, submitting
+from tests.support.serving import request_id
+
+
+def commands(house: House, task: pb.Task, brand: str) -> list[tuple[Any, Any]]:
+    """Everything that a brand can ask of a task, as methods and requests."""
+    stub = house.brand(brand)
+    content = house.task(name=task.name, etag="1", title="Mine now")
+    nobodys = pb.Application(name=f"{task.name}/applications/a1")
+    return [
+        (stub.GetTask, pb.GetTaskRequest(name=task.name)),
+        (stub.UpdateTask, pb.UpdateTaskRequest(task=content, request_id=request_id())),
+        (stub.PublishTask, named(pb.PublishTaskRequest, task)),
+        (stub.CancelTask, named(pb.CancelTaskRequest, task, comment="No more")),
+        (stub.ListApplications, pb.ListApplicationsRequest(parent=task.name)),
+        (stub.GetApplication, pb.GetApplicationRequest(name=nobodys.name)),
+        (stub.SelectApplications, selecting(task, nobodys)),
+    ]
+
+
+async def test_somebody_elses_task_and_an_unknown_one_look_the_same(house: House) -> None:
+    draft, published = await house.draft(), await house.published()
+    for task in (draft, published, pb.Task(name="tasks/unknown")):
+        for method, request in commands(house, task, "evil"):
+            async with house.refuses(Reason.NOT_YOURS):
+                await method(request)
+    assert not house.runs.commands
+
+
+async def test_a_draft_is_its_brands_alone(house: House) -> None:
+    draft = await house.draft()
+    anna = house.creator()
+    async with house.refuses(Reason.NOT_YOURS):
+        await anna.GetTask(pb.GetTaskRequest(name=draft.name))
+    async with house.refuses(Reason.NOT_YOURS):
+        await anna.CreateApplication(applying(draft))
+    async with house.refuses(Reason.NOT_YOURS):
+        await anna.CreateApplication(applying(pb.Task(name="tasks/unknown")))
+    assert not (await anna.ListTasks(pb.ListTasksRequest())).tasks
+    drafts = pb.ListTasksRequest(state=pb.Task.STATE_DRAFT)
+    assert not (await anna.ListTasks(drafts)).tasks
+    assert [task.name for task in (await house.brand().ListTasks(drafts)).tasks] == [draft.name]
+
+
+async def test_staff_are_told_that_it_does_not_exist(house: House) -> None:
+    unknown = "tasks/unknown/applications/a1"
+    async with house.refuses(Reason.NOT_FOUND):
+        await house.operator.GetTask(pb.GetTaskRequest(name="tasks/unknown"))
+    async with house.refuses(Reason.NOT_FOUND):
+        await house.operator.GetApplication(pb.GetApplicationRequest(name=unknown))
+    async with house.refuses(Reason.NOT_FOUND):
+        await house.operator.ListApplications(pb.ListApplicationsRequest(parent="tasks/unknown"))
+    staff = AssignmentServiceStub(house.served.as_operator())
+    async with house.refuses(Reason.NOT_FOUND):
+        await staff.GetAssignment(assignments_pb2.GetAssignmentRequest(name="assignments/a1"))
+    async with house.refuses(Reason.NOT_FOUND):
+        await staff.ListTransitions(assignments_pb2.ListTransitionsRequest(parent="assignments/a1"))
+
+
+async def test_an_application_is_for_its_creator_and_its_brand(house: House) -> None:
+    application = await house.application(await house.published())
+    request = pb.GetApplicationRequest(name=application.name)
+    for theirs in (house.creator(), house.brand(), house.operator):
+        assert await theirs.GetApplication(request) == application
+    for other in (house.creator("eve"), house.brand("evil")):
+        async with house.refuses(Reason.NOT_YOURS):
+            await other.GetApplication(request)
+    async with house.refuses(Reason.NOT_YOURS):
+        await house.creator("eve").WithdrawApplication(
+            named(pb.WithdrawApplicationRequest, application)
+        )
+    # Under another task's name it does not exist.
+    elsewhere = application.name.replace(application.name.split("/")[1], "unknown")
+    async with house.refuses(Reason.NOT_YOURS):
+        await house.creator().GetApplication(pb.GetApplicationRequest(name=elsewhere))
+
+
+def orders(house: House, name: str, brand: str, creator: str) -> list[tuple[Any, Any]]:
+    """Everything that can be asked of an assignment."""
+    reviews, works = house.reviews(brand), house.works(creator)
+    get = assignments_pb2.GetAssignmentRequest(name=name)
+    transitions = assignments_pb2.ListTransitionsRequest(parent=name)
+    comment = assignments_pb2.ExpiryComment(
+        reason=assignments_pb2.ExpiryComment.REASON_NO_TIME, comment="Sorry"
+    )
+    return [
+        (reviews.GetAssignment, get),
+        (works.GetAssignment, get),
+        (reviews.ListTransitions, transitions),
+        (works.ListTransitions, transitions),
+        (works.SubmitWork, submitting(name)),
+        (
+            works.CommentOnExpiry,
+            assignments_pb2.CommentOnExpiryRequest(
+                name=name, expiry_comment=comment, request_id=request_id()
+            ),
+        ),
+        (
+            reviews.RequestChanges,
+            assignments_pb2.RequestChangesRequest(
+                name=name, comment="More", requirement_ids=["req-1"], request_id=request_id()
+            ),
+        ),
+        (
+            reviews.ApproveWork,
+            assignments_pb2.ApproveWorkRequest(name=name, request_id=request_id()),
+        ),
+    ]
+
+
+async def test_somebody_elses_assignment_and_an_unknown_one_look_the_same(house: House) -> None:
+    assignment = await house.assignment()
+    for name in (assignment, "assignments/unknown"):
+        for method, request in orders(house, name, "evil", "eve"):
+            async with house.refuses(Reason.NOT_YOURS) as caught:
+                await method(request)
+            assert caught.value.message == f"{name} is not yours to see or to change"
+    assert not house.runs.commands
+    for method, request in orders(house, assignment, "acme", "anna"):
+        await method(request)
+    assert len(house.runs.commands) == 4
+
+
+async def test_media_that_are_not_accepted_or_not_ones_own_are_named(house: House) -> None:
+    assignment = await house.assignment()
+    house.media.accepted = {"good"}
+    names = [f"mediaObjects/{id_}" for id_ in ("good", "bad", "theirs")]
+    async with house.refuses(Reason.MEDIA_NOT_ACCEPTED) as caught:
+        await house.works().SubmitWork(submitting(assignment, media_objects=names))
+    assert caught.value.metadata == {"media_objects": "mediaObjects/bad,mediaObjects/theirs"}
+    assert not house.runs.commands
+    await house.works().SubmitWork(submitting(assignment, media_objects=names[:1]))
