@@ -5,7 +5,7 @@ their own. Driver errors leave here as ours: a server that is away is UNAVAILABL
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from importlib.resources import files
@@ -85,18 +85,12 @@ class Database:
             ) from error
 
     async def migrate(self, package: str) -> None:
-        """Applies `migrations/*.sql` of `package` that were not applied yet, in order of name.
-
-        Several processes may start at once: they take turns.
+        """Applies servicekit's `migrations/*.sql`, then those of `package`, in order of name, unless
+        they were applied before. Several processes may start at once: they take turns.
 
         Raises:
             RuntimeError: a migration that was applied has been edited since.
         """
-        folder = files(package) / "migrations"
-        scripts = sorted(
-            (script for script in folder.iterdir() if script.name.endswith(".sql")),
-            key=lambda script: script.name,
-        )
         async with self.transaction(), self._connection() as connection:
             await connection.execute(
                 "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.migration'))"
@@ -108,14 +102,20 @@ class Database:
             )
             rows = await (await connection.execute("SELECT name, sha256 FROM migration")).fetchall()
             applied = {row["name"]: row["sha256"] for row in rows}
-            for script in scripts:
-                text = script.read_bytes()
-                sha256 = hashlib.sha256(text).hexdigest()
-                if script.name not in applied:
-                    await connection.execute(text)
+            for name, script in _migrations(package):
+                sha256 = hashlib.sha256(script).hexdigest()
+                if name not in applied:
+                    await connection.execute(script)
                     await connection.execute(
-                        "INSERT INTO migration (name, sha256) VALUES (%s, %s)",
-                        (script.name, sha256),
+                        "INSERT INTO migration (name, sha256) VALUES (%s, %s)", (name, sha256)
                     )
-                elif applied[script.name] != sha256:
-                    raise RuntimeError(f"{package}: {script.name} was edited after it was applied")
+                elif applied[name] != sha256:
+                    raise RuntimeError(f"{package}: {name} was edited after it was applied")
+
+
+def _migrations(package: str) -> Iterator[tuple[str, bytes]]:
+    for owner in ("servicekit", package):
+        folder = files(owner) / "migrations"
+        for script in sorted(folder.iterdir(), key=lambda script: script.name):
+            if script.name.endswith(".sql"):
+                yield script.name, script.read_bytes()

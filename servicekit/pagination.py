@@ -32,6 +32,15 @@ class Page:
     after: Cursor | None
     query: str
 
+    @property
+    def keyset(self) -> dict[str, object]:
+        """The SQL parameters `time`, `id` (of the row before the page, or NULL) and `size`."""
+        return {
+            "time": self.after.time if self.after else None,
+            "id": self.after.id if self.after else None,
+            "size": self.size,
+        }
+
     def token_after(self, rows: Sequence[T], cursor_of: Callable[[T], Cursor]) -> str:
         """The token of the page after `rows`; empty when `rows` do not fill this one."""
         if len(rows) < self.size:
@@ -59,7 +68,7 @@ def page_of(page_size: int, page_token: str, *filters: object) -> Page:
         cursor = Cursor(datetime.fromisoformat(time), str(row_id))
         if "\x00" in cursor.id:  # which no Postgres text can hold
             raise ValueError("no id of ours")
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         token_query, cursor = None, None
     if cursor is None or token_query != query:
         raise invalid_fields(

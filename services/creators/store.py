@@ -73,9 +73,7 @@ class PostgresCreatorStore:
             """,
             {
                 "state": state,
-                "time": page.after.time if page.after else None,
-                "id": page.after.id if page.after else None,
-                "size": page.size,
+                **page.keyset,
             },
         )
         return [_creator(row) for row in rows]

@@ -57,9 +57,7 @@ class PostgresDisputeStore:
                 "brand_id": brand_id,
                 "creator_id": creator_id,
                 "states": [str(state) for state in states],
-                "time": page.after.time if page.after else None,
-                "id": page.after.id if page.after else None,
-                "size": page.size,
+                **page.keyset,
             },
         )
         return [_SNAPSHOT.validate_python(row["snapshot"]) for row in rows]

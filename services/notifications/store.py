@@ -42,9 +42,7 @@ class PostgresNotificationStore:
             """,
             {
                 "recipient": recipient,
-                "time": page.after.time if page.after else None,
-                "id": page.after.id if page.after else None,
-                "size": page.size,
+                **page.keyset,
             },
         )
         return [Notification(**row) for row in rows]

@@ -112,9 +112,7 @@ class PostgresPayoutStore(PostgresLedger):
             {
                 "brand": brand,
                 "creator": creator,
-                "time": page.after.time if page.after else None,
-                "id": page.after.id if page.after else None,
-                "size": page.size,
+                **page.keyset,
             },
         )
         return [_payout(row) for row in rows]

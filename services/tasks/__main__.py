@@ -16,13 +16,14 @@ from servicekit.grpc_server import GrpcServer
 from servicekit.process import run
 from servicekit.telemetry import telemetry
 from services.tasks.assignments import AssignmentHandlers
+from services.tasks.book import PostgresBook
 from services.tasks.clients import GrpcCreatorDirectory, GrpcMediaLibrary
 from services.tasks.handlers import TaskHandlers
 from services.tasks.records import RecordHandlers
 from services.tasks.runs import TemporalRuns
 from services.tasks.servicer import services
 from services.tasks.settings import TasksSettings
-from services.tasks.store import PostgresAssignmentStore, PostgresTaskStore
+from services.tasks.store import PostgresTaskStore
 from workflows.client import Workflows
 
 log = structlog.get_logger()
@@ -49,7 +50,7 @@ async def main() -> None:
                 service_channel(settings, settings.media_address)
             )
             runs = TemporalRuns(Workflows(settings))
-            book = PostgresAssignmentStore(database)
+            book = PostgresBook(database)
             tasks = TaskHandlers(
                 PostgresTaskStore(database),
                 GrpcCreatorDirectory(CreatorServiceStub(creators)),

@@ -96,7 +96,8 @@ async def test_concurrent_selections_never_exceed_the_slots(world: World) -> Non
         id_ for pair, answer in zip(pairs, answers, strict=True) if answer is None for id_ in pair
     }
     refused = [answer for answer in answers if answer is not None]
-    assert len(selected) == 3
+    # Which came first is chance: a pair does not fit beside two single ones.
+    assert 2 <= len(selected) <= 3
     assert set(world.reserved) == selected
     assert all(isinstance(answer, WorkflowUpdateFailedError) for answer in refused)
     await task.is_assigned(*selected)

@@ -293,7 +293,7 @@ class Life:
         await self.tell("approve_work", ApproveWork(BRAND))
 
     async def comment(self) -> None:
-        await self.tell("comment_on_expiry", CommentOnExpiry(CREATOR, "ILLNESS", "I was ill"))
+        await self.tell("comment_on_expiry", CommentOnExpiry(CREATOR, "EMERGENCY", "I was ill"))
 
     async def dispute(self, ground: Ground, opener: str) -> str:
         id_ = uuid4().hex

@@ -1,12 +1,3 @@
-CREATE TABLE request (
-    scope        text,
-    request_id   uuid,
-    body_sha256  bytea       NOT NULL,
-    response     bytea,
-    create_time  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (scope, request_id)
-);
-
 CREATE TABLE creator (
     id                     text PRIMARY KEY,
     state                  text        NOT NULL

@@ -1,15 +1,6 @@
 -- The ledger: double entry, in minor units. The database itself refuses what must never be, so
 -- that no defect of the program can post it. The chart of accounts is in services/payouts/postings.py.
 
-CREATE TABLE request (
-    scope        text,
-    request_id   uuid,
-    body_sha256  bytea       NOT NULL,
-    response     bytea,
-    create_time  timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (scope, request_id)
-);
-
 -- A brand's accounts carry their balance, so that it can be refused to fall below zero: a posting
 -- locks the row, and concurrent ones take turns. The other accounts are only ever summed up, since
 -- every payout posts to them and would otherwise queue for one row.

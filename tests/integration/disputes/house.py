@@ -38,10 +38,11 @@ from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service as notifications_service
 from services.notifications.store import PostgresNotificationStore
 from services.tasks.assignments import AssignmentHandlers
+from services.tasks.book import PostgresBook
 from services.tasks.handlers import TaskHandlers
 from services.tasks.records import RecordHandlers
 from services.tasks.servicer import services as tasks_services
-from services.tasks.store import PostgresAssignmentStore, PostgresTaskStore
+from services.tasks.store import PostgresTaskStore
 from tests.support.databases import Databases
 from tests.support.serving import Served, request_id, serving
 from workflows import ids
@@ -65,7 +66,7 @@ class House:
     disputes: Served
     notifications: Served
     tasks: Served
-    book: PostgresAssignmentStore
+    book: PostgresBook
     database: Database
     temporal: Client
     queue: str
@@ -197,7 +198,7 @@ async def house_of(
 
         tasks_database, disputes_database = await database("tasks"), await database("disputes")
         notifications_database = await database("notifications")
-        book = PostgresAssignmentStore(tasks_database)
+        book = PostgresBook(tasks_database)
         tasks = await served(_tasks(tasks_database, book), tasks_database)
         notifications = await served(
             [
@@ -231,7 +232,7 @@ async def house_of(
             await house.end()
 
 
-def _tasks(database: Database, book: PostgresAssignmentStore) -> list[Service]:
+def _tasks(database: Database, book: PostgresBook) -> list[Service]:
     """The tasks service for reading assignments: nothing here applies, selects or commands."""
     nobody = cast("Any", None)
     return tasks_services(

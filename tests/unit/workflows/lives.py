@@ -31,7 +31,7 @@ LATER = BEGIN + timedelta(hours=1)
 SUBMIT = SubmitWork(CREATOR, "Done", ["m1"], ["https://example.com/1"])
 CHANGE = RequestChanges(BRAND, "Show the price", ["req-1"])
 APPROVE = ApproveWork(BRAND)
-COMMENT = CommentOnExpiry(CREATOR, "ILLNESS", "I was ill")
+COMMENT = CommentOnExpiry(CREATOR, "EMERGENCY", "I was ill")
 
 
 def terms(policy: Policy = STANDARD, **changes: Any) -> Terms:
