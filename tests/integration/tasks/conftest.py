@@ -1,0 +1,19 @@
+"""The tasks service with a database of its own for each test."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from devstack.access import Access
+from servicekit.database import Database
+from tests.integration.tasks.house import House, house_of
+from tests.support.databases import Databases
+
+
+@pytest.fixture
+async def house(access: Access, databases: Databases) -> AsyncIterator[House]:
+    async with (
+        Database(await databases.fresh("tasks")) as database,
+        house_of(access, database) as house,
+    ):
+        yield house

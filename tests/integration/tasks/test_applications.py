@@ -1,0 +1,179 @@
+"""Applying, withdrawing, and the deadline of both."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from liaison.creators.v1 import creators_pb2
+from liaison.tasks.v1 import tasks_pb2 as pb
+
+from servicekit.errors import LiaisonError, Reason
+from tests.integration.tasks.house import DAY, INSTANT, House
+from tests.support.serving import refused, request_id
+
+
+async def test_at_the_very_instant_of_the_deadline_it_is_too_late(house: House) -> None:
+    task = await house.task()
+    deadline = house.now + 2 * DAY
+    house.now = deadline - INSTANT
+    assert (await house.apply(task)).state == pb.Application.STATE_APPLIED
+    house.now = deadline
+    with refused(Reason.APPLICATION_DEADLINE_PASSED):
+        await house.apply(task, "cem")
+
+
+async def test_a_creator_has_one_application_a_task(house: House) -> None:
+    task = await house.task()
+    await house.apply(task)
+    with refused(Reason.ALREADY_APPLIED):
+        await house.apply(task)
+    await house.apply(task, "cem")
+    await house.apply(await house.task())
+
+
+async def test_of_many_applications_at_once_one_is_made(house: House) -> None:
+    task = await house.task()
+    answers = await asyncio.gather(*(house.apply(task) for _ in range(6)), return_exceptions=True)
+    made = [answer for answer in answers if isinstance(answer, pb.Application)]
+    reasons = {answer.reason for answer in answers if isinstance(answer, LiaisonError)}
+    assert (len(made), reasons) == (1, {Reason.ALREADY_APPLIED})
+
+
+async def test_a_repeated_application_is_the_first(house: House) -> None:
+    task = await house.task()
+    request = pb.CreateApplicationRequest(
+        parent=task.name,
+        application=pb.Application(message="Me, please"),
+        request_id=request_id(),
+    )
+    first = await house.creator().CreateApplication(request)
+    assert await house.creator().CreateApplication(request) == first
+    request.application.message = "Or me"
+    with refused(Reason.REQUEST_ID_REUSED):
+        await house.creator().CreateApplication(request)
+
+
+async def test_withdrawing_is_allowed_until_the_deadline_r39_r46_r48(house: House) -> None:
+    task = await house.task()
+    first, second = await house.apply(task), await house.apply(task, "cem")
+    deadline = house.now + 2 * DAY
+    house.now = deadline - INSTANT
+    withdrawn = await house.withdraw(first)
+    assert withdrawn.state == pb.Application.STATE_WITHDRAWN
+    with refused(Reason.ILLEGAL_STATE):
+        await house.withdraw(first)
+    house.now = deadline
+    with refused(Reason.APPLICATION_DEADLINE_PASSED):
+        await house.withdraw(second, "cem")
+
+
+async def test_who_withdrew_may_apply_again(house: House) -> None:
+    task = await house.task()
+    first = await house.apply(task)
+    await house.withdraw(first)
+    second = await house.apply(task)
+    assert second.name != first.name
+    assert await house.state_of(first) == pb.Application.STATE_WITHDRAWN
+    with refused(Reason.ALREADY_APPLIED):
+        await house.apply(task)
+
+
+async def test_the_selected_cannot_withdraw_r46(house: House) -> None:
+    task = await house.task()
+    application = await house.apply(task)
+    await house.select(task, [application])
+    with refused(Reason.ILLEGAL_STATE):
+        await house.withdraw(application)
+
+
+async def test_a_draft_or_nothing_takes_no_application(house: House) -> None:
+    with refused(Reason.NOT_YOURS):
+        await house.apply(await house.draft())
+    with refused(Reason.NOT_YOURS):
+        await house.apply(pb.Task(name="tasks/nothing"))
+
+
+async def test_a_cancelled_task_takes_no_application(house: House) -> None:
+    task = await house.task()
+    await house.brand().CancelTask(
+        pb.CancelTaskRequest(name=task.name, comment="No", request_id=request_id())
+    )
+    with refused(Reason.ILLEGAL_STATE):
+        await house.apply(task)
+
+
+@pytest.mark.parametrize(
+    ("creator", "asked", "reason"),
+    [
+        ({"is_admitted": False}, {}, Reason.CREATOR_NOT_ADMITTED),
+        ({"has_payout_account": False}, {}, Reason.PAYOUT_ACCOUNT_MISSING),
+        (
+            {"account_class": "EXTERNAL"},
+            {"eligibility": pb.Eligibility(account_classes=[creators_pb2.ACCOUNT_CLASS_INTERNAL])},
+            Reason.CREATOR_NOT_ELIGIBLE,
+        ),
+        (
+            {"level": "JUNIOR"},
+            {"eligibility": pb.Eligibility(minimum_level=creators_pb2.CREATOR_LEVEL_EXPERT)},
+            Reason.CREATOR_NOT_ELIGIBLE,
+        ),
+        (
+            {},
+            {"content_types": [pb.CONTENT_TYPE_LIVE_STREAM]},
+            Reason.CREATOR_NOT_ELIGIBLE,  # R20
+        ),
+        ({"level": "EXPERT"}, {}, None),
+        (
+            {"has_live_stream_access": True},
+            {"content_types": [pb.CONTENT_TYPE_LIVE_STREAM]},
+            None,
+        ),
+        (
+            {},
+            {
+                "content_types": [pb.CONTENT_TYPE_LIVE_STREAM],
+                "live_stream_channel": pb.LIVE_STREAM_CHANNEL_BRAND_ACCOUNT,
+            },
+            None,
+        ),
+    ],
+)
+async def test_who_may_apply_is_judged_by_the_task(
+    house: House, creator: dict[str, Any], asked: dict[str, Any], reason: Reason | None
+) -> None:
+    task = await house.task(**asked)
+    house.creators.changed["bea"] = creator
+    if reason is None:
+        await house.apply(task)
+        return
+    with refused(reason):
+        await house.apply(task)
+
+
+async def test_an_application_is_between_its_creator_and_the_brand(house: House) -> None:
+    task = await house.task()
+    application = await house.apply(task)
+    request = pb.GetApplicationRequest(name=application.name)
+    for party in (house.creator(), house.brand(), house.operator()):
+        assert await party.GetApplication(request) == application
+    for stranger in (house.creator("cem"), house.brand("other")):
+        with refused(Reason.NOT_YOURS):
+            await stranger.GetApplication(request)
+    with refused(Reason.NOT_YOURS):
+        await house.withdraw(application, "cem")
+    absent = pb.GetApplicationRequest(name=f"{task.name}/applications/nothing")
+    with refused(Reason.NOT_YOURS):
+        await house.creator().GetApplication(absent)
+    with refused(Reason.NOT_FOUND):
+        await house.operator().GetApplication(absent)
+
+
+async def test_missing_and_malformed_fields_are_named(house: House) -> None:
+    with refused(Reason.INVALID_FIELDS, "parent", "request_id"):
+        await house.creator().CreateApplication(pb.CreateApplicationRequest())
+    with refused(Reason.INVALID_FIELDS, "name"):
+        await house.creator().GetApplication(pb.GetApplicationRequest(name="tasks/a"))
+    with refused(Reason.INVALID_FIELDS, "request_id"):
+        await house.creator().CreateApplication(
+            pb.CreateApplicationRequest(parent="tasks/a", request_id="again")
+        )

@@ -1,0 +1,186 @@
+"""Lists a page at a time, as each side sees them."""
+
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from liaison.tasks.v1 import assignments_pb2
+from liaison.tasks.v1 import tasks_pb2 as pb
+
+from servicekit.errors import Reason
+from tests.integration.tasks.house import INSTANT, House
+from tests.support.serving import refused
+
+
+async def _all(
+    page: Callable[[str], Awaitable[Any]], items: str, size: int
+) -> tuple[list[str], list[int]]:
+    """Names over all pages, and how many each page held."""
+    names: list[str] = []
+    sizes: list[int] = []
+    token = ""
+    while token or not sizes:
+        response = await page(token)
+        found = getattr(response, items)
+        assert len(found) <= size
+        names += [one.name for one in found]
+        sizes.append(len(found))
+        token = response.next_page_token
+    return names, sizes
+
+
+async def _drafts(house: House, count: int, brand: str = "acme") -> list[str]:
+    """Newest first."""
+    names = []
+    for _ in range(count):
+        names.append((await house.draft(brand)).name)
+        house.now += INSTANT
+    return names[::-1]
+
+
+async def test_tasks_come_newest_first_a_page_at_a_time(house: House) -> None:
+    own = await _drafts(house, 5)
+    await _drafts(house, 1, "other")
+
+    def page(token: str) -> Awaitable[pb.ListTasksResponse]:
+        return house.brand().ListTasks(pb.ListTasksRequest(page_size=2, page_token=token))
+
+    assert await _all(page, "tasks", 2) == (own, [2, 2, 1])
+
+
+async def test_pages_neither_repeat_nor_miss_what_was_made_at_one_instant(house: House) -> None:
+    names = {(await house.draft()).name for _ in range(5)}
+
+    def page(token: str) -> Awaitable[pb.ListTasksResponse]:
+        return house.brand().ListTasks(pb.ListTasksRequest(page_size=2, page_token=token))
+
+    found, _ = await _all(page, "tasks", 2)
+    assert (len(found), set(found)) == (5, names)
+
+
+async def test_each_side_sees_its_tasks(house: House) -> None:
+    draft, published = await house.draft(), await house.task("other")
+    everything = pb.ListTasksRequest()
+
+    async def seen(stub: Any, request: pb.ListTasksRequest = everything) -> set[str]:
+        return {task.name for task in (await stub.ListTasks(request)).tasks}
+
+    assert await seen(house.brand()) == {draft.name}
+    assert await seen(house.creator()) == {published.name}
+    assert await seen(house.operator()) == {draft.name, published.name}
+    drafts = pb.ListTasksRequest(state=pb.Task.STATE_DRAFT)
+    assert await seen(house.operator(), drafts) == {draft.name}
+    assert await seen(house.creator(), drafts) == set()
+
+
+async def test_applications_come_oldest_first(house: House) -> None:
+    task = await house.task()
+    names = []
+    for creator in ("bea", "cem", "dan"):
+        names.append((await house.apply(task, creator)).name)
+        house.now += INSTANT
+
+    def page(token: str) -> Awaitable[pb.ListApplicationsResponse]:
+        return house.brand().ListApplications(
+            pb.ListApplicationsRequest(parent=task.name, page_size=2, page_token=token)
+        )
+
+    assert await _all(page, "applications", 2) == (names, [2, 1])
+    one = pb.ListApplicationsRequest(parent=task.name)
+    mine = await house.creator("cem").ListApplications(one)
+    assert [application.name for application in mine.applications] == [names[1]]
+    with refused(Reason.NOT_YOURS):
+        await house.brand("other").ListApplications(one)
+    with refused(Reason.NOT_FOUND):
+        await house.operator().ListApplications(pb.ListApplicationsRequest(parent="tasks/nothing"))
+
+
+async def test_a_creator_lists_its_own_over_all_tasks(house: House) -> None:
+    names = []
+    for _ in range(3):
+        task = await house.task()
+        names.append((await house.apply(task)).name)
+        await house.apply(task, "cem")
+        house.now += INSTANT
+
+    def page(token: str) -> Awaitable[pb.ListApplicationsResponse]:
+        return house.creator().ListApplications(
+            pb.ListApplicationsRequest(parent="tasks/-", page_size=1, page_token=token)
+        )
+
+    assert (await _all(page, "applications", 1))[0] == names
+    for other in (house.brand(), house.operator()):
+        with refused(Reason.INVALID_FIELDS, "parent"):
+            await other.ListApplications(pb.ListApplicationsRequest(parent="tasks/-"))
+
+
+async def test_assignments_are_listed_by_side_task_and_state(house: House) -> None:
+    first, second, foreign = await house.task(), await house.task(), await house.task("other")
+    await house.assignment(first, "a1")
+    house.now += INSTANT
+    await house.assignment(second, "a2", "cem")
+    house.now += INSTANT
+    await house.assignment(foreign, "a3")
+
+    async def seen(stub: Any, **query: Any) -> list[str]:
+        request = assignments_pb2.ListAssignmentsRequest(**query)
+        return [one.name for one in (await stub.ListAssignments(request)).assignments]
+
+    assert await seen(house.review_of()) == ["assignments/a2", "assignments/a1"]
+    assert await seen(house.review_of(), task=first.name) == ["assignments/a1"]
+    assert await seen(house.review_of(), task=foreign.name) == []
+    assert await seen(house.work_of()) == ["assignments/a3", "assignments/a1"]
+    working = [assignments_pb2.Assignment.STATE_IN_PROGRESS]
+    over = [assignments_pb2.Assignment.STATE_COMPLETED]
+    assert await seen(house.work_of(), states=working) == ["assignments/a3", "assignments/a1"]
+    assert await seen(house.work_of(), states=over) == []
+
+    def page(token: str) -> Awaitable[Any]:
+        return house.work_of().ListAssignments(
+            assignments_pb2.ListAssignmentsRequest(page_size=1, page_token=token)
+        )
+
+    assert await _all(page, "assignments", 1) == (["assignments/a3", "assignments/a1"], [1, 1, 0])
+
+
+def _tampered(token: str) -> dict[str, str]:
+    text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+    query, time, row = json.loads(text)
+
+    def made(*parts: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+    return {
+        "of another listing": made("0" * 16, time, row),
+        "no time": made(query, "yesterday", row),
+        "a number for a time": made(query, 5, row),
+        "too short": made(query, time),
+        "no list": base64.urlsafe_b64encode(b'{"a": 1}').decode(),
+        "no JSON": base64.urlsafe_b64encode(b"\xff\x00").decode(),
+        "no base64": "%%%",
+        "cut off": token[:-5],
+        "no ASCII": "é",
+        "deep": base64.urlsafe_b64encode(b"[" * 100_000).decode(),
+    }
+
+
+async def test_a_tampered_page_token_is_refused(house: House) -> None:
+    await _drafts(house, 2)
+    first = await house.brand().ListTasks(pb.ListTasksRequest(page_size=1))
+    for token in _tampered(first.next_page_token).values():
+        with refused(Reason.INVALID_FIELDS, "page_token"):
+            await house.brand().ListTasks(pb.ListTasksRequest(page_size=1, page_token=token))
+    with refused(Reason.INVALID_FIELDS, "page_token"):
+        await house.brand().ListTasks(
+            pb.ListTasksRequest(
+                state=pb.Task.STATE_OPEN, page_size=1, page_token=first.next_page_token
+            )
+        )
+
+
+@pytest.mark.parametrize("size", [-1, -(2**31)])
+async def test_a_negative_page_size_is_refused(house: House, size: int) -> None:
+    with refused(Reason.INVALID_FIELDS, "page_size"):
+        await house.brand().ListTasks(pb.ListTasksRequest(page_size=size))

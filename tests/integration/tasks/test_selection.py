@@ -1,0 +1,184 @@
+"""Selecting: all of what was asked for or nothing, and no withdrawal in between."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from liaison.tasks.v1 import tasks_pb2 as pb
+
+from servicekit.errors import FailedPrecondition, Reason, Unavailable
+from tests.integration.tasks.house import DAY, House, id_of
+from tests.support.serving import refused, request_id
+from workflows.task.state import Selection
+
+APPLIED, SELECTED = pb.Application.STATE_APPLIED, pb.Application.STATE_SELECTED
+
+
+def _request(task: pb.Task, *applications: pb.Application) -> pb.SelectApplicationsRequest:
+    return pb.SelectApplicationsRequest(
+        parent=task.name,
+        applications=[one.name for one in applications],
+        request_id=request_id(),
+    )
+
+
+@asynccontextmanager
+async def _deciding(
+    house: House, request: pb.SelectApplicationsRequest
+) -> AsyncIterator["asyncio.Task[pb.SelectApplicationsResponse]"]:
+    """While the workflow decides over a selection."""
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    select = house.runs.select
+
+    async def slow(task_id: str, selections: list[Selection], request_id: str) -> None:
+        begun.set()
+        await may_end.wait()
+        await select(task_id, selections, request_id)
+
+    house.runs.select = slow  # type: ignore[method-assign]  # for this long
+    answer: asyncio.Task[pb.SelectApplicationsResponse] = asyncio.ensure_future(
+        house.brand().SelectApplications(request)
+    )
+    await asyncio.wait_for(begun.wait(), 10)
+    house.runs.select = select  # type: ignore[method-assign]  # as it was
+    yield answer
+    may_end.set()
+    await asyncio.wait([answer])
+
+
+async def test_the_selected_are_answered_in_the_order_asked_for_r12(house: House) -> None:
+    task = await house.task()
+    first, second = await house.apply(task), await house.apply(task, "cem")
+    selected = await house.select(task, [second, first])
+    assert [one.name for one in selected] == [second.name, first.name]
+    assert {one.state for one in selected} == {SELECTED}
+    assert [one.assignment for one in selected] == [
+        f"assignments/{id_of(second)}",
+        f"assignments/{id_of(first)}",
+    ]
+
+
+async def test_a_repeated_selection_is_the_first(house: House) -> None:
+    task = await house.task()
+    request = _request(task, await house.apply(task))
+    first = await house.brand().SelectApplications(request)
+    assert await house.brand().SelectApplications(request) == first
+    assert len(house.runs.commands) == 1
+
+
+async def test_a_selection_of_unknown_outcome_is_finished_by_its_repetition(house: House) -> None:
+    task = await house.task()
+    application = await house.apply(task)
+    request = _request(task, application)
+    house.runs.refusal = Unavailable(Reason.OUTCOME_UNKNOWN, "No answer")
+    with refused(Reason.OUTCOME_UNKNOWN):
+        await house.brand().SelectApplications(request)
+    # Perhaps it is selected: nobody else may change it meanwhile.
+    with refused(Reason.ILLEGAL_STATE):
+        await house.withdraw(application)
+    house.runs.refusal = None
+    (selected,) = (await house.brand().SelectApplications(request)).applications
+    assert selected.state == SELECTED
+    ids = {command[3] for command in house.runs.commands}
+    assert ids == {request.request_id}
+
+
+async def test_a_refused_selection_lets_go_of_all(house: House) -> None:
+    task = await house.task()
+    first, second = await house.apply(task), await house.apply(task, "cem")
+    house.runs.refusal = FailedPrecondition(Reason.INSUFFICIENT_FUNDS, "Deposit first")
+    with refused(Reason.INSUFFICIENT_FUNDS):
+        await house.select(task, [first, second])
+    house.runs.refusal = None
+    assert (await house.withdraw(first)).state == pb.Application.STATE_WITHDRAWN
+    await house.select(task, [second])
+
+
+async def test_all_of_them_are_selected_or_none(house: House) -> None:
+    task = await house.task()
+    first, second = await house.apply(task), await house.apply(task, "cem")
+    await house.withdraw(second, "cem")
+    with refused(Reason.ILLEGAL_STATE):
+        await house.select(task, [first, second])
+    assert house.runs.commands == []
+    assert await house.state_of(first) == APPLIED
+    assert (await house.withdraw(first)).state == pb.Application.STATE_WITHDRAWN
+
+
+async def test_nobody_withdraws_while_the_workflow_decides(house: House) -> None:
+    task = await house.task()
+    application = await house.apply(task)
+    async with _deciding(house, _request(task, application)):
+        with refused(Reason.ILLEGAL_STATE):
+            await house.withdraw(application)
+    assert await house.state_of(application) == SELECTED
+
+
+async def test_a_second_selection_does_not_take_what_the_first_has_claimed(house: House) -> None:
+    task = await house.task()
+    application = await house.apply(task)
+    async with _deciding(house, _request(task, application)):
+        house.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "Selected already")
+        with refused(Reason.ILLEGAL_STATE):
+            await house.select(task, [application])
+        house.runs.refusal = None
+        with refused(Reason.ILLEGAL_STATE):
+            await house.withdraw(application)
+    assert await house.state_of(application) == SELECTED
+
+
+async def test_who_withdrew_first_is_not_selected(house: House) -> None:
+    """Whichever of both comes first: never a withdrawn application with an assignment."""
+    task = await house.task()
+    for creator in ("bea", "cem", "dan", "eve"):
+        application = await house.apply(task, creator)
+        await asyncio.gather(
+            house.withdraw(application, creator),
+            house.select(task, [application]),
+            return_exceptions=True,
+        )
+        is_selected = id_of(application) in house.runs.selected.get(id_of(task), [])
+        expected = SELECTED if is_selected else pb.Application.STATE_WITHDRAWN
+        assert await house.state_of(application) == expected
+
+
+async def test_eligibility_is_judged_again_r20(house: House) -> None:
+    task = await house.task()
+    first, second = await house.apply(task), await house.apply(task, "cem")
+    house.creators.changed["cem"] = {"is_admitted": False}
+    with refused(Reason.CREATOR_NOT_ADMITTED):
+        await house.select(task, [first, second])
+    assert house.runs.commands == []
+    await house.select(task, [first])
+
+
+async def test_a_selection_names_applications_of_its_own_task(house: House) -> None:
+    task, other = await house.task(), await house.task()
+    own, foreign = await house.apply(task), await house.apply(other)
+    for applications in ([own, foreign], [foreign], [pb.Application(name=f"{own.name}x")]):
+        with refused(Reason.INVALID_FIELDS, "applications"):
+            await house.select(task, applications)
+
+
+@pytest.mark.parametrize("names", [[], ["a", "a"], ["a"] * 101])
+async def test_a_selection_is_of_1_to_100_different_ones(house: House, names: list[str]) -> None:
+    task = await house.task()
+    applications = [pb.Application(name=f"{task.name}/applications/{name}") for name in names]
+    with refused(Reason.INVALID_FIELDS, "applications"):
+        await house.select(task, applications)
+
+
+async def test_somebody_elses_task_is_not_selected_for(house: House) -> None:
+    task = await house.task()
+    application = await house.apply(task)
+    with refused(Reason.NOT_YOURS):
+        await house.select(task, [application], brand="other")
+
+
+async def test_selecting_goes_on_after_applications_have_closed(house: House) -> None:
+    task = await house.task()
+    application = await house.apply(task)
+    house.now += 3 * DAY
+    (selected,) = await house.select(task, [application])
+    assert selected.state == SELECTED
