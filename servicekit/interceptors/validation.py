@@ -1,4 +1,5 @@
-"""Enforces what the protos declare (AIP-203): REQUIRED fields are there, OUTPUT_ONLY ones ignored.
+"""Enforces what the protos declare (AIP-203): REQUIRED fields are there, OUTPUT_ONLY ones ignored,
+and that instants are such.
 
 Everything else a request must satisfy is stated by the service's command models.
 """
@@ -10,6 +11,7 @@ from uuid import UUID
 from google.api.field_behavior_pb2 import OUTPUT_ONLY, REQUIRED, field_behavior
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from servicekit.auth import Role, current_principal
 from servicekit.errors import Violation, invalid_fields
@@ -21,7 +23,7 @@ class ValidationInterceptor(Interceptor):
     async def around(
         self, rpc: Rpc, request: Message, context: Context, proceed: Proceed
     ) -> Message:
-        violations = [*missing_fields(request)]
+        violations = [*missing_fields(request), *broken_times(request)]
         request_id = getattr(request, "request_id", "")
         if request_id and not _is_uuid(request_id):
             violations.append(Violation("request_id", "AIP-155", "Must be a UUID"))
@@ -70,6 +72,23 @@ def missing_fields(message: Message, prefix: str = "") -> Iterator[Violation]:
         yield Violation(f"{prefix}{name}", "REQUIRED", "This field is required")
     for path, child in _children(message, nested, prefix):
         yield from missing_fields(child, f"{path}.")
+
+
+def broken_times(message: Message, prefix: str = "") -> Iterator[Violation]:
+    """A violation for each Timestamp that is no instant: it could not even be read."""
+    _, output_only, nested = _fields(message.DESCRIPTOR)
+    for field, value in message.ListFields():
+        if isinstance(value, Timestamp) and field.name not in output_only:
+            try:
+                value.ToJsonString()
+            except ValueError:
+                yield Violation(
+                    f"{prefix}{field.name}",
+                    "TIMESTAMP",
+                    "Must be an instant of the years 1 to 9999",
+                )
+    for path, child in _children(message, nested, prefix):
+        yield from broken_times(child, f"{path}.")
 
 
 def clear_output_only(message: Message) -> None:
