@@ -1,0 +1,218 @@
+"""Requests that are missing something, or hold what cannot be: every field is named at once."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money as MoneyMessage
+from liaison.creators.v1 import creators_pb2
+from liaison.tasks.v1 import assignments_pb2
+from liaison.tasks.v1 import tasks_pb2 as pb
+
+from servicekit.errors import Reason
+from servicekit.timestamps import to_timestamp
+from tests.integration.bad_input.house import House, applying, named, submitting
+from tests.support.serving import request_id
+
+LINK = "https://example.com/work"
+
+
+def reward(units: int = 100, nanos: int = 0, currency: str = "USD") -> pb.Reward:
+    return pb.Reward(money=MoneyMessage(currency_code=currency, units=units, nanos=nanos))
+
+
+async def test_everything_that_is_missing_is_named_at_once(house: House) -> None:
+    async with house.refuses(Reason.INVALID_FIELDS, "task", "request_id"):
+        await house.brand().CreateTask(pb.CreateTaskRequest())
+    task = pb.Task(requirements=[pb.Requirement(text="Show it"), pb.Requirement()])
+    async with house.refuses(
+        Reason.INVALID_FIELDS,
+        "request_id",
+        "task.title",
+        "task.content_types",
+        "task.requirements[1].text",
+        "task.reward",
+        "task.creator_slots",
+        "task.application_deadline_time",
+        "task.submission_deadline_time",
+    ) as caught:
+        await house.brand().CreateTask(pb.CreateTaskRequest(task=task))
+    assert {violation.rule for violation in caught.value.violations} == {"REQUIRED"}
+    assert all(violation.description for violation in caught.value.violations)
+    async with house.refuses(Reason.INVALID_FIELDS, "name", "comment", "request_id"):
+        await house.brand().CancelTask(pb.CancelTaskRequest())
+    async with house.refuses(Reason.INVALID_FIELDS, "parent", "applications", "request_id"):
+        await house.brand().SelectApplications(pb.SelectApplicationsRequest())
+    async with house.refuses(Reason.INVALID_FIELDS, "name", "submission", "request_id"):
+        await house.works().SubmitWork(assignments_pb2.SubmitWorkRequest())
+    async with house.refuses(Reason.INVALID_FIELDS, "task.name", "task.etag"):
+        await house.brand().UpdateTask(
+            pb.UpdateTaskRequest(task=house.task(), request_id=request_id())
+        )
+
+
+FAR = Timestamp(seconds=int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()))
+BEYOND = Timestamp(seconds=10**15)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("title", "x" * 121, "LENGTH"),
+        ("title", "a\x00b", "CONTROL_CHARACTERS"),
+        ("description", "x" * 10_001, "LENGTH"),
+        ("content_types", [pb.CONTENT_TYPE_LIST, pb.CONTENT_TYPE_LIST], "UNIQUE"),
+        ("requirements", [pb.Requirement(text=str(n)) for n in range(51)], "COUNT"),
+        ("creator_slots", -1, "RANGE"),
+        ("creator_slots", 1001, "RANGE"),
+        ("policy", "policies/unheard-of", None),
+        ("policy", "standard", "AIP-122"),
+        ("policy", "policies/accelerated", "OFFERED"),
+        ("completion_rule", 99, None),
+        ("funding", 99, None),
+        ("live_stream_channel", 99, None),
+        ("application_deadline_time", FAR, "RANGE"),
+        ("submission_deadline_time", FAR, "RANGE"),
+        ("application_deadline_time", BEYOND, "TIMESTAMP"),
+        ("submission_deadline_time", Timestamp(seconds=1, nanos=-1), "TIMESTAMP"),
+    ],
+)
+async def test_a_field_that_cannot_be_is_named(
+    house: House, field: str, value: Any, rule: str | None
+) -> None:
+    async with house.refuses(Reason.INVALID_FIELDS, f"task.{field}") as caught:
+        await house.brand().CreateTask(house.creation(**{field: value}))
+    assert rule in (None, caught.value.violations[0].rule)
+
+
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("task.requirements[0].text", {"requirements": [pb.Requirement(text="x" * 1001)]}),
+        ("task.content_types[1]", {"content_types": [pb.CONTENT_TYPE_LIST, 99]}),
+        ("task.content_types[0]", {"content_types": [0]}),
+        (
+            "task.eligibility.account_classes[0]",
+            {
+                "eligibility": pb.Eligibility(
+                    account_classes=[creators_pb2.AccountClass.ValueType(0)]
+                )
+            },
+        ),
+        (
+            "task.eligibility.minimum_level",
+            {"eligibility": pb.Eligibility(minimum_level=creators_pb2.CreatorLevel.ValueType(99))},
+        ),
+        ("task.reward.money", {"reward": reward(nanos=123_000_000)}),
+        ("task.reward.money", {"reward": reward(currency="XXX")}),
+        ("task.reward.money", {"reward": reward(currency="usd")}),
+        ("task.reward.money", {"reward": reward(currency="JPY")}),
+        ("task.reward.money", {"reward": reward(-1)}),
+        ("task.reward.money", {"reward": reward(1, -2_000_000_000)}),
+        ("task.reward.money", {"reward": reward(0)}),
+        ("task.reward.money", {"reward": reward(2**62)}),
+        ("task.reward.money", {"reward": pb.Reward(money=MoneyMessage())}),
+        ("task.reward.money", {"reward": pb.Reward()}),
+    ],
+)
+async def test_a_field_deep_inside_is_named_by_its_path(
+    house: House, field: str, changes: dict[str, Any]
+) -> None:
+    async with house.refuses(Reason.INVALID_FIELDS, field):
+        await house.brand().CreateTask(house.creation(**changes))
+
+
+async def test_deadlines_follow_each_other(house: House) -> None:
+    closes = house.now + timedelta(days=1)
+    selected = closes + timedelta(days=3)
+    async with house.refuses(Reason.INVALID_FIELDS, "task.submission_deadline_time"):
+        await house.draft(submission_deadline_time=to_timestamp(selected))
+    async with house.refuses(Reason.INVALID_FIELDS, "task.selection_deadline_time"):
+        await house.draft(selection_deadline_time=to_timestamp(closes - timedelta(seconds=1)))
+    async with house.refuses(Reason.INVALID_FIELDS, "task.submission_deadline_time"):
+        await house.draft(
+            selection_deadline_time=to_timestamp(selected + timedelta(days=1)),
+            submission_deadline_time=to_timestamp(selected + timedelta(days=1)),
+        )
+
+
+@pytest.mark.parametrize("text", ["1", "not-a-uuid", "{" + "0" * 32 + "}", "0" * 32, "\x00"])
+async def test_a_request_id_is_a_uuid(house: House, text: str) -> None:
+    request = house.creation()
+    request.request_id = text
+    async with house.refuses(Reason.INVALID_FIELDS, "request_id") as caught:
+        await house.brand().CreateTask(request)
+    assert caught.value.violations[0].rule == "AIP-155"
+
+
+@pytest.mark.parametrize(
+    "name", ["1", "tasks/", "tasks/a/b", "Tasks/a", "tasks/a\n", "tasks/\x00", "tasks/" + "a" * 64]
+)
+async def test_a_malformed_name_is_refused(house: House, name: str) -> None:
+    task = pb.Task(name=name)
+    async with house.refuses(Reason.INVALID_FIELDS, "name"):
+        await house.brand().GetTask(pb.GetTaskRequest(name=name))
+    async with house.refuses(Reason.INVALID_FIELDS, "name"):
+        await house.brand().PublishTask(named(pb.PublishTaskRequest, task))
+    async with house.refuses(Reason.INVALID_FIELDS, "parent"):
+        await house.creator().CreateApplication(applying(task))
+    async with house.refuses(Reason.INVALID_FIELDS, "name"):
+        await house.creator().GetApplication(pb.GetApplicationRequest(name=name))
+    async with house.refuses(Reason.INVALID_FIELDS, "name"):
+        await house.works().SubmitWork(submitting(name))
+    async with house.refuses(Reason.INVALID_FIELDS, "task"):
+        await house.works().ListAssignments(assignments_pb2.ListAssignmentsRequest(task=name))
+
+
+async def test_selections_name_each_application_once(house: House) -> None:
+    task = await house.published()
+    name = (await house.application(task)).name
+    for names, field in (
+        ([name, name], "applications"),
+        ([f"{task.name}/applications/{number}" for number in range(101)], "applications"),
+        ([name, "applications/1"], "applications[1]"),
+        ([name, f"{task.name}/applications/unknown"], "applications"),
+    ):
+        async with house.refuses(Reason.INVALID_FIELDS, field):
+            await house.brand().SelectApplications(
+                pb.SelectApplicationsRequest(
+                    parent=task.name, applications=names, request_id=request_id()
+                )
+            )
+    assert not house.runs.commands
+
+
+async def test_another_tasks_application_cannot_be_selected(house: House) -> None:
+    task, other = await house.published(), await house.published()
+    foreign = await house.application(other)
+    async with house.refuses(Reason.INVALID_FIELDS, "applications"):
+        await house.brand().SelectApplications(
+            pb.SelectApplicationsRequest(
+                parent=task.name, applications=[foreign.name], request_id=request_id()
+            )
+        )
+
+
+@pytest.mark.parametrize(
+    ("field", "work"),
+    [
+        ("submission", {"note": "Nothing yet"}),
+        ("submission.note", {"note": "x" * 2001, "links": [LINK]}),
+        ("submission.links", {"links": [f"{LINK}/{number}" for number in range(21)]}),
+        ("submission.links", {"links": [LINK, LINK]}),
+        ("submission.links[1]", {"links": [LINK, "http://example.com"]}),
+        ("submission.links[0]", {"links": ["javascript:alert(1)"]}),
+        ("submission.links[0]", {"links": ["https://user@example.com"]}),
+        ("submission.links[0]", {"links": ["https://["]}),
+        ("submission.links[0]", {"links": ["https://example.com/" + "x" * 2000]}),
+        ("submission.media_objects[0]", {"media_objects": ["uploads/1"]}),
+        ("submission.media_objects", {"media_objects": [f"mediaObjects/{n}" for n in range(51)]}),
+    ],
+)
+async def test_work_that_cannot_be_is_refused(
+    house: House, field: str, work: dict[str, Any]
+) -> None:
+    async with house.refuses(Reason.INVALID_FIELDS, field):
+        await house.works().SubmitWork(submitting("assignments/a1", **work))
+    assert not house.runs.commands
