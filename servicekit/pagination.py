@@ -66,7 +66,7 @@ def page_of(page_size: int, page_token: str, *filters: object) -> Page:
         padded = page_token + "=" * (-len(page_token) % 4)
         token_query, time, row_id = json.loads(base64.urlsafe_b64decode(padded))
         cursor = Cursor(datetime.fromisoformat(time), str(row_id))
-        if "\x00" in cursor.id:  # which no Postgres text can hold
+        if b"\x00" in cursor.id.encode():  # no Postgres text can hold it, nor half a character
             raise ValueError("no id of ours")
     except (ValueError, TypeError, RecursionError):
         token_query, cursor = None, None
