@@ -1,0 +1,84 @@
+"""Pages and their tokens."""
+
+import base64
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit.errors import InvalidArgument
+from servicekit.pagination import DEFAULT_PAGE_SIZE, MAXIMUM_PAGE_SIZE, Cursor, Page, page_of
+
+BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Row:
+    time: datetime
+    id: str
+
+
+def _cursor(row: Row) -> Cursor:
+    return Cursor(row.time, row.id)
+
+
+def _rows(count: int) -> list[Row]:
+    return [Row(BEGIN + timedelta(microseconds=number), f"r{number}") for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "size"), [(0, DEFAULT_PAGE_SIZE), (1, 1), (200, 200), (201, MAXIMUM_PAGE_SIZE)]
+)
+def test_a_size_is_kept_within_bounds(asked: int, size: int) -> None:
+    assert page_of(asked, "").size == size
+
+
+def test_a_page_that_is_not_full_is_the_last() -> None:
+    page = page_of(2, "")
+    assert page.token_after(_rows(1), _cursor) == ""
+    assert page.token_after([], _cursor) == ""
+
+
+def test_a_token_leads_to_what_follows() -> None:
+    token = page_of(2, "", "OPEN").token_after(_rows(2), _cursor)
+    assert page_of(5, token, "OPEN").after == Cursor(BEGIN + timedelta(microseconds=1), "r1")
+    assert not set(token) & set("=+/")
+
+
+def _refused(page_size: int, token: str, *filters: object) -> str:
+    with pytest.raises(InvalidArgument) as refused:
+        page_of(page_size, token, *filters)
+    (violation,) = refused.value.violations
+    return violation.field
+
+
+def test_a_token_belongs_to_its_listing() -> None:
+    token = page_of(1, "", "OPEN").token_after(_rows(1), _cursor)
+    for filters in [(), ("CLOSED",), ("OPEN", None)]:
+        assert _refused(1, token, *filters) == "page_token"
+
+
+def test_a_negative_size_is_refused() -> None:
+    assert _refused(-1, "") == "page_size"
+
+
+@given(st.text(min_size=1, max_size=60))
+def test_no_text_breaks_a_listing(token: str) -> None:
+    assert _refused(1, token) == "page_token"
+
+
+@given(st.binary(min_size=1, max_size=60))
+def test_no_bytes_break_a_listing(token: bytes) -> None:
+    assert _refused(1, base64.urlsafe_b64encode(token).decode()) == "page_token"
+
+
+def test_nesting_breaks_no_listing() -> None:
+    assert _refused(1, base64.urlsafe_b64encode(b"[" * 50_000).decode()) == "page_token"
+
+
+def test_a_token_with_a_forged_row_is_only_another_place() -> None:
+    page = Page(1, None, page_of(1, "").query)
+    token = page.token_after([Row(BEGIN, "' OR 1=1 --")], _cursor)
+    assert page_of(1, token).after == Cursor(BEGIN, "' OR 1=1 --")
