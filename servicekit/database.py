@@ -85,8 +85,8 @@ class Database:
             ) from error
 
     async def migrate(self, package: str) -> None:
-        """Applies servicekit's `migrations/*.sql`, then those of `package`, in order of name, unless
-        they were applied before. Several processes may start at once: they take turns.
+        """Applies servicekit's `migrations/*.sql`, then those of `package`, in order of name, as
+        far as they are new. Several processes may start at once: they take turns.
 
         Raises:
             RuntimeError: a migration that was applied has been edited since.

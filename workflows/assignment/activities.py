@@ -9,7 +9,7 @@ from liaison.tasks.v1 import records_pb2
 from temporalio import activity
 
 from workflows.assignment.messages import assignment_message, transition_message
-from workflows.assignment.model import Event
+from workflows.assignment.model import Assignment, Event, Submission
 from workflows.assignment.orders import RecordAssignment
 from workflows.delivery import try_to_send
 from workflows.failures import retrying_all_but
@@ -39,15 +39,8 @@ class AssignmentActivities:
         """
         a = order.assignment
         if any(transition.event == Event.WORK_SUBMITTED for transition in order.transitions):
-            latest = a.submissions[-1]
-            if latest.media_object_ids:
-                await self.media.HoldMediaObjects(
-                    media_pb2.HoldMediaObjectsRequest(
-                        names=[f"mediaObjects/{id_}" for id_ in latest.media_object_ids],
-                        holder=f"{a.name}/submissions/{latest.version}",
-                        brand=a.brand,
-                    )
-                )
+            for submission in a.submissions:
+                await self._hold_media(a, submission)
         if order.transitions:  # else there are only notices to be sent again
             await self.records.RecordAssignment(
                 records_pb2.RecordAssignmentRequest(
@@ -56,6 +49,17 @@ class AssignmentActivities:
                 )
             )
         return await try_to_send(self.notifications, order.notices)
+
+    async def _hold_media(self, a: Assignment, submission: Submission) -> None:
+        """Held before is held still."""
+        if submission.media_object_ids:
+            await self.media.HoldMediaObjects(
+                media_pb2.HoldMediaObjectsRequest(
+                    names=[f"mediaObjects/{id_}" for id_ in submission.media_object_ids],
+                    holder=f"{a.name}/submissions/{submission.version}",
+                    brand=a.brand,
+                )
+            )
 
     @activity.defn
     async def release_reward(self, payout_id: str) -> None:
