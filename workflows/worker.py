@@ -1,9 +1,13 @@
 """The worker process: runs every workflow, and the activities that call the services."""
 
-from contextlib import AsyncExitStack
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 
 import grpc
+import structlog
 from liaison.disputes.v1.disputes_pb2_grpc import DisputeServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceStub
@@ -29,6 +33,8 @@ from workflows.payout.workflow import PayoutWorkflow
 from workflows.task.activities import TaskActivities
 from workflows.task.workflow import TaskWorkflow
 
+log = structlog.get_logger()
+
 # Our modules are pure, so workflows may share the process's copies: loading them anew into each
 # workflow's sandbox would cost more than running it. What they may call is restricted all the same.
 RUNNER = SandboxedWorkflowRunner(
@@ -51,10 +57,29 @@ async def main() -> None:
         async with AsyncExitStack() as stack:
             worker = await _worker(settings, stack)
             health = GrpcServer(settings, [], None)
-            async with worker:
+            async with running(worker, patience_seconds=settings.worker_drain_seconds + 5):
                 await health.start()
                 await told_to_stop()
                 await health.stop()
+
+
+@asynccontextmanager
+async def running(worker: Worker, *, patience_seconds: float) -> AsyncIterator[None]:
+    """Runs a worker for as long as the block does, and does not wait for its end for ever.
+
+    A local activity that fails is retried even by a worker that stops, which waits for it: with
+    the service away that it calls, for ever (SDK 1.35). What it was doing is Temporal's to give to
+    another worker, so the process can leave.
+    """
+    await worker.__aenter__()
+    try:
+        yield
+    finally:
+        try:
+            async with asyncio.timeout(patience_seconds):
+                await worker.__aexit__(*sys.exc_info())
+        except TimeoutError:
+            log.error("worker_did_not_stop", patience_seconds=patience_seconds)
 
 
 async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:

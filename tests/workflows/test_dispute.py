@@ -38,7 +38,7 @@ from workflows.dispute.wording import details, notices_of
 from workflows.dispute.workflow import RECORD_DISPUTE, SEND_DISPUTE_NOTICES, DisputeWorkflow
 from workflows.notices import Batch, Notice
 from workflows.search_attributes import BRAND, DEADLINE, STATE
-from workflows.worker import RUNNER
+from workflows.worker import RUNNER, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -127,17 +127,21 @@ async def environment() -> AsyncIterator[WorkflowEnvironment]:
         yield environment
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def house(environment: WorkflowEnvironment) -> AsyncIterator[House]:
-    book = Book()
-    queue = f"disputes-{uuid4()}"
-    async with Worker(
+def _worker(environment: WorkflowEnvironment, queue: str, book: Book) -> Worker:
+    return Worker(
         environment.client,
         task_queue=queue,
         workflows=[DisputeWorkflow],
         activities=[book.record_dispute, book.send_dispute_notices],
         workflow_runner=RUNNER,
-    ):
+    )
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def house(environment: WorkflowEnvironment) -> AsyncIterator[House]:
+    book = Book()
+    queue = f"disputes-{uuid4()}"
+    async with running(_worker(environment, queue, book), patience_seconds=5):
         dispute = _dispute(await environment.get_current_time())
         handle = await _start(environment.client, dispute, queue)
         try:
@@ -201,13 +205,7 @@ async def test_a_command_that_comes_first_is_recorded_second(
     dispute = _dispute(await environment.get_current_time())
     handle = await _start(environment.client, dispute, queue)
     update = asyncio.create_task(handle.execute_update(DisputeWorkflow.claim, Claim("staff/mia")))
-    async with Worker(
-        environment.client,
-        task_queue=queue,
-        workflows=[DisputeWorkflow],
-        activities=[book.record_dispute, book.send_dispute_notices],
-        workflow_runner=RUNNER,
-    ):
+    async with running(_worker(environment, queue, book), patience_seconds=5):
         await update
         await handle.terminate()
     assert [(change.event, change.dispute.sequence) for change in book.changes] == [

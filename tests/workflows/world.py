@@ -47,7 +47,7 @@ from workflows.payout.state import State as PayoutState
 from workflows.policy import STANDARD, Policy
 from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
 from workflows.task.state import PublishedTask, SelectApplications, Selection
-from workflows.worker import RUNNER, WORKFLOWS
+from workflows.worker import RUNNER, WORKFLOWS, running
 
 BRAND, CREATOR, MEDIATOR = "brands/acme", "creators/bea", "staff/mia"
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -387,11 +387,12 @@ async def living(
     environment: WorkflowEnvironment, queue: str | None = None
 ) -> AsyncIterator[World]:
     world = World(environment, queue or f"world-{uuid4()}")
-    async with Worker(
+    worker = Worker(
         environment.client,
         task_queue=world.queue,
         workflows=WORKFLOWS,
         activities=world.activities,
         workflow_runner=RUNNER,
-    ):
+    )
+    async with running(worker, patience_seconds=5):
         yield world

@@ -54,7 +54,7 @@ from workflows.client import Workflows
 from workflows.dispute.activities import DisputeActivities
 from workflows.dispute.workflow import DisputeWorkflow
 from workflows.policy import STANDARD
-from workflows.worker import RUNNER
+from workflows.worker import RUNNER, running
 
 _PATIENCE_SECONDS = 20.0
 
@@ -224,7 +224,8 @@ async def house_of(
             disputes_database,
         )
         queue = f"disputes-{uuid4()}"
-        await stack.enter_async_context(_worker(client, queue, tasks, disputes, notifications))
+        worker = _worker(client, queue, tasks, disputes, notifications)
+        await stack.enter_async_context(running(worker, patience_seconds=5))
         house = House(disputes, notifications, tasks, book, disputes_database, client, queue)
         try:
             yield house
