@@ -8,11 +8,19 @@ import pytest
 
 from devstack.access import Access, attach
 from devstack.home import Home
+from servicekit.process import die_with_parent
 from tests.support.databases import Databases
 from tests.support.servers import servers
 
 # Set by `python -m tests`, which starts one set of servers for all of pytest's workers.
 TEST_HOME = "LIAISON_TEST_HOME"
+
+
+def pytest_configure() -> None:
+    """A worker of pytest's own that hangs at its end, in the Temporal SDK's threads say, goes with
+    the run."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        die_with_parent(os.getppid())
 
 
 @pytest.fixture(scope="session")
