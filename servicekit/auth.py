@@ -25,6 +25,7 @@ class Role(StrEnum):
     MEDIATOR = "mediator"
     OPERATOR = "operator"
     SERVICE = "service"
+    PLATFORM = "platform"
 
 
 STAFF = frozenset({Role.MEDIATOR, Role.OPERATOR})

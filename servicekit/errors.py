@@ -47,6 +47,14 @@ class Reason(StrEnum):
     OUTCOME_UNKNOWN = auto()
     INTERNAL = auto()
     OUTCOME_NOT_ALLOWED = auto()
+    APPEAL_NOT_ALLOWED = auto()
+    REVIEWER_NOT_ALLOWED = auto()
+    PROPOSAL_PENDING = auto()
+    SHIPMENT_NOT_AGREED = auto()
+    CONTENT_INCOMPLETE = auto()
+    REWARD_KIND_MISMATCH = auto()
+    NOBODY_SELECTED = auto()
+    DEADLINE_NOT_LATER = auto()
 
 
 @dataclass(frozen=True)

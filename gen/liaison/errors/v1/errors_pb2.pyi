@@ -88,6 +88,26 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL. A defect of ours; the trace id in the metadata leads to it."""
     ERROR_REASON_OUTCOME_NOT_ALLOWED: _ErrorReason.ValueType  # 29
     """FAILED_PRECONDITION. The outcome is not among the dispute's `allowed_outcomes`."""
+    ERROR_REASON_APPEAL_NOT_ALLOWED: _ErrorReason.ValueType  # 30
+    """FAILED_PRECONDITION. An appeal is for a refusal by staff, once (R43); the message says why this
+    one is not possible.
+    """
+    ERROR_REASON_REVIEWER_NOT_ALLOWED: _ErrorReason.ValueType  # 31
+    """FAILED_PRECONDITION. An appeal is decided by somebody else than who refused."""
+    ERROR_REASON_PROPOSAL_PENDING: _ErrorReason.ValueType  # 32
+    """FAILED_PRECONDITION. A proposal of the same kind waits for an answer; metadata names it."""
+    ERROR_REASON_SHIPMENT_NOT_AGREED: _ErrorReason.ValueType  # 33
+    """FAILED_PRECONDITION. A product is sent before completion only on a date that both accepted (R31)."""
+    ERROR_REASON_CONTENT_INCOMPLETE: _ErrorReason.ValueType  # 34
+    """FAILED_PRECONDITION. The submission does not deliver the content types that the task asks for
+    (R18); metadata names the `missing` ones, or the `unknown` ones that it does not ask for.
+    """
+    ERROR_REASON_REWARD_KIND_MISMATCH: _ErrorReason.ValueType  # 35
+    """FAILED_PRECONDITION. The command is for the other kind of reward, product or money."""
+    ERROR_REASON_NOBODY_SELECTED: _ErrorReason.ValueType  # 36
+    """FAILED_PRECONDITION. Nobody is selected, so that the selection cannot be ended early."""
+    ERROR_REASON_DEADLINE_NOT_LATER: _ErrorReason.ValueType  # 37
+    """FAILED_PRECONDITION. A deadline can only be moved forward (R40)."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The `reason` of the one google.rpc.ErrorInfo in every error's details; its `domain` is
@@ -160,4 +180,24 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 28
 """INTERNAL. A defect of ours; the trace id in the metadata leads to it."""
 ERROR_REASON_OUTCOME_NOT_ALLOWED: ErrorReason.ValueType  # 29
 """FAILED_PRECONDITION. The outcome is not among the dispute's `allowed_outcomes`."""
+ERROR_REASON_APPEAL_NOT_ALLOWED: ErrorReason.ValueType  # 30
+"""FAILED_PRECONDITION. An appeal is for a refusal by staff, once (R43); the message says why this
+one is not possible.
+"""
+ERROR_REASON_REVIEWER_NOT_ALLOWED: ErrorReason.ValueType  # 31
+"""FAILED_PRECONDITION. An appeal is decided by somebody else than who refused."""
+ERROR_REASON_PROPOSAL_PENDING: ErrorReason.ValueType  # 32
+"""FAILED_PRECONDITION. A proposal of the same kind waits for an answer; metadata names it."""
+ERROR_REASON_SHIPMENT_NOT_AGREED: ErrorReason.ValueType  # 33
+"""FAILED_PRECONDITION. A product is sent before completion only on a date that both accepted (R31)."""
+ERROR_REASON_CONTENT_INCOMPLETE: ErrorReason.ValueType  # 34
+"""FAILED_PRECONDITION. The submission does not deliver the content types that the task asks for
+(R18); metadata names the `missing` ones, or the `unknown` ones that it does not ask for.
+"""
+ERROR_REASON_REWARD_KIND_MISMATCH: ErrorReason.ValueType  # 35
+"""FAILED_PRECONDITION. The command is for the other kind of reward, product or money."""
+ERROR_REASON_NOBODY_SELECTED: ErrorReason.ValueType  # 36
+"""FAILED_PRECONDITION. Nobody is selected, so that the selection cannot be ended early."""
+ERROR_REASON_DEADLINE_NOT_LATER: ErrorReason.ValueType  # 37
+"""FAILED_PRECONDITION. A deadline can only be moved forward (R40)."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
