@@ -15,6 +15,8 @@ from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer
 from servicekit.process import run
 from servicekit.telemetry import telemetry
+from services.tasks.application_store import PostgresApplicationStore
+from services.tasks.applications import ApplicationHandlers
 from services.tasks.assignments import AssignmentHandlers
 from services.tasks.book import PostgresBook
 from services.tasks.clients import GrpcCreatorDirectory, GrpcMediaLibrary
@@ -51,17 +53,21 @@ async def main() -> None:
             )
             runs = TemporalRuns(Workflows(settings))
             book = PostgresBook(database)
-            tasks = TaskHandlers(
-                PostgresTaskStore(database),
+            store = PostgresTaskStore(database)
+            tasks = TaskHandlers(store, runs, utc_now, settings.tasks_offered_policies)
+            applications = ApplicationHandlers(
+                store,
+                PostgresApplicationStore(database),
                 GrpcCreatorDirectory(CreatorServiceStub(creators)),
                 runs,
                 utc_now,
-                settings.tasks_offered_policies,
             )
             assignments = AssignmentHandlers(book, GrpcMediaLibrary(MediaServiceStub(media)), runs)
             sweeper = asyncio.create_task(_sweep(tasks))
             await GrpcServer(
-                settings, services(tasks, assignments, RecordHandlers(book, utc_now)), database
+                settings,
+                services(tasks, applications, assignments, RecordHandlers(book, utc_now)),
+                database,
             ).serve_until_told()
             sweeper.cancel()
 

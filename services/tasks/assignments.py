@@ -5,7 +5,7 @@ from typing import Protocol
 from servicekit.auth import Principal, Role
 from servicekit.errors import FailedPrecondition, LiaisonError, Reason, not_found, not_yours
 from servicekit.pagination import Page
-from services.tasks.commands import (
+from services.tasks.assignment_commands import (
     ApproveWork,
     CommentOnExpiry,
     GetAssignment,

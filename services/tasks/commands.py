@@ -8,13 +8,11 @@ from pydantic import (
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
-    model_validator,
 )
 
 from servicekit.commands import (
     Command,
     Instant,
-    Link,
     PositiveMoney,
     between,
     broken,
@@ -36,7 +34,6 @@ from workflows.assignment.model import Funding, Requirement
 from workflows.policy import POLICIES
 
 TaskId = Annotated[str, resource_id("tasks/{task}")]
-AssignmentId = Annotated[str, resource_id("assignments/{assignment}")]
 
 
 ALL_TASKS = "tasks/-"  # AIP-159
@@ -197,59 +194,4 @@ class SelectApplications(Command):
         list[Annotated[tuple[str, str], resource_ids("tasks/{task}/applications/{application}")]],
         count(1, 100),
     ]
-    request_id: str
-
-
-class GetAssignment(Command):
-    id: AssignmentId = Field(alias="name")
-
-
-class ListAssignments(Command):
-    task_id: TaskId | None = Field(None, alias="task")
-    states: Annotated[list[Annotated[str, proto_enum("STATE_")]], count(0, 8)] = Field(
-        default_factory=list
-    )
-
-
-class ListTransitions(Command):
-    assignment_id: AssignmentId = Field(alias="parent")
-    after_sequence: Annotated[int, between(0, 2**62)] = 0
-
-
-class SubmissionInput(Command):
-    note: Annotated[str, text(0, 2000)] = ""
-    media_object_ids: Annotated[
-        list[Annotated[str, resource_id("mediaObjects/{media_object}")]], count(0, 50)
-    ] = Field(default_factory=list, alias="media_objects")
-    links: Annotated[list[Link], count(0, 20)] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _has_work(self) -> "SubmissionInput":
-        if not self.media_object_ids and not self.links:
-            raise broken("R41", "A submission holds a media object or a link at least")
-        return self
-
-
-class SubmitWork(GetAssignment):
-    submission: SubmissionInput
-    request_id: str
-
-
-class RequestChanges(GetAssignment):
-    comment: Annotated[str, text(1, 4000)]
-    requirement_ids: Annotated[list[str], count(1, 50)]
-    request_id: str
-
-
-class ApproveWork(GetAssignment):
-    request_id: str
-
-
-class ExpiryCommentInput(Command):
-    reason: Annotated[str, proto_enum("REASON_")]
-    comment: Annotated[str, text(1, 2000)]
-
-
-class CommentOnExpiry(GetAssignment):
-    expiry_comment: ExpiryCommentInput
     request_id: str

@@ -1,7 +1,6 @@
 """The SQL of tasks and applications."""
 
 from typing import LiteralString
-from uuid import UUID
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
@@ -10,8 +9,6 @@ from pydantic import TypeAdapter
 from servicekit.database import Database
 from servicekit.pagination import Page
 from services.tasks.domain import (
-    Application,
-    ApplicationState,
     Content,
     State,
     Task,
@@ -110,98 +107,6 @@ class PostgresTaskStore:
         )
         return [_task(row) for row in rows]
 
-    # Applications
-
-    async def apply(self, application: Application) -> Application | None:
-        """State and deadline are checked by the statement that writes, on a task row that nobody
-        changes meanwhile: none slips in after the deadline or past the end of the selection."""
-        await self._database.execute(
-            """
-            INSERT INTO application (id, task_id, creator_id, state, message,
-                                     create_time, update_time)
-            SELECT %(id)s, id, %(creator)s, 'APPLIED', %(message)s, %(now)s, %(now)s
-              FROM task
-             WHERE id = %(task)s AND state = 'OPEN' AND %(now)s < application_deadline_time
-               FOR SHARE
-            ON CONFLICT DO NOTHING
-            """,
-            {
-                "id": application.id,
-                "task": application.task_id,
-                "creator": application.creator_id,
-                "message": application.message,
-                "now": application.create_time,
-            },
-        )
-        return await self.application(application.task_id, application.id)
-
-    async def application(self, task_id: str, application_id: str) -> Application | None:
-        found = await self.applications(task_id, [application_id])
-        return found[0] if found else None
-
-    async def applications(self, task_id: str, ids: list[str]) -> list[Application]:
-        """In the order of `ids`; unknown ones are left out."""
-        rows = await self._database.fetch_all(
-            """
-            SELECT * FROM application WHERE task_id = %s AND id = ANY(%s)
-             ORDER BY array_position(%s, id)
-            """,
-            (task_id, ids, ids),
-        )
-        return [_application(row) for row in rows]
-
-    async def live_application(self, task_id: str, creator_id: str) -> Application | None:
-        row = await self._database.fetch_one(
-            """
-            SELECT * FROM application
-             WHERE task_id = %s AND creator_id = %s AND state <> 'WITHDRAWN'
-            """,
-            (task_id, creator_id),
-        )
-        return _application(row) if row else None
-
-    async def list_applications(
-        self, task_id: str | None, creator_id: str | None, page: Page
-    ) -> list[Application]:
-        rows = await self._database.fetch_all(
-            """
-            SELECT * FROM application
-             WHERE (%(task)s::text IS NULL OR task_id = %(task)s)
-               AND (%(creator)s::text IS NULL OR creator_id = %(creator)s)
-               AND (%(time)s::timestamptz IS NULL OR (create_time, id) > (%(time)s, %(id)s))
-             ORDER BY create_time, id LIMIT %(size)s
-            """,
-            {"task": task_id, "creator": creator_id, **page.keyset},
-        )
-        return [_application(row) for row in rows]
-
-    async def withdraw(self, application: Application) -> bool:
-        withdrawn = await self._database.execute(
-            """
-            UPDATE application SET state = 'WITHDRAWN', update_time = %(now)s
-              FROM task
-             WHERE application.id = %(id)s AND application.state = 'APPLIED' AND claim IS NULL
-               AND task.id = application.task_id AND %(now)s < application_deadline_time
-            """,
-            {"id": application.id, "now": application.update_time},
-        )
-        return withdrawn == 1
-
-    async def claim(self, task_id: str, ids: list[str], claim: UUID) -> int:
-        return await self._database.execute(
-            """
-            UPDATE application SET claim = coalesce(claim, %s)
-             WHERE task_id = %s AND id = ANY(%s) AND state = 'APPLIED'
-            """,
-            (claim, task_id, ids),
-        )
-
-    async def disclaim(self, task_id: str, claim: UUID) -> None:
-        await self._database.execute(
-            "UPDATE application SET claim = NULL WHERE task_id = %s AND claim = %s",
-            (task_id, claim),
-        )
-
 
 def _task(row: DictRow) -> Task:
     return Task(
@@ -216,16 +121,4 @@ def _task(row: DictRow) -> Task:
         update_time=row["update_time"],
         publish_time=row["publish_time"],
         publish_request_id=row["publish_request_id"] or "",
-    )
-
-
-def _application(row: DictRow) -> Application:
-    return Application(
-        id=row["id"],
-        task_id=row["task_id"],
-        creator_id=row["creator_id"],
-        message=row["message"],
-        state=ApplicationState(row["state"]),
-        create_time=row["create_time"],
-        update_time=row["update_time"],
     )

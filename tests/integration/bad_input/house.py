@@ -18,6 +18,8 @@ from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
+from services.tasks.application_store import PostgresApplicationStore
+from services.tasks.applications import ApplicationHandlers
 from services.tasks.assignments import AssignmentHandlers
 from services.tasks.book import PostgresBook
 from services.tasks.domain import Candidate
@@ -249,11 +251,15 @@ def recording(
 async def house_of(access: Access, database: Database) -> AsyncIterator[House]:
     creators, media, runs = Directory(), Library(), Runs()
     book = PostgresBook(database)
-    tasks = TaskHandlers(
-        PostgresTaskStore(database), creators, runs, lambda: house.now, ["standard"]
+    store = PostgresTaskStore(database)
+    tasks = TaskHandlers(store, runs, lambda: house.now, ["standard"])
+    applications = ApplicationHandlers(
+        store, PostgresApplicationStore(database), creators, runs, lambda: house.now
     )
     assignments = AssignmentHandlers(book, media, runs)
     records = RecordHandlers(book, lambda: house.now)
-    async with serving(access, services(tasks, assignments, records), database) as served:
+    async with serving(
+        access, services(tasks, applications, assignments, records), database
+    ) as served:
         house = House(served, database, creators, media, runs)
         yield house

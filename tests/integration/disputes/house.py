@@ -37,6 +37,8 @@ from services.disputes.store import PostgresDisputeStore
 from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service as notifications_service
 from services.notifications.store import PostgresNotificationStore
+from services.tasks.application_store import PostgresApplicationStore
+from services.tasks.applications import ApplicationHandlers
 from services.tasks.assignments import AssignmentHandlers
 from services.tasks.book import PostgresBook
 from services.tasks.handlers import TaskHandlers
@@ -236,8 +238,10 @@ async def house_of(
 def _tasks(database: Database, book: PostgresBook) -> list[Service]:
     """The tasks service for reading assignments: nothing here applies, selects or commands."""
     nobody = cast("Any", None)
+    store = PostgresTaskStore(database)
     return tasks_services(
-        TaskHandlers(PostgresTaskStore(database), nobody, nobody, utc_now, ["standard"]),
+        TaskHandlers(store, nobody, utc_now, ["standard"]),
+        ApplicationHandlers(store, PostgresApplicationStore(database), nobody, nobody, utc_now),
         AssignmentHandlers(book, nobody, nobody),
         RecordHandlers(book, utc_now),
     )

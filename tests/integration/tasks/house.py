@@ -21,6 +21,8 @@ from servicekit.database import Database
 from servicekit.errors import LiaisonError
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
+from services.tasks.application_store import PostgresApplicationStore
+from services.tasks.applications import ApplicationHandlers
 from services.tasks.assignments import AssignmentHandlers
 from services.tasks.book import PostgresBook
 from services.tasks.domain import Application, Candidate, State
@@ -108,8 +110,10 @@ class House:
         self.creators, self.media = Creators(), Media()
         self.store, self.book = PostgresTaskStore(database), PostgresBook(database)
         self.runs = Runs(self.book)
-        self.tasks = TaskHandlers(
-            self.store, self.creators, self.runs, lambda: self.now, ["standard"]
+        self.applied = PostgresApplicationStore(database)
+        self.tasks = TaskHandlers(self.store, self.runs, lambda: self.now, ["standard"])
+        self.applications = ApplicationHandlers(
+            self.store, self.applied, self.creators, self.runs, lambda: self.now
         )
         self.assignments = AssignmentHandlers(self.book, self.media, self.runs)
         self.records = RecordHandlers(self.book, lambda: self.now)
@@ -171,7 +175,7 @@ class House:
                 create_time=self.now,
                 update_time=self.now,
             )
-            await self.store.apply(application)
+            await self.applied.apply(application)
 
     async def withdraw(self, application: pb.Application, creator: str = "bea") -> pb.Application:
         request = pb.WithdrawApplicationRequest(name=application.name, request_id=request_id())
@@ -233,6 +237,6 @@ def id_of(message: Any) -> str:
 @asynccontextmanager
 async def house_of(access: Access, database: Database) -> AsyncIterator[House]:
     house = House(database)
-    shown = services(house.tasks, house.assignments, house.records)
+    shown = services(house.tasks, house.applications, house.assignments, house.records)
     async with serving(access, shown, database) as house.served:
         yield house

@@ -11,7 +11,8 @@ from servicekit.commands import CURRENCIES, parse
 from servicekit.errors import InvalidArgument
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
-from services.tasks.commands import CreateTask, ListApplications, RequestChanges, SubmitWork
+from services.tasks.assignment_commands import RequestChanges, SubmitWork
+from services.tasks.commands import CreateTask, ListApplications
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 REQUEST_ID = "6f0c3ff7-6a7f-4f0e-9a7e-0d8a0b8f6d3c"

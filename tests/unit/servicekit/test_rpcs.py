@@ -7,7 +7,8 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import PermissionDenied, Reason
 from servicekit.interceptors.validation import clear_output_only, missing_fields
 from servicekit.rpcs import Repeat, allow, rpcs_of
-from services.tasks.servicer import RECORD_ACCESS, TASK_ACCESS
+from services.tasks.record_servicer import ACCESS as RECORD_ACCESS
+from services.tasks.servicer import ACCESS as TASK_ACCESS
 
 TASKS = tasks_pb2.DESCRIPTOR.services_by_name["TaskService"]
 

@@ -1,0 +1,221 @@
+"""What can be done with applications: apply, withdraw, select."""
+
+from dataclasses import replace
+from typing import Protocol
+from uuid import UUID, uuid5
+
+from servicekit.auth import Principal, Role
+from servicekit.clock import Clock
+from servicekit.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    LiaisonError,
+    Reason,
+    Violation,
+    illegal_state,
+    invalid_fields,
+    not_found,
+    not_yours,
+)
+from servicekit.pagination import Page
+from services.tasks.commands import (
+    ApplicationName,
+    CreateApplication,
+    ListApplications,
+    SelectApplications,
+)
+from services.tasks.domain import (
+    Application,
+    ApplicationState,
+    Candidate,
+    State,
+    Task,
+    check_eligible,
+)
+from workflows.task.state import Selection
+
+# Namespace of ids that follow from a request, so that a repeated request finds what it made.
+_REQUESTS = UUID("6f0c3ff7-6a7f-4f0e-9a7e-0d8a0b8f6d3c")
+
+
+class TaskReader(Protocol):
+    """Where the tasks are kept."""
+
+    async def task(self, task_id: str) -> Task | None: ...
+
+
+class ApplicationStore(Protocol):
+    """Where applications are kept."""
+
+    async def apply(self, application: Application) -> Application | None:
+        """The application as it stands; None when the task takes none at this instant, or the
+        creator has another one."""
+
+    async def application(self, task_id: str, application_id: str) -> Application | None: ...
+
+    async def applications(self, task_id: str, ids: list[str]) -> list[Application]: ...
+
+    async def live_application(self, task_id: str, creator_id: str) -> Application | None: ...
+
+    async def list_applications(
+        self, task_id: str | None, creator_id: str | None, page: Page
+    ) -> list[Application]: ...
+
+    async def withdraw(self, application: Application) -> bool:
+        """False when it is too late, or the application is not waiting any more."""
+
+    async def claim(self, task_id: str, ids: list[str], claim: UUID) -> int:
+        """How many of them are waiting. Those that no other selection has claimed are now."""
+
+    async def disclaim(self, task_id: str, claim: UUID) -> None: ...
+
+
+class CreatorDirectory(Protocol):
+    """The creators service."""
+
+    async def candidate(self, creator_id: str) -> Candidate: ...
+
+
+class SelectionRuns(Protocol):
+    """The tasks' workflows."""
+
+    async def select(self, task_id: str, selections: list[Selection], request_id: str) -> None: ...
+
+
+class ApplicationHandlers:
+    def __init__(
+        self,
+        tasks: TaskReader,
+        store: ApplicationStore,
+        creators: CreatorDirectory,
+        runs: SelectionRuns,
+        clock: Clock,
+    ) -> None:
+        self._tasks = tasks
+        self._store = store
+        self._creators = creators
+        self._runs = runs
+        self._clock = clock
+
+    async def create_application(self, who: Principal, command: CreateApplication) -> Application:
+        task = await self._tasks.task(command.task_id)
+        if task is None or task.state is State.DRAFT:
+            raise not_yours(f"tasks/{command.task_id}")
+        creator_id = who.creator or ""
+        application_id = uuid5(_REQUESTS, f"{creator_id} {command.request_id}").hex
+        if made_before := await self._store.application(task.id, application_id):
+            return made_before
+        check_eligible(task.content, await self._creators.candidate(creator_id))
+        now = self._clock()
+        wish = Application(
+            id=application_id,
+            task_id=task.id,
+            creator_id=creator_id,
+            message=command.application.message,
+            create_time=now,
+            update_time=now,
+        )
+        application = await self._store.apply(wish)
+        if application is not None:
+            return application
+        if await self._store.live_application(task.id, creator_id) is not None:
+            raise AlreadyExists(
+                Reason.ALREADY_APPLIED, f"You have an application for {task.name} already"
+            )
+        raise _applications_closed(task, "CreateApplication")
+
+    async def get_application(self, who: Principal, command: ApplicationName) -> Application:
+        task_id, application_id = command.ids
+        name = f"tasks/{task_id}/applications/{application_id}"
+        task = await self._tasks.task(task_id)
+        application = await self._store.application(task_id, application_id)
+        if task is None or application is None:
+            raise self._absent(who, name)
+        who.require_party(name, brand=task.brand_id, creator=application.creator_id)
+        return application
+
+    async def list_applications(
+        self, who: Principal, command: ListApplications, page: Page
+    ) -> list[Application]:
+        if command.task_id is None:
+            if who.role is not Role.CREATOR:
+                raise invalid_fields(
+                    Violation("parent", "AIP-159", "Only a creator can list across tasks")
+                )
+            return await self._store.list_applications(None, who.creator, page)
+        if who.role is Role.CREATOR:
+            return await self._store.list_applications(command.task_id, who.creator, page)
+        task = await self._own_task(who, command.task_id)
+        return await self._store.list_applications(task.id, None, page)
+
+    async def withdraw_application(self, who: Principal, command: ApplicationName) -> Application:
+        application = await self.get_application(who, command)
+        if not await self._store.withdraw(replace(application, update_time=self._clock())):
+            task = await self._tasks.task(application.task_id)
+            if application.state is not ApplicationState.APPLIED or task is None:
+                raise illegal_state(application.name, application.state, "WithdrawApplication")
+            if self._clock() < task.content.application_deadline_time:
+                raise illegal_state(application.name, "being selected", "WithdrawApplication")
+            raise _applications_closed(task, "WithdrawApplication")
+        return await self.get_application(who, command)
+
+    async def select_applications(
+        self, who: Principal, command: SelectApplications
+    ) -> list[Application]:
+        """Claims the applications, so that none is withdrawn while the workflow decides."""
+        task = await self._own_task(who, command.task_id)
+        ids = [application_id for _, application_id in command.applications]
+        applications = await self._store.applications(task.id, ids)
+        if len(applications) != len(ids):
+            raise invalid_fields(
+                Violation("applications", "R12", f"Must all be applications for {task.name}")
+            )
+        for application in applications:
+            # Those that this very request has selected before are not judged again.
+            if application.state is ApplicationState.APPLIED:
+                candidate = await self._creators.candidate(application.creator_id)
+                check_eligible(task.content, candidate)
+        claim = UUID(command.request_id)
+        await self._claim(applications, claim)
+        try:
+            await self._runs.select(
+                task.id,
+                [Selection(one.id, one.creator_id) for one in applications],
+                command.request_id,
+            )
+        except LiaisonError as error:
+            if not error.is_retryable:
+                await self._store.disclaim(task.id, claim)
+            raise
+        return await self._store.applications(task.id, ids)
+
+    async def _claim(self, applications: list[Application], claim: UUID) -> None:
+        task_id, ids = applications[0].task_id, [one.id for one in applications]
+        if await self._store.claim(task_id, ids, claim) == len(ids):
+            return
+        states = {one.state for one in await self._store.applications(task_id, ids)}
+        # A repeated request finds what it selected, and the workflow knows its answer.
+        if states != {ApplicationState.SELECTED}:
+            await self._store.disclaim(task_id, claim)
+            state = " and ".join(sorted(states - {ApplicationState.APPLIED}) or ["taken"])
+            raise illegal_state(f"tasks/{task_id}/applications", state, "SelectApplications")
+
+    async def _own_task(self, who: Principal, task_id: str) -> Task:
+        task = await self._tasks.task(task_id)
+        if task is None:
+            raise self._absent(who, f"tasks/{task_id}")
+        who.require_party(task.name, brand=task.brand_id)
+        return task
+
+    @staticmethod
+    def _absent(who: Principal, name: str) -> LiaisonError:
+        return not_yours(name) if who.brand or who.creator else not_found(name)
+
+
+def _applications_closed(task: Task, command: str) -> FailedPrecondition:
+    if task.state is State.OPEN:
+        return FailedPrecondition(
+            Reason.APPLICATION_DEADLINE_PASSED,
+            f"Applications for {task.name} closed at {task.content.application_deadline_time}",
+        )
+    return illegal_state(task.name, task.state, command)

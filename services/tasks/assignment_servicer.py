@@ -1,0 +1,93 @@
+"""AssignmentService over gRPC: messages in and out."""
+
+from typing import Any
+
+from liaison.tasks.v1 import assignments_pb2 as pb
+from liaison.tasks.v1.assignments_pb2_grpc import (
+    AssignmentServiceServicer,
+    add_AssignmentServiceServicer_to_server,
+)
+
+from servicekit.auth import Role, current_principal
+from servicekit.commands import parse
+from servicekit.grpc_server import Service
+from servicekit.pagination import Cursor, page_of
+from servicekit.rpcs import Repeat, allow
+from services.tasks import assignment_commands as commands
+from services.tasks.assignments import AssignmentHandlers
+from services.tasks.domain import AssignmentRecord
+from workflows.assignment.messages import transition_message
+
+ACCESS = {
+    "GetAssignment": allow(*Role),
+    "ListAssignments": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
+    "ListTransitions": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
+    "SubmitWork": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
+    "RequestChanges": allow(Role.BRAND, repeat=Repeat.BY_COMMAND),
+    "ApproveWork": allow(Role.BRAND, repeat=Repeat.BY_COMMAND),
+    "CommentOnExpiry": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
+}
+
+
+class AssignmentServicer(AssignmentServiceServicer):
+    def __init__(self, assignments: AssignmentHandlers) -> None:
+        self._assignments = assignments
+
+    async def GetAssignment(self, request: pb.GetAssignmentRequest, context: Any) -> pb.Assignment:
+        command = parse(commands.GetAssignment, request)
+        return _shown(await self._assignments.get_assignment(current_principal(), command))
+
+    async def ListAssignments(
+        self, request: pb.ListAssignmentsRequest, context: Any
+    ) -> pb.ListAssignmentsResponse:
+        command = parse(commands.ListAssignments, request)
+        page = page_of(
+            request.page_size, request.page_token, command.task_id, sorted(command.states)
+        )
+        records = await self._assignments.list_assignments(current_principal(), command, page)
+        return pb.ListAssignmentsResponse(
+            assignments=map(_shown, records),
+            next_page_token=page.token_after(
+                records, lambda record: Cursor(record.create_time, record.id)
+            ),
+        )
+
+    async def ListTransitions(
+        self, request: pb.ListTransitionsRequest, context: Any
+    ) -> pb.ListTransitionsResponse:
+        command = parse(commands.ListTransitions, request)
+        transitions = await self._assignments.list_transitions(current_principal(), command)
+        return pb.ListTransitionsResponse(transitions=map(transition_message, transitions))
+
+    async def SubmitWork(self, request: pb.SubmitWorkRequest, context: Any) -> pb.Assignment:
+        command = parse(commands.SubmitWork, request)
+        return _shown(await self._assignments.submit_work(current_principal(), command))
+
+    async def RequestChanges(
+        self, request: pb.RequestChangesRequest, context: Any
+    ) -> pb.Assignment:
+        command = parse(commands.RequestChanges, request)
+        return _shown(await self._assignments.request_changes(current_principal(), command))
+
+    async def ApproveWork(self, request: pb.ApproveWorkRequest, context: Any) -> pb.Assignment:
+        command = parse(commands.ApproveWork, request)
+        return _shown(await self._assignments.approve_work(current_principal(), command))
+
+    async def CommentOnExpiry(
+        self, request: pb.CommentOnExpiryRequest, context: Any
+    ) -> pb.Assignment:
+        command = parse(commands.CommentOnExpiry, request)
+        return _shown(await self._assignments.comment_on_expiry(current_principal(), command))
+
+
+def service(assignments: AssignmentHandlers) -> Service:
+    return Service(
+        pb.DESCRIPTOR.services_by_name["AssignmentService"],
+        add_AssignmentServiceServicer_to_server,
+        AssignmentServicer(assignments),
+        ACCESS,
+    )
+
+
+def _shown(record: AssignmentRecord) -> pb.Assignment:
+    return pb.Assignment.FromString(record.message)
