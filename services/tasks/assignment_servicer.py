@@ -19,13 +19,22 @@ from services.tasks.domain import AssignmentRecord
 from workflows.assignment.messages import transition_message
 
 ACCESS = {
-    "GetAssignment": allow(*Role),
+    "GetAssignment": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE),
     "ListAssignments": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
     "ListTransitions": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
+    "WatchAssignment": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
     "SubmitWork": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
     "RequestChanges": allow(Role.BRAND, repeat=Repeat.BY_COMMAND),
     "ApproveWork": allow(Role.BRAND, repeat=Repeat.BY_COMMAND),
     "CommentOnExpiry": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
+    "ReopenAssignment": allow(Role.BRAND, repeat=Repeat.BY_COMMAND),
+    "CreateProposal": allow(Role.BRAND, Role.CREATOR, repeat=Repeat.BY_COMMAND),
+    "AcceptProposal": allow(Role.BRAND, Role.CREATOR, repeat=Repeat.BY_COMMAND),
+    "DeclineProposal": allow(Role.BRAND, Role.CREATOR, repeat=Repeat.BY_COMMAND),
+    "WithdrawProposal": allow(Role.BRAND, Role.CREATOR, repeat=Repeat.BY_COMMAND),
+    "RecordShipment": allow(Role.BRAND, Role.OPERATOR, repeat=Repeat.BY_COMMAND),
+    "AcknowledgeReceipt": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
+    "OverrideAssignment": allow(Role.OPERATOR, repeat=Repeat.BY_COMMAND),
 }
 
 

@@ -39,6 +39,7 @@ class GrpcCreatorDirectory:
             level=level.removeprefix("CREATOR_LEVEL_"),
             has_live_stream_access=creator.live_stream_access,
             has_payout_account=bool(creator.paypal_receiver),
+            unmet_rule_ids=tuple(unmet.rule_id for unmet in creator.unmet_criteria),
         )
 
 

@@ -127,6 +127,8 @@ class Candidate:
     level: str
     has_live_stream_access: bool
     has_payout_account: bool
+    # Of the numeric criteria of admission, those that the newest statistics do not meet.
+    unmet_rule_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,17 @@ class RecordedAssignment:
     transitions: tuple[Transition, ...]
 
 
+_CRITERIA = {
+    "R3": "more than 20 posts",
+    "R4": "more than 10000 AliExpress followers",
+    "R8": "more than 50 posts",
+    "R9": "more than 5000 followers",
+}
+
+
 def check_eligible(content: Content, candidate: Candidate) -> None:
-    """Whether a creator may take a task, at application and again at selection (R20).
+    """Whether a creator may take a task, at application and again at selection (R3, R4, R8, R9,
+    R20).
 
     Raises:
         FailedPrecondition: what is missing, the first of it.
@@ -163,6 +174,13 @@ def check_eligible(content: Content, candidate: Candidate) -> None:
     if not candidate.has_payout_account:
         raise FailedPrecondition(
             Reason.PAYOUT_ACCOUNT_MISSING, f"{creator} has named no PayPal account"
+        )
+    if candidate.unmet_rule_ids:
+        unmet = " and ".join(_CRITERIA[rule_id] for rule_id in candidate.unmet_rule_ids)
+        raise FailedPrecondition(
+            Reason.CREATOR_NOT_ELIGIBLE,
+            f"{creator} no longer has {unmet}, which taking a task needs",
+            metadata={"missing": ", ".join(candidate.unmet_rule_ids)},
         )
     if missing := _missing(content, candidate):
         raise FailedPrecondition(

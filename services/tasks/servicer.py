@@ -22,11 +22,16 @@ from workflows.assignment.messages import policy_message
 
 ACCESS = {
     "CreateTask": allow(Role.BRAND),
-    "GetTask": allow(*Role),
+    "GetTask": allow(
+        Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE, Role.PLATFORM
+    ),
     "ListTasks": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
     "UpdateTask": allow(Role.BRAND),
     "PublishTask": allow(Role.BRAND, repeat=Repeat.BY_COMMAND),
-    "CancelTask": allow(Role.BRAND, repeat=Repeat.BY_COMMAND),
+    "CancelTask": allow(Role.BRAND, Role.OPERATOR, repeat=Repeat.BY_COMMAND),
+    "EndSelection": allow(Role.BRAND, Role.OPERATOR, repeat=Repeat.BY_COMMAND),
+    "ListTaskTransitions": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
+    "WatchTask": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
     "CreateApplication": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
     "GetApplication": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
     "ListApplications": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),

@@ -23,6 +23,38 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Shelf:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ShelfEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Shelf.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SHELF_UNSPECIFIED: _Shelf.ValueType  # 0
+    """Not said."""
+    SHELF_TO_DO: _Shelf.ValueType  # 1
+    """The creator works or reworks: IN_PROGRESS, CHANGES_REQUESTED."""
+    SHELF_SUBMITTED: _Shelf.ValueType  # 2
+    """Submitted, up to the reward (R53): IN_REVIEW, APPROVED, REWARDED."""
+    SHELF_COMPLETED: _Shelf.ValueType  # 3
+    """COMPLETED."""
+    SHELF_ENDED: _Shelf.ValueType  # 4
+    """Ended otherwise: EXPIRED, CANCELLED."""
+
+class Shelf(_Shelf, metaclass=_ShelfEnumTypeWrapper):
+    """Where creators and brands look for an assignment (R54)."""
+
+SHELF_UNSPECIFIED: Shelf.ValueType  # 0
+"""Not said."""
+SHELF_TO_DO: Shelf.ValueType  # 1
+"""The creator works or reworks: IN_PROGRESS, CHANGES_REQUESTED."""
+SHELF_SUBMITTED: Shelf.ValueType  # 2
+"""Submitted, up to the reward (R53): IN_REVIEW, APPROVED, REWARDED."""
+SHELF_COMPLETED: Shelf.ValueType  # 3
+"""COMPLETED."""
+SHELF_ENDED: Shelf.ValueType  # 4
+"""Ended otherwise: EXPIRED, CANCELLED."""
+Global___Shelf: _TypeAlias = Shelf  # noqa: Y015
+
 @_typing.final
 class Assignment(_message.Message):
     """One selected creator's work on one task."""
@@ -90,6 +122,8 @@ class Assignment(_message.Message):
         """The platform, after the brand's silence."""
         CONFIRMED_BY_MEDIATOR: Assignment._ConfirmedBy.ValueType  # 3
         """A mediator."""
+        CONFIRMED_BY_OPERATOR: Assignment._ConfirmedBy.ValueType  # 4
+        """An operator."""
 
     class ConfirmedBy(_ConfirmedBy, metaclass=_ConfirmedByEnumTypeWrapper):
         """Who confirmed the work."""
@@ -102,6 +136,31 @@ class Assignment(_message.Message):
     """The platform, after the brand's silence."""
     CONFIRMED_BY_MEDIATOR: Assignment.ConfirmedBy.ValueType  # 3
     """A mediator."""
+    CONFIRMED_BY_OPERATOR: Assignment.ConfirmedBy.ValueType  # 4
+    """An operator."""
+
+    class _Fault:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _FaultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Assignment._Fault.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        FAULT_UNSPECIFIED: Assignment._Fault.ValueType  # 0
+        """Nobody's, or it did not expire."""
+        FAULT_CREATOR: Assignment._Fault.ValueType  # 1
+        """The creator did not submit in time."""
+        FAULT_BRAND: Assignment._Fault.ValueType  # 2
+        """The brand gave no materials (R44)."""
+
+    class Fault(_Fault, metaclass=_FaultEnumTypeWrapper):
+        """On whose side an assignment expired."""
+
+    FAULT_UNSPECIFIED: Assignment.Fault.ValueType  # 0
+    """Nobody's, or it did not expire."""
+    FAULT_CREATOR: Assignment.Fault.ValueType  # 1
+    """The creator did not submit in time."""
+    FAULT_BRAND: Assignment.Fault.ValueType  # 2
+    """The brand gave no materials (R44)."""
 
     NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -124,6 +183,13 @@ class Assignment(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    TASK_TITLE_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPES_FIELD_NUMBER: _builtins.int
+    COMPLETION_RULE_FIELD_NUMBER: _builtins.int
+    PROPOSALS_FIELD_NUMBER: _builtins.int
+    SHIPMENT_DUE_TIME_FIELD_NUMBER: _builtins.int
+    SHIPMENTS_FIELD_NUMBER: _builtins.int
+    FAULT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`assignments/{assignment}`."""
     state: Global___Assignment.State.ValueType
@@ -146,9 +212,15 @@ class Assignment(_message.Message):
     """`disputes/{dispute}` while one is open."""
     sequence: _builtins.int
     """Number of the latest transition; watchers resume from it."""
+    task_title: _builtins.str
+    """The task's title."""
+    completion_rule: _tasks_pb2.CompletionRule.ValueType
+    """Whether all content types are asked for or any one of them."""
+    fault: Global___Assignment.Fault.ValueType
+    """On whose side the assignment expired."""
     @_builtins.property
     def requirements(self) -> _containers.RepeatedCompositeFieldContainer[_tasks_pb2.Requirement]:
-        """What the work must meet, as published."""
+        """What the work must meet: as published, and as amended since with the creator's consent."""
 
     @_builtins.property
     def reward(self) -> _tasks_pb2.Reward:
@@ -186,6 +258,22 @@ class Assignment(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When anything here last changed."""
 
+    @_builtins.property
+    def content_types(self) -> _containers.RepeatedScalarFieldContainer[_tasks_pb2.ContentType.ValueType]:
+        """What is delivered."""
+
+    @_builtins.property
+    def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Proposal]:
+        """Everything that was proposed, oldest first, and what became of it."""
+
+    @_builtins.property
+    def shipment_due_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when a product is to be sent, where both accepted a date before completion."""
+
+    @_builtins.property
+    def shipments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Shipment]:
+        """Products sent, oldest first: more than one when a mediator had another one sent."""
+
     def __init__(
         self,
         *,
@@ -210,14 +298,257 @@ class Assignment(_message.Message):
         sequence: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        task_title: _builtins.str = ...,
+        content_types: _abc.Iterable[_tasks_pb2.ContentType.ValueType] | None = ...,
+        completion_rule: _tasks_pb2.CompletionRule.ValueType = ...,
+        proposals: _abc.Iterable[Global___Proposal] | None = ...,
+        shipment_due_time: _timestamp_pb2.Timestamp | None = ...,
+        shipments: _abc.Iterable[Global___Shipment] | None = ...,
+        fault: Global___Assignment.Fault.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "create_time", b"create_time", "expiry_comment", b"expiry_comment", "policy", b"policy", "reward", b"reward", "submission_deadline_time", b"submission_deadline_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["clock", b"clock", "create_time", b"create_time", "expiry_comment", b"expiry_comment", "policy", b"policy", "reward", b"reward", "shipment_due_time", b"shipment_due_time", "submission_deadline_time", b"submission_deadline_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "change_requests", b"change_requests", "clock", b"clock", "confirmed_by", b"confirmed_by", "create_time", b"create_time", "creator", b"creator", "expiry_comment", b"expiry_comment", "funding", b"funding", "name", b"name", "open_dispute", b"open_dispute", "payout", b"payout", "policy", b"policy", "requirements", b"requirements", "reward", b"reward", "reward_is_overdue", b"reward_is_overdue", "sequence", b"sequence", "state", b"state", "submission_deadline_time", b"submission_deadline_time", "submissions", b"submissions", "task", b"task", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "change_requests", b"change_requests", "clock", b"clock", "completion_rule", b"completion_rule", "confirmed_by", b"confirmed_by", "content_types", b"content_types", "create_time", b"create_time", "creator", b"creator", "expiry_comment", b"expiry_comment", "fault", b"fault", "funding", b"funding", "name", b"name", "open_dispute", b"open_dispute", "payout", b"payout", "policy", b"policy", "proposals", b"proposals", "requirements", b"requirements", "reward", b"reward", "reward_is_overdue", b"reward_is_overdue", "sequence", b"sequence", "shipment_due_time", b"shipment_due_time", "shipments", b"shipments", "state", b"state", "submission_deadline_time", b"submission_deadline_time", "submissions", b"submissions", "task", b"task", "task_title", b"task_title", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Assignment: _TypeAlias = Assignment  # noqa: Y015
+
+@_typing.final
+class Proposal(_message.Message):
+    """What one side proposes and the other accepts or declines. Silence changes nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Proposal._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: Proposal._State.ValueType  # 0
+        """Never stored."""
+        STATE_PENDING: Proposal._State.ValueType  # 1
+        """Waits for the other side."""
+        STATE_ACCEPTED: Proposal._State.ValueType  # 2
+        """Binds."""
+        STATE_DECLINED: Proposal._State.ValueType  # 3
+        """Declined by the other side."""
+        STATE_WITHDRAWN: Proposal._State.ValueType  # 4
+        """Taken back by who made it."""
+        STATE_LAPSED: Proposal._State.ValueType  # 5
+        """The assignment went on without an answer."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """The life of a proposal."""
+
+    STATE_UNSPECIFIED: Proposal.State.ValueType  # 0
+    """Never stored."""
+    STATE_PENDING: Proposal.State.ValueType  # 1
+    """Waits for the other side."""
+    STATE_ACCEPTED: Proposal.State.ValueType  # 2
+    """Binds."""
+    STATE_DECLINED: Proposal.State.ValueType  # 3
+    """Declined by the other side."""
+    STATE_WITHDRAWN: Proposal.State.ValueType  # 4
+    """Taken back by who made it."""
+    STATE_LAPSED: Proposal.State.ValueType  # 5
+    """The assignment went on without an answer."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    EXTENSION_FIELD_NUMBER: _builtins.int
+    AMENDMENT_FIELD_NUMBER: _builtins.int
+    CANCELLATION_FIELD_NUMBER: _builtins.int
+    EARLY_SHIPMENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROPOSER_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    ANSWER_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`assignments/{assignment}/proposals/{number}`; numbers are 1, 2, 3, …"""
+    reason: _builtins.str
+    """Why, 1 to 2000 characters."""
+    proposer: _builtins.str
+    """`brands/{brand}` or `creators/{creator}`."""
+    state: Global___Proposal.State.ValueType
+    """Where the proposal is in its life."""
+    @_builtins.property
+    def extension(self) -> Global___Extension:
+        """By the creator: more time to submit or to rework (R40)."""
+
+    @_builtins.property
+    def amendment(self) -> Global___Amendment:
+        """By the brand: other requirements (R50)."""
+
+    @_builtins.property
+    def cancellation(self) -> Global___Cancellation:
+        """By either: an end without a reward (R46)."""
+
+    @_builtins.property
+    def early_shipment(self) -> Global___EarlyShipment:
+        """By either, while the creator works: a date for a product (R31)."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def answer_time(self) -> _timestamp_pb2.Timestamp:
+        """When it stopped waiting."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        extension: Global___Extension | None = ...,
+        amendment: Global___Amendment | None = ...,
+        cancellation: Global___Cancellation | None = ...,
+        early_shipment: Global___EarlyShipment | None = ...,
+        reason: _builtins.str = ...,
+        proposer: _builtins.str = ...,
+        state: Global___Proposal.State.ValueType = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        answer_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amendment", b"amendment", "answer_time", b"answer_time", "cancellation", b"cancellation", "create_time", b"create_time", "early_shipment", b"early_shipment", "extension", b"extension", "terms", b"terms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amendment", b"amendment", "answer_time", b"answer_time", "cancellation", b"cancellation", "create_time", b"create_time", "early_shipment", b"early_shipment", "extension", b"extension", "name", b"name", "proposer", b"proposer", "reason", b"reason", "state", b"state", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_terms: _TypeAlias = _typing.Literal["extension", "amendment", "cancellation", "early_shipment"]  # noqa: Y015
+    _WhichOneofArgType_terms: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_terms) -> _WhichOneofReturnType_terms | None: ...
+
+Global___Proposal: _TypeAlias = Proposal  # noqa: Y015
+
+@_typing.final
+class Extension(_message.Message):
+    """More time for the creator."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEADLINE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def deadline_time(self) -> _timestamp_pb2.Timestamp:
+        """The new deadline, later than the present one."""
+
+    def __init__(
+        self,
+        *,
+        deadline_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_time", b"deadline_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deadline_time", b"deadline_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Extension: _TypeAlias = Extension  # noqa: Y015
+
+@_typing.final
+class Amendment(_message.Message):
+    """Other requirements."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUIREMENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def requirements(self) -> _containers.RepeatedCompositeFieldContainer[_tasks_pb2.Requirement]:
+        """All requirements from then on, 1 to 50. One whose text stays keeps its id; every other gets an id
+        that was never used here.
+        """
+
+    def __init__(
+        self,
+        *,
+        requirements: _abc.Iterable[_tasks_pb2.Requirement] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["requirements", b"requirements"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Amendment: _TypeAlias = Amendment  # noqa: Y015
+
+@_typing.final
+class Cancellation(_message.Message):
+    """An end without a reward."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Cancellation: _TypeAlias = Cancellation  # noqa: Y015
+
+@_typing.final
+class EarlyShipment(_message.Message):
+    """A product sent before completion."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHIPMENT_DUE_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def shipment_due_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when it is sent; before the submission deadline."""
+
+    def __init__(
+        self,
+        *,
+        shipment_due_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shipment_due_time", b"shipment_due_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shipment_due_time", b"shipment_due_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EarlyShipment: _TypeAlias = EarlyShipment  # noqa: Y015
+
+@_typing.final
+class Shipment(_message.Message):
+    """A product on its way to the creator."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CARRIER_FIELD_NUMBER: _builtins.int
+    TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
+    SHIP_TIME_FIELD_NUMBER: _builtins.int
+    RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    carrier: _builtins.str
+    """Who carries it, 1 to 100 characters."""
+    tracking_number: _builtins.str
+    """The carrier's tracking number, 1 to 100 characters."""
+    @_builtins.property
+    def ship_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was recorded."""
+
+    @_builtins.property
+    def receive_time(self) -> _timestamp_pb2.Timestamp:
+        """When the creator acknowledged it."""
+
+    def __init__(
+        self,
+        *,
+        carrier: _builtins.str = ...,
+        tracking_number: _builtins.str = ...,
+        ship_time: _timestamp_pb2.Timestamp | None = ...,
+        receive_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time", "ship_time", b"ship_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "receive_time", b"receive_time", "ship_time", b"ship_time", "tracking_number", b"tracking_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Shipment: _TypeAlias = Shipment  # noqa: Y015
 
 @_typing.final
 class Clock(_message.Message):
@@ -306,6 +637,8 @@ class Submission(_message.Message):
     NOTE_FIELD_NUMBER: _builtins.int
     MEDIA_OBJECTS_FIELD_NUMBER: _builtins.int
     LINKS_FIELD_NUMBER: _builtins.int
+    ARTICLES_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPES_FIELD_NUMBER: _builtins.int
     SUBMIT_TIME_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """1, 2, 3, …"""
@@ -320,6 +653,14 @@ class Submission(_message.Message):
         """Where the work can be seen, https only; at most 20."""
 
     @_builtins.property
+    def articles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`articles/{article}` of the creator's own; at most 20."""
+
+    @_builtins.property
+    def content_types(self) -> _containers.RepeatedScalarFieldContainer[_tasks_pb2.ContentType.ValueType]:
+        """Which of the task's content types this version delivers: all when empty (R18)."""
+
+    @_builtins.property
     def submit_time(self) -> _timestamp_pb2.Timestamp:
         """When it was delivered."""
 
@@ -330,11 +671,13 @@ class Submission(_message.Message):
         note: _builtins.str = ...,
         media_objects: _abc.Iterable[_builtins.str] | None = ...,
         links: _abc.Iterable[_builtins.str] | None = ...,
+        articles: _abc.Iterable[_builtins.str] | None = ...,
+        content_types: _abc.Iterable[_tasks_pb2.ContentType.ValueType] | None = ...,
         submit_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["submit_time", b"submit_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["links", b"links", "media_objects", b"media_objects", "note", b"note", "submit_time", b"submit_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["articles", b"articles", "content_types", b"content_types", "links", b"links", "media_objects", b"media_objects", "note", b"note", "submit_time", b"submit_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -521,12 +864,24 @@ class ListAssignmentsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
+    SHELF_FIELD_NUMBER: _builtins.int
+    BRAND_FIELD_NUMBER: _builtins.int
+    CREATOR_FIELD_NUMBER: _builtins.int
+    IS_OVERDUE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 50 when 0, never over 200."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
     task: _builtins.str
     """Only assignments of this task; all when empty."""
+    shelf: Global___Shelf.ValueType
+    """Only those on this shelf; all when unspecified."""
+    brand: _builtins.str
+    """For staff: only those of `brands/{brand}`."""
+    creator: _builtins.str
+    """For staff: only those of `creators/{creator}`."""
+    is_overdue: _builtins.bool
+    """For staff: only those whose reward is overdue."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___Assignment.State.ValueType]:
         """Only assignments in one of these states; all when empty."""
@@ -538,10 +893,14 @@ class ListAssignmentsRequest(_message.Message):
         page_token: _builtins.str = ...,
         task: _builtins.str = ...,
         states: _abc.Iterable[Global___Assignment.State.ValueType] | None = ...,
+        shelf: Global___Shelf.ValueType = ...,
+        brand: _builtins.str = ...,
+        creator: _builtins.str = ...,
+        is_overdue: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "states", b"states", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "creator", b"creator", "is_overdue", b"is_overdue", "page_size", b"page_size", "page_token", b"page_token", "shelf", b"shelf", "states", b"states", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -624,6 +983,32 @@ class ListTransitionsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTransitionsResponse: _TypeAlias = ListTransitionsResponse  # noqa: Y015
+
+@_typing.final
+class WatchAssignmentRequest(_message.Message):
+    """Asks to be told what happens to an assignment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`assignments/{assignment}`."""
+    after_sequence: _builtins.int
+    """Only transitions with a greater sequence: the last one seen, or 0 for all."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchAssignmentRequest: _TypeAlias = WatchAssignmentRequest  # noqa: Y015
 
 @_typing.final
 class SubmitWorkRequest(_message.Message):
@@ -750,3 +1135,304 @@ class CommentOnExpiryRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CommentOnExpiryRequest: _TypeAlias = CommentOnExpiryRequest  # noqa: Y015
+
+@_typing.final
+class ReopenAssignmentRequest(_message.Message):
+    """Gives an expired assignment more time."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DEADLINE_TIME_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`assignments/{assignment}`."""
+    comment: _builtins.str
+    """A word to the creator, at most 2000 characters."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    @_builtins.property
+    def deadline_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the creator submits now."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        deadline_time: _timestamp_pb2.Timestamp | None = ...,
+        comment: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_time", b"deadline_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "deadline_time", b"deadline_time", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReopenAssignmentRequest: _TypeAlias = ReopenAssignmentRequest  # noqa: Y015
+
+@_typing.final
+class CreateProposalRequest(_message.Message):
+    """Proposes something to the other side."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PROPOSAL_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`assignments/{assignment}`."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    @_builtins.property
+    def proposal(self) -> Global___Proposal:
+        """What is proposed."""
+
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        proposal: Global___Proposal | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["proposal", b"proposal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parent", b"parent", "proposal", b"proposal", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateProposalRequest: _TypeAlias = CreateProposalRequest  # noqa: Y015
+
+@_typing.final
+class AcceptProposalRequest(_message.Message):
+    """Accepts a proposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`assignments/{assignment}/proposals/{number}`."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptProposalRequest: _TypeAlias = AcceptProposalRequest  # noqa: Y015
+
+@_typing.final
+class DeclineProposalRequest(_message.Message):
+    """Declines a proposal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`assignments/{assignment}/proposals/{number}`."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclineProposalRequest: _TypeAlias = DeclineProposalRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawProposalRequest(_message.Message):
+    """Takes a proposal back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`assignments/{assignment}/proposals/{number}`."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawProposalRequest: _TypeAlias = WithdrawProposalRequest  # noqa: Y015
+
+@_typing.final
+class RecordShipmentRequest(_message.Message):
+    """Records that a product was sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SHIPMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`assignments/{assignment}`."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    @_builtins.property
+    def shipment(self) -> Global___Shipment:
+        """By whom, and how it is found."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        shipment: Global___Shipment | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shipment", b"shipment"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "shipment", b"shipment"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordShipmentRequest: _TypeAlias = RecordShipmentRequest  # noqa: Y015
+
+@_typing.final
+class AcknowledgeReceiptRequest(_message.Message):
+    """Says that a product has arrived."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`assignments/{assignment}`."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcknowledgeReceiptRequest: _TypeAlias = AcknowledgeReceiptRequest  # noqa: Y015
+
+@_typing.final
+class OverrideAssignmentRequest(_message.Message):
+    """Moves an assignment on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Action:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[OverrideAssignmentRequest._Action.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        ACTION_UNSPECIFIED: OverrideAssignmentRequest._Action.ValueType  # 0
+        """Not said."""
+        ACTION_MOVE_CLOCK: OverrideAssignmentRequest._Action.ValueType  # 1
+        """From any state with a running clock: the clock is due at `deadline_time` instead."""
+        ACTION_APPROVE: OverrideAssignmentRequest._Action.ValueType  # 2
+        """From IN_REVIEW: the work is confirmed in the brand's stead."""
+        ACTION_RETURN_TO_REVIEW: OverrideAssignmentRequest._Action.ValueType  # 3
+        """From CHANGES_REQUESTED: the last version goes back to review."""
+        ACTION_EXPIRE: OverrideAssignmentRequest._Action.ValueType  # 4
+        """From IN_PROGRESS, or CHANGES_REQUESTED without a submission: the time is over now."""
+        ACTION_REOPEN: OverrideAssignmentRequest._Action.ValueType  # 5
+        """From EXPIRED: the creator has until `deadline_time`."""
+        ACTION_CANCEL: OverrideAssignmentRequest._Action.ValueType  # 6
+        """From IN_PROGRESS, IN_REVIEW, CHANGES_REQUESTED, or APPROVED while a product is not sent: it
+        ends without a reward.
+        """
+        ACTION_RETRY_REWARD: OverrideAssignmentRequest._Action.ValueType  # 7
+        """From APPROVED: a payout that waits for its next attempt makes it now."""
+        ACTION_COMPLETE: OverrideAssignmentRequest._Action.ValueType  # 8
+        """From REWARDED: the reward counts as received."""
+        ACTION_CLOSE: OverrideAssignmentRequest._Action.ValueType  # 9
+        """From EXPIRED or COMPLETED: nothing can be reopened or disputed any more."""
+
+    class Action(_Action, metaclass=_ActionEnumTypeWrapper):
+        """What an operator can do. Not while a dispute is open, which a mediator decides, but for
+        RETRY_REWARD.
+        """
+
+    ACTION_UNSPECIFIED: OverrideAssignmentRequest.Action.ValueType  # 0
+    """Not said."""
+    ACTION_MOVE_CLOCK: OverrideAssignmentRequest.Action.ValueType  # 1
+    """From any state with a running clock: the clock is due at `deadline_time` instead."""
+    ACTION_APPROVE: OverrideAssignmentRequest.Action.ValueType  # 2
+    """From IN_REVIEW: the work is confirmed in the brand's stead."""
+    ACTION_RETURN_TO_REVIEW: OverrideAssignmentRequest.Action.ValueType  # 3
+    """From CHANGES_REQUESTED: the last version goes back to review."""
+    ACTION_EXPIRE: OverrideAssignmentRequest.Action.ValueType  # 4
+    """From IN_PROGRESS, or CHANGES_REQUESTED without a submission: the time is over now."""
+    ACTION_REOPEN: OverrideAssignmentRequest.Action.ValueType  # 5
+    """From EXPIRED: the creator has until `deadline_time`."""
+    ACTION_CANCEL: OverrideAssignmentRequest.Action.ValueType  # 6
+    """From IN_PROGRESS, IN_REVIEW, CHANGES_REQUESTED, or APPROVED while a product is not sent: it
+    ends without a reward.
+    """
+    ACTION_RETRY_REWARD: OverrideAssignmentRequest.Action.ValueType  # 7
+    """From APPROVED: a payout that waits for its next attempt makes it now."""
+    ACTION_COMPLETE: OverrideAssignmentRequest.Action.ValueType  # 8
+    """From REWARDED: the reward counts as received."""
+    ACTION_CLOSE: OverrideAssignmentRequest.Action.ValueType  # 9
+    """From EXPIRED or COMPLETED: nothing can be reopened or disputed any more."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DEADLINE_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`assignments/{assignment}`."""
+    action: Global___OverrideAssignmentRequest.Action.ValueType
+    """What to do."""
+    reason: _builtins.str
+    """Why, for the audit trail; 1 to 2000 characters."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    @_builtins.property
+    def deadline_time(self) -> _timestamp_pb2.Timestamp:
+        """The new time, for MOVE_CLOCK and REOPEN; in the future."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        action: Global___OverrideAssignmentRequest.Action.ValueType = ...,
+        reason: _builtins.str = ...,
+        deadline_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deadline_time", b"deadline_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "deadline_time", b"deadline_time", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OverrideAssignmentRequest: _TypeAlias = OverrideAssignmentRequest  # noqa: Y015

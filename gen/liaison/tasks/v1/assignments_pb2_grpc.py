@@ -50,6 +50,11 @@ class AssignmentServiceStub:
                 request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.ListTransitionsRequest.SerializeToString,
                 response_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.ListTransitionsResponse.FromString,
                 _registered_method=True)
+        self.WatchAssignment = channel.unary_stream(
+                '/liaison.tasks.v1.AssignmentService/WatchAssignment',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.WatchAssignmentRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Transition.FromString,
+                _registered_method=True)
         self.SubmitWork = channel.unary_unary(
                 '/liaison.tasks.v1.AssignmentService/SubmitWork',
                 request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.SubmitWorkRequest.SerializeToString,
@@ -68,6 +73,46 @@ class AssignmentServiceStub:
         self.CommentOnExpiry = channel.unary_unary(
                 '/liaison.tasks.v1.AssignmentService/CommentOnExpiry',
                 request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.CommentOnExpiryRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+                _registered_method=True)
+        self.ReopenAssignment = channel.unary_unary(
+                '/liaison.tasks.v1.AssignmentService/ReopenAssignment',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.ReopenAssignmentRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+                _registered_method=True)
+        self.CreateProposal = channel.unary_unary(
+                '/liaison.tasks.v1.AssignmentService/CreateProposal',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.CreateProposalRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+                _registered_method=True)
+        self.AcceptProposal = channel.unary_unary(
+                '/liaison.tasks.v1.AssignmentService/AcceptProposal',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.AcceptProposalRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+                _registered_method=True)
+        self.DeclineProposal = channel.unary_unary(
+                '/liaison.tasks.v1.AssignmentService/DeclineProposal',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.DeclineProposalRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+                _registered_method=True)
+        self.WithdrawProposal = channel.unary_unary(
+                '/liaison.tasks.v1.AssignmentService/WithdrawProposal',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.WithdrawProposalRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+                _registered_method=True)
+        self.RecordShipment = channel.unary_unary(
+                '/liaison.tasks.v1.AssignmentService/RecordShipment',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.RecordShipmentRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+                _registered_method=True)
+        self.AcknowledgeReceipt = channel.unary_unary(
+                '/liaison.tasks.v1.AssignmentService/AcknowledgeReceipt',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.AcknowledgeReceiptRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+                _registered_method=True)
+        self.OverrideAssignment = channel.unary_unary(
+                '/liaison.tasks.v1.AssignmentService/OverrideAssignment',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.OverrideAssignmentRequest.SerializeToString,
                 response_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
                 _registered_method=True)
 
@@ -92,6 +137,14 @@ class AssignmentServiceServicer:
 
     def ListTransitions(self, request, context):
         """Everything that happened, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchAssignment(self, request, context):
+        """What happened and what happens from now on, in order and each once. After a disconnect, go on
+        from the last `sequence` seen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +178,64 @@ class AssignmentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReopenAssignment(self, request, context):
+        """The brand gives an expired assignment more time, within the policy's reopen window.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateProposal(self, request, context):
+        """One side proposes what binds only with the other's consent: more time (R40), changed
+        requirements (R50), an end without a reward (R46), or a date for a product (R31).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptProposal(self, request, context):
+        """The other side accepts; what was proposed binds from now on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclineProposal(self, request, context):
+        """The other side declines; nothing changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WithdrawProposal(self, request, context):
+        """Who proposed takes it back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordShipment(self, request, context):
+        """The brand has sent a product: after approval, or before on a date that both accepted (R31). An
+        operator may record it in the brand's stead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcknowledgeReceipt(self, request, context):
+        """The creator has received the product.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def OverrideAssignment(self, request, context):
+        """An operator moves an assignment on that waits for somebody, with a reason.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AssignmentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -142,6 +253,11 @@ def add_AssignmentServiceServicer_to_server(servicer, server):
                     servicer.ListTransitions,
                     request_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.ListTransitionsRequest.FromString,
                     response_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.ListTransitionsResponse.SerializeToString,
+            ),
+            'WatchAssignment': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchAssignment,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.WatchAssignmentRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Transition.SerializeToString,
             ),
             'SubmitWork': grpc.unary_unary_rpc_method_handler(
                     servicer.SubmitWork,
@@ -161,6 +277,46 @@ def add_AssignmentServiceServicer_to_server(servicer, server):
             'CommentOnExpiry': grpc.unary_unary_rpc_method_handler(
                     servicer.CommentOnExpiry,
                     request_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.CommentOnExpiryRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.SerializeToString,
+            ),
+            'ReopenAssignment': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReopenAssignment,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.ReopenAssignmentRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.SerializeToString,
+            ),
+            'CreateProposal': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateProposal,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.CreateProposalRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.SerializeToString,
+            ),
+            'AcceptProposal': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptProposal,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.AcceptProposalRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.SerializeToString,
+            ),
+            'DeclineProposal': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclineProposal,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.DeclineProposalRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.SerializeToString,
+            ),
+            'WithdrawProposal': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawProposal,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.WithdrawProposalRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.SerializeToString,
+            ),
+            'RecordShipment': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordShipment,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.RecordShipmentRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.SerializeToString,
+            ),
+            'AcknowledgeReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcknowledgeReceipt,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.AcknowledgeReceiptRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.SerializeToString,
+            ),
+            'OverrideAssignment': grpc.unary_unary_rpc_method_handler(
+                    servicer.OverrideAssignment,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.OverrideAssignmentRequest.FromString,
                     response_serializer=liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.SerializeToString,
             ),
     }
@@ -246,6 +402,33 @@ class AssignmentService:
             '/liaison.tasks.v1.AssignmentService/ListTransitions',
             liaison_dot_tasks_dot_v1_dot_assignments__pb2.ListTransitionsRequest.SerializeToString,
             liaison_dot_tasks_dot_v1_dot_assignments__pb2.ListTransitionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchAssignment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/liaison.tasks.v1.AssignmentService/WatchAssignment',
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.WatchAssignmentRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.Transition.FromString,
             options,
             channel_credentials,
             insecure,
@@ -353,6 +536,222 @@ class AssignmentService:
             target,
             '/liaison.tasks.v1.AssignmentService/CommentOnExpiry',
             liaison_dot_tasks_dot_v1_dot_assignments__pb2.CommentOnExpiryRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReopenAssignment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.tasks.v1.AssignmentService/ReopenAssignment',
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.ReopenAssignmentRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateProposal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.tasks.v1.AssignmentService/CreateProposal',
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.CreateProposalRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptProposal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.tasks.v1.AssignmentService/AcceptProposal',
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.AcceptProposalRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclineProposal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.tasks.v1.AssignmentService/DeclineProposal',
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.DeclineProposalRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawProposal(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.tasks.v1.AssignmentService/WithdrawProposal',
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.WithdrawProposalRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordShipment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.tasks.v1.AssignmentService/RecordShipment',
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.RecordShipmentRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcknowledgeReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.tasks.v1.AssignmentService/AcknowledgeReceipt',
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.AcknowledgeReceiptRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def OverrideAssignment(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.tasks.v1.AssignmentService/OverrideAssignment',
+            liaison_dot_tasks_dot_v1_dot_assignments__pb2.OverrideAssignmentRequest.SerializeToString,
             liaison_dot_tasks_dot_v1_dot_assignments__pb2.Assignment.FromString,
             options,
             channel_credentials,

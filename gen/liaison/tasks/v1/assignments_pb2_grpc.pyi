@@ -39,6 +39,10 @@ class AssignmentServiceStub:
     """The caller's own assignments (R54), or all for staff; newest first."""
     ListTransitions: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.ListTransitionsRequest, _assignments_pb2.ListTransitionsResponse]
     """Everything that happened, in order."""
+    WatchAssignment: _grpc.UnaryStreamMultiCallable[_assignments_pb2.WatchAssignmentRequest, _assignments_pb2.Transition]
+    """What happened and what happens from now on, in order and each once. After a disconnect, go on
+    from the last `sequence` seen.
+    """
     SubmitWork: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.SubmitWorkRequest, _assignments_pb2.Assignment]
     """The creator delivers a version of the work (R26, R41)."""
     RequestChanges: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.RequestChangesRequest, _assignments_pb2.Assignment]
@@ -47,6 +51,26 @@ class AssignmentServiceStub:
     """The brand confirms the work (R27); the reward is then due (R29)."""
     CommentOnExpiry: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.CommentOnExpiryRequest, _assignments_pb2.Assignment]
     """The creator says why an expired assignment was not done (R45)."""
+    ReopenAssignment: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.ReopenAssignmentRequest, _assignments_pb2.Assignment]
+    """The brand gives an expired assignment more time, within the policy's reopen window."""
+    CreateProposal: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.CreateProposalRequest, _assignments_pb2.Assignment]
+    """One side proposes what binds only with the other's consent: more time (R40), changed
+    requirements (R50), an end without a reward (R46), or a date for a product (R31).
+    """
+    AcceptProposal: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.AcceptProposalRequest, _assignments_pb2.Assignment]
+    """The other side accepts; what was proposed binds from now on."""
+    DeclineProposal: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.DeclineProposalRequest, _assignments_pb2.Assignment]
+    """The other side declines; nothing changes."""
+    WithdrawProposal: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.WithdrawProposalRequest, _assignments_pb2.Assignment]
+    """Who proposed takes it back."""
+    RecordShipment: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.RecordShipmentRequest, _assignments_pb2.Assignment]
+    """The brand has sent a product: after approval, or before on a date that both accepted (R31). An
+    operator may record it in the brand's stead.
+    """
+    AcknowledgeReceipt: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.AcknowledgeReceiptRequest, _assignments_pb2.Assignment]
+    """The creator has received the product."""
+    OverrideAssignment: _grpc.UnaryUnaryMultiCallable[_assignments_pb2.OverrideAssignmentRequest, _assignments_pb2.Assignment]
+    """An operator moves an assignment on that waits for somebody, with a reason."""
 
 @_typing.type_check_only
 class AssignmentServiceAsyncStub(AssignmentServiceStub):
@@ -59,6 +83,10 @@ class AssignmentServiceAsyncStub(AssignmentServiceStub):
     """The caller's own assignments (R54), or all for staff; newest first."""
     ListTransitions: _aio.UnaryUnaryMultiCallable[_assignments_pb2.ListTransitionsRequest, _assignments_pb2.ListTransitionsResponse]  # type: ignore[assignment]
     """Everything that happened, in order."""
+    WatchAssignment: _aio.UnaryStreamMultiCallable[_assignments_pb2.WatchAssignmentRequest, _assignments_pb2.Transition]  # type: ignore[assignment]
+    """What happened and what happens from now on, in order and each once. After a disconnect, go on
+    from the last `sequence` seen.
+    """
     SubmitWork: _aio.UnaryUnaryMultiCallable[_assignments_pb2.SubmitWorkRequest, _assignments_pb2.Assignment]  # type: ignore[assignment]
     """The creator delivers a version of the work (R26, R41)."""
     RequestChanges: _aio.UnaryUnaryMultiCallable[_assignments_pb2.RequestChangesRequest, _assignments_pb2.Assignment]  # type: ignore[assignment]
@@ -67,6 +95,26 @@ class AssignmentServiceAsyncStub(AssignmentServiceStub):
     """The brand confirms the work (R27); the reward is then due (R29)."""
     CommentOnExpiry: _aio.UnaryUnaryMultiCallable[_assignments_pb2.CommentOnExpiryRequest, _assignments_pb2.Assignment]  # type: ignore[assignment]
     """The creator says why an expired assignment was not done (R45)."""
+    ReopenAssignment: _aio.UnaryUnaryMultiCallable[_assignments_pb2.ReopenAssignmentRequest, _assignments_pb2.Assignment]  # type: ignore[assignment]
+    """The brand gives an expired assignment more time, within the policy's reopen window."""
+    CreateProposal: _aio.UnaryUnaryMultiCallable[_assignments_pb2.CreateProposalRequest, _assignments_pb2.Assignment]  # type: ignore[assignment]
+    """One side proposes what binds only with the other's consent: more time (R40), changed
+    requirements (R50), an end without a reward (R46), or a date for a product (R31).
+    """
+    AcceptProposal: _aio.UnaryUnaryMultiCallable[_assignments_pb2.AcceptProposalRequest, _assignments_pb2.Assignment]  # type: ignore[assignment]
+    """The other side accepts; what was proposed binds from now on."""
+    DeclineProposal: _aio.UnaryUnaryMultiCallable[_assignments_pb2.DeclineProposalRequest, _assignments_pb2.Assignment]  # type: ignore[assignment]
+    """The other side declines; nothing changes."""
+    WithdrawProposal: _aio.UnaryUnaryMultiCallable[_assignments_pb2.WithdrawProposalRequest, _assignments_pb2.Assignment]  # type: ignore[assignment]
+    """Who proposed takes it back."""
+    RecordShipment: _aio.UnaryUnaryMultiCallable[_assignments_pb2.RecordShipmentRequest, _assignments_pb2.Assignment]  # type: ignore[assignment]
+    """The brand has sent a product: after approval, or before on a date that both accepted (R31). An
+    operator may record it in the brand's stead.
+    """
+    AcknowledgeReceipt: _aio.UnaryUnaryMultiCallable[_assignments_pb2.AcknowledgeReceiptRequest, _assignments_pb2.Assignment]  # type: ignore[assignment]
+    """The creator has received the product."""
+    OverrideAssignment: _aio.UnaryUnaryMultiCallable[_assignments_pb2.OverrideAssignmentRequest, _assignments_pb2.Assignment]  # type: ignore[assignment]
+    """An operator moves an assignment on that waits for somebody, with a reason."""
 
 class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Work on assignments. Each command is decided by the assignment's workflow."""
@@ -94,6 +142,16 @@ class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_assignments_pb2.ListTransitionsResponse, _abc.Awaitable[_assignments_pb2.ListTransitionsResponse]]:
         """Everything that happened, in order."""
+
+    @_abc_1.abstractmethod
+    def WatchAssignment(
+        self,
+        request: _assignments_pb2.WatchAssignmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_assignments_pb2.Transition], _abc.AsyncIterator[_assignments_pb2.Transition]]:
+        """What happened and what happens from now on, in order and each once. After a disconnect, go on
+        from the last `sequence` seen.
+        """
 
     @_abc_1.abstractmethod
     def SubmitWork(
@@ -126,5 +184,73 @@ class AssignmentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_assignments_pb2.Assignment, _abc.Awaitable[_assignments_pb2.Assignment]]:
         """The creator says why an expired assignment was not done (R45)."""
+
+    @_abc_1.abstractmethod
+    def ReopenAssignment(
+        self,
+        request: _assignments_pb2.ReopenAssignmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.Assignment, _abc.Awaitable[_assignments_pb2.Assignment]]:
+        """The brand gives an expired assignment more time, within the policy's reopen window."""
+
+    @_abc_1.abstractmethod
+    def CreateProposal(
+        self,
+        request: _assignments_pb2.CreateProposalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.Assignment, _abc.Awaitable[_assignments_pb2.Assignment]]:
+        """One side proposes what binds only with the other's consent: more time (R40), changed
+        requirements (R50), an end without a reward (R46), or a date for a product (R31).
+        """
+
+    @_abc_1.abstractmethod
+    def AcceptProposal(
+        self,
+        request: _assignments_pb2.AcceptProposalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.Assignment, _abc.Awaitable[_assignments_pb2.Assignment]]:
+        """The other side accepts; what was proposed binds from now on."""
+
+    @_abc_1.abstractmethod
+    def DeclineProposal(
+        self,
+        request: _assignments_pb2.DeclineProposalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.Assignment, _abc.Awaitable[_assignments_pb2.Assignment]]:
+        """The other side declines; nothing changes."""
+
+    @_abc_1.abstractmethod
+    def WithdrawProposal(
+        self,
+        request: _assignments_pb2.WithdrawProposalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.Assignment, _abc.Awaitable[_assignments_pb2.Assignment]]:
+        """Who proposed takes it back."""
+
+    @_abc_1.abstractmethod
+    def RecordShipment(
+        self,
+        request: _assignments_pb2.RecordShipmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.Assignment, _abc.Awaitable[_assignments_pb2.Assignment]]:
+        """The brand has sent a product: after approval, or before on a date that both accepted (R31). An
+        operator may record it in the brand's stead.
+        """
+
+    @_abc_1.abstractmethod
+    def AcknowledgeReceipt(
+        self,
+        request: _assignments_pb2.AcknowledgeReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.Assignment, _abc.Awaitable[_assignments_pb2.Assignment]]:
+        """The creator has received the product."""
+
+    @_abc_1.abstractmethod
+    def OverrideAssignment(
+        self,
+        request: _assignments_pb2.OverrideAssignmentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_assignments_pb2.Assignment, _abc.Awaitable[_assignments_pb2.Assignment]]:
+        """An operator moves an assignment on that waits for somebody, with a reason."""
 
 def add_AssignmentServiceServicer_to_server(servicer: AssignmentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -30,6 +30,7 @@ class RecordTaskRequest(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
     SELECTED_APPLICATION_IDS_FIELD_NUMBER: _builtins.int
+    TRANSITIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`tasks/{task}`."""
     sequence: _builtins.int
@@ -40,6 +41,10 @@ class RecordTaskRequest(_message.Message):
     def selected_application_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of all applications selected so far; the assignment has the same id."""
 
+    @_builtins.property
+    def transitions(self) -> _containers.RepeatedCompositeFieldContainer[_tasks_pb2.TaskTransition]:
+        """What led there, in order."""
+
     def __init__(
         self,
         *,
@@ -47,10 +52,11 @@ class RecordTaskRequest(_message.Message):
         sequence: _builtins.int = ...,
         state: _tasks_pb2.Task.State.ValueType = ...,
         selected_application_ids: _abc.Iterable[_builtins.str] | None = ...,
+        transitions: _abc.Iterable[_tasks_pb2.TaskTransition] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "selected_application_ids", b"selected_application_ids", "sequence", b"sequence", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "selected_application_ids", b"selected_application_ids", "sequence", b"sequence", "state", b"state", "transitions", b"transitions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

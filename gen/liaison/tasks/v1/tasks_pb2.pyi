@@ -135,6 +135,30 @@ LIVE_STREAM_CHANNEL_BRAND_ACCOUNT: LiveStreamChannel.ValueType  # 2
 """The brand's."""
 Global___LiveStreamChannel: _TypeAlias = LiveStreamChannel  # noqa: Y015
 
+class _RewardKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RewardKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RewardKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REWARD_KIND_UNSPECIFIED: _RewardKind.ValueType  # 0
+    """Not said."""
+    REWARD_KIND_MONEY: _RewardKind.ValueType  # 1
+    """Money."""
+    REWARD_KIND_PRODUCT: _RewardKind.ValueType  # 2
+    """A product."""
+
+class RewardKind(_RewardKind, metaclass=_RewardKindEnumTypeWrapper):
+    """Kinds of rewards."""
+
+REWARD_KIND_UNSPECIFIED: RewardKind.ValueType  # 0
+"""Not said."""
+REWARD_KIND_MONEY: RewardKind.ValueType  # 1
+"""Money."""
+REWARD_KIND_PRODUCT: RewardKind.ValueType  # 2
+"""A product."""
+Global___RewardKind: _TypeAlias = RewardKind  # noqa: Y015
+
 @_typing.final
 class Task(_message.Message):
     """What a brand asks for."""
@@ -220,7 +244,7 @@ class Task(_message.Message):
     completion_rule: Global___CompletionRule.ValueType
     """Whether all content types are asked for or any one of them; ALL when unspecified."""
     funding: Global___Funding.ValueType
-    """When the reward's money is set aside; ESCROW when unspecified."""
+    """When the reward's money is set aside; ESCROW when unspecified. Nothing is for a product."""
     creator_slots: _builtins.int
     """How many creators can be selected, 1 to 1000."""
     live_stream_channel: Global___LiveStreamChannel.ValueType
@@ -343,24 +367,58 @@ class Reward(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MONEY_FIELD_NUMBER: _builtins.int
+    PRODUCT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def money(self) -> _money_pb2.Money:
         """Money, paid to the creator's PayPal account (R30)."""
+
+    @_builtins.property
+    def product(self) -> Global___ProductReward:
+        """A product, sent by the brand."""
 
     def __init__(
         self,
         *,
         money: _money_pb2.Money | None = ...,
+        product: Global___ProductReward | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "money", b"money"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "money", b"money", "product", b"product"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "money", b"money"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["kind", b"kind", "money", b"money", "product", b"product"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["money"]  # noqa: Y015
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["money", "product"]  # noqa: Y015
     _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
 
 Global___Reward: _TypeAlias = Reward  # noqa: Y015
+
+@_typing.final
+class ProductReward(_message.Message):
+    """A product that a creator gets: sent within the policy's reward window after approval, or before
+    completion on a date that both sides accept (R31).
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TITLE_FIELD_NUMBER: _builtins.int
+    LINK_FIELD_NUMBER: _builtins.int
+    title: _builtins.str
+    """What it is, 1 to 200 characters."""
+    link: _builtins.str
+    """Where it can be seen, https only."""
+    def __init__(
+        self,
+        *,
+        title: _builtins.str = ...,
+        link: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["link", b"link", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProductReward: _TypeAlias = ProductReward  # noqa: Y015
 
 @_typing.final
 class Eligibility(_message.Message):
@@ -529,27 +587,97 @@ class ListTasksRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    STATE_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
+    ORDER_BY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 50 when 0, never over 200."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
-    state: Global___Task.State.ValueType
-    """Only tasks in this state; all when unspecified."""
+    order_by: _builtins.str
+    """`create_time desc` (when empty), `create_time`, `application_deadline_time`,
+    `submission_deadline_time`, or `reward desc` (money in one currency: the filter must name it).
+    """
+    @_builtins.property
+    def filter(self) -> Global___TaskFilter:
+        """Only tasks that meet all of this; all when absent."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
-        state: Global___Task.State.ValueType = ...,
+        filter: Global___TaskFilter | None = ...,
+        order_by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "order_by", b"order_by", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTasksRequest: _TypeAlias = ListTasksRequest  # noqa: Y015
+
+@_typing.final
+class TaskFilter(_message.Message):
+    """Which tasks to list. Each field that is set narrows the list."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATES_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPES_FIELD_NUMBER: _builtins.int
+    BRAND_FIELD_NUMBER: _builtins.int
+    QUERY_FIELD_NUMBER: _builtins.int
+    IS_TAKABLE_FIELD_NUMBER: _builtins.int
+    REWARD_KIND_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    MINIMUM_REWARD_FIELD_NUMBER: _builtins.int
+    APPLICATION_DEADLINE_AFTER_FIELD_NUMBER: _builtins.int
+    brand: _builtins.str
+    """Tasks of `brands/{brand}`."""
+    query: _builtins.str
+    """Tasks whose title and description have all of these words, at most 200 characters."""
+    is_takable: _builtins.bool
+    """For creators: open tasks that the caller may take, and has not applied for."""
+    reward_kind: Global___RewardKind.ValueType
+    """Tasks with this kind of reward."""
+    currency_code: _builtins.str
+    """Tasks whose reward is money in this currency (ISO 4217)."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[Global___Task.State.ValueType]:
+        """Tasks in one of these states. For creators only open ones are listed in any case."""
+
+    @_builtins.property
+    def content_types(self) -> _containers.RepeatedScalarFieldContainer[Global___ContentType.ValueType]:
+        """Tasks that ask for one of these content types at least."""
+
+    @_builtins.property
+    def minimum_reward(self) -> _money_pb2.Money:
+        """Tasks whose reward is at least this; names the currency too."""
+
+    @_builtins.property
+    def application_deadline_after(self) -> _timestamp_pb2.Timestamp:
+        """Tasks whose applications close after this."""
+
+    def __init__(
+        self,
+        *,
+        states: _abc.Iterable[Global___Task.State.ValueType] | None = ...,
+        content_types: _abc.Iterable[Global___ContentType.ValueType] | None = ...,
+        brand: _builtins.str = ...,
+        query: _builtins.str = ...,
+        is_takable: _builtins.bool = ...,
+        reward_kind: Global___RewardKind.ValueType = ...,
+        currency_code: _builtins.str = ...,
+        minimum_reward: _money_pb2.Money | None = ...,
+        application_deadline_after: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["application_deadline_after", b"application_deadline_after", "minimum_reward", b"minimum_reward"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application_deadline_after", b"application_deadline_after", "brand", b"brand", "content_types", b"content_types", "currency_code", b"currency_code", "is_takable", b"is_takable", "minimum_reward", b"minimum_reward", "query", b"query", "reward_kind", b"reward_kind", "states", b"states"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskFilter: _TypeAlias = TaskFilter  # noqa: Y015
 
 @_typing.final
 class ListTasksResponse(_message.Message):
@@ -662,6 +790,168 @@ class CancelTaskRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelTaskRequest: _TypeAlias = CancelTaskRequest  # noqa: Y015
+
+@_typing.final
+class EndSelectionRequest(_message.Message):
+    """Ends a task's selection before its deadline."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`tasks/{task}` for which somebody is selected."""
+    comment: _builtins.str
+    """Why, at most 1000 characters; required of operators."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EndSelectionRequest: _TypeAlias = EndSelectionRequest  # noqa: Y015
+
+@_typing.final
+class TaskTransition(_message.Message):
+    """One thing that happened to a published task, recorded exactly once."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    EVENT_FIELD_NUMBER: _builtins.int
+    FROM_STATE_FIELD_NUMBER: _builtins.int
+    TO_STATE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    APPLICATIONS_FIELD_NUMBER: _builtins.int
+    sequence: _builtins.int
+    """1, 2, 3, … without a gap."""
+    event: _builtins.str
+    """What happened: PUBLISHED, APPLICATIONS_CLOSED, CREATORS_SELECTED, SELECTION_ENDED, UNFILLED,
+    CANCELLED or CLOSED.
+    """
+    from_state: Global___Task.State.ValueType
+    """State before; DRAFT for the first."""
+    to_state: Global___Task.State.ValueType
+    """State after; the same as before where the event does not change it."""
+    actor: _builtins.str
+    """Who: `brands/…`, `staff/…` or `system`."""
+    comment: _builtins.str
+    """Why, in words; may be empty."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def applications(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`tasks/{task}/applications/{application}` that were selected. For brands and staff only."""
+
+    def __init__(
+        self,
+        *,
+        sequence: _builtins.int = ...,
+        event: _builtins.str = ...,
+        from_state: Global___Task.State.ValueType = ...,
+        to_state: Global___Task.State.ValueType = ...,
+        actor: _builtins.str = ...,
+        comment: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        applications: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "applications", b"applications", "comment", b"comment", "event", b"event", "from_state", b"from_state", "sequence", b"sequence", "time", b"time", "to_state", b"to_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskTransition: _TypeAlias = TaskTransition  # noqa: Y015
+
+@_typing.final
+class ListTaskTransitionsRequest(_message.Message):
+    """Asks for what happened to a task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`tasks/{task}`."""
+    after_sequence: _builtins.int
+    """Only transitions with a greater sequence."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTaskTransitionsRequest: _TypeAlias = ListTaskTransitionsRequest  # noqa: Y015
+
+@_typing.final
+class ListTaskTransitionsResponse(_message.Message):
+    """What happened to a task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TRANSITIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def transitions(self) -> _containers.RepeatedCompositeFieldContainer[Global___TaskTransition]:
+        """The transitions in order."""
+
+    def __init__(
+        self,
+        *,
+        transitions: _abc.Iterable[Global___TaskTransition] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["transitions", b"transitions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTaskTransitionsResponse: _TypeAlias = ListTaskTransitionsResponse  # noqa: Y015
+
+@_typing.final
+class WatchTaskRequest(_message.Message):
+    """Asks to be told what happens to a task."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    AFTER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`tasks/{task}`."""
+    after_sequence: _builtins.int
+    """Only transitions with a greater sequence: the last one seen, or 0 for all."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        after_sequence: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_sequence", b"after_sequence", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchTaskRequest: _TypeAlias = WatchTaskRequest  # noqa: Y015
 
 @_typing.final
 class CreateApplicationRequest(_message.Message):

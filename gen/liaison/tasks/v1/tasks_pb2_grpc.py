@@ -65,6 +65,21 @@ class TaskServiceStub:
                 request_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.CancelTaskRequest.SerializeToString,
                 response_deserializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.Task.FromString,
                 _registered_method=True)
+        self.EndSelection = channel.unary_unary(
+                '/liaison.tasks.v1.TaskService/EndSelection',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.EndSelectionRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.Task.FromString,
+                _registered_method=True)
+        self.ListTaskTransitions = channel.unary_unary(
+                '/liaison.tasks.v1.TaskService/ListTaskTransitions',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.ListTaskTransitionsRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.ListTaskTransitionsResponse.FromString,
+                _registered_method=True)
+        self.WatchTask = channel.unary_stream(
+                '/liaison.tasks.v1.TaskService/WatchTask',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.WatchTaskRequest.SerializeToString,
+                response_deserializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.TaskTransition.FromString,
+                _registered_method=True)
         self.CreateApplication = channel.unary_unary(
                 '/liaison.tasks.v1.TaskService/CreateApplication',
                 request_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.CreateApplicationRequest.SerializeToString,
@@ -111,7 +126,7 @@ class TaskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTasks(self, request, context):
-        """The brand's own tasks; for creators the open ones; for operators all. Newest first.
+        """For brands their own tasks, for creators the open ones, for staff all that are published.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -132,7 +147,30 @@ class TaskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelTask(self, request, context):
-        """Withdraws a task while nobody is assigned.
+        """Withdraws a task while nobody is assigned. The brand, or an operator in its stead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EndSelection(self, request, context):
+        """Ends applications and selection before their deadlines; those selected go on, all others are
+        told that they were not. The brand, or an operator in its stead.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTaskTransitions(self, request, context):
+        """Everything that happened since the task was published, in order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchTask(self, request, context):
+        """What happened since the task was published and what happens from now on, in order and each
+        once. After a disconnect, go on from the last `sequence` seen.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -205,6 +243,21 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.CancelTask,
                     request_deserializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.CancelTaskRequest.FromString,
                     response_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.Task.SerializeToString,
+            ),
+            'EndSelection': grpc.unary_unary_rpc_method_handler(
+                    servicer.EndSelection,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.EndSelectionRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.Task.SerializeToString,
+            ),
+            'ListTaskTransitions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTaskTransitions,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.ListTaskTransitionsRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.ListTaskTransitionsResponse.SerializeToString,
+            ),
+            'WatchTask': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchTask,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.WatchTaskRequest.FromString,
+                    response_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.TaskTransition.SerializeToString,
             ),
             'CreateApplication': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateApplication,
@@ -395,6 +448,87 @@ class TaskService:
             '/liaison.tasks.v1.TaskService/CancelTask',
             liaison_dot_tasks_dot_v1_dot_tasks__pb2.CancelTaskRequest.SerializeToString,
             liaison_dot_tasks_dot_v1_dot_tasks__pb2.Task.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EndSelection(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.tasks.v1.TaskService/EndSelection',
+            liaison_dot_tasks_dot_v1_dot_tasks__pb2.EndSelectionRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_tasks__pb2.Task.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTaskTransitions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.tasks.v1.TaskService/ListTaskTransitions',
+            liaison_dot_tasks_dot_v1_dot_tasks__pb2.ListTaskTransitionsRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_tasks__pb2.ListTaskTransitionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/liaison.tasks.v1.TaskService/WatchTask',
+            liaison_dot_tasks_dot_v1_dot_tasks__pb2.WatchTaskRequest.SerializeToString,
+            liaison_dot_tasks_dot_v1_dot_tasks__pb2.TaskTransition.FromString,
             options,
             channel_credentials,
             insecure,

@@ -38,13 +38,23 @@ class TaskServiceStub:
     GetTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.GetTaskRequest, _tasks_pb2.Task]
     """One task: its brand and staff always, creators once it is published."""
     ListTasks: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.ListTasksRequest, _tasks_pb2.ListTasksResponse]
-    """The brand's own tasks; for creators the open ones; for operators all. Newest first."""
+    """For brands their own tasks, for creators the open ones, for staff all that are published."""
     UpdateTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.UpdateTaskRequest, _tasks_pb2.Task]
     """Replaces the content of a draft; the `etag` must be the latest."""
     PublishTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.PublishTaskRequest, _tasks_pb2.Task]
     """Publishes a draft (R21, R22): requirements, reward, deadlines and policy are frozen (R49)."""
     CancelTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.CancelTaskRequest, _tasks_pb2.Task]
-    """Withdraws a task while nobody is assigned."""
+    """Withdraws a task while nobody is assigned. The brand, or an operator in its stead."""
+    EndSelection: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.EndSelectionRequest, _tasks_pb2.Task]
+    """Ends applications and selection before their deadlines; those selected go on, all others are
+    told that they were not. The brand, or an operator in its stead.
+    """
+    ListTaskTransitions: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.ListTaskTransitionsRequest, _tasks_pb2.ListTaskTransitionsResponse]
+    """Everything that happened since the task was published, in order."""
+    WatchTask: _grpc.UnaryStreamMultiCallable[_tasks_pb2.WatchTaskRequest, _tasks_pb2.TaskTransition]
+    """What happened since the task was published and what happens from now on, in order and each
+    once. After a disconnect, go on from the last `sequence` seen.
+    """
     CreateApplication: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.CreateApplicationRequest, _tasks_pb2.Application]
     """A creator applies for an open task, before its application deadline (R12, R23, R38)."""
     GetApplication: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.GetApplicationRequest, _tasks_pb2.Application]
@@ -66,13 +76,23 @@ class TaskServiceAsyncStub(TaskServiceStub):
     GetTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.GetTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
     """One task: its brand and staff always, creators once it is published."""
     ListTasks: _aio.UnaryUnaryMultiCallable[_tasks_pb2.ListTasksRequest, _tasks_pb2.ListTasksResponse]  # type: ignore[assignment]
-    """The brand's own tasks; for creators the open ones; for operators all. Newest first."""
+    """For brands their own tasks, for creators the open ones, for staff all that are published."""
     UpdateTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.UpdateTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
     """Replaces the content of a draft; the `etag` must be the latest."""
     PublishTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.PublishTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
     """Publishes a draft (R21, R22): requirements, reward, deadlines and policy are frozen (R49)."""
     CancelTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.CancelTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
-    """Withdraws a task while nobody is assigned."""
+    """Withdraws a task while nobody is assigned. The brand, or an operator in its stead."""
+    EndSelection: _aio.UnaryUnaryMultiCallable[_tasks_pb2.EndSelectionRequest, _tasks_pb2.Task]  # type: ignore[assignment]
+    """Ends applications and selection before their deadlines; those selected go on, all others are
+    told that they were not. The brand, or an operator in its stead.
+    """
+    ListTaskTransitions: _aio.UnaryUnaryMultiCallable[_tasks_pb2.ListTaskTransitionsRequest, _tasks_pb2.ListTaskTransitionsResponse]  # type: ignore[assignment]
+    """Everything that happened since the task was published, in order."""
+    WatchTask: _aio.UnaryStreamMultiCallable[_tasks_pb2.WatchTaskRequest, _tasks_pb2.TaskTransition]  # type: ignore[assignment]
+    """What happened since the task was published and what happens from now on, in order and each
+    once. After a disconnect, go on from the last `sequence` seen.
+    """
     CreateApplication: _aio.UnaryUnaryMultiCallable[_tasks_pb2.CreateApplicationRequest, _tasks_pb2.Application]  # type: ignore[assignment]
     """A creator applies for an open task, before its application deadline (R12, R23, R38)."""
     GetApplication: _aio.UnaryUnaryMultiCallable[_tasks_pb2.GetApplicationRequest, _tasks_pb2.Application]  # type: ignore[assignment]
@@ -109,7 +129,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.ListTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.ListTasksResponse, _abc.Awaitable[_tasks_pb2.ListTasksResponse]]:
-        """The brand's own tasks; for creators the open ones; for operators all. Newest first."""
+        """For brands their own tasks, for creators the open ones, for staff all that are published."""
 
     @_abc_1.abstractmethod
     def UpdateTask(
@@ -133,7 +153,35 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.CancelTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.Task, _abc.Awaitable[_tasks_pb2.Task]]:
-        """Withdraws a task while nobody is assigned."""
+        """Withdraws a task while nobody is assigned. The brand, or an operator in its stead."""
+
+    @_abc_1.abstractmethod
+    def EndSelection(
+        self,
+        request: _tasks_pb2.EndSelectionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_pb2.Task, _abc.Awaitable[_tasks_pb2.Task]]:
+        """Ends applications and selection before their deadlines; those selected go on, all others are
+        told that they were not. The brand, or an operator in its stead.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTaskTransitions(
+        self,
+        request: _tasks_pb2.ListTaskTransitionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tasks_pb2.ListTaskTransitionsResponse, _abc.Awaitable[_tasks_pb2.ListTaskTransitionsResponse]]:
+        """Everything that happened since the task was published, in order."""
+
+    @_abc_1.abstractmethod
+    def WatchTask(
+        self,
+        request: _tasks_pb2.WatchTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tasks_pb2.TaskTransition], _abc.AsyncIterator[_tasks_pb2.TaskTransition]]:
+        """What happened since the task was published and what happens from now on, in order and each
+        once. After a disconnect, go on from the last `sequence` seen.
+        """
 
     @_abc_1.abstractmethod
     def CreateApplication(
