@@ -20,7 +20,7 @@ ISSUER = "https://identity.liaison.test"
 AUDIENCE = "liaison"
 SERVICE_TOKEN_SECONDS = 30 * 24 * 3600
 
-Role = Literal["brand", "creator", "mediator", "operator", "service"]
+Role = Literal["brand", "creator", "mediator", "operator", "service", "platform"]
 
 
 def ensure_key(home: Home) -> None:

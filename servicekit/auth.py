@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
@@ -39,10 +40,13 @@ class Principal:
     role: Role
     brand: str | None = None
     creator: str | None = None
+    # When the token that says so does: a stream must not outlive it.
+    expire_time: datetime | None = None
 
     @property
     def actor(self) -> str:
-        """Whom the books name: `brands/…`, `creators/…`, `staff/…` or `services/…`."""
+        """Whom the books name: `brands/…`, `creators/…`, `staff/…`, `services/…` or
+        `platforms/…`."""
         if self.role is Role.BRAND:
             return f"brands/{self.brand}"
         if self.role is Role.CREATOR:
@@ -56,11 +60,14 @@ class Principal:
         brand: str | None = None,
         creator: str | None = None,
     ) -> None:
-        """Lets staff and services pass, a brand only for its own, a creator only for its own.
+        """Lets staff and services pass, a brand only for its own, a creator only for its own, and
+        a platform never: it speaks for nobody in particular.
 
         Raises:
             PermissionDenied: `name` belongs to neither.
         """
+        if self.role is Role.PLATFORM:
+            raise not_yours(name)
         if self.role is Role.BRAND and (brand is None or self.brand != brand):
             raise not_yours(name)
         if self.role is Role.CREATOR and (creator is None or self.creator != creator):
@@ -103,7 +110,7 @@ class TokenVerifier:
             if claims["exp"] <= utc_now().timestamp():
                 raise jwt.ExpiredSignatureError
             return _principal_of(claims)
-        except (jwt.PyJWTError, KeyError, TypeError, ValueError):
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError):
             # Which of them it was would only help who guesses.
             raise Unauthenticated(
                 Reason.CREDENTIALS_INVALID, "The bearer token is not valid"
@@ -126,7 +133,8 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
     role = Role(claims["role"])
     brand = _id_in(claims, "brand") if role is Role.BRAND else None
     creator = _id_in(claims, "creator") if role is Role.CREATOR else None
-    return Principal(claims["sub"], role, brand, creator)
+    expire_time = datetime.fromtimestamp(claims["exp"], UTC)
+    return Principal(claims["sub"], role, brand, creator, expire_time)
 
 
 def _id_in(claims: Mapping[str, Any], name: str) -> str:

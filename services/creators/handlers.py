@@ -1,125 +1,41 @@
 """What can be done with creators."""
 
 from dataclasses import replace
-from typing import Annotated, Protocol
-
-import phonenumbers
-from pydantic import AfterValidator, Field, model_validator
+from datetime import timedelta
+from typing import Protocol
 
 from servicekit.auth import Principal
 from servicekit.clock import Clock
-from servicekit.commands import Command, between, broken, count, proto_enum, resource_id, text
 from servicekit.errors import (
     AlreadyExists,
+    FailedPrecondition,
     Reason,
+    Violation,
     illegal_state,
+    invalid_fields,
     not_found,
     not_yours,
 )
 from servicekit.pagination import Page
+from services.creators import commands, domain, live_streams
 from services.creators.domain import (
     Account,
-    AccountClass,
     Creator,
-    Level,
+    Decision,
+    DecisionKind,
     Refusal,
     State,
-    with_application,
+    Statistics,
 )
 
-CreatorId = Annotated[str, resource_id("creators/{creator}")]
+# Clocks differ; nobody has seen the future.
+_CLOCK_TOLERANCE = timedelta(minutes=5)
 
-
-def _e164(number: str) -> str:
-    """A valid mobile number with plus and region code (R35)."""
-    try:
-        parsed = phonenumbers.parse(number)
-    except phonenumbers.NumberParseException:
-        parsed = None
-    if parsed is None or not _is_mobile(parsed):
-        raise broken("R35", "Must be a valid mobile number such as +12025550123")
-    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
-
-
-def _is_mobile(number: phonenumbers.PhoneNumber) -> bool:
-    """Some regions' numbers do not tell mobile from fixed lines."""
-    return phonenumbers.is_valid_number(number) and phonenumbers.number_type(number) in (
-        phonenumbers.PhoneNumberType.MOBILE,
-        phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
-    )
-
-
-def _email(address: str) -> str:
-    """Only what any mail address has: PayPal judges the rest."""
-    local, _, domain = address.rpartition("@")
-    if not local or "." not in domain or len(address) > 127 or any(c.isspace() for c in address):
-        raise broken("R30", "Must be a PayPal account's e-mail address, at most 127 characters")
-    return address
-
-
-MobileNumber = Annotated[str, AfterValidator(_e164)]
-PaypalReceiver = Annotated[str, AfterValidator(_email)]
-
-
-class NewCreator(Command):
-    id: CreatorId = Field(alias="name")
-    display_name: Annotated[str, text(1, 60)]
-    mobile_number: MobileNumber
-    dingtalk_id: Annotated[str, text(0, 100)] = ""
-
-
-class CreateCreator(Command):
-    creator: NewCreator
-
-
-class GetCreator(Command):
-    id: CreatorId = Field(alias="name")
-
-
-class ListCreators(Command):
-    state: Annotated[State | None, proto_enum("STATE_")] = None
-
-
-class AccountInput(Command):
-    account_class: Annotated[AccountClass, proto_enum("ACCOUNT_CLASS_")]
-    handle: Annotated[str, text(1, 100)]
-    post_count: Annotated[int, between(0, 2**31 - 1)] = 0
-    follower_count: Annotated[int, between(0, 2**31 - 1)] = 0
-
-
-class ApplyForAdmission(Command):
-    id: CreatorId = Field(alias="name")
-    account: AccountInput
-    paypal_receiver: PaypalReceiver
-
-
-class RefusalInput(Command):
-    code: Annotated[str, text(1, 60)]
-    rule_id: Annotated[str, text(0, 10)] = ""
-    description: Annotated[str, text(0, 1000)] = ""
-
-
-class ReviewAdmission(Command):
-    id: CreatorId = Field(alias="name")
-    decision: str
-    refusals: Annotated[list[RefusalInput], count(0, 20)] = Field(default_factory=list)
-    level: Annotated[Level, proto_enum("CREATOR_LEVEL_")] = Level.NEWCOMER
-    live_stream_access: bool = False
-
-    @property
-    def is_approval(self) -> bool:
-        return self.decision == "DECISION_APPROVE"
-
-    @model_validator(mode="after")
-    def _refusal_has_reasons(self) -> "ReviewAdmission":
-        if not self.is_approval and not self.refusals:
-            raise broken("R43", "A refusal names its reasons in `refusals`")
-        return self
-
-
-class UpdatePayoutAccount(Command):
-    id: CreatorId = Field(alias="name")
-    paypal_receiver: PaypalReceiver
+_LIVE_STREAM_DECISIONS = {
+    live_streams.Review.GRANT: DecisionKind.LIVE_STREAM_GRANTED,
+    live_streams.Review.REFUSE: DecisionKind.LIVE_STREAM_REFUSED,
+    live_streams.Review.REVOKE: DecisionKind.LIVE_STREAM_REVOKED,
+}
 
 
 class CreatorStore(Protocol):
@@ -130,7 +46,14 @@ class CreatorStore(Protocol):
 
     async def save(self, creator: Creator) -> None: ...
 
-    async def list(self, state: State | None, page: Page) -> list[Creator]: ...
+    async def list_creators(
+        self, state: State | None, live_stream_state: live_streams.State | None, page: Page
+    ) -> list[Creator]: ...
+
+    async def add_decision(self, creator_id: str, decision: Decision) -> None:
+        """The creator is locked by `get`."""
+
+    async def list_decisions(self, creator_id: str, page: Page) -> list[Decision]: ...
 
 
 class CreatorHandlers:
@@ -138,7 +61,7 @@ class CreatorHandlers:
         self._store = store
         self._clock = clock
 
-    async def create_creator(self, who: Principal, command: CreateCreator) -> Creator:
+    async def create_creator(self, who: Principal, command: commands.CreateCreator) -> Creator:
         new = command.creator
         who.require_party(f"creators/{new.id}", creator=new.id)
         now = self._clock()
@@ -156,54 +79,128 @@ class CreatorHandlers:
             )
         return creator
 
-    async def get_creator(self, who: Principal, command: GetCreator) -> Creator:
+    async def get_creator(self, who: Principal, command: commands.GetCreator) -> Creator:
         return await self._owned(who, command.id)
 
-    async def get_creator_profile(self, command: GetCreator) -> Creator:
+    async def get_creator_profile(self, command: commands.GetCreator) -> Creator:
         """Only admitted creators have a profile."""
         creator = await self._store.get(command.id)
         if creator is None or creator.state is not State.ADMITTED:
             raise not_found(f"creators/{command.id}")
         return creator
 
-    async def list_creators(self, command: ListCreators, page: Page) -> list[Creator]:
-        return await self._store.list(command.state, page)
+    async def list_creators(self, command: commands.ListCreators, page: Page) -> list[Creator]:
+        return await self._store.list_creators(
+            command.state, command.live_stream_application_state, page
+        )
 
-    async def apply_for_admission(self, who: Principal, command: ApplyForAdmission) -> Creator:
+    async def list_creator_decisions(
+        self, who: Principal, command: commands.ListCreatorDecisions, page: Page
+    ) -> list[Decision]:
+        creator = await self._owned(who, command.id)
+        return await self._store.list_decisions(creator.id, page)
+
+    async def apply_for_admission(
+        self, who: Principal, command: commands.ApplyForAdmission
+    ) -> Creator:
         creator = await self._owned(who, command.id, for_update=True)
-        if creator.state not in (State.REGISTERED, State.REFUSED):
-            raise illegal_state(f"creators/{creator.id}", creator.state, "ApplyForAdmission")
         account = Account(**command.account.model_dump())
-        applied = with_application(creator, account, command.paypal_receiver, self._clock())
-        await self._store.save(applied)
-        return applied
+        applied, decision = domain.applied(creator, account, command.paypal_receiver, self._clock())
+        return await self._keep(applied, decision)
 
-    async def review_admission(self, who: Principal, command: ReviewAdmission) -> Creator:
+    async def appeal_admission(self, who: Principal, command: commands.AppealAdmission) -> Creator:
         creator = await self._owned(who, command.id, for_update=True)
-        if creator.state is not State.PENDING_REVIEW:
-            raise illegal_state(f"creators/{creator.id}", creator.state, "ReviewAdmission")
-        reviewed = replace(
-            creator,
-            state=State.ADMITTED if command.is_approval else State.REFUSED,
-            refusals=(
-                ()
-                if command.is_approval
-                else tuple(Refusal(**refusal.model_dump()) for refusal in command.refusals)
-            ),
-            level=command.level if command.is_approval else None,
-            has_live_stream_access=command.is_approval and command.live_stream_access,
-            update_time=self._clock(),
-        )
-        await self._store.save(reviewed)
-        return reviewed
+        return await self._keep(domain.appealed(creator, command.statement, self._clock()))
 
-    async def update_payout_account(self, who: Principal, command: UpdatePayoutAccount) -> Creator:
+    async def review_admission(self, who: Principal, command: commands.ReviewAdmission) -> Creator:
         creator = await self._owned(who, command.id, for_update=True)
-        updated = replace(
-            creator, paypal_receiver=command.paypal_receiver, update_time=self._clock()
+        domain.check_reviewer(creator, who.actor)
+        now = self._clock()
+        if command.is_approval:
+            reviewed, decision = domain.admitted(creator, command.level, who.actor, now)
+        else:
+            refusals = _refusals(creator, command)
+            reviewed, decision = domain.refused(creator, refusals, who.actor, now)
+        return await self._keep(reviewed, decision)
+
+    async def update_statistics(self, command: commands.UpdateStatistics) -> Statistics:
+        now = self._clock()
+        if command.observe_time > now + _CLOCK_TOLERANCE:
+            raise invalid_fields(
+                Violation("observe_time", "RANGE", "Must not be more than 5 minutes ahead")
+            )
+        name = f"creators/{command.id}"
+        creator = await self._store.get(command.id, for_update=True)
+        if creator is None:
+            raise not_found(name)
+        if creator.statistics is None:
+            raise illegal_state(name, creator.state, "UpdateStatistics")
+        if command.observe_time <= creator.statistics.observe_time:
+            return creator.statistics
+        newest = Statistics(**command.model_dump(exclude={"id"}))
+        await self._store.save(replace(creator, statistics=newest, update_time=now))
+        return newest
+
+    async def update_creator_level(
+        self, who: Principal, command: commands.UpdateCreatorLevel
+    ) -> Creator:
+        creator = await self._owned(who, command.id, for_update=True)
+        _require_admitted(creator)
+        now = self._clock()
+        decision = Decision(
+            DecisionKind.LEVEL_CHANGED,
+            who.actor,
+            now,
+            comment=command.comment,
+            level=command.level,
         )
-        await self._store.save(updated)
-        return updated
+        return await self._keep(replace(creator, level=command.level, update_time=now), decision)
+
+    async def apply_for_live_stream_access(
+        self, who: Principal, command: commands.ApplyForLiveStreamAccess
+    ) -> Creator:
+        creator = await self._owned(who, command.id, for_update=True)
+        _require_admitted(creator)
+        live_streams.check_may_apply(creator.name, creator.live_stream_application)
+        now = self._clock()
+        application = live_streams.Application(
+            command.form.experience, tuple(command.form.sample_links), now
+        )
+        return await self._keep(
+            replace(creator, live_stream_application=application, update_time=now)
+        )
+
+    async def review_live_stream_access(
+        self, who: Principal, command: commands.ReviewLiveStreamAccess
+    ) -> Creator:
+        creator = await self._owned(who, command.id, for_update=True)
+        now = self._clock()
+        application = live_streams.reviewed(
+            creator.name,
+            creator.live_stream_application,
+            command.decision,
+            comment=command.comment,
+            reviewer=who.actor,
+            now=now,
+        )
+        decision = Decision(
+            _LIVE_STREAM_DECISIONS[command.decision],
+            who.actor,
+            now,
+            comment=command.comment,
+            live_stream_application=application,
+        )
+        return await self._keep(
+            replace(creator, live_stream_application=application, update_time=now), decision
+        )
+
+    async def update_payout_account(
+        self, who: Principal, command: commands.UpdatePayoutAccount
+    ) -> Creator:
+        creator = await self._owned(who, command.id, for_update=True)
+        return await self._keep(
+            replace(creator, paypal_receiver=command.paypal_receiver, update_time=self._clock())
+        )
 
     async def _owned(self, who: Principal, creator_id: str, *, for_update: bool = False) -> Creator:
         """The creator, if it is the caller's own or the caller may see all of them."""
@@ -213,3 +210,38 @@ class CreatorHandlers:
         if creator is None:
             raise not_yours(name) if who.creator else not_found(name)
         return creator
+
+    async def _keep(self, creator: Creator, decision: Decision | None = None) -> Creator:
+        await self._store.save(creator)
+        if decision is not None:
+            await self._store.add_decision(creator.id, decision)
+        return creator
+
+
+def _require_admitted(creator: Creator) -> None:
+    if creator.state is not State.ADMITTED:
+        raise FailedPrecondition(
+            Reason.CREATOR_NOT_ADMITTED,
+            f"{creator.name} is not admitted",
+            metadata={"state": creator.state},
+        )
+
+
+def _refusals(creator: Creator, command: commands.ReviewAdmission) -> tuple[Refusal, ...]:
+    """
+    Raises:
+        InvalidArgument: a reason is not staff's to give, or not for such an account.
+    """
+    if creator.account is None:
+        raise illegal_state(creator.name, creator.state, "ReviewAdmission")
+    account_class = creator.account.account_class
+    wrong = [
+        domain.misplaced_code(refusal.code, account_class, f"refusals[{index}].code")
+        for index, refusal in enumerate(command.refusals)
+    ]
+    if violations := [violation for violation in wrong if violation is not None]:
+        raise invalid_fields(*violations)
+    return tuple(
+        Refusal(refusal.code, domain.rule_of(refusal.code, account_class), refusal.description)
+        for refusal in command.refusals
+    )

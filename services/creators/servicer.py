@@ -1,4 +1,4 @@
-"""creators.v1 over gRPC: messages in and out."""
+"""creators.v1 over gRPC: requests in, answers out."""
 
 from typing import Any
 
@@ -13,10 +13,14 @@ from servicekit.commands import parse
 from servicekit.grpc_server import Service
 from servicekit.pagination import Cursor, page_of
 from servicekit.rpcs import allow
-from servicekit.timestamps import to_timestamp
-from services.creators import handlers
-from services.creators.domain import Creator
+from services.creators import commands
 from services.creators.handlers import CreatorHandlers
+from services.creators.messages import (
+    creator_message,
+    decision_message,
+    profile_message,
+    statistics_message,
+)
 
 ACCESS = {
     "CreateCreator": allow(Role.CREATOR),
@@ -24,7 +28,13 @@ ACCESS = {
     "ListCreators": allow(Role.OPERATOR),
     "GetCreatorProfile": allow(Role.BRAND, Role.MEDIATOR, Role.OPERATOR),
     "ApplyForAdmission": allow(Role.CREATOR),
+    "AppealAdmission": allow(Role.CREATOR),
     "ReviewAdmission": allow(Role.OPERATOR),
+    "ListCreatorDecisions": allow(Role.CREATOR, Role.OPERATOR),
+    "UpdateStatistics": allow(Role.PLATFORM),
+    "UpdateCreatorLevel": allow(Role.OPERATOR),
+    "ApplyForLiveStreamAccess": allow(Role.CREATOR),
+    "ReviewLiveStreamAccess": allow(Role.OPERATOR),
     "UpdatePayoutAccount": allow(Role.CREATOR),
 }
 
@@ -34,21 +44,26 @@ class CreatorServicer(CreatorServiceServicer):
         self._creators = creators
 
     async def CreateCreator(self, request: pb.CreateCreatorRequest, context: Any) -> pb.Creator:
-        command = parse(handlers.CreateCreator, request)
-        return to_message(await self._creators.create_creator(current_principal(), command))
+        command = parse(commands.CreateCreator, request)
+        return creator_message(await self._creators.create_creator(current_principal(), command))
 
     async def GetCreator(self, request: pb.GetCreatorRequest, context: Any) -> pb.Creator:
-        command = parse(handlers.GetCreator, request)
-        return to_message(await self._creators.get_creator(current_principal(), command))
+        command = parse(commands.GetCreator, request)
+        return creator_message(await self._creators.get_creator(current_principal(), command))
 
     async def ListCreators(
         self, request: pb.ListCreatorsRequest, context: Any
     ) -> pb.ListCreatorsResponse:
-        command = parse(handlers.ListCreators, request)
-        page = page_of(request.page_size, request.page_token, command.state)
+        command = parse(commands.ListCreators, request)
+        page = page_of(
+            request.page_size,
+            request.page_token,
+            command.state,
+            command.live_stream_application_state,
+        )
         creators = await self._creators.list_creators(command, page)
         return pb.ListCreatorsResponse(
-            creators=map(to_message, creators),
+            creators=map(creator_message, creators),
             next_page_token=page.token_after(
                 creators, lambda creator: Cursor(creator.create_time, creator.id)
             ),
@@ -57,28 +72,75 @@ class CreatorServicer(CreatorServiceServicer):
     async def GetCreatorProfile(
         self, request: pb.GetCreatorProfileRequest, context: Any
     ) -> pb.CreatorProfile:
-        creator = await self._creators.get_creator_profile(parse(handlers.GetCreator, request))
-        return pb.CreatorProfile(
-            name=f"creators/{creator.id}",
-            display_name=creator.display_name,
-            level=_level(creator),
-        )
+        command = parse(commands.GetCreator, request)
+        return profile_message(await self._creators.get_creator_profile(command))
 
     async def ApplyForAdmission(
         self, request: pb.ApplyForAdmissionRequest, context: Any
     ) -> pb.Creator:
-        command = parse(handlers.ApplyForAdmission, request)
-        return to_message(await self._creators.apply_for_admission(current_principal(), command))
+        command = parse(commands.ApplyForAdmission, request)
+        return creator_message(
+            await self._creators.apply_for_admission(current_principal(), command)
+        )
+
+    async def AppealAdmission(self, request: pb.AppealAdmissionRequest, context: Any) -> pb.Creator:
+        command = parse(commands.AppealAdmission, request)
+        return creator_message(await self._creators.appeal_admission(current_principal(), command))
 
     async def ReviewAdmission(self, request: pb.ReviewAdmissionRequest, context: Any) -> pb.Creator:
-        command = parse(handlers.ReviewAdmission, request)
-        return to_message(await self._creators.review_admission(current_principal(), command))
+        command = parse(commands.ReviewAdmission, request)
+        return creator_message(await self._creators.review_admission(current_principal(), command))
+
+    async def ListCreatorDecisions(
+        self, request: pb.ListCreatorDecisionsRequest, context: Any
+    ) -> pb.ListCreatorDecisionsResponse:
+        command = parse(commands.ListCreatorDecisions, request)
+        page = page_of(request.page_size, request.page_token, command.id)
+        decisions = await self._creators.list_creator_decisions(current_principal(), command, page)
+        return pb.ListCreatorDecisionsResponse(
+            decisions=[decision_message(command.id, decision) for decision in decisions],
+            next_page_token=page.token_after(
+                decisions, lambda decision: Cursor(decision.decide_time, f"{decision.number:09}")
+            ),
+        )
+
+    async def UpdateStatistics(
+        self, request: pb.UpdateStatisticsRequest, context: Any
+    ) -> pb.Statistics:
+        command = parse(commands.UpdateStatistics, request)
+        return statistics_message(await self._creators.update_statistics(command))
+
+    async def UpdateCreatorLevel(
+        self, request: pb.UpdateCreatorLevelRequest, context: Any
+    ) -> pb.Creator:
+        command = parse(commands.UpdateCreatorLevel, request)
+        return creator_message(
+            await self._creators.update_creator_level(current_principal(), command)
+        )
+
+    async def ApplyForLiveStreamAccess(
+        self, request: pb.ApplyForLiveStreamAccessRequest, context: Any
+    ) -> pb.Creator:
+        command = parse(commands.ApplyForLiveStreamAccess, request)
+        return creator_message(
+            await self._creators.apply_for_live_stream_access(current_principal(), command)
+        )
+
+    async def ReviewLiveStreamAccess(
+        self, request: pb.ReviewLiveStreamAccessRequest, context: Any
+    ) -> pb.Creator:
+        command = parse(commands.ReviewLiveStreamAccess, request)
+        return creator_message(
+            await self._creators.review_live_stream_access(current_principal(), command)
+        )
 
     async def UpdatePayoutAccount(
         self, request: pb.UpdatePayoutAccountRequest, context: Any
     ) -> pb.Creator:
-        command = parse(handlers.UpdatePayoutAccount, request)
-        return to_message(await self._creators.update_payout_account(current_principal(), command))
+        command = parse(commands.UpdatePayoutAccount, request)
+        return creator_message(
+            await self._creators.update_payout_account(current_principal(), command)
+        )
 
 
 def service(creators: CreatorHandlers) -> Service:
@@ -88,38 +150,3 @@ def service(creators: CreatorHandlers) -> Service:
         CreatorServicer(creators),
         ACCESS,
     )
-
-
-def _level(creator: Creator) -> pb.CreatorLevel.ValueType:
-    return pb.CreatorLevel.Value(f"CREATOR_LEVEL_{creator.level or 'UNSPECIFIED'}")
-
-
-def to_message(creator: Creator) -> pb.Creator:
-    message = pb.Creator(
-        name=f"creators/{creator.id}",
-        state=pb.Creator.State.Value(f"STATE_{creator.state}"),
-        display_name=creator.display_name,
-        mobile_number=creator.mobile_number,
-        dingtalk_id=creator.dingtalk_id,
-        refusals=[
-            pb.Refusal(code=refusal.code, rule_id=refusal.rule_id, description=refusal.description)
-            for refusal in creator.refusals
-        ],
-        level=_level(creator),
-        live_stream_access=creator.has_live_stream_access,
-        paypal_receiver=creator.paypal_receiver,
-        create_time=to_timestamp(creator.create_time),
-        update_time=to_timestamp(creator.update_time),
-    )
-    if creator.account:
-        message.account.MergeFrom(
-            pb.SocialAccount(
-                account_class=pb.AccountClass.Value(
-                    f"ACCOUNT_CLASS_{creator.account.account_class}"
-                ),
-                handle=creator.account.handle,
-                post_count=creator.account.post_count,
-                follower_count=creator.account.follower_count,
-            )
-        )
-    return message

@@ -1,16 +1,36 @@
 """The creators' SQL."""
 
-from dataclasses import asdict
-from typing import LiteralString
+from typing import Any, LiteralString, TypeVar
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
+from pydantic import TypeAdapter
 
 from servicekit.database import Database
 from servicekit.pagination import Page
-from services.creators.domain import Account, AccountClass, Creator, Level, Refusal, State
+from services.creators.domain import (
+    Account,
+    Appeal,
+    Creator,
+    Decision,
+    DecisionKind,
+    Level,
+    Refusal,
+    State,
+    Statistics,
+)
+from services.creators.live_streams import Application
+from services.creators.live_streams import State as LiveStreamState
+
+T = TypeVar("T")
 
 _SELECT: LiteralString = "SELECT * FROM creator WHERE id = %s"
+
+_ACCOUNT = TypeAdapter(Account)
+_APPEAL = TypeAdapter(Appeal)
+_APPLICATION = TypeAdapter(Application)
+_REFUSALS = TypeAdapter(tuple[Refusal, ...])
+_STATISTICS = TypeAdapter(Statistics)
 
 
 class PostgresCreatorStore:
@@ -46,56 +66,124 @@ class PostgresCreatorStore:
         await self._database.execute(
             """
             UPDATE creator
-               SET state = %(state)s, account = %(account)s, refusals = %(refusals)s,
-                   level = %(level)s, has_live_stream_access = %(has_live_stream_access)s,
+               SET state = %(state)s, account = %(account)s, statistics = %(statistics)s,
+                   refusals = %(refusals)s, refused_by = %(refused_by)s, appeal = %(appeal)s,
+                   level = %(level)s, live_stream_application = %(live_stream_application)s,
                    paypal_receiver = %(paypal_receiver)s, update_time = %(update_time)s
              WHERE id = %(id)s
             """,
             {
                 "id": creator.id,
                 "state": creator.state,
-                "account": Jsonb(asdict(creator.account)) if creator.account else None,
-                "refusals": Jsonb([asdict(refusal) for refusal in creator.refusals]),
+                "account": _json(_ACCOUNT, creator.account),
+                "statistics": _json(_STATISTICS, creator.statistics),
+                "refusals": _json(_REFUSALS, creator.refusals),
+                "refused_by": creator.refused_by,
+                "appeal": _json(_APPEAL, creator.appeal),
                 "level": creator.level,
-                "has_live_stream_access": creator.has_live_stream_access,
+                "live_stream_application": _json(_APPLICATION, creator.live_stream_application),
                 "paypal_receiver": creator.paypal_receiver,
                 "update_time": creator.update_time,
             },
         )
 
-    async def list(self, state: State | None, page: Page) -> list[Creator]:
+    async def list_creators(
+        self, state: State | None, live_stream_state: LiveStreamState | None, page: Page
+    ) -> list[Creator]:
         rows = await self._database.fetch_all(
             """
             SELECT * FROM creator
              WHERE (%(state)s::text IS NULL OR state = %(state)s)
+               AND (%(live_stream_state)s::text IS NULL
+                    OR live_stream_application ->> 'state' = %(live_stream_state)s)
                AND (%(time)s::timestamptz IS NULL OR (create_time, id) > (%(time)s, %(id)s))
              ORDER BY create_time, id LIMIT %(size)s
             """,
             {
                 "state": state,
+                "live_stream_state": live_stream_state,
                 **page.keyset,
             },
         )
         return [_creator(row) for row in rows]
 
+    async def add_decision(self, creator_id: str, decision: Decision) -> None:
+        """The creator must be locked: its decisions are numbered without a gap."""
+        await self._database.execute(
+            """
+            INSERT INTO creator_decision
+                   (creator_id, number, kind, decided_by, decide_time, comment, refusals, level,
+                    account, appeal, live_stream_application)
+            SELECT %(creator_id)s, coalesce(max(number), 0) + 1, %(kind)s, %(decided_by)s,
+                   %(decide_time)s, %(comment)s, %(refusals)s, %(level)s, %(account)s, %(appeal)s,
+                   %(live_stream_application)s
+              FROM creator_decision WHERE creator_id = %(creator_id)s
+            """,
+            {
+                "creator_id": creator_id,
+                "kind": decision.kind,
+                "decided_by": decision.decided_by,
+                "decide_time": decision.decide_time,
+                "comment": decision.comment,
+                "refusals": _json(_REFUSALS, decision.refusals),
+                "level": decision.level,
+                "account": _json(_ACCOUNT, decision.account),
+                "appeal": _json(_APPEAL, decision.appeal),
+                "live_stream_application": _json(_APPLICATION, decision.live_stream_application),
+            },
+        )
+
+    async def list_decisions(self, creator_id: str, page: Page) -> list[Decision]:
+        rows = await self._database.fetch_all(
+            """
+            SELECT * FROM creator_decision
+             WHERE creator_id = %(creator_id)s
+               AND (%(id)s::text IS NULL OR lpad(number::text, 9, '0') > %(id)s)
+             ORDER BY number LIMIT %(size)s
+            """,
+            {"creator_id": creator_id, **page.keyset},
+        )
+        return [_decision(row) for row in rows]
+
+
+def _json(adapter: TypeAdapter[T], value: T | None) -> Jsonb | None:
+    return None if value is None else Jsonb(adapter.dump_python(value, mode="json"))
+
+
+def _read(adapter: TypeAdapter[T], value: Any) -> T | None:
+    return None if value is None else adapter.validate_python(value)
+
 
 def _creator(row: DictRow) -> Creator:
-    account = row["account"]
     return Creator(
         id=row["id"],
         state=State(row["state"]),
         display_name=row["display_name"],
         mobile_number=row["mobile_number"],
         dingtalk_id=row["dingtalk_id"],
-        account=(
-            Account(**account | {"account_class": AccountClass(account["account_class"])})
-            if account
-            else None
-        ),
-        refusals=tuple(Refusal(**refusal) for refusal in row["refusals"]),
+        account=_read(_ACCOUNT, row["account"]),
+        statistics=_read(_STATISTICS, row["statistics"]),
+        refusals=_REFUSALS.validate_python(row["refusals"]),
+        refused_by=row["refused_by"],
+        appeal=_read(_APPEAL, row["appeal"]),
         level=Level(row["level"]) if row["level"] else None,
-        has_live_stream_access=row["has_live_stream_access"],
+        live_stream_application=_read(_APPLICATION, row["live_stream_application"]),
         paypal_receiver=row["paypal_receiver"],
         create_time=row["create_time"],
         update_time=row["update_time"],
+    )
+
+
+def _decision(row: DictRow) -> Decision:
+    return Decision(
+        number=row["number"],
+        kind=DecisionKind(row["kind"]),
+        decided_by=row["decided_by"],
+        decide_time=row["decide_time"],
+        comment=row["comment"],
+        refusals=_REFUSALS.validate_python(row["refusals"]),
+        level=Level(row["level"]) if row["level"] else None,
+        account=_read(_ACCOUNT, row["account"]),
+        appeal=_read(_APPEAL, row["appeal"]),
+        live_stream_application=_read(_APPLICATION, row["live_stream_application"]),
     )

@@ -49,6 +49,9 @@ class Served:
     def as_service(self, name: str = "worker") -> grpc.aio.Channel:
         return self.with_token(self.access.token("service", subject=f"services/{name}"))
 
+    def as_platform(self, name: str = "counts") -> grpc.aio.Channel:
+        return self.with_token(self.access.token("platform", subject=f"platforms/{name}"))
+
     def with_token(self, token: str) -> grpc.aio.Channel:
         channel = open_channel(self.address, lambda: token)
         self._channels.append(channel)

@@ -100,6 +100,8 @@ def channel_of(served: Served, role: Role) -> grpc.aio.Channel:
             return served.as_operator()
         case Role.SERVICE:
             return served.as_service()
+        case Role.PLATFORM:
+            return served.as_platform()
 
 
 async def test_each_rpc_is_for_the_roles_in_its_table_only(

@@ -79,6 +79,7 @@ def test_what_only_the_platform_says_is_not_heard_from_callers() -> None:
         (Principal("staff/mia", Role.MEDIATOR), True),
         (Principal("staff/olga", Role.OPERATOR), True),
         (Principal("services/worker", Role.SERVICE), True),
+        (Principal("platforms/counts", Role.PLATFORM), False),
     ],
 )
 def test_only_a_party_passes(principal: Principal, may: bool) -> None:
@@ -90,7 +91,7 @@ def test_only_a_party_passes(principal: Principal, may: bool) -> None:
     assert refused.value.reason is Reason.NOT_YOURS
 
 
-@pytest.mark.parametrize("role", [Role.BRAND, Role.CREATOR])
+@pytest.mark.parametrize("role", [Role.BRAND, Role.CREATOR, Role.PLATFORM])
 def test_where_a_side_has_no_part_it_does_not_pass(role: Role) -> None:
     nobody = Principal("x", role)
     with pytest.raises(PermissionDenied):
@@ -101,3 +102,4 @@ def test_the_books_name_the_side_and_not_the_person() -> None:
     assert Principal("ann", Role.BRAND, brand="acme").actor == "brands/acme"
     assert Principal("bob", Role.CREATOR, creator="bea").actor == "creators/bea"
     assert Principal("staff/mia", Role.MEDIATOR).actor == "staff/mia"
+    assert Principal("platforms/counts", Role.PLATFORM).actor == "platforms/counts"

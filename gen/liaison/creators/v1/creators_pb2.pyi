@@ -84,6 +84,50 @@ CREATOR_LEVEL_STAR: CreatorLevel.ValueType  # 6
 """The highest."""
 Global___CreatorLevel: _TypeAlias = CreatorLevel  # noqa: Y015
 
+class _RefusalCode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RefusalCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RefusalCode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REFUSAL_CODE_UNSPECIFIED: _RefusalCode.ValueType  # 0
+    """Not said."""
+    REFUSAL_CODE_POSTS_TOO_FEW: _RefusalCode.ValueType  # 1
+    """Too few posts (R3, R8); found by the platform only."""
+    REFUSAL_CODE_FOLLOWERS_TOO_FEW: _RefusalCode.ValueType  # 2
+    """Too few followers (R4, R9); found by the platform only."""
+    REFUSAL_CODE_CONTENT_NOT_INTERESTING: _RefusalCode.ValueType  # 3
+    """The content is not interesting (R5); of INTERNAL accounts."""
+    REFUSAL_CODE_PRODUCT_LINKS_MISSING: _RefusalCode.ValueType  # 4
+    """Posts have no AliExpress product links (R6); of INTERNAL accounts."""
+    REFUSAL_CODE_PICTURES_POOR: _RefusalCode.ValueType  # 5
+    """The pictures are of poor quality (R7); of INTERNAL accounts."""
+    REFUSAL_CODE_PROFILE_NOT_APPEALING: _RefusalCode.ValueType  # 6
+    """The profile is not positive and appealing (R10); of EXTERNAL accounts."""
+    REFUSAL_CODE_OTHER: _RefusalCode.ValueType  # 7
+    """Another point of the content quality guideline (R43), which the description tells."""
+
+class RefusalCode(_RefusalCode, metaclass=_RefusalCodeEnumTypeWrapper):
+    """Why admission is refused."""
+
+REFUSAL_CODE_UNSPECIFIED: RefusalCode.ValueType  # 0
+"""Not said."""
+REFUSAL_CODE_POSTS_TOO_FEW: RefusalCode.ValueType  # 1
+"""Too few posts (R3, R8); found by the platform only."""
+REFUSAL_CODE_FOLLOWERS_TOO_FEW: RefusalCode.ValueType  # 2
+"""Too few followers (R4, R9); found by the platform only."""
+REFUSAL_CODE_CONTENT_NOT_INTERESTING: RefusalCode.ValueType  # 3
+"""The content is not interesting (R5); of INTERNAL accounts."""
+REFUSAL_CODE_PRODUCT_LINKS_MISSING: RefusalCode.ValueType  # 4
+"""Posts have no AliExpress product links (R6); of INTERNAL accounts."""
+REFUSAL_CODE_PICTURES_POOR: RefusalCode.ValueType  # 5
+"""The pictures are of poor quality (R7); of INTERNAL accounts."""
+REFUSAL_CODE_PROFILE_NOT_APPEALING: RefusalCode.ValueType  # 6
+"""The profile is not positive and appealing (R10); of EXTERNAL accounts."""
+REFUSAL_CODE_OTHER: RefusalCode.ValueType  # 7
+"""Another point of the content quality guideline (R43), which the description tells."""
+Global___RefusalCode: _TypeAlias = RefusalCode  # noqa: Y015
+
 @_typing.final
 class Creator(_message.Message):
     """A blogger who does tasks."""
@@ -106,6 +150,8 @@ class Creator(_message.Message):
         """May apply for tasks."""
         STATE_REFUSED: Creator._State.ValueType  # 4
         """Not admitted; `refusals` tell why."""
+        STATE_APPEALED: Creator._State.ValueType  # 5
+        """Refused by staff and appealed; another operator looks at it."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """How far admission has come."""
@@ -120,6 +166,8 @@ class Creator(_message.Message):
     """May apply for tasks."""
     STATE_REFUSED: Creator.State.ValueType  # 4
     """Not admitted; `refusals` tell why."""
+    STATE_APPEALED: Creator.State.ValueType  # 5
+    """Refused by staff and appealed; another operator looks at it."""
 
     NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -133,6 +181,11 @@ class Creator(_message.Message):
     PAYPAL_RECEIVER_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    REFUSED_BY_FIELD_NUMBER: _builtins.int
+    APPEAL_FIELD_NUMBER: _builtins.int
+    STATISTICS_FIELD_NUMBER: _builtins.int
+    UNMET_CRITERIA_FIELD_NUMBER: _builtins.int
+    LIVE_STREAM_APPLICATION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`creators/{creator}`."""
     state: Global___Creator.State.ValueType
@@ -146,16 +199,20 @@ class Creator(_message.Message):
     level: Global___CreatorLevel.ValueType
     """Contributor level; NEWCOMER on admission unless staff say otherwise."""
     live_stream_access: _builtins.bool
-    """Whether the creator may stream live from its own AliExpress account (R20)."""
+    """Whether the creator may stream live from its own AliExpress account (R20): its application is
+    GRANTED.
+    """
     paypal_receiver: _builtins.str
     """The PayPal account's e-mail address; empty until named."""
+    refused_by: _builtins.str
+    """Who refused, while REFUSED or APPEALED: `staff/…`, or `system` where the numbers did."""
     @_builtins.property
     def account(self) -> Global___SocialAccount:
         """The account shown at the latest application for admission."""
 
     @_builtins.property
     def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
-        """Why admission was refused; empty in every other state."""
+        """Why admission was refused; while REFUSED or APPEALED only."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -164,6 +221,26 @@ class Creator(_message.Message):
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When anything here last changed."""
+
+    @_builtins.property
+    def appeal(self) -> Global___Appeal:
+        """The appeal of the latest application for admission, if any."""
+
+    @_builtins.property
+    def statistics(self) -> Global___Statistics:
+        """The newest counts known of the account: those of the application, until a platform observes
+        later ones.
+        """
+
+    @_builtins.property
+    def unmet_criteria(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
+        """Numeric criteria (R3, R4, R8, R9) that `statistics` do not meet now. An admitted creator stays
+        admitted, and takes no new task meanwhile.
+        """
+
+    @_builtins.property
+    def live_stream_application(self) -> Global___LiveStreamApplication:
+        """The latest application for live-stream access, if any."""
 
     def __init__(
         self,
@@ -180,10 +257,15 @@ class Creator(_message.Message):
         paypal_receiver: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        refused_by: _builtins.str = ...,
+        appeal: Global___Appeal | None = ...,
+        statistics: Global___Statistics | None = ...,
+        unmet_criteria: _abc.Iterable[Global___Refusal] | None = ...,
+        live_stream_application: Global___LiveStreamApplication | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "appeal", b"appeal", "create_time", b"create_time", "live_stream_application", b"live_stream_application", "statistics", b"statistics", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "create_time", b"create_time", "dingtalk_id", b"dingtalk_id", "display_name", b"display_name", "level", b"level", "live_stream_access", b"live_stream_access", "mobile_number", b"mobile_number", "name", b"name", "paypal_receiver", b"paypal_receiver", "refusals", b"refusals", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "appeal", b"appeal", "create_time", b"create_time", "dingtalk_id", b"dingtalk_id", "display_name", b"display_name", "level", b"level", "live_stream_access", b"live_stream_access", "live_stream_application", b"live_stream_application", "mobile_number", b"mobile_number", "name", b"name", "paypal_receiver", b"paypal_receiver", "refusals", b"refusals", "refused_by", b"refused_by", "state", b"state", "statistics", b"statistics", "unmet_criteria", b"unmet_criteria", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -198,22 +280,26 @@ class CreatorProfile(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     DISPLAY_NAME_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
+    LIVE_STREAM_ACCESS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`creators/{creator}`."""
     display_name: _builtins.str
     """The name shown to brands."""
     level: Global___CreatorLevel.ValueType
     """Contributor level."""
+    live_stream_access: _builtins.bool
+    """Whether the creator may stream live from its own AliExpress account (R20)."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         display_name: _builtins.str = ...,
         level: Global___CreatorLevel.ValueType = ...,
+        live_stream_access: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "level", b"level", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "level", b"level", "live_stream_access", b"live_stream_access", "name", b"name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -262,16 +348,16 @@ class Refusal(_message.Message):
     CODE_FIELD_NUMBER: _builtins.int
     RULE_ID_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
-    code: _builtins.str
-    """Stable code, such as POSTS_TOO_FEW, FOLLOWERS_TOO_FEW or CONTENT_NOT_INTERESTING."""
+    code: Global___RefusalCode.ValueType
+    """What is wrong."""
     rule_id: _builtins.str
-    """The rule behind it, such as R3."""
+    """The rule behind it, such as R3; it follows from the code."""
     description: _builtins.str
-    """What was found and what is asked for, in words."""
+    """What was found and what is asked for, in words, at most 1000 characters; required with OTHER."""
     def __init__(
         self,
         *,
-        code: _builtins.str = ...,
+        code: Global___RefusalCode.ValueType = ...,
         rule_id: _builtins.str = ...,
         description: _builtins.str = ...,
     ) -> None: ...
@@ -282,6 +368,284 @@ class Refusal(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Refusal: _TypeAlias = Refusal  # noqa: Y015
+
+@_typing.final
+class Appeal(_message.Message):
+    """A creator's objection to a refusal by staff."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    APPEAL_TIME_FIELD_NUMBER: _builtins.int
+    statement: _builtins.str
+    """What the creator has to say, 1 to 2000 characters."""
+    @_builtins.property
+    def appeal_time(self) -> _timestamp_pb2.Timestamp:
+        """When the creator appealed."""
+
+    def __init__(
+        self,
+        *,
+        statement: _builtins.str = ...,
+        appeal_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["appeal_time", b"appeal_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["appeal_time", b"appeal_time", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Appeal: _TypeAlias = Appeal  # noqa: Y015
+
+@_typing.final
+class Statistics(_message.Message):
+    """What is known of an account's reach, and as of when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POST_COUNT_FIELD_NUMBER: _builtins.int
+    FOLLOWER_COUNT_FIELD_NUMBER: _builtins.int
+    OBSERVE_TIME_FIELD_NUMBER: _builtins.int
+    post_count: _builtins.int
+    """Number of posts."""
+    follower_count: _builtins.int
+    """Number of followers; on AliExpress for INTERNAL accounts."""
+    @_builtins.property
+    def observe_time(self) -> _timestamp_pb2.Timestamp:
+        """When the counts were so."""
+
+    def __init__(
+        self,
+        *,
+        post_count: _builtins.int = ...,
+        follower_count: _builtins.int = ...,
+        observe_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["observe_time", b"observe_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["follower_count", b"follower_count", "observe_time", b"observe_time", "post_count", b"post_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Statistics: _TypeAlias = Statistics  # noqa: Y015
+
+@_typing.final
+class LiveStreamForm(_message.Message):
+    """The form by which live-stream access is asked for (R55)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPERIENCE_FIELD_NUMBER: _builtins.int
+    SAMPLE_LINKS_FIELD_NUMBER: _builtins.int
+    experience: _builtins.str
+    """What the creator has streamed so far, 1 to 2000 characters."""
+    @_builtins.property
+    def sample_links(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Samples to look at: 1 to 10 https links."""
+
+    def __init__(
+        self,
+        *,
+        experience: _builtins.str = ...,
+        sample_links: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["experience", b"experience", "sample_links", b"sample_links"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveStreamForm: _TypeAlias = LiveStreamForm  # noqa: Y015
+
+@_typing.final
+class LiveStreamApplication(_message.Message):
+    """An application for live-stream access, and what became of it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[LiveStreamApplication._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATE_UNSPECIFIED: LiveStreamApplication._State.ValueType  # 0
+        """Never stored."""
+        STATE_PENDING: LiveStreamApplication._State.ValueType  # 1
+        """Waits for an operator."""
+        STATE_GRANTED: LiveStreamApplication._State.ValueType  # 2
+        """The creator may stream live from its own account."""
+        STATE_REFUSED: LiveStreamApplication._State.ValueType  # 3
+        """Not granted; `comment` tells why."""
+        STATE_REVOKED: LiveStreamApplication._State.ValueType  # 4
+        """Granted, and taken back; `comment` tells why."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper):
+        """How far an application has come."""
+
+    STATE_UNSPECIFIED: LiveStreamApplication.State.ValueType  # 0
+    """Never stored."""
+    STATE_PENDING: LiveStreamApplication.State.ValueType  # 1
+    """Waits for an operator."""
+    STATE_GRANTED: LiveStreamApplication.State.ValueType  # 2
+    """The creator may stream live from its own account."""
+    STATE_REFUSED: LiveStreamApplication.State.ValueType  # 3
+    """Not granted; `comment` tells why."""
+    STATE_REVOKED: LiveStreamApplication.State.ValueType  # 4
+    """Granted, and taken back; `comment` tells why."""
+
+    STATE_FIELD_NUMBER: _builtins.int
+    EXPERIENCE_FIELD_NUMBER: _builtins.int
+    SAMPLE_LINKS_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    APPLY_TIME_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    DECIDED_BY_FIELD_NUMBER: _builtins.int
+    state: Global___LiveStreamApplication.State.ValueType
+    """How far it has come."""
+    experience: _builtins.str
+    """What the creator has streamed so far."""
+    comment: _builtins.str
+    """What the operator said to the latest decision."""
+    decided_by: _builtins.str
+    """Who made it, such as `staff/olga`."""
+    @_builtins.property
+    def sample_links(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Samples to look at."""
+
+    @_builtins.property
+    def apply_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made."""
+
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When the latest decision was made."""
+
+    def __init__(
+        self,
+        *,
+        state: Global___LiveStreamApplication.State.ValueType = ...,
+        experience: _builtins.str = ...,
+        sample_links: _abc.Iterable[_builtins.str] | None = ...,
+        comment: _builtins.str = ...,
+        apply_time: _timestamp_pb2.Timestamp | None = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        decided_by: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time", "decide_time", b"decide_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["apply_time", b"apply_time", "comment", b"comment", "decide_time", b"decide_time", "decided_by", b"decided_by", "experience", b"experience", "sample_links", b"sample_links", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LiveStreamApplication: _TypeAlias = LiveStreamApplication  # noqa: Y015
+
+@_typing.final
+class CreatorDecision(_message.Message):
+    """One decision about a creator. None is ever changed or dropped."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[CreatorDecision._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: CreatorDecision._Kind.ValueType  # 0
+        """Never stored."""
+        KIND_ADMITTED: CreatorDecision._Kind.ValueType  # 1
+        """Admitted, at `level`."""
+        KIND_REFUSED: CreatorDecision._Kind.ValueType  # 2
+        """Refused, for `refusals`."""
+        KIND_LEVEL_CHANGED: CreatorDecision._Kind.ValueType  # 3
+        """Moved to `level`."""
+        KIND_LIVE_STREAM_GRANTED: CreatorDecision._Kind.ValueType  # 4
+        """Live-stream access granted."""
+        KIND_LIVE_STREAM_REFUSED: CreatorDecision._Kind.ValueType  # 5
+        """Live-stream access refused."""
+        KIND_LIVE_STREAM_REVOKED: CreatorDecision._Kind.ValueType  # 6
+        """Live-stream access revoked."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What can be decided."""
+
+    KIND_UNSPECIFIED: CreatorDecision.Kind.ValueType  # 0
+    """Never stored."""
+    KIND_ADMITTED: CreatorDecision.Kind.ValueType  # 1
+    """Admitted, at `level`."""
+    KIND_REFUSED: CreatorDecision.Kind.ValueType  # 2
+    """Refused, for `refusals`."""
+    KIND_LEVEL_CHANGED: CreatorDecision.Kind.ValueType  # 3
+    """Moved to `level`."""
+    KIND_LIVE_STREAM_GRANTED: CreatorDecision.Kind.ValueType  # 4
+    """Live-stream access granted."""
+    KIND_LIVE_STREAM_REFUSED: CreatorDecision.Kind.ValueType  # 5
+    """Live-stream access refused."""
+    KIND_LIVE_STREAM_REVOKED: CreatorDecision.Kind.ValueType  # 6
+    """Live-stream access revoked."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    DECIDED_BY_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    REFUSALS_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    APPEAL_FIELD_NUMBER: _builtins.int
+    LIVE_STREAM_APPLICATION_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`creators/{creator}/decisions/{decision}`, numbered from 1 for each creator."""
+    kind: Global___CreatorDecision.Kind.ValueType
+    """What was decided."""
+    decided_by: _builtins.str
+    """Who decided: `staff/…`, or `system` where the numbers did."""
+    comment: _builtins.str
+    """What the operator said, where the decision takes a comment."""
+    level: Global___CreatorLevel.ValueType
+    """The level since then."""
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    @_builtins.property
+    def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
+        """Why admission was refused."""
+
+    @_builtins.property
+    def account(self) -> Global___SocialAccount:
+        """The account that admission was decided on."""
+
+    @_builtins.property
+    def appeal(self) -> Global___Appeal:
+        """The appeal that was decided; absent where an application was."""
+
+    @_builtins.property
+    def live_stream_application(self) -> Global___LiveStreamApplication:
+        """The application for live-stream access that was decided, as it was then."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        kind: Global___CreatorDecision.Kind.ValueType = ...,
+        decided_by: _builtins.str = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        comment: _builtins.str = ...,
+        refusals: _abc.Iterable[Global___Refusal] | None = ...,
+        level: Global___CreatorLevel.ValueType = ...,
+        account: Global___SocialAccount | None = ...,
+        appeal: Global___Appeal | None = ...,
+        live_stream_application: Global___LiveStreamApplication | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "appeal", b"appeal", "decide_time", b"decide_time", "live_stream_application", b"live_stream_application"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "appeal", b"appeal", "comment", b"comment", "decide_time", b"decide_time", "decided_by", b"decided_by", "kind", b"kind", "level", b"level", "live_stream_application", b"live_stream_application", "name", b"name", "refusals", b"refusals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreatorDecision: _TypeAlias = CreatorDecision  # noqa: Y015
 
 @_typing.final
 class CreateCreatorRequest(_message.Message):
@@ -342,22 +706,26 @@ class ListCreatorsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
+    LIVE_STREAM_APPLICATION_STATE_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """At most this many; 50 when 0, never over 200."""
     page_token: _builtins.str
     """`next_page_token` of the page before."""
     state: Global___Creator.State.ValueType
     """Only creators in this state; all when unspecified."""
+    live_stream_application_state: Global___LiveStreamApplication.State.ValueType
+    """Only creators whose application for live-stream access is in this state; all when unspecified."""
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         state: Global___Creator.State.ValueType = ...,
+        live_stream_application_state: Global___LiveStreamApplication.State.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["live_stream_application_state", b"live_stream_application_state", "page_size", b"page_size", "page_token", b"page_token", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -450,8 +818,38 @@ class ApplyForAdmissionRequest(_message.Message):
 Global___ApplyForAdmissionRequest: _TypeAlias = ApplyForAdmissionRequest  # noqa: Y015
 
 @_typing.final
+class AppealAdmissionRequest(_message.Message):
+    """Appeals against a refusal."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    STATEMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`creators/{creator}`."""
+    statement: _builtins.str
+    """What the creator has to say, 1 to 2000 characters."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        statement: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id", "statement", b"statement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AppealAdmissionRequest: _TypeAlias = AppealAdmissionRequest  # noqa: Y015
+
+@_typing.final
 class ReviewAdmissionRequest(_message.Message):
-    """Decides an application for admission."""
+    """Decides an application for admission, or an appeal."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -482,7 +880,6 @@ class ReviewAdmissionRequest(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     REFUSALS_FIELD_NUMBER: _builtins.int
     LEVEL_FIELD_NUMBER: _builtins.int
-    LIVE_STREAM_ACCESS_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`creators/{creator}`."""
@@ -490,13 +887,13 @@ class ReviewAdmissionRequest(_message.Message):
     """What staff decided."""
     level: Global___CreatorLevel.ValueType
     """Level on approval; NEWCOMER when unspecified."""
-    live_stream_access: _builtins.bool
-    """Whether the creator may stream live from its own account."""
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
     @_builtins.property
     def refusals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Refusal]:
-        """Why, on refusal."""
+        """Why, on refusal and then only: 1 to 20, none that the platform finds by numbers, none of the
+        other account class.
+        """
 
     def __init__(
         self,
@@ -505,12 +902,11 @@ class ReviewAdmissionRequest(_message.Message):
         decision: Global___ReviewAdmissionRequest.Decision.ValueType = ...,
         refusals: _abc.Iterable[Global___Refusal] | None = ...,
         level: Global___CreatorLevel.ValueType = ...,
-        live_stream_access: _builtins.bool = ...,
         request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "level", b"level", "live_stream_access", b"live_stream_access", "name", b"name", "refusals", b"refusals", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decision", b"decision", "level", b"level", "name", b"name", "refusals", b"refusals", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -545,3 +941,237 @@ class UpdatePayoutAccountRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdatePayoutAccountRequest: _TypeAlias = UpdatePayoutAccountRequest  # noqa: Y015
+
+@_typing.final
+class ListCreatorDecisionsRequest(_message.Message):
+    """Asks for a page of decisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARENT_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    parent: _builtins.str
+    """`creators/{creator}`."""
+    page_size: _builtins.int
+    """At most this many; 50 when 0, never over 200."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        parent: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "parent", b"parent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCreatorDecisionsRequest: _TypeAlias = ListCreatorDecisionsRequest  # noqa: Y015
+
+@_typing.final
+class ListCreatorDecisionsResponse(_message.Message):
+    """A page of decisions."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECISIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CreatorDecision]:
+        """The decisions, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        decisions: _abc.Iterable[Global___CreatorDecision] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["decisions", b"decisions", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListCreatorDecisionsResponse: _TypeAlias = ListCreatorDecisionsResponse  # noqa: Y015
+
+@_typing.final
+class UpdateStatisticsRequest(_message.Message):
+    """Refreshes counts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    POST_COUNT_FIELD_NUMBER: _builtins.int
+    FOLLOWER_COUNT_FIELD_NUMBER: _builtins.int
+    OBSERVE_TIME_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`creators/{creator}`; one who has applied for admission."""
+    post_count: _builtins.int
+    """Number of posts; 0 must be said."""
+    follower_count: _builtins.int
+    """Number of followers; 0 must be said."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    @_builtins.property
+    def observe_time(self) -> _timestamp_pb2.Timestamp:
+        """When the counts were so; at most 5 minutes ahead of the platform's clock. Counts that are not
+        newer than what is known change nothing.
+        """
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        post_count: _builtins.int | None = ...,
+        follower_count: _builtins.int | None = ...,
+        observe_time: _timestamp_pb2.Timestamp | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_follower_count", b"_follower_count", "_post_count", b"_post_count", "follower_count", b"follower_count", "observe_time", b"observe_time", "post_count", b"post_count"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_follower_count", b"_follower_count", "_post_count", b"_post_count", "follower_count", b"follower_count", "name", b"name", "observe_time", b"observe_time", "post_count", b"post_count", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__follower_count: _TypeAlias = _typing.Literal["follower_count"]  # noqa: Y015
+    _WhichOneofArgType__follower_count: _TypeAlias = _typing.Literal["_follower_count", b"_follower_count"]  # noqa: Y015
+    _WhichOneofReturnType__post_count: _TypeAlias = _typing.Literal["post_count"]  # noqa: Y015
+    _WhichOneofArgType__post_count: _TypeAlias = _typing.Literal["_post_count", b"_post_count"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__follower_count) -> _WhichOneofReturnType__follower_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__post_count) -> _WhichOneofReturnType__post_count | None: ...
+
+Global___UpdateStatisticsRequest: _TypeAlias = UpdateStatisticsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateCreatorLevelRequest(_message.Message):
+    """Changes a level."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LEVEL_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`creators/{creator}`."""
+    level: Global___CreatorLevel.ValueType
+    """The level from now on."""
+    comment: _builtins.str
+    """Why, 1 to 1000 characters."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        level: Global___CreatorLevel.ValueType = ...,
+        comment: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "level", b"level", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateCreatorLevelRequest: _TypeAlias = UpdateCreatorLevelRequest  # noqa: Y015
+
+@_typing.final
+class ApplyForLiveStreamAccessRequest(_message.Message):
+    """Asks for live-stream access."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    FORM_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`creators/{creator}`."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    @_builtins.property
+    def form(self) -> Global___LiveStreamForm:
+        """The application form."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        form: Global___LiveStreamForm | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["form", b"form"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApplyForLiveStreamAccessRequest: _TypeAlias = ApplyForLiveStreamAccessRequest  # noqa: Y015
+
+@_typing.final
+class ReviewLiveStreamAccessRequest(_message.Message):
+    """Decides about live-stream access."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Decision:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _DecisionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ReviewLiveStreamAccessRequest._Decision.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        DECISION_UNSPECIFIED: ReviewLiveStreamAccessRequest._Decision.ValueType  # 0
+        """Not said."""
+        DECISION_GRANT: ReviewLiveStreamAccessRequest._Decision.ValueType  # 1
+        """Grant what is PENDING."""
+        DECISION_REFUSE: ReviewLiveStreamAccessRequest._Decision.ValueType  # 2
+        """Refuse what is PENDING; `comment` is then required."""
+        DECISION_REVOKE: ReviewLiveStreamAccessRequest._Decision.ValueType  # 3
+        """Take back what is GRANTED; `comment` is then required."""
+
+    class Decision(_Decision, metaclass=_DecisionEnumTypeWrapper):
+        """What an operator decided."""
+
+    DECISION_UNSPECIFIED: ReviewLiveStreamAccessRequest.Decision.ValueType  # 0
+    """Not said."""
+    DECISION_GRANT: ReviewLiveStreamAccessRequest.Decision.ValueType  # 1
+    """Grant what is PENDING."""
+    DECISION_REFUSE: ReviewLiveStreamAccessRequest.Decision.ValueType  # 2
+    """Refuse what is PENDING; `comment` is then required."""
+    DECISION_REVOKE: ReviewLiveStreamAccessRequest.Decision.ValueType  # 3
+    """Take back what is GRANTED; `comment` is then required."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
+    COMMENT_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`creators/{creator}`."""
+    decision: Global___ReviewLiveStreamAccessRequest.Decision.ValueType
+    """What was decided."""
+    comment: _builtins.str
+    """What the creator is told, at most 1000 characters."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        decision: Global___ReviewLiveStreamAccessRequest.Decision.ValueType = ...,
+        comment: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["comment", b"comment", "decision", b"decision", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewLiveStreamAccessRequest: _TypeAlias = ReviewLiveStreamAccessRequest  # noqa: Y015

@@ -60,9 +60,39 @@ class CreatorServiceStub:
                 request_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ApplyForAdmissionRequest.SerializeToString,
                 response_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
                 _registered_method=True)
+        self.AppealAdmission = channel.unary_unary(
+                '/liaison.creators.v1.CreatorService/AppealAdmission',
+                request_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.AppealAdmissionRequest.SerializeToString,
+                response_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
+                _registered_method=True)
         self.ReviewAdmission = channel.unary_unary(
                 '/liaison.creators.v1.CreatorService/ReviewAdmission',
                 request_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ReviewAdmissionRequest.SerializeToString,
+                response_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
+                _registered_method=True)
+        self.ListCreatorDecisions = channel.unary_unary(
+                '/liaison.creators.v1.CreatorService/ListCreatorDecisions',
+                request_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ListCreatorDecisionsRequest.SerializeToString,
+                response_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ListCreatorDecisionsResponse.FromString,
+                _registered_method=True)
+        self.UpdateStatistics = channel.unary_unary(
+                '/liaison.creators.v1.CreatorService/UpdateStatistics',
+                request_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.UpdateStatisticsRequest.SerializeToString,
+                response_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Statistics.FromString,
+                _registered_method=True)
+        self.UpdateCreatorLevel = channel.unary_unary(
+                '/liaison.creators.v1.CreatorService/UpdateCreatorLevel',
+                request_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.UpdateCreatorLevelRequest.SerializeToString,
+                response_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
+                _registered_method=True)
+        self.ApplyForLiveStreamAccess = channel.unary_unary(
+                '/liaison.creators.v1.CreatorService/ApplyForLiveStreamAccess',
+                request_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ApplyForLiveStreamAccessRequest.SerializeToString,
+                response_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
+                _registered_method=True)
+        self.ReviewLiveStreamAccess = channel.unary_unary(
+                '/liaison.creators.v1.CreatorService/ReviewLiveStreamAccess',
+                request_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ReviewLiveStreamAccessRequest.SerializeToString,
                 response_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
                 _registered_method=True)
         self.UpdatePayoutAccount = channel.unary_unary(
@@ -113,8 +143,53 @@ class CreatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AppealAdmission(self, request, context):
+        """Appeals against a refusal by staff, once; what the numbers refused is mended by applying anew.
+        The creator is APPEALED until another operator than the one who refused has decided.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReviewAdmission(self, request, context):
-        """Staff's judgement of quality (R5–R7, R10, R43), for operators.
+        """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCreatorDecisions(self, request, context):
+        """Everything that was ever decided about a creator, oldest first: the creator itself, operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateStatistics(self, request, context):
+        """Refreshes the counts of a creator's account, for platforms that observe them. It never takes an
+        admission away; `unmet_criteria` follow it. Answers with what is known now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCreatorLevel(self, request, context):
+        """Changes an admitted creator's level, for operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApplyForLiveStreamAccess(self, request, context):
+        """Asks for live-stream access by its application form (R55), once admitted; again after a refusal
+        or a revocation, not while one waits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReviewLiveStreamAccess(self, request, context):
+        """Grants or refuses live-stream access that was asked for, or revokes it, for operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,9 +230,39 @@ def add_CreatorServiceServicer_to_server(servicer, server):
                     request_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ApplyForAdmissionRequest.FromString,
                     response_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.SerializeToString,
             ),
+            'AppealAdmission': grpc.unary_unary_rpc_method_handler(
+                    servicer.AppealAdmission,
+                    request_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.AppealAdmissionRequest.FromString,
+                    response_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.SerializeToString,
+            ),
             'ReviewAdmission': grpc.unary_unary_rpc_method_handler(
                     servicer.ReviewAdmission,
                     request_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ReviewAdmissionRequest.FromString,
+                    response_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.SerializeToString,
+            ),
+            'ListCreatorDecisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCreatorDecisions,
+                    request_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ListCreatorDecisionsRequest.FromString,
+                    response_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ListCreatorDecisionsResponse.SerializeToString,
+            ),
+            'UpdateStatistics': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateStatistics,
+                    request_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.UpdateStatisticsRequest.FromString,
+                    response_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Statistics.SerializeToString,
+            ),
+            'UpdateCreatorLevel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCreatorLevel,
+                    request_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.UpdateCreatorLevelRequest.FromString,
+                    response_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.SerializeToString,
+            ),
+            'ApplyForLiveStreamAccess': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApplyForLiveStreamAccess,
+                    request_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ApplyForLiveStreamAccessRequest.FromString,
+                    response_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.SerializeToString,
+            ),
+            'ReviewLiveStreamAccess': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReviewLiveStreamAccess,
+                    request_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ReviewLiveStreamAccessRequest.FromString,
                     response_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.SerializeToString,
             ),
             'UpdatePayoutAccount': grpc.unary_unary_rpc_method_handler(
@@ -313,6 +418,33 @@ class CreatorService:
             _registered_method=True)
 
     @staticmethod
+    def AppealAdmission(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.creators.v1.CreatorService/AppealAdmission',
+            liaison_dot_creators_dot_v1_dot_creators__pb2.AppealAdmissionRequest.SerializeToString,
+            liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ReviewAdmission(request,
             target,
             options=(),
@@ -328,6 +460,141 @@ class CreatorService:
             target,
             '/liaison.creators.v1.CreatorService/ReviewAdmission',
             liaison_dot_creators_dot_v1_dot_creators__pb2.ReviewAdmissionRequest.SerializeToString,
+            liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCreatorDecisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.creators.v1.CreatorService/ListCreatorDecisions',
+            liaison_dot_creators_dot_v1_dot_creators__pb2.ListCreatorDecisionsRequest.SerializeToString,
+            liaison_dot_creators_dot_v1_dot_creators__pb2.ListCreatorDecisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateStatistics(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.creators.v1.CreatorService/UpdateStatistics',
+            liaison_dot_creators_dot_v1_dot_creators__pb2.UpdateStatisticsRequest.SerializeToString,
+            liaison_dot_creators_dot_v1_dot_creators__pb2.Statistics.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCreatorLevel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.creators.v1.CreatorService/UpdateCreatorLevel',
+            liaison_dot_creators_dot_v1_dot_creators__pb2.UpdateCreatorLevelRequest.SerializeToString,
+            liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApplyForLiveStreamAccess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.creators.v1.CreatorService/ApplyForLiveStreamAccess',
+            liaison_dot_creators_dot_v1_dot_creators__pb2.ApplyForLiveStreamAccessRequest.SerializeToString,
+            liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReviewLiveStreamAccess(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.creators.v1.CreatorService/ReviewLiveStreamAccess',
+            liaison_dot_creators_dot_v1_dot_creators__pb2.ReviewLiveStreamAccessRequest.SerializeToString,
             liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
             options,
             channel_credentials,

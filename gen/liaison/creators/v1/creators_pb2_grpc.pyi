@@ -47,8 +47,26 @@ class CreatorServiceStub:
     """Applies for admission. The numeric criteria (R3, R4, R8, R9) answer at once: the creator is
     PENDING_REVIEW, or REFUSED with every failed criterion. A refused creator may apply again.
     """
+    AppealAdmission: _grpc.UnaryUnaryMultiCallable[_creators_pb2.AppealAdmissionRequest, _creators_pb2.Creator]
+    """Appeals against a refusal by staff, once; what the numbers refused is mended by applying anew.
+    The creator is APPEALED until another operator than the one who refused has decided.
+    """
     ReviewAdmission: _grpc.UnaryUnaryMultiCallable[_creators_pb2.ReviewAdmissionRequest, _creators_pb2.Creator]
-    """Staff's judgement of quality (R5–R7, R10, R43), for operators."""
+    """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators."""
+    ListCreatorDecisions: _grpc.UnaryUnaryMultiCallable[_creators_pb2.ListCreatorDecisionsRequest, _creators_pb2.ListCreatorDecisionsResponse]
+    """Everything that was ever decided about a creator, oldest first: the creator itself, operators."""
+    UpdateStatistics: _grpc.UnaryUnaryMultiCallable[_creators_pb2.UpdateStatisticsRequest, _creators_pb2.Statistics]
+    """Refreshes the counts of a creator's account, for platforms that observe them. It never takes an
+    admission away; `unmet_criteria` follow it. Answers with what is known now.
+    """
+    UpdateCreatorLevel: _grpc.UnaryUnaryMultiCallable[_creators_pb2.UpdateCreatorLevelRequest, _creators_pb2.Creator]
+    """Changes an admitted creator's level, for operators."""
+    ApplyForLiveStreamAccess: _grpc.UnaryUnaryMultiCallable[_creators_pb2.ApplyForLiveStreamAccessRequest, _creators_pb2.Creator]
+    """Asks for live-stream access by its application form (R55), once admitted; again after a refusal
+    or a revocation, not while one waits.
+    """
+    ReviewLiveStreamAccess: _grpc.UnaryUnaryMultiCallable[_creators_pb2.ReviewLiveStreamAccessRequest, _creators_pb2.Creator]
+    """Grants or refuses live-stream access that was asked for, or revokes it, for operators."""
     UpdatePayoutAccount: _grpc.UnaryUnaryMultiCallable[_creators_pb2.UpdatePayoutAccountRequest, _creators_pb2.Creator]
     """Names the PayPal account that rewards go to (R30)."""
 
@@ -71,8 +89,26 @@ class CreatorServiceAsyncStub(CreatorServiceStub):
     """Applies for admission. The numeric criteria (R3, R4, R8, R9) answer at once: the creator is
     PENDING_REVIEW, or REFUSED with every failed criterion. A refused creator may apply again.
     """
+    AppealAdmission: _aio.UnaryUnaryMultiCallable[_creators_pb2.AppealAdmissionRequest, _creators_pb2.Creator]  # type: ignore[assignment]
+    """Appeals against a refusal by staff, once; what the numbers refused is mended by applying anew.
+    The creator is APPEALED until another operator than the one who refused has decided.
+    """
     ReviewAdmission: _aio.UnaryUnaryMultiCallable[_creators_pb2.ReviewAdmissionRequest, _creators_pb2.Creator]  # type: ignore[assignment]
-    """Staff's judgement of quality (R5–R7, R10, R43), for operators."""
+    """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators."""
+    ListCreatorDecisions: _aio.UnaryUnaryMultiCallable[_creators_pb2.ListCreatorDecisionsRequest, _creators_pb2.ListCreatorDecisionsResponse]  # type: ignore[assignment]
+    """Everything that was ever decided about a creator, oldest first: the creator itself, operators."""
+    UpdateStatistics: _aio.UnaryUnaryMultiCallable[_creators_pb2.UpdateStatisticsRequest, _creators_pb2.Statistics]  # type: ignore[assignment]
+    """Refreshes the counts of a creator's account, for platforms that observe them. It never takes an
+    admission away; `unmet_criteria` follow it. Answers with what is known now.
+    """
+    UpdateCreatorLevel: _aio.UnaryUnaryMultiCallable[_creators_pb2.UpdateCreatorLevelRequest, _creators_pb2.Creator]  # type: ignore[assignment]
+    """Changes an admitted creator's level, for operators."""
+    ApplyForLiveStreamAccess: _aio.UnaryUnaryMultiCallable[_creators_pb2.ApplyForLiveStreamAccessRequest, _creators_pb2.Creator]  # type: ignore[assignment]
+    """Asks for live-stream access by its application form (R55), once admitted; again after a refusal
+    or a revocation, not while one waits.
+    """
+    ReviewLiveStreamAccess: _aio.UnaryUnaryMultiCallable[_creators_pb2.ReviewLiveStreamAccessRequest, _creators_pb2.Creator]  # type: ignore[assignment]
+    """Grants or refuses live-stream access that was asked for, or revokes it, for operators."""
     UpdatePayoutAccount: _aio.UnaryUnaryMultiCallable[_creators_pb2.UpdatePayoutAccountRequest, _creators_pb2.Creator]  # type: ignore[assignment]
     """Names the PayPal account that rewards go to (R30)."""
 
@@ -124,12 +160,66 @@ class CreatorServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def AppealAdmission(
+        self,
+        request: _creators_pb2.AppealAdmissionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_creators_pb2.Creator, _abc.Awaitable[_creators_pb2.Creator]]:
+        """Appeals against a refusal by staff, once; what the numbers refused is mended by applying anew.
+        The creator is APPEALED until another operator than the one who refused has decided.
+        """
+
+    @_abc_1.abstractmethod
     def ReviewAdmission(
         self,
         request: _creators_pb2.ReviewAdmissionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_creators_pb2.Creator, _abc.Awaitable[_creators_pb2.Creator]]:
-        """Staff's judgement of quality (R5–R7, R10, R43), for operators."""
+        """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators."""
+
+    @_abc_1.abstractmethod
+    def ListCreatorDecisions(
+        self,
+        request: _creators_pb2.ListCreatorDecisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_creators_pb2.ListCreatorDecisionsResponse, _abc.Awaitable[_creators_pb2.ListCreatorDecisionsResponse]]:
+        """Everything that was ever decided about a creator, oldest first: the creator itself, operators."""
+
+    @_abc_1.abstractmethod
+    def UpdateStatistics(
+        self,
+        request: _creators_pb2.UpdateStatisticsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_creators_pb2.Statistics, _abc.Awaitable[_creators_pb2.Statistics]]:
+        """Refreshes the counts of a creator's account, for platforms that observe them. It never takes an
+        admission away; `unmet_criteria` follow it. Answers with what is known now.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateCreatorLevel(
+        self,
+        request: _creators_pb2.UpdateCreatorLevelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_creators_pb2.Creator, _abc.Awaitable[_creators_pb2.Creator]]:
+        """Changes an admitted creator's level, for operators."""
+
+    @_abc_1.abstractmethod
+    def ApplyForLiveStreamAccess(
+        self,
+        request: _creators_pb2.ApplyForLiveStreamAccessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_creators_pb2.Creator, _abc.Awaitable[_creators_pb2.Creator]]:
+        """Asks for live-stream access by its application form (R55), once admitted; again after a refusal
+        or a revocation, not while one waits.
+        """
+
+    @_abc_1.abstractmethod
+    def ReviewLiveStreamAccess(
+        self,
+        request: _creators_pb2.ReviewLiveStreamAccessRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_creators_pb2.Creator, _abc.Awaitable[_creators_pb2.Creator]]:
+        """Grants or refuses live-stream access that was asked for, or revokes it, for operators."""
 
     @_abc_1.abstractmethod
     def UpdatePayoutAccount(

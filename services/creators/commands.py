@@ -1,0 +1,188 @@
+"""What can be asked of the creators service, and what each request must satisfy."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import phonenumbers
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+
+from servicekit.commands import (
+    Command,
+    Instant,
+    Link,
+    between,
+    broken,
+    count,
+    proto_enum,
+    resource_id,
+    text,
+)
+from services.creators import live_streams
+from services.creators.domain import AccountClass, Level, RefusalCode, State
+
+CreatorId = Annotated[str, resource_id("creators/{creator}")]
+
+
+def _e164(number: str) -> str:
+    """A valid mobile number with plus and region code (R35)."""
+    try:
+        parsed = phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        parsed = None
+    if parsed is None or parsed.extension or not _is_mobile(parsed):
+        raise broken("R35", "Must be a valid mobile number such as +12025550123")
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _is_mobile(number: phonenumbers.PhoneNumber) -> bool:
+    """Some regions' numbers do not tell mobile from fixed lines."""
+    return phonenumbers.is_valid_number(number) and phonenumbers.number_type(number) in (
+        phonenumbers.PhoneNumberType.MOBILE,
+        phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+    )
+
+
+def _email(address: str) -> str:
+    """Only what any mail address has: PayPal judges the rest."""
+    local, _, domain = address.rpartition("@")
+    if not local or "." not in domain or len(address) > 127 or any(c.isspace() for c in address):
+        raise broken("R30", "Must be a PayPal account's e-mail address, at most 127 characters")
+    return address
+
+
+def _visible(value: str) -> str:
+    """Spaces, and what is not even that, such as a zero-width space, tell nobody anything."""
+    if value and not any(one.isprintable() and not one.isspace() for one in value):
+        raise broken("BLANK", "Must hold something that can be seen")
+    return value
+
+
+MobileNumber = Annotated[str, AfterValidator(_e164)]
+PaypalReceiver = Annotated[str, AfterValidator(_email)]
+Visible = AfterValidator(_visible)
+
+
+class NewCreator(Command):
+    id: CreatorId = Field(alias="name")
+    display_name: Annotated[str, text(1, 60), Visible]
+    mobile_number: MobileNumber
+    dingtalk_id: Annotated[str, text(0, 100), Visible] = ""
+
+
+class CreateCreator(Command):
+    creator: NewCreator
+
+
+class GetCreator(Command):
+    id: CreatorId = Field(alias="name")
+
+
+class ListCreators(Command):
+    state: Annotated[State | None, proto_enum("STATE_")] = None
+    live_stream_application_state: Annotated[live_streams.State | None, proto_enum("STATE_")] = None
+
+
+class ListCreatorDecisions(Command):
+    id: CreatorId = Field(alias="parent")
+
+
+class AccountInput(Command):
+    account_class: Annotated[AccountClass, proto_enum("ACCOUNT_CLASS_")]
+    handle: Annotated[str, text(1, 100), Visible]
+    post_count: Annotated[int, between(0, 2**31 - 1)] = 0
+    follower_count: Annotated[int, between(0, 2**31 - 1)] = 0
+
+
+class ApplyForAdmission(Command):
+    id: CreatorId = Field(alias="name")
+    account: AccountInput
+    paypal_receiver: PaypalReceiver
+
+
+class AppealAdmission(Command):
+    id: CreatorId = Field(alias="name")
+    statement: Annotated[str, text(1, 2000), Visible]
+
+
+class AdmissionReview(StrEnum):
+    APPROVE = "APPROVE"
+    REFUSE = "REFUSE"
+
+
+class RefusalInput(Command):
+    code: Annotated[RefusalCode, proto_enum("REFUSAL_CODE_")]
+    description: Annotated[str, Field(validate_default=True), text(0, 1000), Visible] = ""
+
+    @field_validator("description")
+    @classmethod
+    def _other_is_described(cls, description: str, info: ValidationInfo) -> str:
+        if info.data.get("code") is RefusalCode.OTHER and not description:
+            raise broken("R43", "The creator is told the reason: OTHER needs it in words")
+        return description
+
+
+class ReviewAdmission(Command):
+    id: CreatorId = Field(alias="name")
+    decision: Annotated[AdmissionReview, proto_enum("DECISION_")]
+    refusals: Annotated[list[RefusalInput], count(0, 20)] = Field(
+        default_factory=list, validate_default=True
+    )
+    level: Annotated[Level, proto_enum("CREATOR_LEVEL_")] = Level.NEWCOMER
+
+    @property
+    def is_approval(self) -> bool:
+        return self.decision is AdmissionReview.APPROVE
+
+    @field_validator("refusals")
+    @classmethod
+    def _refusal_has_reasons(
+        cls, refusals: list[RefusalInput], info: ValidationInfo
+    ) -> list[RefusalInput]:
+        decision = info.data.get("decision")
+        if decision is AdmissionReview.REFUSE and not refusals:
+            raise broken("R43", "A refusal names its reasons")
+        if decision is AdmissionReview.APPROVE and refusals:
+            raise broken("R43", "An approval names no reasons to refuse")
+        return refusals
+
+
+class UpdateStatistics(Command):
+    id: CreatorId = Field(alias="name")
+    post_count: Annotated[int, between(0, 2**31 - 1)]
+    follower_count: Annotated[int, between(0, 2**31 - 1)]
+    observe_time: Instant
+
+
+class UpdateCreatorLevel(Command):
+    id: CreatorId = Field(alias="name")
+    level: Annotated[Level, proto_enum("CREATOR_LEVEL_")]
+    comment: Annotated[str, text(1, 1000), Visible]
+
+
+class LiveStreamForm(Command):
+    experience: Annotated[str, text(1, 2000), Visible]
+    sample_links: Annotated[list[Link], count(1, 10)]
+
+
+class ApplyForLiveStreamAccess(Command):
+    id: CreatorId = Field(alias="name")
+    form: LiveStreamForm
+
+
+class ReviewLiveStreamAccess(Command):
+    id: CreatorId = Field(alias="name")
+    decision: Annotated[live_streams.Review, proto_enum("DECISION_")]
+    comment: Annotated[str, Field(validate_default=True), text(0, 1000), Visible] = ""
+
+    @field_validator("comment")
+    @classmethod
+    def _no_is_explained(cls, comment: str, info: ValidationInfo) -> str:
+        decision = info.data.get("decision")
+        if decision in (live_streams.Review.REFUSE, live_streams.Review.REVOKE) and not comment:
+            raise broken("REQUIRED", "Who is refused, or loses the access, is told why")
+        return comment
+
+
+class UpdatePayoutAccount(Command):
+    id: CreatorId = Field(alias="name")
+    paypal_receiver: PaypalReceiver
