@@ -3,10 +3,15 @@
 import asyncio
 import sys
 
-from bench import lifecycle, stack
+from bench import applying, lifecycle, rpc, stack
 from servicekit.process import leave
 
-_AREAS = {"stack": stack.results, "lifecycle": lifecycle.results}
+_AREAS = {
+    "stack": stack.results,
+    "lifecycle": lifecycle.results,
+    "rpc": rpc.results,
+    "applying": applying.results,
+}
 
 
 async def _main(areas: list[str]) -> None:

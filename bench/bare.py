@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from temporalio import activity, workflow
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 
 BARE_QUEUE = "bench-bare"
 
@@ -49,16 +49,24 @@ class BareWorkflow:
         await self._record(number)
         self._steps += 1
 
+    @workflow.update
+    async def touch(self) -> None:
+        """What any update costs at least."""
+
     async def _record(self, number: int) -> None:
         await workflow.execute_local_activity(
             note, number, start_to_close_timeout=timedelta(seconds=10)
         )
 
 
-async def run_bare(client: Client) -> None:
-    handle = await client.start_workflow(
+async def start_bare(client: Client) -> WorkflowHandle[BareWorkflow, int]:
+    return await client.start_workflow(
         BareWorkflow.run, id=f"bare/{uuid4()}", task_queue=BARE_QUEUE
     )
+
+
+async def run_bare(client: Client) -> None:
+    handle = await start_bare(client)
     for number in range(UPDATES):
         await handle.execute_update(BareWorkflow.step, number)
     await handle.result()

@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from bench.bare import BARE_QUEUE, BareWorkflow, note, pay, run_bare
+from bench.commanding import command_p50_ratio
 from bench.lives import Lives
 from bench.result import Result
 from devstack.home import Home
@@ -34,10 +35,12 @@ async def results() -> list[Result]:
             client = await Client.connect(stack.access.addresses["temporal"])
             warm = await lives.live(0)
             events = await _history_events(client, warm)
+            command = await command_p50_ratio(client, lives)
             ratio = statistics.median([await _ratio(client, lives) for _ in range(_RUNS)])
     return [
         Result("lifecycle.history_events", events, "events", "<= 110"),
         Result("lifecycle.throughput_ratio", ratio, "ratio", ">= 0.5"),
+        Result("lifecycle.command_p50_ratio", command, "ratio", "<= 2"),
     ]
 
 

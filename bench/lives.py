@@ -46,26 +46,35 @@ class Lives:
     async def live(self, creator_number: int) -> str:
         """One task from draft to paid; answers with the assignment's id."""
         creator = self.creators[creator_number]
+        name = await self.hire(creator)
+        await self._work(creator, name)
+        return name.removeprefix("assignments/")
+
+    async def hire(self, creator: Caller) -> str:
+        """One task from draft to selection; answers with the assignment's name."""
+        task = await self.open_task()
+        application = await creator.tasks.CreateApplication(
+            tasks_pb2.CreateApplicationRequest(parent=task, request_id=new_request_id())
+        )
+        await self.brand.tasks.SelectApplications(
+            tasks_pb2.SelectApplicationsRequest(
+                parent=task, applications=[application.name], request_id=new_request_id()
+            )
+        )
+        return f"assignments/{application.name.rpartition('/')[2]}"
+
+    async def open_task(self) -> str:
+        """A published task's name."""
         task = await self.brand.tasks.CreateTask(
             tasks_pb2.CreateTaskRequest(task=_draft(), request_id=new_request_id())
         )
         await self.brand.tasks.PublishTask(
             tasks_pb2.PublishTaskRequest(name=task.name, request_id=new_request_id())
         )
-        application = await creator.tasks.CreateApplication(
-            tasks_pb2.CreateApplicationRequest(parent=task.name, request_id=new_request_id())
-        )
-        await self.brand.tasks.SelectApplications(
-            tasks_pb2.SelectApplicationsRequest(
-                parent=task.name, applications=[application.name], request_id=new_request_id()
-            )
-        )
-        assignment_id = application.name.rpartition("/")[2]
-        await self._work(creator, f"assignments/{assignment_id}")
-        return assignment_id
+        return task.name
 
     async def _work(self, creator: Caller, name: str) -> None:
-        await _submit(creator, name)
+        await submit(creator, name)
         await self.brand.assignments.RequestChanges(
             assignments_pb2.RequestChangesRequest(
                 name=name,
@@ -74,7 +83,7 @@ class Lives:
                 request_id=new_request_id(),
             )
         )
-        await _submit(creator, name)
+        await submit(creator, name)
         await self.brand.assignments.ApproveWork(
             assignments_pb2.ApproveWorkRequest(name=name, request_id=new_request_id())
         )
@@ -86,7 +95,8 @@ class Lives:
         )
 
 
-async def _submit(creator: Caller, name: str) -> None:
+async def submit(creator: Caller, name: str) -> None:
+    """A first or a further version of the work."""
     await creator.assignments.SubmitWork(
         assignments_pb2.SubmitWorkRequest(
             name=name,

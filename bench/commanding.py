@@ -1,0 +1,37 @@
+"""What a command costs a caller: the time that submitting work takes over gRPC, beside a bare
+Temporal update whose handler does nothing, one after the other on the same server."""
+
+import statistics
+import time
+from collections.abc import Awaitable
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from bench.bare import BARE_QUEUE, BareWorkflow, note, pay, start_bare
+from bench.lives import Lives, submit
+
+_WARM_UP = 5
+_COMMANDS = 60
+
+
+async def command_p50_ratio(client: Client, lives: Lives) -> float:
+    """Each command goes to a workflow of its own, hired for but not submitted to before."""
+    creator = lives.creators[0]
+    ours: list[float] = []
+    bare: list[float] = []
+    async with Worker(
+        client, task_queue=BARE_QUEUE, workflows=[BareWorkflow], activities=[note, pay]
+    ):
+        for _ in range(_WARM_UP + _COMMANDS):
+            name, handle = await lives.hire(creator), await start_bare(client)
+            ours.append(await _seconds(submit(creator, name)))
+            bare.append(await _seconds(handle.execute_update(BareWorkflow.touch)))
+            await handle.terminate()
+    return statistics.median(ours[_WARM_UP:]) / statistics.median(bare[_WARM_UP:])
+
+
+async def _seconds(command: Awaitable[object]) -> float:
+    started = time.perf_counter()
+    await command
+    return time.perf_counter() - started

@@ -1,0 +1,81 @@
+"""Reads of one assignment a second, beside a bare echo of a message of the same size."""
+
+import statistics
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from liaison.tasks.v1 import assignments_pb2
+
+from bench import echo
+from bench.driving import BareClient, Wire
+from bench.lives import Lives
+from bench.result import Result
+from bench.surroundings import PARTS
+from devstack.access import Access
+from devstack.home import Home
+from devstack.stack import Stack
+
+_ASSIGNMENTS = 1_000
+_WARM_UP_SECONDS = 3.0
+_SLICE_SECONDS = 2.0
+_SLICES = 7
+_PATH = "/liaison.tasks.v1.AssignmentService/GetAssignment"
+
+
+async def results() -> list[Result]:
+    with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
+        async with (
+            Stack(Home(Path(folder) / "home"), parts=PARTS, durable=False) as stack,
+            echo.echo_server() as echo_address,
+            AsyncExitStack() as exits,
+        ):
+            reads, size = await _reads(stack.access, exits)
+            ours = await exits.enter_async_context(
+                BareClient(stack.access.addresses["tasks"], _PATH)
+            )
+            bare = await exits.enter_async_context(BareClient(echo_address, echo.PATH))
+            echoes = [Wire(bytes(size), reads[0].token)]
+            for client, wires in ((ours, reads), (bare, echoes)):
+                await client.rate_for(_WARM_UP_SECONDS, wires)
+            ratios = [
+                await ours.rate_for(_SLICE_SECONDS, reads)
+                / await bare.rate_for(_SLICE_SECONDS, echoes)
+                for _ in range(_SLICES)
+            ]
+    return [
+        Result("rpc.get_assignment.ratio_to_echo", statistics.median(ratios), "ratio", ">= 0.5")
+    ]
+
+
+async def _reads(access: Access, exits: AsyncExitStack) -> tuple[list[Wire], int]:
+    """Requests for many assignments, by the creator who did them, and an assignment's size."""
+    lives = await Lives.prepare(access, exits, creators=1)
+    assignment_id = await lives.live(0)
+    assignment = await lives.creators[0].assignments.GetAssignment(
+        assignments_pb2.GetAssignmentRequest(name=f"assignments/{assignment_id}")
+    )
+    ids = [uuid4().hex for _ in range(_ASSIGNMENTS)]
+    await _copy(access, assignment_id, ids)
+    token = access.token("creator", creator=assignment.creator.removeprefix("creators/"))
+    requests = [
+        assignments_pb2.GetAssignmentRequest(name=f"assignments/{id_}").SerializeToString()
+        for id_ in ids
+    ]
+    return [Wire(request, token) for request in requests], assignment.ByteSize()
+
+
+async def _copy(access: Access, assignment_id: str, ids: list[str]) -> None:
+    """More assignments like this one: living through each would take minutes."""
+    async with await psycopg.AsyncConnection.connect(access.service_url("tasks")) as connection:
+        await connection.execute(
+            """
+            INSERT INTO assignment (id, task_id, brand_id, creator_id, state, sequence, message,
+                                    create_time)
+            SELECT copy, task_id, brand_id, creator_id, state, sequence, message, create_time
+              FROM assignment, unnest(%s::text[]) AS copy WHERE id = %s
+            """,
+            (ids, assignment_id),
+        )
