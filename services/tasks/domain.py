@@ -209,7 +209,6 @@ def published(task: Task, policy: Policy) -> PublishedTask:
     content = task.content
     return PublishedTask(
         id=task.id,
-        title=content.title,
         terms=Terms(
             task_id=task.id,
             brand_id=task.brand_id,
@@ -219,6 +218,9 @@ def published(task: Task, policy: Policy) -> PublishedTask:
             funding=content.funding,
             submission_deadline_time=content.submission_deadline_time,
             policy=policy,
+            title=content.title,
+            content_types=[str(one) for one in content.content_types],
+            completion_rule=content.completion_rule,
         ),
         creator_slots=content.creator_slots,
         application_deadline_time=content.application_deadline_time,

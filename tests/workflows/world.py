@@ -221,7 +221,6 @@ class World:
         id_, now = uuid4().hex, await self.now()
         task = PublishedTask(
             id=id_,
-            title="A review",
             terms=replace(terms(now + 20 * DAY), task_id=id_),
             creator_slots=slots,
             application_deadline_time=now + 2 * DAY,

@@ -36,11 +36,55 @@ class ConfirmedBy(StrEnum):
     BRAND = "BRAND"
     SYSTEM = "SYSTEM"
     MEDIATOR = "MEDIATOR"
+    OPERATOR = "OPERATOR"
 
 
 class Funding(StrEnum):
     ESCROW = "ESCROW"
     ON_APPROVAL = "ON_APPROVAL"
+
+
+class Fault(StrEnum):
+    """On whose side an assignment expired."""
+
+    CREATOR = "CREATOR"
+    BRAND = "BRAND"
+
+
+class ProposalKind(StrEnum):
+    EXTENSION = "EXTENSION"
+    AMENDMENT = "AMENDMENT"
+    CANCELLATION = "CANCELLATION"
+    EARLY_SHIPMENT = "EARLY_SHIPMENT"
+
+
+class ProposalState(StrEnum):
+    PENDING = "PENDING"
+    ACCEPTED = "ACCEPTED"
+    DECLINED = "DECLINED"
+    WITHDRAWN = "WITHDRAWN"
+    LAPSED = "LAPSED"
+
+
+class Action(StrEnum):
+    """What an operator can do to an assignment that waits for somebody."""
+
+    MOVE_CLOCK = "MOVE_CLOCK"
+    APPROVE = "APPROVE"
+    RETURN_TO_REVIEW = "RETURN_TO_REVIEW"
+    EXPIRE = "EXPIRE"
+    REOPEN = "REOPEN"
+    CANCEL = "CANCEL"
+    RETRY_REWARD = "RETRY_REWARD"
+    COMPLETE = "COMPLETE"
+    CLOSE = "CLOSE"
+
+
+class Holder(StrEnum):
+    """What makes a clock stand still."""
+
+    DISPUTE = "DISPUTE"
+    MISSED_SHIPMENT = "MISSED_SHIPMENT"
 
 
 class Event(StrEnum):
@@ -58,6 +102,18 @@ class Event(StrEnum):
     COMPLETED = "COMPLETED"
     EXPIRED = "EXPIRED"
     EXPIRY_COMMENTED = "EXPIRY_COMMENTED"
+    REOPENED = "REOPENED"
+    CANCELLED = "CANCELLED"
+    CLOSED = "CLOSED"
+    PROPOSAL_MADE = "PROPOSAL_MADE"
+    PROPOSAL_ACCEPTED = "PROPOSAL_ACCEPTED"
+    PROPOSAL_DECLINED = "PROPOSAL_DECLINED"
+    PROPOSAL_WITHDRAWN = "PROPOSAL_WITHDRAWN"
+    SHIPMENT_MISSED = "SHIPMENT_MISSED"
+    PRODUCT_SHIPPED = "PRODUCT_SHIPPED"
+    PRODUCT_RECEIVED = "PRODUCT_RECEIVED"
+    CLOCK_MOVED = "CLOCK_MOVED"
+    REWARD_RETRIED = "REWARD_RETRIED"
     DISPUTE_OPENED = "DISPUTE_OPENED"
     DISPUTE_RESOLVED = "DISPUTE_RESOLVED"
     DISPUTE_WITHDRAWN = "DISPUTE_WITHDRAWN"
@@ -65,12 +121,13 @@ class Event(StrEnum):
 
 @dataclass
 class Clock:
-    """A running clock, or a held one: then it stands still since `held_time`."""
+    """A running clock, or one that is held: then it stands still since `held_time`."""
 
     kind: ClockKind
     due_time: datetime
     reminder_times: list[datetime] = field(default_factory=list)
     held_time: datetime | None = None
+    holders: list[Holder] = field(default_factory=list)
 
     @property
     def next_time(self) -> datetime | None:
@@ -79,15 +136,28 @@ class Clock:
             return None
         return self.reminder_times[0] if self.reminder_times else self.due_time
 
-    def hold(self, now: datetime) -> None:
-        self.held_time = now
+    def hold(self, holder: Holder, now: datetime) -> None:
+        if not self.holders:
+            self.held_time = now
+        self.holders.append(holder)
 
-    def run_on(self, now: datetime) -> None:
-        if self.held_time is not None:
+    def run_on(self, holder: Holder, now: datetime) -> None:
+        """The last one to let go makes up for the whole pause."""
+        if holder not in self.holders:
+            return
+        self.holders.remove(holder)
+        if self.held_time is not None and not self.holders:
             pause = now - self.held_time
             self.due_time += pause
             self.reminder_times = [time + pause for time in self.reminder_times]
             self.held_time = None
+
+    def move(self, due_time: datetime, now: datetime) -> None:
+        """Due at another time; a held clock stands still from there."""
+        self.due_time = due_time
+        self.reminder_times = [time for time in self.reminder_times if time < due_time]
+        if self.held_time is not None:
+            self.held_time = now
 
 
 @dataclass(frozen=True)
@@ -98,7 +168,8 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Terms:
-    """What was published, for every assignment of a task alike."""
+    """What was published, for every assignment of a task alike. The reward is money, or else a
+    product: then `currency` is empty and `reward_minor` is 0."""
 
     task_id: str
     brand_id: str
@@ -108,6 +179,12 @@ class Terms:
     funding: Funding
     submission_deadline_time: datetime
     policy: Policy
+    title: str = ""
+    content_types: list[str] = field(default_factory=list)
+    # ALL or ANY.
+    completion_rule: str = "ALL"
+    product_title: str = ""
+    product_link: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,6 +194,8 @@ class Submission:
     media_object_ids: list[str]
     links: list[str]
     submit_time: datetime
+    article_ids: list[str] = field(default_factory=list)
+    content_types: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -132,6 +211,33 @@ class ExpiryComment:
     reason: str
     comment: str
     create_time: datetime
+
+
+@dataclass
+class Proposal:
+    """What binds only when the other side accepts. `deadline_time` is an extension's, or the date
+    of an early shipment; `requirements` are an amendment's."""
+
+    number: int
+    kind: ProposalKind
+    proposer: str
+    reason: str
+    create_time: datetime
+    deadline_time: datetime | None = None
+    requirements: list[Requirement] = field(default_factory=list)
+    state: ProposalState = ProposalState.PENDING
+    answer_time: datetime | None = None
+
+
+@dataclass
+class Shipment:
+    """A product on its way. A mediator may have it replaced by another one."""
+
+    carrier: str
+    tracking_number: str
+    ship_time: datetime
+    receive_time: datetime | None = None
+    is_replaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -156,6 +262,8 @@ class SubmitWork:
     note: str
     media_object_ids: list[str]
     links: list[str]
+    article_ids: list[str] = field(default_factory=list)
+    content_types: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -175,6 +283,52 @@ class CommentOnExpiry:
     actor: str
     reason: str
     comment: str
+
+
+@dataclass(frozen=True)
+class ReopenAssignment:
+    actor: str
+    deadline_time: datetime
+    comment: str
+
+
+@dataclass(frozen=True)
+class MakeProposal:
+    actor: str
+    kind: ProposalKind
+    reason: str
+    deadline_time: datetime | None = None
+    requirement_texts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class AnswerProposal:
+    """Accepts, declines or withdraws the proposal of this number."""
+
+    actor: str
+    number: int
+
+
+@dataclass(frozen=True)
+class RecordShipment:
+    actor: str
+    carrier: str
+    tracking_number: str
+
+
+@dataclass(frozen=True)
+class AcknowledgeReceipt:
+    actor: str
+
+
+@dataclass(frozen=True)
+class OverrideAssignment:
+    """`deadline_time` belongs to MOVE_CLOCK and REOPEN."""
+
+    actor: str
+    action: Action
+    reason: str
+    deadline_time: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -204,6 +358,13 @@ class Assignment:
     open_dispute_actor: str = ""
     expiry_comment: ExpiryComment | None = None
     sequence: int = 0
+    requirements: list[Requirement] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
+    # When both accepted that a product is sent before completion, and whether that was missed.
+    shipment_due_time: datetime | None = None
+    shipment_is_missed: bool = False
+    shipments: list[Shipment] = field(default_factory=list)
+    fault: Fault | None = None
 
     @property
     def name(self) -> str:
@@ -220,6 +381,15 @@ class Assignment:
     @property
     def policy(self) -> Policy:
         return self.terms.policy
+
+    @property
+    def is_for_product(self) -> bool:
+        return bool(self.terms.product_title)
+
+    @property
+    def shipment(self) -> Shipment | None:
+        """The product that is on its way or has arrived."""
+        return next((one for one in reversed(self.shipments) if not one.is_replaced), None)
 
     @property
     def has_payout(self) -> bool:

@@ -18,6 +18,7 @@ from workflows.assignment.model import (
     ConfirmedBy,
     Event,
     ExpiryComment,
+    Holder,
     OpenDispute,
     RequestChanges,
     State,
@@ -42,6 +43,7 @@ def start(id: str, creator_id: str, terms: Terms, now: datetime) -> tuple[Assign
         update_time=now,
         submission_deadline_time=terms.submission_deadline_time,
         clock=Clock(ClockKind.SUBMISSION, terms.submission_deadline_time),
+        requirements=list(terms.requirements),
     )
     transition = Transition(
         1, Event.CREATOR_SELECTED, None, State.IN_PROGRESS, assignment.brand, "", now
@@ -117,7 +119,7 @@ def open_dispute(a: Assignment, command: OpenDispute, now: datetime) -> tuple[Di
     a.open_dispute_id = command.dispute_id
     a.open_dispute_actor = command.opener
     if a.clock is not None and a.clock.kind in _HELD_BY_DISPUTE:
-        a.clock.hold(now)
+        a.clock.hold(Holder.DISPUTE, now)
     dispute = Dispute(
         id=command.dispute_id,
         assignment_id=a.id,
@@ -143,7 +145,7 @@ def close_dispute(
     """Applies what a mediator decided; None when the dispute was withdrawn."""
     opener, a.open_dispute_id, a.open_dispute_actor = a.open_dispute_actor, "", ""
     if a.clock is not None:
-        a.clock.run_on(now)
+        a.clock.run_on(Holder.DISPUTE, now)
     if decision is None:
         return _step(a, Event.DISPUTE_WITHDRAWN, a.state, opener, now)
     to_state = a.state

@@ -53,7 +53,6 @@ class PublishedTask:
     """A task as it was frozen."""
 
     id: str
-    title: str
     terms: Terms
     creator_slots: int
     application_deadline_time: datetime

@@ -199,7 +199,7 @@ class TaskWorkflow:
         await workflow.execute_activity(
             "lapse_applications",
             LapseApplications(
-                published.id, published.title, self._task.cancel_comment, self._task.selected_ids
+                published.id, published.terms.title, self._task.cancel_comment, self._task.selected_ids
             ),
             start_to_close_timeout=timedelta(hours=1),
             heartbeat_timeout=timedelta(minutes=1),

@@ -136,7 +136,6 @@ REACHED = {
 def published(slots: int = 2, **changes: Any) -> PublishedTask:
     task = PublishedTask(
         id="t1",
-        title="A review",
         terms=terms(),
         creator_slots=slots,
         application_deadline_time=BEGIN + 2 * DAY,

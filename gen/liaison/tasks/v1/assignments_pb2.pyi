@@ -522,10 +522,13 @@ class Shipment(_message.Message):
     TRACKING_NUMBER_FIELD_NUMBER: _builtins.int
     SHIP_TIME_FIELD_NUMBER: _builtins.int
     RECEIVE_TIME_FIELD_NUMBER: _builtins.int
+    IS_REPLACED_FIELD_NUMBER: _builtins.int
     carrier: _builtins.str
     """Who carries it, 1 to 100 characters."""
     tracking_number: _builtins.str
     """The carrier's tracking number, 1 to 100 characters."""
+    is_replaced: _builtins.bool
+    """Whether a mediator had another one sent in its stead."""
     @_builtins.property
     def ship_time(self) -> _timestamp_pb2.Timestamp:
         """When it was recorded."""
@@ -541,10 +544,11 @@ class Shipment(_message.Message):
         tracking_number: _builtins.str = ...,
         ship_time: _timestamp_pb2.Timestamp | None = ...,
         receive_time: _timestamp_pb2.Timestamp | None = ...,
+        is_replaced: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["receive_time", b"receive_time", "ship_time", b"ship_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "receive_time", b"receive_time", "ship_time", b"ship_time", "tracking_number", b"tracking_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["carrier", b"carrier", "is_replaced", b"is_replaced", "receive_time", b"receive_time", "ship_time", b"ship_time", "tracking_number", b"tracking_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
