@@ -5,7 +5,7 @@ server that restarts and tries again where a connection broke.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,14 @@ def open_channel(
     credentials: grpc.ChannelCredentials | None = None,
     timeout_seconds: float = 15.0,
 ) -> grpc.aio.Channel:
-    """A channel whose calls raise LiaisonError and end, retries included, in `timeout_seconds`."""
+    """A channel whose calls raise LiaisonError and end, retries included, in `timeout_seconds`.
+
+    A stream has no deadline but the one it is given. It raises LiaisonError where it breaks; one
+    that breaks before its first message is opened anew by the channel, like any other call.
+    """
     method_config = {
         "name": [{}],
         "waitForReady": True,
-        "timeout": f"{timeout_seconds}s",
         "retryPolicy": {
             "maxAttempts": 5,
             "initialBackoff": "0.2s",
@@ -66,8 +69,15 @@ def open_channel(
         ("grpc.max_reconnect_backoff_ms", 2000),
         # A full page of the largest tasks.
         ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+        # A silent stream whose server is gone without a word breaks, instead of waiting for ever.
+        ("grpc.keepalive_time_ms", 60_000),
     ]
-    interceptors = [*aio_client_interceptors(), _Caller(token)]
+    interceptors = [
+        _Caller(token, timeout_seconds),
+        _StreamCaller(token),
+        # Inside ours, since it ends no span of a call that raises anything but gRPC's own error.
+        *aio_client_interceptors(),
+    ]
     if credentials is None:
         return grpc.aio.insecure_channel(address, options, interceptors=interceptors)
     return grpc.aio.secure_channel(address, credentials, options, interceptors=interceptors)
@@ -93,26 +103,52 @@ def _credentials(settings: ClientSettings) -> grpc.ChannelCredentials | None:
 
 
 class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
-    def __init__(self, token: Callable[[], str]) -> None:
+    def __init__(self, token: Callable[[], str], timeout_seconds: float) -> None:
         self._token = token
+        self._timeout_seconds = timeout_seconds
 
     async def intercept_unary_unary(
         self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
-        metadata = grpc.aio.Metadata(*(client_call_details.metadata or ()))
-        metadata["authorization"] = f"Bearer {self._token()}"
-        details = grpc.aio.ClientCallDetails(
-            client_call_details.method,
-            client_call_details.timeout,
-            metadata,
-            client_call_details.credentials,
-            client_call_details.wait_for_ready,
+        asked = client_call_details.timeout
+        timeout_seconds = self._timeout_seconds if asked is None else asked
+        details = _with_token(
+            client_call_details, self._token(), min(timeout_seconds, self._timeout_seconds)
         )
         call = await continuation(details, request)
         try:
             return await call
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error) from error
+
+
+class _StreamCaller(grpc.aio.UnaryStreamClientInterceptor):
+    def __init__(self, token: Callable[[], str]) -> None:
+        self._token = token
+
+    async def intercept_unary_stream(
+        self, continuation: Any, client_call_details: Any, request: Any
+    ) -> Any:
+        details = _with_token(client_call_details, self._token(), client_call_details.timeout)
+        return _messages(await continuation(details, request))
+
+
+async def _messages(call: AsyncIterable[Any]) -> AsyncIterator[Any]:
+    try:
+        async for message in call:
+            yield message
+    except grpc.aio.AioRpcError as error:
+        raise from_rpc_error(error) from error
+
+
+def _with_token(
+    details: grpc.aio.ClientCallDetails, token: str, timeout_seconds: float | None
+) -> grpc.aio.ClientCallDetails:
+    metadata = grpc.aio.Metadata(*(details.metadata or ()))
+    metadata["authorization"] = f"Bearer {token}"
+    return grpc.aio.ClientCallDetails(
+        details.method, timeout_seconds, metadata, details.credentials, details.wait_for_ready
+    )
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> LiaisonError:

@@ -19,6 +19,7 @@ from servicekit.database import Database
 from servicekit.interceptors.auth import AuthInterceptor
 from servicekit.interceptors.errors import ErrorsInterceptor
 from servicekit.interceptors.idempotency import IdempotencyInterceptor
+from servicekit.interceptors.streams import StreamOpener, StreamWriter
 from servicekit.interceptors.telemetry import TelemetryInterceptor
 from servicekit.interceptors.validation import ValidationInterceptor
 from servicekit.rpcs import Access, rpcs_of
@@ -59,6 +60,7 @@ class GrpcServer:
         )
         # The order, and why, is stated in servicekit.interceptors.
         interceptors: list[grpc.aio.ServerInterceptor] = [
+            StreamOpener(rpcs),
             aio_server_interceptor(filter_=filters.negate(filters.health_check())),
             TelemetryInterceptor(rpcs),
             ErrorsInterceptor(rpcs),
@@ -67,11 +69,17 @@ class GrpcServer:
         ]
         if database is not None:
             interceptors.append(IdempotencyInterceptor(rpcs, database))
+        self._streams = StreamWriter(rpcs)
+        interceptors.append(self._streams)
         self._server = grpc.aio.server(
             interceptors=interceptors,
             options=[
                 ("grpc.max_receive_message_length", _MAXIMUM_MESSAGE_BYTES),
                 ("grpc.so_reuseport", 0),
+                # A stream may be silent for days: a caller who is gone without a word is noticed,
+                # and callers may ask the same of us.
+                ("grpc.keepalive_time_ms", 60_000),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
             ],
         )
         for service in services:
@@ -104,8 +112,10 @@ class GrpcServer:
         log.info("serving", address=self.address)
 
     async def stop(self) -> None:
-        """Says NOT_SERVING, lets calls in flight finish for `drain_seconds`, then cuts the rest."""
+        """Says NOT_SERVING, ends streams, lets calls in flight finish for `drain_seconds`, then
+        cuts the rest."""
         await self._health.enter_graceful_shutdown()
+        self._streams.drain()
         await self._server.stop(self._settings.drain_seconds)
 
     async def serve_until_told(self) -> None:

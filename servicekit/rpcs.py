@@ -46,6 +46,7 @@ class Rpc:
     roles: frozenset[Role]
     repeat: Repeat | None
     response_class: type[Message]
+    is_stream: bool
 
     @property
     def name(self) -> str:
@@ -60,10 +61,13 @@ def rpcs_of(service: ServiceDescriptor, table: Mapping[str, Access]) -> Rpcs:
 
     Raises:
         ValueError: the table and the service do not name the same methods.
+        TypeError: a method that callers stream to, or a stream that carries a `request_id`.
     """
     methods: dict[str, MethodDescriptor] = dict(service.methods_by_name)
     if mismatch := methods.keys() ^ table.keys():
         raise ValueError(f"access table of {service.full_name}: {sorted(mismatch)}")
+    for method in methods.values():
+        _check_shape(method)
     return {
         f"/{service.full_name}/{name}": Rpc(
             path=f"/{service.full_name}/{name}",
@@ -72,6 +76,14 @@ def rpcs_of(service: ServiceDescriptor, table: Mapping[str, Access]) -> Rpcs:
                 table[name].repeat if "request_id" in method.input_type.fields_by_name else None
             ),
             response_class=GetMessageClass(method.output_type),
+            is_stream=method.server_streaming,
         )
         for name, method in methods.items()
     }
+
+
+def _check_shape(method: MethodDescriptor) -> None:
+    if method.client_streaming:
+        raise TypeError(f"{method.full_name}: callers stream nothing to us")
+    if method.server_streaming and "request_id" in method.input_type.fields_by_name:
+        raise TypeError(f"{method.full_name}: a stream has no first answer to repeat")

@@ -1,4 +1,5 @@
-"""The shape of an interceptor: something done around each call of our own services."""
+"""The shape of an interceptor: something done around each call of our own services, a server stream
+being one call as well (see `servicekit.interceptors.streams`)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
@@ -43,8 +44,6 @@ class Interceptor(grpc.aio.ServerInterceptor, ABC):
             return handler
         rpc = self._rpcs[handler_call_details.method]
         behaviour: Any = handler.unary_unary
-        if behaviour is None:
-            raise TypeError(f"{rpc.path} streams; only unary methods are served")
 
         async def serve(request: Message, context: Context) -> Message:
             return await self.around(rpc, request, context, lambda: behaviour(request, context))

@@ -1,8 +1,11 @@
-"""Measures every call, and ties its span to the resources that it names."""
+"""Measures every call, a stream from its opening to its end, and ties its span to the resources
+that it names."""
 
+import asyncio
 import time
 from collections.abc import Iterator
 
+import grpc
 from google.protobuf.message import Message
 from opentelemetry import metrics, trace
 
@@ -34,10 +37,14 @@ class TelemetryInterceptor(Interceptor):
         for attribute, value in resource_attributes(request):
             span.set_attribute(attribute, value)
         started = time.perf_counter()
+        code: object = None
         try:
             return await proceed()
+        except asyncio.CancelledError:
+            code = grpc.StatusCode.CANCELLED  # the caller has left: gRPC notes no code for it
+            raise
         finally:
-            code = context.code()
+            code = code or context.code()
             _DURATION.record(
                 time.perf_counter() - started,
                 {

@@ -1,6 +1,15 @@
 """Access tables and what the protos declare."""
 
 import pytest
+from google.protobuf.descriptor import ServiceDescriptor
+from google.protobuf.descriptor_pb2 import (
+    DescriptorProto,
+    FieldDescriptorProto,
+    FileDescriptorProto,
+    MethodDescriptorProto,
+    ServiceDescriptorProto,
+)
+from google.protobuf.descriptor_pool import DescriptorPool
 from liaison.tasks.v1 import records_pb2, tasks_pb2
 
 from servicekit.auth import Principal, Role
@@ -38,6 +47,64 @@ def test_only_what_carries_a_request_id_is_repeated_by_it() -> None:
     records = rpcs_of(records_pb2.DESCRIPTOR.services_by_name["RecordService"], RECORD_ACCESS)
     assert {rpc.repeat for rpc in records.values()} == {None}
     assert {rpc.roles for rpc in records.values()} == {frozenset({Role.SERVICE})}
+
+
+def _service(field: str, **shape: bool) -> ServiceDescriptor:
+    """A service with one method, whose request has one field."""
+    pool = DescriptorPool()
+    pool.AddSerializedFile(
+        FileDescriptorProto(
+            name="odd.proto",
+            package="odd",
+            message_type=[
+                DescriptorProto(
+                    name="Order",
+                    field=[
+                        FieldDescriptorProto(
+                            name=field,
+                            number=1,
+                            type=FieldDescriptorProto.TYPE_STRING,
+                            label=FieldDescriptorProto.LABEL_OPTIONAL,
+                        )
+                    ],
+                )
+            ],
+            service=[
+                ServiceDescriptorProto(
+                    name="OddService",
+                    method=[
+                        MethodDescriptorProto(
+                            name="Odd", input_type=".odd.Order", output_type=".odd.Order", **shape
+                        )
+                    ],
+                )
+            ],
+        ).SerializeToString()
+    )
+    return pool.FindServiceByName("odd.OddService")
+
+
+def test_a_stream_from_the_server_is_known_as_one() -> None:
+    table = {"Odd": allow(Role.OPERATOR)}
+    assert rpcs_of(_service("name", server_streaming=True), table)["/odd.OddService/Odd"].is_stream
+    assert not rpcs_of(_service("name"), table)["/odd.OddService/Odd"].is_stream
+
+
+@pytest.mark.parametrize(
+    ("service", "why"),
+    [
+        (_service("name", client_streaming=True), "callers stream nothing to us"),
+        (
+            _service("name", client_streaming=True, server_streaming=True),
+            "callers stream nothing to us",
+        ),
+        (_service("request_id", server_streaming=True), "no first answer to repeat"),
+    ],
+    ids=["from the caller", "both ways", "a stream repeated"],
+)
+def test_other_shapes_keep_the_server_from_starting(service: ServiceDescriptor, why: str) -> None:
+    with pytest.raises(TypeError, match=f"odd.OddService.Odd: .*{why}"):
+        rpcs_of(service, {"Odd": allow(Role.OPERATOR)})
 
 
 def test_missing_fields_are_found_however_deep() -> None:

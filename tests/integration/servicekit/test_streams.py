@@ -1,0 +1,248 @@
+"""Server streams through every interceptor, from a real server to a real channel."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
+from structlog.testing import capture_logs
+
+from servicekit.errors import FailedPrecondition, Internal, Reason, Unauthenticated, Unavailable
+from servicekit.interceptors import telemetry
+from tests.integration.servicekit.diary import House, eventually, watch
+from tests.support.serving import refused
+
+# More than HTTP/2 takes in before somebody reads.
+_LONG = "x" * 900_000
+
+
+@pytest.fixture
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """Nothing is logged as an error, by us or by a library."""
+    with capture_logs() as ours, caplog.at_level(logging.WARNING):
+        yield
+    assert [record.getMessage() for record in caplog.records] == []
+    assert [entry for entry in ours if entry["log_level"] in ("warning", "error")] == []
+
+
+async def _read(call: Any, count: int) -> list[tuple[int, str]]:
+    entries = aiter(call)
+    async with asyncio.timeout(20):
+        read = [await anext(entries) for _ in range(count)]
+    return [(entry.sequence, entry.text) for entry in read]
+
+
+async def _left(house: House, name: str) -> None:
+    """Returns when nobody is subscribed any more."""
+    await eventually(lambda: house.changes.subscriber_count(name) == 0)
+
+
+async def _subscribed(house: House, name: str, count: int = 1) -> None:
+    await eventually(lambda: house.changes.subscriber_count(name) == count)
+
+
+async def test_entries_come_in_order_those_of_before_and_those_of_now(house: House) -> None:
+    await house.diaries.write("a", *(f"{number}" for number in range(1, 26)))
+    call = watch(house.served.as_brand("acme"), "a")
+    assert await _read(call, 25) == [(number, f"{number}") for number in range(1, 26)]
+    await house.diaries.write("b", "of another")
+    for number in range(26, 31):
+        await house.diaries.write("a", f"{number}")
+        assert await _read(call, 1) == [(number, f"{number}")]
+
+
+async def test_a_stream_goes_on_from_a_sequence_number(house: House) -> None:
+    await house.diaries.write("a", "one", "two", "three", "end")
+    call = watch(house.served.as_brand("acme"), "a", after=1)
+    assert [entry.sequence async for entry in call] == [2, 3]
+
+
+async def test_an_error_in_the_middle_keeps_its_reason(house: House) -> None:
+    await house.diaries.write("a", "one", "refuse")
+    call = watch(house.served.as_brand("acme"), "a")
+    assert await _read(call, 1) == [(1, "one")]
+    with pytest.raises(FailedPrecondition) as raised:
+        await _read(call, 1)
+    assert raised.value.reason is Reason.ILLEGAL_STATE
+    assert raised.value.metadata == {"state": "BURNT", "command": "WatchDiary"}
+    await _left(house, "a")
+
+
+async def test_a_crash_in_the_middle_tells_nothing_but_a_trace(house: House) -> None:
+    await house.diaries.write("a", "one", "crash")
+    call = watch(house.served.as_brand("acme"), "a")
+    assert await _read(call, 1) == [(1, "one")]
+    with pytest.raises(Internal) as raised:
+        await _read(call, 1)
+    assert "secret" not in raised.value.message
+    assert set(raised.value.metadata) == {"trace_id"}
+
+
+async def test_who_may_not_call_sees_nothing(house: House) -> None:
+    await house.diaries.write("a", "one")
+    with refused(Reason.ROLE_NOT_ALLOWED):
+        await _read(watch(house.served.as_creator("bea"), "a"), 1)
+    with refused(Reason.CREDENTIALS_INVALID):
+        await _read(watch(house.served.with_token("forged"), "a"), 1)
+
+
+async def test_a_malformed_request_is_refused_before_anything_is_read(house: House) -> None:
+    with refused(Reason.INVALID_FIELDS, "name"):
+        await _read(watch(house.served.as_brand("acme"), ""), 1)
+
+
+@pytest.mark.parametrize("is_read", [True, False], ids=["idle", "stuck"])
+async def test_a_stream_ends_when_its_token_does(house: House, quiet: None, is_read: bool) -> None:
+    await house.diaries.write("a", *([_LONG] * (1 if is_read else 5)))
+    token = house.access.token("brand", brand="acme", ttl_seconds=2)
+    call = watch(house.served.with_token(token), "a")
+    await _read(call, 1)
+    await _left(house, "a")
+    with pytest.raises(Unauthenticated) as raised:
+        await _read(call, 6)
+    assert raised.value.reason is Reason.CREDENTIALS_INVALID
+
+
+@pytest.mark.parametrize("is_read", [True, False], ids=["idle", "stuck"])
+async def test_a_caller_who_leaves_is_forgotten_at_once(
+    house: House, quiet: None, is_read: bool
+) -> None:
+    await house.diaries.write("a", *([_LONG] * (1 if is_read else 5)))
+    call = watch(house.served.as_brand("acme"), "a")
+    await _read(call, 1)
+    assert house.changes.subscriber_count("a") == 1
+    assert call.cancel()
+    await _left(house, "a")
+
+
+async def test_a_connection_that_closes_is_forgotten_too(house: House, quiet: None) -> None:
+    channel = house.served.as_brand("acme")
+    calls = [watch(channel, "a") for _ in range(50)]
+    reading = [asyncio.ensure_future(_read(call, 1)) for call in calls]
+    await _subscribed(house, "a", 50)
+    await channel.close()
+    # Who writes at that very moment must not trip over it.
+    await house.diaries.write("a", "one")
+    await _left(house, "a")
+    await asyncio.gather(*reading, return_exceptions=True)
+
+
+async def test_a_stop_sends_watchers_elsewhere_and_does_not_wait_for_them(
+    house: House, quiet: None
+) -> None:
+    await house.diaries.write("a", "one")
+    calls = [watch(house.served.as_brand("acme"), "a") for _ in range(20)]
+    for call in calls:
+        await _read(call, 1)
+    async with asyncio.timeout(10):
+        await house.server.stop()
+    assert house.changes.subscriber_count("a") == 0
+    for call in calls:
+        with pytest.raises(Unavailable) as raised:
+            await _read(call, 1)
+        assert raised.value.reason is Reason.DEPENDENCY_UNAVAILABLE
+        assert raised.value.is_retryable
+
+
+async def test_who_has_read_nothing_yet_goes_on_at_the_next_server_unasked(
+    house: House, quiet: None
+) -> None:
+    call = watch(house.served.as_brand("acme"), "a")
+    reading = asyncio.ensure_future(_read(call, 1))
+    await _subscribed(house, "a")
+    await house.server.stop()
+    next_server = house.another_server()
+    await next_server.start()
+    try:
+        await house.diaries.write("a", "one")
+        assert await reading == [(1, "one")]
+    finally:
+        await next_server.stop()
+
+
+async def test_a_watcher_over_many_stops_loses_and_doubles_nothing(house: House) -> None:
+    channel = house.served.as_brand("acme")
+    seen: list[int] = []
+
+    async def follow_on() -> None:
+        while len(seen) < 90:
+            try:
+                async for entry in watch(channel, "a", after=seen[-1] if seen else 0):
+                    seen.append(entry.sequence)
+                    if len(seen) == 90:
+                        return
+            except Unavailable:
+                continue
+
+    following = asyncio.ensure_future(follow_on())
+    server = house.server
+    for _ in range(3):
+        for _ in range(30):
+            await house.diaries.write("a", "line")
+        await server.stop()
+        server = house.another_server()
+        await server.start()
+    try:
+        async with asyncio.timeout(20):
+            await following
+    finally:
+        await server.stop()
+    assert seen == list(range(1, 91))
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", provider)
+    return exporter
+
+
+@pytest.fixture
+def durations(monkeypatch: pytest.MonkeyPatch) -> InMemoryMetricReader:
+    reader = InMemoryMetricReader()
+    histogram = MeterProvider(metric_readers=[reader]).get_meter("test").create_histogram("calls")
+    monkeypatch.setattr(telemetry, "_DURATION", histogram)
+    return reader
+
+
+async def test_a_stream_is_measured_to_its_end_with_its_code(
+    spans: InMemorySpanExporter, durations: InMemoryMetricReader, house: House, quiet: None
+) -> None:
+    await house.diaries.write("a", "one", "end")
+    await house.diaries.write("b", "one", "refuse")
+    channel = house.served.as_brand("acme")
+    assert [entry.text async for entry in watch(channel, "a")] == ["one"]
+    with refused(Reason.ILLEGAL_STATE):
+        await _read(watch(channel, "b"), 2)
+    call = watch(channel, "c")
+    reading = asyncio.ensure_future(_read(call, 1))
+    await _subscribed(house, "c")
+    call.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await _left(house, "c")
+    assert _codes(durations) == {"OK": 1, "FAILED_PRECONDITION": 1, "CANCELLED": 1}
+    ended = [
+        (span.kind, (span.attributes or {}).get("rpc.grpc.status_code"))
+        for span in spans.get_finished_spans()
+    ]
+    refusal = grpc.StatusCode.FAILED_PRECONDITION.value[0]
+    for kind in (SpanKind.CLIENT, SpanKind.SERVER):
+        assert [code for found, code in ended if found is kind].count(refusal) == 1
+        assert len([code for found, code in ended if found is kind]) == 3
+
+
+def _codes(reader: InMemoryMetricReader) -> dict[str, int]:
+    data = reader.get_metrics_data()
+    assert data is not None
+    points = data.resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
+    return {point.attributes["rpc.response.status_code"]: point.count for point in points}
