@@ -5,7 +5,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from temporalio import activity, workflow
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client
 
 BARE_QUEUE = "bench-bare"
 
@@ -49,24 +49,36 @@ class BareWorkflow:
         await self._record(number)
         self._steps += 1
 
-    @workflow.update
-    async def touch(self) -> None:
-        """What any update costs at least."""
-
     async def _record(self, number: int) -> None:
         await workflow.execute_local_activity(
             note, number, start_to_close_timeout=timedelta(seconds=10)
         )
 
 
-async def start_bare(client: Client) -> WorkflowHandle[BareWorkflow, int]:
-    return await client.start_workflow(
-        BareWorkflow.run, id=f"bare/{uuid4()}", task_queue=BARE_QUEUE
-    )
+@workflow.defn(name="Idle")
+class IdleWorkflow:
+    """Waits until it is told to end; an update of it does nothing."""
+
+    def __init__(self) -> None:
+        self._is_over = False
+
+    @workflow.run
+    async def run(self) -> None:
+        await workflow.wait_condition(lambda: self._is_over)
+
+    @workflow.update
+    async def touch(self) -> None:
+        """What any update costs at least."""
+
+    @workflow.signal
+    async def end(self) -> None:
+        self._is_over = True
 
 
 async def run_bare(client: Client) -> None:
-    handle = await start_bare(client)
+    handle = await client.start_workflow(
+        BareWorkflow.run, id=f"bare/{uuid4()}", task_queue=BARE_QUEUE
+    )
     for number in range(UPDATES):
         await handle.execute_update(BareWorkflow.step, number)
     await handle.result()

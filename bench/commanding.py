@@ -4,11 +4,12 @@ Temporal update whose handler does nothing, one after the other on the same serv
 import statistics
 import time
 from collections.abc import Awaitable
+from uuid import uuid4
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from bench.bare import BARE_QUEUE, BareWorkflow, note, pay, start_bare
+from bench.bare import BARE_QUEUE, IdleWorkflow
 from bench.lives import Lives, submit
 
 _WARM_UP = 5
@@ -16,18 +17,24 @@ _COMMANDS = 60
 
 
 async def command_p50_ratio(client: Client, lives: Lives) -> float:
-    """Each command goes to a workflow of its own, hired for but not submitted to before."""
+    """Each command goes to a workflow of its own, which waits for it."""
     creator = lives.creators[0]
     ours: list[float] = []
     bare: list[float] = []
-    async with Worker(
-        client, task_queue=BARE_QUEUE, workflows=[BareWorkflow], activities=[note, pay]
-    ):
-        for _ in range(_WARM_UP + _COMMANDS):
-            name, handle = await lives.hire(creator), await start_bare(client)
+    async with Worker(client, task_queue=BARE_QUEUE, workflows=[IdleWorkflow]):
+        names = [await lives.hire(creator) for _ in range(_WARM_UP + _COMMANDS)]
+        idle = [
+            await client.start_workflow(
+                IdleWorkflow.run, id=f"idle/{uuid4()}", task_queue=BARE_QUEUE
+            )
+            for _ in names
+        ]
+        for name, handle in zip(names, idle, strict=True):
             ours.append(await _seconds(submit(creator, name)))
-            bare.append(await _seconds(handle.execute_update(BareWorkflow.touch)))
-            await handle.terminate()
+            bare.append(await _seconds(handle.execute_update(IdleWorkflow.touch)))
+        for handle in idle:
+            await handle.signal(IdleWorkflow.end)
+            await handle.result()
     return statistics.median(ours[_WARM_UP:]) / statistics.median(bare[_WARM_UP:])
 
 
