@@ -1,5 +1,7 @@
 """What can be asked of the creators service, and what each request must satisfy."""
 
+import re
+from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated
 
@@ -23,13 +25,17 @@ from services.creators.domain import AccountClass, Level, RefusalCode, State
 CreatorId = Annotated[str, resource_id("creators/{creator}")]
 
 
+# phonenumbers alone would find a number amid other words, and read letters as keys to press.
+_NUMBER = re.compile(r"\+[0-9 ().-]+")
+
+
 def _e164(number: str) -> str:
     """A valid mobile number with plus and region code (R35)."""
-    try:
-        parsed = phonenumbers.parse(number)
-    except phonenumbers.NumberParseException:
-        parsed = None
-    if parsed is None or parsed.extension or not _is_mobile(parsed):
+    parsed = None
+    if _NUMBER.fullmatch(number.strip(" ")):
+        with suppress(phonenumbers.NumberParseException):
+            parsed = phonenumbers.parse(number)
+    if parsed is None or not _is_mobile(parsed):
         raise broken("R35", "Must be a valid mobile number such as +12025550123")
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 

@@ -1,135 +1,242 @@
-"""Creators' admission through the real server."""
-
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+"""Admission: what the numbers decide, what staff decide, and that each decision stays on record."""
 
 import pytest
 from liaison.creators.v1 import creators_pb2 as pb
-from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 
-from devstack.access import Access
-from servicekit.database import Database
 from servicekit.errors import Reason
-from services.creators.handlers import CreatorHandlers
-from services.creators.servicer import service
-from services.creators.store import PostgresCreatorStore
-from tests.support.databases import Databases
-from tests.support.serving import Served, refused, request_id, serving
+from tests.integration.creators.house import (
+    EXTERNAL,
+    INTERNAL,
+    SECOND,
+    House,
+    application,
+    approval,
+    at_once,
+    refusal,
+)
+
+ADMITTED, REFUSED = pb.CreatorDecision.KIND_ADMITTED, pb.CreatorDecision.KIND_REFUSED
+POSTS, FOLLOWERS = pb.REFUSAL_CODE_POSTS_TOO_FEW, pb.REFUSAL_CODE_FOLLOWERS_TOO_FEW
 
 
-@pytest.fixture
-async def served(access: Access, databases: Databases) -> AsyncIterator[Served]:
-    async with Database(await databases.fresh("creators")) as database:
-        handlers = CreatorHandlers(PostgresCreatorStore(database), lambda: datetime.now(UTC))
-        async with serving(access, [service(handlers)], database) as served:
-            yield served
-
-
-def _new(name: str = "creators/anna") -> pb.CreateCreatorRequest:
-    return pb.CreateCreatorRequest(
-        creator=pb.Creator(name=name, display_name="Anna", mobile_number="+34612345678"),
-        request_id=request_id(),
-    )
-
-
-def _application(
-    posts: int, followers: int, account_class: pb.AccountClass.ValueType
-) -> pb.ApplyForAdmissionRequest:
-    return pb.ApplyForAdmissionRequest(
-        name="creators/anna",
-        account=pb.SocialAccount(
-            account_class=account_class,
-            handle="@anna",
-            post_count=posts,
-            follower_count=followers,
-        ),
-        paypal_receiver="anna@example.com",
-        request_id=request_id(),
-    )
-
-
-async def test_the_mobile_number_is_the_default_dingtalk_id_r36(served: Served) -> None:
-    creator = await CreatorServiceStub(served.as_creator("anna")).CreateCreator(_new())
-    assert creator.state == pb.Creator.STATE_REGISTERED
-    assert creator.dingtalk_id == creator.mobile_number == "+34612345678"
-
-
+@pytest.mark.rule("R2", "R3", "R4", "R8", "R9")
 @pytest.mark.parametrize(
-    ("account_class", "posts", "followers", "rules"),
+    ("account_class", "posts", "followers", "expected"),
     [
-        (pb.ACCOUNT_CLASS_INTERNAL, 20, 10_000, ["R3", "R4"]),
-        (pb.ACCOUNT_CLASS_INTERNAL, 21, 10_000, ["R4"]),
-        (pb.ACCOUNT_CLASS_INTERNAL, 21, 10_001, []),
-        (pb.ACCOUNT_CLASS_EXTERNAL, 50, 5_000, ["R8", "R9"]),
-        (pb.ACCOUNT_CLASS_EXTERNAL, 51, 5_001, []),
+        (INTERNAL, 20, 10_001, [(POSTS, "R3")]),
+        (INTERNAL, 21, 10_000, [(FOLLOWERS, "R4")]),
+        (INTERNAL, 20, 10_000, [(POSTS, "R3"), (FOLLOWERS, "R4")]),
+        (INTERNAL, 0, 0, [(POSTS, "R3"), (FOLLOWERS, "R4")]),
+        (INTERNAL, 21, 10_001, []),
+        (INTERNAL, 2**31 - 1, 2**31 - 1, []),
+        (EXTERNAL, 50, 5_001, [(POSTS, "R8")]),
+        (EXTERNAL, 51, 5_000, [(FOLLOWERS, "R9")]),
+        (EXTERNAL, 50, 5_000, [(POSTS, "R8"), (FOLLOWERS, "R9")]),
+        (EXTERNAL, 21, 10_001, [(POSTS, "R8")]),  # what is enough for the other class
+        (EXTERNAL, 51, 5_001, []),
     ],
 )
-async def test_thresholds_are_strict_and_answer_together_r3_r4_r8_r9(
-    served: Served,
-    account_class: pb.AccountClass.ValueType,
-    posts: int,
-    followers: int,
-    rules: list[str],
+async def test_the_counts_answer_at_once_and_together(
+    house: House, account_class: int, posts: int, followers: int, expected: list[tuple[int, str]]
 ) -> None:
-    stub = CreatorServiceStub(served.as_creator("anna"))
-    await stub.CreateCreator(_new())
-    creator = await stub.ApplyForAdmission(_application(posts, followers, account_class))
-    assert [refusal.rule_id for refusal in creator.refusals] == rules
-    expected = pb.Creator.STATE_REFUSED if rules else pb.Creator.STATE_PENDING_REVIEW
-    assert creator.state == expected
-
-
-async def test_staff_admit_and_brands_see_only_the_profile_r56(served: Served) -> None:
-    stub = CreatorServiceStub(served.as_creator("anna"))
-    await stub.CreateCreator(_new())
-    await stub.ApplyForAdmission(_application(30, 20_000, pb.ACCOUNT_CLASS_INTERNAL))
-    brand = CreatorServiceStub(served.as_brand("acme"))
-    with refused(Reason.NOT_FOUND):
-        await brand.GetCreatorProfile(pb.GetCreatorProfileRequest(name="creators/anna"))
-    await CreatorServiceStub(served.as_operator()).ReviewAdmission(
-        pb.ReviewAdmissionRequest(
-            name="creators/anna",
-            decision=pb.ReviewAdmissionRequest.DECISION_APPROVE,
-            request_id=request_id(),
-        )
+    creator = await house.applied(
+        account_class=account_class, post_count=posts, follower_count=followers
     )
-    profile = await brand.GetCreatorProfile(pb.GetCreatorProfileRequest(name="creators/anna"))
-    assert profile == pb.CreatorProfile(
-        name="creators/anna", display_name="Anna", level=pb.CREATOR_LEVEL_NEWCOMER
+    assert [(refusal.code, refusal.rule_id) for refusal in creator.refusals] == expected
+    assert all(refusal.description for refusal in creator.refusals)
+    assert creator.unmet_criteria == creator.refusals
+    decisions = await house.decisions()
+    if not expected:
+        assert (creator.state, creator.refused_by) == (pb.Creator.STATE_PENDING_REVIEW, "")
+        assert decisions == []
+        return
+    assert (creator.state, creator.refused_by) == (pb.Creator.STATE_REFUSED, "system")
+    assert [(one.kind, one.decided_by) for one in decisions] == [(REFUSED, "system")]
+    assert decisions[0].refusals == creator.refusals
+
+
+@pytest.mark.rule("R2")
+async def test_nobody_is_a_blogger_of_no_class(house: House) -> None:
+    await house.registered()
+    for wrong in (pb.ACCOUNT_CLASS_UNSPECIFIED, 99):
+        request = application()
+        request.account.account_class = wrong  # type: ignore[assignment]  # what is no class
+        async with house.refuses(Reason.INVALID_FIELDS, "account.account_class"):
+            await house.creator().ApplyForAdmission(request)
+
+
+@pytest.mark.rule("R43")
+async def test_the_numbers_alone_admit_nobody(house: House) -> None:
+    creator = await house.applied()
+    assert creator.state == pb.Creator.STATE_PENDING_REVIEW
+    assert not creator.level
+    creator = await house.operator().ReviewAdmission(approval())
+    assert creator.state == pb.Creator.STATE_ADMITTED
+    assert (creator.level, creator.live_stream_access) == (pb.CREATOR_LEVEL_NEWCOMER, False)
+    [decision] = await house.decisions()
+    assert (decision.name, decision.kind) == ("creators/anna/decisions/1", ADMITTED)
+    assert (decision.decided_by, decision.level) == ("staff/olga", pb.CREATOR_LEVEL_NEWCOMER)
+    assert decision.account == creator.account
+
+
+async def test_staff_admit_at_a_level_of_their_choice(house: House) -> None:
+    await house.applied()
+    creator = await house.operator().ReviewAdmission(approval(level=pb.CREATOR_LEVEL_STAR))
+    assert creator.level == pb.CREATOR_LEVEL_STAR
+
+
+@pytest.mark.rule("R5", "R6", "R7", "R10", "R43")
+@pytest.mark.parametrize(
+    ("account_class", "rules"),
+    [
+        (
+            INTERNAL,
+            {
+                pb.REFUSAL_CODE_CONTENT_NOT_INTERESTING: "R5",
+                pb.REFUSAL_CODE_PRODUCT_LINKS_MISSING: "R6",
+                pb.REFUSAL_CODE_PICTURES_POOR: "R7",
+                pb.REFUSAL_CODE_OTHER: "R43",
+            },
+        ),
+        (
+            EXTERNAL,
+            {pb.REFUSAL_CODE_PROFILE_NOT_APPEALING: "R10", pb.REFUSAL_CODE_OTHER: "R43"},
+        ),
+    ],
+)
+async def test_staff_refuse_for_reasons_that_the_creator_sees(
+    house: House, account_class: int, rules: dict[int, str]
+) -> None:
+    await house.applied(account_class=account_class)
+    given = [pb.Refusal(code=code, rule_id="R99", description="So it is") for code in rules]
+    creator = await house.operator().ReviewAdmission(refusal("anna", *given))
+    shown = await house.get()
+    assert shown == creator
+    assert (shown.state, shown.refused_by) == (pb.Creator.STATE_REFUSED, "staff/olga")
+    assert {one.code: one.rule_id for one in shown.refusals} == rules
+    assert {one.description for one in shown.refusals} == {"So it is"}
+    assert not shown.unmet_criteria
+    [decision] = await house.decisions()
+    assert (decision.kind, decision.decided_by) == (REFUSED, "staff/olga")
+    assert decision.decide_time.ToDatetime() == house.now.replace(tzinfo=None)
+    assert decision.refusals == shown.refusals
+
+
+@pytest.mark.rule("R5", "R10", "R43")
+@pytest.mark.parametrize(
+    ("account_class", "code", "rule"),
+    [
+        (INTERNAL, pb.REFUSAL_CODE_POSTS_TOO_FEW, "R3"),
+        (INTERNAL, pb.REFUSAL_CODE_FOLLOWERS_TOO_FEW, "R4"),
+        (INTERNAL, pb.REFUSAL_CODE_PROFILE_NOT_APPEALING, "R10"),
+        (EXTERNAL, pb.REFUSAL_CODE_POSTS_TOO_FEW, "R8"),
+        (EXTERNAL, pb.REFUSAL_CODE_FOLLOWERS_TOO_FEW, "R9"),
+        (EXTERNAL, pb.REFUSAL_CODE_CONTENT_NOT_INTERESTING, "R5"),
+        (EXTERNAL, pb.REFUSAL_CODE_PRODUCT_LINKS_MISSING, "R6"),
+        (EXTERNAL, pb.REFUSAL_CODE_PICTURES_POOR, "R7"),
+    ],
+)
+async def test_staff_cannot_give_a_reason_that_is_not_theirs_or_of_the_other_class(
+    house: House, account_class: int, code: int, rule: str
+) -> None:
+    await house.applied(account_class=account_class)
+    request = refusal(
+        "anna",
+        pb.Refusal(code=pb.REFUSAL_CODE_OTHER, description="First"),
+        pb.Refusal(code=code),  # type: ignore[arg-type]  # a parameter of the test
     )
-    with refused(Reason.ROLE_NOT_ALLOWED):
-        await brand.GetCreator(pb.GetCreatorRequest(name="creators/anna"))
+    async with house.refuses(Reason.INVALID_FIELDS, "refusals[1].code") as caught:
+        await house.operator().ReviewAdmission(request)
+    assert caught.value.violations[0].rule == rule
 
 
-async def test_bad_input_is_refused_with_every_field(served: Served) -> None:
-    stub = CreatorServiceStub(served.as_creator("anna"))
-    with refused(
-        Reason.INVALID_FIELDS, "creator.display_name", "creator.mobile_number", "request_id"
+@pytest.mark.rule("R43")
+async def test_a_refusal_has_reasons_and_an_approval_has_none(house: House) -> None:
+    await house.applied()
+    other = pb.Refusal(code=pb.REFUSAL_CODE_OTHER)
+    for request, field in (
+        (refusal("anna", other), "refusals[0].description"),
+        (refusal("anna", pb.Refusal(description="Why?")), "refusals[0].code"),
+        (refusal("anna", pb.Refusal(code=99, description="?")), "refusals[0].code"),  # type: ignore[arg-type]  # no code
+        (approval(refusals=[pb.Refusal(code=pb.REFUSAL_CODE_PICTURES_POOR)]), "refusals"),
+        (approval(level=99), "level"),
     ):
-        await stub.CreateCreator(pb.CreateCreatorRequest(creator=pb.Creator(name="creators/anna")))
-    request = _new()
-    for number in ("0612345678", "+442079460018", "+1", "call me"):  # the second is a fixed line
-        request.creator.mobile_number = number
-        with refused(Reason.INVALID_FIELDS, "creator.mobile_number") as caught:
-            await stub.CreateCreator(request)
-        assert caught.value.violations[0].rule == "R35"
-    with refused(Reason.NOT_YOURS):
-        await stub.CreateCreator(_new("creators/bob"))
-    with refused(Reason.NOT_YOURS):
-        await stub.GetCreator(pb.GetCreatorRequest(name="creators/nobody"))
-    with refused(Reason.CREDENTIALS_INVALID):
-        await CreatorServiceStub(served.with_token("forged")).GetCreator(
-            pb.GetCreatorRequest(name="creators/anna")
-        )
+        async with house.refuses(Reason.INVALID_FIELDS, field):
+            await house.operator().ReviewAdmission(request)
+    request = refusal()
+    del request.refusals[:]
+    async with house.refuses(Reason.INVALID_FIELDS, "refusals") as caught:
+        await house.operator().ReviewAdmission(request)
+    assert caught.value.violations[0].rule == "R43"
+    for blank in (" ", "\u200b", "x" * 1001):
+        other.description = blank
+        async with house.refuses(Reason.INVALID_FIELDS, "refusals[0].description"):
+            await house.operator().ReviewAdmission(refusal("anna", other))
 
 
-async def test_a_repeated_request_gets_the_first_answer(served: Served) -> None:
-    stub = CreatorServiceStub(served.as_creator("anna"))
-    request = _new()
-    first = await stub.CreateCreator(request)
-    assert await stub.CreateCreator(request) == first
-    request.creator.display_name = "Other"
-    with refused(Reason.REQUEST_ID_REUSED):
-        await stub.CreateCreator(request)
-    with refused(Reason.ALREADY_EXISTS):
-        await stub.CreateCreator(_new())
+async def test_who_was_refused_applies_anew_and_nothing_is_forgotten(house: House) -> None:
+    await house.applied(post_count=1)
+    house.now += SECOND
+    await house.creator().ApplyForAdmission(application(handle="@second"))
+    house.now += SECOND
+    await house.operator().ReviewAdmission(refusal())
+    house.now += SECOND
+    creator = await house.creator().ApplyForAdmission(application(account_class=EXTERNAL))
+    assert creator.state == pb.Creator.STATE_PENDING_REVIEW
+    assert not creator.refusals
+    assert not creator.refused_by
+    await house.operator().ReviewAdmission(approval())  # the same operator may: it is no appeal
+    decisions = await house.decisions()
+    assert [
+        (one.name.rpartition("/")[2], one.kind, one.decided_by, one.account.handle)
+        for one in decisions
+    ] == [
+        ("1", REFUSED, "system", "@anna"),
+        ("2", REFUSED, "staff/olga", "@second"),
+        ("3", ADMITTED, "staff/olga", "@anna"),
+    ]
+    assert decisions[0].account.post_count == 1
+    assert decisions[1].refusals[0].description == "Not quite"
+
+
+async def test_one_applies_and_is_reviewed_only_when_it_is_time(house: House) -> None:
+    await house.applied()
+    async with house.refuses(Reason.ILLEGAL_STATE):
+        await house.creator().ApplyForAdmission(application())
+    await house.operator().ReviewAdmission(approval())
+    async with house.refuses(Reason.ILLEGAL_STATE):
+        await house.creator().ApplyForAdmission(application())
+    for review in (approval(), refusal()):
+        async with house.refuses(Reason.ILLEGAL_STATE):
+            await house.operator().ReviewAdmission(review)
+
+
+async def test_of_two_operators_at_once_one_wins(house: House) -> None:
+    await house.applied()
+    reviews = [approval(), refusal(), approval(), refusal()]
+    answers, errors = await at_once(
+        *(house.operator(f"op{n}").ReviewAdmission(one) for n, one in enumerate(reviews))
+    )
+    assert len(answers) == 1
+    assert {error.reason for error in errors} == {Reason.ILLEGAL_STATE}
+    assert await house.get() == answers[0]
+    assert len(await house.decisions()) == 1
+
+
+async def test_of_many_applications_at_once_one_is_made(house: House) -> None:
+    await house.registered()
+    answers, errors = await at_once(
+        *(house.creator().ApplyForAdmission(application(handle=f"@{n}")) for n in range(4))
+    )
+    assert len(answers) == 1
+    assert {error.reason for error in errors} == {Reason.ILLEGAL_STATE}
+    assert (await house.get()).account == answers[0].account
+
+
+async def test_a_repeated_review_gets_the_first_answer(house: House) -> None:
+    await house.applied()
+    request = approval()
+    answers, errors = await at_once(*(house.operator().ReviewAdmission(request) for _ in range(4)))
+    assert not errors
+    assert all(answer == answers[0] for answer in answers)
+    assert len(await house.decisions()) == 1

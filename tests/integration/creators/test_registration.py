@@ -1,0 +1,158 @@
+"""DingTalk comes first: a mobile number, and nothing else before it."""
+
+import pytest
+from liaison.creators.v1 import creators_pb2 as pb
+
+from servicekit.errors import Reason
+from tests.integration.creators.house import (
+    House,
+    appeal,
+    application,
+    approval,
+    at_once,
+    form,
+    registration,
+)
+from tests.support.serving import request_id
+
+
+@pytest.mark.rule("R32", "R36")
+async def test_the_mobile_number_is_the_default_dingtalk_id(house: House) -> None:
+    creator = await house.registered()
+    assert creator.state == pb.Creator.STATE_REGISTERED
+    assert creator.dingtalk_id == creator.mobile_number == "+34612345678"
+    own = await house.creator("bob").CreateCreator(registration("bob", dingtalk_id="bob.blogs"))
+    assert (own.dingtalk_id, own.mobile_number) == ("bob.blogs", "+34612345678")
+
+
+@pytest.mark.rule("R35", "R36")
+@pytest.mark.parametrize(
+    ("number", "normal"),
+    [
+        ("+34612345678", "+34612345678"),
+        ("+34 612 345 678", "+34612345678"),
+        ("  +34 (612) 345-678 ", "+34612345678"),
+        ("+1 202-555-0123", "+12025550123"),  # a region that does not tell mobiles from fixed lines
+        ("+86 138.0013.8000", "+8613800138000"),
+        ("+44 07911 123456", "+447911123456"),  # with the trunk prefix of calls at home
+        ("+7 912 345-67-89", "+79123456789"),
+    ],
+)
+async def test_a_mobile_number_is_kept_in_e164(house: House, number: str, normal: str) -> None:
+    creator = await house.creator().CreateCreator(registration(mobile_number=number))
+    assert creator.dingtalk_id == creator.mobile_number == normal
+    assert (await house.get()).mobile_number == normal
+
+
+@pytest.mark.rule("R35")
+@pytest.mark.parametrize(
+    "number",
+    [
+        "34612345678",  # no plus
+        "0034612345678",
+        "612345678",  # no region code
+        "+612345678",  # no region code: read as a short number of Australia
+        "+442079460018",  # a fixed line
+        "+390612345678",
+        "+4980012345678",  # a service line
+        "+999612345678",  # no such region
+        "+1",
+        "+",
+        "++34612345678",
+        "+34612345678901234",  # too long
+        "+" + "3" * 300,
+        "+3461234567",  # too short
+        "call me",
+        "call +34612345678",
+        "+34612345678 or +34612345679",
+        "+34612345678 ext. 5",
+        "+34612345678;phone-context=example.com",
+        "tel:+34612345678",
+        "+1800FLOWERS",
+        "\uff0b34612345678",  # a plus of another width
+        "+٣٤٦١٢٣٤٥٦٧٨",
+        "+34612345678\n",
+        "+34612\x00345678",
+        " ",
+    ],
+)
+async def test_no_other_number_is_taken(house: House, number: str) -> None:
+    async with house.refuses(Reason.INVALID_FIELDS, "creator.mobile_number") as caught:
+        await house.creator().CreateCreator(registration(mobile_number=number))
+    assert caught.value.violations[0].rule == "R35"
+
+
+@pytest.mark.rule("R32", "R37")
+async def test_who_has_not_registered_can_do_nothing_else(house: House) -> None:
+    for call, request in (
+        (house.creator().ApplyForAdmission, application()),
+        (house.creator().AppealAdmission, appeal()),
+        (house.creator().ApplyForLiveStreamAccess, form()),
+        (house.creator().GetCreator, pb.GetCreatorRequest(name="creators/anna")),
+        (
+            house.creator().UpdatePayoutAccount,
+            pb.UpdatePayoutAccountRequest(
+                name="creators/anna", paypal_receiver="a@example.com", request_id=request_id()
+            ),
+        ),
+    ):
+        async with house.refuses(Reason.NOT_YOURS):
+            await call(request)
+    async with house.refuses(Reason.NOT_FOUND):
+        await house.operator().ReviewAdmission(approval())
+
+
+@pytest.mark.rule("R37")
+async def test_who_has_only_registered_is_not_admitted(house: House) -> None:
+    await house.registered()
+    async with house.refuses(Reason.ILLEGAL_STATE):
+        await house.operator().ReviewAdmission(approval())
+    async with house.refuses(Reason.CREATOR_NOT_ADMITTED):
+        await house.creator().ApplyForLiveStreamAccess(form())
+    async with house.refuses(Reason.NOT_FOUND):
+        await house.brand.GetCreatorProfile(pb.GetCreatorProfileRequest(name="creators/anna"))
+
+
+async def test_nobody_says_at_registration_what_the_platform_decides(house: House) -> None:
+    creator = await house.creator().CreateCreator(
+        registration(
+            state=pb.Creator.STATE_ADMITTED,
+            level=pb.CREATOR_LEVEL_STAR,
+            live_stream_access=True,
+            paypal_receiver="a@example.com",
+            statistics=pb.Statistics(post_count=1000, follower_count=1000),
+            live_stream_application=pb.LiveStreamApplication(
+                state=pb.LiveStreamApplication.STATE_GRANTED
+            ),
+        )
+    )
+    assert creator == pb.Creator(
+        name="creators/anna",
+        state=pb.Creator.STATE_REGISTERED,
+        display_name="Anna",
+        mobile_number="+34612345678",
+        dingtalk_id="+34612345678",
+        create_time=creator.create_time,
+        update_time=creator.create_time,
+    )
+
+
+async def test_one_registers_once_and_for_oneself(house: House) -> None:
+    request = registration()
+    first = await house.creator().CreateCreator(request)
+    assert await house.creator().CreateCreator(request) == first
+    async with house.refuses(Reason.ALREADY_EXISTS):
+        await house.creator().CreateCreator(registration())
+    async with house.refuses(Reason.NOT_YOURS):
+        await house.creator().CreateCreator(registration("bob"))
+    request.creator.display_name = "Other"
+    async with house.refuses(Reason.REQUEST_ID_REUSED):
+        await house.creator().CreateCreator(request)
+
+
+async def test_of_two_registrations_at_once_one_wins(house: House) -> None:
+    answers, errors = await at_once(
+        *(house.creator().CreateCreator(registration()) for _ in range(4))
+    )
+    assert len(answers) == 1
+    assert {error.reason for error in errors} == {Reason.ALREADY_EXISTS}

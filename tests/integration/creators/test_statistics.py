@@ -1,0 +1,164 @@
+"""Counts as a platform observes them: the newest stand, and nobody is un-admitted by them."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from liaison.creators.v1 import creators_pb2 as pb
+
+from servicekit.errors import Reason
+from tests.integration.creators.house import (
+    EXTERNAL,
+    INTERNAL,
+    SECOND,
+    House,
+    application,
+    approval,
+    counts,
+)
+
+
+@pytest.mark.rule("R3", "R4", "R8", "R9")
+@pytest.mark.parametrize(
+    ("account_class", "posts", "followers", "unmet"),
+    [
+        (INTERNAL, 20, 10_001, ["R3"]),
+        (INTERNAL, 21, 10_000, ["R4"]),
+        (INTERNAL, 0, 0, ["R3", "R4"]),
+        (INTERNAL, 21, 10_001, []),
+        (EXTERNAL, 50, 5_001, ["R8"]),
+        (EXTERNAL, 51, 5_000, ["R9"]),
+        (EXTERNAL, 51, 5_001, []),
+    ],
+)
+async def test_who_falls_short_later_stays_admitted_and_is_told_what_is_unmet(
+    house: House, account_class: int, posts: int, followers: int, unmet: list[str]
+) -> None:
+    before = await house.admitted(account_class=account_class, post_count=500)
+    house.now += SECOND
+    answer = await house.platform.UpdateStatistics(counts(posts, followers, house.now))
+    assert (answer.post_count, answer.follower_count) == (posts, followers)
+    creator = await house.get()
+    assert creator.state == pb.Creator.STATE_ADMITTED
+    assert creator.statistics == answer
+    assert creator.account == before.account  # what was shown at the application
+    assert [one.rule_id for one in creator.unmet_criteria] == unmet
+    assert (creator.refusals, creator.level) == (before.refusals, before.level)
+    house.now += SECOND
+    await house.platform.UpdateStatistics(counts(100, 20_000, house.now))
+    assert not (await house.get()).unmet_criteria
+
+
+async def test_the_counts_of_an_application_stand_until_newer_ones(house: House) -> None:
+    creator = await house.applied(post_count=30, follower_count=20_000)
+    assert creator.statistics.observe_time == creator.update_time
+    for age in (timedelta(0), SECOND, timedelta(days=365)):  # known at that very instant, and older
+        answer = await house.platform.UpdateStatistics(counts(1, 1, house.now - age))
+        assert answer == creator.statistics
+        assert await house.get() == creator
+    house.now += SECOND
+    newest = house.now - timedelta(microseconds=1)
+    await house.platform.UpdateStatistics(counts(40, 30_000, newest))
+    known = await house.get()
+    assert known.statistics.post_count == 40
+    assert known.state == pb.Creator.STATE_PENDING_REVIEW
+
+
+async def test_a_new_application_brings_its_own_counts(house: House) -> None:
+    await house.applied(post_count=1)
+    house.now += SECOND
+    await house.platform.UpdateStatistics(counts(2, 2, house.now + timedelta(minutes=4)))
+    creator = await house.creator().ApplyForAdmission(application(post_count=22))
+    assert creator.statistics.post_count == 22
+    assert creator.state == pb.Creator.STATE_PENDING_REVIEW
+
+
+async def test_nobody_has_seen_the_future(house: House) -> None:
+    await house.applied()
+    latest = house.now + timedelta(minutes=5)
+    async with house.refuses(Reason.INVALID_FIELDS, "observe_time"):
+        await house.platform.UpdateStatistics(counts(50, 50_000, latest + SECOND))
+    answer = await house.platform.UpdateStatistics(counts(50, 50_000, latest))
+    assert answer.post_count == 50
+
+
+async def test_counts_must_be_counts_of_somebody_known(house: House) -> None:
+    await house.applied()
+    house.now += SECOND
+    request = counts(0, 0, house.now)  # nothing is a count, too
+    assert (await house.platform.UpdateStatistics(request)).post_count == 0
+    everything = ("name", "post_count", "follower_count", "observe_time", "request_id")
+    async with house.refuses(Reason.INVALID_FIELDS, *everything):
+        await house.platform.UpdateStatistics(pb.UpdateStatisticsRequest())
+    async with house.refuses(Reason.INVALID_FIELDS, "post_count", "follower_count"):
+        await house.platform.UpdateStatistics(counts(-1, -(2**31), house.now))
+    for time in (
+        Timestamp(seconds=10**15),
+        Timestamp(seconds=1, nanos=-1),
+        Timestamp(seconds=int(datetime(1999, 12, 31, tzinfo=UTC).timestamp())),
+    ):
+        request = counts(1, 1, house.now)
+        request.observe_time.CopyFrom(time)
+        async with house.refuses(Reason.INVALID_FIELDS, "observe_time"):
+            await house.platform.UpdateStatistics(request)
+    for name in ("anna", "creators/", "creators/a/b", "creators/\u0000"):
+        request = counts(1, 1, house.now)
+        request.name = name
+        async with house.refuses(Reason.INVALID_FIELDS, "name"):
+            await house.platform.UpdateStatistics(request)
+    async with house.refuses(Reason.NOT_FOUND):
+        await house.platform.UpdateStatistics(counts(1, 1, house.now, "nobody"))
+    await house.registered("bob")
+    async with house.refuses(Reason.ILLEGAL_STATE):  # which account's would they be?
+        await house.platform.UpdateStatistics(counts(1, 1, house.now, "bob"))
+
+
+async def test_counts_are_a_platforms_to_tell_and_it_can_do_nothing_else(house: House) -> None:
+    await house.applied()
+    house.now += SECOND
+    for other in (house.creator(), house.operator(), house.brand):
+        async with house.refuses(Reason.ROLE_NOT_ALLOWED):
+            await other.UpdateStatistics(counts(99, 99_999, house.now))
+    for call, request in (
+        (house.platform.GetCreator, pb.GetCreatorRequest(name="creators/anna")),
+        (house.platform.ListCreators, pb.ListCreatorsRequest()),
+        (house.platform.ReviewAdmission, approval()),
+    ):
+        async with house.refuses(Reason.ROLE_NOT_ALLOWED):
+            await call(request)
+
+
+async def test_of_counts_that_come_at_once_the_newest_stand(house: House) -> None:
+    await house.admitted()
+    house.now += timedelta(hours=1)
+    order = (3, 7, 1, 5, 0, 6, 2, 4)
+    await asyncio.gather(
+        *(
+            house.platform.UpdateStatistics(counts(100 + n, 20_000, house.now - (10 - n) * SECOND))
+            for n in order
+        )
+    )
+    assert (await house.get()).statistics.post_count == 107
+
+
+async def test_counts_and_a_review_at_once_lose_nothing(house: House) -> None:
+    await house.applied()
+    house.now += SECOND
+    await asyncio.gather(
+        house.platform.UpdateStatistics(counts(77, 77_777, house.now)),
+        house.operator().ReviewAdmission(approval()),
+    )
+    creator = await house.get()
+    assert (creator.state, creator.statistics.post_count) == (pb.Creator.STATE_ADMITTED, 77)
+
+
+async def test_repeated_counts_get_the_first_answer(house: House) -> None:
+    await house.applied()
+    house.now += SECOND
+    request = counts(50, 50_000, house.now)
+    first = await house.platform.UpdateStatistics(request)
+    house.now += SECOND
+    await house.platform.UpdateStatistics(counts(60, 60_000, house.now))
+    assert await house.platform.UpdateStatistics(request) == first
+    assert (await house.get()).statistics.post_count == 60
