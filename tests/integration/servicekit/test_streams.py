@@ -16,12 +16,13 @@ from opentelemetry.trace import SpanKind
 from structlog.testing import capture_logs
 
 from servicekit.errors import FailedPrecondition, Internal, Reason, Unauthenticated, Unavailable
+from servicekit.grpc_client import _StreamCaller
 from servicekit.interceptors import telemetry
 from tests.integration.servicekit.diary import House, eventually, watch
 from tests.support.serving import refused
 
-# More than HTTP/2 takes in before somebody reads.
-_LONG = "x" * 900_000
+# Together more than a channel takes in before somebody reads.
+_LONG = ["x" * 100_000] * 20
 
 
 @pytest.fixture
@@ -38,6 +39,15 @@ async def _read(call: Any, count: int) -> list[tuple[int, str]]:
     async with asyncio.timeout(20):
         read = [await anext(entries) for _ in range(count)]
     return [(entry.sequence, entry.text) for entry in read]
+
+
+def _narrow_channel(house: House, token: str) -> grpc.aio.Channel:
+    """A channel that takes in little before it is read."""
+    return grpc.aio.insecure_channel(
+        house.served.address,
+        [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536)],
+        interceptors=[_StreamCaller(lambda: token)],
+    )
 
 
 async def _left(house: House, name: str) -> None:
@@ -101,13 +111,14 @@ async def test_a_malformed_request_is_refused_before_anything_is_read(house: Hou
 
 @pytest.mark.parametrize("is_read", [True, False], ids=["idle", "stuck"])
 async def test_a_stream_ends_when_its_token_does(house: House, quiet: None, is_read: bool) -> None:
-    await house.diaries.write("a", *([_LONG] * (1 if is_read else 5)))
+    await house.diaries.write("a", *_LONG[: 1 if is_read else 20])
     token = house.access.token("brand", brand="acme", ttl_seconds=2)
-    call = watch(house.served.with_token(token), "a")
-    await _read(call, 1)
-    await _left(house, "a")
-    with pytest.raises(Unauthenticated) as raised:
-        await _read(call, 6)
+    async with _narrow_channel(house, token) as channel:
+        call = watch(channel, "a")
+        await _read(call, 1)
+        await _left(house, "a")
+        with pytest.raises(Unauthenticated) as raised:
+            await _read(call, 19)
     assert raised.value.reason is Reason.CREDENTIALS_INVALID
 
 
@@ -115,12 +126,13 @@ async def test_a_stream_ends_when_its_token_does(house: House, quiet: None, is_r
 async def test_a_caller_who_leaves_is_forgotten_at_once(
     house: House, quiet: None, is_read: bool
 ) -> None:
-    await house.diaries.write("a", *([_LONG] * (1 if is_read else 5)))
-    call = watch(house.served.as_brand("acme"), "a")
-    await _read(call, 1)
-    assert house.changes.subscriber_count("a") == 1
-    assert call.cancel()
-    await _left(house, "a")
+    await house.diaries.write("a", *_LONG[: 1 if is_read else 20])
+    async with _narrow_channel(house, house.access.token("brand", brand="acme")) as channel:
+        call = watch(channel, "a")
+        await _read(call, 1)
+        assert house.changes.subscriber_count("a") == 1
+        assert call.cancel()
+        await _left(house, "a")
 
 
 async def test_a_connection_that_closes_is_forgotten_too(house: House, quiet: None) -> None:
@@ -150,6 +162,17 @@ async def test_a_stop_sends_watchers_elsewhere_and_does_not_wait_for_them(
             await _read(call, 1)
         assert raised.value.reason is Reason.DEPENDENCY_UNAVAILABLE
         assert raised.value.is_retryable
+
+
+async def test_a_stop_does_not_wait_for_who_does_not_read(house: House, quiet: None) -> None:
+    await house.diaries.write("a", *_LONG)
+    async with _narrow_channel(house, house.access.token("brand", brand="acme")) as channel:
+        call = watch(channel, "a")
+        await _read(call, 1)
+        async with asyncio.timeout(10):
+            await house.server.stop()
+        with pytest.raises(Unavailable):
+            await _read(call, 19)
 
 
 async def test_who_has_read_nothing_yet_goes_on_at_the_next_server_unasked(
@@ -239,6 +262,16 @@ async def test_a_stream_is_measured_to_its_end_with_its_code(
     for kind in (SpanKind.CLIENT, SpanKind.SERVER):
         assert [code for found, code in ended if found is kind].count(refusal) == 1
         assert len([code for found, code in ended if found is kind]) == 3
+
+
+async def test_the_span_of_a_call_that_fails_ends_too(
+    spans: InMemorySpanExporter, house: House
+) -> None:
+    unknown = house.served.as_brand("acme").unary_unary("/liaison.testing.v1.DiaryService/Burn")
+    with pytest.raises(Internal, match="UNIMPLEMENTED"):
+        await unknown(b"")
+    (span,) = (span for span in spans.get_finished_spans() if span.kind is SpanKind.CLIENT)
+    assert (span.attributes or {})["rpc.grpc.status_code"] == 12
 
 
 def _codes(reader: InMemoryMetricReader) -> dict[str, int]:
