@@ -1,7 +1,18 @@
 """What an operator reads of an assignment in the Temporal UI: who must act, until when, and what
 happens otherwise. Markdown; no personal data."""
 
-from workflows.assignment.model import Assignment, Clock, ClockKind, State
+from datetime import datetime
+
+from workflows.assignment.model import (
+    Assignment,
+    Clock,
+    ClockKind,
+    Holder,
+    ProposalState,
+    State,
+)
+from workflows.assignment.rewards import shipment_time
+from workflows.assignment.state import next_time
 from workflows.policy import ReviewSilence
 
 
@@ -11,6 +22,9 @@ def describe(a: Assignment) -> str:
         lines.append(f"A mediator must decide `disputes/{a.open_dispute_id}`.")
     if a.clock is not None:
         lines.append(_sentence(a, a.clock))
+    lines += _proposals(a)
+    if due_time := shipment_time(a):
+        lines.append(f"The brand must ship the product until **{_in_words(due_time)}**.")
     lines += [
         "",
         f"- task `tasks/{a.terms.task_id}` of `{a.brand}`, done by `{a.creator}`",
@@ -21,7 +35,25 @@ def describe(a: Assignment) -> str:
     return "\n".join(lines)
 
 
+def next_clock(a: Assignment) -> str:
+    """The name of the timer that runs."""
+    due_time = next_time(a)
+    if due_time is None:
+        return "Notices wait"
+    is_shipment = a.clock is None or a.clock.next_time != due_time
+    return "SHIPMENT clock" if is_shipment or a.clock is None else f"{a.clock.kind} clock"
+
+
+def _proposals(a: Assignment) -> list[str]:
+    return [
+        f"Proposal {one.number} ({one.kind}) of `{one.proposer}` waits for the other side."
+        for one in a.proposals
+        if one.state is ProposalState.PENDING
+    ]
+
+
 def _headline(a: Assignment) -> str:
+    sender = "the brand" if a.is_for_product else "the platform"
     headlines = {
         State.IN_PROGRESS: "The creator works on the task",
         State.IN_REVIEW: "The brand must review the work",
@@ -29,9 +61,13 @@ def _headline(a: Assignment) -> str:
         State.APPROVED: (
             "The work is approved, and its reward is OVERDUE"
             if a.reward_is_overdue
-            else "The work is approved: the platform must send the reward"
+            else f"The work is approved: {sender} must send the reward"
         ),
-        State.REWARDED: "The reward is sent: nobody must act",
+        State.REWARDED: (
+            "The product is sent: the creator acknowledges it when it arrives"
+            if a.is_for_product
+            else "The reward is sent: nobody must act"
+        ),
         State.COMPLETED: "Completed: nobody must act",
         State.EXPIRED: (
             "Expired: nobody must act"
@@ -52,12 +88,28 @@ def _sentence(a: Assignment, clock: Clock) -> str:
     otherwise = {
         ClockKind.SUBMISSION: "otherwise the assignment expires",
         ClockKind.REVIEW: f"otherwise {silence}",
-        ClockKind.REWORK: "otherwise the last version goes back to review",
+        ClockKind.REWORK: (
+            "otherwise the last version goes back to review"
+            if a.submissions
+            else "otherwise the assignment expires"
+        ),
         ClockKind.REWARD: "otherwise the reward is overdue and the creator may dispute",
         ClockKind.COMPLETION: "then the assignment is completed without anyone acting",
         ClockKind.REOPEN: "then the assignment is closed for good",
         ClockKind.DISPUTE_WINDOW: "then no dispute can be opened any more",
     }[clock.kind]
     if clock.held_time is not None:
-        return f"The {clock.kind} clock is held with {clock.due_time - clock.held_time} left."
-    return f"Until **{clock.due_time:%Y-%m-%d %H:%M:%S} UTC**; {otherwise}."
+        holders = " and ".join(_HOLDERS[holder] for holder in clock.holders)
+        left = clock.due_time - clock.held_time
+        return f"The {clock.kind} clock is held by {holders} with {left} left."
+    return f"Until **{_in_words(clock.due_time)}**; {otherwise}."
+
+
+_HOLDERS = {
+    Holder.DISPUTE: "the dispute",
+    Holder.MISSED_SHIPMENT: "a product that the brand has not sent in time",
+}
+
+
+def _in_words(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -15,8 +15,13 @@ from workflows.assignment.model import (
     Clock,
     Event,
     ExpiryComment,
+    Proposal,
+    ProposalKind,
+    Requirement,
+    Shipment,
     State,
     Submission,
+    Terms,
     Transition,
 )
 from workflows.policy import Policy, Span
@@ -29,12 +34,13 @@ def assignment_message(a: Assignment) -> pb.Assignment:
         task=f"tasks/{a.terms.task_id}",
         brand=a.brand,
         creator=a.creator,
-        requirements=[
-            tasks_pb2.Requirement(id=requirement.id, text=requirement.text)
-            for requirement in a.terms.requirements
-        ],
-        reward=tasks_pb2.Reward(money=Money(a.terms.currency, a.terms.reward_minor).to_message()),
-        funding=tasks_pb2.Funding.Value(f"FUNDING_{a.terms.funding}"),
+        requirements=map(_requirement, a.requirements),
+        reward=_reward(a.terms),
+        funding=(
+            tasks_pb2.FUNDING_UNSPECIFIED
+            if a.is_for_product
+            else tasks_pb2.Funding.Value(f"FUNDING_{a.terms.funding}")
+        ),
         policy=policy_message(a.policy),
         submission_deadline_time=to_timestamp(a.submission_deadline_time),
         clock=_clock(a.clock) if a.clock else None,
@@ -50,6 +56,63 @@ def assignment_message(a: Assignment) -> pb.Assignment:
         sequence=a.sequence,
         create_time=to_timestamp(a.create_time),
         update_time=to_timestamp(a.update_time),
+        task_title=a.terms.title,
+        content_types=map(_content_type, a.terms.content_types),
+        completion_rule=tasks_pb2.CompletionRule.Value(
+            f"COMPLETION_RULE_{a.terms.completion_rule}"
+        ),
+        proposals=[_proposal(a, proposal) for proposal in a.proposals],
+        shipment_due_time=to_timestamp(a.shipment_due_time),
+        shipments=map(_shipment, a.shipments),
+        fault=pb.Assignment.Fault.Value(f"FAULT_{a.fault or 'UNSPECIFIED'}"),
+    )
+
+
+def _reward(terms: Terms) -> tasks_pb2.Reward:
+    if terms.product_title:
+        product = tasks_pb2.ProductReward(title=terms.product_title, link=terms.product_link)
+        return tasks_pb2.Reward(product=product)
+    return tasks_pb2.Reward(money=Money(terms.currency, terms.reward_minor).to_message())
+
+
+def _requirement(requirement: Requirement) -> tasks_pb2.Requirement:
+    return tasks_pb2.Requirement(id=requirement.id, text=requirement.text)
+
+
+def _content_type(name: str) -> tasks_pb2.ContentType.ValueType:
+    return tasks_pb2.ContentType.Value(f"CONTENT_TYPE_{name}")
+
+
+def _proposal(a: Assignment, proposal: Proposal) -> pb.Proposal:
+    message = pb.Proposal(
+        name=f"{a.name}/proposals/{proposal.number}",
+        reason=proposal.reason,
+        proposer=proposal.proposer,
+        state=pb.Proposal.State.Value(f"STATE_{proposal.state}"),
+        create_time=to_timestamp(proposal.create_time),
+        answer_time=to_timestamp(proposal.answer_time),
+    )
+    time = to_timestamp(proposal.deadline_time)
+    match proposal.kind:
+        case ProposalKind.EXTENSION:
+            message.extension.MergeFrom(pb.Extension(deadline_time=time))
+        case ProposalKind.AMENDMENT:
+            requirements = map(_requirement, proposal.requirements)
+            message.amendment.MergeFrom(pb.Amendment(requirements=requirements))
+        case ProposalKind.CANCELLATION:
+            message.cancellation.SetInParent()
+        case ProposalKind.EARLY_SHIPMENT:
+            message.early_shipment.MergeFrom(pb.EarlyShipment(shipment_due_time=time))
+    return message
+
+
+def _shipment(shipment: Shipment) -> pb.Shipment:
+    return pb.Shipment(
+        carrier=shipment.carrier,
+        tracking_number=shipment.tracking_number,
+        ship_time=to_timestamp(shipment.ship_time),
+        receive_time=to_timestamp(shipment.receive_time),
+        is_replaced=shipment.is_replaced,
     )
 
 
@@ -67,6 +130,8 @@ def _submission(submission: Submission) -> pb.Submission:
         media_objects=[f"mediaObjects/{id_}" for id_ in submission.media_object_ids],
         links=submission.links,
         submit_time=to_timestamp(submission.submit_time),
+        articles=[f"articles/{id_}" for id_ in submission.article_ids],
+        content_types=map(_content_type, submission.content_types),
     )
 
 

@@ -186,6 +186,11 @@ class Terms:
     product_title: str = ""
     product_link: str = ""
 
+    @property
+    def is_escrowed(self) -> bool:
+        """Whether money is set aside when a creator is selected."""
+        return self.funding is Funding.ESCROW and self.reward_minor > 0
+
 
 @dataclass(frozen=True)
 class Submission:

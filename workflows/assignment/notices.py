@@ -25,7 +25,7 @@ _TEXTS: dict[Event, dict[str, str]] = {
     },
     Event.WORK_APPROVED: {
         "creator": "Your work is approved. The reward is on its way.",
-        "brand": "The work was approved in your name: your time to review is over.",
+        "brand": "The work was approved in your name: {comment}.",
     },
     Event.REWARD_OVERDUE: {
         "creator": "Your reward is late. You may open a dispute.",
@@ -49,6 +49,47 @@ _TEXTS: dict[Event, dict[str, str]] = {
     },
     Event.EXPIRY_COMMENTED: {
         "brand": "The creator says why the task was not completed: {comment}",
+    },
+    Event.REOPENED: {
+        "creator": "You have more time after all. Submit your work before {deadline}.",
+        "brand": "The assignment was reopened until {deadline}.",
+    },
+    Event.CANCELLED: {
+        "creator": "The assignment is cancelled. {comment}",
+        "brand": "The assignment is cancelled. {comment}",
+    },
+    Event.PROPOSAL_MADE: {
+        "creator": "The brand proposes: {comment}. Please accept or decline.",
+        "brand": "The creator proposes: {comment}. Please accept or decline.",
+    },
+    Event.PROPOSAL_ACCEPTED: {
+        "creator": "Accepted: {comment}",
+        "brand": "Accepted: {comment}",
+    },
+    Event.PROPOSAL_DECLINED: {
+        "creator": "Declined: {comment}",
+        "brand": "Declined: {comment}",
+    },
+    Event.PROPOSAL_WITHDRAWN: {
+        "creator": "Withdrawn: {comment}",
+        "brand": "Withdrawn: {comment}",
+    },
+    Event.SHIPMENT_MISSED: {
+        "creator": "The product was not sent on the date agreed on. Your deadline waits for it, and"
+        " you may open a dispute.",
+        "brand": "The product was to be sent by now. The creator's deadline waits for it.",
+        OPERATORS: "A product that was agreed on is late.",
+    },
+    Event.PRODUCT_SHIPPED: {
+        "creator": "The product is on its way: {comment}. Please acknowledge it when it arrives.",
+        "brand": "The shipment of the product was recorded: {comment}",
+    },
+    Event.PRODUCT_RECEIVED: {
+        "brand": "The creator has received the product.",
+    },
+    Event.CLOCK_MOVED: {
+        "creator": "An operator has moved a deadline: {comment}",
+        "brand": "An operator has moved a deadline: {comment}",
     },
 }
 

@@ -13,13 +13,19 @@ from temporalio.exceptions import ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from workflows import ids
-    from workflows.assignment import state
-    from workflows.assignment.details import describe
+    from workflows.assignment import disputes, overrides, proposals, rewards, state, steps
+    from workflows.assignment.details import describe, next_clock
     from workflows.assignment.model import (
+        AcknowledgeReceipt,
+        Action,
+        AnswerProposal,
         ApproveWork,
         CommentOnExpiry,
-        Funding,
+        MakeProposal,
         OpenDispute,
+        OverrideAssignment,
+        RecordShipment,
+        ReopenAssignment,
         RequestChanges,
         SubmitWork,
         Transition,
@@ -67,6 +73,7 @@ class AssignmentWorkflow:
         self._payout: workflow.ChildWorkflowHandle[Any, PayoutResult] | None = None
         self._payout_is_held = False
         self._payout_is_lost = False
+        self._is_to_pay_now = False
         self._followers: set[asyncio.Task[None]] = set()
         self._origin: Context | None = None
         self._defect: BaseException | None = None
@@ -85,7 +92,7 @@ class AssignmentWorkflow:
             if self._has_ended():
                 break
             await self._wait_for_something()
-        if not self._assignment.has_payout and start.terms.funding is Funding.ESCROW:
+        if not self._assignment.has_payout and start.terms.is_escrowed:
             await workflow.execute_activity(
                 "release_reward",
                 self._assignment.id,
@@ -131,6 +138,71 @@ class AssignmentWorkflow:
         self._check(state.comment_on_expiry, command)
 
     @workflow.update
+    async def reopen_assignment(self, command: ReopenAssignment) -> None:
+        await self._obey(state.reopen_assignment, command)
+
+    @reopen_assignment.validator
+    def _check_reopen_assignment(self, command: ReopenAssignment) -> None:
+        self._check(state.reopen_assignment, command)
+
+    @workflow.update
+    async def make_proposal(self, command: MakeProposal) -> None:
+        await self._obey(proposals.make_proposal, command)
+
+    @make_proposal.validator
+    def _check_make_proposal(self, command: MakeProposal) -> None:
+        self._check(proposals.make_proposal, command)
+
+    @workflow.update
+    async def accept_proposal(self, command: AnswerProposal) -> None:
+        await self._obey(proposals.accept_proposal, command)
+
+    @accept_proposal.validator
+    def _check_accept_proposal(self, command: AnswerProposal) -> None:
+        self._check(proposals.accept_proposal, command)
+
+    @workflow.update
+    async def decline_proposal(self, command: AnswerProposal) -> None:
+        await self._obey(proposals.decline_proposal, command)
+
+    @decline_proposal.validator
+    def _check_decline_proposal(self, command: AnswerProposal) -> None:
+        self._check(proposals.decline_proposal, command)
+
+    @workflow.update
+    async def withdraw_proposal(self, command: AnswerProposal) -> None:
+        await self._obey(proposals.withdraw_proposal, command)
+
+    @withdraw_proposal.validator
+    def _check_withdraw_proposal(self, command: AnswerProposal) -> None:
+        self._check(proposals.withdraw_proposal, command)
+
+    @workflow.update
+    async def record_shipment(self, command: RecordShipment) -> None:
+        await self._obey(rewards.record_shipment, command)
+
+    @record_shipment.validator
+    def _check_record_shipment(self, command: RecordShipment) -> None:
+        self._check(rewards.record_shipment, command)
+
+    @workflow.update
+    async def acknowledge_receipt(self, command: AcknowledgeReceipt) -> None:
+        await self._obey(rewards.acknowledge_receipt, command)
+
+    @acknowledge_receipt.validator
+    def _check_acknowledge_receipt(self, command: AcknowledgeReceipt) -> None:
+        self._check(rewards.acknowledge_receipt, command)
+
+    @workflow.update
+    async def override_assignment(self, command: OverrideAssignment) -> None:
+        await self._obey(overrides.override_assignment, command)
+        self._is_to_pay_now |= command.action is Action.RETRY_REWARD
+
+    @override_assignment.validator
+    def _check_override_assignment(self, command: OverrideAssignment) -> None:
+        self._check(overrides.override_assignment, command)
+
+    @workflow.update
     async def open_dispute(self, command: OpenDispute) -> Dispute:
         dispute = self._open_dispute(command)
         self._origin = current_trace()
@@ -139,7 +211,7 @@ class AssignmentWorkflow:
 
     @open_dispute.validator
     def _check_open_dispute(self, command: OpenDispute) -> None:
-        self._check(state.open_dispute, command)
+        self._check(disputes.open_dispute, command)
 
     # Facts
 
@@ -147,10 +219,10 @@ class AssignmentWorkflow:
     def payout_reported(self, report: PayoutReport) -> None:
         """The payout tells how it goes before it has ended."""
         if report.state is PayoutState.SENT:
-            if sent := state.report_reward_sent(self._assignment, workflow.now()):
+            if sent := rewards.report_reward_sent(self._assignment, workflow.now()):
                 self._note(sent)
         elif report.state is PayoutState.FAILED:
-            self._note(state.report_payout_failed(self._assignment, workflow.now()))
+            self._note(rewards.report_payout_failed(self._assignment, workflow.now()))
 
     # What the commands do
 
@@ -166,7 +238,7 @@ class AssignmentWorkflow:
 
     def _open_dispute(self, command: OpenDispute) -> Dispute:
         with refusing():
-            dispute, transition = state.open_dispute(self._assignment, command, workflow.now())
+            dispute, transition = disputes.open_dispute(self._assignment, command, workflow.now())
         self._dispute_to_start = dispute
         self._note(transition)
         return dispute
@@ -177,8 +249,12 @@ class AssignmentWorkflow:
         await workflow.wait_condition(lambda: self._recorded_sequence >= sequence)
 
     def _note(self, transition: Transition) -> None:
-        self._unrecorded.append(transition)
-        self._untold.extend(notices(self._assignment, transition))
+        """Along with what follows from it at once."""
+        following: Transition | None = transition
+        while following is not None:
+            self._unrecorded.append(following)
+            self._untold.extend(notices(self._assignment, following))
+            following = rewards.follow_up(self._assignment, workflow.now())
 
     # What `run` does
 
@@ -224,6 +300,9 @@ class AssignmentWorkflow:
         if (dispute := self._dispute_to_start) is not None:
             self._dispute_to_start = None
             self._follow(self._dispute(dispute))
+        if self._is_to_pay_now:
+            self._is_to_pay_now = False
+            await self._pay_now()
         if self._assignment.has_payout and self._payout is None:
             self._payout_is_held = self._assignment.payout_is_held
             self._payout = await self._start_payout()
@@ -235,15 +314,15 @@ class AssignmentWorkflow:
     async def _wait_for_something(self) -> None:
         """Until a command, a fact or the clock; the timer carries the clock's name."""
         a = self._assignment
-        due_time = a.clock.next_time if a.clock else None
+        due_time = state.next_time(a)
         waits = [(due_time - workflow.now()).total_seconds()] if due_time else []
         if self._untold:
             waits.append(self._notice_retry_seconds)
         try:
             await workflow.wait_condition(
-                lambda: bool(self._unrecorded) or self._defect is not None or self._has_ended(),
+                self._is_needed,
                 timeout=max(0.0, min(waits)) if waits else None,
-                timeout_summary=f"{a.clock.kind} clock" if a.clock else "Notices wait",
+                timeout_summary=next_clock(a),
             )
         except TimeoutError:
             # The server may fire a little early by this clock; the timer is the judge.
@@ -254,11 +333,20 @@ class AssignmentWorkflow:
                 if dispute is not None:
                     self._open_dispute(dispute)
 
+    def _is_needed(self) -> bool:
+        """Whether `run` has something to do."""
+        return (
+            bool(self._unrecorded)
+            or self._is_to_pay_now
+            or self._defect is not None
+            or self._has_ended()
+        )
+
     def _has_ended(self) -> bool:
         """Nothing can happen any more, and all that did is recorded and told."""
         is_paying = self._payout is not None and not self._payout.done()
         return (
-            state.is_over(self._assignment)
+            steps.is_over(self._assignment)
             and not is_paying
             and not self._unrecorded
             and not self._untold
@@ -275,7 +363,7 @@ class AssignmentWorkflow:
                 creator_id=a.creator_id,
                 currency=terms.currency,
                 amount_minor=a.payable_minor,
-                reserved_minor=terms.reward_minor if terms.funding is Funding.ESCROW else None,
+                reserved_minor=terms.reward_minor if terms.is_escrowed else None,
                 retry_interval=terms.policy.payout_retry_interval,
                 is_held=self._payout_is_held,
             ),
@@ -302,10 +390,10 @@ class AssignmentWorkflow:
         except ChildWorkflowError:
             # An operator ended it by force, and will have to see to the reward.
             self._payout_is_lost = True
-            self._note(state.report_payout_failed(self._assignment, workflow.now()))
+            self._note(rewards.report_payout_failed(self._assignment, workflow.now()))
             return
         if result.state is PayoutState.PAID:
-            for transition in state.report_reward_received(self._assignment, workflow.now()):
+            for transition in rewards.report_reward_received(self._assignment, workflow.now()):
                 self._note(transition)
 
     async def _dispute(self, dispute: Dispute) -> None:
@@ -324,10 +412,12 @@ class AssignmentWorkflow:
             result = DisputeResult()
         self._untold.extend(result.undelivered)
         self._note(
-            state.close_dispute(self._assignment, result.decision, result.mediator, workflow.now())
+            disputes.close_dispute(
+                self._assignment, result.decision, result.mediator, workflow.now()
+            )
         )
         if result.decision is not None and result.decision.outcome is Outcome.PAY_IN_FULL:
-            await self._pay_now()
+            self._is_to_pay_now = True
 
     async def _pay_now(self) -> None:
         """Has a payout that waits for its next attempt make it; one that was ended by force starts

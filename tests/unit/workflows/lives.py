@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from workflows.assignment import state
+from workflows.assignment import disputes, rewards, state
 from workflows.assignment.model import (
     ApproveWork,
     Assignment,
@@ -78,13 +78,13 @@ def overdue() -> Assignment:
 
 def rewarded() -> Assignment:
     a = approved()
-    state.report_reward_sent(a, LATER)
+    rewards.report_reward_sent(a, LATER)
     return a
 
 
 def completed() -> Assignment:
     a = approved()
-    state.report_reward_received(a, LATER)
+    rewards.report_reward_received(a, LATER)
     return a
 
 
@@ -96,7 +96,7 @@ def expired() -> Assignment:
 
 def cancelled() -> Assignment:
     a = disputed(begun(), Ground.FRAUD)
-    state.close_dispute(a, Decision(Outcome.CANCEL_WITHOUT_PAY, "Fraud"), MEDIATOR, LATER)
+    disputes.close_dispute(a, Decision(Outcome.CANCEL_WITHOUT_PAY, "Fraud"), MEDIATOR, LATER)
     return a
 
 
@@ -112,7 +112,7 @@ def after_rounds(rounds: int) -> Assignment:
 def disputed(a: Assignment, ground: Ground, now: datetime = LATER) -> Assignment:
     creators = (Ground.LATE_REWARD, Ground.UNFAIR_CHANGE_REQUEST, Ground.MATERIALS_NOT_PROVIDED)
     opener = CREATOR if ground in creators else BRAND
-    state.open_dispute(a, OpenDispute("d1", ground, "It is not right", opener), now)
+    disputes.open_dispute(a, OpenDispute("d1", ground, "It is not right", opener), now)
     return a
 
 

@@ -26,7 +26,7 @@ from tests.unit.workflows.lives import (
     reworking,
     submitted,
 )
-from workflows.assignment import state
+from workflows.assignment import disputes, rewards, state, steps
 from workflows.assignment.model import (
     SYSTEM,
     Assignment,
@@ -96,7 +96,7 @@ def test_silence_asks_a_mediator_when_the_policy_says_so() -> None:
     assert transition is None
     assert dispute is not None
     assert (dispute.ground, dispute.opener) == (Ground.REVIEW_SILENCE, SYSTEM)
-    opened, _ = state.open_dispute(a, dispute, LATER + 5 * DAY)
+    opened, _ = disputes.open_dispute(a, dispute, LATER + 5 * DAY)
     assert opened.allowed_outcomes == list(Outcome)
     assert _clock(a).next_time is None
 
@@ -109,8 +109,8 @@ def test_a_second_silence_is_a_dispute_of_its_own() -> None:
         _, dispute = state.fire(a, now)
         assert dispute is not None
         ids.append(dispute.dispute_id)
-        state.open_dispute(a, dispute, now)
-        state.close_dispute(a, Decision(Outcome.DISMISS, "Review it"), "staff/mia", now)
+        disputes.open_dispute(a, dispute, now)
+        disputes.close_dispute(a, Decision(Outcome.DISMISS, "Review it"), "staff/mia", now)
         _past_reminders(a)
     assert len(set(ids)) == 2
 
@@ -161,7 +161,7 @@ def test_a_late_reward_is_overdue_and_still_owed_r29() -> None:
         True,
     )
     assert a.clock is None
-    assert not state.is_over(a)
+    assert not steps.is_over(a)
 
 
 def test_a_reward_completes_a_month_after_it_was_sent_r53() -> None:
@@ -175,27 +175,27 @@ def test_a_reward_completes_a_month_after_it_was_sent_r53() -> None:
 
 def test_a_received_reward_completes_at_once() -> None:
     a = approved()
-    events = [one.event for one in state.report_reward_received(a, LATER)]
+    events = [one.event for one in rewards.report_reward_received(a, LATER)]
     assert events == [Event.REWARD_SENT, Event.COMPLETED]
-    assert state.report_reward_received(a, LATER) == []
+    assert rewards.report_reward_received(a, LATER) == []
 
 
 def test_a_reward_is_sent_once_however_often_it_is_told() -> None:
     a = rewarded()
-    assert state.report_reward_sent(a, LATER + DAY) is None
-    assert [one.event for one in state.report_reward_received(a, LATER)] == [Event.COMPLETED]
+    assert rewards.report_reward_sent(a, LATER + DAY) is None
+    assert [one.event for one in rewards.report_reward_received(a, LATER)] == [Event.COMPLETED]
 
 
 def test_a_late_reward_that_comes_completes_and_stays_marked() -> None:
     a = overdue()
-    state.report_reward_received(a, LATER + 9 * DAY)
+    rewards.report_reward_received(a, LATER + 9 * DAY)
     assert (a.state, a.reward_is_overdue) == (State.COMPLETED, True)
 
 
 def test_a_failed_payout_leaves_state_and_clock_alone() -> None:
     a = approved()
     before = due(a)
-    transition = state.report_payout_failed(a, LATER)
+    transition = rewards.report_payout_failed(a, LATER)
     assert (transition.event, transition.to_state) == (Event.PAYOUT_FAILED, State.APPROVED)
     assert due(a) == before
 
@@ -203,11 +203,13 @@ def test_a_failed_payout_leaves_state_and_clock_alone() -> None:
 @pytest.mark.parametrize(("reached", "clock"), [(completed, 1), (expired, 1), (cancelled, 0)])
 def test_a_life_is_over_with_its_last_window(reached: object, clock: int) -> None:
     a: Assignment = reached()  # type: ignore[operator]  # a maker
-    assert state.is_over(a) is (clock == 0)
+    assert steps.is_over(a) is (clock == 0)
     if clock:
-        assert state.fire(a, due(a)) == (None, None)
+        transition, _ = state.fire(a, due(a))
+        assert transition is not None
+        assert transition.event is Event.CLOSED
     assert a.clock is None
-    assert state.is_over(a)
+    assert steps.is_over(a)
 
 
 def test_nothing_fires_without_a_clock() -> None:
@@ -236,5 +238,5 @@ def test_no_command_is_taken_once_its_time_is_over_r26(late: timedelta) -> None:
 def test_a_reward_that_comes_back_is_due_again(reached: Callable[[], Assignment]) -> None:
     a = reached()
     now = LATER + DAY
-    state.report_payout_failed(a, now)
+    rewards.report_payout_failed(a, now)
     assert (a.state, _clock(a).kind, due(a)) == (State.APPROVED, ClockKind.REWARD, now + 5 * DAY)

@@ -28,7 +28,7 @@ from tests.unit.workflows.lives import (
     reworking,
     submitted,
 )
-from workflows.assignment import state
+from workflows.assignment import disputes, rewards, state, steps
 from workflows.assignment.model import (
     ApproveWork,
     ClockKind,
@@ -162,7 +162,7 @@ def test_an_expiry_is_commented_on_once_r44() -> None:
 def test_what_is_over_takes_no_comment() -> None:
     a = expired()
     state.fire(a, DEADLINE + 30 * DAY)
-    assert state.is_over(a)
+    assert steps.is_over(a)
     with pytest.raises(FailedPrecondition) as refused:
         state.comment_on_expiry(a, COMMENT, DEADLINE + 31 * DAY)
     assert refused.value.reason is Reason.ILLEGAL_STATE
@@ -174,12 +174,12 @@ def test_transitions_are_numbered_without_a_gap() -> None:
         first,
         state.submit_work(a, SubmitWork(CREATOR, "", [], []), LATER),
         state.request_changes(a, RequestChanges(BRAND, "More", ["req-2"]), LATER),
-        state.open_dispute(a, _unfair(), LATER)[1],
-        state.close_dispute(a, Decision(Outcome.DISMISS, "Fair"), MEDIATOR, LATER),
+        disputes.open_dispute(a, _unfair(), LATER)[1],
+        disputes.close_dispute(a, Decision(Outcome.DISMISS, "Fair"), MEDIATOR, LATER),
         state.submit_work(a, SUBMIT, LATER),
         state.approve_work(a, APPROVE, LATER),
-        state.report_payout_failed(a, LATER),
-        *state.report_reward_received(a, LATER),
+        rewards.report_payout_failed(a, LATER),
+        *rewards.report_reward_received(a, LATER),
     ]
     assert [one.sequence for one in transitions] == list(range(1, len(transitions) + 1))
     states = [one.from_state for one in transitions[1:]]

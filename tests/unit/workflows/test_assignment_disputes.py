@@ -26,7 +26,7 @@ from tests.unit.workflows.lives import (
     reworking,
     submitted,
 )
-from workflows.assignment import state
+from workflows.assignment import disputes, state, steps
 from workflows.assignment.model import (
     SYSTEM,
     Assignment,
@@ -63,7 +63,7 @@ def _open(a: Assignment, ground: Ground, opener: str) -> Reason | None:
     """Why it is refused, if it is; what is refused changes nothing."""
     untouched = deepcopy(a)
     try:
-        dispute, transition = state.open_dispute(
+        dispute, transition = disputes.open_dispute(
             a, OpenDispute("d1", ground, "It is not right", opener), LATER
         )
     except FailedPrecondition as refused:
@@ -124,7 +124,9 @@ def test_nothing_is_disputed_after_the_last_window() -> None:
 
 
 def test_a_dispute_knows_its_times_and_its_reward_r52() -> None:
-    dispute, _ = state.open_dispute(begun(), OpenDispute("d1", Ground.FRAUD, "Why", BRAND), LATER)
+    dispute, _ = disputes.open_dispute(
+        begun(), OpenDispute("d1", Ground.FRAUD, "Why", BRAND), LATER
+    )
     assert dispute.answer_due_time == LATER + 5 * DAY
     assert dispute.resolution_due_time == LATER.replace(month=4)
     assert (dispute.reward_currency, dispute.reward_minor) == ("USD", 10_000)
@@ -144,7 +146,9 @@ def test_a_dispute_knows_its_times_and_its_reward_r52() -> None:
 def test_confirmed_work_leaves_only_its_pay_to_decide(
     reached: Callable[[], Assignment], allowed: list[Outcome]
 ) -> None:
-    dispute, _ = state.open_dispute(reached(), OpenDispute("d1", Ground.FRAUD, "x", BRAND), LATER)
+    dispute, _ = disputes.open_dispute(
+        reached(), OpenDispute("d1", Ground.FRAUD, "x", BRAND), LATER
+    )
     assert dispute.allowed_outcomes == allowed
 
 
@@ -156,7 +160,7 @@ def test_what_was_left_of_a_clock_continues_afterwards(reached: Callable[[], Ass
     disputed(a, Ground.FRAUD, LATER)
     assert a.clock.next_time is None
     assert state.fire(a, due_time + 100 * DAY) == (None, None)
-    state.close_dispute(a, None, MEDIATOR, LATER + 7 * DAY)
+    disputes.close_dispute(a, None, MEDIATOR, LATER + 7 * DAY)
     assert a.clock.due_time == due_time + 7 * DAY
     assert a.clock.reminder_times == [time + 7 * DAY for time in reminders]
     assert a.clock.next_time == ([*a.clock.reminder_times, a.clock.due_time])[0]
@@ -174,9 +178,9 @@ def test_the_clocks_of_reward_and_windows_run_on(reached: Callable[[], Assignmen
 def test_a_life_with_an_open_dispute_is_not_over() -> None:
     a = disputed(completed(), Ground.FRAUD)
     assert state.fire(a, due(a)) == (None, None)
-    assert not state.is_over(a)
-    state.close_dispute(a, Decision(Outcome.DISMISS, "No"), MEDIATOR, LATER)
-    assert state.is_over(a)
+    assert not steps.is_over(a)
+    disputes.close_dispute(a, Decision(Outcome.DISMISS, "No"), MEDIATOR, LATER)
+    assert steps.is_over(a)
 
 
 def test_only_the_brands_dispute_holds_the_payout() -> None:
@@ -187,7 +191,7 @@ def test_only_the_brands_dispute_holds_the_payout() -> None:
 
 def _decided(a: Assignment, decision: Decision | None, now: object = LATER) -> Assignment:
     held = a.state
-    transition = state.close_dispute(a, decision, MEDIATOR, now)  # type: ignore[arg-type]  # a time
+    transition = disputes.close_dispute(a, decision, MEDIATOR, now)  # type: ignore[arg-type]  # a time
     assert transition.from_state is held
     assert (a.open_dispute_id, a.open_dispute_actor) == ("", "")
     assert transition.actor == (MEDIATOR if decision else BRAND)
@@ -223,7 +227,7 @@ def test_redo_gives_the_creator_a_new_deadline() -> None:
 def test_cancelling_without_pay_ends_it() -> None:
     a = _decided(_disputed_review(), Decision(Outcome.CANCEL_WITHOUT_PAY, "Fraud"))
     assert (a.state, a.has_payout) == (State.CANCELLED, False)
-    assert state.is_over(a)
+    assert steps.is_over(a)
 
 
 def test_dismissing_changes_nothing() -> None:
@@ -240,7 +244,7 @@ def test_a_withdrawn_dispute_changes_nothing_and_names_its_opener() -> None:
 def test_paying_what_is_paid_already_pays_nothing_more() -> None:
     a = disputed(overdue(), Ground.LATE_REWARD)
     payable = a.payable_minor
-    state.close_dispute(a, Decision(Outcome.PAY_IN_FULL, "Pay now"), MEDIATOR, LATER)
+    disputes.close_dispute(a, Decision(Outcome.PAY_IN_FULL, "Pay now"), MEDIATOR, LATER)
     assert (a.state, a.payable_minor) == (State.APPROVED, payable)
 
 

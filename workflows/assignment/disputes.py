@@ -1,0 +1,152 @@
+"""How a dispute holds an assignment's clocks, and what its decision does: pure. The dispute's own
+life is in `workflows.dispute`."""
+
+from datetime import datetime
+
+from servicekit.errors import FailedPrecondition, Reason
+from workflows.assignment.model import (
+    SYSTEM,
+    Assignment,
+    ClockKind,
+    ConfirmedBy,
+    Event,
+    Holder,
+    OpenDispute,
+    State,
+    Transition,
+)
+from workflows.assignment.steps import creator_clock, require_not_over, reward_clock, step
+from workflows.dispute.state import Decision, Dispute, Ground, Outcome
+
+# Opening a dispute holds these; the reward's clock runs on (R51).
+_HELD_BY_DISPUTE = {ClockKind.SUBMISSION, ClockKind.REVIEW, ClockKind.REWORK}
+
+
+def open_dispute(a: Assignment, command: OpenDispute, now: datetime) -> tuple[Dispute, Transition]:
+    if a.open_dispute_id:
+        raise FailedPrecondition(
+            Reason.DISPUTE_ALREADY_OPEN,
+            f"{a.name} has an open dispute already",
+            metadata={"dispute": f"disputes/{a.open_dispute_id}"},
+        )
+    require_not_over(a, "OpenDispute")
+    if problem := _objection(a, command):
+        raise FailedPrecondition(
+            Reason.DISPUTE_NOT_ALLOWED,
+            f"A dispute over {command.ground} is not possible: {problem}",
+            metadata={"state": a.state, "ground": command.ground},
+        )
+    a.open_dispute_id = command.dispute_id
+    a.open_dispute_actor = command.opener
+    if a.clock is not None and a.clock.kind in _HELD_BY_DISPUTE:
+        a.clock.hold(Holder.DISPUTE, now)
+    dispute = Dispute(
+        id=command.dispute_id,
+        assignment_id=a.id,
+        brand_id=a.terms.brand_id,
+        creator_id=a.creator_id,
+        opener=command.opener,
+        ground=command.ground,
+        statement=command.statement,
+        create_time=now,
+        update_time=now,
+        answer_due_time=a.policy.dispute_answer_window.after(now),
+        resolution_due_time=a.policy.dispute_resolution_window.after(now),
+        allowed_outcomes=_outcomes(a),
+        reward_currency=a.terms.currency,
+        reward_minor=a.terms.reward_minor,
+    )
+    return dispute, step(a, Event.DISPUTE_OPENED, a.state, command.opener, now, command.ground)
+
+
+def close_dispute(
+    a: Assignment, decision: Decision | None, mediator: str, now: datetime
+) -> Transition:
+    """Applies what a mediator decided; None when the dispute was withdrawn."""
+    opener, a.open_dispute_id, a.open_dispute_actor = a.open_dispute_actor, "", ""
+    if a.clock is not None:
+        a.clock.run_on(Holder.DISPUTE, now)
+    if decision is None:
+        return step(a, Event.DISPUTE_WITHDRAWN, a.state, opener, now)
+    to_state = _apply(a, decision, now)
+    return step(
+        a,
+        Event.DISPUTE_RESOLVED,
+        to_state,
+        mediator,
+        now,
+        f"{decision.outcome}: {decision.reasoning}",
+    )
+
+
+def _apply(a: Assignment, decision: Decision, now: datetime) -> State:
+    """The state that the decision leads to."""
+    if decision.outcome in (Outcome.PAY_IN_FULL, Outcome.PAY_PARTIAL):
+        return _grant_reward(a, decision, now)
+    if decision.outcome is Outcome.REDO and decision.deadline_time is not None:
+        a.clock = creator_clock(a, ClockKind.REWORK, decision.deadline_time, now)
+        return State.CHANGES_REQUESTED
+    if decision.outcome is Outcome.CANCEL_WITHOUT_PAY:
+        a.clock = None
+        return State.CANCELLED
+    return a.state
+
+
+def _grant_reward(a: Assignment, decision: Decision, now: datetime) -> State:
+    """Work that nobody confirmed is confirmed now; a product that did not please is sent again."""
+    if a.confirmed_by is None:
+        a.confirmed_by = ConfirmedBy.MEDIATOR
+        a.payable_minor = decision.amount_minor or a.terms.reward_minor
+    elif a.shipment is not None:
+        a.shipment.is_replaced = True
+    elif not a.is_for_product:
+        return a.state  # its payout is under way
+    a.clock = reward_clock(a, now)
+    return State.APPROVED
+
+
+def _outcomes(a: Assignment) -> list[Outcome]:
+    """What a mediator can still decide: once the work is confirmed, it is paid in any case, and a
+    product cannot be paid in part."""
+    if a.confirmed_by is not None:
+        return [Outcome.PAY_IN_FULL, Outcome.DISMISS]
+    return [one for one in Outcome if one is not Outcome.PAY_PARTIAL or not a.is_for_product]
+
+
+def _objection(a: Assignment, command: OpenDispute) -> str:
+    """Why this ground does not hold now; empty when it does."""
+    sides = {
+        Ground.LATE_REWARD: a.creator,
+        Ground.WRONG_PRODUCT: a.creator,
+        Ground.UNFAIR_CHANGE_REQUEST: a.creator,
+        Ground.MATERIALS_NOT_PROVIDED: a.creator,
+        Ground.WORK_DOES_NOT_CONFORM: a.brand,
+        Ground.FRAUD: a.brand,
+        Ground.REVIEW_SILENCE: SYSTEM,
+    }
+    rounds = len(a.change_requests)
+    objections = {
+        Ground.LATE_REWARD: (a.reward_is_overdue, "the reward is not overdue"),
+        Ground.WRONG_PRODUCT: (
+            a.is_for_product and (a.shipment is not None or a.shipment_is_missed),
+            "no product was sent or missed",
+        ),
+        Ground.UNFAIR_CHANGE_REQUEST: (
+            a.state is State.CHANGES_REQUESTED,
+            "no change request is open",
+        ),
+        Ground.MATERIALS_NOT_PROVIDED: (
+            a.state in (State.IN_PROGRESS, State.EXPIRED),
+            "work has been submitted",
+        ),
+        Ground.WORK_DOES_NOT_CONFORM: (
+            a.state is State.IN_REVIEW and rounds >= a.policy.max_revision_rounds,
+            "ask for changes first",
+        ),
+        Ground.FRAUD: (True, ""),
+        Ground.REVIEW_SILENCE: (True, ""),
+    }
+    if sides[command.ground] != command.opener:
+        return "it belongs to the other side"
+    holds, objection = objections[command.ground]
+    return "" if holds else objection

@@ -1,0 +1,117 @@
+"""How a reward reaches the creator: a product that the brand ships, or money whose payout reports
+here (R29–R31, R53). Pure."""
+
+from datetime import datetime
+
+from servicekit.errors import FailedPrecondition, Reason, illegal_state
+from workflows.assignment.model import (
+    SYSTEM,
+    AcknowledgeReceipt,
+    Assignment,
+    Clock,
+    ClockKind,
+    Event,
+    Holder,
+    RecordShipment,
+    Shipment,
+    State,
+    Transition,
+)
+from workflows.assignment.steps import UNDECIDED, complete, require_state, reward_clock, step
+
+
+def record_shipment(a: Assignment, command: RecordShipment, now: datetime) -> Transition:
+    """After approval, or before completion once both accepted a date (R31). A late one counts.
+
+    Raises:
+        FailedPrecondition: the reward is money, a product is under way already, or no date was
+            accepted.
+    """
+    _require_product(a)
+    require_state(a, "RecordShipment", *UNDECIDED, State.APPROVED)
+    if a.shipment is not None:
+        raise illegal_state(a.name, "shipped already", "RecordShipment")
+    if a.state is not State.APPROVED and a.shipment_due_time is None:
+        raise FailedPrecondition(
+            Reason.SHIPMENT_NOT_AGREED,
+            "Before approval a product is sent on a date that both sides accepted",
+        )
+    a.shipments.append(Shipment(command.carrier, command.tracking_number, now))
+    a.shipment_is_missed = False
+    if a.clock is not None:
+        a.clock.run_on(Holder.MISSED_SHIPMENT, now)
+    comment = f"{command.carrier} {command.tracking_number}"
+    return step(a, Event.PRODUCT_SHIPPED, a.state, command.actor, now, comment)
+
+
+def acknowledge_receipt(a: Assignment, command: AcknowledgeReceipt, now: datetime) -> Transition:
+    """
+    Raises:
+        FailedPrecondition: the reward is money, or no product is on its way.
+    """
+    _require_product(a)
+    require_state(a, "AcknowledgeReceipt", *UNDECIDED, State.APPROVED, State.REWARDED)
+    shipment = a.shipment
+    if shipment is None or shipment.receive_time is not None:
+        state = "without a shipment" if shipment is None else "received already"
+        raise illegal_state(a.name, state, "AcknowledgeReceipt")
+    shipment.receive_time = now
+    return step(a, Event.PRODUCT_RECEIVED, a.state, command.actor, now)
+
+
+def follow_up(a: Assignment, now: datetime) -> Transition | None:
+    """What follows at once from where the product is: a shipped one is a reward sent, an
+    acknowledged one completes."""
+    if not a.is_for_product or a.shipment is None:
+        return None
+    if a.state is State.APPROVED:
+        return report_reward_sent(a, now)
+    if a.state is State.REWARDED and a.shipment.receive_time is not None:
+        return complete(a, SYSTEM, now)
+    return None
+
+
+def miss_shipment(a: Assignment, now: datetime) -> Transition:
+    """The date that both accepted has passed: the creator's time stands still until the product is
+    on its way, so that the deadline moves by the delay."""
+    a.shipment_is_missed = True
+    if a.clock is not None and a.clock.kind in (ClockKind.SUBMISSION, ClockKind.REWORK):
+        a.clock.hold(Holder.MISSED_SHIPMENT, now)
+    return step(a, Event.SHIPMENT_MISSED, a.state, SYSTEM, now)
+
+
+def shipment_time(a: Assignment) -> datetime | None:
+    """When an agreed shipment is missed, if it still can be. After approval it is the reward's
+    clock that runs."""
+    if a.state in UNDECIDED and not a.shipments and not a.shipment_is_missed:
+        return a.shipment_due_time
+    return None
+
+
+def report_reward_sent(a: Assignment, now: datetime) -> Transition | None:
+    """The reward has left; it completes the assignment after a month, or when received (R53)."""
+    if a.state is not State.APPROVED:
+        return None
+    a.clock = Clock(ClockKind.COMPLETION, a.policy.completion_window.after(now))
+    return step(a, Event.REWARD_SENT, State.REWARDED, SYSTEM, now)
+
+
+def report_reward_received(a: Assignment, now: datetime) -> list[Transition]:
+    transitions = [report_reward_sent(a, now)]
+    if a.state is State.REWARDED:
+        transitions.append(complete(a, SYSTEM, now))
+    return [transition for transition in transitions if transition is not None]
+
+
+def report_payout_failed(a: Assignment, now: datetime) -> Transition:
+    """The reward is not with the creator. One that was sent and came back is due again."""
+    to_state = a.state
+    if a.state in (State.REWARDED, State.COMPLETED):
+        a.clock = reward_clock(a, now)
+        to_state = State.APPROVED
+    return step(a, Event.PAYOUT_FAILED, to_state, SYSTEM, now)
+
+
+def _require_product(a: Assignment) -> None:
+    if not a.is_for_product:
+        raise FailedPrecondition(Reason.REWARD_KIND_MISMATCH, "The reward is not a product")
