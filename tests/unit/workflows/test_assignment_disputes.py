@@ -177,7 +177,7 @@ def test_the_clocks_of_reward_and_windows_run_on(reached: Callable[[], Assignmen
 
 def test_a_life_with_an_open_dispute_is_not_over() -> None:
     a = disputed(completed(), Ground.FRAUD)
-    assert state.fire(a, due(a)) == (None, None)
+    state.fire(a, due(a))
     assert not steps.is_over(a)
     disputes.close_dispute(a, Decision(Outcome.DISMISS, "No"), MEDIATOR, LATER)
     assert steps.is_over(a)

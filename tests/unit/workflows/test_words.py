@@ -52,7 +52,7 @@ def test_every_state_says_who_must_act_until_when(reached: State) -> None:
 def test_a_held_clock_tells_what_is_left_of_it() -> None:
     text = details.describe(disputed(begun(), Ground.FRAUD))
     assert "A mediator must decide `disputes/d1`." in text
-    assert f"held with {DEADLINE - LATER} left" in text
+    assert f"held by the dispute with {DEADLINE - LATER} left" in text
 
 
 def test_silence_is_told_as_the_policy_has_it() -> None:
