@@ -1,0 +1,36 @@
+"""What brands may be answered by any RPC of any service: nothing of a creator's onboarding."""
+
+from collections.abc import Iterator
+
+import pytest
+from google.protobuf.descriptor import Descriptor
+from liaison.creators.v1 import creators_pb2
+
+from servicekit.auth import Role
+from tests.integration.bad_input.test_access import RPCS
+
+
+def _messages(descriptor: Descriptor, seen: set[str]) -> Iterator[Descriptor]:
+    """This kind of message, and all that it can hold."""
+    if descriptor.full_name in seen:
+        return
+    seen.add(descriptor.full_name)
+    yield descriptor
+    for field in descriptor.fields:
+        if field.message_type is not None:
+            yield from _messages(field.message_type, seen)
+
+
+@pytest.mark.rule("R56")
+def test_no_answer_to_a_brand_has_room_for_what_is_hidden() -> None:
+    checked = 0
+    for path, (_, response_class, roles) in RPCS.items():
+        if Role.BRAND in roles:
+            checked += 1
+            ours = {
+                message.full_name
+                for message in _messages(response_class.DESCRIPTOR, set())
+                if message.full_name.startswith("liaison.creators.")
+            }
+            assert ours <= {creators_pb2.CreatorProfile.DESCRIPTOR.full_name}, path
+    assert checked > 10

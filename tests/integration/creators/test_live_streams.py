@@ -1,0 +1,184 @@
+"""Live-stream access: by application form, decided by operators, and taken back by them."""
+
+import pytest
+from liaison.creators.v1 import creators_pb2 as pb
+
+from servicekit.errors import Reason
+from tests.integration.creators.house import (
+    SECOND,
+    House,
+    access_review,
+    approval,
+    at_once,
+    form,
+)
+
+PENDING = pb.LiveStreamApplication.STATE_PENDING
+GRANTED = pb.LiveStreamApplication.STATE_GRANTED
+REFUSED = pb.LiveStreamApplication.STATE_REFUSED
+REVOKED = pb.LiveStreamApplication.STATE_REVOKED
+
+
+@pytest.mark.rule("R20", "R55")
+async def test_access_is_asked_for_by_form_and_granted_by_an_operator(house: House) -> None:
+    await house.admitted()
+    links = ["https://example.com/1", "https://example.com/2"]
+    house.now += SECOND
+    creator = await house.creator().ApplyForLiveStreamAccess(
+        form(experience="Two years of it", sample_links=links)
+    )
+    asked = creator.live_stream_application
+    assert (asked.state, asked.experience, list(asked.sample_links)) == (
+        PENDING,
+        "Two years of it",
+        links,
+    )
+    assert asked.apply_time == creator.update_time
+    assert not asked.decided_by
+    assert not creator.live_stream_access
+
+    house.now += SECOND
+    creator = await house.operator().ReviewLiveStreamAccess(access_review("GRANT"))
+    assert creator.live_stream_access
+    application = creator.live_stream_application
+    assert (application.state, application.decided_by) == (GRANTED, "staff/olga")
+    assert application.apply_time == asked.apply_time
+    assert application.decide_time == creator.update_time
+    assert await house.get() == creator
+    profile = await house.brand.GetCreatorProfile(pb.GetCreatorProfileRequest(name="creators/anna"))
+    assert profile.live_stream_access
+
+
+@pytest.mark.rule("R20", "R55")
+async def test_there_is_no_access_without_the_form(house: House) -> None:
+    creator = await house.admitted()
+    assert not creator.live_stream_access
+    assert not creator.HasField("live_stream_application")
+    for decision in ("GRANT", "REFUSE", "REVOKE"):
+        async with house.refuses(Reason.ILLEGAL_STATE):
+            await house.operator().ReviewLiveStreamAccess(access_review(decision, "So"))
+
+
+@pytest.mark.rule("R55")
+async def test_only_who_is_admitted_may_ask(house: House) -> None:
+    await house.applied()
+    async with house.refuses(Reason.CREATOR_NOT_ADMITTED):
+        await house.creator().ApplyForLiveStreamAccess(form())
+    await house.operator().ReviewAdmission(approval())
+    async with house.refuses(Reason.NOT_YOURS):
+        await house.creator("eve").ApplyForLiveStreamAccess(form())
+    await house.creator().ApplyForLiveStreamAccess(form())
+
+
+@pytest.mark.rule("R55")
+async def test_one_form_at_a_time_and_another_after_a_no(house: House) -> None:
+    await house.admitted()
+    for experience, decision, state in (
+        ("First", "REFUSE", REFUSED),
+        ("Second", "GRANT", GRANTED),
+        ("", "REVOKE", REVOKED),
+        ("Third", "GRANT", GRANTED),
+    ):
+        house.now += SECOND
+        if experience:
+            await house.creator().ApplyForLiveStreamAccess(form(experience=experience))
+            async with house.refuses(Reason.ILLEGAL_STATE) as caught:
+                await house.creator().ApplyForLiveStreamAccess(form())
+            assert caught.value.metadata["state"] == "PENDING"
+        comment = f"{decision} it is"
+        creator = await house.operator().ReviewLiveStreamAccess(access_review(decision, comment))
+        assert creator.live_stream_application.state == state
+        assert creator.live_stream_application.comment == comment
+        assert creator.live_stream_access == (state == GRANTED)
+        if state == GRANTED:
+            async with house.refuses(Reason.ILLEGAL_STATE):
+                await house.creator().ApplyForLiveStreamAccess(form())
+    kind = pb.CreatorDecision
+    assert [
+        (one.kind, one.live_stream_application.experience, one.comment)
+        for one in (await house.decisions())[1:]
+    ] == [
+        (kind.KIND_LIVE_STREAM_REFUSED, "First", "REFUSE it is"),
+        (kind.KIND_LIVE_STREAM_GRANTED, "Second", "GRANT it is"),
+        (kind.KIND_LIVE_STREAM_REVOKED, "Second", "REVOKE it is"),
+        (kind.KIND_LIVE_STREAM_GRANTED, "Third", "GRANT it is"),
+    ]
+
+
+async def test_each_decision_is_for_one_state_only(house: House) -> None:
+    await house.admitted()
+    possible = {PENDING: {"GRANT", "REFUSE"}, GRANTED: {"REVOKE"}, REFUSED: set(), REVOKED: set()}
+    for state, path in (
+        (PENDING, ()),
+        (GRANTED, ("GRANT",)),
+        (REVOKED, ("REVOKE",)),
+        (PENDING, ()),
+        (REFUSED, ("REFUSE",)),
+    ):
+        if state == PENDING:
+            await house.creator().ApplyForLiveStreamAccess(form())
+        for decision in path:
+            await house.operator().ReviewLiveStreamAccess(access_review(decision, "So"))
+        assert (await house.get()).live_stream_application.state == state
+        for decision in {"GRANT", "REFUSE", "REVOKE"} - possible[state]:
+            async with house.refuses(Reason.ILLEGAL_STATE):
+                await house.operator().ReviewLiveStreamAccess(access_review(decision, "So"))
+
+
+async def test_who_is_refused_or_loses_access_is_told_why(house: House) -> None:
+    await house.admitted()
+    await house.creator().ApplyForLiveStreamAccess(form())
+    for decision in ("REFUSE", "REVOKE"):
+        for comment in ("", " ", "x" * 1001):
+            async with house.refuses(Reason.INVALID_FIELDS, "comment"):
+                await house.operator().ReviewLiveStreamAccess(access_review(decision, comment))
+    async with house.refuses(Reason.INVALID_FIELDS, "decision"):
+        await house.operator().ReviewLiveStreamAccess(access_review("UNSPECIFIED", "So"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"experience": ""}, "form.experience"),
+        ({"experience": " \t"}, "form.experience"),
+        ({"experience": "x" * 2001}, "form.experience"),
+        ({"experience": "a\x00b"}, "form.experience"),
+        ({"sample_links": []}, "form.sample_links"),
+        ({"sample_links": [f"https://example.com/{n}" for n in range(11)]}, "form.sample_links"),
+        ({"sample_links": ["https://example.com/1"] * 2}, "form.sample_links"),
+        ({"sample_links": ["http://example.com/1"]}, "form.sample_links[0]"),
+        (
+            {"sample_links": ["https://example.com/1", "javascript:alert(1)"]},
+            "form.sample_links[1]",
+        ),
+        ({"sample_links": [""]}, "form.sample_links[0]"),
+        ({"sample_links": ["https://"]}, "form.sample_links[0]"),
+        ({"sample_links": ["https://me:secret@example.com"]}, "form.sample_links[0]"),
+        ({"sample_links": ["https://example.com/" + "x" * 2000]}, "form.sample_links[0]"),
+    ],
+)
+async def test_a_form_is_filled_in_properly(
+    house: House, changes: dict[str, object], field: str
+) -> None:
+    await house.admitted()
+    async with house.refuses(Reason.INVALID_FIELDS, field):
+        await house.creator().ApplyForLiveStreamAccess(form(**changes))
+
+
+async def test_of_decisions_and_forms_at_once_one_counts(house: House) -> None:
+    await house.admitted()
+    answers, errors = await at_once(
+        *(house.creator().ApplyForLiveStreamAccess(form(experience=f"{n}")) for n in range(4))
+    )
+    assert len(answers) == 1
+    assert {error.reason for error in errors} == {Reason.ILLEGAL_STATE}
+    answers, errors = await at_once(
+        *(
+            house.operator(f"op{n}").ReviewLiveStreamAccess(access_review(decision, "So"))
+            for n, decision in enumerate(("GRANT", "REFUSE", "GRANT", "REFUSE"))
+        )
+    )
+    assert len(answers) == 1
+    assert {error.reason for error in errors} == {Reason.ILLEGAL_STATE}
+    assert await house.get() == answers[0]
+    assert len(await house.decisions()) == 2
