@@ -56,7 +56,9 @@ def demo() -> None:
 
 @app.command()
 def token(
-    role: Annotated[str, typer.Option(help="brand, creator, mediator, operator or service")],
+    role: Annotated[
+        str, typer.Option(help="brand, creator, mediator, operator, platform or service")
+    ],
     brand: Annotated[str, typer.Option(help="The brand that role brand speaks for.")] = "",
     creator: Annotated[str, typer.Option(help="The creator that role creator speaks for.")] = "",
     subject: Annotated[str, typer.Option(help="Who is acting; made from the role if empty.")] = "",

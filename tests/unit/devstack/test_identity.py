@@ -1,12 +1,14 @@
 """Tokens of the embedded identity provider."""
 
 from pathlib import Path
+from typing import get_args
 
 import jwt
 import pytest
 
 from devstack import identity
 from devstack.home import Home
+from servicekit.auth import Role
 
 
 @pytest.fixture
@@ -41,13 +43,29 @@ def test_the_key_stays_from_start_to_start(home: Home) -> None:
 
 @pytest.mark.parametrize(
     ("role", "spoken_for"),
-    [("brand", {}), ("creator", {"brand": "acme"}), ("operator", {"brand": "acme"})],
+    [
+        ("brand", {}),
+        ("creator", {"brand": "acme"}),
+        ("operator", {"brand": "acme"}),
+        ("platform", {"creator": "anna"}),
+    ],
 )
 def test_a_role_that_speaks_for_the_wrong_one_gets_no_token(
     home: Home, role: identity.Role, spoken_for: dict[str, str]
 ) -> None:
     with pytest.raises(ValueError, match="role brand needs a brand"):
         identity.mint(home, role, **spoken_for)  # type: ignore[arg-type] # only names, no ttl
+
+
+@pytest.mark.parametrize("subject", ["", "platforms/counts"])
+def test_a_platform_speaks_for_nobody_in_particular(home: Home, subject: str) -> None:
+    claims = _claims(home, identity.mint(home, "platform", subject=subject))
+    assert (claims["sub"], claims["role"]) == (subject or "platforms/local", "platform")
+    assert not {"brand", "creator"} & claims.keys()
+
+
+def test_every_role_of_ours_can_get_a_token() -> None:
+    assert set(get_args(identity.Role)) == set(Role)
 
 
 def test_a_service_has_a_file_that_its_owner_alone_reads(home: Home) -> None:
