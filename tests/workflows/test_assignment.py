@@ -48,6 +48,7 @@ async def test_work_is_approved_and_paid(world: World) -> None:
         Event.WORK_SUBMITTED,
         Event.WORK_APPROVED,
         *PAID,
+        Event.CLOSED,
     ]
     sequences = [one.sequence for one in world.transitions[life.id]]
     assert sequences == list(range(1, len(sequences) + 1))
@@ -60,7 +61,12 @@ async def test_silence_approves_after_three_reminders_r27(world: World) -> None:
     await life.submit()
     submitted = life.time_of(Event.WORK_SUBMITTED)
     assert await life.ended() is State.COMPLETED
-    assert life.events[2:] == [*[Event.REVIEW_REMINDED] * 3, Event.WORK_APPROVED, *PAID]
+    assert life.events[2:] == [
+        *[Event.REVIEW_REMINDED] * 3,
+        Event.WORK_APPROVED,
+        *PAID,
+        Event.CLOSED,
+    ]
     assert life.recorded.confirmed_by is ConfirmedBy.SYSTEM
     reminded = [
         one.time - submitted

@@ -21,7 +21,8 @@ from workflows.dispute.state import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Policy
 from workflows.task.state import PublishedTask, Selection
 
-BRAND, CREATOR, MEDIATOR = "brands/acme", "creators/bea", "staff/mia"
+BRAND, CREATOR = "brands/acme", "creators/bea"
+MEDIATOR, OPERATOR = "staff/mia", "staff/olga"
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DEADLINE = BEGIN + timedelta(days=10)
 DAY = timedelta(days=1)
@@ -50,6 +51,11 @@ def terms(policy: Policy = STANDARD, **changes: Any) -> Terms:
 
 def begun(policy: Policy = STANDARD, **changes: Any) -> Assignment:
     return state.start("a1", "bea", terms(policy, **changes), BEGIN)[0]
+
+
+def shipping() -> Assignment:
+    """At work for a product."""
+    return begun(currency="", reward_minor=0, product_title="A lamp")
 
 
 def submitted(policy: Policy = STANDARD) -> Assignment:
