@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo up down status test lint unit generate check-generated lock bench clean
+.PHONY: help setup demo up down status test lint rules unit generate check-generated lock bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ lint: setup ## ruff, mypy --strict, import-linter and buf lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m scripts.protos lint
+
+rules: setup ## each rule of docs/rules.md: where it is enforced, which test proves it
+	$(BIN)/python -m scripts.rules
 
 generate: setup ## regenerate gen/ from proto/
 	$(BIN)/python -m scripts.protos generate

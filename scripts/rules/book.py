@@ -1,0 +1,97 @@
+"""The list of rules as docs/rules.md has it, and what is wrong with the list itself."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+LIST = "docs/rules.md"
+RULE_IDS = [f"R{number}" for number in range(1, 101)]
+KINDS = ("hard", "judged", "promise", "soft", "open", "info")
+# What stands where there is nothing to say.
+NONE = "—"
+
+_RULE_HEADER = ["id", "kind", "rule", "enforced at", "part"]
+_PART_HEADER = ["part", "covers", "state"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row of the list. Of several parts each enforces its share."""
+
+    id: str
+    kind: str
+    text: str
+    places: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+@dataclass
+class Book:
+    """The list as it was read. `parts` tells of each whether it is built."""
+
+    rules: list[Rule] = field(default_factory=list)
+    parts: dict[str, bool] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_book(text: str) -> Book:
+    book = Book()
+    header: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            header = []
+            continue
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
+        if not header:
+            header = cells
+        elif set("".join(cells)) <= set(":-"):
+            continue
+        elif header == _PART_HEADER and len(cells) == len(_PART_HEADER):
+            book.parts[cells[0].strip("`")] = cells[2] == "built"
+        elif header == _RULE_HEADER:
+            _read_rule(cells, book)
+    book.rules.sort(key=lambda rule: int(rule.id[1:]))
+    book.problems += _number_problems(book.rules)
+    book.problems += [problem for rule in book.rules for problem in _rule_problems(rule, book)]
+    return book
+
+
+def _read_rule(cells: list[str], book: Book) -> None:
+    if len(cells) != len(_RULE_HEADER) or not re.fullmatch(r"R\d+", cells[0]):
+        book.problems.append(f"{LIST}: not a rule's row: | {' | '.join(cells)} |")
+        return
+    rule_id, kind, text, places, parts = cells
+    named = parts.replace("`", "").replace(NONE, "").split(",")
+    book.rules.append(
+        Rule(
+            id=rule_id,
+            kind=kind,
+            text=text,
+            places=tuple(re.findall(r"`([^`]+)`", places)),
+            parts=tuple(part.strip() for part in named if part.strip()),
+        )
+    )
+
+
+def _number_problems(rules: list[Rule]) -> Iterator[str]:
+    counts = Counter(rule.id for rule in rules)
+    for rule_id in [*RULE_IDS, *(known for known in counts if known not in RULE_IDS)]:
+        if counts[rule_id] == 0:
+            yield f"{rule_id} is missing in {LIST}"
+        elif counts[rule_id] > 1:
+            yield f"{rule_id} is there {counts[rule_id]} times in {LIST}"
+        elif rule_id not in RULE_IDS:
+            yield f"{rule_id} in {LIST} is beyond {RULE_IDS[-1]}, the last rule"
+
+
+def _rule_problems(rule: Rule, book: Book) -> Iterator[str]:
+    if rule.kind not in KINDS:
+        yield f"{rule.id}: there is no kind {rule.kind!r}: one of {', '.join(KINDS)}"
+    for part in rule.parts:
+        if part not in book.parts:
+            yield f"{rule.id}: {LIST} does not list the part {part!r}"
+    if rule.kind == "hard" and not rule.parts:
+        yield f"{rule.id} is hard and names no part"
+    if rule.kind == "hard" and not rule.places and any(map(book.parts.get, rule.parts)):
+        yield f"{rule.id} is hard and says nowhere where it is enforced"

@@ -1,0 +1,96 @@
+"""What is printed: a line a rule, or everything about one."""
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from scripts.rules.book import NONE, Book, Rule
+from scripts.rules.places import locate
+from scripts.rules.proofs import Proofs, unproved
+
+_LINE_WIDTH = 160
+_PLACE_WIDTH = 40
+
+
+def table(book: Book, proofs: dict[str, Proofs]) -> Iterator[str]:
+    """A line a rule, none longer than _LINE_WIDTH."""
+    rows = [
+        ["Rule", "Kind", "Part", "Enforced at", "Proved by"],
+        *(
+            [rule.id, rule.kind, ", ".join(rule.parts) or NONE, _place(rule.places), ""]
+            for rule in book.rules
+        ),
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    left = _LINE_WIDTH - sum(widths) - 2 * len(widths)
+    for row, rule in zip(rows[1:], book.rules, strict=True):
+        row[-1] = _proof(rule, proofs[rule.id], book, left)
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        yield "  ".join([*cells, row[-1]]).rstrip()
+
+
+def _place(places: tuple[str, ...]) -> str:
+    """The first one, without its leading names where it is long."""
+    if not places:
+        return NONE
+    more = f" +{len(places) - 1}" if len(places) > 1 else ""
+    place = places[0].rpartition("/")[2]
+    names = place.split(".")
+    while len(place) > _PLACE_WIDTH - len(more) and len(names) > 1:
+        names.pop(0)
+        place = f"….{'.'.join(names)}"
+    return place + more
+
+
+def _proof(rule: Rule, proofs: Proofs, book: Book, width: int) -> str:
+    """The first test of each share, and what is missing or belongs to a later part."""
+    notes = [f"MISSING: {part}" for part in unproved(rule, proofs, book)]
+    later = [part for part in rule.parts if not book.parts.get(part) and not proofs.of(part)]
+    if rule.kind == "hard" and later:
+        notes.append(f"later: {', '.join(later)}")
+    tests = [test for tests in proofs.proving.values() for test in tests]
+    if not tests:
+        return "; ".join(notes) or NONE
+    end = "; ".join([f" +{len(tests) - 1}" if tests[1:] else "", *notes])
+    return cut(tests[0].removeprefix("tests/"), width - len(end)) + end
+
+
+def cut(text: str, width: int = _LINE_WIDTH) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def supporting(proofs: dict[str, Proofs]) -> Iterator[str]:
+    for rule_id, found in proofs.items():
+        for one in found.supporting:
+            yield f"  {rule_id:<4}  {one.test.removeprefix('tests/')} ({one.weakness})"
+
+
+def summary(book: Book, proofs: dict[str, Proofs], problem_count: int) -> str:
+    """How much is proved, how much belongs to parts that are not built yet."""
+    hard = [rule for rule in book.rules if rule.kind == "hard"]
+    due = [rule for rule in hard if any(map(book.parts.get, rule.parts))]
+    proved = [rule for rule in due if not unproved(rule, proofs[rule.id], book)]
+    later = Counter(
+        part for rule in hard for part in rule.parts if not book.parts.get(part)
+    ).most_common()
+    built = ", ".join(part for part, is_built in book.parts.items() if is_built) or "none"
+    waiting = ", ".join(f"{part} {count}" for part, count in later) or "nothing"
+    problems = f"{problem_count} problem{'' if problem_count == 1 else 's'}"
+    return (
+        f"{len(proved)} of {len(due)} hard rules of the built parts ({built}) are proved;"
+        f" later: {waiting}; {problems if problem_count else 'all is well'}."
+    )
+
+
+def details(rule: Rule, proofs: Proofs, book: Book, root: Path) -> Iterator[str]:
+    """Everything about one rule."""
+    yield f"{rule.id} ({rule.kind}, {', '.join(rule.parts) or 'no part'}): {rule.text}"
+    for place in rule.places:
+        with contextlib.suppress(LookupError):
+            yield f"  enforced at  {locate(place, root)}  {place}"
+    for part, tests in proofs.proving.items():
+        yield from (f"  proved by    {test}  ({part or 'no part'})" for test in tests)
+    yield from (f"  not proved by {part}" for part in unproved(rule, proofs, book))
+    yield from (f"  supported by {one.test}  ({one.weakness})" for one in proofs.supporting)
