@@ -50,7 +50,7 @@ def _proof(rule: Rule, proofs: Proofs, book: Book, width: int) -> str:
     later = [part for part in rule.parts if not book.parts.get(part) and not proofs.of(part)]
     if rule.kind == "hard" and later:
         notes.append(f"later: {', '.join(later)}")
-    tests = [test for tests in proofs.proving.values() for test in tests]
+    tests = [test for part in rule.parts or [""] for test in proofs.of(part)]
     if not tests:
         return "; ".join(notes) or NONE
     end = "; ".join([f" +{len(tests) - 1}" if tests[1:] else "", *notes])
@@ -90,7 +90,8 @@ def details(rule: Rule, proofs: Proofs, book: Book, root: Path) -> Iterator[str]
     for place in rule.places:
         with contextlib.suppress(LookupError):
             yield f"  enforced at  {locate(place, root)}  {place}"
-    for part, tests in proofs.proving.items():
-        yield from (f"  proved by    {test}  ({part or 'no part'})" for test in tests)
+    for part in rule.parts or [""]:
+        said = f"  ({part})" if part else ""
+        yield from (f"  proved by    {test}{said}" for test in proofs.of(part))
     yield from (f"  not proved by {part}" for part in unproved(rule, proofs, book))
     yield from (f"  supported by {one.test}  ({one.weakness})" for one in proofs.supporting)

@@ -30,6 +30,8 @@ async def story(stack: Stack) -> AsyncIterator[Story]:
         yield story
 
 
+@pytest.mark.rule("R2", "R3", "R4", "R11", "R14", "R39", "R41", "R45", "R47")
+@pytest.mark.rule("R30", part="payouts")
 async def test_every_outcome_is_read_back(story: Story) -> None:
     assert await failures(story) == []
 

@@ -17,6 +17,7 @@ from tests.support.serving import refused, request_id
 pytestmark = pytest.mark.xdist_group("disputes")
 
 
+@pytest.mark.rule("R14")
 async def test_a_dispute_is_opened_claimed_and_decided(house: House) -> None:
     assignment_id = await house.assignment()
     opened = await house.open(assignment_id)

@@ -78,6 +78,7 @@ def reasons(media: pb.MediaObject) -> list[tuple[str, str]]:
     return [(rejection.code, rejection.rule_id) for rejection in media.rejections]
 
 
+@pytest.mark.rule("R67", "R69")
 async def test_an_upload_is_accepted_sanitised_and_read_back(served: Served, house: House) -> None:
     secret = b"taken at 47.3769, 8.5417"
     plain = jpeg(900, 500, orientation=6)
@@ -108,11 +109,13 @@ async def test_an_upload_is_accepted_sanitised_and_read_back(served: Served, hou
     assert await house.objects.stat(QUARANTINE, key) is None
 
 
+@pytest.mark.rule("R67")
 async def test_the_bytes_decide_and_not_the_declared_type(served: Served) -> None:
     media = await finalized(served, png(), "image/jpeg")
     assert media.content_type == "image/png"
 
 
+@pytest.mark.rule("R67")
 async def test_a_text_that_calls_itself_a_png_is_rejected_r67(served: Served) -> None:
     media = await finalized(served, b"<html>not a picture</html>", "image/png")
     assert media.state == pb.MediaObject.STATE_REJECTED
@@ -121,12 +124,14 @@ async def test_a_text_that_calls_itself_a_png_is_rejected_r67(served: Served) ->
     assert not media.sha256
 
 
+@pytest.mark.rule("R69")
 async def test_every_reason_is_told_at_once_r69(served: Served) -> None:
     content = jpeg(400, 300)
     media = await finalized(served, content[:-300])
     assert reasons(media) == [("TOO_SMALL", "R69"), ("CORRUPT", "R67")]
 
 
+@pytest.mark.rule("R82", "R83", "R84")
 async def test_a_body_image_is_scaled_down_or_rejected_where_that_ruins_it_r83_r84(
     served: Served,
 ) -> None:
@@ -202,6 +207,7 @@ async def test_swapped_bytes_are_not_judged(served: Served, house: House, sent: 
     assert media.state == pb.MediaObject.STATE_PENDING
 
 
+@pytest.mark.rule("R67", "R68")
 async def test_an_announcement_is_refused_for_everything_it_tells_r67_r68(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     request = announcement(b"")

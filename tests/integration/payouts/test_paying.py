@@ -11,6 +11,7 @@ from tests.integration.payouts.house import House, eventually, usd
 from tests.support.serving import refused
 
 
+@pytest.mark.rule("R30", part="payouts")
 async def test_a_payout_is_paid_with_its_fee_and_settled_once(house: House) -> None:
     await house.due("p1", "anna@example.com")
     sent = await house.send("p1")
@@ -61,6 +62,7 @@ async def test_a_lost_answer_is_unknown_and_the_repeat_adopts(house: House, rece
     await house.balances()
 
 
+@pytest.mark.rule("R29", part="payouts")
 async def test_a_late_failure_keeps_the_hold_and_a_second_attempt_pays(house: House) -> None:
     await house.due("p1", "failed-late@example.com")
     await _behave(house, "failed-late@example.com", "FAILED_LATE")
@@ -227,6 +229,7 @@ async def test_a_doubt_of_weeks_is_not_sent_again(house: House) -> None:
     assert len(house.batches()) == 1
 
 
+@pytest.mark.rule("R30", part="payouts")
 async def test_a_creator_without_an_account_is_not_sent_anything(house: House) -> None:
     await house.due("p1", "")
     with refused(Reason.PAYOUT_ACCOUNT_MISSING):

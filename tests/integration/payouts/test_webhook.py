@@ -95,6 +95,7 @@ def _event(sender_batch_id: str, batch_id: str = "") -> bytes:
     ).encode()
 
 
+@pytest.mark.rule("R53", part="payouts")
 async def test_the_sandboxes_webhooks_alone_bring_a_payout_to_its_end(house: House) -> None:
     await house.due("p1", "anna@example.com")
     await house.send("p1")
