@@ -24,7 +24,8 @@ from services.creators.live_streams import State as LiveStreamState
 
 T = TypeVar("T")
 
-_SELECT: LiteralString = "SELECT * FROM creator WHERE id = %s"
+_SELECT_ALL: LiteralString = "SELECT * FROM creator"
+_SELECT: LiteralString = f"{_SELECT_ALL} WHERE id = %s"
 
 _ACCOUNT = TypeAdapter(Account)
 _APPEAL = TypeAdapter(Appeal)
@@ -90,20 +91,19 @@ class PostgresCreatorStore:
     async def list_creators(
         self, state: State | None, live_stream_state: LiveStreamState | None, page: Page
     ) -> list[Creator]:
+        # Only what is asked for is in the statement: whatever the values, one index answers it.
+        conditions: list[LiteralString] = ["TRUE"]
+        if state is not None:
+            conditions.append("state = %(state)s")
+        if live_stream_state is not None:
+            conditions.append("live_stream_application IS NOT NULL")
+            conditions.append("live_stream_application ->> 'state' = %(live_stream_state)s")
+        if page.after is not None:
+            conditions.append("(create_time, id) > (%(time)s, %(id)s)")
+        where: LiteralString = " AND ".join(conditions)
         rows = await self._database.fetch_all(
-            """
-            SELECT * FROM creator
-             WHERE (%(state)s::text IS NULL OR state = %(state)s)
-               AND (%(live_stream_state)s::text IS NULL
-                    OR live_stream_application ->> 'state' = %(live_stream_state)s)
-               AND (%(time)s::timestamptz IS NULL OR (create_time, id) > (%(time)s, %(id)s))
-             ORDER BY create_time, id LIMIT %(size)s
-            """,
-            {
-                "state": state,
-                "live_stream_state": live_stream_state,
-                **page.keyset,
-            },
+            f"{_SELECT_ALL} WHERE {where} ORDER BY create_time, id LIMIT %(size)s",
+            {"state": state, "live_stream_state": live_stream_state, **page.keyset},
         )
         return [_creator(row) for row in rows]
 
