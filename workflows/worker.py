@@ -103,6 +103,7 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
             task.record_task,
             task.reserve_rewards,
             task.lapse_applications,
+            task.send_task_notices,
             assignment.record_assignment,
             assignment.release_reward,
             payout.set_reward_aside,

@@ -8,6 +8,7 @@ from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from servicekit.changes import Changes
 from servicekit.clock import utc_now
 from servicekit.database import Database
 from servicekit.errors import LiaisonError
@@ -21,11 +22,13 @@ from services.tasks.assignments import AssignmentHandlers
 from services.tasks.book import PostgresBook
 from services.tasks.clients import GrpcCreatorDirectory, GrpcMediaLibrary
 from services.tasks.handlers import TaskHandlers
+from services.tasks.history import CHANNEL, PostgresHistories
 from services.tasks.records import RecordHandlers
 from services.tasks.runs import TemporalRuns
 from services.tasks.servicer import services
 from services.tasks.settings import TasksSettings
 from services.tasks.store import PostgresTaskStore
+from services.tasks.watching import WatchHandlers
 from workflows.client import Workflows
 
 log = structlog.get_logger()
@@ -51,6 +54,9 @@ async def main() -> None:
             media = await stack.enter_async_context(
                 service_channel(settings, settings.media_address)
             )
+            changes = await stack.enter_async_context(
+                Changes(settings.database_url.get_secret_value(), CHANNEL)
+            )
             runs = TemporalRuns(Workflows(settings))
             book = PostgresBook(database)
             store = PostgresTaskStore(database)
@@ -63,10 +69,11 @@ async def main() -> None:
                 utc_now,
             )
             assignments = AssignmentHandlers(book, GrpcMediaLibrary(MediaServiceStub(media)), runs)
+            watching = WatchHandlers(tasks, assignments, PostgresHistories(database), changes)
             sweeper = asyncio.create_task(_sweep(tasks))
             await GrpcServer(
                 settings,
-                services(tasks, applications, assignments, RecordHandlers(book, utc_now)),
+                services(tasks, applications, assignments, RecordHandlers(book, utc_now), watching),
                 database,
             ).serve_until_told()
             sweeper.cancel()

@@ -81,7 +81,7 @@ class PostgresApplicationStore:
             """
             UPDATE application SET state = 'WITHDRAWN', update_time = %(now)s
               FROM task
-             WHERE application.id = %(id)s AND application.state = 'APPLIED' AND claim IS NULL
+             WHERE application.id = %(id)s AND application.state = 'APPLIED' AND claims IS NULL
                AND task.id = application.task_id AND %(now)s < application_deadline_time
             """,
             {"id": application.id, "now": application.update_time},
@@ -91,16 +91,19 @@ class PostgresApplicationStore:
     async def claim(self, task_id: str, ids: list[str], claim: UUID) -> int:
         return await self._database.execute(
             """
-            UPDATE application SET claim = coalesce(claim, %s)
-             WHERE task_id = %s AND id = ANY(%s) AND state = 'APPLIED'
+            UPDATE application SET claims = array_append(array_remove(claims, %(claim)s), %(claim)s)
+             WHERE task_id = %(task)s AND id = ANY(%(ids)s) AND state = 'APPLIED'
             """,
-            (claim, task_id, ids),
+            {"claim": claim, "task": task_id, "ids": ids},
         )
 
     async def disclaim(self, task_id: str, claim: UUID) -> None:
         await self._database.execute(
-            "UPDATE application SET claim = NULL WHERE task_id = %s AND claim = %s",
-            (task_id, claim),
+            """
+            UPDATE application SET claims = nullif(array_remove(claims, %(claim)s), '{}')
+             WHERE task_id = %(task)s AND %(claim)s = ANY(claims)
+            """,
+            {"claim": claim, "task": task_id},
         )
 
 

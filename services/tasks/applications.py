@@ -65,7 +65,8 @@ class ApplicationStore(Protocol):
         """False when it is too late, or the application is not waiting any more."""
 
     async def claim(self, task_id: str, ids: list[str], claim: UUID) -> int:
-        """How many of them are waiting. Those that no other selection has claimed are now."""
+        """How many of them are waiting. Those are claimed now, by other selections too perhaps:
+        while anybody claims an application, it cannot be withdrawn."""
 
     async def disclaim(self, task_id: str, claim: UUID) -> None: ...
 
@@ -79,7 +80,9 @@ class CreatorDirectory(Protocol):
 class SelectionRuns(Protocol):
     """The tasks' workflows."""
 
-    async def select(self, task_id: str, selections: list[Selection], request_id: str) -> None: ...
+    async def select(
+        self, task_id: str, actor: str, selections: list[Selection], request_id: str
+    ) -> None: ...
 
 
 class ApplicationHandlers:
@@ -180,6 +183,7 @@ class ApplicationHandlers:
         try:
             await self._runs.select(
                 task.id,
+                who.actor,
                 [Selection(one.id, one.creator_id) for one in applications],
                 command.request_id,
             )

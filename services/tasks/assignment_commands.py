@@ -34,6 +34,10 @@ class ListTransitions(Command):
     after_sequence: Annotated[int, between(0, 2**62)] = 0
 
 
+class WatchAssignment(GetAssignment):
+    after_sequence: Annotated[int, between(0, 2**62)] = 0
+
+
 class SubmissionInput(Command):
     note: Annotated[str, text(0, 2000)] = ""
     media_object_ids: Annotated[

@@ -1,5 +1,7 @@
 """AssignmentService over gRPC: messages in and out."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from liaison.tasks.v1 import assignments_pb2 as pb
@@ -16,6 +18,7 @@ from servicekit.rpcs import Repeat, allow
 from services.tasks import assignment_commands as commands
 from services.tasks.assignments import AssignmentHandlers
 from services.tasks.domain import AssignmentRecord
+from services.tasks.watching import WatchHandlers
 from workflows.assignment.messages import transition_message
 
 ACCESS = {
@@ -39,8 +42,9 @@ ACCESS = {
 
 
 class AssignmentServicer(AssignmentServiceServicer):
-    def __init__(self, assignments: AssignmentHandlers) -> None:
+    def __init__(self, assignments: AssignmentHandlers, watching: WatchHandlers) -> None:
         self._assignments = assignments
+        self._watching = watching
 
     async def GetAssignment(self, request: pb.GetAssignmentRequest, context: Any) -> pb.Assignment:
         command = parse(commands.GetAssignment, request)
@@ -68,6 +72,15 @@ class AssignmentServicer(AssignmentServiceServicer):
         transitions = await self._assignments.list_transitions(current_principal(), command)
         return pb.ListTransitionsResponse(transitions=map(transition_message, transitions))
 
+    async def WatchAssignment(
+        self, request: pb.WatchAssignmentRequest, context: Any
+    ) -> AsyncIterator[pb.Transition]:
+        command = parse(commands.WatchAssignment, request)
+        watched = await self._watching.watch_assignment(current_principal(), command)
+        async with aclosing(watched) as transitions:
+            async for transition in transitions:
+                yield transition_message(transition)
+
     async def SubmitWork(self, request: pb.SubmitWorkRequest, context: Any) -> pb.Assignment:
         command = parse(commands.SubmitWork, request)
         return _shown(await self._assignments.submit_work(current_principal(), command))
@@ -89,11 +102,11 @@ class AssignmentServicer(AssignmentServiceServicer):
         return _shown(await self._assignments.comment_on_expiry(current_principal(), command))
 
 
-def service(assignments: AssignmentHandlers) -> Service:
+def service(assignments: AssignmentHandlers, watching: WatchHandlers) -> Service:
     return Service(
         pb.DESCRIPTOR.services_by_name["AssignmentService"],
         add_AssignmentServiceServicer_to_server,
-        AssignmentServicer(assignments),
+        AssignmentServicer(assignments, watching),
         ACCESS,
     )
 

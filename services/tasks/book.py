@@ -2,14 +2,16 @@
 
 from servicekit.database import Database
 from servicekit.pagination import Page
-from services.tasks.domain import AssignmentRecord, RecordedAssignment, State
-from workflows.assignment.model import Event, Transition
-from workflows.assignment.model import State as AssignmentState
+from services.tasks.domain import AssignmentRecord, RecordedAssignment
+from services.tasks.history import PostgresHistories
+from services.tasks.records import RecordedTask
+from workflows.assignment.model import Transition
 
 
 class PostgresBook:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._histories = PostgresHistories(database)
 
     async def assignment(self, assignment_id: str) -> AssignmentRecord | None:
         row = await self._database.fetch_one(
@@ -47,28 +49,10 @@ class PostgresBook:
         return [AssignmentRecord(**row) for row in rows]
 
     async def transitions(self, assignment_id: str, after_sequence: int) -> list[Transition]:
-        rows = await self._database.fetch_all(
-            """
-            SELECT sequence, event, from_state, to_state, actor, comment, time FROM transition
-             WHERE assignment_id = %s AND sequence > %s ORDER BY sequence
-            """,
-            (assignment_id, after_sequence),
-        )
-        return [
-            Transition(
-                **row
-                | {
-                    "event": Event(row["event"]),
-                    "from_state": AssignmentState(row["from_state"]) if row["from_state"] else None,
-                    "to_state": AssignmentState(row["to_state"]),
-                }
-            )
-            for row in rows
-        ]
+        return await self._histories.transitions(assignment_id, after_sequence)
 
-    async def record_task(
-        self, task_id: str, sequence: int, state: State, selected_ids: list[str]
-    ) -> bool:
+    async def record_task(self, recorded: RecordedTask) -> bool:
+        task_id, selected_ids = recorded.task_id, recorded.selected_ids
         async with self._database.transaction():
             await self._database.execute(
                 """
@@ -76,11 +60,18 @@ class PostgresBook:
                                 version = version + 1, update_time = now()
                  WHERE id = %s AND sequence < %s
                 """,
-                (state, sequence, len(selected_ids), task_id, sequence),
+                (
+                    recorded.state,
+                    recorded.sequence,
+                    len(selected_ids),
+                    task_id,
+                    recorded.sequence,
+                ),
             )
+            await self._histories.record_task(task_id, recorded.transitions)
             await self._database.execute(
                 """
-                UPDATE application SET state = 'SELECTED', claim = NULL, update_time = now()
+                UPDATE application SET state = 'SELECTED', claims = NULL, update_time = now()
                  WHERE task_id = %s AND id = ANY(%s) AND state <> 'SELECTED'
                 """,
                 (task_id, selected_ids),
@@ -104,7 +95,7 @@ class PostgresBook:
             )
             await self._database.execute(
                 """
-                UPDATE application SET state = 'LAPSED', claim = NULL, update_time = now()
+                UPDATE application SET state = 'LAPSED', claims = NULL, update_time = now()
                  WHERE task_id = %s AND state = 'APPLIED' AND id <> ALL(%s)
                 """,
                 (task_id, selected_ids),
@@ -143,24 +134,4 @@ class PostgresBook:
                     record.create_time,
                 ),
             )
-            for transition in recorded.transitions:
-                await self._record_transition(record.id, transition)
-
-    async def _record_transition(self, assignment_id: str, transition: Transition) -> None:
-        await self._database.execute(
-            """
-            INSERT INTO transition (assignment_id, sequence, event, from_state, to_state,
-                                    actor, comment, time)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
-            """,
-            (
-                assignment_id,
-                transition.sequence,
-                transition.event,
-                transition.from_state,
-                transition.to_state,
-                transition.actor,
-                transition.comment,
-                transition.time,
-            ),
-        )
+            await self._histories.record_assignment(record.id, recorded.transitions)

@@ -33,8 +33,9 @@ from services.tasks.domain import (
     Task,
     published,
 )
+from services.tasks.published_commands import EndSelection
 from workflows.policy import POLICIES
-from workflows.task.state import PublishedTask
+from workflows.task.state import PublishedTask, Transition, publish
 
 
 class TaskStore(Protocol):
@@ -46,7 +47,7 @@ class TaskStore(Protocol):
 
     async def save_draft(self, task: Task) -> None: ...
 
-    async def publish(self, task: Task, draft_version: int) -> bool:
+    async def publish(self, task: Task, draft_version: int, first: Transition) -> bool:
         """False when the draft was changed or published meanwhile."""
 
     async def mark_run(self, task_id: str) -> None: ...
@@ -64,6 +65,10 @@ class TaskRuns(Protocol):
     async def start(self, task: PublishedTask) -> None: ...
 
     async def cancel(self, task_id: str, actor: str, comment: str, request_id: str) -> None: ...
+
+    async def end_selection(
+        self, task_id: str, actor: str, comment: str, request_id: str
+    ) -> None: ...
 
 
 class TaskHandlers:
@@ -125,13 +130,13 @@ class TaskHandlers:
         between the two."""
         task = await self._own_task(who, command.id)
         if task.state is State.DRAFT:
-            task = await self._freeze(task, command.request_id)
+            task = await self._freeze(who, task, command.request_id)
         elif task.publish_request_id != command.request_id:
             raise illegal_state(task.name, task.state, "PublishTask")
         await self._start_run(task)
         return task
 
-    async def _freeze(self, draft: Task, request_id: str) -> Task:
+    async def _freeze(self, who: Principal, draft: Task, request_id: str) -> Task:
         self._check_deadlines(draft.content)
         now = self._clock()
         task = replace(
@@ -143,7 +148,7 @@ class TaskHandlers:
             publish_request_id=request_id,
             update_time=now,
         )
-        if not await self._store.publish(task, draft.version):
+        if not await self._store.publish(task, draft.version, publish(who.actor, now)):
             raise _changed_meanwhile(draft.name)
         return task
 
@@ -159,6 +164,17 @@ class TaskHandlers:
         if task.state is State.DRAFT:
             raise illegal_state(task.name, task.state, "CancelTask")
         await self._runs.cancel(task.id, who.actor, command.comment, command.request_id)
+        return await self._own_task(who, command.id)
+
+    async def end_selection(self, who: Principal, command: EndSelection) -> Task:
+        task = await self._own_task(who, command.id)
+        if who.role is not Role.BRAND and not command.comment.strip():
+            raise invalid_fields(
+                Violation("comment", "REQUIRED", "Say why the brand does not do it itself")
+            )
+        if task.state is State.DRAFT:
+            raise illegal_state(task.name, task.state, "EndSelection")
+        await self._runs.end_selection(task.id, who.actor, command.comment, command.request_id)
         return await self._own_task(who, command.id)
 
     async def _start_run(self, task: Task) -> None:

@@ -15,8 +15,9 @@ from servicekit.resource_names import id_of
 from servicekit.rpcs import allow
 from servicekit.timestamps import from_timestamp
 from services.tasks.domain import AssignmentRecord, RecordedAssignment, State
-from services.tasks.records import RecordHandlers
+from services.tasks.records import RecordedTask, RecordHandlers
 from workflows.assignment.messages import transition_from_message
+from workflows.task.messages import transition_from_message as task_transition_from_message
 
 ACCESS = {
     "RecordTask": allow(Role.SERVICE),
@@ -33,10 +34,13 @@ class RecordServicer(RecordServiceServicer):
         self, request: pb.RecordTaskRequest, context: Any
     ) -> pb.RecordTaskResponse:
         has_waiting = await self._records.record_task(
-            id_of("tasks/{task}", request.name),
-            request.sequence,
-            State(tasks_pb2.Task.State.Name(request.state).removeprefix("STATE_")),
-            list(request.selected_application_ids),
+            RecordedTask(
+                task_id=id_of("tasks/{task}", request.name),
+                sequence=request.sequence,
+                state=State(tasks_pb2.Task.State.Name(request.state).removeprefix("STATE_")),
+                selected_ids=list(request.selected_application_ids),
+                transitions=[task_transition_from_message(one) for one in request.transitions],
+            )
         )
         return pb.RecordTaskResponse(has_waiting_applications=has_waiting)
 

@@ -1,15 +1,27 @@
 """What workflows record: the book that reads and lists come from."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from servicekit.clock import Clock
 from services.tasks.domain import RecordedAssignment, State
+from workflows.task.state import Transition
+
+
+@dataclass(frozen=True)
+class RecordedTask:
+    """What a task's workflow has to record: where it stands, and what led there."""
+
+    task_id: str
+    sequence: int
+    state: State
+    selected_ids: list[str]
+    transitions: Sequence[Transition]
 
 
 class RecordStore(Protocol):
-    async def record_task(
-        self, task_id: str, sequence: int, state: State, selected_ids: list[str]
-    ) -> bool:
+    async def record_task(self, recorded: RecordedTask) -> bool:
         """Whether applications wait that were not selected."""
 
     async def lapse(
@@ -29,10 +41,8 @@ class RecordHandlers:
         self._store = store
         self._clock = clock
 
-    async def record_task(
-        self, task_id: str, sequence: int, state: State, selected_ids: list[str]
-    ) -> bool:
-        return await self._store.record_task(task_id, sequence, state, selected_ids)
+    async def record_task(self, recorded: RecordedTask) -> bool:
+        return await self._store.record_task(recorded)
 
     async def lapse_applications(
         self, task_id: str, selected_ids: list[str], told_creator_ids: list[str]

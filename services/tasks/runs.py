@@ -7,6 +7,7 @@ from workflows.client import Workflows
 from workflows.search_attributes import BRAND, DEADLINE, STATE
 from workflows.task.state import (
     CancelTask,
+    EndSelection,
     PublishedTask,
     SelectApplications,
     Selection,
@@ -36,11 +37,13 @@ class TemporalRuns:
             ),
         )
 
-    async def select(self, task_id: str, selections: list[Selection], request_id: str) -> None:
+    async def select(
+        self, task_id: str, actor: str, selections: list[Selection], request_id: str
+    ) -> None:
         await self._workflows.execute_update(
             ids.task(task_id),
             "select_applications",
-            SelectApplications(selections),
+            SelectApplications(actor, selections),
             update_id=f"select_applications:{request_id}",
             result_type=type(None),
         )
@@ -51,6 +54,15 @@ class TemporalRuns:
             "cancel_task",
             CancelTask(actor, comment),
             update_id=f"cancel_task:{request_id}",
+            result_type=type(None),
+        )
+
+    async def end_selection(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
+        await self._workflows.execute_update(
+            ids.task(task_id),
+            "end_selection",
+            EndSelection(actor, comment),
+            update_id=f"end_selection:{request_id}",
             result_type=type(None),
         )
 

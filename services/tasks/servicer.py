@@ -1,5 +1,7 @@
 """TaskService over gRPC: messages in and out."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from liaison.creators.v1 import creators_pb2
@@ -17,8 +19,11 @@ from services.tasks.applications import ApplicationHandlers
 from services.tasks.assignments import AssignmentHandlers
 from services.tasks.domain import Application, ApplicationState, Task
 from services.tasks.handlers import TaskHandlers
+from services.tasks.published_commands import EndSelection, ListTaskTransitions, WatchTask
 from services.tasks.records import RecordHandlers
+from services.tasks.watching import WatchHandlers
 from workflows.assignment.messages import policy_message
+from workflows.task.messages import transition_message
 
 ACCESS = {
     "CreateTask": allow(Role.BRAND),
@@ -41,9 +46,12 @@ ACCESS = {
 
 
 class TaskServicer(TaskServiceServicer):
-    def __init__(self, tasks: TaskHandlers, applications: ApplicationHandlers) -> None:
+    def __init__(
+        self, tasks: TaskHandlers, applications: ApplicationHandlers, watching: WatchHandlers
+    ) -> None:
         self._tasks = tasks
         self._applications = applications
+        self._watching = watching
 
     async def CreateTask(self, request: pb.CreateTaskRequest, context: Any) -> pb.Task:
         command = parse(commands.CreateTask, request)
@@ -73,6 +81,28 @@ class TaskServicer(TaskServiceServicer):
     async def CancelTask(self, request: pb.CancelTaskRequest, context: Any) -> pb.Task:
         command = parse(commands.CancelTask, request)
         return task_message(await self._tasks.cancel_task(current_principal(), command))
+
+    async def EndSelection(self, request: pb.EndSelectionRequest, context: Any) -> pb.Task:
+        command = parse(EndSelection, request)
+        return task_message(await self._tasks.end_selection(current_principal(), command))
+
+    async def ListTaskTransitions(
+        self, request: pb.ListTaskTransitionsRequest, context: Any
+    ) -> pb.ListTaskTransitionsResponse:
+        command = parse(ListTaskTransitions, request)
+        transitions = await self._watching.list_task_transitions(current_principal(), command)
+        return pb.ListTaskTransitionsResponse(
+            transitions=[transition_message(command.task_id, one) for one in transitions]
+        )
+
+    async def WatchTask(
+        self, request: pb.WatchTaskRequest, context: Any
+    ) -> AsyncIterator[pb.TaskTransition]:
+        command = parse(WatchTask, request)
+        watched = await self._watching.watch_task(current_principal(), command)
+        async with aclosing(watched) as transitions:
+            async for transition in transitions:
+                yield transition_message(command.id, transition)
 
     async def CreateApplication(
         self, request: pb.CreateApplicationRequest, context: Any
@@ -123,15 +153,16 @@ def services(
     applications: ApplicationHandlers,
     assignments: AssignmentHandlers,
     records: RecordHandlers,
+    watching: WatchHandlers,
 ) -> list[Service]:
     return [
         Service(
             pb.DESCRIPTOR.services_by_name["TaskService"],
             add_TaskServiceServicer_to_server,
-            TaskServicer(tasks, applications),
+            TaskServicer(tasks, applications, watching),
             ACCESS,
         ),
-        assignment_servicer.service(assignments),
+        assignment_servicer.service(assignments, watching),
         record_servicer.service(records),
     ]
 

@@ -13,7 +13,9 @@ from services.tasks.domain import (
     State,
     Task,
 )
+from services.tasks.history import PostgresHistories
 from workflows.policy import Policy
+from workflows.task.state import Transition
 
 _CONTENT = TypeAdapter(Content)
 _POLICY = TypeAdapter(Policy | None)
@@ -66,23 +68,27 @@ class PostgresTaskStore:
             ),
         )
 
-    async def publish(self, task: Task, draft_version: int) -> bool:
-        published = await self._database.execute(
-            """
-            UPDATE task SET state = 'OPEN', version = %s, frozen_policy = %s,
-                            publish_time = %s, publish_request_id = %s, update_time = %s
-             WHERE id = %s AND state = 'DRAFT' AND version = %s
-            """,
-            (
-                task.version,
-                Jsonb(_POLICY.dump_python(task.frozen_policy, mode="json")),
-                task.publish_time,
-                task.publish_request_id,
-                task.update_time,
-                task.id,
-                draft_version,
-            ),
-        )
+    async def publish(self, task: Task, draft_version: int, first: Transition) -> bool:
+        async with self._database.transaction():
+            published = await self._database.execute(
+                """
+                UPDATE task SET state = 'OPEN', version = %s, frozen_policy = %s, sequence = %s,
+                                publish_time = %s, publish_request_id = %s, update_time = %s
+                 WHERE id = %s AND state = 'DRAFT' AND version = %s
+                """,
+                (
+                    task.version,
+                    Jsonb(_POLICY.dump_python(task.frozen_policy, mode="json")),
+                    first.sequence,
+                    task.publish_time,
+                    task.publish_request_id,
+                    task.update_time,
+                    task.id,
+                    draft_version,
+                ),
+            )
+            if published:
+                await PostgresHistories(self._database).record_task(task.id, [first])
         return published == 1
 
     async def mark_run(self, task_id: str) -> None:

@@ -47,6 +47,7 @@ from workflows.payout.state import State as PayoutState
 from workflows.policy import STANDARD, Policy
 from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
 from workflows.task.state import PublishedTask, SelectApplications, Selection
+from workflows.task.state import Transition as TaskTransition
 from workflows.worker import RUNNER, WORKFLOWS, running
 
 BRAND, CREATOR, MEDIATOR = "brands/acme", "creators/bea", "staff/mia"
@@ -133,6 +134,10 @@ class World:
         await self.may_lapse.wait()
 
     @activity.defn
+    async def send_task_notices(self, batch: Batch) -> None:
+        self.told += batch.notices
+
+    @activity.defn
     async def set_reward_aside(self, terms: PayoutTerms) -> None:
         if terms.amount_minor > self.funds_minor:
             self.funds_minor = 10**9  # by the next time the brand has paid in
@@ -168,6 +173,7 @@ class World:
             self.record_task,
             self.reserve_rewards,
             self.lapse_applications,
+            self.send_task_notices,
             self.set_reward_aside,
             self.send_payout,
             self.refresh_payout,
@@ -371,10 +377,14 @@ class TaskLife:
     def states(self) -> list[str]:
         return [str(record.state) for record in self.world.tasks[self.id]]
 
+    @property
+    def transitions(self) -> list[TaskTransition]:
+        return [one for record in self.world.tasks[self.id] for one in record.transitions]
+
     async def select(self, *application_ids: str, update_id: str | None = None) -> None:
         selections = [Selection(id_, f"creator-of-{id_}") for id_ in application_ids]
         await self.handle.execute_update(
-            "select_applications", SelectApplications(selections), id=update_id
+            "select_applications", SelectApplications(BRAND, selections), id=update_id
         )
 
     async def is_assigned(self, *application_ids: str) -> None:

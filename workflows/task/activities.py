@@ -13,7 +13,8 @@ from workflows.assignment.messages import assignment_message, transition_message
 from workflows.assignment.state import start
 from workflows.delivery import send_notices
 from workflows.failures import retrying_all_but
-from workflows.notices import Notice
+from workflows.notices import Batch, Notice
+from workflows.task.messages import transition_message as task_transition_message
 from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
@@ -50,6 +51,9 @@ class TaskActivities:
                 sequence=order.sequence,
                 state=tasks_pb2.Task.State.Value(f"STATE_{order.state}"),
                 selected_application_ids=order.selected_ids,
+                transitions=[
+                    task_transition_message(order.task_id, one) for one in order.transitions
+                ],
             )
         )
         return response.has_waiting_applications
@@ -105,3 +109,7 @@ class TaskActivities:
                 ],
             )
             activity.heartbeat()
+
+    @activity.defn
+    async def send_task_notices(self, batch: Batch) -> None:
+        await send_notices(self.notifications, batch.notices)

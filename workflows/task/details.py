@@ -1,30 +1,18 @@
 """What an operator reads of a task in the Temporal UI: who must act, until when, and what happens
-otherwise."""
+otherwise; what the operator can do about it; and what has happened so far."""
 
-from workflows.task.state import State, Task
+from collections.abc import Iterator
+from datetime import datetime
+
+from workflows.task.state import State, Task, Transition
+
+# A task with a thousand slots may have as many selections.
+_LATEST_COUNT = 20
 
 
 def describe(task: Task) -> str:
     published = task.published
-    headline, otherwise = {
-        State.OPEN: (
-            "Creators apply, and the brand may select",
-            f"Until **{published.application_deadline_time:%Y-%m-%d %H:%M:%S} UTC**;"
-            " then no more applications are taken.",
-        ),
-        State.SELECTING: (
-            "The brand must select creators",
-            f"Until **{published.selection_deadline_time:%Y-%m-%d %H:%M:%S} UTC**;"
-            " otherwise the task ends unfilled, or goes on with those selected.",
-        ),
-        State.IN_PROGRESS: (
-            "Creators work: look at their assignments",
-            f"{task.ended_count} of {len(task.selected)} assignments are over.",
-        ),
-        State.CLOSED: ("Closed: nobody must act", ""),
-        State.CANCELLED: ("Cancelled by the brand: nobody must act", ""),
-        State.UNFILLED: ("Nobody was selected in time: nobody must act", ""),
-    }[task.state]
+    headline, otherwise = _now(task)
     assignments = ", ".join(f"`assignment/{id_}`" for id_ in task.selected_ids) or "none yet"
     return "\n".join(
         [
@@ -32,9 +20,74 @@ def describe(task: Task) -> str:
             "",
             otherwise,
             "",
-            f"- `{task.name}` of `brands/{published.terms.brand_id}`",
+            f"- `{task.name}` of `{task.brand}`",
             f"- {len(task.selected)} of {published.creator_slots} creators selected",
             f"- assignments: {assignments}",
             f"- policy `{published.terms.policy.name}`",
+            "",
+            *_history(task),
         ]
     )
+
+
+def _now(task: Task) -> tuple[str, str]:
+    published = task.published
+    match task.state:
+        case State.OPEN:
+            return (
+                "Creators apply, and the brand may select",
+                f"Until **{_shown(published.application_deadline_time)}**; then no more"
+                f" applications are taken. {_way_out(task)}",
+            )
+        case State.SELECTING:
+            return (
+                "The brand must select creators",
+                f"Until **{_shown(published.selection_deadline_time)}**; otherwise the task ends"
+                f" unfilled, or goes on with those selected. {_way_out(task)}",
+            )
+        case State.IN_PROGRESS:
+            return (
+                "Creators work: look at their assignments",
+                f"{task.ended_count} of {len(task.selected)} assignments are over.",
+            )
+        case State.CANCELLED:
+            who = task.cancellation.actor if task.cancellation else "nobody"
+            return f"Cancelled by `{who}`: nobody must act", ""
+        case State.UNFILLED:
+            return "Nobody was selected in time: nobody must act", ""
+        case State.CLOSED:
+            return "Closed: nobody must act", ""
+
+
+def _way_out(task: Task) -> str:
+    if task.claimed:
+        return f"{len(task.claimed)} are being selected now: their rewards are being set aside."
+    if task.selected:
+        return "An operator can go on with those selected before that (EndSelection)."
+    return "An operator can cancel the task in the brand's stead (CancelTask)."
+
+
+def _history(task: Task) -> Iterator[str]:
+    """The latest first: in the UI it is the one that is looked for."""
+    if not task.transitions:
+        return
+    yield "| | when | what | who | why |"
+    yield "|---|---|---|---|---|"
+    for transition in reversed(task.transitions[-_LATEST_COUNT:]):
+        yield (
+            f"| {transition.sequence} | {_shown(transition.time)} | {_what(transition)}"
+            f" | `{transition.actor}` | {_in_one_cell(transition.comment)} |"
+        )
+
+
+def _what(transition: Transition) -> str:
+    count = len(transition.application_ids)
+    return f"{transition.event} ({count})" if count else str(transition.event)
+
+
+def _in_one_cell(comment: str) -> str:
+    return " ".join(comment.split()).replace("|", "\\|")
+
+
+def _shown(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

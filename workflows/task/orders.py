@@ -1,20 +1,22 @@
 """What the task's workflow orders its activities to do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from workflows.assignment.orders import StartAssignment
-from workflows.task.state import Selection, State
+from workflows.task.state import Selection, State, Transition
 
 
 @dataclass(frozen=True)
 class RecordTask:
-    """`new_assignments` are those that follow from the latest selection."""
+    """`sequence` and `state` are the latest; `transitions` are those that led there since the last
+    order, and `new_assignments` what follows from them."""
 
     task_id: str
     sequence: int
     state: State
     selected_ids: list[str]
     new_assignments: list[StartAssignment]
+    transitions: list[Transition] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class ReserveRewards:
 
 @dataclass(frozen=True)
 class LapseApplications:
-    """`comment` is the brand's when it cancelled, else empty."""
+    """`comment` is of who cancelled, else empty."""
 
     task_id: str
     title: str

@@ -1,7 +1,8 @@
 """Every rule of a published task's life: pure. No SDK, no clock, no I/O.
 
-The applications themselves are the tasks service's, since there may be tens of thousands; here is
-only who was selected, so that no more than `creator_slots` ever are.
+Each decision appends the transitions that say what happened: a task's history, numbered from the
+one that its publishing was. The applications themselves are the tasks service's, since there may be
+tens of thousands; here is only who was selected, so that no more than `creator_slots` ever are.
 """
 
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from servicekit.errors import FailedPrecondition, Reason, illegal_state
-from workflows.assignment.model import Terms
+from workflows.assignment.model import SYSTEM, Terms
 
 
 class State(StrEnum):
@@ -22,6 +23,37 @@ class State(StrEnum):
 
 
 _TAKES_SELECTIONS = (State.OPEN, State.SELECTING)
+
+
+class Event(StrEnum):
+    """What can happen to a task."""
+
+    PUBLISHED = "PUBLISHED"
+    APPLICATIONS_CLOSED = "APPLICATIONS_CLOSED"
+    CREATORS_SELECTED = "CREATORS_SELECTED"
+    SELECTION_ENDED = "SELECTION_ENDED"
+    UNFILLED = "UNFILLED"
+    CANCELLED = "CANCELLED"
+    CLOSED = "CLOSED"
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One thing that happened. `sequence` has no gaps; `from_state` is None for a draft;
+    `application_ids` are those that were selected by it."""
+
+    sequence: int
+    event: Event
+    from_state: State | None
+    to_state: State
+    actor: str
+    comment: str
+    time: datetime
+    application_ids: list[str] = field(default_factory=list)
+
+
+# Publishing is the first transition, which the tasks service records itself.
+_PUBLISHED_SEQUENCE = 1
 
 
 @dataclass(frozen=True)
@@ -39,11 +71,18 @@ class Selected(Selection):
 
 @dataclass(frozen=True)
 class SelectApplications:
+    actor: str
     selections: list[Selection]
 
 
 @dataclass(frozen=True)
 class CancelTask:
+    actor: str
+    comment: str
+
+
+@dataclass(frozen=True)
+class EndSelection:
     actor: str
     comment: str
 
@@ -67,12 +106,26 @@ class Task:
     claimed: list[Selection] = field(default_factory=list)
     selected: list[Selected] = field(default_factory=list)
     ended_count: int = 0
-    sequence: int = 0
-    cancel_comment: str = ""
+    # What was decided since it was published.
+    transitions: list[Transition] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         return f"tasks/{self.published.id}"
+
+    @property
+    def brand(self) -> str:
+        return f"brands/{self.published.terms.brand_id}"
+
+    @property
+    def sequence(self) -> int:
+        """Number of the latest transition."""
+        return _PUBLISHED_SEQUENCE + len(self.transitions)
+
+    @property
+    def cancellation(self) -> Transition | None:
+        """Who cancelled it and why, if somebody did."""
+        return next((one for one in self.transitions if one.event is Event.CANCELLED), None)
 
     @property
     def selected_ids(self) -> list[str]:
@@ -81,6 +134,15 @@ class Task:
     @property
     def free_slots(self) -> int:
         return self.published.creator_slots - len(self.selected) - len(self.claimed)
+
+
+def publish(actor: str, now: datetime) -> Transition:
+    """The first of a history."""
+    return Transition(_PUBLISHED_SEQUENCE, Event.PUBLISHED, None, State.OPEN, actor, "", now)
+
+
+def transitions_after(task: Task, sequence: int) -> list[Transition]:
+    return [transition for transition in task.transitions if transition.sequence > sequence]
 
 
 def claim(task: Task, command: SelectApplications, now: datetime) -> None:
@@ -117,12 +179,18 @@ def select(task: Task, command: SelectApplications, now: datetime) -> None:
     task.selected.extend(
         Selected(one.application_id, one.creator_id, now) for one in command.selections
     )
-    task.sequence += 1
-    if task.state in _TAKES_SELECTIONS and task.free_slots == 0 and not task.claimed:
-        task.state = State.IN_PROGRESS
+    is_full = task.free_slots == 0 and not task.claimed
+    _enter(
+        task,
+        Event.CREATORS_SELECTED,
+        State.IN_PROGRESS if is_full else task.state,
+        now,
+        actor=command.actor,
+        application_ids=[one.application_id for one in command.selections],
+    )
 
 
-def cancel(task: Task, command: CancelTask) -> None:
+def cancel(task: Task, command: CancelTask, now: datetime) -> None:
     """
     Raises:
         FailedPrecondition: somebody is assigned, or the task is over.
@@ -130,9 +198,26 @@ def cancel(task: Task, command: CancelTask) -> None:
     if task.state not in _TAKES_SELECTIONS or task.selected or task.claimed:
         state = f"{task.state} with creators assigned" if task.selected else task.state
         raise illegal_state(task.name, state, "CancelTask")
-    task.state = State.CANCELLED
-    task.cancel_comment = command.comment
-    task.sequence += 1
+    _enter(
+        task, Event.CANCELLED, State.CANCELLED, now, actor=command.actor, comment=command.comment
+    )
+
+
+def end_selection(task: Task, command: EndSelection, now: datetime) -> None:
+    """No more applications and no more selections, before the deadlines of both.
+
+    Raises:
+        FailedPrecondition: the selection is over or one is under way, or nobody is selected.
+    """
+    if task.state not in _TAKES_SELECTIONS:
+        raise illegal_state(task.name, task.state, "EndSelection")
+    if task.claimed:
+        raise illegal_state(task.name, "being selected for", "EndSelection")
+    if not task.selected:
+        raise FailedPrecondition(
+            Reason.NOBODY_SELECTED, f"Nobody is selected for {task.name}: cancel it instead"
+        )
+    _go_on_with_the_selected(task, now, actor=command.actor, comment=command.comment)
 
 
 def next_deadline(task: Task) -> datetime | None:
@@ -144,25 +229,50 @@ def next_deadline(task: Task) -> datetime | None:
     return None
 
 
-def pass_deadline(task: Task) -> None:
+def pass_deadline(task: Task, now: datetime) -> None:
     """Applications close, then selection does."""
     if task.state is State.OPEN:
-        task.state = State.SELECTING
+        _enter(task, Event.APPLICATIONS_CLOSED, State.SELECTING, now)
     elif not task.selected:
-        task.state = State.UNFILLED
+        _enter(task, Event.UNFILLED, State.UNFILLED, now)
     else:
-        has_ended = task.ended_count == len(task.selected)
-        task.state = State.CLOSED if has_ended else State.IN_PROGRESS
-    task.sequence += 1
+        _go_on_with_the_selected(task, now)
 
 
-def end_assignment(task: Task) -> None:
+def end_assignment(task: Task, now: datetime) -> None:
     """One of the assignments is over; with the last one the task is closed."""
     task.ended_count += 1
-    if task.state is State.IN_PROGRESS and task.ended_count == len(task.selected):
-        task.state = State.CLOSED
-        task.sequence += 1
+    _close_if_all_ended(task, now)
 
 
 def is_over(task: Task) -> bool:
     return task.state in (State.CLOSED, State.CANCELLED, State.UNFILLED)
+
+
+def _go_on_with_the_selected(
+    task: Task, now: datetime, *, actor: str = SYSTEM, comment: str = ""
+) -> None:
+    _enter(task, Event.SELECTION_ENDED, State.IN_PROGRESS, now, actor=actor, comment=comment)
+    _close_if_all_ended(task, now)
+
+
+def _close_if_all_ended(task: Task, now: datetime) -> None:
+    if task.state is State.IN_PROGRESS and task.ended_count == len(task.selected):
+        _enter(task, Event.CLOSED, State.CLOSED, now)
+
+
+def _enter(
+    task: Task,
+    event: Event,
+    to_state: State,
+    now: datetime,
+    *,
+    actor: str = SYSTEM,
+    comment: str = "",
+    application_ids: list[str] | None = None,
+) -> None:
+    transition = Transition(
+        task.sequence + 1, event, task.state, to_state, actor, comment, now, application_ids or []
+    )
+    task.transitions.append(transition)
+    task.state = to_state

@@ -3,25 +3,32 @@ assignment for each selected creator. Every rule is in `state`."""
 
 import asyncio
 import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, SearchAttributePair, TypedSearchAttributes
+from temporalio.common import (
+    RetryPolicy,
+    SearchAttributePair,
+    SearchAttributeUpdate,
+    TypedSearchAttributes,
+)
 from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from workflows import ids
-    from workflows.assignment.model import Funding
     from workflows.assignment.model import State as AssignmentState
     from workflows.assignment.orders import AssignmentResult, StartAssignment
     from workflows.failures import refusing
+    from workflows.notices import Batch, Notice
     from workflows.search_attributes import BRAND, DEADLINE, STATE
     from workflows.task import state
     from workflows.task.details import describe
+    from workflows.task.notices import notices
     from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
     from workflows.task.state import (
         CancelTask,
+        EndSelection,
         PublishedTask,
         SelectApplications,
         Selected,
@@ -47,9 +54,11 @@ class TaskWorkflow:
     def __init__(self, published: PublishedTask) -> None:
         self._task = Task(published)
         self._shown_state = State.OPEN
-        self._recorded_sequence = 0
+        # Its publishing was recorded by who started this.
+        self._recorded_sequence = self._task.sequence
         self._recorded_assignments = 0
         self._has_waiting = False
+        self._notices: list[Notice] = []
         self._started: set[str] = set()
         self._followers: set[asyncio.Task[None]] = set()
         self._origin: Context | None = None
@@ -64,6 +73,8 @@ class TaskWorkflow:
                 await self._record()
             if self._has_waiting and self._task.state not in (State.OPEN, State.SELECTING):
                 await self._lapse_the_others()
+            if self._notices:
+                await self._tell_the_brand()
             if self._task.sequence > sequence:
                 continue  # something more was decided meanwhile
             if state.is_over(self._task):
@@ -76,10 +87,12 @@ class TaskWorkflow:
     async def select_applications(self, command: SelectApplications) -> None:
         with refusing():
             state.claim(self._task, command, workflow.now())
+        self._describe()
         try:
             await self._reserve_rewards(command)
         except ActivityError as error:
             state.give_back(self._task, command)
+            self._describe()
             if isinstance(error.cause, ApplicationError):
                 raise error.cause from error
             raise
@@ -95,19 +108,31 @@ class TaskWorkflow:
     @workflow.update
     async def cancel_task(self, command: CancelTask) -> None:
         with refusing():
-            state.cancel(self._task, command)
+            state.cancel(self._task, command, workflow.now())
         self._origin = current_trace()
         await self._until_recorded()
 
     @cancel_task.validator
     def _check_cancel_task(self, command: CancelTask) -> None:
         with refusing():
-            state.cancel(copy.deepcopy(self._task), command)
+            state.cancel(copy.deepcopy(self._task), command, workflow.now())
+
+    @workflow.update
+    async def end_selection(self, command: EndSelection) -> None:
+        with refusing():
+            state.end_selection(self._task, command, workflow.now())
+        self._origin = current_trace()
+        await self._until_recorded()
+
+    @end_selection.validator
+    def _check_end_selection(self, command: EndSelection) -> None:
+        with refusing():
+            state.end_selection(copy.deepcopy(self._task), command, workflow.now())
 
     async def _reserve_rewards(self, command: SelectApplications) -> None:
         """Escrow is set aside before anyone is assigned; refused when funds are short."""
         terms = self._task.published.terms
-        if terms.funding is Funding.ESCROW:
+        if terms.is_escrowed:
             await workflow.execute_activity(
                 "reserve_rewards",
                 ReserveRewards(
@@ -164,16 +189,21 @@ class TaskWorkflow:
             await handle
         except ChildWorkflowError:
             workflow.logger.warning("An assignment was ended by force")
-        state.end_assignment(self._task)
+        state.end_assignment(self._task, workflow.now())
+        self._describe()
+
+    def _describe(self) -> None:
+        workflow.set_current_details(describe(self._task))
 
     async def _record(self) -> None:
         task = self._task
-        workflow.set_current_details(describe(task))
+        self._describe()
         while self._recorded_sequence < task.sequence:
             sequence, selected = task.sequence, len(task.selected)
+            transitions = state.transitions_after(task, self._recorded_sequence)
             if task.state is not self._shown_state:
                 self._shown_state = task.state
-                workflow.upsert_search_attributes([STATE.value_set(task.state)])
+                workflow.upsert_search_attributes([STATE.value_set(task.state), _deadline(task)])
             self._has_waiting = await workflow.execute_local_activity(
                 "record_task",
                 RecordTask(
@@ -185,21 +215,27 @@ class TaskWorkflow:
                         self._start_of(one)
                         for one in task.selected[self._recorded_assignments : selected]
                     ],
+                    transitions,
                 ),
                 result_type=bool,
                 start_to_close_timeout=_WRITE_SECONDS,
                 retry_policy=_RETRY,
                 local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
-                summary=f"{task.state}, {len(task.selected)} selected",
+                summary=", ".join(transition.event for transition in transitions),
             )
+            for transition in transitions:
+                self._notices += notices(task, transition)
             self._recorded_sequence, self._recorded_assignments = sequence, selected
 
     async def _lapse_the_others(self) -> None:
-        published = self._task.published
+        published, cancellation = self._task.published, self._task.cancellation
         await workflow.execute_activity(
             "lapse_applications",
             LapseApplications(
-                published.id, published.terms.title, self._task.cancel_comment, self._task.selected_ids
+                published.id,
+                published.terms.title,
+                cancellation.comment if cancellation else "",
+                self._task.selected_ids,
             ),
             start_to_close_timeout=timedelta(hours=1),
             heartbeat_timeout=timedelta(minutes=1),
@@ -207,6 +243,16 @@ class TaskWorkflow:
             summary="Tell those who were not selected",
         )
         self._has_waiting = False
+
+    async def _tell_the_brand(self) -> None:
+        batch, self._notices = Batch(self._notices), []
+        await workflow.execute_activity(
+            "send_task_notices",
+            batch,
+            start_to_close_timeout=_WRITE_SECONDS,
+            retry_policy=_RETRY,
+            summary="Tell the brand what was done in its stead",
+        )
 
     async def _wait_for_something(self) -> None:
         """Until a selection, the end of an assignment, or the deadline that is next."""
@@ -226,4 +272,11 @@ class TaskWorkflow:
         except TimeoutError:
             # A selection that came in the same instant goes first.
             if state.next_deadline(task) == deadline:
-                state.pass_deadline(task)
+                state.pass_deadline(task, workflow.now())
+
+
+def _deadline(task: Task) -> SearchAttributeUpdate[datetime]:
+    """What operators find it by; none once there is nothing to wait for but assignments."""
+    if task.state is State.SELECTING:
+        return DEADLINE.value_set(task.published.selection_deadline_time)
+    return DEADLINE.value_unset()

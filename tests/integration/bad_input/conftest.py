@@ -12,8 +12,9 @@ from tests.support.databases import Databases
 
 @pytest.fixture
 async def house(access: Access, databases: Databases) -> AsyncIterator[House]:
+    url = await databases.fresh("tasks")
     async with (
-        Database(await databases.fresh("tasks"), pool_size=4) as database,
-        house_of(access, database) as house,
+        Database(url, pool_size=4) as database,
+        house_of(access, database, url) as house,
     ):
         yield house

@@ -14,6 +14,7 @@ from liaison.tasks.v1.records_pb2_grpc import RecordServiceStub
 from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 
 from devstack.access import Access
+from servicekit.changes import Changes
 from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
@@ -24,14 +25,16 @@ from services.tasks.assignments import AssignmentHandlers
 from services.tasks.book import PostgresBook
 from services.tasks.domain import Candidate
 from services.tasks.handlers import TaskHandlers
+from services.tasks.history import CHANNEL, PostgresHistories
 from services.tasks.records import RecordHandlers
 from services.tasks.servicer import services
 from services.tasks.store import PostgresTaskStore
+from services.tasks.watching import WatchHandlers
 from tests.support.serving import Served, refused, request_id, serving
 from workflows.assignment.model import Event
 from workflows.task.state import PublishedTask, Selection
 
-TABLES = ("task", "application", "assignment", "transition", "request")
+TABLES = ("task", "task_transition", "application", "assignment", "transition", "request")
 
 
 class Directory:
@@ -64,11 +67,16 @@ class Runs:
     async def start(self, task: PublishedTask) -> None:
         self.started.append(task.id)
 
-    async def select(self, task_id: str, selections: list[Selection], request_id: str) -> None:
+    async def select(
+        self, task_id: str, actor: str, selections: list[Selection], request_id: str
+    ) -> None:
         self._take("select_applications", request_id)
 
     async def cancel(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
         self._take("cancel_task", request_id)
+
+    async def end_selection(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
+        self._take("end_selection", request_id)
 
     async def command(
         self, assignment_id: str, name: str, command: object, request_id: str
@@ -152,7 +160,7 @@ class House:
         )
         return answer.has_waiting_applications
 
-    async def selected(self, application: pb.Application, sequence: int = 1) -> None:
+    async def selected(self, application: pb.Application, sequence: int = 2) -> None:
         task, _, id_ = application.name.partition("/applications/")
         await self.record(pb.Task(name=task), sequence, pb.Task.STATE_SELECTING, id_)
 
@@ -248,7 +256,7 @@ def recording(
 
 
 @asynccontextmanager
-async def house_of(access: Access, database: Database) -> AsyncIterator[House]:
+async def house_of(access: Access, database: Database, url: str) -> AsyncIterator[House]:
     creators, media, runs = Directory(), Library(), Runs()
     book = PostgresBook(database)
     store = PostgresTaskStore(database)
@@ -258,8 +266,9 @@ async def house_of(access: Access, database: Database) -> AsyncIterator[House]:
     )
     assignments = AssignmentHandlers(book, media, runs)
     records = RecordHandlers(book, lambda: house.now)
-    async with serving(
-        access, services(tasks, applications, assignments, records), database
-    ) as served:
-        house = House(served, database, creators, media, runs)
-        yield house
+    async with Changes(url, CHANNEL) as changes:
+        watching = WatchHandlers(tasks, assignments, PostgresHistories(database), changes)
+        shown = services(tasks, applications, assignments, records, watching)
+        async with serving(access, shown, database) as served:
+            house = House(served, database, creators, media, runs)
+            yield house

@@ -46,7 +46,7 @@ class Untouched:
 def services_before(behind: Any) -> list[Service]:
     return [
         creators(behind),
-        *tasks(behind, behind, behind, behind),
+        *tasks(behind, behind, behind, behind, behind),
         media(behind),
         payouts(behind, behind),
         disputes(behind),

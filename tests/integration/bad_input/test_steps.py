@@ -80,7 +80,7 @@ async def test_applications_close_at_the_deadline_and_not_before_r23(house: Hous
 async def test_a_task_that_is_over_takes_no_application(house: House) -> None:
     task = await house.published()
     states = (pb.Task.STATE_CANCELLED, pb.Task.STATE_CLOSED, pb.Task.STATE_SELECTING)
-    for sequence, state in enumerate(states, 1):
+    for sequence, state in enumerate(states, 2):
         await house.record(task, sequence, state)
         async with house.refuses(Reason.ILLEGAL_STATE):
             await house.creator().CreateApplication(applying(task))

@@ -236,7 +236,8 @@ async def house_of(
 
 
 def _tasks(database: Database, book: PostgresBook) -> list[Service]:
-    """The tasks service for reading assignments: nothing here applies, selects or commands."""
+    """The tasks service for reading assignments: nothing here applies, selects, commands or
+    watches."""
     nobody = cast("Any", None)
     store = PostgresTaskStore(database)
     return tasks_services(
@@ -244,6 +245,7 @@ def _tasks(database: Database, book: PostgresBook) -> list[Service]:
         ApplicationHandlers(store, PostgresApplicationStore(database), nobody, nobody, utc_now),
         AssignmentHandlers(book, nobody, nobody),
         RecordHandlers(book, utc_now),
+        nobody,
     )
 
 

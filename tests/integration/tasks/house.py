@@ -17,6 +17,7 @@ from liaison.tasks.v1.records_pb2_grpc import RecordServiceStub
 from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 
 from devstack.access import Access
+from servicekit.changes import Changes
 from servicekit.database import Database
 from servicekit.errors import LiaisonError
 from servicekit.money import Money
@@ -27,9 +28,11 @@ from services.tasks.assignments import AssignmentHandlers
 from services.tasks.book import PostgresBook
 from services.tasks.domain import Application, Candidate, State
 from services.tasks.handlers import TaskHandlers
-from services.tasks.records import RecordHandlers
+from services.tasks.history import CHANNEL, PostgresHistories
+from services.tasks.records import RecordedTask, RecordHandlers
 from services.tasks.servicer import services
 from services.tasks.store import PostgresTaskStore
+from services.tasks.watching import WatchHandlers
 from tests.support.serving import Served, request_id, serving
 from workflows.assignment import state as life
 from workflows.assignment.messages import assignment_message, transition_message
@@ -81,23 +84,35 @@ class Runs:
         self._may_refuse()
         self.started.append(task)
 
-    async def select(self, task_id: str, selections: list[Selection], request_id: str) -> None:
+    async def select(
+        self, task_id: str, actor: str, selections: list[Selection], request_id: str
+    ) -> None:
         self.commands.append((task_id, "select", selections, request_id))
         self._may_refuse()
-        selected = self.selected.setdefault(task_id, [])
-        selected += [one.application_id for one in selections]
-        await self._book.record_task(task_id, len(self.commands), State.OPEN, selected)
+        self.selected.setdefault(task_id, []).extend(one.application_id for one in selections)
+        await self._record(task_id, State.OPEN)
 
     async def cancel(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
         self.commands.append((task_id, "cancel", (actor, comment), request_id))
         self._may_refuse()
-        await self._book.record_task(task_id, len(self.commands), State.CANCELLED, [])
+        await self._record(task_id, State.CANCELLED)
+
+    async def end_selection(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
+        self.commands.append((task_id, "end_selection", (actor, comment), request_id))
+        self._may_refuse()
+        await self._record(task_id, State.IN_PROGRESS)
 
     async def command(
         self, assignment_id: str, name: str, command: object, request_id: str
     ) -> None:
         self.commands.append((assignment_id, name, command, request_id))
         self._may_refuse()
+
+    async def _record(self, task_id: str, state: State) -> None:
+        """After its publishing, which was the first."""
+        sequence = 1 + len(self.commands)
+        selected = self.selected.get(task_id, [])
+        await self._book.record_task(RecordedTask(task_id, sequence, state, selected, []))
 
     def _may_refuse(self) -> None:
         if self.refusal is not None:
@@ -235,8 +250,14 @@ def id_of(message: Any) -> str:
 
 
 @asynccontextmanager
-async def house_of(access: Access, database: Database) -> AsyncIterator[House]:
+async def house_of(access: Access, database: Database, url: str) -> AsyncIterator[House]:
     house = House(database)
-    shown = services(house.tasks, house.applications, house.assignments, house.records)
-    async with serving(access, shown, database) as house.served:
-        yield house
+    async with Changes(url, CHANNEL) as changes:
+        watching = WatchHandlers(
+            house.tasks, house.assignments, PostgresHistories(database), changes
+        )
+        shown = services(
+            house.tasks, house.applications, house.assignments, house.records, watching
+        )
+        async with serving(access, shown, database) as house.served:
+            yield house

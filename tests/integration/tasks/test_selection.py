@@ -31,10 +31,10 @@ async def _deciding(
     begun, may_end = asyncio.Event(), asyncio.Event()
     select = house.runs.select
 
-    async def slow(task_id: str, selections: list[Selection], request_id: str) -> None:
+    async def slow(task_id: str, actor: str, selections: list[Selection], request_id: str) -> None:
         begun.set()
         await may_end.wait()
-        await select(task_id, selections, request_id)
+        await select(task_id, actor, selections, request_id)
 
     house.runs.select = slow  # type: ignore[method-assign]  # for this long
     answer: asyncio.Task[pb.SelectApplicationsResponse] = asyncio.ensure_future(
@@ -126,6 +126,37 @@ async def test_a_second_selection_does_not_take_what_the_first_has_claimed(house
         with refused(Reason.ILLEGAL_STATE):
             await house.withdraw(application)
     assert await house.state_of(application) == SELECTED
+
+
+async def test_one_refused_selection_does_not_free_what_another_still_decides(house: House) -> None:
+    """Else it could be withdrawn, and be selected all the same."""
+    task = await house.task()
+    first, second = await house.apply(task), await house.apply(task, "cem")
+    async with _deciding(house, _request(task, first)):
+        house.runs.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "One slot is left")
+        async with _deciding(house, _request(task, first, second)):
+            pass
+        house.runs.refusal = None
+        with refused(Reason.ILLEGAL_STATE):
+            await house.withdraw(first)
+        await house.withdraw(second, "cem")
+    assert await house.state_of(first) == SELECTED
+
+
+async def test_the_first_selection_may_be_the_one_that_is_refused(house: House) -> None:
+    task = await house.task()
+    first, second = await house.apply(task), await house.apply(task, "cem")
+    outer = _deciding(house, _request(task, first, second))
+    inner = _deciding(house, _request(task, first))
+    await outer.__aenter__()
+    await inner.__aenter__()
+    house.runs.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "One slot is left")
+    await outer.__aexit__(None, None, None)
+    house.runs.refusal = None
+    with refused(Reason.ILLEGAL_STATE):
+        await house.withdraw(first)
+    await inner.__aexit__(None, None, None)
+    assert await house.state_of(first) == SELECTED
 
 
 async def test_who_withdrew_first_is_not_selected(house: House) -> None:

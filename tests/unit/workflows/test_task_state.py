@@ -8,15 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.errors import FailedPrecondition, Reason
-from tests.unit.workflows.lives import BEGIN, BRAND, published, selection
+from tests.unit.workflows.lives import BEGIN, BRAND, LATER, published, selection
+from workflows.assignment.model import SYSTEM
 from workflows.task import state
-from workflows.task.state import CancelTask, SelectApplications, State, Task
+from workflows.task.details import describe
+from workflows.task.notices import notices
+from workflows.task.state import (
+    CancelTask,
+    EndSelection,
+    Event,
+    SelectApplications,
+    State,
+    Task,
+    Transition,
+)
 
 CANCEL = CancelTask(BRAND, "No budget")
+END = EndSelection("staff/olga", "They asked by mail")
 
 
 def _choose(*numbers: int) -> SelectApplications:
-    return SelectApplications([selection(number) for number in numbers])
+    return SelectApplications(BRAND, [selection(number) for number in numbers])
 
 
 def _task(slots: int = 2) -> Task:
@@ -25,7 +37,7 @@ def _task(slots: int = 2) -> Task:
 
 def _selecting(slots: int = 2) -> Task:
     task = _task(slots)
-    state.pass_deadline(task)
+    state.pass_deadline(task, BEGIN)
     return task
 
 
@@ -42,20 +54,20 @@ def _in_progress() -> Task:
 
 def _closed() -> Task:
     task = _in_progress()
-    state.end_assignment(task)
-    state.end_assignment(task)
+    state.end_assignment(task, BEGIN)
+    state.end_assignment(task, BEGIN)
     return task
 
 
 def _cancelled() -> Task:
     task = _task()
-    state.cancel(task, CANCEL)
+    state.cancel(task, CANCEL, BEGIN)
     return task
 
 
 def _unfilled() -> Task:
     task = _selecting()
-    state.pass_deadline(task)
+    state.pass_deadline(task, BEGIN)
     return task
 
 
@@ -98,20 +110,21 @@ def test_selections_are_taken_while_open_or_selecting(reached: State) -> None:
 def test_a_task_is_cancelled_while_nobody_is_assigned(reached: State) -> None:
     task = REACHED[reached]()
     if reached in TAKING:
-        state.cancel(task, CANCEL)
-        assert (task.state, task.cancel_comment) == (State.CANCELLED, "No budget")
+        state.cancel(task, CANCEL, BEGIN)
+        assert task.cancellation is not None
+        assert (task.cancellation.actor, task.cancellation.comment) == (BRAND, "No budget")
         assert state.is_over(task)
     else:
-        refusal = _refusal(lambda: state.cancel(task, CANCEL), task)
+        refusal = _refusal(lambda: state.cancel(task, CANCEL, BEGIN), task)
         assert refusal.reason is Reason.ILLEGAL_STATE
 
 
 def test_claims_and_selections_stand_in_the_way_of_cancelling() -> None:
     task = _task()
     state.claim(task, _choose(1), BEGIN)
-    assert _refusal(lambda: state.cancel(task, CANCEL), task).reason is Reason.ILLEGAL_STATE
+    assert _refusal(lambda: state.cancel(task, CANCEL, BEGIN), task).reason is Reason.ILLEGAL_STATE
     state.select(task, _choose(1), BEGIN)
-    refusal = _refusal(lambda: state.cancel(task, CANCEL), task)
+    refusal = _refusal(lambda: state.cancel(task, CANCEL, BEGIN), task)
     assert "creators assigned" in refusal.metadata["state"]
 
 
@@ -156,7 +169,7 @@ def test_a_claim_does_not_hold_the_applications_deadline_back() -> None:
     task = _task()
     state.claim(task, _choose(1), BEGIN)
     assert state.next_deadline(task) == task.published.application_deadline_time
-    state.pass_deadline(task)
+    state.pass_deadline(task, BEGIN)
     state.select(task, _choose(1), BEGIN)
     assert task.state is State.SELECTING
 
@@ -169,7 +182,7 @@ def test_later_states_have_no_deadline(reached: State) -> None:
 def test_the_selections_end_keeps_those_who_were_selected() -> None:
     task = _selecting(3)
     _select(task, 1)
-    state.pass_deadline(task)
+    state.pass_deadline(task, BEGIN)
     assert task.state is State.IN_PROGRESS
     assert not state.is_over(task)
 
@@ -178,7 +191,7 @@ def test_the_last_assignment_closes_the_task() -> None:
     task = _in_progress()
     seen = []
     for _ in range(2):
-        state.end_assignment(task)
+        state.end_assignment(task, BEGIN)
         seen.append((task.state, state.is_over(task)))
     assert seen == [(State.IN_PROGRESS, False), (State.CLOSED, True)]
 
@@ -189,7 +202,7 @@ def test_assignments_that_end_early_do_not_close_what_still_selects() -> None:
     for number in (1, 2):
         _select(task, number)
         seen.append(task.state)
-        state.end_assignment(task)
+        state.end_assignment(task, BEGIN)
         seen.append(task.state)
     assert seen == [State.OPEN, State.OPEN, State.IN_PROGRESS, State.CLOSED]
 
@@ -197,9 +210,53 @@ def test_assignments_that_end_early_do_not_close_what_still_selects() -> None:
 def test_assignments_that_all_ended_before_the_selection_did_close_with_it() -> None:
     task = _selecting(2)
     _select(task, 1)
-    state.end_assignment(task)
-    state.pass_deadline(task)
+    state.end_assignment(task, BEGIN)
+    state.pass_deadline(task, BEGIN)
     assert task.state is State.CLOSED
+
+
+def test_the_brand_is_told_what_others_did_in_its_stead() -> None:
+    ended, cancelled, own = _task(), _task(), _task()
+    _select(ended, 1)
+    state.end_selection(ended, END, BEGIN)
+    state.cancel(cancelled, CancelTask("staff/olga", "Forbidden goods"), BEGIN)
+    state.cancel(own, CANCEL, BEGIN)
+    told = [
+        notice
+        for task in (ended, cancelled, own)
+        for transition in task.transitions
+        for notice in notices(task, transition)
+    ]
+    assert [(one.recipient, one.event) for one in told] == [
+        (BRAND, "TASK_SELECTION_ENDED"),
+        (BRAND, "TASK_CANCELLED"),
+    ]
+    assert "They asked by mail" in told[0].text
+    assert "Forbidden goods" in told[1].text
+    assert len({one.deduplication_id for one in told}) == 2
+
+
+@pytest.mark.parametrize("reached", State)
+def test_operators_read_who_must_act_and_what_happened(reached: State) -> None:
+    task = REACHED[reached]()
+    text = describe(task)
+    headline = text.splitlines()[0]
+    is_waiting = reached in (State.OPEN, State.SELECTING, State.IN_PROGRESS)
+    assert ("nobody must act" in headline) is not is_waiting
+    for transition in task.transitions:
+        assert f"| {transition.sequence} |" in text
+        assert transition.event in text
+
+
+def test_operators_read_what_they_can_do() -> None:
+    task = _task(3)
+    assert "CancelTask" in describe(task)
+    state.claim(task, _choose(1), BEGIN)
+    assert "1 are being selected now" in describe(task)
+    state.select(task, _choose(1), BEGIN)
+    assert "EndSelection" in describe(task)
+    state.end_selection(task, EndSelection(BRAND, "Enough|of\nthem"), BEGIN)
+    assert "| `brands/acme` | Enough\\|of them |" in describe(task)
 
 
 def test_decisions_are_numbered_without_a_gap() -> None:
@@ -207,15 +264,106 @@ def test_decisions_are_numbered_without_a_gap() -> None:
     seen = [task.sequence]
     decisions: list[Callable[[], None]] = [
         lambda: _select(task, 1),
-        lambda: state.pass_deadline(task),
+        lambda: state.pass_deadline(task, BEGIN),
         lambda: _select(task, 2),
-        lambda: state.end_assignment(task),
-        lambda: state.end_assignment(task),
+        lambda: state.end_assignment(task, BEGIN),
+        lambda: state.end_assignment(task, BEGIN),
     ]
     for decide in decisions:
         decide()
         seen.append(task.sequence)
-    assert seen == [0, 1, 2, 3, 3, 4]
+    # Publishing was the first.
+    assert seen == [1, 2, 3, 4, 4, 5]
+    assert [transition.sequence for transition in task.transitions] == [2, 3, 4, 5]
+    assert state.transitions_after(task, 4) == task.transitions[-1:]
+
+
+@pytest.mark.parametrize("reached", State)
+def test_a_selection_is_ended_while_somebody_is_selected(reached: State) -> None:
+    task = REACHED[reached]()
+    refusal = _refusal(lambda: state.end_selection(task, END, BEGIN), task)
+    if reached in TAKING:
+        assert refusal.reason is Reason.NOBODY_SELECTED
+        _select(task, 1)
+        state.end_selection(task, END, BEGIN)
+        assert task.state is State.IN_PROGRESS
+        assert state.next_deadline(task) is None
+    else:
+        assert refusal.reason is Reason.ILLEGAL_STATE
+
+
+def test_a_claim_stands_in_the_way_of_ending_the_selection() -> None:
+    task = _task(3)
+    _select(task, 1)
+    state.claim(task, _choose(2), BEGIN)
+    refusal = _refusal(lambda: state.end_selection(task, END, BEGIN), task)
+    assert (refusal.reason, refusal.metadata["state"]) == (
+        Reason.ILLEGAL_STATE,
+        "being selected for",
+    )
+    state.give_back(task, _choose(2))
+    state.end_selection(task, END, BEGIN)
+    assert task.selected_ids == ["app1"]
+
+
+def test_a_selection_that_ends_after_all_its_assignments_closes_the_task() -> None:
+    task = _task(2)
+    _select(task, 1)
+    state.end_assignment(task, BEGIN)
+    state.end_selection(task, END, LATER)
+    assert task.transitions[-2:] == [
+        Transition(
+            3,
+            Event.SELECTION_ENDED,
+            State.OPEN,
+            State.IN_PROGRESS,
+            "staff/olga",
+            "They asked by mail",
+            LATER,
+        ),
+        Transition(4, Event.CLOSED, State.IN_PROGRESS, State.CLOSED, SYSTEM, "", LATER),
+    ]
+
+
+def test_publishing_is_the_first_of_a_history() -> None:
+    assert state.publish(BRAND, BEGIN) == Transition(
+        1, Event.PUBLISHED, None, State.OPEN, BRAND, "", BEGIN
+    )
+
+
+def _wordless(transition: Transition) -> tuple[Event, State | None, State, str]:
+    return transition.event, transition.from_state, transition.to_state, transition.actor
+
+
+def test_a_history_says_who_did_what() -> None:
+    task = _task(2)
+    _select(task, 1)
+    state.pass_deadline(task, BEGIN)
+    _select(task, 2)
+    assert [_wordless(one) for one in task.transitions] == [
+        (Event.CREATORS_SELECTED, State.OPEN, State.OPEN, BRAND),
+        (Event.APPLICATIONS_CLOSED, State.OPEN, State.SELECTING, SYSTEM),
+        (Event.CREATORS_SELECTED, State.SELECTING, State.IN_PROGRESS, BRAND),
+    ]
+    assert [one.application_ids for one in task.transitions] == [["app1"], [], ["app2"]]
+
+
+def test_clocks_act_in_the_systems_name() -> None:
+    task = _selecting(3)
+    _select(task, 1)
+    state.end_assignment(task, BEGIN)
+    state.pass_deadline(task, LATER)
+    unfilled = _unfilled()
+    assert [_wordless(one) for one in task.transitions[-2:]] == [
+        (Event.SELECTION_ENDED, State.SELECTING, State.IN_PROGRESS, SYSTEM),
+        (Event.CLOSED, State.IN_PROGRESS, State.CLOSED, SYSTEM),
+    ]
+    assert _wordless(unfilled.transitions[-1]) == (
+        Event.UNFILLED,
+        State.SELECTING,
+        State.UNFILLED,
+        SYSTEM,
+    )
 
 
 @given(
