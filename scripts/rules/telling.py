@@ -47,14 +47,20 @@ def _place(places: tuple[str, ...]) -> str:
 def _proof(rule: Rule, proofs: Proofs, book: Book, width: int) -> str:
     """The first test of each share, and what is missing or belongs to a later part."""
     notes = [f"MISSING: {part}" for part in unproved(rule, proofs, book)]
-    later = [part for part in rule.parts if not book.parts.get(part) and not proofs.of(part)]
-    if rule.kind == "hard" and later:
+    if later := _later(rule, proofs, book):
         notes.append(f"later: {', '.join(later)}")
     tests = [test for part in rule.parts or [""] for test in proofs.of(part)]
     if not tests:
         return "; ".join(notes) or NONE
     end = "; ".join([f" +{len(tests) - 1}" if tests[1:] else "", *notes])
     return cut(tests[0].removeprefix("tests/"), width - len(end)) + end
+
+
+def _later(rule: Rule, proofs: Proofs, book: Book) -> list[str]:
+    """The parts that prove their share of a hard rule once they are built."""
+    if rule.kind != "hard":
+        return []
+    return [part for part in rule.parts if not book.parts.get(part) and not proofs.of(part)]
 
 
 def cut(text: str, width: int = _LINE_WIDTH) -> str:
@@ -93,5 +99,6 @@ def details(rule: Rule, proofs: Proofs, book: Book, root: Path) -> Iterator[str]
     for part in rule.parts or [""]:
         said = f"  ({part})" if part else ""
         yield from (f"  proved by    {test}{said}" for test in proofs.of(part))
-    yield from (f"  not proved by {part}" for part in unproved(rule, proofs, book))
+    yield from (f"  MISSING      a proof by {part}" for part in unproved(rule, proofs, book))
+    yield from (f"  later        a proof by {part}" for part in _later(rule, proofs, book))
     yield from (f"  supported by {one.test}  ({one.weakness})" for one in proofs.supporting)
