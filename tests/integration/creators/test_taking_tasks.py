@@ -1,0 +1,144 @@
+"""What the creators service knows decides who may take a task: both services as they are served."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
+from liaison.tasks.v1 import tasks_pb2
+
+from devstack.access import Access
+from servicekit.database import Database
+from servicekit.errors import Reason
+from services.tasks.clients import GrpcCreatorDirectory
+from tests.integration.creators.house import (
+    EXTERNAL,
+    INTERNAL,
+    SECOND,
+    House,
+    access_review,
+    counts,
+    form,
+    level_change,
+)
+from tests.integration.tasks.house import House as TasksHouse
+from tests.integration.tasks.house import house_of as tasks_house_of
+from tests.support.databases import Databases
+from tests.support.serving import refused
+
+
+@pytest.fixture
+async def tasks(access: Access, databases: Databases, house: House) -> AsyncIterator[TasksHouse]:
+    """The tasks service; whom it asks about creators is the creators service of `house`."""
+    url = await databases.fresh("tasks")
+    async with (
+        Database(url, pool_size=4) as database,
+        tasks_house_of(access, database, url) as tasks,
+    ):
+        directory = GrpcCreatorDirectory(CreatorServiceStub(house.served.as_service("tasks")))
+        tasks.creators.candidate = directory.candidate
+        yield tasks
+
+
+async def _observed(house: House, posts: int, followers: int) -> None:
+    house.now += SECOND
+    await house.platform.UpdateStatistics(counts(posts, followers, house.now))
+
+
+@pytest.mark.rule("R3", "R4", "R8", "R9")
+@pytest.mark.parametrize(
+    ("account_class", "posts", "followers", "missing"),
+    [
+        (INTERNAL, 20, 10_001, "R3"),
+        (INTERNAL, 21, 10_000, "R4"),
+        (INTERNAL, 20, 10_000, "R3, R4"),
+        (INTERNAL, 21, 10_001, ""),
+        (EXTERNAL, 50, 5_001, "R8"),
+        (EXTERNAL, 51, 5_000, "R9"),
+        (EXTERNAL, 50, 5_000, "R8, R9"),
+        (EXTERNAL, 51, 5_001, ""),
+    ],
+)
+async def test_the_counts_are_checked_again_when_one_applies_for_a_task(
+    house: House, tasks: TasksHouse, account_class: int, posts: int, followers: int, missing: str
+) -> None:
+    await house.admitted(account_class=account_class, post_count=500, follower_count=50_000)
+    await _observed(house, posts, followers)
+    task = await tasks.task()
+    if not missing:
+        await tasks.apply(task, "anna")
+        return
+    with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
+        await tasks.apply(task, "anna")
+    assert caught.value.metadata["missing"] == missing
+    assert ("posts" in caught.value.message) == ("R3" in missing or "R8" in missing)
+    assert ("followers" in caught.value.message) == ("R4" in missing or "R9" in missing)
+
+
+@pytest.mark.rule("R4")
+async def test_and_again_when_one_is_selected(house: House, tasks: TasksHouse) -> None:
+    await house.admitted()
+    task = await tasks.task()
+    application = await tasks.apply(task, "anna")
+    await _observed(house, 100, 10_000)
+    with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
+        await tasks.select(task, [application])
+    assert caught.value.metadata["missing"] == "R4"
+    await _observed(house, 100, 10_001)
+    await tasks.select(task, [application])
+
+
+@pytest.mark.rule("R2", "R32", "R37", "R43")
+async def test_only_who_is_admitted_takes_tasks(house: House, tasks: TasksHouse) -> None:
+    await house.registered("anna")
+    await house.applied("bob")
+    await house.refused("cleo")
+    await house.appealed("dora")
+    await house.admitted("emma")
+    task = await tasks.task()
+    for name in ("nobody", "anna", "bob", "cleo", "dora"):
+        with refused(Reason.CREATOR_NOT_ADMITTED):
+            await tasks.apply(task, name)
+    await tasks.apply(task, "emma")
+
+
+@pytest.mark.rule("R20", "R55")
+async def test_live_streams_are_for_who_has_access_or_streams_for_the_brand(
+    house: House, tasks: TasksHouse
+) -> None:
+    live: dict[str, Any] = {"content_types": [tasks_pb2.CONTENT_TYPE_LIVE_STREAM]}
+    own = await tasks.task(**live)
+    brands = await tasks.task(
+        **live, live_stream_channel=tasks_pb2.LIVE_STREAM_CHANNEL_BRAND_ACCOUNT
+    )
+    await house.admitted()
+
+    async def is_kept_out() -> None:
+        with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
+            await tasks.apply(own, "anna")
+        assert caught.value.metadata["missing"] == "live_stream_access"
+
+    await is_kept_out()
+    await tasks.apply(brands, "anna")
+    await house.creator().ApplyForLiveStreamAccess(form())
+    await is_kept_out()
+    await house.operator().ReviewLiveStreamAccess(access_review("REFUSE", "Not yet"))
+    await is_kept_out()
+    await house.creator().ApplyForLiveStreamAccess(form())
+    await house.operator().ReviewLiveStreamAccess(access_review("GRANT"))
+    application = await tasks.apply(own, "anna")
+
+    await house.operator().ReviewLiveStreamAccess(access_review("REVOKE", "No longer"))
+    with refused(Reason.CREATOR_NOT_ELIGIBLE):
+        await tasks.select(own, [application])
+
+
+async def test_a_level_that_was_raised_opens_a_task(house: House, tasks: TasksHouse) -> None:
+    await house.admitted()
+    eligibility = tasks_pb2.Eligibility(minimum_level=level_change().level)
+    task = await tasks.task(eligibility=eligibility)
+    with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
+        await tasks.apply(task, "anna")
+    assert caught.value.metadata["missing"] == "level"
+    await house.operator().UpdateCreatorLevel(level_change())
+    await tasks.apply(task, "anna")
