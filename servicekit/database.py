@@ -6,12 +6,14 @@ their own. Driver errors leave here as ours: a server that is away is UNAVAILABL
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from importlib.resources import files
 from typing import Any, LiteralString, Self
 
 import psycopg
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
@@ -19,6 +21,8 @@ from servicekit.errors import Reason, Unavailable
 
 Connection = psycopg.AsyncConnection[DictRow]
 Parameters = Sequence[Any] | dict[str, Any]
+
+_TRACER = trace.get_tracer(__name__)
 
 _open: ContextVar[Connection | None] = ContextVar("open_transaction", default=None)
 
@@ -60,16 +64,26 @@ class Database:
 
     async def fetch_one(self, sql: LiteralString, parameters: Parameters = ()) -> DictRow | None:
         async with self._connection() as connection:
-            return await (await connection.execute(sql, parameters)).fetchone()
+            return await (await _run(connection, sql, parameters)).fetchone()
 
-    async def fetch_all(self, sql: LiteralString, parameters: Parameters = ()) -> list[DictRow]:
+    async def fetch_all(
+        self, sql: LiteralString, parameters: Parameters = (), *, is_planned_anew: bool = False
+    ) -> list[DictRow]:
+        """All rows. A statement that comes again and again is planned once for any values, unless
+        the plan must follow from the values."""
         async with self._connection() as connection:
-            return await (await connection.execute(sql, parameters)).fetchall()
+            prepare = False if is_planned_anew else None
+            return await (await _run(connection, sql, parameters, prepare)).fetchall()
 
     async def execute(self, sql: LiteralString, parameters: Parameters = ()) -> int:
         """Runs a statement; answers with how many rows it touched."""
         async with self._connection() as connection:
-            return (await connection.execute(sql, parameters)).rowcount
+            return (await _run(connection, sql, parameters)).rowcount
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether the calling task has a transaction open."""
+        return _open.get() is not None
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
@@ -111,6 +125,29 @@ class Database:
                     )
                 elif applied[name] != sha256:
                     raise RuntimeError(f"{package}: {name} was edited after it was applied")
+
+
+async def _run(
+    connection: Connection, sql: LiteralString, parameters: Parameters, prepare: bool | None = None
+) -> psycopg.AsyncCursor[DictRow]:
+    with _traced(sql):
+        return await connection.execute(sql, parameters, prepare=prepare)
+
+
+@contextmanager
+def _traced(sql: LiteralString) -> Iterator[None]:
+    """A span for a statement that serves a call whose trace is recorded; none, at no cost,
+    otherwise."""
+    if not trace.get_current_span().is_recording() or not is_instrumentation_enabled():
+        yield
+        return
+    text = " ".join(sql.split())
+    with _TRACER.start_as_current_span(
+        text.partition(" ")[0],
+        kind=trace.SpanKind.CLIENT,
+        attributes={"db.system.name": "postgresql", "db.query.text": text},
+    ):
+        yield
 
 
 def _migrations(package: str) -> Iterator[tuple[str, bytes]]:

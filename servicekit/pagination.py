@@ -16,11 +16,17 @@ DEFAULT_PAGE_SIZE = 50
 MAXIMUM_PAGE_SIZE = 200
 
 
+Key = datetime | int
+
+# What a bigint holds.
+_LARGEST = 2**63 - 1
+
+
 @dataclass(frozen=True)
 class Cursor:
-    """The last row of a page: rows are ordered by time, then id."""
+    """The last row of a page: rows are ordered by key, a time mostly, then id."""
 
-    time: datetime
+    key: Key
     id: str
 
 
@@ -34,9 +40,10 @@ class Page:
 
     @property
     def keyset(self) -> dict[str, object]:
-        """The SQL parameters `time`, `id` (of the row before the page, or NULL) and `size`."""
+        """The SQL parameters `time`, `id` (of the row before the page, or NULL) and `size`, where
+        the key is a time."""
         return {
-            "time": self.after.time if self.after else None,
+            "time": self.after.key if self.after else None,
             "id": self.after.id if self.after else None,
             "size": self.size,
         }
@@ -46,12 +53,16 @@ class Page:
         if len(rows) < self.size:
             return ""
         last = cursor_of(rows[-1])
-        text = json.dumps([self.query, last.time.isoformat(), last.id])
+        key = last.key.isoformat() if isinstance(last.key, datetime) else last.key
+        text = json.dumps([self.query, key, last.id])
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def page_of(page_size: int, page_token: str, *filters: object) -> Page:
-    """The page that a request asks for; `filters` are what the whole listing is limited to.
+def page_of(
+    page_size: int, page_token: str, *filters: object, key: type[datetime] | type[int] = datetime
+) -> Page:
+    """The page that a request asks for; `filters` are what the whole listing is limited to and
+    ordered by, `key` is the type of what it is ordered by.
 
     Raises:
         InvalidArgument: a negative size, or a token that is not from this very listing.
@@ -64,8 +75,8 @@ def page_of(page_size: int, page_token: str, *filters: object) -> Page:
         return Page(size, None, query)
     try:
         padded = page_token + "=" * (-len(page_token) % 4)
-        token_query, time, row_id = json.loads(base64.urlsafe_b64decode(padded))
-        cursor = Cursor(datetime.fromisoformat(time), str(row_id))
+        token_query, text, row_id = json.loads(base64.urlsafe_b64decode(padded))
+        cursor = Cursor(_key(text, key), str(row_id))
         if b"\x00" in cursor.id.encode():  # no Postgres text can hold it, nor half a character
             raise ValueError("no id of ours")
     except (ValueError, TypeError, RecursionError):
@@ -75,3 +86,11 @@ def page_of(page_size: int, page_token: str, *filters: object) -> Page:
             Violation("page_token", "AIP-158", "Must be of this very listing's page before")
         )
     return Page(size, cursor, query)
+
+
+def _key(text: object, kind: type[datetime] | type[int]) -> Key:
+    if kind is datetime:
+        return datetime.fromisoformat(text)  # type: ignore[arg-type]  # a TypeError is expected
+    if type(text) is not int or abs(text) > _LARGEST:
+        raise ValueError("no number of ours")
+    return text
