@@ -87,10 +87,12 @@ async def _admitted(access: Access, count: int) -> list[str]:
         await connection.execute(
             """
             INSERT INTO creator (id, state, display_name, mobile_number, dingtalk_id, account,
-                                 level, paypal_receiver, create_time, update_time)
+                                 statistics, level, paypal_receiver, create_time, update_time)
             SELECT id, 'ADMITTED', id, '+34612345678', '+34612345678',
                    '{"account_class": "EXTERNAL", "handle": "@bench", "post_count": 100,
                      "follower_count": 10000}',
+                   jsonb_build_object('post_count', 100, 'follower_count', 10000,
+                                      'observe_time', now()),
                    'NEWCOMER', id || '@example.com', now(), now()
               FROM unnest(%s::text[]) AS id
             """,

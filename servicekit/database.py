@@ -80,7 +80,6 @@ class Database:
         async with self._connection() as connection:
             return (await _run(connection, sql, parameters)).rowcount
 
-    @property
     def is_in_transaction(self) -> bool:
         """Whether the calling task has a transaction open."""
         return _open.get() is not None

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
+from servicekit.batching import Batches
 from servicekit.database import Database
 from servicekit.errors import InvalidArgument, Reason
 
@@ -28,49 +29,88 @@ def key_of(subject: str, method: str, request_id: UUID, request: Message) -> Key
     return Key(f"{subject} {method}", request_id, hashlib.sha256(body).digest())
 
 
-async def claim(database: Database, key: Key) -> bytes | None:
-    """The first answer, serialised, if there is one already; else the key is now taken.
+class Keys:
+    """The keys of one service."""
 
-    In a transaction, a second caller with the same key waits here until the first has ended.
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # What a transaction does stays with it; calls without one share their statements.
+        alone = database.is_in_transaction
+        self._claims = Batches(self._claim_all, goes_alone=alone)
+        self._completions = Batches(self._complete_all, goes_alone=alone)
 
-    Raises:
-        InvalidArgument: the key was used with another body.
-    """
-    taken = await database.execute(
-        "INSERT INTO request (scope, request_id, body_sha256) VALUES (%s, %s, %s)"
-        " ON CONFLICT DO NOTHING",
-        (key.scope, key.request_id, key.body_sha256),
-    )
-    if taken:
-        return None
-    row = await database.fetch_one(
-        "SELECT body_sha256, response FROM request WHERE scope = %s AND request_id = %s",
-        (key.scope, key.request_id),
-    )
-    if row is None or row["body_sha256"] != key.body_sha256:
-        raise InvalidArgument(
-            Reason.REQUEST_ID_REUSED,
-            "This request_id was used before with another body",
-            metadata={"request_id": str(key.request_id)},
+    async def claim(self, key: Key) -> bytes | None:
+        """The first answer, serialised, if there is one already; else the key is now taken.
+
+        In a transaction, a second caller with the same key waits here until the first has ended.
+
+        Raises:
+            InvalidArgument: the key was used with another body.
+        """
+        return None if await self._claims.ask(key) else await self._first_answer(key)
+
+    async def complete(self, key: Key, response: Message) -> None:
+        await self._completions.ask((key, response.SerializeToString()))
+
+    async def forget(self, key: Key) -> None:
+        """Gives a key back whose command was refused, so that nothing stands in a later try's way.
+
+        Only one's own: the key of a command with another body stays taken, whatever becomes of it.
+        """
+        await self._database.execute(
+            "DELETE FROM request"
+            " WHERE scope = %s AND request_id = %s AND body_sha256 = %s AND response IS NULL",
+            (key.scope, key.request_id, key.body_sha256),
         )
-    response: bytes | None = row["response"]
-    return response
 
+    async def _claim_all(self, keys: list[Key]) -> list[bool]:
+        rows = await self._database.fetch_all(
+            # In an order, so that two servers' batches never wait for each other in a circle.
+            """
+            INSERT INTO request (scope, request_id, body_sha256)
+            SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bytea[]) ORDER BY 1, 2
+            ON CONFLICT DO NOTHING RETURNING scope, request_id
+            """,
+            (
+                [key.scope for key in keys],
+                [key.request_id for key in keys],
+                [key.body_sha256 for key in keys],
+            ),
+        )
+        free = {(row["scope"], row["request_id"]) for row in rows}
+        is_ours = []
+        for key in keys:
+            name = (key.scope, key.request_id)
+            is_ours.append(name in free)
+            free.discard(name)  # the same key again, in one batch: it goes to the first alone
+        return is_ours
 
-async def complete(database: Database, key: Key, response: Message) -> None:
-    await database.execute(
-        "UPDATE request SET response = %s WHERE scope = %s AND request_id = %s",
-        (response.SerializeToString(), key.scope, key.request_id),
-    )
+    async def _complete_all(self, completions: list[tuple[Key, bytes]]) -> list[None]:
+        await self._database.execute(
+            """
+            UPDATE request SET response = answer.response
+              FROM unnest(%s::text[], %s::uuid[], %s::bytea[])
+                AS answer (scope, request_id, response)
+             WHERE request.scope = answer.scope AND request.request_id = answer.request_id
+            """,
+            (
+                [key.scope for key, _ in completions],
+                [key.request_id for key, _ in completions],
+                [response for _, response in completions],
+            ),
+        )
+        return [None] * len(completions)
 
-
-async def forget(database: Database, key: Key) -> None:
-    """Gives a key back whose command was refused, so that nothing stands in a later try's way.
-
-    Only one's own: the key of a command with another body stays taken, whatever becomes of it.
-    """
-    await database.execute(
-        "DELETE FROM request"
-        " WHERE scope = %s AND request_id = %s AND body_sha256 = %s AND response IS NULL",
-        (key.scope, key.request_id, key.body_sha256),
-    )
+    async def _first_answer(self, key: Key) -> bytes | None:
+        row = await self._database.fetch_one(
+            "SELECT body_sha256, response FROM request WHERE scope = %s AND request_id = %s",
+            (key.scope, key.request_id),
+        )
+        if row is None or row["body_sha256"] != key.body_sha256:
+            raise InvalidArgument(
+                Reason.REQUEST_ID_REUSED,
+                "This request_id was used before with another body",
+                metadata={"request_id": str(key.request_id)},
+            )
+        response: bytes | None = row["response"]
+        return response

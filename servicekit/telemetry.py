@@ -16,11 +16,11 @@ from opentelemetry import metrics, trace
 from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.util.types import AttributeValue
 from prometheus_client import start_http_server
 
@@ -30,10 +30,19 @@ from servicekit.settings import Settings
 ProviderFactory = Callable[[Resource], Any]
 
 
+def _provider(resource: Resource) -> TracerProvider:
+    if _has_collector():
+        return TracerProvider(resource=resource)
+    # Nothing is recorded for nobody; ids there are all the same, for logs and errors.
+    return TracerProvider(resource=resource, sampler=ALWAYS_OFF)
+
+
+def _has_collector() -> bool:
+    return bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+
+
 @contextmanager
-def telemetry(
-    settings: Settings, create_provider: ProviderFactory = lambda r: TracerProvider(resource=r)
-) -> Iterator[None]:
+def telemetry(settings: Settings, create_provider: ProviderFactory = _provider) -> Iterator[None]:
     """Telemetry for as long as the block runs; what is buffered is flushed at its end.
 
     A process that runs workflows passes a provider whose spans survive replay.
@@ -42,12 +51,11 @@ def telemetry(
     attributes: dict[str, AttributeValue] = {"service.name": settings.otel_service_name}
     resource = Resource.create(attributes)
     provider = create_provider(resource)
-    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+    if _has_collector():
         provider.add_span_processor(_Exporting(OTLPSpanExporter(), schedule_delay_millis=500))
     trace.set_tracer_provider(provider)
     meters = MeterProvider(resource=resource, metric_readers=[PrometheusMetricReader()])
     metrics.set_meter_provider(meters)
-    PsycopgInstrumentor().instrument()
     HTTPXClientInstrumentor().instrument()
     if settings.metrics_address is not None:
         host, _, port = settings.metrics_address.rpartition(":")

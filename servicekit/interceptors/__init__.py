@@ -6,5 +6,6 @@
 4. validation  before a key is taken: a malformed request leaves no trace
 5. idempotency around the handler and its transaction
 
-Around them all and inside them all, `streams` makes a server stream look like one call.
+Around them all and inside them all, `streams` makes a server stream look like one call; `assembled`
+puts each method's chain together once.
 """

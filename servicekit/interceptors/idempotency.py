@@ -16,6 +16,7 @@ class IdempotencyInterceptor(Interceptor):
     def __init__(self, rpcs: Rpcs, database: Database) -> None:
         super().__init__(rpcs)
         self._database = database
+        self._keys = idempotency.Keys(database)
 
     async def around(
         self, rpc: Rpc, request: Message, context: Context, proceed: Proceed
@@ -30,11 +31,11 @@ class IdempotencyInterceptor(Interceptor):
             return await self._answer(rpc, key, proceed)
 
     async def _answer(self, rpc: Rpc, key: idempotency.Key, proceed: Proceed) -> Message:
-        first = await idempotency.claim(self._database, key)
+        first = await self._keys.claim(key)
         if first is not None:
             return rpc.response_class.FromString(first)
         response = await proceed()
-        await idempotency.complete(self._database, key, response)
+        await self._keys.complete(key, response)
         return response
 
     async def _answer_by_command(self, rpc: Rpc, key: idempotency.Key, proceed: Proceed) -> Message:
@@ -44,5 +45,5 @@ class IdempotencyInterceptor(Interceptor):
             # A refusal changed nothing. Any other end may have: the key stays taken, and who
             # repeats it finds what came of it.
             if not error.is_retryable:
-                await idempotency.forget(self._database, key)
+                await self._keys.forget(key)
             raise

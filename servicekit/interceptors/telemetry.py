@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import grpc
 from google.protobuf.message import Message
-from opentelemetry import metrics, trace
+from opentelemetry import metrics, propagate, trace
+from opentelemetry.context import Context as TraceContext
+from opentelemetry.context import attach, detach
 
 from servicekit.interceptors.base import Context, Interceptor, Proceed
 from servicekit.rpcs import Rpc
@@ -27,15 +29,25 @@ _ATTRIBUTES = {
     "uploads": "media_object.id",
 }
 _FIELDS = ("name", "parent", "task", "assignment", "dispute", "snapshot")
+_TRACER = trace.get_tracer(__name__)
+# What is the server's fault, or may be.
+_FAILURES = frozenset(
+    "UNKNOWN DEADLINE_EXCEEDED UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS".split()
+)
 
 
 class TelemetryInterceptor(Interceptor):
+    """The server's spans, too: OpenTelemetry's own instrumentation takes the call apart even when
+    its trace is not recorded."""
+
     async def around(
         self, rpc: Rpc, request: Message, context: Context, proceed: Proceed
     ) -> Message:
-        span = trace.get_current_span()
-        for attribute, value in resource_attributes(request):
-            span.set_attribute(attribute, value)
+        parent = _caller_context(context)
+        span = _TRACER.start_span(rpc.path, parent, trace.SpanKind.SERVER)
+        if span.is_recording():
+            span.set_attributes(_attributes(rpc, request))
+        token = attach(trace.set_span_in_context(span, parent))
         started = time.perf_counter()
         code: object = None
         try:
@@ -45,13 +57,33 @@ class TelemetryInterceptor(Interceptor):
             raise
         finally:
             code = code or context.code()
+            name = code.name if isinstance(code, grpc.StatusCode) else "OK"
             _DURATION.record(
                 time.perf_counter() - started,
-                {
-                    "rpc.method": rpc.path.removeprefix("/"),
-                    "rpc.response.status_code": code.name if hasattr(code, "name") else "OK",
-                },
+                {"rpc.method": rpc.path.removeprefix("/"), "rpc.response.status_code": name},
             )
+            if span.is_recording():
+                _conclude(span, name)
+            span.end()
+            detach(token)
+
+
+def _caller_context(context: Context) -> TraceContext:
+    """What the caller says of the trace that the call belongs to."""
+    metadata = dict(context.invocation_metadata() or ())
+    return propagate.extract(metadata) if "traceparent" in metadata else TraceContext()
+
+
+def _attributes(rpc: Rpc, request: Message) -> dict[str, str]:
+    service, _, method = rpc.path.removeprefix("/").partition("/")
+    named = dict(resource_attributes(request))
+    return {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method, **named}
+
+
+def _conclude(span: trace.Span, code: str) -> None:
+    span.set_attribute("rpc.grpc.status_code", grpc.StatusCode[code].value[0])
+    if code in _FAILURES:
+        span.set_status(trace.Status(trace.StatusCode.ERROR, code))
 
 
 def resource_attributes(request: Message) -> Iterator[tuple[str, str]]:

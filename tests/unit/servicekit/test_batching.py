@@ -1,0 +1,120 @@
+"""Batches: who asks gets its own answer, whatever becomes of those it was asked together with."""
+
+import asyncio
+from contextvars import ContextVar
+
+import pytest
+
+from servicekit.batching import Batches
+from servicekit.errors import InvalidArgument, Reason, Unavailable
+
+_caller: ContextVar[int] = ContextVar("caller")
+
+
+class Library:
+    """Answers with the double, and notes what it was asked together."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[int]] = []
+        self.callers: list[int | None] = []
+        self.is_asked = asyncio.Event()
+        self.is_open = asyncio.Event()
+        self.is_open.set()
+
+    async def answer_all(self, questions: list[int]) -> list[int]:
+        self.asked.append(questions)
+        self.callers.append(_caller.get(None))
+        self.is_asked.set()
+        await self.is_open.wait()
+        if -1 in questions:
+            raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "away")
+        if 0 in questions:
+            raise InvalidArgument(Reason.INVALID_FIELDS, "zero")
+        return [2 * question for question in questions]
+
+
+async def test_who_asks_alone_is_answered_alone() -> None:
+    library = Library()
+    batches = Batches(library.answer_all)
+    assert [await batches.ask(1), await batches.ask(2)] == [2, 4]
+    assert library.asked == [[1], [2]]
+
+
+async def test_those_who_ask_meanwhile_go_together_and_each_gets_its_own_answer() -> None:
+    library = Library()
+    batches = Batches(library.answer_all, maximum_size=4)
+    answers = await asyncio.gather(*(batches.ask(number) for number in range(1, 11)))
+    assert answers == [2 * number for number in range(1, 11)]
+    assert library.asked == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
+
+
+async def test_a_question_joins_no_batch_that_was_sent_before_it() -> None:
+    library = Library()
+    batches = Batches(library.answer_all)
+    library.is_open.clear()
+    first = asyncio.ensure_future(batches.ask(1))
+    await library.is_asked.wait()
+    second = asyncio.ensure_future(batches.ask(1))
+    library.is_open.set()
+    assert await asyncio.gather(first, second) == [2, 2]
+    assert library.asked == [[1], [1]]
+
+
+async def test_a_bad_question_is_refused_alone() -> None:
+    batches = Batches(Library().answer_all)
+    answers = await asyncio.gather(*map(batches.ask, (1, 0, 2)), return_exceptions=True)
+    assert answers[0] == 2
+    assert isinstance(answers[1], InvalidArgument)
+    assert answers[2] == 4
+
+
+async def test_what_may_be_tried_again_befalls_all() -> None:
+    """Tried one by one here, a statement whose outcome is unknown might be done twice."""
+    library = Library()
+    batches = Batches(library.answer_all)
+    answers = await asyncio.gather(*map(batches.ask, (1, -1, 2)), return_exceptions=True)
+    assert all(isinstance(answer, Unavailable) for answer in answers)
+    assert library.asked == [[1, -1, 2]]
+    assert await batches.ask(3) == 6
+
+
+async def test_who_leaves_takes_nobody_along() -> None:
+    library = Library()
+    batches = Batches(library.answer_all)
+    library.is_open.clear()
+    asking = [asyncio.ensure_future(batches.ask(number)) for number in (1, 2)]
+    await library.is_asked.wait()
+    waiting = asyncio.ensure_future(batches.ask(3))
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    waiting.cancel()
+    library.is_open.set()
+    assert await asking[1] == 4
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await batches.ask(4) == 8
+    assert library.asked == [[1, 2], [4]]
+
+
+async def test_who_goes_alone_shares_with_nobody() -> None:
+    library = Library()
+    batches = Batches(library.answer_all, goes_alone=lambda: _caller.get() == 2)
+
+    async def ask(caller: int) -> int:
+        _caller.set(caller)
+        return await batches.ask(caller)
+
+    assert await asyncio.gather(*map(ask, (1, 2, 3))) == [2, 4, 6]
+    assert sorted(library.asked) == [[1, 3], [2]]
+
+
+async def test_a_batch_runs_in_the_context_of_who_asked_first() -> None:
+    library = Library()
+    batches = Batches(library.answer_all, maximum_size=2)
+
+    async def ask(caller: int) -> int:
+        _caller.set(caller)
+        return await batches.ask(caller)
+
+    await asyncio.gather(*map(ask, (1, 2, 3)))
+    assert library.callers == [1, 3]
