@@ -145,8 +145,17 @@ async def follow(
             async with changes.reads:
                 with suppress_instrumentation():
                     batch = await read_after(after)
+            _heed_cancellation()
             for item in batch:
                 yield item
                 after = item.sequence
             if not batch:
                 await subscription.changed()
+
+
+def _heed_cancellation() -> None:
+    """Python 3.11's `asyncio.wait_for`, which the driver and its pool use, swallows a cancellation
+    that comes together with what it waits for: nobody would ever wake us again."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

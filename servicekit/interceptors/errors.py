@@ -1,5 +1,6 @@
 """Turns our errors into google.rpc.Status, and everything else into INTERNAL with a trace id."""
 
+import asyncio
 from typing import Never
 
 import grpc
@@ -45,11 +46,15 @@ class ErrorsInterceptor(Interceptor):
 
 async def _abort(context: Context, error: LiaisonError) -> Never:
     status = to_status(error)
-    await context.abort(
-        grpc.StatusCode[error.code],
-        error.message,
-        ((DETAILS_KEY, status.SerializeToString()),),
-    )
+    try:
+        await context.abort(
+            grpc.StatusCode[error.code],
+            error.message,
+            ((DETAILS_KEY, status.SerializeToString()),),
+        )
+    except grpc.aio.InternalError as failure:
+        # The caller has left, or was cut off: there is nobody to tell.
+        raise asyncio.CancelledError from failure
     raise AssertionError("abort returned")
 
 

@@ -32,6 +32,8 @@ from servicekit.rpcs import allow
 from tests.support.serving import Served, server_settings
 
 CHANNEL = "diaries"
+# A stop that waits for streams takes this long.
+PATIENCE_SECONDS = 60.0
 _NAME = "liaison.testing.v1.DiaryService"
 
 
@@ -176,23 +178,22 @@ class House:
     server: GrpcServer
     served: Served
 
-    def another_server(self) -> GrpcServer:
+    def another_server(self, drain_seconds: float = PATIENCE_SECONDS) -> GrpcServer:
         """For the same address, once this one has gone."""
-        return _server(self.access, self.diaries, self.changes, self.database, self.served.address)
+        servicer = DiaryServicer(self.diaries, self.changes)
+        return _server(self.access, servicer, self.database, self.served.address, drain_seconds)
 
 
 def _server(
-    access: Access, diaries: Diaries, changes: Changes, database: Database, address: str
+    access: Access,
+    servicer: DiaryServicer,
+    database: Database,
+    address: str,
+    drain_seconds: float = PATIENCE_SECONDS,
 ) -> GrpcServer:
-    service = Service(
-        _DESCRIPTOR,
-        _register,
-        DiaryServicer(diaries, changes),
-        {"WatchDiary": allow(Role.BRAND)},
-    )
+    service = Service(_DESCRIPTOR, _register, servicer, {"WatchDiary": allow(Role.BRAND)})
     settings = server_settings(access).model_copy(
-        # A stop that waits for streams would take this long.
-        update={"drain_seconds": 60.0, "listen_address": address}
+        update={"drain_seconds": drain_seconds, "listen_address": address}
     )
     return GrpcServer(settings, [service], database)
 
@@ -211,7 +212,7 @@ async def house_of(access: Access, database_url: str) -> AsyncIterator[House]:
     ):
         diaries = Diaries(database)
         await diaries.create()
-        server = _server(access, diaries, changes, database, "127.0.0.1:0")
+        server = _server(access, DiaryServicer(diaries, changes), database, "127.0.0.1:0")
         await server.start()
         served = Served(access, server.address)
         try:

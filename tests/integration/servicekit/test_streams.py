@@ -164,13 +164,17 @@ async def test_a_stop_sends_watchers_elsewhere_and_does_not_wait_for_them(
         assert raised.value.is_retryable
 
 
-async def test_a_stop_does_not_wait_for_who_does_not_read(house: House, quiet: None) -> None:
+async def test_who_does_not_even_read_is_cut_off_by_a_stop(house: House, quiet: None) -> None:
     await house.diaries.write("a", *_LONG)
+    await house.server.stop()
+    server = house.another_server(drain_seconds=0.5)
+    await server.start()
     async with _narrow_channel(house, house.access.token("brand", brand="acme")) as channel:
         call = watch(channel, "a")
         await _read(call, 1)
         async with asyncio.timeout(10):
-            await house.server.stop()
+            await server.stop()
+        assert house.changes.subscriber_count("a") == 0
         with pytest.raises(Unavailable):
             await _read(call, 19)
 

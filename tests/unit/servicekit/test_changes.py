@@ -1,0 +1,55 @@
+"""Following a topic, with nobody who tells of changes."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import pytest
+
+from servicekit.changes import Changes, follow
+
+
+@dataclass(frozen=True)
+class Line:
+    sequence: int
+
+
+async def test_a_topic_is_read_in_batches_from_where_the_reader_was() -> None:
+    asked: list[int] = []
+
+    async def read_after(after: int) -> list[Line]:
+        asked.append(after)
+        return [Line(after + 1), Line(after + 2)]
+
+    changes = Changes("", "channel")
+    async with aclosing(follow(changes, "topic", read_after, 7)) as lines:
+        assert [(await anext(lines)).sequence for _ in range(5)] == [8, 9, 10, 11, 12]
+        assert changes.subscriber_count("topic") == 1
+    assert asked == [7, 9, 11]
+    assert changes.subscriber_count("topic") == 0
+
+
+async def test_a_reading_that_swallows_a_cancellation_keeps_nobody() -> None:
+    reads = asyncio.Event()
+
+    async def read_after(_after: int) -> list[Line]:
+        reads.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return []
+        raise AssertionError("nobody sets it")
+
+    changes = Changes("", "channel")
+
+    async def read() -> None:
+        async with aclosing(follow(changes, "topic", read_after, 0)) as lines:
+            await anext(lines)
+
+    reading = asyncio.ensure_future(read())
+    await reads.wait()
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(10):
+            await reading
+    assert changes.subscriber_count("topic") == 0
