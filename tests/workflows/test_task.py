@@ -11,7 +11,8 @@ from servicekit.errors import Reason
 from tests.workflows.world import BRAND, DAY, HOUR, TaskLife, World
 from workflows.assignment.model import Event
 from workflows.dispute.state import Ground, Outcome
-from workflows.task.state import CancelTask, State
+from workflows.task.state import CancelTask, EndSelection, State
+from workflows.task.state import Event as TaskEvent
 
 
 async def _refusal(update: object) -> str | None:
@@ -23,6 +24,15 @@ async def _refusal(update: object) -> str | None:
 
 async def _cancel(task: TaskLife) -> None:
     await task.handle.execute_update("cancel_task", CancelTask(BRAND, "No budget"))
+
+
+async def _end_selection(task: TaskLife, actor: str = BRAND, comment: str = "") -> None:
+    await task.handle.execute_update("end_selection", EndSelection(actor, comment))
+
+
+def _history(task: TaskLife) -> list[tuple[int, TaskEvent, str]]:
+    """What was recorded, after its publishing, which the service records."""
+    return [(one.sequence, TaskEvent(one.event), one.actor) for one in task.transitions]
 
 
 async def test_a_task_without_a_selection_ends_unfilled(world: World) -> None:
@@ -174,3 +184,95 @@ async def test_a_book_that_is_away_delays_a_task_and_loses_nothing(world: World)
     assert world.attempts >= 3
     await task.is_assigned("a")
     assert task.states == ["IN_PROGRESS"]
+
+
+async def test_each_decision_is_recorded_once_with_who_and_when(world: World) -> None:
+    begin = await world.now()
+    task = await world.task(slots=3)
+    await task.select("a")
+    await world.pass_time(2 * DAY + HOUR)
+    await world.until(lambda: task.states[-1] == State.SELECTING)
+    await task.select("b")
+    assert State(await task.handle.result()) is State.CLOSED
+    assert _history(task) == [
+        (2, TaskEvent.CREATORS_SELECTED, BRAND),
+        (3, TaskEvent.APPLICATIONS_CLOSED, "system"),
+        (4, TaskEvent.CREATORS_SELECTED, BRAND),
+        (5, TaskEvent.SELECTION_ENDED, "system"),
+        (6, TaskEvent.CLOSED, "system"),
+    ]
+    selected = [one.application_ids for one in task.transitions]
+    assert selected == [["a"], [], ["b"], [], []]
+    closed, ended = task.transitions[1].time, task.transitions[3].time
+    assert timedelta() <= closed - (begin + 2 * DAY) < HOUR
+    assert timedelta() <= ended - (begin + 5 * DAY) < HOUR
+
+
+async def test_what_a_book_that_is_away_missed_is_recorded_in_one_go(world: World) -> None:
+    """Decisions of meanwhile wait for their turn: none is lost, none comes twice."""
+    task = await world.task(slots=3, step=timedelta(seconds=1))
+    world.may_record_task.clear()
+    first = asyncio.create_task(task.select("a"))
+    await world.until(lambda: world.attempts)
+    others = [asyncio.create_task(task.select(one)) for one in ("b", "c")]
+    await world.until(lambda: len(world.reserved) == 3)
+    await task.knows("reserve_rewards")
+    world.may_record_task.set()
+    await asyncio.gather(first, *others)
+    assert [sequence for sequence, *_ in _history(task)] == [2, 3, 4]
+    assert task.transitions[-1].to_state == State.IN_PROGRESS
+
+
+async def test_a_selection_that_is_ended_goes_on_with_the_selected(world: World) -> None:
+    task = await world.task(slots=3)
+    assert await _refusal(_end_selection(task)) == Reason.NOBODY_SELECTED
+    await task.select("a")
+    await _end_selection(task)
+    await task.is_assigned("a")
+    await world.until(lambda: world.lapsed)
+    assert (world.lapsed[0].selected_ids, world.lapsed[0].comment) == (["a"], "")
+    assert await _refusal(task.select("b")) == Reason.ILLEGAL_STATE
+    assert await _refusal(_end_selection(task)) == Reason.ILLEGAL_STATE
+    assert State(await task.handle.result()) is State.CLOSED
+    assert [event for _, event, _ in _history(task)] == [
+        TaskEvent.CREATORS_SELECTED,
+        TaskEvent.SELECTION_ENDED,
+        TaskEvent.CLOSED,
+    ]
+    # The brand did it itself, and is told nothing.
+    assert [notice for notice in world.told if notice.event.startswith("TASK_")] == []
+
+
+async def test_a_selection_under_way_is_not_ended(world: World) -> None:
+    task = await world.task(slots=3)
+    await task.select("a")
+    world.may_reserve.clear()
+    selection = asyncio.create_task(task.select("b"))
+    await world.until(lambda: len(world.reserving) == 2)
+    assert await _refusal(_end_selection(task)) == Reason.ILLEGAL_STATE
+    world.may_reserve.set()
+    await selection
+    await _end_selection(task)
+    assert world.tasks[task.id][-1].selected_ids == ["a", "b"]
+
+
+async def test_a_brand_is_told_what_operators_do_in_its_stead(world: World) -> None:
+    ended, cancelled = await world.task(slots=2), await world.task()
+    await ended.select("a")
+    await _end_selection(ended, "staff/olga", "They asked by mail")
+    command = CancelTask("staff/olga", "Forbidden goods")
+    await cancelled.handle.execute_update("cancel_task", command)
+    assert State(await cancelled.handle.result()) is State.CANCELLED
+    await world.until(lambda: sum(one.event.startswith("TASK_") for one in world.told) == 2)
+    told = {
+        notice.subject: (notice.recipient, notice.event, notice.text)
+        for notice in world.told
+        if notice.event.startswith("TASK_")
+    }
+    for task, event, words in (
+        (ended, "TASK_SELECTION_ENDED", "They asked by mail"),
+        (cancelled, "TASK_CANCELLED", "Forbidden goods"),
+    ):
+        recipient, told_event, text = told[f"tasks/{task.id}"]
+        assert (recipient, told_event) == (BRAND, event)
+        assert words in text

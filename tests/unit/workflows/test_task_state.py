@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
@@ -154,6 +155,14 @@ def test_nobody_is_selected_twice(is_selected: bool) -> None:
         state.select(task, _choose(1), BEGIN)
     refusal = _refusal(lambda: state.claim(task, _choose(2, 1), BEGIN), task)
     assert refusal.reason is Reason.ILLEGAL_STATE
+
+
+def test_at_the_very_instant_of_the_deadline_no_selection_is_taken() -> None:
+    task = _selecting()
+    deadline = task.published.selection_deadline_time
+    refusal = _refusal(lambda: state.claim(task, _choose(1), deadline), task)
+    assert refusal.reason is Reason.ILLEGAL_STATE
+    state.claim(task, _choose(1), deadline - timedelta(microseconds=1))
 
 
 def test_a_claim_holds_the_selections_deadline_back() -> None:
