@@ -12,6 +12,7 @@ from tests.integration.tasks.house import DAY, INSTANT, House
 from tests.support.serving import refused, request_id
 
 
+@pytest.mark.rule("R23")
 async def test_at_the_very_instant_of_the_deadline_it_is_too_late(house: House) -> None:
     task = await house.task()
     deadline = house.now + 2 * DAY
@@ -22,6 +23,7 @@ async def test_at_the_very_instant_of_the_deadline_it_is_too_late(house: House) 
         await house.apply(task, "cem")
 
 
+@pytest.mark.rule("R38")
 async def test_a_creator_has_one_application_a_task(house: House) -> None:
     task = await house.task()
     await house.apply(task)
@@ -31,6 +33,7 @@ async def test_a_creator_has_one_application_a_task(house: House) -> None:
     await house.apply(await house.task())
 
 
+@pytest.mark.rule("R38")
 async def test_of_many_applications_at_once_one_is_made(house: House) -> None:
     task = await house.task()
     answers = await asyncio.gather(*(house.apply(task) for _ in range(6)), return_exceptions=True)
@@ -53,7 +56,8 @@ async def test_a_repeated_application_is_the_first(house: House) -> None:
         await house.creator().CreateApplication(request)
 
 
-async def test_withdrawing_is_allowed_until_the_deadline_r39_r46_r48(house: House) -> None:
+@pytest.mark.rule("R39", "R48")
+async def test_withdrawing_is_allowed_until_the_deadline(house: House) -> None:
     task = await house.task()
     first, second = await house.apply(task), await house.apply(task, "cem")
     deadline = house.now + 2 * DAY
@@ -78,7 +82,8 @@ async def test_who_withdrew_may_apply_again(house: House) -> None:
         await house.apply(task)
 
 
-async def test_the_selected_cannot_withdraw_r46(house: House) -> None:
+@pytest.mark.rule("R46")
+async def test_the_selected_cannot_withdraw(house: House) -> None:
     task = await house.task()
     application = await house.apply(task)
     await house.select(task, [application])

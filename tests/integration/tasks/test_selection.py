@@ -47,7 +47,8 @@ async def _deciding(
     await asyncio.wait([answer])
 
 
-async def test_the_selected_are_answered_in_the_order_asked_for_r12(house: House) -> None:
+@pytest.mark.rule("R12", "R25")
+async def test_the_selected_are_answered_in_the_order_asked_for(house: House) -> None:
     task = await house.task()
     first, second = await house.apply(task), await house.apply(task, "cem")
     selected = await house.select(task, [second, first])
@@ -106,6 +107,7 @@ async def test_all_of_them_are_selected_or_none(house: House) -> None:
     assert (await house.withdraw(first)).state == pb.Application.STATE_WITHDRAWN
 
 
+@pytest.mark.rule("R46")
 async def test_nobody_withdraws_while_the_workflow_decides(house: House) -> None:
     task = await house.task()
     application = await house.apply(task)
@@ -159,6 +161,7 @@ async def test_the_first_selection_may_be_the_one_that_is_refused(house: House) 
     assert await house.state_of(first) == SELECTED
 
 
+@pytest.mark.rule("R39")
 async def test_who_withdrew_first_is_not_selected(house: House) -> None:
     """Whichever of both comes first: never a withdrawn application with an assignment."""
     task = await house.task()
@@ -174,7 +177,8 @@ async def test_who_withdrew_first_is_not_selected(house: House) -> None:
         assert await house.state_of(application) == expected
 
 
-async def test_eligibility_is_judged_again_r20(house: House) -> None:
+@pytest.mark.rule("R20")
+async def test_eligibility_is_judged_again(house: House) -> None:
     task = await house.task()
     first, second = await house.apply(task), await house.apply(task, "cem")
     house.creators.changed["cem"] = {"is_admitted": False}
@@ -184,6 +188,7 @@ async def test_eligibility_is_judged_again_r20(house: House) -> None:
     await house.select(task, [first])
 
 
+@pytest.mark.rule("R12")
 async def test_a_selection_names_applications_of_its_own_task(house: House) -> None:
     task, other = await house.task(), await house.task()
     own, foreign = await house.apply(task), await house.apply(other)
@@ -213,3 +218,60 @@ async def test_selecting_goes_on_after_applications_have_closed(house: House) ->
     house.now += 3 * DAY
     (selected,) = await house.select(task, [application])
     assert selected.state == SELECTED
+
+
+def _ending(task: pb.Task, comment: str = "") -> pb.EndSelectionRequest:
+    return pb.EndSelectionRequest(name=task.name, comment=comment, request_id=request_id())
+
+
+async def test_the_brand_ends_a_selection_and_need_not_say_why(house: House) -> None:
+    task = await house.task()
+    await house.select(task, [await house.apply(task)])
+    request = _ending(task)
+    ended = await house.brand().EndSelection(request)
+    assert ended.state == pb.Task.STATE_IN_PROGRESS
+    assert await house.brand().EndSelection(request) == ended
+    name, *command = house.runs.commands[-1]
+    assert (name, command) == (
+        id_of(task),
+        ["end_selection", ("brands/acme", ""), request.request_id],
+    )
+    assert len(house.runs.commands) == 2  # one was the selection
+
+
+@pytest.mark.parametrize("comment", ["", "  "])
+async def test_an_operator_says_why_it_ends_a_selection(house: House, comment: str) -> None:
+    task = await house.task()
+    with refused(Reason.INVALID_FIELDS, "comment"):
+        await house.operator().EndSelection(_ending(task, comment))
+    await house.operator().EndSelection(_ending(task, "They asked by mail"))
+    assert house.runs.commands[-1][2] == ("staff/olga", "They asked by mail")
+
+
+async def test_a_selection_is_not_ended_by_others_nor_of_a_draft(house: House) -> None:
+    task, draft = await house.task(), await house.draft()
+    with refused(Reason.NOT_YOURS):
+        await house.brand("other").EndSelection(_ending(task))
+    with refused(Reason.ROLE_NOT_ALLOWED):
+        await house.creator().EndSelection(_ending(task))
+    with refused(Reason.ILLEGAL_STATE):
+        await house.brand().EndSelection(_ending(draft))
+    with refused(Reason.INVALID_FIELDS, "comment"):
+        await house.brand().EndSelection(_ending(task, "x" * 1001))
+    assert house.runs.commands == []
+
+
+async def test_the_workflows_refusal_of_an_end_is_passed_on(house: House) -> None:
+    task = await house.task()
+    house.runs.refusal = FailedPrecondition(Reason.NOBODY_SELECTED, "Cancel it instead")
+    with refused(Reason.NOBODY_SELECTED):
+        await house.brand().EndSelection(_ending(task))
+
+
+async def test_an_operator_cancels_in_its_own_name(house: House) -> None:
+    task = await house.task()
+    request = pb.CancelTaskRequest(
+        name=task.name, comment="Forbidden goods", request_id=request_id()
+    )
+    assert (await house.operator().CancelTask(request)).state == pb.Task.STATE_CANCELLED
+    assert house.runs.commands[-1][2] == ("staff/olga", "Forbidden goods")

@@ -172,7 +172,6 @@ async def _write_in_bits(
 # What is seen
 
 
-@pytest.mark.rule("R22")
 async def test_publishing_is_the_first_of_a_tasks_history(house: House) -> None:
     draft = await house.draft()
     call = _watch(house.served.as_brand("acme"), draft)
@@ -199,7 +198,6 @@ async def test_what_is_listed_is_what_is_watched(house: House) -> None:
     assert (await house.brand().ListTaskTransitions(request)).transitions == listed[3:]
 
 
-@pytest.mark.rule("R25")
 async def test_creators_do_not_see_who_was_selected(house: House) -> None:
     task = await house.task()
     await _record(house, task, 2)
