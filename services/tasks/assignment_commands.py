@@ -1,19 +1,30 @@
-"""What callers may say about assignments: command models that mirror the requests."""
+"""What callers may say about assignments: command models that mirror the requests.
 
-from typing import Annotated
+Whether it is legal now, and whether a time lies ahead, is the workflow's to say.
+"""
 
-from pydantic import Field, model_validator
+import re
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from servicekit.commands import (
     Command,
+    Instant,
     Link,
     between,
     broken,
     count,
     proto_enum,
     resource_id,
+    resource_ids,
     text,
 )
+from services.tasks.commands import RequirementInput, Visible
+from services.tasks.domain import ContentType
+from workflows.assignment.model import Action, ProposalKind, State
 
 AssignmentId = Annotated[str, resource_id("assignments/{assignment}")]
 
@@ -22,11 +33,41 @@ class GetAssignment(Command):
     id: AssignmentId = Field(alias="name")
 
 
+class Shelf(StrEnum):
+    TO_DO = "TO_DO"
+    SUBMITTED = "SUBMITTED"
+    COMPLETED = "COMPLETED"
+    ENDED = "ENDED"
+
+
+# Rewarded work stays among the submitted until it is completed (R53, R54).
+SHELVES = {
+    Shelf.TO_DO: {State.IN_PROGRESS, State.CHANGES_REQUESTED},
+    Shelf.SUBMITTED: {State.IN_REVIEW, State.APPROVED, State.REWARDED},
+    Shelf.COMPLETED: {State.COMPLETED},
+    Shelf.ENDED: {State.EXPIRED, State.CANCELLED},
+}
+
+
 class ListAssignments(Command):
     task_id: Annotated[str, resource_id("tasks/{task}")] | None = Field(None, alias="task")
-    states: Annotated[list[Annotated[str, proto_enum("STATE_")]], count(0, 8)] = Field(
+    states: Annotated[list[Annotated[State, proto_enum("STATE_")]], count(0, 8)] = Field(
         default_factory=list
     )
+    shelf: Annotated[Shelf | None, proto_enum("SHELF_")] = None
+    brand_id: Annotated[str, resource_id("brands/{brand}")] | None = Field(None, alias="brand")
+    creator_id: Annotated[str, resource_id("creators/{creator}")] | None = Field(
+        None, alias="creator"
+    )
+    is_overdue: bool = False
+
+    @property
+    def wanted_states(self) -> tuple[State, ...] | None:
+        """Those in `states` and on the shelf, none perhaps; None is all."""
+        if not self.states and self.shelf is None:
+            return None
+        on_shelf = set(State) if self.shelf is None else SHELVES[self.shelf]
+        return tuple(sorted(on_shelf & set(self.states or State)))
 
 
 class ListTransitions(Command):
@@ -39,16 +80,22 @@ class WatchAssignment(GetAssignment):
 
 
 class SubmissionInput(Command):
-    note: Annotated[str, text(0, 2000)] = ""
+    note: Annotated[str, text(0, 2000), Visible] = ""
     media_object_ids: Annotated[
         list[Annotated[str, resource_id("mediaObjects/{media_object}")]], count(0, 50)
     ] = Field(default_factory=list, alias="media_objects")
+    article_ids: Annotated[
+        list[Annotated[str, resource_id("articles/{article}")]], count(0, 20)
+    ] = Field(default_factory=list, alias="articles")
     links: Annotated[list[Link], count(0, 20)] = Field(default_factory=list)
+    content_types: Annotated[
+        list[Annotated[ContentType, proto_enum("CONTENT_TYPE_")]], count(0, 6)
+    ] = Field(default_factory=list)
 
     @model_validator(mode="after")
-    def _has_work(self) -> "SubmissionInput":
-        if not self.media_object_ids and not self.links:
-            raise broken("R41", "A submission holds a media object or a link at least")
+    def _has_work(self) -> Self:
+        if not self.media_object_ids and not self.article_ids and not self.links:
+            raise broken("R41", "A submission holds a media object, an article or a link at least")
         return self
 
 
@@ -58,8 +105,8 @@ class SubmitWork(GetAssignment):
 
 
 class RequestChanges(GetAssignment):
-    comment: Annotated[str, text(1, 4000)]
-    requirement_ids: Annotated[list[str], count(1, 50)]
+    comment: Annotated[str, text(1, 4000), Visible]
+    requirement_ids: Annotated[list[Annotated[str, text(1, 40), Visible]], count(1, 50)]
     request_id: str
 
 
@@ -69,9 +116,128 @@ class ApproveWork(GetAssignment):
 
 class ExpiryCommentInput(Command):
     reason: Annotated[str, proto_enum("REASON_")]
-    comment: Annotated[str, text(1, 2000)]
+    comment: Annotated[str, text(1, 2000), Visible]
 
 
 class CommentOnExpiry(GetAssignment):
     expiry_comment: ExpiryCommentInput
     request_id: str
+
+
+class ReopenAssignment(GetAssignment):
+    deadline_time: Instant
+    comment: Annotated[str, text(0, 2000), Visible] = ""
+    request_id: str
+
+
+class ExtensionInput(Command):
+    deadline_time: Instant
+
+
+class AmendmentInput(Command):
+    """All requirements from then on; the workflow gives them their ids."""
+
+    requirements: Annotated[list[RequirementInput], count(1, 50)]
+
+
+class CancellationInput(Command):
+    pass
+
+
+class EarlyShipmentInput(Command):
+    shipment_due_time: Instant
+
+
+class ProposalInput(Command):
+    extension: ExtensionInput | None = None
+    amendment: AmendmentInput | None = None
+    cancellation: CancellationInput | None = None
+    early_shipment: EarlyShipmentInput | None = None
+    reason: Annotated[str, text(1, 2000), Visible]
+
+    @model_validator(mode="after")
+    def _proposes(self) -> Self:
+        """The proto holds one at most."""
+        if not self.model_fields_set - {"reason"}:
+            raise broken("ONE_OF", "Must propose something")
+        return self
+
+    @property
+    def kind(self) -> ProposalKind:
+        return next(kind for kind in ProposalKind if getattr(self, kind.lower()) is not None)
+
+    @property
+    def deadline_time(self) -> datetime | None:
+        if self.extension is not None:
+            return self.extension.deadline_time
+        return self.early_shipment.shipment_due_time if self.early_shipment else None
+
+    @property
+    def requirement_texts(self) -> list[str]:
+        return [one.text for one in self.amendment.requirements] if self.amendment else []
+
+
+class CreateProposal(Command):
+    assignment_id: AssignmentId = Field(alias="parent")
+    proposal: ProposalInput
+    request_id: str
+
+
+_PROPOSAL = "assignments/{assignment}/proposals/{number}"
+# 1, 2, 3, … as far as anybody could count.
+_NUMBER = re.compile("[1-9][0-9]{0,5}")
+
+
+class AnswerProposal(Command):
+    """Accepts, declines or withdraws."""
+
+    ids: Annotated[tuple[str, str], resource_ids(_PROPOSAL)] = Field(alias="name")
+    request_id: str
+
+    @field_validator("ids")
+    @classmethod
+    def _ends_in_a_number(cls, ids: tuple[str, str]) -> tuple[str, str]:
+        if _NUMBER.fullmatch(ids[1]) is None:
+            raise broken("AIP-122", f"Must look like {_PROPOSAL}")
+        return ids
+
+    @property
+    def assignment_id(self) -> str:
+        return self.ids[0]
+
+    @property
+    def number(self) -> int:
+        return int(self.ids[1])
+
+
+class ShipmentInput(Command):
+    carrier: Annotated[str, text(1, 100), Visible]
+    tracking_number: Annotated[str, text(1, 100), Visible]
+
+
+class RecordShipment(GetAssignment):
+    shipment: ShipmentInput
+    request_id: str
+
+
+class AcknowledgeReceipt(GetAssignment):
+    request_id: str
+
+
+_TIMED = (Action.MOVE_CLOCK, Action.REOPEN)
+
+
+class OverrideAssignment(GetAssignment):
+    action: Annotated[Action, proto_enum("ACTION_")]
+    reason: Annotated[str, text(1, 2000), Visible]
+    deadline_time: Instant | None = Field(None, validate_default=True)
+    request_id: str
+
+    @field_validator("deadline_time")
+    @classmethod
+    def _belongs_to_the_action(cls, time: datetime | None, info: ValidationInfo) -> datetime | None:
+        action = info.data.get("action")
+        if action is not None and (time is not None) != (action in _TIMED):
+            must = "Must be given for" if time is None else "Must be left out for"
+            raise broken("ACTION", f"{must} {action}")
+        return time

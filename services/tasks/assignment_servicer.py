@@ -55,7 +55,13 @@ class AssignmentServicer(AssignmentServiceServicer):
     ) -> pb.ListAssignmentsResponse:
         command = parse(commands.ListAssignments, request)
         page = page_of(
-            request.page_size, request.page_token, command.task_id, sorted(command.states)
+            request.page_size,
+            request.page_token,
+            command.task_id,
+            command.wanted_states,
+            command.brand_id,
+            command.creator_id,
+            command.is_overdue,
         )
         records = await self._assignments.list_assignments(current_principal(), command, page)
         return pb.ListAssignmentsResponse(
@@ -100,6 +106,54 @@ class AssignmentServicer(AssignmentServiceServicer):
     ) -> pb.Assignment:
         command = parse(commands.CommentOnExpiry, request)
         return _shown(await self._assignments.comment_on_expiry(current_principal(), command))
+
+    async def ReopenAssignment(
+        self, request: pb.ReopenAssignmentRequest, context: Any
+    ) -> pb.Assignment:
+        command = parse(commands.ReopenAssignment, request)
+        return _shown(await self._assignments.reopen_assignment(current_principal(), command))
+
+    async def CreateProposal(
+        self, request: pb.CreateProposalRequest, context: Any
+    ) -> pb.Assignment:
+        command = parse(commands.CreateProposal, request)
+        return _shown(await self._assignments.create_proposal(current_principal(), command))
+
+    async def AcceptProposal(
+        self, request: pb.AcceptProposalRequest, context: Any
+    ) -> pb.Assignment:
+        command = parse(commands.AnswerProposal, request)
+        return _shown(await self._assignments.accept_proposal(current_principal(), command))
+
+    async def DeclineProposal(
+        self, request: pb.DeclineProposalRequest, context: Any
+    ) -> pb.Assignment:
+        command = parse(commands.AnswerProposal, request)
+        return _shown(await self._assignments.decline_proposal(current_principal(), command))
+
+    async def WithdrawProposal(
+        self, request: pb.WithdrawProposalRequest, context: Any
+    ) -> pb.Assignment:
+        command = parse(commands.AnswerProposal, request)
+        return _shown(await self._assignments.withdraw_proposal(current_principal(), command))
+
+    async def RecordShipment(
+        self, request: pb.RecordShipmentRequest, context: Any
+    ) -> pb.Assignment:
+        command = parse(commands.RecordShipment, request)
+        return _shown(await self._assignments.record_shipment(current_principal(), command))
+
+    async def AcknowledgeReceipt(
+        self, request: pb.AcknowledgeReceiptRequest, context: Any
+    ) -> pb.Assignment:
+        command = parse(commands.AcknowledgeReceipt, request)
+        return _shown(await self._assignments.acknowledge_receipt(current_principal(), command))
+
+    async def OverrideAssignment(
+        self, request: pb.OverrideAssignmentRequest, context: Any
+    ) -> pb.Assignment:
+        command = parse(commands.OverrideAssignment, request)
+        return _shown(await self._assignments.override_assignment(current_principal(), command))
 
 
 def service(assignments: AssignmentHandlers, watching: WatchHandlers) -> Service:

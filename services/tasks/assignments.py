@@ -6,14 +6,22 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import FailedPrecondition, LiaisonError, Reason, not_found, not_yours
 from servicekit.pagination import Page
 from services.tasks.assignment_commands import (
+    AcknowledgeReceipt,
+    AnswerProposal,
     ApproveWork,
     CommentOnExpiry,
+    CreateProposal,
     GetAssignment,
     ListAssignments,
     ListTransitions,
+    OverrideAssignment,
+    RecordShipment,
+    ReopenAssignment,
     RequestChanges,
+    SubmissionInput,
     SubmitWork,
 )
+from services.tasks.assignment_listing import AssignmentFilter
 from services.tasks.domain import AssignmentRecord
 from workflows.assignment import model
 from workflows.assignment.model import Transition
@@ -23,13 +31,7 @@ class AssignmentStore(Protocol):
     async def assignment(self, assignment_id: str) -> AssignmentRecord | None: ...
 
     async def list_assignments(
-        self,
-        *,
-        brand_id: str | None,
-        creator_id: str | None,
-        task_id: str | None,
-        states: list[str],
-        page: Page,
+        self, wanted: AssignmentFilter, page: Page
     ) -> list[AssignmentRecord]: ...
 
     async def transitions(self, assignment_id: str, after_sequence: int) -> list[Transition]: ...
@@ -42,11 +44,18 @@ class MediaLibrary(Protocol):
         """Those of `ids` that belong to the creator and were accepted."""
 
 
+class Order(Protocol):
+    """A command as the workflow takes it."""
+
+    @property
+    def actor(self) -> str: ...
+
+
 class AssignmentRuns(Protocol):
     """The assignments' workflows."""
 
     async def command(
-        self, assignment_id: str, name: str, command: object, request_id: str
+        self, assignment_id: str, name: str, command: Order, request_id: str
     ) -> None: ...
 
 
@@ -62,13 +71,19 @@ class AssignmentHandlers:
     async def list_assignments(
         self, who: Principal, command: ListAssignments, page: Page
     ) -> list[AssignmentRecord]:
-        return await self._store.list_assignments(
-            brand_id=who.brand,
-            creator_id=who.creator,
+        """Brands and creators see their own, and can ask for nobody else's."""
+        if command.brand_id is not None:
+            who.require_party(f"brands/{command.brand_id}", brand=command.brand_id)
+        if command.creator_id is not None:
+            who.require_party(f"creators/{command.creator_id}", creator=command.creator_id)
+        wanted = AssignmentFilter(
+            brand_id=who.brand or command.brand_id,
+            creator_id=who.creator or command.creator_id,
             task_id=command.task_id,
-            states=command.states,
-            page=page,
+            states=command.wanted_states,
+            is_overdue=command.is_overdue,
         )
+        return await self._store.list_assignments(wanted, page)
 
     async def list_transitions(self, who: Principal, command: ListTransitions) -> list[Transition]:
         await self._own(who, command.assignment_id)
@@ -77,14 +92,16 @@ class AssignmentHandlers:
     async def submit_work(self, who: Principal, command: SubmitWork) -> AssignmentRecord:
         record = await self._own(who, command.id)
         work = command.submission
-        await self._check_media(record.creator_id, work.media_object_ids)
-        return await self._order(
-            who,
-            record.id,
-            "submit_work",
-            model.SubmitWork(who.actor, work.note, work.media_object_ids, work.links),
-            command.request_id,
+        await self._check_accepted(record.creator_id, work)
+        submission = model.SubmitWork(
+            who.actor,
+            work.note,
+            work.media_object_ids,
+            work.links,
+            work.article_ids,
+            [str(one) for one in work.content_types],
         )
+        return await self._order(who, record.id, "submit_work", submission, command.request_id)
 
     async def request_changes(self, who: Principal, command: RequestChanges) -> AssignmentRecord:
         return await self._order(
@@ -110,23 +127,99 @@ class AssignmentHandlers:
             command.request_id,
         )
 
+    async def reopen_assignment(
+        self, who: Principal, command: ReopenAssignment
+    ) -> AssignmentRecord:
+        return await self._order(
+            who,
+            command.id,
+            "reopen_assignment",
+            model.ReopenAssignment(who.actor, command.deadline_time, command.comment),
+            command.request_id,
+        )
+
+    async def create_proposal(self, who: Principal, command: CreateProposal) -> AssignmentRecord:
+        """Which side may propose what is the workflow's to say."""
+        made = command.proposal
+        return await self._order(
+            who,
+            command.assignment_id,
+            "make_proposal",
+            model.MakeProposal(
+                who.actor, made.kind, made.reason, made.deadline_time, made.requirement_texts
+            ),
+            command.request_id,
+        )
+
+    async def accept_proposal(self, who: Principal, command: AnswerProposal) -> AssignmentRecord:
+        return await self._answer(who, "accept_proposal", command)
+
+    async def decline_proposal(self, who: Principal, command: AnswerProposal) -> AssignmentRecord:
+        return await self._answer(who, "decline_proposal", command)
+
+    async def withdraw_proposal(self, who: Principal, command: AnswerProposal) -> AssignmentRecord:
+        return await self._answer(who, "withdraw_proposal", command)
+
+    async def record_shipment(self, who: Principal, command: RecordShipment) -> AssignmentRecord:
+        sent = command.shipment
+        return await self._order(
+            who,
+            command.id,
+            "record_shipment",
+            model.RecordShipment(who.actor, sent.carrier, sent.tracking_number),
+            command.request_id,
+        )
+
+    async def acknowledge_receipt(
+        self, who: Principal, command: AcknowledgeReceipt
+    ) -> AssignmentRecord:
+        return await self._order(
+            who,
+            command.id,
+            "acknowledge_receipt",
+            model.AcknowledgeReceipt(who.actor),
+            command.request_id,
+        )
+
+    async def override_assignment(
+        self, who: Principal, command: OverrideAssignment
+    ) -> AssignmentRecord:
+        return await self._order(
+            who,
+            command.id,
+            "override_assignment",
+            model.OverrideAssignment(
+                who.actor, command.action, command.reason, command.deadline_time
+            ),
+            command.request_id,
+        )
+
+    async def _answer(self, who: Principal, name: str, command: AnswerProposal) -> AssignmentRecord:
+        answer = model.AnswerProposal(who.actor, command.number)
+        return await self._order(who, command.assignment_id, name, answer, command.request_id)
+
     async def _order(
-        self, who: Principal, assignment_id: str, name: str, command: object, request_id: str
+        self, who: Principal, assignment_id: str, name: str, command: Order, request_id: str
     ) -> AssignmentRecord:
         """Sends a command to the caller's assignment; answers with what came of it."""
         await self._own(who, assignment_id)
         await self._runs.command(assignment_id, name, command, request_id)
         return await self._own(who, assignment_id)
 
-    async def _check_media(self, owner_id: str, ids: list[str]) -> None:
-        if not ids:
-            return
-        accepted = await self._media.accepted_ids(owner_id, ids)
-        if missing := [id_ for id_ in ids if id_ not in accepted]:
+    async def _check_accepted(self, owner_id: str, work: SubmissionInput) -> None:
+        """Work is what was accepted from its creator before. The platform keeps no articles yet:
+        whatever names one names nothing that was accepted."""
+        asked = work.media_object_ids
+        accepted = await self._media.accepted_ids(owner_id, asked) if asked else set()
+        missing = {
+            "media_objects": [f"mediaObjects/{id_}" for id_ in asked if id_ not in accepted],
+            "articles": [f"articles/{id_}" for id_ in work.article_ids],
+        }
+        if any(missing.values()):
             raise FailedPrecondition(
                 Reason.MEDIA_NOT_ACCEPTED,
-                "Only media objects of your own that were accepted can be submitted",
-                metadata={"media_objects": ",".join(f"mediaObjects/{id_}" for id_ in missing)},
+                "Only media objects and articles of your own that were accepted can be submitted",
+                metadata={field: ",".join(names) for field, names in missing.items() if names},
             )
 
     async def _own(self, who: Principal, assignment_id: str) -> AssignmentRecord:

@@ -2,6 +2,7 @@
 
 from servicekit.database import Database
 from servicekit.pagination import Page
+from services.tasks.assignment_listing import AssignmentFilter, listing
 from services.tasks.domain import AssignmentRecord, RecordedAssignment
 from services.tasks.history import PostgresHistories
 from services.tasks.records import RecordedTask
@@ -20,32 +21,9 @@ class PostgresBook:
         return AssignmentRecord(**row) if row else None
 
     async def list_assignments(
-        self,
-        *,
-        brand_id: str | None,
-        creator_id: str | None,
-        task_id: str | None,
-        states: list[str],
-        page: Page,
+        self, wanted: AssignmentFilter, page: Page
     ) -> list[AssignmentRecord]:
-        rows = await self._database.fetch_all(
-            """
-            SELECT * FROM assignment
-             WHERE (%(brand)s::text IS NULL OR brand_id = %(brand)s)
-               AND (%(creator)s::text IS NULL OR creator_id = %(creator)s)
-               AND (%(task)s::text IS NULL OR task_id = %(task)s)
-               AND (%(states)s::text[] = '{}' OR state = ANY(%(states)s))
-               AND (%(time)s::timestamptz IS NULL OR (create_time, id) < (%(time)s, %(id)s))
-             ORDER BY create_time DESC, id DESC LIMIT %(size)s
-            """,
-            {
-                "brand": brand_id,
-                "creator": creator_id,
-                "task": task_id,
-                "states": states,
-                **page.keyset,
-            },
-        )
+        rows = await self._database.fetch_all(*listing(wanted, page))
         return [AssignmentRecord(**row) for row in rows]
 
     async def transitions(self, assignment_id: str, after_sequence: int) -> list[Transition]:
@@ -116,11 +94,12 @@ class PostgresBook:
             await self._database.execute(
                 """
                 INSERT INTO assignment (id, task_id, brand_id, creator_id, state, sequence,
-                                        message, create_time)
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+                                        message, create_time, reward_is_overdue)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
                 ON CONFLICT (id) DO UPDATE
                    SET state = excluded.state, sequence = excluded.sequence,
-                       message = excluded.message
+                       message = excluded.message,
+                       reward_is_overdue = excluded.reward_is_overdue
                  WHERE assignment.sequence < excluded.sequence
                 """,
                 (
@@ -132,6 +111,7 @@ class PostgresBook:
                     record.sequence,
                     record.message,
                     record.create_time,
+                    record.reward_is_overdue,
                 ),
             )
             await self._histories.record_assignment(record.id, recorded.transitions)

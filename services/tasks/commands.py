@@ -1,9 +1,11 @@
 """What callers of the tasks service may say: command models that mirror its requests."""
 
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
@@ -44,8 +46,18 @@ def _selection_closes(policy_name: str, applications_close: datetime) -> datetim
     return POLICIES[policy_name].selection_window.after(applications_close)
 
 
+def _visible(value: str) -> str:
+    """Separators, control and format characters alone show nothing."""
+    if all(unicodedata.category(character)[0] in "ZC" for character in value):
+        raise broken("BLANK", "Must not be blank")
+    return value
+
+
+Visible = AfterValidator(_visible)
+
+
 class RequirementInput(Command):
-    text: Annotated[str, text(1, 1000)]
+    text: Annotated[str, text(1, 1000), Visible]
 
 
 class RewardInput(Command):

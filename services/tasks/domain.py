@@ -143,6 +143,7 @@ class AssignmentRecord:
     sequence: int
     create_time: datetime
     message: bytes
+    reward_is_overdue: bool
 
 
 @dataclass(frozen=True)

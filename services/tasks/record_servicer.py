@@ -72,6 +72,7 @@ class RecordServicer(RecordServiceServicer):
                     sequence=shown.sequence,
                     create_time=from_timestamp(shown.create_time),
                     message=shown.SerializeToString(),
+                    reward_is_overdue=shown.reward_is_overdue,
                 ),
                 tuple(transition_from_message(one) for one in request.transitions),
             )

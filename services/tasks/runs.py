@@ -2,6 +2,7 @@
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from services.tasks.assignments import Order
 from workflows import ids
 from workflows.client import Workflows
 from workflows.search_attributes import BRAND, DEADLINE, STATE
@@ -16,8 +17,8 @@ from workflows.task.state import (
 
 
 class TemporalRuns:
-    """An update's id is its caller's `request_id` under the command's name: repeating a command
-    gets its first answer."""
+    """An update's id is its caller's `request_id` under the command's name, and the caller where
+    both sides may send it: repeating a command gets its first answer."""
 
     def __init__(self, workflows: Workflows) -> None:
         self._workflows = workflows
@@ -66,13 +67,11 @@ class TemporalRuns:
             result_type=type(None),
         )
 
-    async def command(
-        self, assignment_id: str, name: str, command: object, request_id: str
-    ) -> None:
+    async def command(self, assignment_id: str, name: str, command: Order, request_id: str) -> None:
         await self._workflows.execute_update(
             ids.assignment(assignment_id),
             name,
             command,
-            update_id=f"{name}:{request_id}",
+            update_id=f"{name}:{command.actor}:{request_id}",
             result_type=type(None),
         )

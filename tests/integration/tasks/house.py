@@ -152,6 +152,11 @@ class House:
     def review_of(self, brand: str = "acme") -> "AssignmentServiceAsyncStub":
         return AssignmentServiceStub(self.served.as_brand(brand))
 
+    def oversight(self, role: str = "operator") -> "AssignmentServiceAsyncStub":
+        is_operator = role == "operator"
+        served = self.served
+        return AssignmentServiceStub(served.as_operator() if is_operator else served.as_mediator())
+
     def content(self, **changes: Any) -> pb.Task:
         content: dict[str, Any] = {
             "title": "A review",

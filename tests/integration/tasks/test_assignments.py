@@ -1,12 +1,15 @@
 """Commands to assignments: checked, sent to the workflow, and answered with what came of them."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from liaison.tasks.v1 import assignments_pb2 as pb
+from liaison.tasks.v1 import tasks_pb2
 
 from servicekit.errors import FailedPrecondition, Reason
+from servicekit.timestamps import to_timestamp
 from tests.integration.tasks.house import House
 from tests.support.serving import refused, request_id
 from workflows.assignment import model
@@ -32,6 +35,28 @@ def _approve(name: str = NAME) -> pb.ApproveWorkRequest:
 def _comment(name: str = NAME) -> pb.CommentOnExpiryRequest:
     comment = pb.ExpiryComment(reason=pb.ExpiryComment.REASON_EMERGENCY, comment="I was ill")
     return pb.CommentOnExpiryRequest(name=name, expiry_comment=comment, request_id=request_id())
+
+
+# What a command says is sent as it is, though it lies behind: the workflow has the clock.
+TIME = datetime(2026, 1, 31, 23, 59, 59, 123456, tzinfo=UTC)
+
+
+def _reopen(name: str = NAME) -> pb.ReopenAssignmentRequest:
+    return pb.ReopenAssignmentRequest(
+        name=name,
+        deadline_time=to_timestamp(TIME),
+        comment="Once more",
+        request_id=request_id(),
+    )
+
+
+def _ship(name: str = NAME) -> pb.RecordShipmentRequest:
+    shipment = pb.Shipment(carrier="DHL", tracking_number="JD 1")
+    return pb.RecordShipmentRequest(name=name, shipment=shipment, request_id=request_id())
+
+
+def _receive(name: str = NAME) -> pb.AcknowledgeReceiptRequest:
+    return pb.AcknowledgeReceiptRequest(name=name, request_id=request_id())
 
 
 @pytest.fixture
@@ -61,6 +86,21 @@ COMMANDS: dict[str, tuple[Send, Send, object]] = {
         lambda house, name: house.work_of().CommentOnExpiry(_comment(name)),
         lambda house, name: house.work_of("cem").CommentOnExpiry(_comment(name)),
         model.CommentOnExpiry("creators/bea", "EMERGENCY", "I was ill"),
+    ),
+    "reopen_assignment": (
+        lambda house, name: house.review_of().ReopenAssignment(_reopen(name)),
+        lambda house, name: house.review_of("other").ReopenAssignment(_reopen(name)),
+        model.ReopenAssignment("brands/acme", TIME, "Once more"),
+    ),
+    "record_shipment": (
+        lambda house, name: house.review_of().RecordShipment(_ship(name)),
+        lambda house, name: house.review_of("other").RecordShipment(_ship(name)),
+        model.RecordShipment("brands/acme", "DHL", "JD 1"),
+    ),
+    "acknowledge_receipt": (
+        lambda house, name: house.work_of().AcknowledgeReceipt(_receive(name)),
+        lambda house, name: house.work_of("cem").AcknowledgeReceipt(_receive(name)),
+        model.AcknowledgeReceipt("creators/bea"),
     ),
 }
 
@@ -108,6 +148,35 @@ async def test_a_repeated_command_is_sent_once_and_a_refused_one_again(begun: Ho
         await begun.work_of().SubmitWork(request)
 
 
+async def test_a_submission_says_what_it_delivers(begun: House) -> None:
+    await begun.work_of().SubmitWork(
+        _submit(
+            links=["https://example.com/1"],
+            note="Both",
+            content_types=[tasks_pb2.CONTENT_TYPE_LIST, tasks_pb2.CONTENT_TYPE_VIDEO],
+        )
+    )
+    ((_, _, said, _),) = begun.runs.commands
+    links = ["https://example.com/1"]
+    assert said == model.SubmitWork("creators/bea", "Both", [], links, [], ["LIST", "VIDEO"])
+
+
+async def test_no_article_was_accepted_yet(begun: House) -> None:
+    begun.media.accepted = {("bea", "m1")}
+    with refused(Reason.MEDIA_NOT_ACCEPTED) as caught:
+        await begun.work_of().SubmitWork(_submit(articles=["articles/x", "articles/y"]))
+    assert caught.value.metadata == {"articles": "articles/x,articles/y"}
+    everything = _submit(
+        articles=["articles/x"],
+        media_objects=["mediaObjects/m1", "mediaObjects/m2"],
+        links=["https://example.com/1"],
+    )
+    with refused(Reason.MEDIA_NOT_ACCEPTED) as caught:
+        await begun.work_of().SubmitWork(everything)
+    assert caught.value.metadata == {"articles": "articles/x", "media_objects": "mediaObjects/m2"}
+    assert begun.runs.commands == []
+
+
 async def test_only_accepted_media_of_ones_own_is_submitted(begun: House) -> None:
     begun.media.accepted = {("bea", "m1"), ("cem", "m2")}
     await begun.work_of().SubmitWork(_submit(media_objects=["mediaObjects/m1"]))
@@ -126,6 +195,16 @@ async def test_only_accepted_media_of_ones_own_is_submitted(begun: House) -> Non
         ({"links": ["https://example.com"] * 2}, "submission.links"),
         ({"media_objects": ["m1"]}, "submission.media_objects[0]"),
         ({"links": ["https://example.com"], "note": "x" * 2001}, "submission.note"),
+        ({"links": ["https://example.com"], "note": " \n\u200b"}, "submission.note"),
+        ({"articles": ["x"]}, "submission.articles[0]"),
+        ({"articles": ["articles/x"] * 2}, "submission.articles"),
+        ({"articles": [f"articles/{number}" for number in range(21)]}, "submission.articles"),
+        ({"links": ["https://example.com"], "content_types": [1, 1]}, "submission.content_types"),
+        ({"links": ["https://example.com"], "content_types": [0]}, "submission.content_types[0]"),
+        (
+            {"links": ["https://example.com"], "content_types": [1, 99]},
+            "submission.content_types[1]",
+        ),
     ],
 )
 async def test_bad_work_is_refused_by_field(
@@ -145,6 +224,54 @@ async def test_missing_fields_are_named_together(begun: House) -> None:
                 name=NAME, expiry_comment=pb.ExpiryComment(), request_id=request_id()
             )
         )
+
+
+@pytest.mark.parametrize("text", [" ", "\u3000\t\n", "\u200b\u2060"])
+async def test_blanks_are_no_words(begun: House, text: str) -> None:
+    change, comment, reopen, ship = _change(), _comment(), _reopen(), _ship()
+    change.comment = comment.expiry_comment.comment = reopen.comment = text
+    ship.shipment.carrier = ship.shipment.tracking_number = text
+    with refused(Reason.INVALID_FIELDS, "comment"):
+        await begun.review_of().RequestChanges(change)
+    with refused(Reason.INVALID_FIELDS, "expiry_comment.comment"):
+        await begun.work_of().CommentOnExpiry(comment)
+    with refused(Reason.INVALID_FIELDS, "comment"):
+        await begun.review_of().ReopenAssignment(reopen)
+    with refused(Reason.INVALID_FIELDS, "shipment.carrier", "shipment.tracking_number"):
+        await begun.review_of().RecordShipment(ship)
+    assert begun.runs.commands == []
+
+
+async def test_what_is_too_long_or_malformed_is_named(begun: House) -> None:
+    change = _change()
+    for ids in (["x" * 41], [" "], [""]):
+        change.requirement_ids[:] = ids
+        with refused(Reason.INVALID_FIELDS, "requirement_ids[0]"):
+            await begun.review_of().RequestChanges(change)
+    change.requirement_ids[:] = ["req-1", "req-1"]
+    with refused(Reason.INVALID_FIELDS, "requirement_ids"):
+        await begun.review_of().RequestChanges(change)
+    ship = _ship("assignments")
+    ship.shipment.carrier = ship.shipment.tracking_number = "x" * 101
+    with refused(Reason.INVALID_FIELDS, "name", "shipment.carrier", "shipment.tracking_number"):
+        await begun.review_of().RecordShipment(ship)
+    reopen = _reopen()
+    reopen.comment = "x" * 2001
+    reopen.deadline_time.FromDatetime(datetime(2100, 1, 1, tzinfo=UTC))
+    with refused(Reason.INVALID_FIELDS, "comment", "deadline_time"):
+        await begun.review_of().ReopenAssignment(reopen)
+    reopen.deadline_time.seconds = 10**15
+    with refused(Reason.INVALID_FIELDS, "deadline_time"):
+        await begun.review_of().ReopenAssignment(reopen)
+    assert begun.runs.commands == []
+
+
+async def test_an_optional_word_is_optional(begun: House) -> None:
+    reopen = _reopen()
+    reopen.ClearField("comment")
+    await begun.review_of().ReopenAssignment(reopen)
+    ((_, _, said, _),) = begun.runs.commands
+    assert said == model.ReopenAssignment("brands/acme", TIME, "")
 
 
 async def test_both_sides_and_staff_read_an_assignment(begun: House) -> None:

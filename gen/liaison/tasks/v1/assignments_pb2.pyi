@@ -1029,7 +1029,7 @@ class SubmitWorkRequest(_message.Message):
     """UUID of this request (AIP-155)."""
     @_builtins.property
     def submission(self) -> Global___Submission:
-        """The work; a media object or a link at least."""
+        """The work; a media object, an article or a link at least."""
 
     def __init__(
         self,

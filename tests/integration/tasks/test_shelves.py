@@ -1,0 +1,237 @@
+"""Where assignments are found: shelves, states and the filters of staff, a page at a time."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from liaison.tasks.v1 import assignments_pb2 as pb
+from liaison.tasks.v1 import tasks_pb2
+
+from servicekit.errors import Reason
+from servicekit.pagination import Cursor, Page
+from services.tasks.assignment_listing import AssignmentFilter, listing
+from tests.integration.tasks.house import INSTANT, House
+from tests.support.serving import refused
+from workflows.assignment.model import State
+
+SHELVES = {
+    pb.SHELF_TO_DO: [State.IN_PROGRESS, State.CHANGES_REQUESTED],
+    pb.SHELF_SUBMITTED: [State.IN_REVIEW, State.APPROVED, State.REWARDED],
+    pb.SHELF_COMPLETED: [State.COMPLETED],
+    pb.SHELF_ENDED: [State.EXPIRED, State.CANCELLED],
+}
+OVERDUE = (State.APPROVED, State.COMPLETED)
+
+
+def shown(state: State) -> pb.Assignment.State.ValueType:
+    return pb.Assignment.State.Value(f"STATE_{state}")
+
+
+async def put(house: House, task: tasks_pb2.Task, id_: str, state: State, creator: str) -> None:
+    begun, first = house.begun(task, id_, creator)
+    begun.state = state
+    begun.reward_is_overdue = state in OVERDUE
+    await house.record(begun, first)
+    house.now += INSTANT
+
+
+@pytest.fixture
+async def full(house: House) -> House:
+    """One assignment of bea in each state, and one of cem for each brand."""
+    task, other = await house.task(), await house.task("other")
+    for state in State:
+        await put(house, task, f"bea-{state.lower()}".replace("_", "-"), state, "bea")
+    await put(house, task, "cem-acme", State.IN_REVIEW, "cem")
+    await put(house, other, "cem-other", State.APPROVED, "cem")
+    return house
+
+
+async def task_of(house: House, brand: str) -> str:
+    answer = await house.review_of(brand).ListAssignments(pb.ListAssignmentsRequest())
+    (name,) = {one.task for one in answer.assignments}
+    return name
+
+
+def named(*states: State, creator: str = "bea") -> list[str]:
+    """Newest first."""
+    kept = [state for state in reversed(State) if state in states]
+    return [f"{creator}-{state.lower()}".replace("_", "-") for state in kept]
+
+
+async def seen(stub: Any, size: int = 2, **query: Any) -> list[str]:
+    """Ids over all pages, each of which is filled but the last."""
+    ids: list[str] = []
+    token = ""
+    while True:
+        request = pb.ListAssignmentsRequest(page_size=size, page_token=token, **query)
+        response = await stub.ListAssignments(request)
+        ids += [one.name.removeprefix("assignments/") for one in response.assignments]
+        token = response.next_page_token
+        if not token:
+            return ids
+        assert len(response.assignments) == size
+
+
+@pytest.mark.rule("R54")
+async def test_submitted_and_completed_work_is_found_on_its_shelf(full: House) -> None:
+    for shelf, states in SHELVES.items():
+        assert await seen(full.work_of(), shelf=shelf) == named(*states)
+    # Rewarded work stays among the submitted until it is completed.
+    assert "bea-rewarded" in await seen(full.work_of(), shelf=pb.SHELF_SUBMITTED)
+    assert await seen(full.review_of("other"), shelf=pb.SHELF_SUBMITTED) == ["cem-other"]
+    assert await seen(full.review_of("other"), shelf=pb.SHELF_COMPLETED) == []
+    everything = await seen(full.work_of())
+    on_shelves = [id_ for shelf in SHELVES for id_ in await seen(full.work_of(), shelf=shelf)]
+    assert everything == named(*State)
+    assert sorted(on_shelves) == sorted(everything)
+
+
+async def test_states_narrow_a_shelf_and_a_shelf_narrows_states(full: House) -> None:
+    async def of_bea(shelf: pb.Shelf.ValueType, *states: State) -> list[str]:
+        return await seen(full.work_of(), shelf=shelf, states=[shown(state) for state in states])
+
+    some = (State.APPROVED, State.COMPLETED, State.IN_REVIEW)
+    assert await of_bea(pb.SHELF_UNSPECIFIED, *some) == named(*some)
+    assert await of_bea(pb.SHELF_SUBMITTED, *some) == named(State.APPROVED, State.IN_REVIEW)
+    assert await of_bea(pb.SHELF_TO_DO, *some) == []
+    assert await of_bea(pb.SHELF_UNSPECIFIED, *State) == named(*State)
+
+
+@pytest.mark.parametrize("size", [1, 3, 200])
+async def test_staff_find_assignments_by_side_task_and_what_is_overdue(
+    full: House, size: int
+) -> None:
+    for staff in (full.oversight(), full.oversight("mediator")):
+
+        async def found(stub: Any = staff, **query: Any) -> list[str]:
+            return await seen(stub, size, **query)
+
+        everything = ["cem-other", "cem-acme", *named(*State)]
+        assert await found() == everything
+        assert await found(brand="brands/acme") == everything[1:]
+        assert await found(brand="brands/other") == ["cem-other"]
+        assert await found(creator="creators/cem") == ["cem-other", "cem-acme"]
+        assert await found(creator="creators/cem", brand="brands/acme") == ["cem-acme"]
+        assert await found(creator="creators/nobody") == []
+        overdue = ["cem-other", *named(*OVERDUE)]
+        assert await found(is_overdue=True) == overdue
+        assert await found(is_overdue=True, brand="brands/acme") == overdue[1:]
+        approved = {"is_overdue": True, "states": [shown(State.APPROVED)]}
+        assert await found(**approved) == ["cem-other", "bea-approved"]
+        assert await found(is_overdue=True, shelf=pb.SHELF_TO_DO) == []
+        task = await task_of(full, "acme")
+        assert await found(task=task) == everything[1:]
+        assert await found(task=task, creator="creators/cem") == ["cem-acme"]
+        assert await found(task=task, shelf=pb.SHELF_ENDED) == named(*SHELVES[pb.SHELF_ENDED])
+
+
+async def test_one_asks_for_ones_own_only(full: House) -> None:
+    bea, acme = full.work_of(), full.review_of()
+    assert await seen(bea, creator="creators/bea") == await seen(bea)
+    assert await seen(acme, brand="brands/acme") == await seen(acme)
+    for stub, query in (
+        (bea, {"creator": "creators/cem"}),
+        (bea, {"creator": "creators/bea", "brand": "brands/acme"}),
+        (acme, {"brand": "brands/other"}),
+        (acme, {"creator": "creators/bea"}),
+    ):
+        with refused(Reason.NOT_YOURS):
+            await seen(stub, **query)
+    assert await seen(bea, task=await task_of(full, "other")) == []
+    assert await seen(bea, is_overdue=True) == named(*OVERDUE)
+
+
+async def test_a_filter_that_cannot_be_is_named(house: House) -> None:
+    staff = house.oversight()
+    fields = {"brand": "acme", "creator": "brands/acme", "task": "tasks/", "shelf": 99}
+    for field, value in fields.items():
+        with refused(Reason.INVALID_FIELDS, field):
+            await seen(staff, **{field: value})
+    for states, field in (([0], "states[0]"), ([1, 99], "states[1]"), ([1, 1], "states")):
+        with refused(Reason.INVALID_FIELDS, field):
+            await seen(staff, states=states)
+    with refused(Reason.INVALID_FIELDS, *fields):
+        await seen(staff, **fields)
+
+
+async def test_a_token_belongs_to_all_that_was_asked(full: House) -> None:
+    staff = full.oversight()
+    query = {"shelf": pb.SHELF_SUBMITTED, "brand": "brands/acme"}
+    first = await staff.ListAssignments(pb.ListAssignmentsRequest(page_size=1, **query))
+    token = first.next_page_token
+    for other in (
+        {"shelf": pb.SHELF_SUBMITTED},
+        query | {"shelf": pb.SHELF_TO_DO},
+        query | {"creator": "creators/bea"},
+        query | {"is_overdue": True},
+        query | {"states": [shown(State.APPROVED)]},
+    ):
+        with refused(Reason.INVALID_FIELDS, "page_token"):
+            await staff.ListAssignments(pb.ListAssignmentsRequest(page_token=token, **other))
+
+
+async def test_a_rewards_lateness_is_recorded_as_it_changes(house: House) -> None:
+    begun, first = house.begun(await house.task(), "a1")
+    await house.record(begun, first)
+    assert await seen(house.oversight(), is_overdue=True) == []
+    begun.sequence, begun.reward_is_overdue = 2, True
+    await house.record(begun, replace(first, sequence=2))
+    assert await seen(house.oversight(), is_overdue=True) == ["a1"]
+    begun.sequence, begun.reward_is_overdue = 1, False  # an older record comes late
+    await house.record(begun, first)
+    assert await seen(house.oversight(), is_overdue=True) == ["a1"]
+
+
+async def _fill(house: House) -> None:
+    """As many as some years bring: of 50 brands and 500 creators, most of them completed."""
+    task = await house.task()
+    await house.book._database.execute(
+        """
+        INSERT INTO assignment (id, task_id, brand_id, creator_id, state, sequence, message,
+                                create_time, reward_is_overdue)
+        SELECT 'a' || number, %s, 'brand-' || number %% 50, 'creator-' || number %% 500,
+               CASE WHEN number %% 997 = 0 THEN 'IN_REVIEW' WHEN number %% 991 = 0 THEN 'APPROVED'
+                    ELSE 'COMPLETED' END,
+               1, '', now() - number * interval '1 second', number %% 499 = 0
+          FROM generate_series(1, 30000) AS number
+        """,
+        (task.name.removeprefix("tasks/"),),
+    )
+    await house.book._database.execute("ANALYZE assignment")
+
+
+def _rows_read(plan: dict[str, Any]) -> int:
+    """Of the table itself, those thrown away included."""
+    own = 0
+    if plan.get("Relation Name") == "assignment":
+        thrown_away = plan.get("Rows Removed by Filter", 0)
+        own = (plan["Actual Rows"] + thrown_away) * plan["Actual Loops"]
+    return int(own) + sum(_rows_read(child) for child in plan.get("Plans", []))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"states": ("APPROVED", "IN_REVIEW", "REWARDED")},
+        {"brand_id": "brand-1"},
+        {"brand_id": "brand-1", "states": ("APPROVED", "IN_REVIEW", "REWARDED")},
+        {"creator_id": "creator-1"},
+        {"creator_id": "creator-1", "states": ("COMPLETED",)},
+        {"creator_id": "creator-1", "states": tuple(State)},
+        {"is_overdue": True},
+    ],
+)
+async def test_a_page_reads_little_more_than_it_shows(house: House, wanted: dict[str, Any]) -> None:
+    await _fill(house)
+    nothing = {"brand_id": None, "creator_id": None, "task_id": None, "states": None}
+    filter_ = AssignmentFilter(**nothing | {"is_overdue": False} | wanted)
+    for after in (None, Cursor(house.now, "a")):
+        statement, values = listing(filter_, Page(20, after, ""))
+        explained = await house.book._database.fetch_all(
+            "EXPLAIN (ANALYZE, FORMAT JSON) " + statement, values
+        )
+        plan = explained[0]["QUERY PLAN"]
+        (root,) = json.loads(plan) if isinstance(plan, str) else plan
+        assert _rows_read(root["Plan"]) <= 200
