@@ -18,7 +18,7 @@ Answer = TypeVar("Answer")
 
 
 # Far below what any call takes; under load, a batch then is of about ten.
-_PAUSE_SECONDS = 0.002
+_PAUSE_SECONDS = 0.004
 
 
 @dataclass(frozen=True)

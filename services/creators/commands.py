@@ -83,6 +83,10 @@ class GetCreator(Command):
     id: CreatorId = Field(alias="name")
 
 
+class BatchGetCreators(Command):
+    ids: Annotated[list[CreatorId], count(1, 100)] = Field(alias="names")
+
+
 class ListCreators(Command):
     state: Annotated[State | None, proto_enum("STATE_")] = None
     live_stream_application_state: Annotated[live_streams.State | None, proto_enum("STATE_")] = None

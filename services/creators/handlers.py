@@ -44,6 +44,9 @@ class CreatorStore(Protocol):
 
     async def get(self, creator_id: str, *, for_update: bool = False) -> Creator | None: ...
 
+    async def list_by_id(self, creator_ids: list[str]) -> list[Creator]:
+        """In the order asked for; unknown ones are left out."""
+
     async def save(self, creator: Creator) -> None: ...
 
     async def list_creators(
@@ -81,6 +84,9 @@ class CreatorHandlers:
 
     async def get_creator(self, who: Principal, command: commands.GetCreator) -> Creator:
         return await self._owned(who, command.id)
+
+    async def batch_get_creators(self, command: commands.BatchGetCreators) -> list[Creator]:
+        return await self._store.list_by_id(command.ids)
 
     async def get_creator_profile(self, command: commands.GetCreator) -> Creator:
         """Only admitted creators have a profile."""

@@ -25,6 +25,7 @@ from services.creators.messages import (
 ACCESS = {
     "CreateCreator": allow(Role.CREATOR),
     "GetCreator": allow(Role.CREATOR, Role.OPERATOR, Role.SERVICE),
+    "BatchGetCreators": allow(Role.SERVICE),
     "ListCreators": allow(Role.OPERATOR),
     "GetCreatorProfile": allow(Role.BRAND, Role.MEDIATOR, Role.OPERATOR),
     "ApplyForAdmission": allow(Role.CREATOR),
@@ -50,6 +51,13 @@ class CreatorServicer(CreatorServiceServicer):
     async def GetCreator(self, request: pb.GetCreatorRequest, context: Any) -> pb.Creator:
         command = parse(commands.GetCreator, request)
         return creator_message(await self._creators.get_creator(current_principal(), command))
+
+    async def BatchGetCreators(
+        self, request: pb.BatchGetCreatorsRequest, context: Any
+    ) -> pb.BatchGetCreatorsResponse:
+        command = parse(commands.BatchGetCreators, request)
+        found = await self._creators.batch_get_creators(command)
+        return pb.BatchGetCreatorsResponse(creators=map(creator_message, found))
 
     async def ListCreators(
         self, request: pb.ListCreatorsRequest, context: Any

@@ -63,6 +63,13 @@ class PostgresCreatorStore:
         )
         return _creator(row) if row else None
 
+    async def list_by_id(self, creator_ids: list[str]) -> list[Creator]:
+        rows = await self._database.fetch_all(
+            f"{_SELECT_ALL} WHERE id = ANY(%s) ORDER BY array_position(%s, id)",
+            (creator_ids, creator_ids),
+        )
+        return [_creator(row) for row in rows]
+
     async def save(self, creator: Creator) -> None:
         await self._database.execute(
             """

@@ -4,6 +4,7 @@ from uuid import UUID
 
 from psycopg.rows import DictRow
 
+from servicekit.batching import Batches
 from servicekit.database import Database
 from servicekit.pagination import Page
 from services.tasks.domain import Application, ApplicationState
@@ -12,29 +13,45 @@ from services.tasks.domain import Application, ApplicationState
 class PostgresApplicationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._wishes = Batches(self._apply_all, goes_alone=database.is_in_transaction)
 
     async def apply(self, application: Application) -> Application | None:
         """State and deadline are checked by the statement that writes, on a task row that nobody
         changes meanwhile: none slips in after the deadline or past the end of the selection."""
-        await self._database.execute(
+        if await self._wishes.ask(application):
+            return application
+        return await self.application(application.task_id, application.id)
+
+    async def _apply_all(self, wishes: list[Application]) -> list[bool]:
+        """Which of them were new."""
+        rows = await self._database.fetch_all(
+            # In an order, so that two servers' batches never wait for each other in a circle.
             """
             INSERT INTO application (id, task_id, creator_id, state, message,
                                      create_time, update_time)
-            SELECT %(id)s, id, %(creator)s, 'APPLIED', %(message)s, %(now)s, %(now)s
-              FROM task
-             WHERE id = %(task)s AND state = 'OPEN' AND %(now)s < application_deadline_time
-               FOR SHARE
-            ON CONFLICT DO NOTHING
+            SELECT wish.id, task.id, wish.creator_id, 'APPLIED', wish.message, wish.now, wish.now
+              FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+                AS wish (id, task_id, creator_id, message, now)
+              JOIN task ON task.id = wish.task_id
+             WHERE task.state = 'OPEN' AND wish.now < task.application_deadline_time
+             ORDER BY wish.task_id, wish.creator_id, wish.id
+               FOR SHARE OF task
+            ON CONFLICT DO NOTHING RETURNING id
             """,
-            {
-                "id": application.id,
-                "task": application.task_id,
-                "creator": application.creator_id,
-                "message": application.message,
-                "now": application.create_time,
-            },
+            (
+                [wish.id for wish in wishes],
+                [wish.task_id for wish in wishes],
+                [wish.creator_id for wish in wishes],
+                [wish.message for wish in wishes],
+                [wish.create_time for wish in wishes],
+            ),
         )
-        return await self.application(application.task_id, application.id)
+        new = {row["id"] for row in rows}
+        is_new = []
+        for wish in wishes:
+            is_new.append(wish.id in new)
+            new.discard(wish.id)  # the same request again, in one batch
+        return is_new
 
     async def application(self, task_id: str, application_id: str) -> Application | None:
         found = await self.applications(task_id, [application_id])

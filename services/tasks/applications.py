@@ -32,16 +32,11 @@ from services.tasks.domain import (
     Task,
     check_eligible,
 )
+from services.tasks.published_contents import PublishedContents, TaskReader
 from workflows.task.state import Selection
 
 # Namespace of ids that follow from a request, so that a repeated request finds what it made.
 _REQUESTS = UUID("6f0c3ff7-6a7f-4f0e-9a7e-0d8a0b8f6d3c")
-
-
-class TaskReader(Protocol):
-    """Where the tasks are kept."""
-
-    async def task(self, task_id: str) -> Task | None: ...
 
 
 class ApplicationStore(Protocol):
@@ -95,37 +90,47 @@ class ApplicationHandlers:
         clock: Clock,
     ) -> None:
         self._tasks = tasks
+        self._published = PublishedContents(tasks)
         self._store = store
         self._creators = creators
         self._runs = runs
         self._clock = clock
 
     async def create_application(self, who: Principal, command: CreateApplication) -> Application:
-        task = await self._tasks.task(command.task_id)
-        if task is None or task.state is State.DRAFT:
+        content = await self._published.content(command.task_id)
+        if content is None:
             raise not_yours(f"tasks/{command.task_id}")
         creator_id = who.creator or ""
         application_id = uuid5(_REQUESTS, f"{creator_id} {command.request_id}").hex
-        if made_before := await self._store.application(task.id, application_id):
-            return made_before
-        check_eligible(task.content, await self._creators.candidate(creator_id))
+        try:
+            check_eligible(content, await self._creators.candidate(creator_id))
+        except FailedPrecondition:
+            # A repeated request gets its first answer, whatever became of the creator since.
+            if made_before := await self._store.application(command.task_id, application_id):
+                return made_before
+            raise
         now = self._clock()
         wish = Application(
             id=application_id,
-            task_id=task.id,
+            task_id=command.task_id,
             creator_id=creator_id,
             message=command.application.message,
             create_time=now,
             update_time=now,
         )
         application = await self._store.apply(wish)
-        if application is not None:
-            return application
-        if await self._store.live_application(task.id, creator_id) is not None:
-            raise AlreadyExists(
-                Reason.ALREADY_APPLIED, f"You have an application for {task.name} already"
+        if application is None:
+            raise await self._refusal(wish)
+        return application
+
+    async def _refusal(self, wish: Application) -> LiaisonError:
+        name = f"tasks/{wish.task_id}"
+        if await self._store.live_application(wish.task_id, wish.creator_id) is not None:
+            return AlreadyExists(
+                Reason.ALREADY_APPLIED, f"You have an application for {name} already"
             )
-        raise _applications_closed(task, "CreateApplication")
+        task = await self._tasks.task(wish.task_id)
+        return not_yours(name) if task is None else _applications_closed(task, "CreateApplication")
 
     async def get_application(self, who: Principal, command: ApplicationName) -> Application:
         task_id, application_id = command.ids

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from liaison.creators.v1 import creators_pb2
 from liaison.media.v1 import media_pb2
 
-from servicekit.errors import FailedPrecondition, NotFound, Reason
+from servicekit.batching import Batches
+from servicekit.errors import FailedPrecondition, Reason
 from services.tasks.domain import Candidate
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
@@ -16,20 +17,19 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
 class GrpcCreatorDirectory:
     def __init__(self, stub: "CreatorServiceAsyncStub") -> None:
         self._stub = stub
+        self._questions = Batches(self._creators, maximum_size=100)  # what one call takes
 
     async def candidate(self, creator_id: str) -> Candidate:
-        """
+        """As the creator is now.
+
         Raises:
             FailedPrecondition: nobody registered under this id.
         """
-        try:
-            creator = await self._stub.GetCreator(
-                creators_pb2.GetCreatorRequest(name=f"creators/{creator_id}")
-            )
-        except NotFound as error:
+        creator = await self._questions.ask(creator_id)
+        if creator is None:
             raise FailedPrecondition(
                 Reason.CREATOR_NOT_ADMITTED, f"creators/{creator_id} is not admitted"
-            ) from error
+            )
         level = creators_pb2.CreatorLevel.Name(creator.level)
         account_class = creators_pb2.AccountClass.Name(creator.account.account_class)
         return Candidate(
@@ -41,6 +41,14 @@ class GrpcCreatorDirectory:
             has_payout_account=bool(creator.paypal_receiver),
             unmet_rule_ids=tuple(unmet.rule_id for unmet in creator.unmet_criteria),
         )
+
+    async def _creators(self, ids: list[str]) -> list[creators_pb2.Creator | None]:
+        names = [f"creators/{id_}" for id_ in ids]
+        response = await self._stub.BatchGetCreators(
+            creators_pb2.BatchGetCreatorsRequest(names=dict.fromkeys(names))
+        )
+        found = {creator.name: creator for creator in response.creators}
+        return [found.get(name) for name in names]
 
 
 class GrpcMediaLibrary:

@@ -48,6 +48,10 @@ class House:
     def platform(self) -> Any:
         return CreatorServiceStub(self.served.as_platform())
 
+    @property
+    def service(self) -> Any:
+        return CreatorServiceStub(self.served.as_service())
+
     async def registered(self, name: str = "anna") -> pb.Creator:
         creator: pb.Creator = await self.creator(name).CreateCreator(registration(name))
         return creator

@@ -25,6 +25,7 @@ async def test_everything_that_is_missing_is_named_at_once(house: House) -> None
     missing = {
         "CreateCreator": ("creator", "request_id"),
         "GetCreator": ("name",),
+        "BatchGetCreators": ("names",),
         "GetCreatorProfile": ("name",),
         "ListCreators": (),
         "ApplyForAdmission": ("name", "account", "paypal_receiver", "request_id"),
@@ -150,7 +151,9 @@ def _caller(house: House, method: str) -> Any:
         return house.creator()
     if Role.OPERATOR in roles:
         return house.operator()
-    return house.platform if Role.PLATFORM in roles else house.brand
+    if Role.PLATFORM in roles:
+        return house.platform
+    return house.brand if Role.BRAND in roles else house.service
 
 
 def _scramble(message: Message, dice: random.Random) -> None:

@@ -698,6 +698,54 @@ class GetCreatorRequest(_message.Message):
 Global___GetCreatorRequest: _TypeAlias = GetCreatorRequest  # noqa: Y015
 
 @_typing.final
+class BatchGetCreatorsRequest(_message.Message):
+    """Asks for several creators."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`creators/{creator}`, 1 to 100."""
+
+    def __init__(
+        self,
+        *,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["names", b"names"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetCreatorsRequest: _TypeAlias = BatchGetCreatorsRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetCreatorsResponse(_message.Message):
+    """Several creators."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CREATORS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def creators(self) -> _containers.RepeatedCompositeFieldContainer[Global___Creator]:
+        """In the order asked for; unknown ones are left out."""
+
+    def __init__(
+        self,
+        *,
+        creators: _abc.Iterable[Global___Creator] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["creators", b"creators"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetCreatorsResponse: _TypeAlias = BatchGetCreatorsResponse  # noqa: Y015
+
+@_typing.final
 class ListCreatorsRequest(_message.Message):
     """Asks for a page of creators."""
 

@@ -45,6 +45,11 @@ class CreatorServiceStub:
                 request_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.GetCreatorRequest.SerializeToString,
                 response_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
                 _registered_method=True)
+        self.BatchGetCreators = channel.unary_unary(
+                '/liaison.creators.v1.CreatorService/BatchGetCreators',
+                request_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.BatchGetCreatorsRequest.SerializeToString,
+                response_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.BatchGetCreatorsResponse.FromString,
+                _registered_method=True)
         self.ListCreators = channel.unary_unary(
                 '/liaison.creators.v1.CreatorService/ListCreators',
                 request_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.ListCreatorsRequest.SerializeToString,
@@ -116,6 +121,13 @@ class CreatorServiceServicer:
 
     def GetCreator(self, request, context):
         """The whole creator, onboarding data included: the creator itself, operators and services.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetCreators(self, request, context):
+        """Several at once, in the order asked for; for the platform's services.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,6 +226,11 @@ def add_CreatorServiceServicer_to_server(servicer, server):
                     servicer.GetCreator,
                     request_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.GetCreatorRequest.FromString,
                     response_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.SerializeToString,
+            ),
+            'BatchGetCreators': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetCreators,
+                    request_deserializer=liaison_dot_creators_dot_v1_dot_creators__pb2.BatchGetCreatorsRequest.FromString,
+                    response_serializer=liaison_dot_creators_dot_v1_dot_creators__pb2.BatchGetCreatorsResponse.SerializeToString,
             ),
             'ListCreators': grpc.unary_unary_rpc_method_handler(
                     servicer.ListCreators,
@@ -326,6 +343,33 @@ class CreatorService:
             '/liaison.creators.v1.CreatorService/GetCreator',
             liaison_dot_creators_dot_v1_dot_creators__pb2.GetCreatorRequest.SerializeToString,
             liaison_dot_creators_dot_v1_dot_creators__pb2.Creator.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetCreators(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.creators.v1.CreatorService/BatchGetCreators',
+            liaison_dot_creators_dot_v1_dot_creators__pb2.BatchGetCreatorsRequest.SerializeToString,
+            liaison_dot_creators_dot_v1_dot_creators__pb2.BatchGetCreatorsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class CreatorServiceStub:
     """
     GetCreator: _grpc.UnaryUnaryMultiCallable[_creators_pb2.GetCreatorRequest, _creators_pb2.Creator]
     """The whole creator, onboarding data included: the creator itself, operators and services."""
+    BatchGetCreators: _grpc.UnaryUnaryMultiCallable[_creators_pb2.BatchGetCreatorsRequest, _creators_pb2.BatchGetCreatorsResponse]
+    """Several at once, in the order asked for; for the platform's services."""
     ListCreators: _grpc.UnaryUnaryMultiCallable[_creators_pb2.ListCreatorsRequest, _creators_pb2.ListCreatorsResponse]
     """Creators in the order they registered, for operators."""
     GetCreatorProfile: _grpc.UnaryUnaryMultiCallable[_creators_pb2.GetCreatorProfileRequest, _creators_pb2.CreatorProfile]
@@ -81,6 +83,8 @@ class CreatorServiceAsyncStub(CreatorServiceStub):
     """
     GetCreator: _aio.UnaryUnaryMultiCallable[_creators_pb2.GetCreatorRequest, _creators_pb2.Creator]  # type: ignore[assignment]
     """The whole creator, onboarding data included: the creator itself, operators and services."""
+    BatchGetCreators: _aio.UnaryUnaryMultiCallable[_creators_pb2.BatchGetCreatorsRequest, _creators_pb2.BatchGetCreatorsResponse]  # type: ignore[assignment]
+    """Several at once, in the order asked for; for the platform's services."""
     ListCreators: _aio.UnaryUnaryMultiCallable[_creators_pb2.ListCreatorsRequest, _creators_pb2.ListCreatorsResponse]  # type: ignore[assignment]
     """Creators in the order they registered, for operators."""
     GetCreatorProfile: _aio.UnaryUnaryMultiCallable[_creators_pb2.GetCreatorProfileRequest, _creators_pb2.CreatorProfile]  # type: ignore[assignment]
@@ -132,6 +136,14 @@ class CreatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_creators_pb2.Creator, _abc.Awaitable[_creators_pb2.Creator]]:
         """The whole creator, onboarding data included: the creator itself, operators and services."""
+
+    @_abc_1.abstractmethod
+    def BatchGetCreators(
+        self,
+        request: _creators_pb2.BatchGetCreatorsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_creators_pb2.BatchGetCreatorsResponse, _abc.Awaitable[_creators_pb2.BatchGetCreatorsResponse]]:
+        """Several at once, in the order asked for; for the platform's services."""
 
     @_abc_1.abstractmethod
     def ListCreators(

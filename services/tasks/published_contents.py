@@ -1,0 +1,36 @@
+"""What published tasks say, kept in memory: publishing froze it, so that it is read once."""
+
+from collections import OrderedDict
+from typing import Protocol
+
+from services.tasks.domain import Content, State, Task
+
+# A content is of at most about 100 kB, mostly of one or two.
+_MAXIMUM_COUNT = 200
+
+
+class TaskReader(Protocol):
+    """Where the tasks are kept."""
+
+    async def task(self, task_id: str) -> Task | None: ...
+
+
+class PublishedContents:
+    def __init__(self, tasks: TaskReader) -> None:
+        self._tasks = tasks
+        # The latest asked for come last.
+        self._contents: OrderedDict[str, Content] = OrderedDict()
+
+    async def content(self, task_id: str) -> Content | None:
+        """None while there is no such task, or it is a draft."""
+        content = self._contents.get(task_id)
+        if content is None:
+            task = await self._tasks.task(task_id)
+            if task is None or task.state is State.DRAFT:
+                return None
+            content = task.content
+        self._contents[task_id] = content
+        self._contents.move_to_end(task_id)
+        if len(self._contents) > _MAXIMUM_COUNT:
+            self._contents.popitem(last=False)
+        return content
