@@ -60,13 +60,10 @@ async def main() -> None:
             runs = TemporalRuns(Workflows(settings))
             book = PostgresBook(database)
             store = PostgresTaskStore(database)
-            tasks = TaskHandlers(store, runs, utc_now, settings.tasks_offered_policies)
+            directory = GrpcCreatorDirectory(CreatorServiceStub(creators))
+            tasks = TaskHandlers(store, runs, directory, utc_now, settings.tasks_offered_policies)
             applications = ApplicationHandlers(
-                store,
-                PostgresApplicationStore(database),
-                GrpcCreatorDirectory(CreatorServiceStub(creators)),
-                runs,
-                utc_now,
+                store, PostgresApplicationStore(database), directory, runs, utc_now
             )
             assignments = AssignmentHandlers(book, GrpcMediaLibrary(MediaServiceStub(media)), runs)
             watching = WatchHandlers(tasks, assignments, PostgresHistories(database), changes)

@@ -2,19 +2,23 @@
 
 import unicodedata
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     ValidationInfo,
     ValidatorFunctionWrapHandler,
     field_validator,
+    model_validator,
 )
 
 from servicekit.commands import (
     Command,
+    Currency,
     Instant,
+    Link,
     PositiveMoney,
     between,
     broken,
@@ -24,14 +28,18 @@ from servicekit.commands import (
     resource_ids,
     text,
 )
+from servicekit.money import Money
 from services.tasks.domain import (
     AccountClass,
     CompletionRule,
     Content,
     ContentType,
     LiveStreamChannel,
+    Product,
+    Reward,
     State,
 )
+from services.tasks.listings import Order, RewardKind
 from workflows.assignment.model import Funding, Requirement
 from workflows.policy import POLICIES
 
@@ -56,12 +64,44 @@ def _visible(value: str) -> str:
 Visible = AfterValidator(_visible)
 
 
+def _of_words(query: str) -> str:
+    if query and not any(character.isalnum() for character in query):
+        raise broken("WORDS", "Must hold a word to look for")
+    return query
+
+
+def _order(order_by: object) -> Order:
+    """AIP-132: blanks between do not matter."""
+    try:
+        return Order(" ".join(str(order_by).split()))
+    except ValueError:
+        allowed = ", ".join(f"`{order}`" for order in Order)
+        raise broken("AIP-132", f"Must be one of {allowed}") from None
+
+
 class RequirementInput(Command):
     text: Annotated[str, text(1, 1000), Visible]
 
 
+class ProductInput(Command):
+    title: Annotated[str, text(1, 200), Visible]
+    link: Link = ""
+
+
 class RewardInput(Command):
-    money: PositiveMoney
+    money: PositiveMoney | None = None
+    product: ProductInput | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.money is None) == (self.product is None):
+            raise broken("ONE_OF", "Must be either money or a product")
+        return self
+
+    def reward(self) -> Reward:
+        if self.product is not None:
+            return Product(self.product.title, self.product.link)
+        return cast("Money", self.money)
 
 
 class EligibilityInput(Command):
@@ -75,17 +115,17 @@ class TaskInput(Command):
     """A draft's content. Deadlines must follow each other; that they lie ahead is checked when the
     task is published."""
 
-    title: Annotated[str, text(1, 120)]
+    title: Annotated[str, text(1, 120), Visible]
     description: Annotated[str, text(0, 10_000)] = ""
     content_types: Annotated[list[Annotated[ContentType, proto_enum("CONTENT_TYPE_")]], count(1, 6)]
     completion_rule: Annotated[CompletionRule, proto_enum("COMPLETION_RULE_")] = CompletionRule.ALL
     requirements: Annotated[list[RequirementInput], count(1, 50)]
     reward: RewardInput
-    funding: Annotated[Funding, proto_enum("FUNDING_")] = Funding.ESCROW
+    funding: Annotated[Funding | None, proto_enum("FUNDING_")] = None
     creator_slots: Annotated[int, between(1, 1000)]
     eligibility: EligibilityInput = EligibilityInput()
-    live_stream_channel: Annotated[LiveStreamChannel, proto_enum("LIVE_STREAM_CHANNEL_")] = (
-        LiveStreamChannel.CREATOR_ACCOUNT
+    live_stream_channel: Annotated[LiveStreamChannel | None, proto_enum("LIVE_STREAM_CHANNEL_")] = (
+        None
     )
     policy_name: Annotated[Literal["standard", "accelerated"], resource_id("policies/{policy}")] = (
         Field("standard", alias="policy")
@@ -93,6 +133,24 @@ class TaskInput(Command):
     application_deadline_time: Instant
     selection_deadline_time: Instant | None = None
     submission_deadline_time: Instant
+
+    @field_validator("funding")
+    @classmethod
+    def _funding_is_of_money(cls, funding: Funding | None, info: ValidationInfo) -> Funding | None:
+        reward = info.data.get("reward")
+        if funding is not None and reward is not None and reward.money is None:
+            raise broken("MONEY_ONLY", "Must be left out: nothing is set aside for a product")
+        return funding
+
+    @field_validator("live_stream_channel")
+    @classmethod
+    def _channel_is_of_a_live_stream(
+        cls, channel: LiveStreamChannel | None, info: ValidationInfo
+    ) -> LiveStreamChannel | None:
+        content_types = info.data.get("content_types", [ContentType.LIVE_STREAM])
+        if channel is not None and ContentType.LIVE_STREAM not in content_types:
+            raise broken("LIVE_STREAM_ONLY", "Must be left out: no live stream is asked for")
+        return channel
 
     @field_validator("selection_deadline_time")
     @classmethod
@@ -129,12 +187,12 @@ class TaskInput(Command):
                 Requirement(f"req-{number}", requirement.text)
                 for number, requirement in enumerate(self.requirements, 1)
             ),
-            reward=self.reward.money,
-            funding=self.funding,
+            reward=self.reward.reward(),
+            funding=self.funding or Funding.ESCROW,
             creator_slots=self.creator_slots,
             account_classes=tuple(self.eligibility.account_classes),
             minimum_level=self.eligibility.minimum_level,
-            live_stream_channel=self.live_stream_channel,
+            live_stream_channel=self.live_stream_channel or LiveStreamChannel.CREATOR_ACCOUNT,
             application_deadline_time=self.application_deadline_time,
             selection_deadline_time=self.selection_time(),
             submission_deadline_time=self.submission_deadline_time,
@@ -164,12 +222,56 @@ class PublishTask(GetTask):
 
 
 class CancelTask(GetTask):
-    comment: Annotated[str, text(1, 1000)]
+    comment: Annotated[str, text(1, 1000), Visible]
     request_id: str
 
 
+class TaskFilterInput(Command):
+    states: Annotated[list[Annotated[State, proto_enum("STATE_")]], count(0, 7)] = Field(
+        default_factory=list
+    )
+    content_types: Annotated[
+        list[Annotated[ContentType, proto_enum("CONTENT_TYPE_")]], count(0, 6)
+    ] = Field(default_factory=list)
+    brand_id: Annotated[str | None, resource_id("brands/{brand}")] = Field(
+        default=None, alias="brand"
+    )
+    query: Annotated[str, text(0, 200), AfterValidator(_of_words)] = ""
+    is_takable: bool = False
+    reward_kind: Annotated[RewardKind | None, proto_enum("REWARD_KIND_")] = None
+    currency_code: Currency | None = None
+    minimum_reward: PositiveMoney | None = None
+    application_deadline_after: Instant | None = None
+
+    @field_validator("minimum_reward")
+    @classmethod
+    def _names_the_currency(cls, minimum: Money | None, info: ValidationInfo) -> Money | None:
+        currency = info.data.get("currency_code")
+        if minimum is not None and currency not in (None, minimum.currency):
+            raise broken("CURRENCY", f"Must be in the filter's currency, {currency}")
+        return minimum
+
+    @property
+    def contradicts_itself(self) -> bool:
+        """No product has a currency."""
+        return self.reward_kind is RewardKind.PRODUCT and self.currency is not None
+
+    @property
+    def currency(self) -> str | None:
+        return self.minimum_reward.currency if self.minimum_reward else self.currency_code
+
+
 class ListTasks(Command):
-    state: Annotated[State | None, proto_enum("STATE_")] = None
+    filter: TaskFilterInput = TaskFilterInput()
+    order_by: Annotated[Order, BeforeValidator(_order)] = Order.NEWEST
+
+    @field_validator("order_by")
+    @classmethod
+    def _rewards_compare(cls, order: Order, info: ValidationInfo) -> Order:
+        filter_ = info.data.get("filter")
+        if order is Order.REWARD and filter_ is not None and filter_.currency is None:
+            raise broken("CURRENCY", "Rewards compare in one currency: the filter must name it")
+        return order
 
 
 class ApplicationInput(Command):

@@ -57,15 +57,30 @@ class ApplicationState(StrEnum):
 
 
 @dataclass(frozen=True)
+class Product:
+    """What a creator gets instead of money; `link` shows it, or is empty."""
+
+    title: str
+    link: str = ""
+
+
+Reward = Money | Product
+
+
+@dataclass(frozen=True)
 class Content:
-    """What a brand writes: all of a draft, frozen when it is published."""
+    """What a brand writes: all of a draft, frozen when it is published.
+
+    `funding` means nothing where the reward is a product, `live_stream_channel` nothing where no
+    live stream is asked for.
+    """
 
     title: str
     description: str
     content_types: tuple[ContentType, ...]
     completion_rule: CompletionRule
     requirements: tuple[Requirement, ...]
-    reward: Money
+    reward: Reward
     funding: Funding
     creator_slots: int
     account_classes: tuple[AccountClass, ...]
@@ -75,6 +90,10 @@ class Content:
     selection_deadline_time: datetime
     submission_deadline_time: datetime
     policy_name: str
+
+    @property
+    def has_live_stream(self) -> bool:
+        return ContentType.LIVE_STREAM in self.content_types
 
 
 @dataclass(frozen=True)
@@ -208,20 +227,24 @@ def _missing(content: Content, candidate: Candidate) -> str:
 def published(task: Task, policy: Policy) -> PublishedTask:
     """What the task's workflow is started with."""
     content = task.content
+    money = content.reward if isinstance(content.reward, Money) else Money("", 0)
+    product = content.reward if isinstance(content.reward, Product) else Product("")
     return PublishedTask(
         id=task.id,
         terms=Terms(
             task_id=task.id,
             brand_id=task.brand_id,
             requirements=list(content.requirements),
-            currency=content.reward.currency,
-            reward_minor=content.reward.amount_minor,
+            currency=money.currency,
+            reward_minor=money.amount_minor,
             funding=content.funding,
             submission_deadline_time=content.submission_deadline_time,
             policy=policy,
             title=content.title,
             content_types=[str(one) for one in content.content_types],
             completion_rule=content.completion_rule,
+            product_title=product.title,
+            product_link=product.link,
         ),
         creator_slots=content.creator_slots,
         application_deadline_time=content.application_deadline_time,

@@ -9,7 +9,6 @@ from servicekit.clock import Clock
 from servicekit.errors import (
     Aborted,
     FailedPrecondition,
-    LiaisonError,
     Reason,
     Violation,
     illegal_state,
@@ -18,6 +17,7 @@ from servicekit.errors import (
     not_yours,
 )
 from servicekit.pagination import Page
+from services.tasks.applications import CreatorDirectory
 from services.tasks.commands import (
     CancelTask,
     CreateTask,
@@ -27,12 +27,8 @@ from services.tasks.commands import (
     TaskInput,
     UpdateTask,
 )
-from services.tasks.domain import (
-    Content,
-    State,
-    Task,
-    published,
-)
+from services.tasks.domain import Content, State, Task, published
+from services.tasks.listings import Facet, Listing, asks_for, gives, takes
 from services.tasks.published_commands import EndSelection
 from workflows.policy import POLICIES
 from workflows.task.state import PublishedTask, Transition, publish
@@ -54,9 +50,7 @@ class TaskStore(Protocol):
 
     async def tasks_without_run(self) -> list[Task]: ...
 
-    async def list_tasks(
-        self, brand_id: str | None, states: list[State], page: Page
-    ) -> list[Task]: ...
+    async def list_tasks(self, listing: Listing, page: Page) -> list[Task]: ...
 
 
 class TaskRuns(Protocol):
@@ -76,11 +70,13 @@ class TaskHandlers:
         self,
         store: TaskStore,
         runs: TaskRuns,
+        creators: CreatorDirectory,
         clock: Clock,
         offered_policies: list[str],
     ) -> None:
         self._store = store
         self._runs = runs
+        self._creators = creators
         self._clock = clock
         self._offered_policies = offered_policies
 
@@ -97,18 +93,50 @@ class TaskHandlers:
         return task
 
     async def get_task(self, who: Principal, command: GetTask) -> Task:
-        task = await self._store.task(command.id)
-        if task is None:
-            raise self._absent(who, f"tasks/{command.id}")
-        if task.state is State.DRAFT or who.role is Role.BRAND:
+        task = await self._visible_task(who, command.id)
+        if who.role is Role.BRAND:
             who.require_party(task.name, brand=task.brand_id)
         return task
 
     async def list_tasks(self, who: Principal, command: ListTasks, page: Page) -> list[Task]:
-        states = [command.state] if command.state else list(State)
-        if who.role is Role.CREATOR:
-            states = [state for state in states if state is State.OPEN]
-        return await self._store.list_tasks(who.brand, states, page)
+        listing = await self._listing(who, command)
+        return await self._store.list_tasks(listing, page) if listing is not None else []
+
+    async def _listing(self, who: Principal, command: ListTasks) -> Listing | None:
+        """Which tasks to show to whom; None where there can be none."""
+        wish = command.filter
+        if wish.is_takable and who.role is not Role.CREATOR:
+            raise invalid_fields(
+                Violation("filter.is_takable", "CREATORS_ONLY", "Only creators take tasks")
+            )
+        states = tuple(
+            state for state in _visible_states(who.role) if state in (wish.states or State)
+        )
+        brand_id = who.brand or wish.brand_id
+        needed = await self._needed(who) if wish.is_takable else []
+        is_foreign = wish.brand_id not in (None, brand_id)
+        if not states or needed is None or is_foreign or wish.contradicts_itself:
+            return None
+        return Listing(
+            states=states,
+            order=command.order_by,
+            brand_id=brand_id,
+            any_facets=tuple(asks_for(wish.content_types)),
+            all_facets=(*needed, *([gives(wish.reward_kind)] if wish.reward_kind else [])),
+            words=wish.query,
+            currency=wish.currency,
+            minimum_minor=wish.minimum_reward.amount_minor if wish.minimum_reward else None,
+            closes_after=wish.application_deadline_after,
+            open_at=self._clock() if who.role is Role.CREATOR else None,
+            applicant_id=who.creator if wish.is_takable else None,
+        )
+
+    async def _needed(self, who: Principal) -> list[Facet] | None:
+        """What a task must have for this creator to take it; None where it may take none."""
+        try:
+            return takes(await self._creators.candidate(who.creator or ""))
+        except FailedPrecondition:  # nobody registered under this id
+            return None
 
     async def update_task(self, who: Principal, command: UpdateTask) -> Task:
         task = await self._own_task(who, command.task.id, for_update=True)
@@ -130,16 +158,22 @@ class TaskHandlers:
         between the two."""
         task = await self._own_task(who, command.id)
         if task.state is State.DRAFT:
-            task = await self._freeze(who, task, command.request_id)
-        elif task.publish_request_id != command.request_id:
+            frozen = self._frozen(task, command.request_id)
+            first = publish(who.actor, frozen.update_time)
+            is_published = await self._store.publish(frozen, task.version, first)
+            # Otherwise somebody was faster: perhaps this very request, sent twice.
+            task = frozen if is_published else await self._own_task(who, command.id)
+        if task.state is State.DRAFT:
+            raise _changed_meanwhile(task.name)
+        if task.publish_request_id != command.request_id:
             raise illegal_state(task.name, task.state, "PublishTask")
         await self._start_run(task)
         return task
 
-    async def _freeze(self, who: Principal, draft: Task, request_id: str) -> Task:
+    def _frozen(self, draft: Task, request_id: str) -> Task:
         self._check_deadlines(draft.content)
         now = self._clock()
-        task = replace(
+        return replace(
             draft,
             state=State.OPEN,
             version=draft.version + 1,
@@ -148,9 +182,6 @@ class TaskHandlers:
             publish_request_id=request_id,
             update_time=now,
         )
-        if not await self._store.publish(task, draft.version, publish(who.actor, now)):
-            raise _changed_meanwhile(draft.name)
-        return task
 
     async def start_missing_runs(self) -> int:
         """Starts the workflows of published tasks that have none; answers with how many."""
@@ -197,15 +228,26 @@ class TaskHandlers:
             )
 
     async def _own_task(self, who: Principal, task_id: str, *, for_update: bool = False) -> Task:
-        task = await self._store.task(task_id, for_update=for_update)
-        if task is None:
-            raise self._absent(who, f"tasks/{task_id}")
+        task = await self._visible_task(who, task_id, for_update=for_update)
         who.require_party(task.name, brand=task.brand_id)
         return task
 
-    @staticmethod
-    def _absent(who: Principal, name: str) -> LiaisonError:
-        return not_yours(name) if who.brand or who.creator else not_found(name)
+    async def _visible_task(
+        self, who: Principal, task_id: str, *, for_update: bool = False
+    ) -> Task:
+        """A draft is there for nobody but its brand."""
+        task = await self._store.task(task_id, for_update=for_update)
+        if task is None or (task.state is State.DRAFT and task.brand_id != who.brand):
+            name = f"tasks/{task_id}"
+            raise not_yours(name) if who.brand or who.creator else not_found(name)
+        return task
+
+
+def _visible_states(role: Role) -> list[State]:
+    """Brands see all of theirs, creators what they can apply for, staff all that is published."""
+    if role is Role.CREATOR:
+        return [State.OPEN]
+    return [one for one in State if role is Role.BRAND or one is not State.DRAFT]
 
 
 def _changed_meanwhile(name: str) -> Aborted:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from datetime import datetime
 from typing import Any
 
 from liaison.creators.v1 import creators_pb2
@@ -11,14 +12,16 @@ from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceServicer, add_TaskService
 from servicekit.auth import Role, current_principal
 from servicekit.commands import parse
 from servicekit.grpc_server import Service
+from servicekit.money import Money
 from servicekit.pagination import Cursor, page_of
 from servicekit.rpcs import Repeat, allow
 from servicekit.timestamps import to_timestamp
 from services.tasks import assignment_servicer, commands, record_servicer
 from services.tasks.applications import ApplicationHandlers
 from services.tasks.assignments import AssignmentHandlers
-from services.tasks.domain import Application, ApplicationState, Task
+from services.tasks.domain import Application, ApplicationState, Reward, Task
 from services.tasks.handlers import TaskHandlers
+from services.tasks.listings import Order, key_of
 from services.tasks.published_commands import EndSelection, ListTaskTransitions, WatchTask
 from services.tasks.records import RecordHandlers
 from services.tasks.watching import WatchHandlers
@@ -63,11 +66,18 @@ class TaskServicer(TaskServiceServicer):
 
     async def ListTasks(self, request: pb.ListTasksRequest, context: Any) -> pb.ListTasksResponse:
         command = parse(commands.ListTasks, request)
-        page = page_of(request.page_size, request.page_token, command.state)
+        page = page_of(
+            request.page_size,
+            request.page_token,
+            command,
+            key=int if command.order_by is Order.REWARD else datetime,
+        )
         tasks = await self._tasks.list_tasks(current_principal(), command, page)
         return pb.ListTasksResponse(
             tasks=map(task_message, tasks),
-            next_page_token=page.token_after(tasks, lambda task: Cursor(task.create_time, task.id)),
+            next_page_token=page.token_after(
+                tasks, lambda task: Cursor(key_of(task, command.order_by), task.id)
+            ),
         )
 
     async def UpdateTask(self, request: pb.UpdateTaskRequest, context: Any) -> pb.Task:
@@ -180,8 +190,12 @@ def task_message(task: Task) -> pb.Task:
         ],
         completion_rule=pb.CompletionRule.Value(f"COMPLETION_RULE_{content.completion_rule}"),
         requirements=[pb.Requirement(id=one.id, text=one.text) for one in content.requirements],
-        reward=pb.Reward(money=content.reward.to_message()),
-        funding=pb.Funding.Value(f"FUNDING_{content.funding}"),
+        reward=_reward_message(content.reward),
+        funding=(
+            pb.Funding.Value(f"FUNDING_{content.funding}")
+            if isinstance(content.reward, Money)
+            else pb.FUNDING_UNSPECIFIED
+        ),
         creator_slots=content.creator_slots,
         eligibility=pb.Eligibility(
             account_classes=[
@@ -190,8 +204,10 @@ def task_message(task: Task) -> pb.Task:
             ],
             minimum_level=creators_pb2.CreatorLevel.Value(f"CREATOR_LEVEL_{content.minimum_level}"),
         ),
-        live_stream_channel=pb.LiveStreamChannel.Value(
-            f"LIVE_STREAM_CHANNEL_{content.live_stream_channel}"
+        live_stream_channel=(
+            pb.LiveStreamChannel.Value(f"LIVE_STREAM_CHANNEL_{content.live_stream_channel}")
+            if content.has_live_stream
+            else pb.LIVE_STREAM_CHANNEL_UNSPECIFIED
         ),
         application_deadline_time=to_timestamp(content.application_deadline_time),
         selection_deadline_time=to_timestamp(content.selection_deadline_time),
@@ -204,6 +220,12 @@ def task_message(task: Task) -> pb.Task:
         publish_time=to_timestamp(task.publish_time),
         etag=task.etag,
     )
+
+
+def _reward_message(reward: Reward) -> pb.Reward:
+    if isinstance(reward, Money):
+        return pb.Reward(money=reward.to_message())
+    return pb.Reward(product=pb.ProductReward(title=reward.title, link=reward.link))
 
 
 def application_message(application: Application) -> pb.Application:

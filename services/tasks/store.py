@@ -1,4 +1,4 @@
-"""The SQL of tasks and applications."""
+"""The SQL of tasks; that of their listings is in `listing_store`."""
 
 from typing import LiteralString
 
@@ -8,45 +8,49 @@ from pydantic import TypeAdapter
 
 from servicekit.database import Database
 from servicekit.pagination import Page
-from services.tasks.domain import (
-    Content,
-    State,
-    Task,
-)
+from services.tasks.domain import Content, State, Task
 from services.tasks.history import PostgresHistories
+from services.tasks.listing_store import statement
+from services.tasks.listings import Listing, facets_of
 from workflows.policy import Policy
 from workflows.task.state import Transition
 
 _CONTENT = TypeAdapter(Content)
 _POLICY = TypeAdapter(Policy | None)
 
+# All but what tasks are listed by.
+_SELECT: LiteralString = """
+    SELECT id, brand_id, content, state, version, frozen_policy, selected_count, create_time,
+           update_time, publish_time, publish_request_id
+      FROM task
+"""
+
 
 class PostgresTaskStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    # Tasks
-
     async def add_task(self, task: Task) -> None:
         await self._database.execute(
             """
             INSERT INTO task (id, brand_id, state, content, application_deadline_time,
-                              create_time, update_time)
-            VALUES (%s, %s, %s, %s, %s, %s, %s)
+                              submission_deadline_time, facets, create_time, update_time)
+            VALUES (%(id)s, %(brand)s, %(state)s, %(content)s, %(application_deadline_time)s,
+                    %(submission_deadline_time)s, %(facets)s::smallint[], %(create_time)s,
+                    %(update_time)s)
             """,
-            (
-                task.id,
-                task.brand_id,
-                task.state,
-                Jsonb(_CONTENT.dump_python(task.content, mode="json")),
-                task.content.application_deadline_time,
-                task.create_time,
-                task.update_time,
-            ),
+            {
+                "id": task.id,
+                "brand": task.brand_id,
+                "state": task.state,
+                **_content(task),
+                "create_time": task.create_time,
+                "update_time": task.update_time,
+            },
         )
 
     async def task(self, task_id: str, *, for_update: bool = False) -> Task | None:
-        select: LiteralString = "SELECT * FROM task WHERE id = %s"
+        select: LiteralString = f"{_SELECT} WHERE id = %s"
         row = await self._database.fetch_one(
             f"{select} FOR UPDATE" if for_update else select, (task_id,)
         )
@@ -55,17 +59,19 @@ class PostgresTaskStore:
     async def save_draft(self, task: Task) -> None:
         await self._database.execute(
             """
-            UPDATE task SET content = %s, application_deadline_time = %s, version = %s,
-                            update_time = %s
-             WHERE id = %s AND state = 'DRAFT'
+            UPDATE task SET content = %(content)s,
+                            application_deadline_time = %(application_deadline_time)s,
+                            submission_deadline_time = %(submission_deadline_time)s,
+                            facets = %(facets)s::smallint[],
+                            version = %(version)s, update_time = %(update_time)s
+             WHERE id = %(id)s AND state = 'DRAFT'
             """,
-            (
-                Jsonb(_CONTENT.dump_python(task.content, mode="json")),
-                task.content.application_deadline_time,
-                task.version,
-                task.update_time,
-                task.id,
-            ),
+            {
+                **_content(task),
+                "version": task.version,
+                "update_time": task.update_time,
+                "id": task.id,
+            },
         )
 
     async def publish(self, task: Task, draft_version: int, first: Transition) -> bool:
@@ -96,22 +102,24 @@ class PostgresTaskStore:
 
     async def tasks_without_run(self) -> list[Task]:
         rows = await self._database.fetch_all(
-            "SELECT * FROM task WHERE state = 'OPEN' AND NOT has_run LIMIT 100"
+            f"{_SELECT} WHERE state = 'OPEN' AND NOT has_run LIMIT 100"
         )
         return [_task(row) for row in rows]
 
-    async def list_tasks(self, brand_id: str | None, states: list[State], page: Page) -> list[Task]:
-        rows = await self._database.fetch_all(
-            """
-            SELECT * FROM task
-             WHERE (%(brand)s::text IS NULL OR brand_id = %(brand)s)
-               AND state = ANY(%(states)s)
-               AND (%(time)s::timestamptz IS NULL OR (create_time, id) < (%(time)s, %(id)s))
-             ORDER BY create_time DESC, id DESC LIMIT %(size)s
-            """,
-            {"brand": brand_id, "states": [str(state) for state in states], **page.keyset},
-        )
+    async def list_tasks(self, listing: Listing, page: Page) -> list[Task]:
+        sql, parameters = statement(_SELECT, listing, page)
+        rows = await self._database.fetch_all(sql, parameters, is_planned_anew=True)
         return [_task(row) for row in rows]
+
+
+def _content(task: Task) -> dict[str, object]:
+    """What is written of a draft's content: all of it, and what tasks are listed by beside."""
+    return {
+        "content": Jsonb(_CONTENT.dump_python(task.content, mode="json")),
+        "application_deadline_time": task.content.application_deadline_time,
+        "submission_deadline_time": task.content.submission_deadline_time,
+        "facets": [int(facet) for facet in facets_of(task.content)],
+    }
 
 
 def _task(row: DictRow) -> Task:

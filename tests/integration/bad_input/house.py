@@ -260,7 +260,7 @@ async def house_of(access: Access, database: Database, url: str) -> AsyncIterato
     creators, media, runs = Directory(), Library(), Runs()
     book = PostgresBook(database)
     store = PostgresTaskStore(database)
-    tasks = TaskHandlers(store, runs, lambda: house.now, ["standard"])
+    tasks = TaskHandlers(store, runs, creators, lambda: house.now, ["standard"])
     applications = ApplicationHandlers(
         store, PostgresApplicationStore(database), creators, runs, lambda: house.now
     )

@@ -22,6 +22,10 @@ def reward(units: int = 100, nanos: int = 0, currency: str = "USD") -> pb.Reward
     return pb.Reward(money=MoneyMessage(currency_code=currency, units=units, nanos=nanos))
 
 
+def product(title: str = "A lamp", link: str = "") -> pb.Reward:
+    return pb.Reward(product=pb.ProductReward(title=title, link=link))
+
+
 async def test_everything_that_is_missing_is_named_at_once(house: House) -> None:
     async with house.refuses(Reason.INVALID_FIELDS, "task", "request_id"):
         await house.brand().CreateTask(pb.CreateTaskRequest())
@@ -61,6 +65,8 @@ BEYOND = Timestamp(seconds=10**15)
     [
         ("title", "x" * 121, "LENGTH"),
         ("title", "a\x00b", "CONTROL_CHARACTERS"),
+        ("title", " \t\n", "BLANK"),
+        ("title", "\u3000\u200b\u00a0", "BLANK"),
         ("description", "x" * 10_001, "LENGTH"),
         ("content_types", [pb.CONTENT_TYPE_LIST, pb.CONTENT_TYPE_LIST], "UNIQUE"),
         ("requirements", [pb.Requirement(text=str(n)) for n in range(51)], "COUNT"),
@@ -72,6 +78,8 @@ BEYOND = Timestamp(seconds=10**15)
         ("completion_rule", 99, None),
         ("funding", 99, None),
         ("live_stream_channel", 99, None),
+        ("live_stream_channel", pb.LIVE_STREAM_CHANNEL_BRAND_ACCOUNT, "LIVE_STREAM_ONLY"),
+        ("live_stream_channel", pb.LIVE_STREAM_CHANNEL_CREATOR_ACCOUNT, "LIVE_STREAM_ONLY"),
         ("application_deadline_time", FAR, "RANGE"),
         ("submission_deadline_time", FAR, "RANGE"),
         ("application_deadline_time", BEYOND, "TIMESTAMP"),
@@ -90,6 +98,10 @@ async def test_a_field_that_cannot_be_is_named(
     ("field", "changes"),
     [
         ("task.requirements[0].text", {"requirements": [pb.Requirement(text="x" * 1001)]}),
+        (
+            "task.requirements[1].text",
+            {"requirements": [pb.Requirement(text="Show it"), pb.Requirement(text="\u2003 ")]},
+        ),
         ("task.content_types[1]", {"content_types": [pb.CONTENT_TYPE_LIST, 99]}),
         ("task.content_types[0]", {"content_types": [0]}),
         (
@@ -113,7 +125,16 @@ async def test_a_field_that_cannot_be_is_named(
         ("task.reward.money", {"reward": reward(0)}),
         ("task.reward.money", {"reward": reward(2**62)}),
         ("task.reward.money", {"reward": pb.Reward(money=MoneyMessage())}),
-        ("task.reward.money", {"reward": pb.Reward()}),
+        ("task.reward", {"reward": pb.Reward()}),
+        ("task.reward.product.title", {"reward": product("")}),
+        ("task.reward.product.title", {"reward": product(" \u200b")}),
+        ("task.reward.product.title", {"reward": product("x" * 201)}),
+        ("task.reward.product.title", {"reward": product("a\x00b")}),
+        ("task.reward.product.link", {"reward": product(link="http://example.com")}),
+        ("task.reward.product.link", {"reward": product(link="javascript:alert(1)")}),
+        ("task.reward.product.link", {"reward": product(link="https://me@example.com")}),
+        ("task.funding", {"reward": product(), "funding": pb.FUNDING_ESCROW}),
+        ("task.funding", {"reward": product(), "funding": pb.FUNDING_ON_APPROVAL}),
     ],
 )
 async def test_a_field_deep_inside_is_named_by_its_path(

@@ -7,11 +7,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from liaison.tasks.v1 import assignments_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import Reason
+from servicekit.money import Money
+from servicekit.timestamps import to_timestamp
 from tests.integration.bad_input.house import House, applying
+from tests.support.serving import refused
 
 List = Callable[[Any], Awaitable[Any]]
 
@@ -31,12 +35,12 @@ async def walked(method: List, request: Any, items: str) -> list[str]:
 
 async def test_tasks_are_listed_to_whom_they_belong_r54(house: House) -> None:
     draft, one, two = await house.draft(), await house.published(), await house.published()
-    theirs, hidden = await house.published("evil"), await house.draft("evil")
+    theirs = await house.published("evil")
+    await house.draft("evil")
 
-    async def listed(
-        stub: Any, state: pb.Task.State.ValueType = pb.Task.STATE_UNSPECIFIED
-    ) -> set[str]:
-        names = await walked(stub.ListTasks, pb.ListTasksRequest(state=state), "tasks")
+    async def listed(stub: Any, *states: pb.Task.State.ValueType) -> set[str]:
+        request = pb.ListTasksRequest(filter=pb.TaskFilter(states=states))
+        names = await walked(stub.ListTasks, request, "tasks")
         assert len(set(names)) == len(names)
         return set(names)
 
@@ -45,7 +49,8 @@ async def test_tasks_are_listed_to_whom_they_belong_r54(house: House) -> None:
     assert await listed(house.brand(), pb.Task.STATE_OPEN) == own - {draft.name}
     assert await listed(house.brand("nobody")) == set()
     assert await listed(house.creator()) == open_to_all
-    assert await listed(house.operator) == own | {theirs.name, hidden.name}
+    assert await listed(house.operator) == open_to_all
+    assert await listed(house.operator, pb.Task.STATE_DRAFT) == set()
 
 
 async def test_applications_are_listed_to_whom_they_belong(house: House) -> None:
@@ -117,6 +122,7 @@ async def test_a_token_is_good_for_its_own_listing_only(house: House) -> None:
         encoded("0" * 16, time, id_),
         encoded(query, "yesterday", id_),
         encoded(query, 7, id_),
+        encoded(query, True, id_),
         encoded(query, time, "\x00"),
         encoded(query, time),
         encoded(query, time, "\ud800"),
@@ -128,7 +134,7 @@ async def test_a_token_is_good_for_its_own_listing_only(house: House) -> None:
             await house.brand().ListTasks(pb.ListTasksRequest(page_token=wrong))
     async with house.refuses(Reason.INVALID_FIELDS, "page_token"):
         await house.brand().ListTasks(
-            pb.ListTasksRequest(page_token=token, state=pb.Task.STATE_OPEN)
+            pb.ListTasksRequest(page_token=token, filter=pb.TaskFilter(states=[pb.Task.STATE_OPEN]))
         )
     page = await house.brand().ListApplications(
         pb.ListApplicationsRequest(parent=task.name, page_size=1)
@@ -160,6 +166,117 @@ async def test_a_token_brings_another_caller_to_nothing_new(house: House) -> Non
     assert not (await house.brand("evil").ListTasks(stolen)).tasks
 
 
+def _filtered(**filters: Any) -> pb.ListTasksRequest:
+    return pb.ListTasksRequest(filter=pb.TaskFilter(**filters))
+
+
+USD = Money("USD", 100).to_message()
+
+
+@pytest.mark.parametrize(
+    ("request_", "field", "rule"),
+    [
+        (_filtered(states=[pb.Task.STATE_OPEN] * 2), "filter.states", "UNIQUE"),
+        (_filtered(states=[0]), "filter.states[0]", None),
+        (_filtered(content_types=[99]), "filter.content_types[0]", None),
+        (_filtered(content_types=[pb.CONTENT_TYPE_LIST] * 2), "filter.content_types", "UNIQUE"),
+        (_filtered(brand="acme"), "filter.brand", "AIP-122"),
+        (_filtered(brand="brands/a/b"), "filter.brand", "AIP-122"),
+        (_filtered(brand="brands/a' OR 'a'='a"), "filter.brand", "AIP-122"),
+        (_filtered(query="x" * 201), "filter.query", "LENGTH"),
+        (_filtered(query="a\x00b"), "filter.query", "CONTROL_CHARACTERS"),
+        (_filtered(query="%"), "filter.query", "WORDS"),
+        (_filtered(query=" '; -- "), "filter.query", "WORDS"),
+        (_filtered(reward_kind=99), "filter.reward_kind", None),
+        (_filtered(currency_code="usd"), "filter.currency_code", "ISO-4217"),
+        (_filtered(minimum_reward=Money("XXX", 1).to_message()), "filter.minimum_reward", None),
+        (_filtered(minimum_reward=Money("USD", 0).to_message()), "filter.minimum_reward", "RANGE"),
+        (
+            _filtered(currency_code="EUR", minimum_reward=USD),
+            "filter.minimum_reward",
+            "CURRENCY",
+        ),
+        (
+            _filtered(application_deadline_after=Timestamp(seconds=10**15)),
+            "filter.application_deadline_after",
+            "TIMESTAMP",
+        ),
+        (_filtered(is_takable=True), "filter.is_takable", "CREATORS_ONLY"),
+        (pb.ListTasksRequest(order_by="id"), "order_by", "AIP-132"),
+        (pb.ListTasksRequest(order_by="create_time DESC"), "order_by", "AIP-132"),
+        (pb.ListTasksRequest(order_by="create_time asc"), "order_by", "AIP-132"),
+        (pb.ListTasksRequest(order_by="create_time, id"), "order_by", "AIP-132"),
+        (pb.ListTasksRequest(order_by="create_time; DROP TABLE task"), "order_by", "AIP-132"),
+        (pb.ListTasksRequest(order_by=" "), "order_by", "AIP-132"),
+        (pb.ListTasksRequest(order_by="\x00"), "order_by", "AIP-132"),
+        (pb.ListTasksRequest(order_by="reward desc"), "order_by", "CURRENCY"),
+    ],
+)
+async def test_a_filter_or_an_order_that_cannot_be_is_named(
+    house: House, request_: pb.ListTasksRequest, field: str, rule: str | None
+) -> None:
+    async with house.refuses(Reason.INVALID_FIELDS, field) as caught:
+        await house.brand().ListTasks(request_)
+    assert rule in (None, caught.value.violations[0].rule)
+
+
+async def test_whoever_asks_for_a_wrong_order_is_told_the_right_ones(house: House) -> None:
+    async with house.refuses(Reason.INVALID_FIELDS, "order_by") as caught:
+        await house.brand().ListTasks(pb.ListTasksRequest(order_by="title"))
+    for allowed in ("create_time desc", "application_deadline_time", "reward desc"):
+        assert f"`{allowed}`" in caught.value.violations[0].description
+
+
+async def test_a_token_is_good_for_its_own_filter_and_order_only(house: House) -> None:
+    for _ in range(3):
+        await house.published()
+    listings = [
+        pb.ListTasksRequest(),
+        _filtered(states=[pb.Task.STATE_OPEN]),
+        _filtered(states=[pb.Task.STATE_OPEN, pb.Task.STATE_DRAFT]),
+        _filtered(content_types=[pb.CONTENT_TYPE_ARTICLE]),
+        _filtered(brand="brands/acme"),
+        _filtered(query="review"),
+        _filtered(reward_kind=pb.REWARD_KIND_MONEY),
+        _filtered(currency_code="USD"),
+        _filtered(minimum_reward=USD),
+        _filtered(minimum_reward=Money("USD", 101).to_message()),
+        _filtered(application_deadline_after=to_timestamp(house.now)),
+        pb.ListTasksRequest(order_by="create_time"),
+        pb.ListTasksRequest(order_by="application_deadline_time"),
+        pb.ListTasksRequest(order_by="submission_deadline_time"),
+        pb.ListTasksRequest(filter=pb.TaskFilter(currency_code="USD"), order_by="reward desc"),
+    ]
+    tokens = []
+    for listing in listings:
+        listing.page_size = 1
+        tokens.append((await house.brand().ListTasks(listing)).next_page_token)
+    assert all(tokens)
+    for number, listing in enumerate(listings):
+        for other, token in enumerate(tokens):
+            listing.page_token = token
+            if number == other:
+                assert len((await house.brand().ListTasks(listing)).tasks) == 1
+                continue
+            with refused(Reason.INVALID_FIELDS, "page_token"):
+                await house.brand().ListTasks(listing)
+
+
+@pytest.mark.parametrize("key", [2**63, -(2**63), 1.5, True, "7", None, "2026-03-01T00:00:00Z"])
+async def test_a_forged_reward_in_a_token_is_refused(house: House, key: object) -> None:
+    for _ in range(2):
+        await house.published()
+    listing = pb.ListTasksRequest(
+        filter=pb.TaskFilter(currency_code="USD"), order_by="reward desc", page_size=1
+    )
+    token = (await house.brand().ListTasks(listing)).next_page_token
+    query, reward_minor, id_ = json.loads(base64.urlsafe_b64decode(token + "=="))
+    assert reward_minor == 10_000
+    listing.page_token = encoded(query, key, id_)
+    async with house.refuses(Reason.INVALID_FIELDS, "page_token"):
+        await house.brand().ListTasks(listing)
+
+
 @pytest.mark.parametrize("size", [-1, -(2**31)])
 async def test_a_negative_page_is_refused_and_a_huge_one_is_cut(house: House, size: int) -> None:
     async with house.refuses(Reason.INVALID_FIELDS, "page_size"):
@@ -172,8 +289,10 @@ async def test_a_negative_page_is_refused_and_a_huge_one_is_cut(house: House, si
 
 
 async def test_an_unknown_state_is_named(house: House) -> None:
-    async with house.refuses(Reason.INVALID_FIELDS, "state"):
-        await house.brand().ListTasks(pb.ListTasksRequest(state=pb.Task.State.ValueType(99)))
+    async with house.refuses(Reason.INVALID_FIELDS, "filter.states[0]"):
+        await house.brand().ListTasks(
+            pb.ListTasksRequest(filter=pb.TaskFilter(states=[pb.Task.State.ValueType(99)]))
+        )
     async with house.refuses(Reason.INVALID_FIELDS, "states[0]"):
         await house.reviews().ListAssignments(
             assignments_pb2.ListAssignmentsRequest(

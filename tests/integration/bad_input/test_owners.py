@@ -46,7 +46,7 @@ async def test_a_draft_is_its_brands_alone(house: House) -> None:
     async with house.refuses(Reason.NOT_YOURS):
         await anna.CreateApplication(applying(pb.Task(name="tasks/unknown")))
     assert not (await anna.ListTasks(pb.ListTasksRequest())).tasks
-    drafts = pb.ListTasksRequest(state=pb.Task.STATE_DRAFT)
+    drafts = pb.ListTasksRequest(filter=pb.TaskFilter(states=[pb.Task.STATE_DRAFT]))
     assert not (await anna.ListTasks(drafts)).tasks
     assert [task.name for task in (await house.brand().ListTasks(drafts)).tasks] == [draft.name]
 

@@ -241,7 +241,7 @@ def _tasks(database: Database, book: PostgresBook) -> list[Service]:
     nobody = cast("Any", None)
     store = PostgresTaskStore(database)
     return tasks_services(
-        TaskHandlers(store, nobody, utc_now, ["standard"]),
+        TaskHandlers(store, nobody, nobody, utc_now, ["standard"]),
         ApplicationHandlers(store, PostgresApplicationStore(database), nobody, nobody, utc_now),
         AssignmentHandlers(book, nobody, nobody),
         RecordHandlers(book, utc_now),

@@ -126,7 +126,9 @@ class House:
         self.store, self.book = PostgresTaskStore(database), PostgresBook(database)
         self.runs = Runs(self.book)
         self.applied = PostgresApplicationStore(database)
-        self.tasks = TaskHandlers(self.store, self.runs, lambda: self.now, ["standard"])
+        self.tasks = TaskHandlers(
+            self.store, self.runs, self.creators, lambda: self.now, ["standard"]
+        )
         self.applications = ApplicationHandlers(
             self.store, self.applied, self.creators, self.runs, lambda: self.now
         )

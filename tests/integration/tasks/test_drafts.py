@@ -4,9 +4,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from liaison.creators.v1 import creators_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
+from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 
 from servicekit.errors import LiaisonError, Reason, Unavailable
+from servicekit.money import Money
 from servicekit.timestamps import from_timestamp, to_timestamp
 from tests.integration.tasks.house import DAY, House
 from tests.support.serving import refused, request_id
@@ -19,6 +22,7 @@ def _update(task: pb.Task, **changes: object) -> pb.UpdateTaskRequest:
     return request
 
 
+@pytest.mark.rule("R17")
 async def test_a_draft_is_given_what_it_does_not_say(house: House) -> None:
     task = await house.draft()
     assert task.state == pb.Task.STATE_DRAFT
@@ -29,10 +33,11 @@ async def test_a_draft_is_given_what_it_does_not_say(house: House) -> None:
     selection_closes = from_timestamp(task.selection_deadline_time)
     assert selection_closes == from_timestamp(task.application_deadline_time) + 3 * DAY
     assert not task.HasField("frozen_policy")
-    assert house.runs.started == []  # R17: to create is not to publish
+    assert house.runs.started == []  # to create is not to publish
 
 
-async def test_a_draft_is_edited_until_it_is_published_r21_r49(house: House) -> None:
+@pytest.mark.rule("R21")
+async def test_a_draft_is_edited_until_it_is_published(house: House) -> None:
     task = await house.draft()
     updated = await house.brand().UpdateTask(_update(task, title="Another"))
     assert (updated.title, updated.state) == ("Another", pb.Task.STATE_DRAFT)
@@ -56,6 +61,7 @@ async def test_of_two_edits_of_one_draft_one_is_refused(house: House) -> None:
     assert await house.brand().GetTask(pb.GetTaskRequest(name=task.name)) == kept
 
 
+@pytest.mark.rule("R22")
 async def test_publishing_freezes_the_policy_and_starts_the_workflow(house: House) -> None:
     task = await house.task()
     assert task.frozen_policy.name == "policies/standard"
@@ -63,6 +69,8 @@ async def test_publishing_freezes_the_policy_and_starts_the_workflow(house: Hous
     (started,) = house.runs.started
     assert (f"tasks/{started.id}", started.creator_slots) == (task.name, 2)
     assert started.terms.reward_minor == 10_000
+    found = await house.creator().ListTasks(pb.ListTasksRequest())
+    assert list(found.tasks) == [task]
 
 
 async def test_a_repeated_publishing_is_the_first_and_another_is_refused(house: House) -> None:
@@ -87,6 +95,27 @@ async def test_a_workflow_that_did_not_start_is_started_later(house: House) -> N
     assert (await house.brand().PublishTask(request)).state == pb.Task.STATE_OPEN
 
 
+async def test_all_who_publish_with_one_request_at_once_get_the_published_task(
+    house: House,
+) -> None:
+    draft = await house.draft()
+    request = pb.PublishTaskRequest(name=draft.name, request_id=request_id())
+    first, *others = await asyncio.gather(*(house.brand().PublishTask(request) for _ in range(8)))
+    assert first.state == pb.Task.STATE_OPEN
+    assert all(other == first for other in others)
+
+
+async def test_of_several_publications_at_once_one_is_the_first(house: House) -> None:
+    draft = await house.draft()
+    answers = await asyncio.gather(
+        *(house.publish(draft) for _ in range(5)), return_exceptions=True
+    )
+    (published,) = (answer for answer in answers if isinstance(answer, pb.Task))
+    refusals = [answer for answer in answers if isinstance(answer, LiaisonError)]
+    assert [refusal.reason for refusal in refusals] == [Reason.ILLEGAL_STATE] * 4
+    assert await house.brand().GetTask(pb.GetTaskRequest(name=draft.name)) == published
+
+
 async def test_a_draft_whose_deadline_has_passed_is_not_published(house: House) -> None:
     draft = await house.draft()
     house.now += 2 * DAY
@@ -109,7 +138,7 @@ async def test_publishing_and_editing_at_once_freeze_one_whole_draft(house: Hous
         else:
             assert isinstance(answer, pb.Task)
     for started in house.runs.started:
-        assert started.title == shown.title
+        assert started.terms.title == shown.title
         assert shown.state == pb.Task.STATE_OPEN
 
 
@@ -124,7 +153,9 @@ async def test_publishing_and_editing_at_once_freeze_one_whole_draft(house: Hous
         ({"content_types": [pb.CONTENT_TYPE_LIST] * 2}, ["task.content_types"]),
         ({"policy": "policies/accelerated"}, ["task.policy"]),  # not offered here
         ({"policy": "standard"}, ["task.policy"]),
-        ({"reward": pb.Reward()}, ["task.reward.money"]),
+        ({"reward": pb.Reward()}, ["task.reward"]),
+        ({"title": " \t"}, ["task.title"]),
+        ({"requirements": [pb.Requirement(text="\u3000")]}, ["task.requirements[0].text"]),
     ],
 )
 async def test_a_bad_draft_is_refused_by_field(
@@ -179,8 +210,11 @@ async def test_a_draft_is_its_brands_alone(house: House) -> None:
     for stranger in (house.creator(), house.brand("other")):
         with refused(Reason.NOT_YOURS):
             await stranger.GetTask(request)
-    assert (await house.operator().GetTask(request)) == draft
+    for staff in (house.operator(), TaskServiceStub(house.served.as_mediator())):
+        with refused(Reason.NOT_FOUND):
+            await staff.GetTask(request)
     await house.publish(draft)
+    assert (await house.operator().GetTask(request)).state == pb.Task.STATE_OPEN
     assert (await house.creator().GetTask(request)).state == pb.Task.STATE_OPEN
     with refused(Reason.NOT_YOURS):
         await house.brand("other").GetTask(request)
@@ -197,8 +231,11 @@ async def test_the_answer_to_strangers_does_not_tell_what_exists(house: House) -
             await house.brand("other").CancelTask(cancel)
         with refused(Reason.NOT_YOURS):
             await house.creator().GetTask(pb.GetTaskRequest(name=name))
-    with refused(Reason.NOT_FOUND):
-        await house.operator().GetTask(pb.GetTaskRequest(name="tasks/nothing"))
+        cancel = pb.CancelTaskRequest(name=name, comment="No", request_id=request_id())
+        with refused(Reason.NOT_FOUND):
+            await house.operator().GetTask(pb.GetTaskRequest(name=name))
+        with refused(Reason.NOT_FOUND):
+            await house.operator().CancelTask(cancel)
 
 
 async def test_cancelling_is_the_workflows_decision(house: House) -> None:
@@ -213,3 +250,119 @@ async def test_cancelling_is_the_workflows_decision(house: House) -> None:
     assert [one[1:] for one in house.runs.commands] == [
         ("cancel", ("brands/acme", "No budget"), request.request_id)
     ]
+
+
+def _product(title: str = "A lamp", link: str = "https://example.com/lamp") -> pb.Reward:
+    return pb.Reward(product=pb.ProductReward(title=title, link=link))
+
+
+@pytest.mark.rule("R19")
+async def test_the_reward_may_be_a_product(house: House) -> None:
+    draft = await house.draft(reward=_product())
+    assert draft.reward == _product()
+    assert draft.funding == pb.FUNDING_UNSPECIFIED  # nothing is set aside for it
+    task = await house.publish(draft)
+    assert task.reward == _product()
+    (started,) = house.runs.started
+    assert (started.terms.product_title, started.terms.product_link) == (
+        "A lamp",
+        "https://example.com/lamp",
+    )
+    assert (started.terms.currency, started.terms.reward_minor) == ("", 0)
+    bare = await house.draft(reward=_product(link=""))
+    assert bare.reward == _product(link="")
+
+
+async def test_a_reward_changes_its_kind_while_it_is_a_draft(house: House) -> None:
+    draft = await house.draft(funding=pb.FUNDING_ON_APPROVAL)
+    draft.reward.CopyFrom(_product())
+    with refused(Reason.INVALID_FIELDS, "task.funding"):
+        await house.brand().UpdateTask(_update(draft))
+    updated = await house.brand().UpdateTask(_update(draft, funding=pb.Funding.FUNDING_UNSPECIFIED))
+    assert updated.reward == _product()
+    updated.reward.CopyFrom(house.content().reward)
+    back = await house.brand().UpdateTask(_update(updated))
+    assert (back.reward, back.funding) == (house.content().reward, pb.FUNDING_ESCROW)
+
+
+async def test_a_channel_is_said_of_live_streams_only(house: House) -> None:
+    assert (await house.draft()).live_stream_channel == pb.LIVE_STREAM_CHANNEL_UNSPECIFIED
+    stream = {"content_types": [pb.CONTENT_TYPE_VIDEO, pb.CONTENT_TYPE_LIVE_STREAM]}
+    usual = await house.draft(**stream)
+    assert usual.live_stream_channel == pb.LIVE_STREAM_CHANNEL_CREATOR_ACCOUNT
+    brands = pb.LIVE_STREAM_CHANNEL_BRAND_ACCOUNT
+    assert (await house.draft(**stream, live_stream_channel=brands)).live_stream_channel == brands
+    with refused(Reason.INVALID_FIELDS, "task.live_stream_channel"):
+        await house.draft(live_stream_channel=brands)
+
+
+@pytest.mark.rule("R18")
+@pytest.mark.parametrize(
+    "content_types",
+    [[one] for one in pb.ContentType.values() if one]
+    + [[one for one in pb.ContentType.values() if one]],
+)
+@pytest.mark.parametrize("rule", [pb.COMPLETION_RULE_ALL, pb.COMPLETION_RULE_ANY])
+async def test_one_or_several_content_types_are_asked_for(
+    house: House,
+    content_types: list[pb.ContentType.ValueType],
+    rule: pb.CompletionRule.ValueType,
+) -> None:
+    task = await house.task(content_types=content_types, completion_rule=rule)
+    assert list(task.content_types) == content_types
+    assert task.completion_rule == rule
+    (started,) = house.runs.started
+    names = [pb.ContentType.Name(one) for one in content_types]
+    assert [f"CONTENT_TYPE_{one}" for one in started.terms.content_types] == names
+    assert pb.CompletionRule.Name(rule) == f"COMPLETION_RULE_{started.terms.completion_rule}"
+
+
+def _later(time: Any) -> Any:
+    return to_timestamp(from_timestamp(time) + DAY)
+
+
+_EDITS: dict[str, Any] = {
+    "title": "Another",
+    "description": "More to do",
+    "content_types": [pb.CONTENT_TYPE_ARTICLE],
+    "completion_rule": pb.COMPLETION_RULE_ANY,
+    "requirements": [pb.Requirement(text="Show it"), pb.Requirement(text="Sing it")],
+    "reward": pb.Reward(money=Money("USD", 1).to_message()),
+    "funding": pb.FUNDING_ON_APPROVAL,
+    "creator_slots": 1,
+    "eligibility": pb.Eligibility(minimum_level=creators_pb2.CREATOR_LEVEL_STAR),
+    "live_stream_channel": pb.LIVE_STREAM_CHANNEL_BRAND_ACCOUNT,
+    "application_deadline_time": _later,
+    "selection_deadline_time": _later,
+    "submission_deadline_time": _later,
+    "policy": "policies/standard",
+}
+
+
+@pytest.mark.rule("R19", "R49")
+@pytest.mark.parametrize("field", _EDITS)
+async def test_publishing_freezes_every_field(house: House, field: str) -> None:
+    draft = await house.draft(content_types=[pb.CONTENT_TYPE_LIVE_STREAM], description="What to do")
+    edit = _EDITS[field]
+    changed = edit(getattr(draft, field)) if callable(edit) else edit
+    content = {one.name: getattr(draft, one.name) for one, _ in draft.ListFields()}
+    if field == "content_types":
+        del content["live_stream_channel"]
+    edited = pb.UpdateTaskRequest(
+        task=pb.Task(**content | {field: changed}), request_id=request_id()
+    )
+    # A draft it would change.
+    edited.task.etag = (await house.brand().UpdateTask(edited)).etag
+    published = await house.publish(draft)
+    for etag in (edited.task.etag, published.etag):
+        edited.task.etag, edited.request_id = etag, request_id()
+        with refused(Reason.ILLEGAL_STATE):
+            await house.brand().UpdateTask(edited)
+    assert await house.brand().GetTask(pb.GetTaskRequest(name=draft.name)) == published
+    assert await house.creator().GetTask(pb.GetTaskRequest(name=draft.name)) == published
+
+
+def test_every_field_that_a_brand_writes_is_tried() -> None:
+    given = {"name", "state", "brand", "frozen_policy", "selected_count", "etag"}
+    given |= {"create_time", "update_time", "publish_time"}
+    assert {field.name for field in pb.Task.DESCRIPTOR.fields} - given == _EDITS.keys()
