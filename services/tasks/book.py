@@ -1,5 +1,6 @@
 """The book that workflows write, and that assignments are read from: its SQL."""
 
+from servicekit.batching import Batches
 from servicekit.database import Database
 from servicekit.pagination import Page
 from services.tasks.assignment_listing import AssignmentFilter, listing
@@ -12,13 +13,16 @@ from workflows.assignment.model import Transition
 class PostgresBook:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._reads = Batches(self._assignments, goes_alone=database.is_in_transaction)
         self._histories = PostgresHistories(database)
 
     async def assignment(self, assignment_id: str) -> AssignmentRecord | None:
-        row = await self._database.fetch_one(
-            "SELECT * FROM assignment WHERE id = %s", (assignment_id,)
-        )
-        return AssignmentRecord(**row) if row else None
+        return await self._reads.ask(assignment_id)
+
+    async def _assignments(self, ids: list[str]) -> list[AssignmentRecord | None]:
+        rows = await self._database.fetch_all("SELECT * FROM assignment WHERE id = ANY(%s)", (ids,))
+        found = {row["id"]: AssignmentRecord(**row) for row in rows}
+        return [found.get(id_) for id_ in ids]
 
     async def list_assignments(
         self, wanted: AssignmentFilter, page: Page
