@@ -13,7 +13,7 @@ from servicekit.pagination import Cursor, Page
 from services.tasks.assignment_listing import AssignmentFilter, listing
 from tests.integration.tasks.house import INSTANT, House
 from tests.support.serving import refused
-from workflows.assignment.model import State
+from workflows.assignment.model import Event, State
 
 SHELVES = {
     pb.SHELF_TO_DO: [State.IN_PROGRESS, State.CHANGES_REQUESTED],
@@ -235,3 +235,20 @@ async def test_a_page_reads_little_more_than_it_shows(house: House, wanted: dict
         plan = explained[0]["QUERY PLAN"]
         (root,) = json.loads(plan) if isinstance(plan, str) else plan
         assert _rows_read(root["Plan"]) <= 200
+
+
+async def test_what_was_overdue_before_it_was_listed_by_that_is_found(house: House) -> None:
+    task = await house.task()
+    for id_ in ("on-time", "late"):
+        begun, first = house.begun(task, id_)
+        begun.state, begun.reward_is_overdue = State.APPROVED, id_ == "late"
+        overdue = replace(first, sequence=2, event=Event.REWARD_OVERDUE, to_state=State.APPROVED)
+        await house.record(begun, first, *([overdue] if begun.reward_is_overdue else []))
+    database = house.book._database
+    await database.execute("ALTER TABLE assignment DROP COLUMN reward_is_overdue")
+    for index in ("time", "state", "brand_and_state", "creator_and_state"):
+        await database.execute(f"DROP INDEX assignment_by_{index}")
+    await database.execute("DELETE FROM migration WHERE name = '0004_assignment_lists.sql'")
+    await database.migrate("services.tasks")
+    assert await seen(house.oversight(), is_overdue=True) == ["late"]
+    assert sorted(await seen(house.oversight())) == ["late", "on-time"]
