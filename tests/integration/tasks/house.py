@@ -121,6 +121,7 @@ class Runs:
 
 class House:
     def __init__(self, database: Database) -> None:
+        self.database = database
         self.now = datetime.now(UTC).replace(microsecond=0)
         self.creators, self.media = Creators(), Media()
         self.store, self.book = PostgresTaskStore(database), PostgresBook(database)
