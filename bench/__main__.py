@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from bench import applying, lifecycle, rpc, stack
+from bench import applying, lifecycle, listing, rpc, stack
 from servicekit.process import leave
 
 _AREAS = {
@@ -11,6 +11,7 @@ _AREAS = {
     "lifecycle": lifecycle.results,
     "rpc": rpc.results,
     "applying": applying.results,
+    "listing": listing.results,
 }
 
 

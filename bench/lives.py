@@ -22,6 +22,8 @@ class Lives:
 
     brand: Caller
     creators: list[Caller]
+    brand_id: str
+    creator_ids: list[str]
 
     @classmethod
     async def prepare(cls, access: Access, exits: AsyncExitStack, *, creators: int) -> "Lives":
@@ -41,7 +43,7 @@ class Lives:
         )
         names = [f"creator{number}" for number in range(creators)]
         admitted = [await _admit(cast, operator, name) for name in names]
-        return cls(brand, admitted)
+        return cls(brand, admitted, cast.id_of("acme"), [cast.id_of(name) for name in names])
 
     async def live(self, creator_number: int) -> str:
         """One task from draft to paid; answers with the assignment's id."""
@@ -63,10 +65,10 @@ class Lives:
         )
         return f"assignments/{application.name.rpartition('/')[2]}"
 
-    async def open_task(self) -> str:
+    async def open_task(self, draft: tasks_pb2.Task | None = None) -> str:
         """A published task's name."""
         task = await self.brand.tasks.CreateTask(
-            tasks_pb2.CreateTaskRequest(task=_draft(), request_id=new_request_id())
+            tasks_pb2.CreateTaskRequest(task=draft or _draft(), request_id=new_request_id())
         )
         await self.brand.tasks.PublishTask(
             tasks_pb2.PublishTaskRequest(name=task.name, request_id=new_request_id())

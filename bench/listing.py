@@ -1,0 +1,142 @@
+"""The time of a filtered page of tasks at a million tasks, beside the same page at ten thousand."""
+
+import itertools
+import statistics
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from liaison.tasks.v1 import tasks_pb2 as pb
+
+from bench.driving import BareClient, Wire
+from bench.lives import Lives
+from bench.result import Result
+from bench.surroundings import PARTS
+from bench.tasks_by_sql import TaskRows
+from devstack.access import Access
+from devstack.home import Home
+from devstack.stack import Stack
+from servicekit.money import Money
+
+_FEW = 10_000
+_MANY = 1_000_000
+_WARM_UP = 30
+_RUNS = 5
+_REQUESTS = 120
+_PAGES = 3
+_PAGE_SIZE = 20
+_PATH = "/liaison.tasks.v1.TaskService/ListTasks"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What one kind of caller looks at, page after page."""
+
+    name: str
+    token: str
+    filter: pb.TaskFilter
+    order_by: str = ""
+
+
+async def results() -> list[Result]:
+    with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
+        async with (
+            Stack(Home(Path(folder) / "home"), parts=PARTS, durable=False) as stack,
+            AsyncExitStack() as exits,
+        ):
+            lives = await Lives.prepare(stack.access, exits, creators=1)
+            rows = TaskRows(stack.access)
+            await rows.prepare(lives)
+            client = await exits.enter_async_context(
+                BareClient(stack.access.addresses["tasks"], _PATH)
+            )
+            questions = _questions(stack.access, lives)
+            await rows.fill_up_to(_FEW)
+            few = {one.name: await _p99_seconds(client, one) for one in questions}
+            await rows.fill_up_to(_MANY)
+            many = {one.name: await _p99_seconds(client, one) for one in questions}
+    growths = {name: many[name] / few[name] for name in few}
+    return [
+        *(
+            Result(f"tasks.list.p99_growth.{name}", growth, "ratio", "<= 1.5")
+            for name, growth in growths.items()
+        ),
+        Result("tasks.list.p99_growth", max(growths.values()), "ratio", "<= 1.5"),
+    ]
+
+
+def _questions(access: Access, lives: Lives) -> list[Question]:
+    brand = access.token("brand", brand=lives.brand_id)
+    creator = access.token("creator", creator=lives.creator_ids[0])
+    operator = access.token("operator", subject="staff/olga")
+    is_open = [pb.Task.STATE_OPEN]
+    dollars = Money("USD", 50_00).to_message()
+    return [
+        Question("creator_takable", creator, pb.TaskFilter(is_takable=True)),
+        Question(
+            "creator_videos_by_reward",
+            creator,
+            pb.TaskFilter(
+                is_takable=True,
+                content_types=[pb.CONTENT_TYPE_VIDEO],
+                currency_code="USD",
+                minimum_reward=dollars,
+            ),
+            "reward desc",
+        ),
+        Question("creator_words", creator, pb.TaskFilter(is_takable=True, query="summer kitchen")),
+        Question("brand_open", brand, pb.TaskFilter(states=is_open)),
+        Question(
+            "brand_ended",
+            brand,
+            pb.TaskFilter(states=[pb.Task.STATE_CLOSED, pb.Task.STATE_CANCELLED]),
+            "create_time",
+        ),
+        Question(
+            "operator_deadlines",
+            operator,
+            pb.TaskFilter(states=is_open, content_types=[pb.CONTENT_TYPE_ARTICLE]),
+            "application_deadline_time",
+        ),
+        Question(
+            "operator_in_progress_rewards",
+            operator,
+            pb.TaskFilter(states=[pb.Task.STATE_IN_PROGRESS], currency_code="EUR"),
+            "reward desc",
+        ),
+    ]
+
+
+async def _p99_seconds(client: BareClient, question: Question) -> float:
+    """The median of several runs' 99th percentiles."""
+    wires = await _pages(client, question)
+    for wire in itertools.islice(itertools.cycle(wires), _WARM_UP):
+        await client.send(wire)
+    runs: list[list[float]] = [[] for _ in range(_RUNS)]
+    for run in runs:
+        for wire in itertools.islice(itertools.cycle(wires), _REQUESTS):
+            started = time.perf_counter()
+            await client.send(wire)
+            run.append(time.perf_counter() - started)
+    return statistics.median(statistics.quantiles(run, n=100)[-1] for run in runs)
+
+
+async def _pages(client: BareClient, question: Question) -> list[Wire]:
+    """Requests for the first pages.
+
+    Raises:
+        RuntimeError: a page is not full, so that it would say nothing beside a full one.
+    """
+    wires: list[Wire] = []
+    request = pb.ListTasksRequest(
+        page_size=_PAGE_SIZE, filter=question.filter, order_by=question.order_by
+    )
+    for _ in range(_PAGES):
+        wires.append(Wire(request.SerializeToString(), question.token))
+        page = pb.ListTasksResponse.FromString(await client.send(wires[-1]))
+        if len(page.tasks) != _PAGE_SIZE:
+            raise RuntimeError(f"{question.name}: a page of {len(page.tasks)} tasks")
+        request.page_token = page.next_page_token
+    return wires
