@@ -244,11 +244,15 @@ class Task(_message.Message):
     completion_rule: Global___CompletionRule.ValueType
     """Whether all content types are asked for or any one of them; ALL when unspecified."""
     funding: Global___Funding.ValueType
-    """When the reward's money is set aside; ESCROW when unspecified. Nothing is for a product."""
+    """When the reward's money is set aside; ESCROW when unspecified. Nothing is for a product: then
+    it must be left out.
+    """
     creator_slots: _builtins.int
     """How many creators can be selected, 1 to 1000."""
     live_stream_channel: Global___LiveStreamChannel.ValueType
-    """From whose account a live stream is sent; the creator's when unspecified (R20)."""
+    """From whose account a live stream is sent; the creator's when unspecified (R20). Must be left
+    out where no live stream is asked for.
+    """
     policy: _builtins.str
     """`policies/{policy}` offered by the platform; `policies/standard` when empty."""
     selected_count: _builtins.int
@@ -633,11 +637,15 @@ class TaskFilter(_message.Message):
     MINIMUM_REWARD_FIELD_NUMBER: _builtins.int
     APPLICATION_DEADLINE_AFTER_FIELD_NUMBER: _builtins.int
     brand: _builtins.str
-    """Tasks of `brands/{brand}`."""
+    """Tasks of `brands/{brand}`; brands see none of another's."""
     query: _builtins.str
-    """Tasks whose title and description have all of these words, at most 200 characters."""
+    """Tasks whose title and description have all of these words, at most 200 characters. Whole words,
+    in any order and case; punctuation parts them.
+    """
     is_takable: _builtins.bool
-    """For creators: open tasks that the caller may take, and has not applied for."""
+    """For creators: open tasks that the caller may take, and has not applied for. None while it may
+    take none at all: not admitted, or without a payout account.
+    """
     reward_kind: Global___RewardKind.ValueType
     """Tasks with this kind of reward."""
     currency_code: _builtins.str
