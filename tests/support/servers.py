@@ -1,7 +1,7 @@
 """Real servers for a test run, in a process of their own that ends with the run.
 
-`python -m tests.support.servers HOME PART…` starts the parts, says `ready`, and stops when its
-standard input closes.
+`python -m tests.support.servers HOME PARENT PART…` starts the parts, says `ready`, and stops when
+its standard input closes.
 """
 
 import asyncio
@@ -18,9 +18,11 @@ from servicekit.process import die_with_parent, run
 
 
 @contextlib.contextmanager
-def servers(home: Path, parts: tuple[str, ...]) -> Iterator[None]:
-    """The parts, running for as long as the block does."""
-    arguments = [sys.executable, "-m", "tests.support.servers", str(home), str(os.getpid()), *parts]
+def servers(
+    home: Path, parts: tuple[str, ...], *, module: str = "tests.support.servers"
+) -> Iterator[None]:
+    """The parts, running for as long as the block does; `module` is what starts them."""
+    arguments = [sys.executable, "-m", module, str(home), str(os.getpid()), *parts]
     with subprocess.Popen(  # noqa: S603 - our own arguments only
         arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -35,8 +37,8 @@ def servers(home: Path, parts: tuple[str, ...]) -> Iterator[None]:
             process.wait()
 
 
-async def _serve(home: Path, parts: list[str]) -> None:
-    async with Stack(Home(home), parts=parts, durable=False):
+async def serve(stack: Stack) -> None:
+    async with stack:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         await asyncio.to_thread(sys.stdin.read)
@@ -44,4 +46,4 @@ async def _serve(home: Path, parts: list[str]) -> None:
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[2]))
-    run(_serve(Path(sys.argv[1]), sys.argv[3:]))
+    run(serve(Stack(Home(Path(sys.argv[1])), parts=sys.argv[3:], durable=False)))

@@ -1,0 +1,45 @@
+"""One stack for all tests of months; each has a Temporal server of its own, since a clock that was
+brought forward stays there."""
+
+import logging
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from opentelemetry import trace
+from temporalio.contrib.opentelemetry import create_tracer_provider
+
+from devstack.access import Access
+from tests.months.stage import Stage, staging
+from tests.support.skipping import common_time, own_times
+from tests.support.timeless import timeless
+
+
+@pytest.fixture(scope="session")
+def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
+    # As the worker's process does: workflows are traced across replays.
+    trace.set_tracer_provider(create_tracer_provider())
+    # OpenTelemetry logs a traceback for each workflow that leaves a worker's cache: when garbage is
+    # collected, and where that is while Python compiles, the compiler then fails (CPython 3.11).
+    logging.getLogger("opentelemetry.context").setLevel(logging.CRITICAL)
+    with timeless(tmp_path_factory.mktemp("months")) as access:
+        yield access
+
+
+@pytest.fixture
+async def stage(months: Access) -> AsyncIterator[Stage]:
+    """All workflows share a clock."""
+    async with (
+        common_time(months.addresses["temporal"], months.home) as time,
+        staging(months, time) as stage,
+    ):
+        yield stage
+
+
+@pytest.fixture
+async def real_stage(months: Access) -> AsyncIterator[Stage]:
+    """Each workflow has a clock of its own, on the server that production runs."""
+    async with (
+        own_times(months.addresses["temporal"], months.home) as time,
+        staging(months, time) as stage,
+    ):
+        yield stage

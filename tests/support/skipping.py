@@ -1,0 +1,150 @@
+"""Temporal servers whose time skips, at an address of one's choice. They end with the test run.
+
+There are two, since neither can do everything:
+- the test server has one clock for all workflows, which runs ahead of ours and never behind;
+- the real server has a clock for each workflow. That of a workflow with an open child stands still:
+  an assignment whose payout or dispute runs cannot be brought forward on it. A clock that is
+  brought forward stays there, and a child starts with its parent's.
+"""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from google.protobuf.empty_pb2 import Empty
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.api.testservice.v1 import SleepRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+from temporalio.service import RPCError
+from temporalio.testing._timeskipping import TimeSkipper
+
+from devstack.child import clean_environment, launch_argv
+from devstack.home import SITE_PACKAGES_BIN, SOURCE_ROOT, Home
+from devstack.temporal import NAMESPACE
+from servicekit.clock import utc_now
+from workflows.search_attributes import SEARCH_ATTRIBUTES
+
+_PATIENCE_SECONDS = 20.0
+
+
+class Time(Protocol):
+    """What workflows take for the time; `client` reaches their server."""
+
+    client: Client
+
+    async def now(self, workflow_id: str) -> datetime: ...
+
+    async def skip(self, workflow_id: str, span: timedelta) -> None:
+        """Returns when that much time has passed for the workflow at least."""
+
+
+class CommonTime:
+    """One clock for all workflows: an id says nothing."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def now(self, workflow_id: str = "") -> datetime:
+        answer = await self.client.test_service.get_current_time(Empty())
+        return answer.time.ToDatetime(tzinfo=UTC)
+
+    async def skip(self, workflow_id: str, span: timedelta) -> None:
+        request = SleepRequest()
+        request.duration.FromTimedelta(span)
+        await self.client.test_service.unlock_time_skipping_with_sleep(request)
+
+
+class OwnTimes:
+    """A clock for each workflow, running with ours but when it is brought forward."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._skipper = TimeSkipper(client)
+
+    async def now(self, workflow_id: str = "") -> datetime:
+        if not workflow_id:
+            return utc_now()
+        return await self._skipper.get_current_time(self.client.get_workflow_handle(workflow_id))
+
+    async def skip(self, workflow_id: str, span: timedelta) -> None:
+        await self._skipper.fast_forward(self.client.get_workflow_handle(workflow_id), span)
+
+
+@asynccontextmanager
+async def common_time(address: str, home: Home) -> AsyncIterator[CommonTime]:
+    """The test server."""
+    port = address.rpartition(":")[2]
+    with _process([str(SITE_PACKAGES_BIN / "temporal-test-server"), port], home):
+        client = await _connected(address)
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(
+                namespace=NAMESPACE,
+                search_attributes={
+                    name: IndexedValueType.Value(f"INDEXED_VALUE_TYPE_{kind.upper()}")
+                    for name, kind in SEARCH_ATTRIBUTES.items()
+                },
+            )
+        )
+        yield CommonTime(client)
+
+
+@asynccontextmanager
+async def own_times(address: str, home: Home) -> AsyncIterator[OwnTimes]:
+    """The real server."""
+    host, _, port = address.rpartition(":")
+    arguments = [
+        str(SITE_PACKAGES_BIN / "temporal"),
+        "server",
+        "start-dev",
+        "--headless",
+        f"--ip={host}",
+        f"--port={port}",
+        f"--namespace={NAMESPACE}",
+        "--log-level=error",
+        # Not on by itself.
+        "--dynamic-config-value=frontend.WorkflowTimeSkippingEnabled=true",
+        *(f"--search-attribute={name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items()),
+    ]
+    with _process(arguments, home):
+        yield OwnTimes(await _connected(address))
+
+
+@contextmanager
+def _process(arguments: list[str], home: Home) -> Iterator[None]:
+    with (
+        home.log_file("temporal").open("ab") as log,
+        subprocess.Popen(  # noqa: S603 - our own arguments only
+            launch_argv(arguments),
+            cwd=SOURCE_ROOT,
+            env=clean_environment(home),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        ) as process,
+    ):
+        try:
+            yield
+        finally:
+            process.kill()  # it keeps nothing
+
+
+async def _connected(address: str) -> Client:
+    """Its port may answer before its namespace is there."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            client = await Client.connect(address, namespace=NAMESPACE)
+            await client.workflow_service.describe_namespace(
+                DescribeNamespaceRequest(namespace=NAMESPACE)
+            )
+        except (RuntimeError, RPCError):
+            assert time.monotonic() < end, f"no Temporal server came up at {address}"
+            await asyncio.sleep(0.02)
+        else:
+            return client

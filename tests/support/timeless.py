@@ -1,0 +1,59 @@
+"""The whole stack for tests that let time pass: all of it but the Temporal server, which they bring
+themselves at the stack's address for it, and the worker, which runs in the test.
+
+`python -m tests.support.timeless HOME PARENT`, as `servers` starts it.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from devstack.access import Access, attach
+from devstack.database import SERVICES
+from devstack.home import Home
+from devstack.part import Part
+from devstack.ports import Ports
+from devstack.stack import Stack
+from servicekit.process import die_with_parent, run
+from tests.support.servers import serve, servers
+
+# A payout of the sandbox comes to its end before the workflow has looked for it often.
+_STEP_SECONDS = "0.02"
+
+
+@contextlib.contextmanager
+def timeless(home: Path) -> Iterator[Access]:
+    with servers(home, (), module="tests.support.timeless"):
+        access = attach(Home(home))
+        if access is None:
+            raise AssertionError(f"nothing runs in {home}")
+        yield access
+
+
+class _Timeless(Stack):
+    def __init__(self, home: Home) -> None:
+        super().__init__(home, parts=(*SERVICES, "paypal"), durable=False)
+
+    def _all_parts(self, ports: Ports, administrator_url: str) -> list[Part]:
+        parts = super()._all_parts(ports, administrator_url)
+        return [_adapted(part) for part in parts]
+
+
+def _adapted(part: Part) -> Part:
+    if part.name == "temporal":
+        return replace(part, argv=(), is_ready=_at_once)
+    if part.name == "paypal":
+        return replace(part, env={**part.env, "SANDBOX_STEP_SECONDS": _STEP_SECONDS})
+    return part
+
+
+async def _at_once() -> bool:
+    """Services reach for Temporal when they first need it."""
+    return True
+
+
+if __name__ == "__main__":
+    die_with_parent(int(sys.argv[2]))
+    run(serve(_Timeless(Home(Path(sys.argv[1])))))
