@@ -1,0 +1,71 @@
+"""The rules alone against the plain model: hundreds of lives in seconds.
+
+`MODEL_EXAMPLES=5000 pytest tests/model/test_rules.py` looks further, at random.
+"""
+
+import os
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from tests.model.machine import Lives
+from tests.model.subjects import Rules, Subject
+from workflows.assignment.model import State, Terms
+
+_EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
+BEGIN = datetime(2028, 1, 27, 12, tzinfo=UTC)
+
+
+class RulesLives(Lives):
+    """Money is moved by hand, and clocks can be looked at late."""
+
+    def start_time(self) -> datetime:
+        return BEGIN
+
+    def begin(self, terms: Terms) -> Subject:
+        self.rules = Rules(terms, BEGIN)
+        return self.rules
+
+    @precondition(lambda self: self.model.payable_minor)
+    @rule(news=st.sampled_from(["SENT", "PAID", "FAILED"]))
+    def money(self, news: str) -> None:
+        self.come_to_rest()
+        self.rules.money(news)
+        self.model.money(news)
+
+    @rule(span=st.sampled_from([timedelta(hours=1), timedelta(days=4), timedelta(days=40)]))
+    def sleep(self, span: timedelta) -> None:
+        """The worker is down: what is due waits, and the next command may be faster than it."""
+        self.rules.sleep(self.subject.now() + span)
+        self.model.now = self.subject.now()
+
+    @rule()
+    def wake(self) -> None:
+        self.pass_time(self.subject.now())
+
+    @rule()
+    def is_never_stuck(self) -> None:
+        self.can_go_on()
+
+    def reward(self) -> None:
+        if self.model.payable_minor and self.model.state is State.APPROVED:
+            self.money("PAID")
+        else:
+            super().reward()
+
+    def teardown(self) -> None:
+        if hasattr(self, "model"):
+            self.end()
+
+
+TestRules = RulesLives.TestCase
+TestRules.settings = settings(
+    max_examples=_EXAMPLES or 300,
+    stateful_step_count=30,
+    derandomize=not _EXAMPLES,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
