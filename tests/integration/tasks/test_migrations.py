@@ -1,0 +1,55 @@
+"""Databases of earlier versions: what they hold is carried over."""
+
+from uuid import UUID, uuid4
+
+from liaison.tasks.v1 import tasks_pb2 as pb
+
+from devstack.access import Access
+from servicekit.database import Database
+from servicekit.errors import Reason
+from tests.integration.tasks.house import House, house_of, id_of
+from tests.support.databases import Databases
+from tests.support.serving import refused
+
+_TRANSITIONS = "0003_task_transitions.sql"
+
+
+async def _undo(database: Database) -> None:
+    """As it was before tasks had histories, and when an application had one claim at most."""
+    await database.execute("DROP TABLE task_transition")
+    await database.execute("UPDATE task SET sequence = 0")
+    await database.execute("ALTER TABLE application DROP COLUMN claims")
+    await database.execute("ALTER TABLE application ADD COLUMN claim uuid")
+    await database.execute("DELETE FROM migration WHERE name = %s", (_TRANSITIONS,))
+
+
+async def _history(house: House, task: pb.Task) -> list[tuple[int, str, str]]:
+    answer = await house.brand().ListTaskTransitions(
+        pb.ListTaskTransitionsRequest(parent=task.name)
+    )
+    return [(one.sequence, one.event, one.actor) for one in answer.transitions]
+
+
+async def test_what_was_published_before_has_a_history_and_claims_stay(
+    access: Access, databases: Databases
+) -> None:
+    url = await databases.fresh("tasks")
+    claim: UUID = uuid4()
+    async with Database(url) as database:
+        async with house_of(access, database, url) as house:
+            draft, task = await house.draft(), await house.task()
+            claimed, free = await house.apply(task), await house.apply(task, "cem")
+            await _undo(database)
+            await database.execute(
+                "UPDATE application SET claim = %s WHERE id = %s", (claim, id_of(claimed))
+            )
+        # Connections know the columns that were.
+        async with Database(url) as renewed, house_of(access, renewed, url) as house:
+            await renewed.migrate("services.tasks")
+            assert await _history(house, task) == [(1, "PUBLISHED", "brands/acme")]
+            assert await _history(house, draft) == []
+            with refused(Reason.ILLEGAL_STATE):
+                await house.withdraw(claimed)
+            await house.withdraw(free, "cem")
+            await house.publish(draft)
+            assert len(await _history(house, draft)) == 1
