@@ -204,6 +204,7 @@ async def test_a_repeated_creation_is_the_first_and_another_body_is_refused(hous
     assert (await house.brand("other").CreateTask(request)).brand == "brands/other"
 
 
+@pytest.mark.rule("R17")
 async def test_a_draft_is_its_brands_alone(house: House) -> None:
     draft = await house.draft()
     request = pb.GetTaskRequest(name=draft.name)
