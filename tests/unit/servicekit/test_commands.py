@@ -150,7 +150,8 @@ def test_an_unknown_enum_value_is_refused_by_its_field() -> None:
 
 def test_an_unspecified_enum_is_its_default() -> None:
     command = parse(CreateTask, _task())
-    assert (command.task.funding, command.task.completion_rule) == ("ESCROW", "ALL")
+    content = command.task.content()
+    assert (content.funding, content.completion_rule) == ("ESCROW", "ALL")
 
 
 def test_all_tasks_are_no_task() -> None:
