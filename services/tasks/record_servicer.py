@@ -72,7 +72,11 @@ class RecordServicer(RecordServiceServicer):
                     sequence=shown.sequence,
                     create_time=from_timestamp(shown.create_time),
                     message=shown.SerializeToString(),
-                    reward_is_overdue=shown.reward_is_overdue,
+                    # What was late and is sent by now waits for nobody any more.
+                    reward_is_overdue=(
+                        shown.reward_is_overdue
+                        and shown.state == assignments_pb2.Assignment.STATE_APPROVED
+                    ),
                 ),
                 tuple(transition_from_message(one) for one in request.transitions),
             )

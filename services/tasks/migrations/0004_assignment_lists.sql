@@ -3,7 +3,8 @@
 ALTER TABLE assignment ADD COLUMN reward_is_overdue boolean NOT NULL DEFAULT false;
 
 UPDATE assignment SET reward_is_overdue = true
- WHERE EXISTS (SELECT FROM transition
+ WHERE state = 'APPROVED'
+   AND EXISTS (SELECT FROM transition
                 WHERE transition.assignment_id = assignment.id AND event = 'REWARD_OVERDUE');
 
 CREATE INDEX assignment_by_time ON assignment (create_time DESC, id DESC);

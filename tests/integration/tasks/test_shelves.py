@@ -21,7 +21,8 @@ SHELVES = {
     pb.SHELF_COMPLETED: [State.COMPLETED],
     pb.SHELF_ENDED: [State.EXPIRED, State.CANCELLED],
 }
-OVERDUE = (State.APPROVED, State.COMPLETED)
+LATE = (State.APPROVED, State.COMPLETED)
+OVERDUE = (State.APPROVED,)  # and not sent yet
 
 
 def shown(state: State) -> pb.Assignment.State.ValueType:
@@ -31,7 +32,7 @@ def shown(state: State) -> pb.Assignment.State.ValueType:
 async def put(house: House, task: tasks_pb2.Task, id_: str, state: State, creator: str) -> None:
     begun, first = house.begun(task, id_, creator)
     begun.state = state
-    begun.reward_is_overdue = state in OVERDUE
+    begun.reward_is_overdue = state in LATE
     await house.record(begun, first)
     house.now += INSTANT
 
@@ -175,12 +176,15 @@ async def test_a_rewards_lateness_is_recorded_as_it_changes(house: House) -> Non
     begun, first = house.begun(await house.task(), "a1")
     await house.record(begun, first)
     assert await seen(house.oversight(), is_overdue=True) == []
-    begun.sequence, begun.reward_is_overdue = 2, True
+    begun.state, begun.sequence, begun.reward_is_overdue = State.APPROVED, 2, True
     await house.record(begun, replace(first, sequence=2))
     assert await seen(house.oversight(), is_overdue=True) == ["a1"]
     begun.sequence, begun.reward_is_overdue = 1, False  # an older record comes late
     await house.record(begun, first)
     assert await seen(house.oversight(), is_overdue=True) == ["a1"]
+    begun.state, begun.sequence, begun.reward_is_overdue = State.REWARDED, 3, True
+    await house.record(begun, replace(first, sequence=3))
+    assert await seen(house.oversight(), is_overdue=True) == []
 
 
 async def _fill(house: House) -> None:

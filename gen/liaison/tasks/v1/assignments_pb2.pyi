@@ -885,7 +885,7 @@ class ListAssignmentsRequest(_message.Message):
     creator: _builtins.str
     """For staff: only those of `creators/{creator}`."""
     is_overdue: _builtins.bool
-    """For staff: only those whose reward is overdue."""
+    """Only those whose reward is overdue and not sent yet."""
     @_builtins.property
     def states(self) -> _containers.RepeatedScalarFieldContainer[Global___Assignment.State.ValueType]:
         """Only assignments in one of these states; all when empty."""
