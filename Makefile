@@ -6,7 +6,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo up down status test lint rules unit generate check-generated lock bench clean
+.PHONY: help setup demo up down status test lint rules unit generate check-generated histories lock bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ generate: setup ## regenerate gen/ from proto/
 
 check-generated: setup ## fail when gen/ is not what proto/ says
 	$(BIN)/python -m scripts.protos check
+
+histories: setup ## record anew the workflow histories that tests replay
+	rm -rf tests/workflows/histories
+	LIAISON_RECORD_HISTORIES=1 $(BIN)/python -m tests tests/months
 
 lock: setup ## resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --all-extras --upgrade pyproject.toml -o requirements.lock

@@ -109,3 +109,30 @@ async def test_those_who_are_selected_go_on_when_the_selection_closes(stage: Sta
     await life.until("COMPLETED")
     await life.pass_time(32 * DAY)  # no dispute can be opened any more
     await task.until("CLOSED")
+
+
+@pytest.mark.rule("R25")
+async def test_a_brand_ends_the_selection_with_those_it_has(stage: Stage) -> None:
+    task = await stage.task(slots=3)
+    creators = [await stage.creator() for _ in range(2)]
+    applications = [await task.apply(creator) for creator in creators]
+    (life,) = await task.select(applications[0])
+    await task.end_selection()
+    await task.until("IN_PROGRESS")
+    await task.until_application(applications[1], "LAPSED")
+    await life.pass_time(10 * DAY + MINUTE)
+    await life.until("EXPIRED")
+    await life.pass_time(30 * DAY)
+    await task.until("CLOSED")
+
+
+async def test_a_task_is_cancelled_while_nobody_is_selected(stage: Stage) -> None:
+    task = await stage.task()
+    creator = await stage.creator()
+    application = await task.apply(creator)
+    await task.pass_until(await task.application_deadline())
+    await task.until("SELECTING")
+    await task.cancel()
+    await task.until("CANCELLED")
+    await task.until_application(application, "LAPSED")
+    await task.until_told(creator)

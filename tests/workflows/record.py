@@ -1,23 +1,51 @@
-"""Records histories of real workflows, to be replayed by `test_replay`:
+"""Records histories of real workflows, to be replayed by `test_replay`.
 
-    python -m tests.workflows.record ADDRESS WORKFLOW_ID…
-
-Replaying needs the events and what they carry; of the machines that made them nothing is kept.
+`make histories` plays the lives in `tests/months` and records every workflow of theirs. Replaying
+needs the events and what they carry; of the machines that made them nothing is kept.
 """
 
+import gzip
 import json
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client
-
-from servicekit.process import run
+from temporalio.client import Client, WorkflowHistory
 
 HISTORIES = Path(__file__).with_name("histories")
+# While this is set, `tests/months` records.
+RECORDING = "LIAISON_RECORD_HISTORIES"
+_SUFFIX = ".json.gz"
 # A worker calls itself so, and its own queue too: process and host.
 _MACHINE = re.compile(r"\d+@\S+")
+
+
+def recorded() -> dict[str, Path]:
+    """All histories by name, such as `assignment-both-may-agree`."""
+    files = sorted(HISTORIES.glob(f"*{_SUFFIX}"))
+    return {file.name.removesuffix(_SUFFIX): file for file in files}
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A history as JSON, and its `workflowId`."""
+    content: dict[str, Any] = json.loads(gzip.decompress(file.read_bytes()))
+    return content
+
+
+def history_of(content: dict[str, Any]) -> WorkflowHistory:
+    events = {key: value for key, value in content.items() if key != "workflowId"}
+    return WorkflowHistory.from_json(content["workflowId"], events)
+
+
+async def record(client: Client, workflow_id: str, name: str) -> Path:
+    """Keeps what has happened so far."""
+    history = await client.get_workflow_handle(workflow_id).fetch_history()
+    HISTORIES.mkdir(exist_ok=True)
+    file = HISTORIES / f"{name}{_SUFFIX}"
+    content = {"workflowId": workflow_id, **anonymous(json.loads(history.to_json()))}
+    text = json.dumps(content, separators=(",", ":"))
+    file.write_bytes(gzip.compress(text.encode(), mtime=0))
+    return file
 
 
 def anonymous(value: Any) -> Any:
@@ -37,26 +65,3 @@ def anonymous(value: Any) -> Any:
 
 def _anonymous_identity(key: str, value: Any) -> Any:
     return "worker" if key == "identity" and value else value
-
-
-async def record(address: str, workflow_ids: list[str]) -> list[Path]:
-    client = await Client.connect(address)
-    HISTORIES.mkdir(exist_ok=True)
-    return [await _record(client, workflow_id) for workflow_id in workflow_ids]
-
-
-async def _record(client: Client, workflow_id: str) -> Path:
-    history = await client.get_workflow_handle(workflow_id).fetch_history()
-    file = HISTORIES / f"{workflow_id.replace('/', '-')}.json"
-    events = anonymous(json.loads(history.to_json()))
-    file.write_text(json.dumps({"workflowId": workflow_id, **events}, indent=1) + "\n")
-    return file
-
-
-async def _main(address: str, workflow_ids: list[str]) -> None:
-    for file in await record(address, workflow_ids):
-        sys.stdout.write(f"{file}\n")
-
-
-if __name__ == "__main__":
-    run(_main(sys.argv[1], sys.argv[2:]))
