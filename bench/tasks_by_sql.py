@@ -120,7 +120,7 @@ def _template(dice: Random) -> pb.Task:
     currency = dice.choice(("USD", "USD", "EUR", "GBP"))
     return pb.Task(
         title=" ".join(dice.sample(_WORDS, 5)),
-        description=" ".join(dice.choices(_WORDS, k=60)),
+        description=" ".join(dice.choices(_WORDS, k=15)),
         content_types=dice.sample(types, dice.choice((1, 1, 1, 2))),
         requirements=[pb.Requirement(text="Show it"), pb.Requirement(text="Say it")],
         reward=pb.Reward(money=Money(currency, dice.randrange(10_00, 500_00)).to_message()),
