@@ -32,7 +32,7 @@ down: setup ## stop the embedded stack; its data stays in .liaison/
 status: setup ## what of the embedded stack is running, and where
 	$(BIN)/liaison status
 
-test: setup lint check-generated ## everything CI checks: lint, types, imports, stubs and all tests
+test: setup lint check-generated rules ## everything CI checks: lint, types, imports, stubs, rules and all tests
 	$(BIN)/python -m tests
 
 unit: setup ## the pure tests only: no server is started
