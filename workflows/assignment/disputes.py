@@ -15,7 +15,7 @@ from workflows.assignment.model import (
     State,
     Transition,
 )
-from workflows.assignment.steps import creator_clock, require_not_over, reward_clock, step
+from workflows.assignment.steps import creator_clock, require_not_over, reward_clock, run_on, step
 from workflows.dispute.state import Decision, Dispute, Ground, Outcome
 
 # Opening a dispute holds these; the reward's clock runs on (R51).
@@ -60,15 +60,19 @@ def open_dispute(a: Assignment, command: OpenDispute, now: datetime) -> tuple[Di
 
 
 def close_dispute(
-    a: Assignment, decision: Decision | None, mediator: str, now: datetime
+    a: Assignment,
+    decision: Decision | None,
+    mediator: str,
+    now: datetime,
+    ground: Ground | None = None,
 ) -> Transition:
-    """Applies what a mediator decided; None when the dispute was withdrawn."""
+    """Applies what a mediator decided; None when the dispute was withdrawn. `ground` is what it
+    was over."""
     opener, a.open_dispute_id, a.open_dispute_actor = a.open_dispute_actor, "", ""
-    if a.clock is not None:
-        a.clock.run_on(Holder.DISPUTE, now)
+    run_on(a, Holder.DISPUTE, now)
     if decision is None:
         return step(a, Event.DISPUTE_WITHDRAWN, a.state, opener, now)
-    to_state = _apply(a, decision, now)
+    to_state = _apply(a, decision, now, ground)
     return step(
         a,
         Event.DISPUTE_RESOLVED,
@@ -79,11 +83,12 @@ def close_dispute(
     )
 
 
-def _apply(a: Assignment, decision: Decision, now: datetime) -> State:
+def _apply(a: Assignment, decision: Decision, now: datetime, ground: Ground | None) -> State:
     """The state that the decision leads to."""
     if decision.outcome in (Outcome.PAY_IN_FULL, Outcome.PAY_PARTIAL):
-        return _grant_reward(a, decision, now)
+        return _grant_reward(a, decision, now, ground)
     if decision.outcome is Outcome.REDO and decision.deadline_time is not None:
+        a.fault = a.expiry_comment = None
         a.clock = creator_clock(a, ClockKind.REWORK, decision.deadline_time, now)
         return State.CHANGES_REQUESTED
     if decision.outcome is Outcome.CANCEL_WITHOUT_PAY:
@@ -92,15 +97,16 @@ def _apply(a: Assignment, decision: Decision, now: datetime) -> State:
     return a.state
 
 
-def _grant_reward(a: Assignment, decision: Decision, now: datetime) -> State:
+def _grant_reward(a: Assignment, decision: Decision, now: datetime, ground: Ground | None) -> State:
     """Work that nobody confirmed is confirmed now; a product that did not please is sent again."""
-    if a.confirmed_by is None:
+    is_confirmed = a.confirmed_by is not None
+    if is_confirmed and not a.is_for_product:
+        return a.state  # its payout is under way
+    if a.shipment is not None and (is_confirmed or ground is Ground.WRONG_PRODUCT):
+        a.shipment.is_replaced = True
+    if not is_confirmed:
         a.confirmed_by = ConfirmedBy.MEDIATOR
         a.payable_minor = decision.amount_minor or a.terms.reward_minor
-    elif a.shipment is not None:
-        a.shipment.is_replaced = True
-    elif not a.is_for_product:
-        return a.state  # its payout is under way
     a.clock = reward_clock(a, now)
     return State.APPROVED
 

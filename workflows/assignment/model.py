@@ -136,6 +136,10 @@ class Clock:
             return None
         return self.reminder_times[0] if self.reminder_times else self.due_time
 
+    def due_from(self, now: datetime) -> datetime:
+        """When it is due if it is held no longer than until now."""
+        return self.due_time if self.held_time is None else self.due_time + (now - self.held_time)
+
     def hold(self, holder: Holder, now: datetime) -> None:
         if not self.holders:
             self.held_time = now

@@ -22,7 +22,7 @@ from workflows.assignment.model import (
     Requirement,
     Transition,
 )
-from workflows.assignment.steps import PROPOSABLE, cancel, require, step
+from workflows.assignment.steps import PROPOSABLE, cancel, require, run_on, step
 
 
 def make_proposal(a: Assignment, command: MakeProposal, now: datetime) -> Transition:
@@ -93,9 +93,10 @@ def _require_side(a: Assignment, command: MakeProposal) -> None:
 
 def _require_possible(a: Assignment, proposal: Proposal, now: datetime) -> None:
     """When it is made, and again when it is accepted."""
-    date, clock = proposal.deadline_time, a.clock
+    date = proposal.deadline_time
+    deadline_time = a.clock.due_from(now) if a.clock else now
     if proposal.kind is ProposalKind.EXTENSION:
-        if date is None or (clock is not None and date <= clock.due_time):
+        if date is None or date <= deadline_time:
             raise _not_later("The new deadline must be later than the present one")
     elif proposal.kind is ProposalKind.EARLY_SHIPMENT:
         if not a.is_for_product:
@@ -104,7 +105,7 @@ def _require_possible(a: Assignment, proposal: Proposal, now: datetime) -> None:
             raise illegal_state(a.name, "shipped already", "CreateProposal")
         if date is None or date <= now:
             raise _not_later("The date must be in the future")
-        if clock is not None and date >= clock.due_time:
+        if date >= deadline_time:
             raise FailedPrecondition(
                 Reason.SHIPMENT_NOT_AGREED, "The date must be before the creator's deadline"
             )
@@ -140,8 +141,7 @@ def _bind(a: Assignment, proposal: Proposal, now: datetime) -> None:
         a.submission_deadline_time = date
     elif proposal.kind is ProposalKind.EARLY_SHIPMENT:
         a.shipment_due_time, a.shipment_is_missed = date, False
-        if a.clock is not None:
-            a.clock.run_on(Holder.MISSED_SHIPMENT, now)
+        run_on(a, Holder.MISSED_SHIPMENT, now)
 
 
 def _waiting(a: Assignment, command: AnswerProposal, verb: str, now: datetime) -> Proposal:

@@ -17,7 +17,14 @@ from workflows.assignment.model import (
     State,
     Transition,
 )
-from workflows.assignment.steps import UNDECIDED, complete, require_state, reward_clock, step
+from workflows.assignment.steps import (
+    UNDECIDED,
+    complete,
+    require_state,
+    reward_clock,
+    run_on,
+    step,
+)
 
 
 def record_shipment(a: Assignment, command: RecordShipment, now: datetime) -> Transition:
@@ -36,10 +43,11 @@ def record_shipment(a: Assignment, command: RecordShipment, now: datetime) -> Tr
             Reason.SHIPMENT_NOT_AGREED,
             "Before approval a product is sent on a date that both sides accepted",
         )
+    if (missed_time := shipment_time(a)) is not None and missed_time <= now:
+        _hold_for_shipment(a, missed_time)  # faster than its clock, which fires late
     a.shipments.append(Shipment(command.carrier, command.tracking_number, now))
     a.shipment_is_missed = False
-    if a.clock is not None:
-        a.clock.run_on(Holder.MISSED_SHIPMENT, now)
+    run_on(a, Holder.MISSED_SHIPMENT, now)
     comment = f"{command.carrier} {command.tracking_number}"
     return step(a, Event.PRODUCT_SHIPPED, a.state, command.actor, now, comment)
 
@@ -75,9 +83,15 @@ def miss_shipment(a: Assignment, now: datetime) -> Transition:
     """The date that both accepted has passed: the creator's time stands still until the product is
     on its way, so that the deadline moves by the delay."""
     a.shipment_is_missed = True
-    if a.clock is not None and a.clock.kind in (ClockKind.SUBMISSION, ClockKind.REWORK):
-        a.clock.hold(Holder.MISSED_SHIPMENT, now)
+    _hold_for_shipment(a, a.shipment_due_time or now)
     return step(a, Event.SHIPMENT_MISSED, a.state, SYSTEM, now)
+
+
+def _hold_for_shipment(a: Assignment, missed_time: datetime) -> None:
+    """From the date itself: its clock may fire late, when the worker was down say. What happened
+    since, a reopening say, knew of it."""
+    if a.clock is not None and a.clock.kind in (ClockKind.SUBMISSION, ClockKind.REWORK):
+        a.clock.hold(Holder.MISSED_SHIPMENT, max(missed_time, a.update_time))
 
 
 def shipment_time(a: Assignment) -> datetime | None:

@@ -88,6 +88,15 @@ def creator_clock(a: Assignment, kind: ClockKind, due_time: datetime, now: datet
     return clock
 
 
+def run_on(a: Assignment, holder: Holder, now: datetime) -> None:
+    """A clock that stood still goes on, and the creator's deadline has moved by the pause."""
+    if a.clock is None:
+        return
+    a.clock.run_on(holder, now)
+    if a.clock.kind is ClockKind.SUBMISSION and a.clock.held_time is None:
+        a.submission_deadline_time = a.clock.due_time
+
+
 def review_clock(a: Assignment, now: datetime) -> Clock:
     due_time = a.policy.review_window.after(now)
     reminders = [now + timedelta(seconds=seconds) for seconds in a.policy.review_reminders_seconds]

@@ -413,7 +413,11 @@ class AssignmentWorkflow:
         self._untold.extend(result.undelivered)
         self._note(
             disputes.close_dispute(
-                self._assignment, result.decision, result.mediator, workflow.now()
+                self._assignment,
+                result.decision,
+                result.mediator,
+                workflow.now(),
+                dispute.ground,
             )
         )
         if result.decision is not None and result.decision.outcome is Outcome.PAY_IN_FULL:
