@@ -1,5 +1,7 @@
 """What must be the same in a subject and in the plain model, and what always holds."""
 
+from itertools import pairwise
+
 from tests.model.clocks import PlainClock
 from tests.model.plain import UNCONFIRMED, Happening, Plain
 from tests.model.subjects import Subject
@@ -36,7 +38,7 @@ def _compare_history(model: Plain, subject: Subject) -> None:
     sequences = [one.sequence for one in subject.transitions]
     assert sequences == list(range(1, len(sequences) + 1))
     assert subject.assignment.sequence == len(sequences)
-    for before, after in zip(recorded, recorded[1:], strict=False):
+    for before, after in pairwise(recorded):
         assert after.from_state is before.to_state
         assert after.time >= before.time
 

@@ -389,5 +389,3 @@ class Lives(RuleBasedStateMachine):
         """What a subject does when only the reward is missing."""
         if self.model.is_for_product:
             self.ship(OPERATOR)
-
-

@@ -384,7 +384,7 @@ class Plain:
 
     def _hold_for_product(self, missed: datetime) -> None:
         if self.clock is not None and self.clock.kind in CREATORS_OWN:
-            self.clock.hold(Holder.MISSED_SHIPMENT, max(missed, self.clock.start))
+            self.clock.hold(Holder.MISSED_SHIPMENT, max(missed, self.history[-1].time))
 
     def _end_wait_for_product(self) -> None:
         self.is_missed = False

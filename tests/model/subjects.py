@@ -130,7 +130,7 @@ class Rules:
         if trial.is_closed:
             self._note(
                 disputes.close_dispute(
-                    self.assignment, trial.decision, trial.mediator, self._now
+                    self.assignment, trial.decision, trial.mediator, self._now, trial.ground
                 )
             )
         return None
@@ -173,5 +173,3 @@ class Rules:
 
     def wait_for(self, count: int) -> None:
         assert len(self.transitions) >= count, "it did not happen"
-
-
