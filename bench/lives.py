@@ -8,7 +8,7 @@ from liaison.creators.v1 import creators_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
-from cli.demo.cast import Caller, Cast, new_request_id, until
+from cli.demo.cast import Caller, Cast, new_request_id
 from devstack.access import Access
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
@@ -89,12 +89,13 @@ class Lives:
         await self.brand.assignments.ApproveWork(
             assignments_pb2.ApproveWorkRequest(name=name, request_id=new_request_id())
         )
-        await until(
-            lambda: creator.assignments.GetAssignment(
-                assignments_pb2.GetAssignmentRequest(name=name)
-            ),
-            lambda found: found.state == assignments_pb2.Assignment.STATE_COMPLETED,
-        )
+        # Watched, not asked for now and then: a pause between two looks would be measured too.
+        async for transition in creator.assignments.WatchAssignment(
+            assignments_pb2.WatchAssignmentRequest(name=name)
+        ):
+            if transition.to_state == assignments_pb2.Assignment.STATE_COMPLETED:
+                return
+        raise RuntimeError(f"{name} was not completed")
 
 
 async def submit(creator: Caller, name: str) -> None:

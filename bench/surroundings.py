@@ -1,4 +1,4 @@
-"""What benchmarks run on: the embedded stack, in a temporary home, and its data prepared by SQL."""
+"""What benchmarks run on: the embedded stack, in a temporary home."""
 
 from devstack.stack import ALL_PARTS
 

@@ -20,7 +20,7 @@ _WORDS = (
     " shirt paper phone camera game puzzle child dog cat river mountain forest sea"
 ).split()
 
-# What differs from copy to copy. One brand in twenty-five is the caller; four tasks in ten are open.
+# What differs from copy to copy. One brand in 25 is the caller; four tasks in ten are open.
 _CHANGED = {
     "id": "md5(number::text)",
     "brand_id": "CASE number / 120 % 25 WHEN 0 THEN template.brand_id"

@@ -20,7 +20,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, Sampler
 from opentelemetry.util.types import AttributeValue
 from prometheus_client import start_http_server
 
@@ -30,11 +30,14 @@ from servicekit.settings import Settings
 ProviderFactory = Callable[[Resource], Any]
 
 
+def sampler() -> Sampler | None:
+    """None is what OTEL_TRACES_SAMPLER says, or everything. Without a collector nothing is
+    recorded; ids there are all the same, for logs and errors."""
+    return None if _has_collector() else ALWAYS_OFF
+
+
 def _provider(resource: Resource) -> TracerProvider:
-    if _has_collector():
-        return TracerProvider(resource=resource)
-    # Nothing is recorded for nobody; ids there are all the same, for logs and errors.
-    return TracerProvider(resource=resource, sampler=ALWAYS_OFF)
+    return TracerProvider(sampler(), resource)
 
 
 def _has_collector() -> bool:

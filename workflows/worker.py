@@ -21,7 +21,7 @@ from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer, told_to_stop
 from servicekit.process import run
 from servicekit.settings import ClientSettings, ServerSettings, TemporalSettings
-from servicekit.telemetry import telemetry
+from servicekit.telemetry import sampler, telemetry
 from workflows import ids
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.workflow import AssignmentWorkflow
@@ -53,7 +53,7 @@ class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
 
 async def main() -> None:
     settings = WorkerSettings()  # type: ignore[call-arg]  # the environment fills it
-    with telemetry(settings, lambda resource: create_tracer_provider(resource=resource)):
+    with telemetry(settings, lambda resource: create_tracer_provider(sampler(), resource)):
         async with AsyncExitStack() as stack:
             worker = await _worker(settings, stack)
             health = GrpcServer(settings, [], None)
