@@ -27,6 +27,7 @@ from workflows.assignment.orders import AssignmentResult, StartAssignment
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.dispute import state as dispute
 from workflows.payout import state as payout
+from workflows.search_attributes import STATE
 from workflows.task import state as task
 from workflows.worker import RUNNER, WORKFLOWS
 
@@ -81,6 +82,44 @@ def test_every_state_and_every_event_is_in_some_history(kind: str) -> None:
             said |= _words(record.read(file))
     wanted = {*_STATES[kind], *_EVENTS.get(kind, ())} - _NEVER_SAID
     assert {str(one) for one in wanted} - said == set()
+
+
+_WAITING = {
+    "assignment": {
+        "IN_PROGRESS",
+        "IN_REVIEW",
+        "CHANGES_REQUESTED",
+        "APPROVED",
+        "REWARDED",
+        "EXPIRED",
+        "COMPLETED",
+    },
+    "dispute": {"OPEN", "UNDER_REVIEW"},
+    "task": {"OPEN", "SELECTING", "IN_PROGRESS"},
+}
+
+
+@pytest.mark.parametrize("kind", _WAITING)
+def test_there_is_a_history_of_a_workflow_that_still_waits_in_each_state(kind: str) -> None:
+    contents = [record.read(file) for name, file in RECORDED.items() if name.startswith(kind)]
+    waits_in = {_last_shown(content["events"]) for content in contents if not _is_over(content)}
+    assert _WAITING[kind] - waits_in == set()
+
+
+def _is_over(content: dict[str, Any]) -> bool:
+    kind: str = content["events"][-1]["eventType"]
+    return kind == "EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED"
+
+
+def _last_shown(events: list[dict[str, Any]]) -> str:
+    """The state in the search attributes."""
+    shown = ""
+    for event in events:
+        for attributes in event.values():
+            if isinstance(attributes, dict) and "searchAttributes" in attributes:
+                found = attributes["searchAttributes"]["indexedFields"].get(STATE.name)
+                shown = json.loads(base64.b64decode(found["data"])) if found else shown
+    return shown
 
 
 def _words(content: dict[str, Any]) -> set[str]:
