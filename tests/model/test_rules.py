@@ -4,6 +4,7 @@
 """
 
 import os
+import sys
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import HealthCheck, settings
@@ -24,7 +25,8 @@ class RulesLives(Lives):
     def start_time(self) -> datetime:
         return BEGIN
 
-    def begin(self, terms: Terms) -> Subject:
+    def begin(self, terms: Terms, answers: list[str]) -> Subject:
+        del answers  # money is moved by hand
         self.rules = Rules(terms, BEGIN)
         return self.rules
 
@@ -56,7 +58,7 @@ class RulesLives(Lives):
             super().reward()
 
     def teardown(self) -> None:
-        if hasattr(self, "model"):
+        if hasattr(self, "model") and sys.exc_info()[0] is None:
             self.end()
 
 

@@ -73,6 +73,7 @@ class World:
         self.reserving: list[ReserveRewards] = []
         self.reserved: list[str] = []
         self.released: dict[str, datetime] = {}
+        self.releases: list[str] = []
         self.set_aside: list[PayoutTerms] = []
         self.sent: list[tuple[SendPayout, datetime]] = []
         self.asked: list[datetime] = []
@@ -80,6 +81,9 @@ class World:
         # What the services answer or raise next; the last answer stays.
         self.send_answers: list[Any] = [PayoutState.PAID]
         self.refresh_answers: list[Any] = [PayoutState.PAID]
+        # For single payouts, by their ids.
+        self.send_answers_of: dict[str, list[Any]] = {}
+        self.refresh_answers_of: dict[str, list[Any]] = {}
         self.funds_minor = 10**9
         self.failures = 0
         self.attempts = 0
@@ -109,6 +113,7 @@ class World:
     @activity.defn
     async def release_reward(self, payout_id: str) -> None:
         self.released[payout_id] = await self.now()
+        self.releases.append(payout_id)
 
     @activity.defn
     async def record_task(self, order: RecordTask) -> bool:
@@ -149,12 +154,12 @@ class World:
     @activity.defn
     async def send_payout(self, order: SendPayout) -> PayoutState:
         self.sent.append((order, await self.now()))
-        return _answer(self.send_answers)
+        return _answer(self.send_answers_of.get(order.payout_id, self.send_answers))
 
     @activity.defn
     async def refresh_payout(self, payout_id: str) -> PayoutState:
         self.asked.append(await self.now())
-        return _answer(self.refresh_answers)
+        return _answer(self.refresh_answers_of.get(payout_id, self.refresh_answers))
 
     @activity.defn
     async def record_dispute(self, change: Change) -> Batch:

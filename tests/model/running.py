@@ -1,0 +1,167 @@
+"""Real workflows as a subject: one server and one worker for all lives, in a thread of their own."""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import WorkflowEnvironment
+
+from servicekit.errors import Reason
+from tests.workflows.environments import skipping_time
+from tests.workflows.world import World, living
+from workflows import ids
+from workflows.assignment.model import Assignment, Terms, Transition
+from workflows.assignment.orders import StartAssignment
+from workflows.dispute.state import Claim, Decide, Decision, Withdraw
+from workflows.notices import Notice
+from workflows.payout.state import PayoutChanged
+
+T = TypeVar("T")
+_PATIENCE_SECONDS = 60.0
+
+
+class House:
+    """Where workflows run."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.environment: WorkflowEnvironment
+        self.world: World
+
+    def do(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(_PATIENCE_SECONDS)
+
+
+@contextmanager
+def house() -> Iterator[House]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    one = House(loop)
+    stack = AsyncExitStack()
+
+    async def move_in() -> None:
+        one.environment = await stack.enter_async_context(skipping_time())
+        one.world = await stack.enter_async_context(living(one.environment))
+
+    try:
+        one.do(move_in())
+        yield one
+    finally:
+        one.do(stack.aclose())
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+class Running:
+    """One assignment's workflow, with its disputes and its payout."""
+
+    # The server's clock runs while a test acts.
+    tolerance = timedelta(minutes=1)
+
+    def __init__(self, house: House, terms: Terms, answers: list[str]) -> None:
+        self.house, self.world, self.id = house, house.world, uuid4().hex
+        self.world.send_answers_of[self.id] = list(answers)
+        self.world.refresh_answers_of[self.id] = ["SENT"]
+        self.handle: WorkflowHandle[Any, Any] = house.do(
+            house.environment.client.start_workflow(
+                "Assignment",
+                StartAssignment(self.id, "bea", terms, self.now()),
+                id=ids.assignment(self.id),
+                task_queue=self.world.queue,
+            )
+        )
+
+    @property
+    def assignment(self) -> Assignment:
+        return self.world.assignments[self.id]
+
+    @property
+    def transitions(self) -> list[Transition]:
+        return self.world.transitions[self.id]
+
+    @property
+    def told(self) -> list[Notice]:
+        return [one for one in self.world.told if one.subject == f"assignments/{self.id}"]
+
+    @property
+    def attempts(self) -> list[int]:
+        return [order.attempt for order, _ in self.world.sent if order.payout_id == self.id]
+
+    def now(self) -> datetime:
+        return self.house.do(self.world.now())
+
+    def send(self, update: str, command: object) -> Reason | None:
+        return self._tell(self.handle, update, command)
+
+    def claim(self, mediator: str) -> Reason | None:
+        return self._tell(self._dispute, "claim", Claim(mediator))
+
+    def decide(self, mediator: str, decision: Decision) -> Reason | None:
+        return self._tell(self._dispute, "decide", Decide(mediator, decision))
+
+    def withdraw(self, actor: str) -> Reason | None:
+        return self._tell(self._dispute, "withdraw", Withdraw(actor))
+
+    def tell_payout(self, state: str, attempt: int) -> None:
+        """What the provider's webhook would."""
+        change = PayoutChanged(state, attempt)
+        payout = self._workflow(ids.payout(self.id))
+        self.house.do(payout.signal("payout_changed", change))
+
+    def pass_time(self, until: datetime) -> None:
+        span = until - self.now()
+        if span > timedelta():
+            self.house.do(self.world.pass_time(span))
+
+    def wait_for(self, count: int) -> None:
+        self.house.do(self.world.until(lambda: len(self.transitions) >= count))
+
+    def wait_for_attempts(self, count: int) -> None:
+        self.house.do(self.world.until(lambda: len(self.attempts) >= count))
+
+    def end(self) -> str:
+        """The state in which the workflow ends."""
+        return str(self.house.do(self.handle.result())["state"])
+
+    def terminate(self) -> None:
+        """After a failure, so that the next life has the server to itself."""
+        dispute_id = self.assignment.open_dispute_id
+        for id_ in (ids.assignment(self.id), ids.payout(self.id), ids.dispute(dispute_id)):
+            try:
+                self.house.do(self._workflow(id_).terminate())
+            except RPCError:
+                continue  # there is none
+
+    @property
+    def _dispute(self) -> WorkflowHandle[Any, Any]:
+        id_ = self.assignment.open_dispute_id
+        self.house.do(
+            self.world.until(lambda: any(one.dispute.id == id_ for one in self.world.disputes))
+        )
+        return self._workflow(ids.dispute(id_))
+
+    def _workflow(self, id_: str) -> WorkflowHandle[Any, Any]:
+        return self.house.environment.client.get_workflow_handle(id_)
+
+    def _tell(
+        self, handle: WorkflowHandle[Any, Any], update: str, command: object
+    ) -> Reason | None:
+        try:
+            self.house.do(handle.execute_update(update, command))
+        except WorkflowUpdateFailedError as error:
+            assert isinstance(error.cause, ApplicationError)
+            return Reason(str(error.cause.type))
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            return Reason.ILLEGAL_STATE  # it has ended
+        return None

@@ -1,0 +1,218 @@
+"""The real workflow against the plain model: assignments with their disputes and payouts, on a
+server whose clock runs ahead.
+
+`MODEL_LIVES=2000 pytest tests/model/test_workflow.py` looks further, at random.
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule, run_state_machine_as_test
+
+from servicekit.errors import Reason
+from tests.model.machine import Lives
+from tests.model.money import PlainPayout
+from tests.model.plain import BRAND
+from tests.model.running import House, Running, house
+from tests.model.subjects import Subject
+from workflows.assignment.model import Action, OverrideAssignment, State, Terms
+from workflows.dispute.state import Decision, Outcome
+from workflows.policy import STANDARD, Span
+
+_LIVES = int(os.environ.get("MODEL_LIVES", "0"))
+# A payout whose money is under way asks the provider every hour: months of that take long. And no
+# two clocks are to be due at once, since which is first is then nobody's promise.
+POLICY = replace(
+    STANDARD,
+    name="brisk",
+    completion_window=Span(seconds=12.3 * 3600),
+    dispute_window=Span(seconds=11.7 * 3600),
+    payout_retry_interval=Span(seconds=25.1 * 3600),
+)
+_SOON = timedelta(seconds=5)
+
+
+class WorkflowLives(Lives):
+    """A payout sends money by itself; the provider's news come by webhook."""
+
+    policy = POLICY
+    house: ClassVar[House]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.payout: PlainPayout | None = None
+
+    def start_time(self) -> datetime:
+        return self.house.do(self.house.world.now())
+
+    def begin(self, terms: Terms, answers: list[str]) -> Subject:
+        self.answers = answers
+        self.running = Running(self.house, terms, answers)
+        return self.running
+
+    # Money
+
+    def have_acted(self) -> None:
+        """The payout begins with the confirmation, and the brand's dispute holds it."""
+        model = self.model
+        if model.payable_minor and self.payout is None:
+            interval = model.terms.policy.payout_retry_interval
+            self.payout = PlainPayout(self.answers, interval, model.now)
+        if self.payout is not None:
+            is_held = model.dispute is not None and model.dispute.opener == BRAND
+            self.payout.hold(is_held, model.now)
+
+    def next_time(self) -> datetime | None:
+        times = (self.model.next_time(), self.payout.next_time() if self.payout else None)
+        return min((time for time in times if time is not None), default=None)
+
+    def come_to_rest(self) -> None:
+        """Nothing is just about to happen when somebody acts."""
+        self.catch_up(self.subject.now())
+        while (due := self.next_time()) is not None and due - self.subject.now() < _SOON:
+            self.subject.pass_time(due + _SOON)
+            self.catch_up(self.subject.now())
+
+    def catch_up(self, until: datetime) -> None:
+        while (due := self.next_time()) is not None and due <= until:
+            if self.payout is not None and due == self.payout.next_time():
+                self.pay(self.payout, max(due, self.model.now))
+            else:
+                super().catch_up(due)
+                self.have_acted()
+        self.model.now = max(until, self.model.now)
+
+    def pay(self, payout: PlainPayout, due: datetime) -> None:
+        self.model.now = due
+        self.hear(payout.goes_on(due), due)
+        self.running.wait_for_attempts(payout.attempts)
+
+    def hear(self, news: str, due: datetime) -> None:
+        """What the payout tells the assignment, which may know already."""
+        assert self.payout is not None
+        state = self.model.state
+        is_new = {
+            "": False,
+            "SENT": state is State.APPROVED,
+            "PAID": state in (State.APPROVED, State.REWARDED),
+            "FAILED": True,
+        }[news]
+        if not is_new:
+            return
+        count = len(self.model.history)
+        self.subject.wait_for(count + 1)
+        time = self.subject.transitions[count].time
+        assert due <= time <= due + self.subject.tolerance
+        self.model.now = self.payout.time = time
+        self.model.money(news)
+
+    @precondition(lambda self: self.payout is not None and self.payout.state == "SENT")
+    @rule(state=st.sampled_from(["PAID", "FAILED"]))
+    def provider(self, state: str) -> None:
+        """The provider decides what becomes of money under way."""
+        self.come_to_rest()
+        self.tell(state)
+
+    def tell(self, state: str) -> None:
+        assert self.payout is not None
+        now = self.subject.now()
+        self.running.tell_payout(state, self.payout.attempts)
+        self.hear(self.payout.learn(state, now), now)
+
+    def both(self, update: str, command: Any) -> bool:
+        retries = isinstance(command, OverrideAssignment) and command.action is Action.RETRY_REWARD
+        if retries and self.is_wished_in_vain():
+            return False
+        is_legal = super().both(update, command)
+        if is_legal and retries and self.payout is not None:
+            self.payout.want(self.model.now)
+        return is_legal
+
+    def _decide(self, mediator: str, decision: Decision) -> bool:
+        pays = decision.outcome is Outcome.PAY_IN_FULL
+        if pays and self.is_wished_in_vain():
+            return False
+        is_legal = super()._decide(mediator, decision)
+        if is_legal and pays and self.payout is not None:
+            self.payout.want(self.model.now)
+        return is_legal
+
+    def is_wished_in_vain(self) -> bool:
+        """A wish to be paid now that finds nothing waiting is kept by the payout for its next
+        failure, which nobody wished for: left out."""
+        self.come_to_rest()
+        return self.payout is not None and not self.payout.can_be_wanted
+
+    def agree(self, expect: Any, act: Any, follow: Any, *, is_recorded: bool = True) -> bool:
+        """A workflow that has ended refuses everything."""
+
+        def expect_end() -> set[Reason]:
+            reasons: set[Reason] = expect()
+            return reasons | {Reason.ILLEGAL_STATE} if self.model.is_over else reasons
+
+        return super().agree(expect_end, act, follow, is_recorded=is_recorded)
+
+    # The end
+
+    def reward(self) -> None:
+        if self.payout is None:
+            super().reward()
+        elif self.payout.state == "SENT":
+            self.tell("PAID")
+        else:
+            self.pass_time(self.next_time() or self.subject.now())
+
+    def teardown(self) -> None:
+        if not hasattr(self, "model") or sys.exc_info()[0] is not None:
+            if hasattr(self, "running"):
+                self.running.terminate()
+            return
+        self.end()
+        while self.payout is not None and not self.payout.is_paid:
+            self.reward()
+            self.end()
+        assert self.running.end() == self.model.state
+        self.both_are_the_same()
+        self.money_is_moved_once()
+
+    def money_is_moved_once(self) -> None:
+        """A reward is sent, or given back to the brand, or was never set aside."""
+        terms, world, id_ = self.model.terms, self.house.world, self.running.id
+        was_due = self.model.payable_minor > 0
+        was_reserved = terms.is_escrowed and self.model.payable_minor == terms.reward_minor
+        assert world.releases.count(id_) == (terms.is_escrowed and not was_due)
+        attempts = self.payout.attempts if self.payout else 0
+        assert self.running.attempts == list(range(1, attempts + 1))
+        assert (attempts > 0) is was_due
+        set_aside = [one.amount_minor for one in world.set_aside if one.payout_id == id_]
+        expected = [self.model.payable_minor] if was_due and not was_reserved else []
+        assert set_aside == expected
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[House]:
+    with house() as one:
+        yield one
+
+
+def test_the_workflow_leads_the_lives_that_the_model_foretells(opened: House) -> None:
+    WorkflowLives.house = opened
+    run_state_machine_as_test(
+        WorkflowLives,
+        settings=settings(
+            max_examples=_LIVES or 40,
+            stateful_step_count=25,
+            derandomize=not _LIVES,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
