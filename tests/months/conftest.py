@@ -14,6 +14,7 @@ from temporalio.contrib.opentelemetry import create_tracer_provider
 from temporalio.service import RPCError
 
 from devstack.access import Access
+from servicekit.telemetry import sampler
 from tests.months.stage import Stage, staging
 from tests.support.skipping import common_time, own_times
 from tests.support.timeless import timeless
@@ -23,7 +24,7 @@ from tests.workflows import record
 @pytest.fixture(scope="session")
 def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
     # As the worker's process does: workflows are traced across replays.
-    trace.set_tracer_provider(create_tracer_provider())
+    trace.set_tracer_provider(create_tracer_provider(sampler()))
     # OpenTelemetry logs a traceback for each workflow that leaves a worker's cache: when garbage is
     # collected, and where that is while Python compiles, the compiler then fails (CPython 3.11).
     logging.getLogger("opentelemetry.context").setLevel(logging.CRITICAL)

@@ -1,10 +1,12 @@
 """Temporal servers whose time skips, at an address of one's choice. They end with the test run.
 
 There are two, since neither can do everything:
-- the test server has one clock for all workflows, which runs ahead of ours and never behind;
-- the real server has a clock for each workflow. That of a workflow with an open child stands still:
-  an assignment whose payout or dispute runs cannot be brought forward on it. A clock that is
-  brought forward stays there, and a child starts with its parent's.
+- The test server has one clock for all workflows, which runs ahead of ours and never behind. It
+  stands still while a workflow waits for a worker.
+- The real server has a clock for each workflow; any running workflow's can be brought forward,
+  however it was started, and a child starts with its parent's. It stands still while a child is
+  open: an assignment whose payout or dispute runs, a task whose assignments run. Each timer on the
+  way takes up to a second of ours, and one that nobody acts on is as far as it goes.
 """
 
 import asyncio
