@@ -79,3 +79,4 @@ async def _copy(access: Access, assignment_id: str, ids: list[str]) -> None:
             """,
             (ids, assignment_id),
         )
+        await connection.execute("ANALYZE assignment")

@@ -86,17 +86,21 @@ class Keys:
         return is_ours
 
     async def _complete_all(self, completions: list[tuple[Key, bytes]]) -> list[None]:
+        # The same key twice, of a command repeated meanwhile: its first answer.
+        answers = {(key.scope, key.request_id): (key, one) for key, one in reversed(completions)}
         await self._database.execute(
+            # The keys are there. A conflict finds each by the index, whatever statistics say of a
+            # table that was small a moment ago; an UPDATE would read all of it.
             """
-            UPDATE request SET response = answer.response
-              FROM unnest(%s::text[], %s::uuid[], %s::bytea[])
-                AS answer (scope, request_id, response)
-             WHERE request.scope = answer.scope AND request.request_id = answer.request_id
+            INSERT INTO request (scope, request_id, body_sha256, response)
+            SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bytea[], %s::bytea[]) ORDER BY 1, 2
+            ON CONFLICT (scope, request_id) DO UPDATE SET response = excluded.response
             """,
             (
-                [key.scope for key, _ in completions],
-                [key.request_id for key, _ in completions],
-                [response for _, response in completions],
+                [scope for scope, _ in answers],
+                [request_id for _, request_id in answers],
+                [key.body_sha256 for key, _ in answers.values()],
+                [response for _, response in answers.values()],
             ),
         )
         return [None] * len(completions)
