@@ -91,6 +91,7 @@ class Plain:
         self.state = State.IN_PROGRESS
         self.deadline = terms.submission_deadline_time
         self.clock: PlainClock | None = PlainClock(ClockKind.SUBMISSION, now, self.deadline)
+        self.first_reward_due = now
         self.versions = 0
         self.rounds = 0
         self.requirements = {one.text: one.id for one in terms.requirements}
@@ -232,6 +233,7 @@ class Plain:
         due = self.terms.policy.reward_window.after(self.now)
         if self.agreed_shipment is not None and not self.products:
             due = max(self.agreed_shipment, self.now)
+        self.first_reward_due = due
         self.clock = PlainClock(ClockKind.REWARD, self.now, due)
 
     def _refuse_comment(self, _: CommentOnExpiry) -> set[Reason]:
@@ -405,7 +407,11 @@ class Plain:
             was = self.state
             if self.state in (State.REWARDED, State.COMPLETED):
                 self.state = State.APPROVED
-                self._start_reward()
+                if self.first_reward_due > self.now:
+                    # An attempt that fails late does not put the reward off.
+                    self.clock = PlainClock(ClockKind.REWARD, self.now, self.first_reward_due)
+                else:
+                    self._start_reward()
             self._happen(Event.PAYOUT_FAILED, SYSTEM, was)
             return
         if self.state is State.APPROVED:
@@ -484,6 +490,8 @@ class Plain:
         self.clock.move(date, self.now)
         if self.clock.kind is ClockKind.SUBMISSION:
             self.deadline = date
+        elif self.clock.kind is ClockKind.REWARD:
+            self.first_reward_due = date
         self._happen(Event.CLOCK_MOVED, actor)
 
     def _return_to_review(self, actor: str) -> None:

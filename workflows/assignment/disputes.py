@@ -15,7 +15,13 @@ from workflows.assignment.model import (
     State,
     Transition,
 )
-from workflows.assignment.steps import creator_clock, require_not_over, reward_clock, run_on, step
+from workflows.assignment.steps import (
+    creator_clock,
+    require_not_over,
+    run_on,
+    start_reward_clock,
+    step,
+)
 from workflows.dispute.state import Decision, Dispute, Ground, Outcome
 
 # Opening a dispute holds these; the reward's clock runs on (R51).
@@ -107,7 +113,7 @@ def _grant_reward(a: Assignment, decision: Decision, now: datetime, ground: Grou
     if not is_confirmed:
         a.confirmed_by = ConfirmedBy.MEDIATOR
         a.payable_minor = decision.amount_minor or a.terms.reward_minor
-    a.clock = reward_clock(a, now)
+    start_reward_clock(a, now)
     return State.APPROVED
 
 

@@ -362,6 +362,8 @@ class Assignment:
     change_requests: list[ChangeRequest] = field(default_factory=list)
     confirmed_by: ConfirmedBy | None = None
     payable_minor: int = 0  # set on approval; a mediator may have lowered the reward
+    # When it is due at first, however often an attempt to send it fails.
+    reward_due_time: datetime | None = None
     reward_is_overdue: bool = False
     open_dispute_id: str = ""
     open_dispute_actor: str = ""

@@ -41,6 +41,8 @@ def _move_clock(a: Assignment, command: OverrideAssignment, now: datetime) -> Tr
     a.clock.move(_future(command, now), now)
     if a.clock.kind is ClockKind.SUBMISSION:
         a.submission_deadline_time = a.clock.due_time
+    elif a.clock.kind is ClockKind.REWARD:
+        a.reward_due_time = a.clock.due_time
     comment = f"{a.clock.kind} until {a.clock.due_time:%Y-%m-%d %H:%M} UTC: {command.reason}"
     return step(a, Event.CLOCK_MOVED, a.state, command.actor, now, comment)
 

@@ -21,8 +21,8 @@ from workflows.assignment.steps import (
     UNDECIDED,
     complete,
     require_state,
-    reward_clock,
     run_on,
+    start_reward_clock,
     step,
 )
 
@@ -118,11 +118,15 @@ def report_reward_received(a: Assignment, now: datetime) -> list[Transition]:
 
 
 def report_payout_failed(a: Assignment, now: datetime) -> Transition:
-    """The reward is not with the creator. One that was sent and came back is due again."""
+    """The reward is not with the creator. One that was sent and came back is due again: at its
+    first time while that lies ahead, so that no attempt that fails late puts it off for ever."""
     to_state = a.state
     if a.state in (State.REWARDED, State.COMPLETED):
-        a.clock = reward_clock(a, now)
         to_state = State.APPROVED
+        if a.reward_due_time is not None and a.reward_due_time > now:
+            a.clock = Clock(ClockKind.REWARD, a.reward_due_time)
+        else:
+            start_reward_clock(a, now)
     return step(a, Event.PAYOUT_FAILED, to_state, SYSTEM, now)
 
 

@@ -103,12 +103,13 @@ def review_clock(a: Assignment, now: datetime) -> Clock:
     return Clock(ClockKind.REVIEW, due_time, reminders)
 
 
-def reward_clock(a: Assignment, now: datetime) -> Clock:
+def start_reward_clock(a: Assignment, now: datetime) -> None:
     """A date that both accepted for a product replaces the usual time (R31)."""
     due_time = a.policy.reward_window.after(now)
     if a.shipment_due_time is not None and not a.shipments:
         due_time = max(a.shipment_due_time, now)
-    return Clock(ClockKind.REWARD, due_time)
+    a.reward_due_time = due_time
+    a.clock = Clock(ClockKind.REWARD, due_time)
 
 
 def approve(
@@ -116,7 +117,7 @@ def approve(
 ) -> Transition:
     a.confirmed_by = by
     a.payable_minor = a.terms.reward_minor
-    a.clock = reward_clock(a, now)
+    start_reward_clock(a, now)
     return step(a, Event.WORK_APPROVED, State.APPROVED, actor, now, comment)
 
 

@@ -237,6 +237,16 @@ def test_no_command_is_taken_once_its_time_is_over_r26(late: timedelta) -> None:
 @pytest.mark.parametrize("reached", [rewarded, completed])
 def test_a_reward_that_comes_back_is_due_again(reached: Callable[[], Assignment]) -> None:
     a = reached()
-    now = LATER + DAY
+    now = LATER + 9 * DAY
     rewards.report_payout_failed(a, now)
     assert (a.state, _clock(a).kind, due(a)) == (State.APPROVED, ClockKind.REWARD, now + 5 * DAY)
+
+
+def test_attempts_that_fail_late_do_not_put_a_reward_off_r29() -> None:
+    a = approved()
+    for days in range(5):
+        rewards.report_reward_sent(a, LATER + days * DAY)
+        rewards.report_payout_failed(a, LATER + days * DAY)
+        assert due(a) == LATER + 5 * DAY
+    state.fire(a, LATER + 5 * DAY)
+    assert a.reward_is_overdue
