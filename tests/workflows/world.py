@@ -401,12 +401,20 @@ async def living(
     environment: WorkflowEnvironment, queue: str | None = None
 ) -> AsyncIterator[World]:
     world = World(environment, queue or f"world-{uuid4()}")
+    async with working(world):
+        yield world
+
+
+@asynccontextmanager
+async def working(world: World, cached_workflows: int = 1000) -> AsyncIterator[None]:
+    """A worker, for as long as the block lasts. It replays those that it does not cache."""
     worker = Worker(
-        environment.client,
+        world.environment.client,
         task_queue=world.queue,
         workflows=WORKFLOWS,
         activities=world.activities,
         workflow_runner=RUNNER,
+        max_cached_workflows=cached_workflows,
     )
     async with running(worker, patience_seconds=5):
-        yield world
+        yield
