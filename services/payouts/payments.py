@@ -82,6 +82,15 @@ class PaymentStore(Protocol):
     async def post(self, transfer: Transfer) -> int: ...
 
 
+@dataclass(frozen=True)
+class Booked:
+    """A payout after a look at the provider, and whether this very look found that it had moved:
+    of several looks at once, one does."""
+
+    payout: Payout
+    has_moved: bool
+
+
 class PaymentHandlers:
     def __init__(
         self, store: PaymentStore, provider: Provider, receivers: Receivers, clock: Clock
@@ -114,9 +123,9 @@ class PaymentHandlers:
         attempt = payout.latest_attempt
         if attempt is None:
             return payout
-        return await self._refreshed(payout, attempt, attempt.provider_batch_id)
+        return (await self._refreshed(payout, attempt, attempt.provider_batch_id)).payout
 
-    async def follow(self, hint: Hint) -> Payout | None:
+    async def follow(self, hint: Hint) -> Booked | None:
         """Looks at what the provider pointed at; None when it is none of ours.
 
         The hint itself is believed in nothing: it may be late, doubled or out of order.
@@ -202,7 +211,7 @@ class PaymentHandlers:
             batch = await self._provider.batch(batch_id)
         except NotReadable as error:
             return await self._doubt(payout_id, attempt, error.code)
-        payout = await self._book(payout_id, attempt.number, batch)
+        payout = (await self._book(payout_id, attempt.number, batch)).payout
         if payout.attempts[attempt.number - 1].state not in SENDABLE:
             return payout
         # A denied batch has freed the id by now: it is sent anew.
@@ -237,9 +246,9 @@ class PaymentHandlers:
                 )
             return _found(await self._store.get(payout_id), payout_id)
 
-    async def _refreshed(self, payout: Payout, attempt: Attempt, batch_id: str) -> Payout:
+    async def _refreshed(self, payout: Payout, attempt: Attempt, batch_id: str) -> Booked:
         if not batch_id or attempt.state in FINAL:
-            return payout
+            return Booked(payout, has_moved=False)
         try:
             batch = await self._provider.batch(batch_id)
         except NotReadable as error:
@@ -248,14 +257,14 @@ class PaymentHandlers:
             ) from error
         return await self._book(payout.id, attempt.number, batch)
 
-    async def _book(self, payout_id: str, number: int, batch: Batch) -> Payout:
+    async def _book(self, payout_id: str, number: int, batch: Batch) -> Booked:
         """Books what the provider shows, in one transaction; again, it finds nothing to book."""
         async with self._store.transaction():
             payout = _found(await self._store.lock(payout_id), payout_id)
             attempt = payout.attempts[number - 1]
             reading = domain.read(attempt, batch)
             if reading.attempt == attempt:
-                return payout
+                return Booked(payout, has_moved=False)
             if reading.settles:
                 fee = batch.items[0].fee
                 await self._store.post(postings.settle(payout, attempt, fee))
@@ -263,9 +272,10 @@ class PaymentHandlers:
                 await self._store.post(postings.give_back(payout, attempt))
             await self._store.save_attempt(payout_id, reading.attempt, self._clock())
             after = _found(await self._store.get(payout_id), payout_id)
-        if reading.attempt.state is not attempt.state:
+        has_moved = reading.attempt.state is not attempt.state
+        if has_moved:
             log.info("payout_moved", payout=payout_id, attempt=number, state=reading.attempt.state)
-        return after
+        return Booked(after, has_moved)
 
 
 def _found(payout: Payout | None, payout_id: str) -> Payout:

@@ -87,16 +87,16 @@ class WebhookServer:
 
     async def _follow(self, hint: Hint, span: trace.Span) -> web.Response:
         try:
-            payout = await self._payments.follow(hint)
+            booked = await self._payments.follow(hint)
         except LiaisonError as error:
             log.warning("webhook_not_booked", error=error.message)
             return web.Response(status=503)
-        if payout is None:
+        if booked is None:
             log.info("webhook_of_no_payout", batch=hint.provider_batch_id)
             return web.Response()
-        span.set_attribute("payout.id", payout.id)
-        if payout.state in NEWS:
-            await self._runs.tell(payout)
+        span.set_attribute("payout.id", booked.payout.id)
+        if booked.has_moved and booked.payout.state in NEWS:
+            await self._runs.tell(booked.payout)
         return web.Response()
 
 
