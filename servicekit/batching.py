@@ -46,6 +46,7 @@ class Batches(Generic[Question, Answer]):
         self._maximum_size = maximum_size
         self._gathering: list[_Asked[Question, Answer]] = []
         self._under_way: asyncio.Task[None] | None = None
+        self._is_crowded = False
 
     async def ask(self, question: Question) -> Answer:
         """
@@ -69,17 +70,20 @@ class Batches(Generic[Question, Answer]):
         self._under_way.add_done_callback(self._sent)
 
     def _sent(self, _: asyncio.Task[None]) -> None:
-        if self._gathering:
+        if not self._gathering:
+            self._under_way = None
+        elif self._is_crowded or len(self._gathering) > 1:
             # Others will follow those who gathered meanwhile: two small batches cost twice one.
             asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._send_next)
         else:
-            self._under_way = None
+            self._send_next()  # one caller, asking again
 
     async def _send(self) -> None:
         batch = [
             asked for asked in self._gathering[: self._maximum_size] if not asked.answer.done()
         ]
         del self._gathering[: self._maximum_size]
+        self._is_crowded = len(batch) > 1
         if not batch:
             return
         try:

@@ -101,7 +101,8 @@ class AssignmentHandlers:
             work.article_ids,
             [str(one) for one in work.content_types],
         )
-        return await self._order(who, record.id, "submit_work", submission, command.request_id)
+        await self._runs.command(record.id, "submit_work", submission, command.request_id)
+        return await self._own(who, record.id)
 
     async def request_changes(self, who: Principal, command: RequestChanges) -> AssignmentRecord:
         return await self._order(

@@ -1,5 +1,6 @@
 """What an assignment's workflow does to the outside, over gRPC."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,20 @@ class AssignmentActivities:
     @activity.defn
     async def record_assignment(self, order: RecordAssignment) -> Batch:
         """Keeps the media of new submissions, writes the transitions into the tasks' book and tells
-        those concerned; answers with what could not be told, for another try.
+        those concerned; answers with what could not be told, for another try. What happened is
+        decided: telling and recording do not wait for each other.
 
         Every failure is retried, a refusal too: what was decided must be recorded, and a defect
         that stands in the way can be mended while the workflow waits.
         """
+        telling = asyncio.create_task(try_to_send(self.notifications, order.notices))
+        try:
+            await self._record(order)
+        finally:
+            undelivered = await telling
+        return undelivered
+
+    async def _record(self, order: RecordAssignment) -> None:
         a = order.assignment
         if any(transition.event == Event.WORK_SUBMITTED for transition in order.transitions):
             for submission in a.submissions:
@@ -48,7 +58,6 @@ class AssignmentActivities:
                     transitions=map(transition_message, order.transitions),
                 )
             )
-        return await try_to_send(self.notifications, order.notices)
 
     async def _hold_media(self, a: Assignment, submission: Submission) -> None:
         """Held before is held still."""
