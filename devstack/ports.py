@@ -13,22 +13,24 @@ from devstack.home import Home, write_private
 
 LOOPBACK = "127.0.0.1"
 
+# All below the range that Linux takes the ports of outgoing connections from (32768 and up): a
+# connection of anybody's could sit on one of those just when a server wants it.
 USUAL = {
     "temporal": 7233,
     "temporal-ui": 8233,
-    "postgres": 54320,
+    "postgres": 15432,
     "s3": 8333,
     "traces": 16686,
     "traces-otlp": 4317,
     "paypal": 8091,
     "payouts-webhook": 8092,
-    "creators": 50051,
-    "tasks": 50052,
-    "media": 50053,
-    "payouts": 50054,
-    "disputes": 50055,
-    "notifications": 50056,
-    "worker": 50057,
+    "creators": 15051,
+    "tasks": 15052,
+    "media": 15053,
+    "payouts": 15054,
+    "disputes": 15055,
+    "notifications": 15056,
+    "worker": 15057,
     "creators-metrics": 9101,
     "tasks-metrics": 9102,
     "media-metrics": 9103,
@@ -38,8 +40,7 @@ USUAL = {
     "worker-metrics": 9107,
 }
 
-# With 10,000 added, which some servers do to get a second port, still below the range that Linux
-# takes the ports of outgoing connections from (32768 and up).
+# With 10,000 added, which some servers do to get a second port, still below that range.
 _SPARE = range(20_000, 22_768)
 _ATTEMPTS = 200
 

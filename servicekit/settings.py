@@ -61,12 +61,12 @@ class ClientSettings(Settings):
     # This caller's own, where servers ask for one.
     tls_client_certificate_file: Path | None = None
     tls_client_private_key_file: Path | None = None
-    creators_address: Address = "127.0.0.1:50051"
-    tasks_address: Address = "127.0.0.1:50052"
-    media_address: Address = "127.0.0.1:50053"
-    payouts_address: Address = "127.0.0.1:50054"
-    disputes_address: Address = "127.0.0.1:50055"
-    notifications_address: Address = "127.0.0.1:50056"
+    creators_address: Address = "127.0.0.1:15051"
+    tasks_address: Address = "127.0.0.1:15052"
+    media_address: Address = "127.0.0.1:15053"
+    payouts_address: Address = "127.0.0.1:15054"
+    disputes_address: Address = "127.0.0.1:15055"
+    notifications_address: Address = "127.0.0.1:15056"
 
 
 class TemporalSettings(Settings):
