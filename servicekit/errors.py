@@ -169,6 +169,14 @@ def not_found(name: str) -> NotFound:
     return NotFound(Reason.NOT_FOUND, f"{name} does not exist")
 
 
+def request_id_reused(request_id: str) -> InvalidArgument:
+    return InvalidArgument(
+        Reason.REQUEST_ID_REUSED,
+        "This request_id was used before with another body",
+        metadata={"request_id": request_id},
+    )
+
+
 def illegal_state(name: str, state: str, command: str) -> FailedPrecondition:
     return FailedPrecondition(
         Reason.ILLEGAL_STATE,

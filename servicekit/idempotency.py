@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from servicekit.batching import Batches
 from servicekit.database import Database
-from servicekit.errors import InvalidArgument, Reason
+from servicekit.errors import request_id_reused
 
 
 @dataclass(frozen=True)
@@ -111,10 +111,6 @@ class Keys:
             (key.scope, key.request_id),
         )
         if row is None or row["body_sha256"] != key.body_sha256:
-            raise InvalidArgument(
-                Reason.REQUEST_ID_REUSED,
-                "This request_id was used before with another body",
-                metadata={"request_id": str(key.request_id)},
-            )
+            raise request_id_reused(str(key.request_id))
         response: bytes | None = row["response"]
         return response

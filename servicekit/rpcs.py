@@ -24,6 +24,9 @@ class Repeat(Enum):
     # follow from the request; only the body is compared and the answer kept here. For commands
     # that cross the network: no transaction may stay open meanwhile.
     BY_COMMAND = auto()
+    # What the command makes has an id that follows from the `request_id`: it finds its first
+    # outcome by that, and compares with it what is asked now. Nothing is kept here.
+    BY_ID = auto()
 
 
 @dataclass(frozen=True)

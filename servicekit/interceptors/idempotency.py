@@ -21,7 +21,7 @@ class IdempotencyInterceptor(Interceptor):
     async def around(
         self, rpc: Rpc, request: Message, context: Context, proceed: Proceed
     ) -> Message:
-        if rpc.repeat is None:
+        if rpc.repeat is None or rpc.repeat is Repeat.BY_ID:
             return await proceed()
         request_id = UUID(getattr(request, "request_id"))  # noqa: B009 - Message has no such field
         key = idempotency.key_of(current_principal().subject, rpc.path, request_id, request)

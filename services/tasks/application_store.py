@@ -15,15 +15,15 @@ class PostgresApplicationStore:
         self._database = database
         self._wishes = Batches(self._apply_all, goes_alone=database.is_in_transaction)
 
-    async def apply(self, application: Application) -> Application | None:
+    async def apply(self, application: Application) -> bool:
         """State and deadline are checked by the statement that writes, on a task row that nobody
         changes meanwhile: none slips in after the deadline or past the end of the selection."""
-        if await self._wishes.ask(application):
-            return application
-        return await self.application(application.task_id, application.id)
+        return await self._wishes.ask(application)
 
     async def _apply_all(self, wishes: list[Application]) -> list[bool]:
-        """Which of them were new."""
+        """Which of them are written."""
+        # The same request twice, with whatever body: the first of them.
+        distinct = {wish.id: wish for wish in reversed(wishes)}
         rows = await self._database.fetch_all(
             # In an order, so that two servers' batches never wait for each other in a circle.
             """
@@ -39,19 +39,21 @@ class PostgresApplicationStore:
             ON CONFLICT DO NOTHING RETURNING id
             """,
             (
-                [wish.id for wish in wishes],
-                [wish.task_id for wish in wishes],
-                [wish.creator_id for wish in wishes],
-                [wish.message for wish in wishes],
-                [wish.create_time for wish in wishes],
+                list(distinct),
+                [wish.task_id for wish in distinct.values()],
+                [wish.creator_id for wish in distinct.values()],
+                [wish.message for wish in distinct.values()],
+                [wish.create_time for wish in distinct.values()],
             ),
         )
-        new = {row["id"] for row in rows}
-        is_new = []
-        for wish in wishes:
-            is_new.append(wish.id in new)
-            new.discard(wish.id)  # the same request again, in one batch
-        return is_new
+        written = {row["id"] for row in rows}
+        return [wish.id in written and wish is distinct[wish.id] for wish in wishes]
+
+    async def made(self, application_id: str) -> Application | None:
+        row = await self._database.fetch_one(
+            "SELECT * FROM application WHERE id = %s", (application_id,)
+        )
+        return _application(row) if row else None
 
     async def application(self, task_id: str, application_id: str) -> Application | None:
         found = await self.applications(task_id, [application_id])

@@ -16,6 +16,7 @@ from servicekit.errors import (
     invalid_fields,
     not_found,
     not_yours,
+    request_id_reused,
 )
 from servicekit.pagination import Page
 from services.tasks.commands import (
@@ -42,9 +43,11 @@ _REQUESTS = UUID("6f0c3ff7-6a7f-4f0e-9a7e-0d8a0b8f6d3c")
 class ApplicationStore(Protocol):
     """Where applications are kept."""
 
-    async def apply(self, application: Application) -> Application | None:
-        """The application as it stands; None when the task takes none at this instant, or the
-        creator has another one."""
+    async def apply(self, application: Application) -> bool:
+        """False when the task takes none at this instant, or the creator has one already."""
+
+    async def made(self, application_id: str) -> Application | None:
+        """Whichever task it is for."""
 
     async def application(self, task_id: str, application_id: str) -> Application | None: ...
 
@@ -97,18 +100,23 @@ class ApplicationHandlers:
         self._clock = clock
 
     async def create_application(self, who: Principal, command: CreateApplication) -> Application:
+        creator_id = who.creator or ""
+        application_id = uuid5(_REQUESTS, f"{creator_id} {command.request_id.lower()}").hex
+        try:
+            return await self._apply(creator_id, application_id, command)
+        except LiaisonError:
+            # A repeated request gets its first answer, whatever became of everything since.
+            if (made := await self._store.made(application_id)) is None:
+                raise
+            return _first_answer(made, command)
+
+    async def _apply(
+        self, creator_id: str, application_id: str, command: CreateApplication
+    ) -> Application:
         content = await self._published.content(command.task_id)
         if content is None:
             raise not_yours(f"tasks/{command.task_id}")
-        creator_id = who.creator or ""
-        application_id = uuid5(_REQUESTS, f"{creator_id} {command.request_id}").hex
-        try:
-            check_eligible(content, await self._creators.candidate(creator_id))
-        except FailedPrecondition:
-            # A repeated request gets its first answer, whatever became of the creator since.
-            if made_before := await self._store.application(command.task_id, application_id):
-                return made_before
-            raise
+        check_eligible(content, await self._creators.candidate(creator_id))
         now = self._clock()
         wish = Application(
             id=application_id,
@@ -118,10 +126,9 @@ class ApplicationHandlers:
             create_time=now,
             update_time=now,
         )
-        application = await self._store.apply(wish)
-        if application is None:
+        if not await self._store.apply(wish):
             raise await self._refusal(wish)
-        return application
+        return wish
 
     async def _refusal(self, wish: Application) -> LiaisonError:
         name = f"tasks/{wish.task_id}"
@@ -219,6 +226,17 @@ class ApplicationHandlers:
     @staticmethod
     def _absent(who: Principal, name: str) -> LiaisonError:
         return not_yours(name) if who.brand or who.creator else not_found(name)
+
+
+def _first_answer(made: Application, command: CreateApplication) -> Application:
+    """The application as it was made.
+
+    Raises:
+        InvalidArgument: it was made by the same `request_id` with another body.
+    """
+    if (made.task_id, made.message) != (command.task_id, command.application.message):
+        raise request_id_reused(command.request_id)
+    return replace(made, state=ApplicationState.APPLIED, update_time=made.create_time)
 
 
 def _applications_closed(task: Task, command: str) -> FailedPrecondition:

@@ -40,7 +40,7 @@ ACCESS = {
     "EndSelection": allow(Role.BRAND, Role.OPERATOR, repeat=Repeat.BY_COMMAND),
     "ListTaskTransitions": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
     "WatchTask": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
-    "CreateApplication": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
+    "CreateApplication": allow(Role.CREATOR, repeat=Repeat.BY_ID),
     "GetApplication": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
     "ListApplications": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
     "WithdrawApplication": allow(Role.CREATOR),

@@ -105,12 +105,31 @@ async def test_a_draft_is_not_kept_in_memory(house: House) -> None:
     assert (await house.apply(task)).state == pb.Application.STATE_APPLIED
 
 
-async def test_a_repeated_application_finds_what_it_made_before_a_crash(house: House) -> None:
-    """The answer was never kept, and meanwhile the creator may not even apply any more."""
-    task = await house.task()
+async def test_a_repeated_application_is_answered_as_at_first_whatever_became_of_it(
+    house: House,
+) -> None:
+    """It was withdrawn, and meanwhile the creator may not even apply any more."""
+    task, other = await house.task(), await house.task()
     request = _wish(task)
     first = await house.creator().CreateApplication(request)
-    await house.applied._database.execute("UPDATE request SET response = NULL")
+    await house.withdraw(first)
     house.creators.changed["bea"] = {"is_admitted": False}
     assert await house.creator().CreateApplication(request) == first
+    request.request_id = request.request_id.upper()
+    assert await house.creator().CreateApplication(request) == first
     assert [id_of(one) for one in await _listed(house, task)] == [id_of(first)]
+    for parent in (other.name, "tasks/nothing"):
+        request.parent = parent
+        with refused(Reason.REQUEST_ID_REUSED):
+            await house.creator().CreateApplication(request)
+
+
+async def test_a_refused_application_leaves_its_request_id_free(house: House) -> None:
+    task = await house.task()
+    request = _wish(task)
+    house.creators.changed["bea"] = {"is_admitted": False}
+    with refused(Reason.CREATOR_NOT_ADMITTED):
+        await house.creator().CreateApplication(request)
+    house.creators.changed["bea"] = {"is_admitted": True}
+    request.application.message = "Me, please"
+    assert (await house.creator().CreateApplication(request)).message == "Me, please"
