@@ -11,6 +11,7 @@ from uuid import uuid4
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Replayer
 
 from servicekit.errors import Reason
 from tests.workflows.environments import skipping_time
@@ -21,6 +22,7 @@ from workflows.assignment.orders import StartAssignment
 from workflows.dispute.state import Claim, Decide, Decision, Withdraw
 from workflows.notices import Notice
 from workflows.payout.state import PayoutChanged
+from workflows.worker import RUNNER, WORKFLOWS
 
 T = TypeVar("T")
 _PATIENCE_SECONDS = 60.0
@@ -35,10 +37,9 @@ class BrokenHouse(BaseException):
 class House:
     """Where workflows run. A server is good for some centuries: then there is a new one."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, cached_workflows: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._stack = AsyncExitStack()
-        self._cached_workflows = cached_workflows
         self._lives = 0
         self.environment: WorkflowEnvironment
         self.world: World
@@ -64,15 +65,15 @@ class House:
     async def _open(self) -> None:
         self.environment = await self._stack.enter_async_context(skipping_time())
         self.world = World(self.environment, f"model-{uuid4()}")
-        await self._stack.enter_async_context(working(self.world, self._cached_workflows))
+        await self._stack.enter_async_context(working(self.world))
 
 
 @contextmanager
-def house(cached_workflows: int) -> Iterator[House]:
+def house() -> Iterator[House]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    one = House(loop, cached_workflows)
+    one = House(loop)
     try:
         one.open()
         yield one
@@ -140,9 +141,7 @@ class Running:
         self.house.do(payout.signal("payout_changed", change))
 
     def pass_time(self, until: datetime) -> None:
-        span = until - self.now()
-        if span > timedelta():
-            self.house.do(self.world.pass_time(span))
+        self.house.do(self._pass_time(until))
 
     def wait_for(self, count: int) -> None:
         self.house.do(self.world.until(lambda: len(self.transitions) >= count))
@@ -153,6 +152,15 @@ class Running:
     def end(self) -> str:
         """The state in which the workflow ends."""
         return str(self.house.do(self.handle.result())["state"])
+
+    def replay(self) -> None:
+        """What it did is what a worker would do again that knows its history alone."""
+
+        async def replay() -> None:
+            replayer = Replayer(workflows=WORKFLOWS, workflow_runner=RUNNER)
+            await replayer.replay_workflow(await self.handle.fetch_history())
+
+        self.house.do(replay())
 
     def terminate(self) -> None:
         """After a failure, so that the next life has the server to itself."""
@@ -171,6 +179,15 @@ class Running:
             self.world.until(lambda: any(one.dispute.id == id_ for one in self.world.disputes))
         )
         return self._workflow(ids.dispute(id_))
+
+    async def _pass_time(self, until: datetime) -> None:
+        """The client gives a call up after ten seconds, for which a lost step can hold time up;
+        the server goes on all the same."""
+        while (span := until - await self.world.now()) > timedelta():
+            try:
+                await self.world.pass_time(span)
+            except RPCError:
+                continue
 
     def _workflow(self, id_: str) -> WorkflowHandle[Any, Any]:
         return self.house.environment.client.get_workflow_handle(id_)

@@ -64,7 +64,7 @@ class RulesLives(Lives):
 
 TestRules = RulesLives.TestCase
 TestRules.settings = settings(
-    max_examples=_EXAMPLES or 300,
+    max_examples=_EXAMPLES or 400,
     stateful_step_count=30,
     derandomize=not _EXAMPLES,
     deadline=None,

@@ -406,15 +406,14 @@ async def living(
 
 
 @asynccontextmanager
-async def working(world: World, cached_workflows: int = 1000) -> AsyncIterator[None]:
-    """A worker, for as long as the block lasts. It replays those that it does not cache."""
+async def working(world: World) -> AsyncIterator[None]:
+    """A worker, for as long as the block lasts."""
     worker = Worker(
         world.environment.client,
         task_queue=world.queue,
         workflows=WORKFLOWS,
         activities=world.activities,
         workflow_runner=RUNNER,
-        max_cached_workflows=cached_workflows,
     )
     async with running(worker, patience_seconds=5):
         yield
