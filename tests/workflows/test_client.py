@@ -50,6 +50,7 @@ async def test_starting_again_is_harmless(environment: WorkflowEnvironment) -> N
         assert [one.to_state for one in world.transitions[id_]] == [
             State.IN_PROGRESS,
             State.EXPIRED,
+            State.EXPIRED,  # closed for good
         ]
 
 

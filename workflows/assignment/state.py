@@ -8,7 +8,7 @@ so; a refusal leaves everything as it was. The workflow holds the clocks and cal
 from datetime import datetime
 
 from servicekit.errors import FailedPrecondition, Reason, illegal_state
-from workflows.assignment import rewards, steps
+from workflows.assignment import disputes, rewards, steps
 from workflows.assignment.model import (
     SYSTEM,
     ApproveWork,
@@ -31,7 +31,7 @@ from workflows.assignment.model import (
     Transition,
 )
 from workflows.assignment.steps import require, step
-from workflows.dispute.state import Ground
+from workflows.dispute.state import Dispute, Ground
 from workflows.policy import ReviewSilence
 
 
@@ -159,6 +159,21 @@ def next_time(a: Assignment) -> datetime | None:
     """When something happens by itself, if nobody does anything before."""
     times = (a.clock.next_time if a.clock else None, rewards.shipment_time(a))
     return min((time for time in times if time is not None), default=None)
+
+
+def elapse(a: Assignment, now: datetime) -> list[tuple[Transition, Dispute | None]]:
+    """All that clocks do until now, with the disputes that they open. A command meets it even when
+    it overtakes the timers, which fire late when the worker was down."""
+    happened: list[tuple[Transition, Dispute | None]] = []
+    while (due_time := next_time(a)) is not None and due_time <= now:
+        transition, order = fire(a, now)
+        dispute = None
+        if order is not None:
+            dispute, transition = disputes.open_dispute(a, order, now)
+        while transition is not None:
+            happened.append((transition, dispute))
+            transition, dispute = rewards.follow_up(a, now), None
+    return happened
 
 
 def fire(a: Assignment, now: datetime) -> tuple[Transition | None, OpenDispute | None]:

@@ -4,7 +4,7 @@ disputes. Every rule is in `state`; read `run` from top to bottom."""
 import asyncio
 import copy
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
@@ -218,6 +218,7 @@ class AssignmentWorkflow:
     @workflow.signal
     def payout_reported(self, report: PayoutReport) -> None:
         """The payout tells how it goes before it has ended."""
+        self._elapse(workflow.now())
         if report.state is PayoutState.SENT:
             if sent := rewards.report_reward_sent(self._assignment, workflow.now()):
                 self._note(sent)
@@ -227,16 +228,27 @@ class AssignmentWorkflow:
     # What the commands do
 
     def _check(self, rule: Callable[..., Any], command: object) -> None:
+        trial = copy.deepcopy(self._assignment)
+        state.elapse(trial, workflow.now())
         with refusing():
-            rule(copy.deepcopy(self._assignment), command, workflow.now())
+            rule(trial, command, workflow.now())
 
     async def _obey(self, rule: Callable[..., Transition], command: object) -> None:
+        self._elapse(workflow.now())
         with refusing():
             self._note(rule(self._assignment, command, workflow.now()))
         self._origin = current_trace()
         await self._until_recorded()
 
+    def _elapse(self, now: datetime) -> None:
+        """What clocks do comes before what anybody does: a worker that is killed between deciding
+        and telling the server decides again, and in the same order."""
+        for transition, dispute in state.elapse(self._assignment, now):
+            self._dispute_to_start = dispute or self._dispute_to_start
+            self._note(transition)
+
     def _open_dispute(self, command: OpenDispute) -> Dispute:
+        self._elapse(workflow.now())
         with refusing():
             dispute, transition = disputes.open_dispute(self._assignment, command, workflow.now())
         self._dispute_to_start = dispute
@@ -327,11 +339,7 @@ class AssignmentWorkflow:
         except TimeoutError:
             # The server may fire a little early by this clock; the timer is the judge.
             if due_time is not None and (not self._untold or due_time <= workflow.now()):
-                transition, dispute = state.fire(a, max(workflow.now(), due_time))
-                if transition is not None:
-                    self._note(transition)
-                if dispute is not None:
-                    self._open_dispute(dispute)
+                self._elapse(max(workflow.now(), due_time))
 
     def _is_needed(self) -> bool:
         """Whether `run` has something to do."""

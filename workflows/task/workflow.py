@@ -3,6 +3,7 @@ assignment for each selected creator. Every rule is in `state`."""
 
 import asyncio
 import copy
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,7 @@ class TaskWorkflow:
 
     @workflow.update
     async def select_applications(self, command: SelectApplications) -> None:
-        with refusing():
-            state.claim(self._task, command, workflow.now())
+        self._obey(state.claim, command)
         self._describe()
         try:
             await self._reserve_rewards(command)
@@ -102,32 +102,40 @@ class TaskWorkflow:
 
     @select_applications.validator
     def _check_select_applications(self, command: SelectApplications) -> None:
-        with refusing():
-            state.claim(copy.deepcopy(self._task), command, workflow.now())
+        self._check(state.claim, command)
 
     @workflow.update
     async def cancel_task(self, command: CancelTask) -> None:
-        with refusing():
-            state.cancel(self._task, command, workflow.now())
+        self._obey(state.cancel, command)
         self._origin = current_trace()
         await self._until_recorded()
 
     @cancel_task.validator
     def _check_cancel_task(self, command: CancelTask) -> None:
-        with refusing():
-            state.cancel(copy.deepcopy(self._task), command, workflow.now())
+        self._check(state.cancel, command)
 
     @workflow.update
     async def end_selection(self, command: EndSelection) -> None:
-        with refusing():
-            state.end_selection(self._task, command, workflow.now())
+        self._obey(state.end_selection, command)
         self._origin = current_trace()
         await self._until_recorded()
 
     @end_selection.validator
     def _check_end_selection(self, command: EndSelection) -> None:
+        self._check(state.end_selection, command)
+
+    def _check(self, rule: Callable[..., None], command: object) -> None:
+        trial = copy.deepcopy(self._task)
+        state.elapse(trial, workflow.now())
         with refusing():
-            state.end_selection(copy.deepcopy(self._task), command, workflow.now())
+            rule(trial, command, workflow.now())
+
+    def _obey(self, rule: Callable[..., None], command: object) -> None:
+        """What deadlines do comes before what anybody does: a worker that is killed between
+        deciding and telling the server decides again, and in the same order."""
+        state.elapse(self._task, workflow.now())
+        with refusing():
+            rule(self._task, command, workflow.now())
 
     async def _reserve_rewards(self, command: SelectApplications) -> None:
         """Escrow is set aside before anyone is assigned; refused when funds are short."""
@@ -271,8 +279,8 @@ class TaskWorkflow:
             )
         except TimeoutError:
             # A selection that came in the same instant goes first.
-            if state.next_deadline(task) == deadline:
-                state.pass_deadline(task, workflow.now())
+            if state.next_deadline(task) == deadline and deadline is not None:
+                state.elapse(task, max(workflow.now(), deadline))
 
 
 def _deadline(task: Task) -> SearchAttributeUpdate[datetime]:
