@@ -1,4 +1,8 @@
-"""The time of a filtered page of tasks at a million tasks, beside the same page at ten thousand."""
+"""The time of a filtered page of tasks at a million tasks, beside the same page at ten thousand.
+
+The service reads the one table and the other in turns, so that whatever else the machine does falls
+on both alike.
+"""
 
 import itertools
 import statistics
@@ -22,9 +26,9 @@ from servicekit.money import Money
 
 _FEW = 10_000
 _MANY = 1_000_000
-_WARM_UP = 30
-_RUNS = 10
-_REQUESTS = 100
+_WARM_UP = 15
+_RUNS = 7
+_REQUESTS = 150
 _PAGES = 3
 _PAGE_SIZE = 20
 _PATH = "/liaison.tasks.v1.TaskService/ListTasks"
@@ -49,15 +53,12 @@ async def results() -> list[Result]:
             lives = await Lives.prepare(stack.access, exits, creators=1)
             rows = TaskRows(stack.access)
             await rows.prepare(lives)
+            for count in (_FEW, _MANY):
+                await rows.fill(count)
             client = await exits.enter_async_context(
                 BareClient(stack.access.addresses["tasks"], _PATH)
             )
-            questions = _questions(stack.access, lives)
-            await rows.fill_up_to(_FEW)
-            few = {one.name: await _p99_seconds(client, one) for one in questions}
-            await rows.fill_up_to(_MANY)
-            many = {one.name: await _p99_seconds(client, one) for one in questions}
-    growths = {name: many[name] / few[name] for name in few}
+            growths = await _growths(client, rows, _questions(stack.access, lives))
     return [
         *(
             Result(f"tasks.list.p99_growth.{name}", growth, "ratio", "<= 1.5")
@@ -109,18 +110,30 @@ def _questions(access: Access, lives: Lives) -> list[Question]:
     ]
 
 
+async def _growths(
+    client: BareClient, rows: TaskRows, questions: list[Question]
+) -> dict[str, float]:
+    """By question: the median of the runs, each of which compares many with few."""
+    growths: dict[str, list[float]] = {one.name: [] for one in questions}
+    for _ in range(_RUNS):
+        for one in questions:
+            await rows.show(_FEW)
+            few = await _p99_seconds(client, one)
+            await rows.show(_MANY)
+            growths[one.name].append(await _p99_seconds(client, one) / few)
+    return {name: statistics.median(runs) for name, runs in growths.items()}
+
+
 async def _p99_seconds(client: BareClient, question: Question) -> float:
-    """The quietest run's 99th percentile: whatever else the machine does only ever adds to it."""
     wires = await _pages(client, question)
     for wire in itertools.islice(itertools.cycle(wires), _WARM_UP):
         await client.send(wire)
-    runs: list[list[float]] = [[] for _ in range(_RUNS)]
-    for run in runs:
-        for wire in itertools.islice(itertools.cycle(wires), _REQUESTS):
-            started = time.perf_counter()
-            await client.send(wire)
-            run.append(time.perf_counter() - started)
-    return min(statistics.quantiles(run, n=100)[-1] for run in runs)
+    seconds = []
+    for wire in itertools.islice(itertools.cycle(wires), _REQUESTS):
+        started = time.perf_counter()
+        await client.send(wire)
+        seconds.append(time.perf_counter() - started)
+    return statistics.quantiles(seconds, n=100)[-1]
 
 
 async def _pages(client: BareClient, question: Question) -> list[Wire]:

@@ -1,5 +1,5 @@
-"""A million tasks in about a minute: copies by SQL of some that were published over the API, for
-other brands, in other states and at other times."""
+"""A million tasks in less than a minute: copies by SQL of some that were published over the API,
+for other brands, in other states and at other times."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -35,7 +35,7 @@ _CHANGED = {
     "create_time": "now() - number * interval '1 second'",
 }
 _SOURCE = """
-      FROM generate_series({first}, {last}) AS number
+      FROM generate_series(1, {count}) AS number
       JOIN bench_template AS template ON template.place = number % 120
      CROSS JOIN LATERAL (
            SELECT ('{{OPEN,OPEN,OPEN,OPEN,SELECTING,IN_PROGRESS,IN_PROGRESS,CLOSED,CLOSED,'
@@ -49,11 +49,11 @@ _SOURCE = """
 
 
 class TaskRows:
-    """The table of tasks, with as many rows as wanted."""
+    """Tables of tasks, with as many rows as wanted; one of them at a time is the service's."""
 
     def __init__(self, access: Access) -> None:
         self._url = access.service_url("tasks")
-        self._count = 0
+        self._shown = "task_published"
 
     async def prepare(self, lives: Lives) -> None:
         """Publishes what is to be copied."""
@@ -66,39 +66,56 @@ class TaskRows:
                 " SELECT row_number() OVER () - 1 AS place, task.* FROM task"
             )
 
-    async def fill_up_to(self, count: int) -> None:
-        """Indexes are made after the rows: row by row they would take minutes."""
-        async with await psycopg.AsyncConnection.connect(self._url) as connection:
-            await connection.execute("SET LOCAL maintenance_work_mem = '512MB'")
-            indexes = await _indexes(connection)
+    async def fill(self, count: int) -> None:
+        """Another table of so many. What follows from other columns is copied like them, and
+        indexes are made after the rows: worked out row by row, both would take minutes."""
+        table = _table(count)
+        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
+            await connection.execute("SET maintenance_work_mem = '512MB'")
+            await connection.execute(
+                sql.SQL(
+                    "CREATE UNLOGGED TABLE {} (LIKE task INCLUDING ALL EXCLUDING GENERATED)"
+                ).format(sql.Identifier(table))
+            )
+            indexes = await _indexes(connection, table)
             for name, _ in indexes:
                 await connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
-            await connection.execute(await _copy(connection, self._count + 1, count))
+            await connection.execute(await _copy(connection, table, count))
             for _, definition in indexes:
                 await connection.execute(definition.encode())
-        async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
-            await connection.execute("VACUUM (ANALYZE) task")
-        self._count = count
+            await connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
+
+    async def show(self, count: int) -> None:
+        """Makes the table of so many the one that the service reads, in an instant."""
+        hidden, shown = sql.Identifier(self._shown), sql.Identifier(_table(count))
+        async with await psycopg.AsyncConnection.connect(self._url) as connection:
+            await connection.execute(sql.SQL("ALTER TABLE task RENAME TO {}").format(hidden))
+            await connection.execute(sql.SQL("ALTER TABLE {} RENAME TO task").format(shown))
+        self._shown = _table(count)
 
 
-async def _indexes(connection: psycopg.AsyncConnection) -> list[tuple[str, str]]:
+def _table(count: int) -> str:
+    return f"task_{count}"
+
+
+async def _indexes(connection: psycopg.AsyncConnection, table: str) -> list[tuple[str, str]]:
     cursor = await connection.execute(
         """
         SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index
-         WHERE indrelid = 'task'::regclass AND NOT indisprimary
-        """
+         WHERE indrelid = %s::regclass AND NOT indisprimary
+        """,
+        (table,),
     )
     return [(name, definition) for name, definition in await cursor.fetchall()]
 
 
-async def _copy(connection: psycopg.AsyncConnection, first: int, last: int) -> sql.Composed:
-    """All columns but those that follow from others."""
+async def _copy(connection: psycopg.AsyncConnection, table: str, count: int) -> sql.Composed:
     cursor = await connection.execute(
         """
         SELECT column_name FROM information_schema.columns
-         WHERE table_schema = current_schema() AND table_name = 'task'
-           AND is_generated = 'NEVER'
-        """
+         WHERE table_schema = current_schema() AND table_name = %s
+        """,
+        (table,),
     )
     columns = [name for (name,) in await cursor.fetchall()]
     values = [
@@ -107,10 +124,11 @@ async def _copy(connection: psycopg.AsyncConnection, first: int, last: int) -> s
         else sql.SQL("template.{}").format(sql.Identifier(name))
         for name in columns
     ]
-    return sql.SQL("INSERT INTO task ({}) SELECT {} {}").format(
+    return sql.SQL("INSERT INTO {} ({}) SELECT {} {}").format(
+        sql.Identifier(table),
         sql.SQL(", ").join(map(sql.Identifier, columns)),
         sql.SQL(", ").join(values),
-        sql.SQL(_SOURCE).format(first=sql.Literal(first), last=sql.Literal(last)),
+        sql.SQL(_SOURCE).format(count=sql.Literal(count)),
     )
 
 
