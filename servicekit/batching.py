@@ -17,7 +17,7 @@ Question = TypeVar("Question")
 Answer = TypeVar("Answer")
 
 
-# Far below what any call takes; under load, a batch then is of about ten.
+# Far below what any call takes; under load, a batch then is of twenty or so.
 _PAUSE_SECONDS = 0.004
 
 
@@ -60,9 +60,14 @@ class Batches(Generic[Question, Answer]):
         self._gathering.append(_Asked(question, answer, copy_context()))
         if self._under_way is None:
             self._send_next()
+        elif not self._under_way.done():
+            self._is_crowded = True  # this is none of those who will be answered now
         return await answer
 
     def _send_next(self) -> None:
+        if not self._gathering:
+            self._under_way = None
+            return
         # In the context of who asked first: its trace shows the batch.
         self._under_way = asyncio.get_running_loop().create_task(
             self._send(), context=self._gathering[0].context
@@ -70,13 +75,11 @@ class Batches(Generic[Question, Answer]):
         self._under_way.add_done_callback(self._sent)
 
     def _sent(self, _: asyncio.Task[None]) -> None:
-        if not self._gathering:
-            self._under_way = None
-        elif self._is_crowded or len(self._gathering) > 1:
+        if self._is_crowded:
             # Others will follow those who gathered meanwhile: two small batches cost twice one.
             asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._send_next)
         else:
-            self._send_next()  # one caller, asking again
+            self._send_next()  # one caller, perhaps asking again
 
     async def _send(self) -> None:
         batch = [
