@@ -237,9 +237,9 @@ class Plain:
         self.clock = PlainClock(ClockKind.REWARD, self.now, due)
 
     def _refuse_comment(self, _: CommentOnExpiry) -> set[Reason]:
-        if self.has_commented or self.is_over:
-            return ILLEGAL
-        return self._refuse_unless(State.EXPIRED)
+        """What is owed can be said in a dispute too."""
+        is_owed = self.state is State.EXPIRED and not self.has_commented and not self.is_over
+        return LEGAL if is_owed and (self.dispute or not self.is_late) else ILLEGAL
 
     def _comment(self, command: CommentOnExpiry) -> None:
         self.has_commented = True
@@ -596,8 +596,11 @@ class Plain:
         is_confirmed = self.confirmed_by is not None
         if is_confirmed and not self.is_for_product:
             return  # it is being paid
-        if self.product is not None and (is_confirmed or ground is Ground.WRONG_PRODUCT):
+        if self.product is not None and ground is Ground.WRONG_PRODUCT:
             self.product[1] = True
+            self.is_overdue = False
+        elif self.product is not None and is_confirmed:
+            return  # it is on its way, and the right one
         if not is_confirmed:
             self.confirmed_by = ConfirmedBy.MEDIATOR
             self.payable_minor = amount_minor or self.terms.reward_minor

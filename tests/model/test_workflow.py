@@ -136,8 +136,7 @@ class WorkflowLives(Lives):
 
     def both(self, update: str, command: Any) -> bool:
         retries = isinstance(command, OverrideAssignment) and command.action is Action.RETRY_REWARD
-        if retries and self.is_wished_in_vain():
-            return False
+        self.come_to_rest()
         is_legal = super().both(update, command)
         if is_legal and retries and self.payout is not None:
             self.payout.want(self.model.now)
@@ -145,18 +144,11 @@ class WorkflowLives(Lives):
 
     def _decide(self, mediator: str, decision: Decision) -> bool:
         pays = decision.outcome is Outcome.PAY_IN_FULL
-        if pays and self.is_wished_in_vain():
-            return False
+        self.come_to_rest()
         is_legal = super()._decide(mediator, decision)
         if is_legal and pays and self.payout is not None:
             self.payout.want(self.model.now)
         return is_legal
-
-    def is_wished_in_vain(self) -> bool:
-        """A wish to be paid now that finds nothing waiting is kept by the payout for its next
-        failure, which nobody wished for: left out."""
-        self.come_to_rest()
-        return self.payout is not None and not self.payout.can_be_wanted
 
     def agree(self, expect: Any, act: Any, follow: Any, *, is_recorded: bool = True) -> bool:
         """A workflow that has ended refuses everything."""

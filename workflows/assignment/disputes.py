@@ -104,15 +104,15 @@ def _apply(a: Assignment, decision: Decision, now: datetime, ground: Ground | No
 
 
 def _grant_reward(a: Assignment, decision: Decision, now: datetime, ground: Ground | None) -> State:
-    """Work that nobody confirmed is confirmed now; a product that did not please is sent again."""
-    is_confirmed = a.confirmed_by is not None
-    if is_confirmed and not a.is_for_product:
-        return a.state  # its payout is under way
-    if a.shipment is not None and (is_confirmed or ground is Ground.WRONG_PRODUCT):
+    """Work that nobody confirmed is confirmed now; a wrong product is sent again."""
+    if a.shipment is not None and ground is Ground.WRONG_PRODUCT:
         a.shipment.is_replaced = True
-    if not is_confirmed:
+        a.reward_is_overdue = False
+    if a.confirmed_by is None:
         a.confirmed_by = ConfirmedBy.MEDIATOR
         a.payable_minor = decision.amount_minor or a.terms.reward_minor
+    elif a.has_payout or a.shipment is not None:
+        return a.state  # the reward is on its way
     start_reward_clock(a, now)
     return State.APPROVED
 

@@ -130,8 +130,12 @@ def approve_work(a: Assignment, command: ApproveWork, now: datetime) -> Transiti
 
 
 def comment_on_expiry(a: Assignment, command: CommentOnExpiry, now: datetime) -> Transition:
-    """Materials that the brand did not give put the fault on its side (R44)."""
-    require(a, now, "CommentOnExpiry", State.EXPIRED)
+    """Materials that the brand did not give put the fault on its side (R44). What is owed can be
+    said in a dispute too."""
+    if a.open_dispute_id:
+        steps.require_state(a, "CommentOnExpiry", State.EXPIRED)
+    else:
+        require(a, now, "CommentOnExpiry", State.EXPIRED)
     if a.expiry_comment is not None:
         raise illegal_state(a.name, "EXPIRED and commented on", "CommentOnExpiry")
     steps.require_not_over(a, "CommentOnExpiry")

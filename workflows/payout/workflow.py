@@ -41,6 +41,7 @@ class PayoutWorkflow:
         self._attempt = 0
         self._is_held = terms.is_held
         self._retry_is_wanted = False
+        self._funds_are_short = False
         # The service takes no further attempt by itself: the money had left and came back.
         self._is_stopped = False
         self._reported = State.RESERVED
@@ -77,8 +78,10 @@ class PayoutWorkflow:
 
     @workflow.signal
     def retry(self) -> None:
-        """Somebody decided that it is paid now: do not wait for the interval."""
-        self._retry_is_wanted = True
+        """Somebody decided that it is paid now: do not wait for the interval, or for the hour in
+        which the brand's funds are looked at again. Where nothing waits, nothing is to be done: a
+        wish that was kept would pay again what later came back."""
+        self._retry_is_wanted = self._state is State.FAILED or self._funds_are_short
 
     async def _set_reward_aside(self, terms: PayoutTerms) -> None:
         """Waits for as long as the brand's funds are short."""
@@ -98,7 +101,14 @@ class PayoutWorkflow:
                     f"**The brand must deposit funds**\n\n`brands/{terms.brand_id}` cannot cover"
                     " the reward; it is tried again every hour."
                 )
-                await workflow.sleep(timedelta(hours=1), summary="Wait for the brand's funds")
+                self._funds_are_short = True
+                with contextlib.suppress(TimeoutError):
+                    await workflow.wait_condition(
+                        lambda: self._retry_is_wanted,
+                        timeout=timedelta(hours=1),
+                        timeout_summary="Wait for the brand's funds",
+                    )
+                self._retry_is_wanted = self._funds_are_short = False
             else:
                 return
 

@@ -24,6 +24,7 @@ from tests.unit.workflows.lives import (
     after_rounds,
     begun,
     disputed,
+    due,
     expired,
     reworking,
     submitted,
@@ -95,8 +96,18 @@ def test_an_illegal_command_changes_nothing(command: str, before: State) -> None
     assert a == untouched
 
 
-@pytest.mark.parametrize(("command", "before", "after"), LEGAL)
-def test_an_open_dispute_stops_every_command(command: str, before: State, after: State) -> None:
+def test_what_is_owed_can_be_said_in_a_dispute() -> None:
+    a = disputed(expired(), Ground.FRAUD)
+    state.fire(a, due(a))  # the last window closes meanwhile
+    assert state.comment_on_expiry(a, COMMENT, LATER + 100 * DAY).event is Event.EXPIRY_COMMENTED
+
+
+@pytest.mark.parametrize(
+    ("command", "before", "after"), [one for one in LEGAL if one[0] != "CommentOnExpiry"]
+)
+def test_an_open_dispute_stops_every_other_command(
+    command: str, before: State, after: State
+) -> None:
     rule, said, _ = COMMANDS[command]
     a = disputed(REACHED[before](), Ground.FRAUD)
     untouched = deepcopy(a)

@@ -164,7 +164,8 @@ def test_a_wrong_product_is_sent_again_when_a_mediator_says_so() -> None:
         a, OpenDispute("d1", Ground.WRONG_PRODUCT, "It is a shoe", CREATOR), LATER
     )
     assert dispute.allowed_outcomes == [Outcome.PAY_IN_FULL, Outcome.DISMISS]
-    disputes.close_dispute(a, Decision(Outcome.PAY_IN_FULL, "Send it"), MEDIATOR, LATER + DAY)
+    decision = Decision(Outcome.PAY_IN_FULL, "Send it")
+    disputes.close_dispute(a, decision, MEDIATOR, LATER + DAY, Ground.WRONG_PRODUCT)
     assert followed(a, LATER + DAY) == []
     assert (a.state, due(a)) == (State.APPROVED, LATER + 6 * DAY)
     rewards.record_shipment(a, RecordShipment(OPERATOR, "DHL", "124"), LATER + 2 * DAY)
