@@ -60,6 +60,20 @@ async def test_a_question_joins_no_batch_that_was_sent_before_it() -> None:
     assert library.asked == [[1], [1]]
 
 
+async def test_where_callers_overlap_a_batch_waits_for_those_about_to_ask() -> None:
+    library = Library()
+    batches = Batches(library.answer_all)
+    library.is_open.clear()
+    first = asyncio.ensure_future(batches.ask(1))
+    await library.is_asked.wait()
+    second = asyncio.ensure_future(batches.ask(2))
+    await asyncio.sleep(0)
+    library.is_open.set()
+    await first
+    assert await asyncio.gather(second, batches.ask(3)) == [4, 6]
+    assert library.asked == [[1], [2, 3]]
+
+
 async def test_a_bad_question_is_refused_alone() -> None:
     batches = Batches(Library().answer_all)
     answers = await asyncio.gather(*map(batches.ask, (1, 0, 2)), return_exceptions=True)
