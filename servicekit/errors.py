@@ -55,6 +55,7 @@ class Reason(StrEnum):
     REWARD_KIND_MISMATCH = auto()
     NOBODY_SELECTED = auto()
     DEADLINE_NOT_LATER = auto()
+    LIMIT_REACHED = auto()
 
 
 @dataclass(frozen=True)

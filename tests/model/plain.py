@@ -227,12 +227,18 @@ class Plain:
         self.payable_minor = self.terms.reward_minor
         self.state, was = State.APPROVED, self.state
         self._start_reward()
+        if self.is_missed:
+            self._await_reward(self.now)  # what both agreed on is late at once
         self._happen(Event.WORK_APPROVED, actor, was)
 
     def _start_reward(self) -> None:
         due = self.terms.policy.reward_window.after(self.now)
         if self.agreed_shipment is not None and not self.products:
-            due = max(self.agreed_shipment, self.now)
+            due = self.agreed_shipment if self.agreed_shipment > self.now else due
+        self._await_reward(due)
+
+    def _await_reward(self, due: datetime) -> None:
+        self.is_overdue = False
         self.first_reward_due = due
         self.clock = PlainClock(ClockKind.REWARD, self.now, due)
 
@@ -501,7 +507,8 @@ class Plain:
 
     def _expire(self, actor: str) -> None:
         self.state, was = State.EXPIRED, self.state
-        self.fault, self.has_commented = Fault.CREATOR, False
+        self.fault = Fault.BRAND if self.is_missed else Fault.CREATOR
+        self.has_commented = False
         due = self.terms.policy.reopen_window.after(self.now)
         self.clock = PlainClock(ClockKind.REOPEN, self.now, due)
         self._happen(Event.EXPIRED, actor, was)
@@ -584,6 +591,8 @@ class Plain:
             case Outcome.PAY_IN_FULL | Outcome.PAY_PARTIAL:
                 self._grant(dispute.ground, decision.amount_minor)
             case Outcome.REDO:
+                if self.product is not None and dispute.ground is Ground.WRONG_PRODUCT:
+                    self.product[1] = True
                 self.state = State.CHANGES_REQUESTED
                 self._forget_expiry()
                 self._start_creators(ClockKind.REWORK, decision.deadline_time or self.now)
@@ -598,7 +607,6 @@ class Plain:
             return  # it is being paid
         if self.product is not None and ground is Ground.WRONG_PRODUCT:
             self.product[1] = True
-            self.is_overdue = False
         elif self.product is not None and is_confirmed:
             return  # it is on its way, and the right one
         if not is_confirmed:

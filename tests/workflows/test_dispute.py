@@ -286,7 +286,7 @@ async def test_a_refusal_is_typed_and_leaves_no_trace(house: House) -> None:
 
 async def test_what_a_claimed_dispute_refuses(house: House) -> None:
     await house.claim()
-    await _refused(house.claim("staff/max"), Reason.ILLEGAL_STATE)
+    await _refused(house.claim(), Reason.ILLEGAL_STATE)
     await _refused(house.decide(_decision(), "staff/max"), Reason.NOT_YOURS)
     redo = Decision(Outcome.REDO, "Again")
     await _refused(house.decide(redo), Reason.OUTCOME_NOT_ALLOWED)

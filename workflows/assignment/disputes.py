@@ -24,6 +24,9 @@ from workflows.assignment.steps import (
 )
 from workflows.dispute.state import Decision, Dispute, Ground, Outcome
 
+# A workflow takes 2,000 updates in its life, whatever either side tries.
+_MAXIMUM_DISPUTES = 10  # of each side
+
 # Opening a dispute holds these; the reward's clock runs on (R51).
 _HELD_BY_DISPUTE = {ClockKind.SUBMISSION, ClockKind.REVIEW, ClockKind.REWORK}
 
@@ -36,6 +39,12 @@ def open_dispute(a: Assignment, command: OpenDispute, now: datetime) -> tuple[Di
             metadata={"dispute": f"disputes/{a.open_dispute_id}"},
         )
     require_not_over(a, "OpenDispute")
+    if a.dispute_counts.get(command.opener, 0) >= _MAXIMUM_DISPUTES:
+        raise FailedPrecondition(
+            Reason.LIMIT_REACHED,
+            f"{_MAXIMUM_DISPUTES} disputes of yours were opened already: ask the platform's staff",
+            metadata={"limit": str(_MAXIMUM_DISPUTES)},
+        )
     if problem := _objection(a, command):
         raise FailedPrecondition(
             Reason.DISPUTE_NOT_ALLOWED,
@@ -44,6 +53,7 @@ def open_dispute(a: Assignment, command: OpenDispute, now: datetime) -> tuple[Di
         )
     a.open_dispute_id = command.dispute_id
     a.open_dispute_actor = command.opener
+    a.dispute_counts[command.opener] = a.dispute_counts.get(command.opener, 0) + 1
     if a.clock is not None and a.clock.kind in _HELD_BY_DISPUTE:
         a.clock.hold(Holder.DISPUTE, now)
     dispute = Dispute(
@@ -72,11 +82,13 @@ def close_dispute(
     now: datetime,
     ground: Ground | None = None,
 ) -> Transition:
-    """Applies what a mediator decided; None when the dispute was withdrawn. `ground` is what it
-    was over."""
+    """Applies what a mediator decided; None when the dispute was withdrawn, or ended by force:
+    then `mediator` is the system. `ground` is what it was over."""
     opener, a.open_dispute_id, a.open_dispute_actor = a.open_dispute_actor, "", ""
     run_on(a, Holder.DISPUTE, now)
     if decision is None:
+        if mediator == SYSTEM:
+            return step(a, Event.DISPUTE_WITHDRAWN, a.state, SYSTEM, now, "Ended by force")
         return step(a, Event.DISPUTE_WITHDRAWN, a.state, opener, now)
     to_state = _apply(a, decision, now, ground)
     return step(
@@ -94,6 +106,7 @@ def _apply(a: Assignment, decision: Decision, now: datetime, ground: Ground | No
     if decision.outcome in (Outcome.PAY_IN_FULL, Outcome.PAY_PARTIAL):
         return _grant_reward(a, decision, now, ground)
     if decision.outcome is Outcome.REDO and decision.deadline_time is not None:
+        _reject_wrong_product(a, ground)
         a.fault = a.expiry_comment = None
         a.clock = creator_clock(a, ClockKind.REWORK, decision.deadline_time, now)
         return State.CHANGES_REQUESTED
@@ -105,9 +118,7 @@ def _apply(a: Assignment, decision: Decision, now: datetime, ground: Ground | No
 
 def _grant_reward(a: Assignment, decision: Decision, now: datetime, ground: Ground | None) -> State:
     """Work that nobody confirmed is confirmed now; a wrong product is sent again."""
-    if a.shipment is not None and ground is Ground.WRONG_PRODUCT:
-        a.shipment.is_replaced = True
-        a.reward_is_overdue = False
+    _reject_wrong_product(a, ground)
     if a.confirmed_by is None:
         a.confirmed_by = ConfirmedBy.MEDIATOR
         a.payable_minor = decision.amount_minor or a.terms.reward_minor
@@ -115,6 +126,12 @@ def _grant_reward(a: Assignment, decision: Decision, now: datetime, ground: Grou
         return a.state  # the reward is on its way
     start_reward_clock(a, now)
     return State.APPROVED
+
+
+def _reject_wrong_product(a: Assignment, ground: Ground | None) -> None:
+    """The brand sends another one."""
+    if a.shipment is not None and ground is Ground.WRONG_PRODUCT:
+        a.shipment.is_replaced = True
 
 
 def _outcomes(a: Assignment) -> list[Outcome]:

@@ -367,6 +367,8 @@ class Assignment:
     reward_is_overdue: bool = False
     open_dispute_id: str = ""
     open_dispute_actor: str = ""
+    # How many each side has opened.
+    dispute_counts: dict[str, int] = field(default_factory=dict)
     expiry_comment: ExpiryComment | None = None
     sequence: int = 0
     requirements: list[Requirement] = field(default_factory=list)

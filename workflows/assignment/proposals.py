@@ -24,6 +24,11 @@ from workflows.assignment.model import (
 )
 from workflows.assignment.steps import PROPOSABLE, cancel, require, run_on, step
 
+# A workflow takes 2,000 updates in its life, and a message 1 MiB: far more than these come to,
+# whatever either side tries. Enough for any life that is meant well.
+_MAXIMUM_PROPOSALS = 10  # of each side
+_MAXIMUM_AMENDMENT_CHARACTERS = 10_000
+
 
 def make_proposal(a: Assignment, command: MakeProposal, now: datetime) -> Transition:
     """
@@ -40,6 +45,7 @@ def make_proposal(a: Assignment, command: MakeProposal, now: datetime) -> Transi
             f"A proposal of this kind waits for an answer already: {pending.kind}",
             metadata={"proposal": f"{a.name}/proposals/{pending.number}"},
         )
+    _require_within_limits(a, command)
     proposal = Proposal(
         len(a.proposals) + 1,
         command.kind,
@@ -88,6 +94,21 @@ def _require_side(a: Assignment, command: MakeProposal) -> None:
         side = sides[command.kind].partition("/")[0].removesuffix("s")
         raise PermissionDenied(
             Reason.ROLE_NOT_ALLOWED, f"{command.kind} is proposed by the {side} only"
+        )
+
+
+def _require_within_limits(a: Assignment, command: MakeProposal) -> None:
+    if sum(one.proposer == command.actor for one in a.proposals) >= _MAXIMUM_PROPOSALS:
+        raise FailedPrecondition(
+            Reason.LIMIT_REACHED,
+            f"{_MAXIMUM_PROPOSALS} proposals of yours were made already: open a dispute",
+            metadata={"limit": str(_MAXIMUM_PROPOSALS)},
+        )
+    if sum(map(len, command.requirement_texts)) > _MAXIMUM_AMENDMENT_CHARACTERS:
+        raise FailedPrecondition(
+            Reason.LIMIT_REACHED,
+            f"The texts of an amendment have at most {_MAXIMUM_AMENDMENT_CHARACTERS} characters",
+            metadata={"limit": str(_MAXIMUM_AMENDMENT_CHARACTERS)},
         )
 
 

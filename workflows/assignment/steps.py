@@ -104,10 +104,11 @@ def review_clock(a: Assignment, now: datetime) -> Clock:
 
 
 def start_reward_clock(a: Assignment, now: datetime) -> None:
-    """A date that both accepted for a product replaces the usual time (R31)."""
+    """A date ahead that both accepted for a product replaces the usual time (R31)."""
     due_time = a.policy.reward_window.after(now)
-    if a.shipment_due_time is not None and not a.shipments:
-        due_time = max(a.shipment_due_time, now)
+    if a.shipment_due_time is not None and not a.shipments and a.shipment_due_time > now:
+        due_time = a.shipment_due_time
+    a.reward_is_overdue = False
     a.reward_due_time = due_time
     a.clock = Clock(ClockKind.REWARD, due_time)
 
@@ -118,12 +119,14 @@ def approve(
     a.confirmed_by = by
     a.payable_minor = a.terms.reward_minor
     start_reward_clock(a, now)
+    if a.shipment_is_missed:  # the date that both accepted has passed: late at once
+        a.reward_due_time, a.clock = now, Clock(ClockKind.REWARD, now)
     return step(a, Event.WORK_APPROVED, State.APPROVED, actor, now, comment)
 
 
 def expire(a: Assignment, actor: str, now: datetime, comment: str = "") -> Transition:
     a.clock = Clock(ClockKind.REOPEN, a.policy.reopen_window.after(now))
-    a.fault = Fault.CREATOR
+    a.fault = Fault.BRAND if a.shipment_is_missed else Fault.CREATOR
     return step(a, Event.EXPIRED, State.EXPIRED, actor, now, comment)
 
 

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.assignment import disputes, overrides, proposals, rewards, state, steps
     from workflows.assignment.details import describe, next_clock
     from workflows.assignment.model import (
+        SYSTEM,
         AcknowledgeReceipt,
         Action,
         AnswerProposal,
@@ -27,6 +28,7 @@ with workflow.unsafe.imports_passed_through():
         RecordShipment,
         ReopenAssignment,
         RequestChanges,
+        State,
         SubmitWork,
         Transition,
     )
@@ -64,7 +66,11 @@ class AssignmentWorkflow:
         self._assignment, first = state.start(
             start.id, start.creator_id, start.terms, start.select_time
         )
-        self._shown_state = self._assignment.state
+        # Who started this has shown them.
+        self._shown: tuple[State, datetime | None] = (
+            self._assignment.state,
+            start.terms.submission_deadline_time,
+        )
         self._recorded_sequence = 0
         self._unrecorded: list[Transition] = []
         self._untold: list[Notice] = []
@@ -87,6 +93,7 @@ class AssignmentWorkflow:
                 raise self._defect
             with in_trace(self._origin):
                 self._origin = None
+                await self._hold_payout()
                 await self._record()
                 await self._start_what_is_due()
             if self._has_ended():
@@ -195,8 +202,9 @@ class AssignmentWorkflow:
 
     @workflow.update
     async def override_assignment(self, command: OverrideAssignment) -> None:
-        await self._obey(overrides.override_assignment, command)
+        self._decide(overrides.override_assignment, command)
         self._is_to_pay_now |= command.action is Action.RETRY_REWARD
+        await self._until_recorded()
 
     @override_assignment.validator
     def _check_override_assignment(self, command: OverrideAssignment) -> None:
@@ -234,16 +242,21 @@ class AssignmentWorkflow:
             rule(trial, command, workflow.now())
 
     async def _obey(self, rule: Callable[..., Transition], command: object) -> None:
+        self._decide(rule, command)
+        await self._until_recorded()
+
+    def _decide(self, rule: Callable[..., Transition], command: object) -> None:
         self._elapse(workflow.now())
         with refusing():
             self._note(rule(self._assignment, command, workflow.now()))
         self._origin = current_trace()
-        await self._until_recorded()
 
     def _elapse(self, now: datetime) -> None:
         """What clocks do comes before what anybody does: a worker that is killed between deciding
         and telling the server decides again, and in the same order."""
-        for transition, dispute in state.elapse(self._assignment, now):
+        with refusing():
+            happened = state.elapse(self._assignment, now)
+        for transition, dispute in happened:
             self._dispute_to_start = dispute or self._dispute_to_start
             self._note(transition)
 
@@ -297,16 +310,25 @@ class AssignmentWorkflow:
             self._recorded_sequence = transitions[-1].sequence
 
     def _show(self) -> None:
-        """Search attributes cost an event: only a new state is worth one."""
-        if self._assignment.state is not self._shown_state:
-            self._shown_state = self._assignment.state
-            clock = self._assignment.clock
-            workflow.upsert_search_attributes(
-                [
-                    STATE.value_set(self._shown_state),
-                    DEADLINE.value_set(clock.due_time) if clock else DEADLINE.value_unset(),
-                ]
-            )
+        """Search attributes cost an event: only what is new is worth one, and not at the end."""
+        clock = self._assignment.clock
+        due_time = clock.due_time if clock is not None and clock.held_time is None else None
+        shown, self._shown = self._shown, (self._assignment.state, due_time)
+        is_same_state = shown[0] is self._assignment.state
+        if self._shown == shown or (is_same_state and steps.is_over(self._assignment)):
+            return
+        workflow.upsert_search_attributes(
+            [
+                STATE.value_set(self._assignment.state),
+                DEADLINE.value_set(due_time) if due_time else DEADLINE.value_unset(),
+            ]
+        )
+
+    async def _hold_payout(self) -> None:
+        """First of all: a book that is away must not let the money go meanwhile."""
+        if self._payout is not None and self._payout_is_held != self._assignment.payout_is_held:
+            self._payout_is_held = self._assignment.payout_is_held
+            await tell(self._payout, "set_hold", self._payout_is_held)
 
     async def _start_what_is_due(self) -> None:
         if (dispute := self._dispute_to_start) is not None:
@@ -319,9 +341,6 @@ class AssignmentWorkflow:
             self._payout_is_held = self._assignment.payout_is_held
             self._payout = await self._start_payout()
             self._follow(self._paid(self._payout))
-        if self._payout is not None and self._payout_is_held != self._assignment.payout_is_held:
-            self._payout_is_held = self._assignment.payout_is_held
-            await tell(self._payout, "set_hold", self._payout_is_held)
 
     async def _wait_for_something(self) -> None:
         """Until a command, a fact or the clock; the timer carries the clock's name."""
@@ -417,7 +436,7 @@ class AssignmentWorkflow:
             )
         except ChildWorkflowError:
             # An operator ended it by force: the assignment goes on as after a withdrawal.
-            result = DisputeResult()
+            result = DisputeResult(mediator=SYSTEM)
         self._untold.extend(result.undelivered)
         self._note(
             disputes.close_dispute(

@@ -173,12 +173,12 @@ class Withdraw:
 
 
 def claim(dispute: Dispute, mediator: str, now: datetime) -> None:
-    """A mediator takes the dispute on.
+    """A mediator takes the dispute on, or over from another one who cannot go on.
 
     Raises:
-        FailedPrecondition: it is not waiting for one.
+        FailedPrecondition: it is closed, or this mediator's already.
     """
-    if dispute.state is not State.OPEN:
+    if dispute.is_closed or dispute.mediator == mediator:
         raise illegal_state(dispute.name, dispute.state, "ClaimDispute")
     dispute.mediator = mediator
     dispute.state = State.UNDER_REVIEW

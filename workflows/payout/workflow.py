@@ -29,7 +29,7 @@ _CALL_SECONDS = timedelta(seconds=30)
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5))
 # Webhooks usually tell first; without any, looking converges all the same.
 _FIRST_LOOK_SECONDS = 10.0
-_LONGEST_LOOK_SECONDS = 3600.0
+_LONGEST_LOOK_SECONDS = 6 * 3600.0
 _TO_BE_SENT = (State.RESERVED, State.FAILED)
 
 

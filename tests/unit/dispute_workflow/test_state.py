@@ -81,6 +81,14 @@ def test_a_mediator_claims_an_open_dispute() -> None:
     )
 
 
+def test_a_mediator_takes_over_from_one_who_cannot_go_on() -> None:
+    it = claimed()
+    state.claim(it, "staff/max", LATER)
+    assert (it.state, it.mediator) == (State.UNDER_REVIEW, "staff/max")
+    with pytest.raises(PermissionDenied):
+        state.decide(it, "staff/mia", Decision(Outcome.DISMISS, "No"), LATER)
+
+
 def test_the_mediator_who_claimed_decides() -> None:
     it = claimed()
     decide(it)

@@ -250,3 +250,24 @@ def test_paying_what_is_paid_already_pays_nothing_more() -> None:
 
 def test_the_reward_clock_is_the_policys() -> None:
     assert Span(seconds=5 * 86_400.0) == STANDARD.reward_window
+
+
+def test_neither_side_disputes_without_end() -> None:
+    a = begun()
+    for number in range(10):
+        command = OpenDispute(f"d{number}", Ground.FRAUD, "Again", BRAND)
+        disputes.open_dispute(a, command, LATER)
+        disputes.close_dispute(a, None, "", LATER)
+    with pytest.raises(FailedPrecondition) as refused:
+        disputes.open_dispute(a, OpenDispute("d10", Ground.FRAUD, "Again", BRAND), LATER)
+    assert refused.value.reason == Reason.LIMIT_REACHED
+    disputes.open_dispute(
+        a, OpenDispute("d11", Ground.MATERIALS_NOT_PROVIDED, "None", CREATOR), LATER
+    )
+
+
+def test_a_dispute_ended_by_force_is_nobodys_withdrawal() -> None:
+    a = disputed(begun(), Ground.FRAUD)
+    transition = disputes.close_dispute(a, None, SYSTEM, LATER)
+    assert (transition.event, transition.actor) == (Event.DISPUTE_WITHDRAWN, SYSTEM)
+    assert transition.comment == "Ended by force"

@@ -20,16 +20,19 @@ from tests.unit.workflows.lives import (
     due,
     shipping,
 )
-from workflows.assignment import disputes, proposals, rewards, state
+from workflows.assignment import disputes, overrides, proposals, rewards, state
 from workflows.assignment.model import (
     AcknowledgeReceipt,
+    Action,
     AnswerProposal,
     Assignment,
     ClockKind,
     Event,
+    Fault,
     Holder,
     MakeProposal,
     OpenDispute,
+    OverrideAssignment,
     ProposalKind,
     RecordShipment,
     State,
@@ -210,3 +213,24 @@ def test_a_product_is_shipped_and_received_once() -> None:
     rewards.acknowledge_receipt(a, RECEIVE, LATER)
     with pytest.raises(FailedPrecondition):
         rewards.acknowledge_receipt(a, RECEIVE, LATER)
+
+
+def test_a_wrong_early_product_is_sent_again_while_the_work_goes_on() -> None:
+    a = agreed()
+    rewards.record_shipment(a, SHIP, LATER)
+    disputes.open_dispute(
+        a, OpenDispute("d1", Ground.WRONG_PRODUCT, "It is a shoe", CREATOR), LATER
+    )
+    decision = Decision(Outcome.REDO, "Send a lamp", deadline_time=LATER + 9 * DAY)
+    disputes.close_dispute(a, decision, MEDIATOR, LATER + DAY, Ground.WRONG_PRODUCT)
+    assert (a.state, a.shipment) == (State.CHANGES_REQUESTED, None)
+    rewards.record_shipment(a, RecordShipment(BRAND, "DHL", "124"), LATER + 2 * DAY)
+    assert [one.is_replaced for one in a.shipments] == [True, False]
+
+
+def test_who_misses_a_product_is_not_at_fault() -> None:
+    a = agreed()
+    fired(a, AGREED)
+    command = OverrideAssignment(OPERATOR, Action.EXPIRE, "They gave up")
+    overrides.override_assignment(a, command, AGREED)
+    assert a.fault is Fault.BRAND

@@ -25,6 +25,7 @@ from tests.unit.workflows.lives import (
     submitted,
 )
 from workflows.assignment import proposals, state
+from workflows.assignment.messages import assignment_message
 from workflows.assignment.model import (
     AnswerProposal,
     Assignment,
@@ -241,3 +242,31 @@ def test_no_date_is_agreed_on_for_money() -> None:
     with pytest.raises(FailedPrecondition) as refused:
         proposals.make_proposal(begun(), SHIP, LATER)
     assert refused.value.reason == Reason.REWARD_KIND_MISMATCH
+
+
+def test_neither_side_proposes_without_end() -> None:
+    a = begun()
+    for number in range(1, 11):
+        proposed(a, CANCEL)
+        proposals.withdraw_proposal(a, AnswerProposal(CREATOR, number), LATER)
+    with pytest.raises(FailedPrecondition) as refused:
+        proposals.make_proposal(a, CANCEL, LATER)
+    assert (refused.value.reason, refused.value.metadata) == (Reason.LIMIT_REACHED, {"limit": "10"})
+    proposed(a, AMEND)  # the other side has not
+
+
+def test_an_amendments_texts_have_an_end() -> None:
+    command = MakeProposal(BRAND, ProposalKind.AMENDMENT, "Much", None, ["x" * 1000] * 11)
+    with pytest.raises(FailedPrecondition) as refused:
+        proposals.make_proposal(begun(), command, LATER)
+    assert refused.value.reason == Reason.LIMIT_REACHED
+
+
+def test_the_largest_assignment_fits_into_a_message() -> None:
+    requirements = [Requirement(f"req-{number}", "\U0001f600" * 1000) for number in range(1, 51)]
+    a = begun(requirements=requirements)
+    texts = ["\U0001f600" * 1000] * 10
+    for number in range(1, 11):
+        proposed(a, MakeProposal(BRAND, ProposalKind.AMENDMENT, "\U0001f600" * 2000, None, texts))
+        proposals.withdraw_proposal(a, AnswerProposal(BRAND, number), LATER)
+    assert assignment_message(a).ByteSize() < 2**20

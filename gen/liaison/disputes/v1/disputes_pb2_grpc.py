@@ -98,7 +98,7 @@ class DisputeServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ClaimDispute(self, request, context):
-        """A mediator takes the dispute on.
+        """A mediator takes the dispute on, or over from another mediator who cannot go on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,7 @@ class DisputeServiceStub:
     ListDisputes: _grpc.UnaryUnaryMultiCallable[_disputes_pb2.ListDisputesRequest, _disputes_pb2.ListDisputesResponse]
     """The caller's own disputes, or all for staff; oldest first, as the queue has them."""
     ClaimDispute: _grpc.UnaryUnaryMultiCallable[_disputes_pb2.ClaimDisputeRequest, _disputes_pb2.Dispute]
-    """A mediator takes the dispute on."""
+    """A mediator takes the dispute on, or over from another mediator who cannot go on."""
     DecideDispute: _grpc.UnaryUnaryMultiCallable[_disputes_pb2.DecideDisputeRequest, _disputes_pb2.Dispute]
     """The mediator who claimed it decides; the assignment's workflow applies the decision."""
     WithdrawDispute: _grpc.UnaryUnaryMultiCallable[_disputes_pb2.WithdrawDisputeRequest, _disputes_pb2.Dispute]
@@ -60,7 +60,7 @@ class DisputeServiceAsyncStub(DisputeServiceStub):
     ListDisputes: _aio.UnaryUnaryMultiCallable[_disputes_pb2.ListDisputesRequest, _disputes_pb2.ListDisputesResponse]  # type: ignore[assignment]
     """The caller's own disputes, or all for staff; oldest first, as the queue has them."""
     ClaimDispute: _aio.UnaryUnaryMultiCallable[_disputes_pb2.ClaimDisputeRequest, _disputes_pb2.Dispute]  # type: ignore[assignment]
-    """A mediator takes the dispute on."""
+    """A mediator takes the dispute on, or over from another mediator who cannot go on."""
     DecideDispute: _aio.UnaryUnaryMultiCallable[_disputes_pb2.DecideDisputeRequest, _disputes_pb2.Dispute]  # type: ignore[assignment]
     """The mediator who claimed it decides; the assignment's workflow applies the decision."""
     WithdrawDispute: _aio.UnaryUnaryMultiCallable[_disputes_pb2.WithdrawDisputeRequest, _disputes_pb2.Dispute]  # type: ignore[assignment]
@@ -101,7 +101,7 @@ class DisputeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _disputes_pb2.ClaimDisputeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_disputes_pb2.Dispute, _abc.Awaitable[_disputes_pb2.Dispute]]:
-        """A mediator takes the dispute on."""
+        """A mediator takes the dispute on, or over from another mediator who cannot go on."""
 
     @_abc_1.abstractmethod
     def DecideDispute(

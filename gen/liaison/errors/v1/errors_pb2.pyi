@@ -35,7 +35,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CREDENTIALS_INVALID: _ErrorReason.ValueType  # 4
     """UNAUTHENTICATED. The token is malformed, expired, not for us, or signed by nobody we know."""
     ERROR_REASON_ROLE_NOT_ALLOWED: _ErrorReason.ValueType  # 5
-    """PERMISSION_DENIED. No caller in this role may call this method."""
+    """PERMISSION_DENIED. No caller in this role may call this method, or propose this."""
     ERROR_REASON_NOT_YOURS: _ErrorReason.ValueType  # 6
     """PERMISSION_DENIED. The resource belongs to somebody else, or does not exist: the answer does
     not tell which.
@@ -97,7 +97,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROPOSAL_PENDING: _ErrorReason.ValueType  # 32
     """FAILED_PRECONDITION. A proposal of the same kind waits for an answer; metadata names it."""
     ERROR_REASON_SHIPMENT_NOT_AGREED: _ErrorReason.ValueType  # 33
-    """FAILED_PRECONDITION. A product is sent before completion only on a date that both accepted (R31)."""
+    """FAILED_PRECONDITION. A product is sent before completion only on a date that both accepted, which
+    lies before the creator's deadline (R31).
+    """
     ERROR_REASON_CONTENT_INCOMPLETE: _ErrorReason.ValueType  # 34
     """FAILED_PRECONDITION. The submission does not deliver the content types that the task asks for
     (R18); metadata names the `missing` ones, or the `unknown` ones that it does not ask for.
@@ -107,7 +109,13 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_NOBODY_SELECTED: _ErrorReason.ValueType  # 36
     """FAILED_PRECONDITION. Nobody is selected, so that the selection cannot be ended early."""
     ERROR_REASON_DEADLINE_NOT_LATER: _ErrorReason.ValueType  # 37
-    """FAILED_PRECONDITION. A deadline can only be moved forward (R40)."""
+    """FAILED_PRECONDITION. A deadline can only be moved forward (R40), and a date that is proposed or set
+    lies ahead.
+    """
+    ERROR_REASON_LIMIT_REACHED: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION. This side has made as many proposals, or opened as many disputes, as one
+    assignment takes; metadata names the `limit`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The `reason` of the one google.rpc.ErrorInfo in every error's details; its `domain` is
@@ -127,7 +135,7 @@ ERROR_REASON_CREDENTIALS_MISSING: ErrorReason.ValueType  # 3
 ERROR_REASON_CREDENTIALS_INVALID: ErrorReason.ValueType  # 4
 """UNAUTHENTICATED. The token is malformed, expired, not for us, or signed by nobody we know."""
 ERROR_REASON_ROLE_NOT_ALLOWED: ErrorReason.ValueType  # 5
-"""PERMISSION_DENIED. No caller in this role may call this method."""
+"""PERMISSION_DENIED. No caller in this role may call this method, or propose this."""
 ERROR_REASON_NOT_YOURS: ErrorReason.ValueType  # 6
 """PERMISSION_DENIED. The resource belongs to somebody else, or does not exist: the answer does
 not tell which.
@@ -189,7 +197,9 @@ ERROR_REASON_REVIEWER_NOT_ALLOWED: ErrorReason.ValueType  # 31
 ERROR_REASON_PROPOSAL_PENDING: ErrorReason.ValueType  # 32
 """FAILED_PRECONDITION. A proposal of the same kind waits for an answer; metadata names it."""
 ERROR_REASON_SHIPMENT_NOT_AGREED: ErrorReason.ValueType  # 33
-"""FAILED_PRECONDITION. A product is sent before completion only on a date that both accepted (R31)."""
+"""FAILED_PRECONDITION. A product is sent before completion only on a date that both accepted, which
+lies before the creator's deadline (R31).
+"""
 ERROR_REASON_CONTENT_INCOMPLETE: ErrorReason.ValueType  # 34
 """FAILED_PRECONDITION. The submission does not deliver the content types that the task asks for
 (R18); metadata names the `missing` ones, or the `unknown` ones that it does not ask for.
@@ -199,5 +209,11 @@ ERROR_REASON_REWARD_KIND_MISMATCH: ErrorReason.ValueType  # 35
 ERROR_REASON_NOBODY_SELECTED: ErrorReason.ValueType  # 36
 """FAILED_PRECONDITION. Nobody is selected, so that the selection cannot be ended early."""
 ERROR_REASON_DEADLINE_NOT_LATER: ErrorReason.ValueType  # 37
-"""FAILED_PRECONDITION. A deadline can only be moved forward (R40)."""
+"""FAILED_PRECONDITION. A deadline can only be moved forward (R40), and a date that is proposed or set
+lies ahead.
+"""
+ERROR_REASON_LIMIT_REACHED: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION. This side has made as many proposals, or opened as many disputes, as one
+assignment takes; metadata names the `limit`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -264,7 +264,7 @@ class Assignment(_message.Message):
 
     @_builtins.property
     def proposals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Proposal]:
-        """Everything that was proposed, oldest first, and what became of it."""
+        """Everything that was proposed, oldest first, and what became of it; at most 10 of each side."""
 
     @_builtins.property
     def shipment_due_time(self) -> _timestamp_pb2.Timestamp:
@@ -454,8 +454,8 @@ class Amendment(_message.Message):
     REQUIREMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def requirements(self) -> _containers.RepeatedCompositeFieldContainer[_tasks_pb2.Requirement]:
-        """All requirements from then on, 1 to 50. One whose text stays keeps its id; every other gets an id
-        that was never used here.
+        """All requirements from then on, 1 to 50, of at most 10,000 characters together. One whose text
+        stays keeps its id; every other gets an id that was never used here.
         """
 
     def __init__(
@@ -658,7 +658,7 @@ class Submission(_message.Message):
 
     @_builtins.property
     def articles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """`articles/{article}` of the creator's own; at most 20."""
+        """`articles/{article}` of the creator's own that were accepted; at most 20. There are none yet."""
 
     @_builtins.property
     def content_types(self) -> _containers.RepeatedScalarFieldContainer[_tasks_pb2.ContentType.ValueType]:
@@ -804,7 +804,12 @@ class Transition(_message.Message):
     sequence: _builtins.int
     """1, 2, 3, … without a gap."""
     event: _builtins.str
-    """What happened, such as WORK_SUBMITTED."""
+    """What happened: CREATOR_SELECTED, WORK_SUBMITTED, REVIEW_REMINDED, CHANGES_REQUESTED,
+    REWORK_LAPSED, WORK_APPROVED, REWARD_OVERDUE, REWARD_RETRIED, REWARD_SENT, PAYOUT_FAILED,
+    PRODUCT_SHIPPED, PRODUCT_RECEIVED, SHIPMENT_MISSED, COMPLETED, EXPIRED, EXPIRY_COMMENTED,
+    REOPENED, CANCELLED, CLOSED, CLOCK_MOVED, PROPOSAL_MADE, PROPOSAL_ACCEPTED, PROPOSAL_DECLINED,
+    PROPOSAL_WITHDRAWN, DISPUTE_OPENED, DISPUTE_RESOLVED or DISPUTE_WITHDRAWN. More may come.
+    """
     from_state: Global___Assignment.State.ValueType
     """State before; unspecified for the first."""
     to_state: Global___Assignment.State.ValueType
@@ -1417,7 +1422,7 @@ class OverrideAssignmentRequest(_message.Message):
     action: Global___OverrideAssignmentRequest.Action.ValueType
     """What to do."""
     reason: _builtins.str
-    """Why, for the audit trail; 1 to 2000 characters."""
+    """Why, 1 to 2000 characters. It stands in the transitions, which both sides read."""
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
     @_builtins.property
