@@ -1,5 +1,6 @@
 """What can be done with applications: apply, withdraw, select."""
 
+import asyncio
 from dataclasses import replace
 from typing import Protocol
 from uuid import UUID, uuid5
@@ -185,11 +186,7 @@ class ApplicationHandlers:
             raise invalid_fields(
                 Violation("applications", "R12", f"Must all be applications for {task.name}")
             )
-        for application in applications:
-            # Those that this very request has selected before are not judged again.
-            if application.state is ApplicationState.APPLIED:
-                candidate = await self._creators.candidate(application.creator_id)
-                check_eligible(task.content, candidate)
+        await self._check_selectable(task, applications)
         claim = UUID(command.request_id)
         await self._claim(applications, claim)
         try:
@@ -204,6 +201,39 @@ class ApplicationHandlers:
                 await self._store.disclaim(task.id, claim)
             raise
         return await self._store.applications(task.id, ids)
+
+    async def _check_selectable(self, task: Task, applications: list[Application]) -> None:
+        """Those that this very request has selected before are not judged again.
+
+        Raises:
+            LiaisonError: the first refusal, in the order that the brand asked for.
+        """
+        judged = await asyncio.gather(
+            *(
+                self._judge(task, application)
+                for application in applications
+                if application.state is ApplicationState.APPLIED
+            ),
+            return_exceptions=True,
+        )
+        for refusal in judged:
+            if refusal is not None:
+                raise refusal
+
+    async def _judge(self, task: Task, application: Application) -> None:
+        """What a creator lacks is not for the brand to know (R56): it is told that, not what.
+
+        Raises:
+            FailedPrecondition: its creator may not take the task now.
+        """
+        try:
+            check_eligible(task.content, await self._creators.candidate(application.creator_id))
+        except FailedPrecondition:
+            raise FailedPrecondition(
+                Reason.CREATOR_NOT_ELIGIBLE,
+                f"{application.name} can no longer be selected",
+                metadata={"application": application.name},
+            ) from None
 
     async def _claim(self, applications: list[Application], claim: UUID) -> None:
         task_id, ids = applications[0].task_id, [one.id for one in applications]

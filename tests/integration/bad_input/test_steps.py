@@ -107,7 +107,7 @@ async def test_who_may_not_apply_is_told_why_r20(house: House) -> None:
     house.creators.changes = {}
     application = await house.application(task)
     house.creators.changes = {"is_admitted": False}  # and again when selected
-    async with house.refuses(Reason.CREATOR_NOT_ADMITTED):
+    async with house.refuses(Reason.CREATOR_NOT_ELIGIBLE):
         await house.brand().SelectApplications(selecting(task, application))
 
 

@@ -75,16 +75,28 @@ async def test_the_counts_are_checked_again_when_one_applies_for_a_task(
     assert ("followers" in caught.value.message) == ("R4" in missing or "R9" in missing)
 
 
-@pytest.mark.rule("R4")
-async def test_and_again_when_one_is_selected(house: House, tasks: TasksHouse) -> None:
-    await house.admitted()
+@pytest.mark.rule("R3", "R4", "R8", "R9", "R56")
+@pytest.mark.parametrize(
+    ("account_class", "posts", "followers"),
+    [
+        (INTERNAL, 20, 10_001),
+        (INTERNAL, 21, 10_000),
+        (EXTERNAL, 50, 5_001),
+        (EXTERNAL, 51, 5_000),
+    ],
+)
+async def test_and_again_when_one_is_selected_but_the_brand_is_not_told_what_is_missing(
+    house: House, tasks: TasksHouse, account_class: int, posts: int, followers: int
+) -> None:
+    await house.admitted(account_class=account_class, post_count=500, follower_count=50_000)
     task = await tasks.task()
     application = await tasks.apply(task, "anna")
-    await _observed(house, 100, 10_000)
+    await _observed(house, posts, followers)
     with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
         await tasks.select(task, [application])
-    assert caught.value.metadata["missing"] == "R4"
-    await _observed(house, 100, 10_001)
+    assert caught.value.message == f"{application.name} can no longer be selected"
+    assert caught.value.metadata == {"application": application.name}
+    await _observed(house, 51, 10_001)
     await tasks.select(task, [application])
 
 
@@ -129,8 +141,9 @@ async def test_live_streams_are_for_who_has_access_or_streams_for_the_brand(
     application = await tasks.apply(own, "anna")
 
     await house.operator().ReviewLiveStreamAccess(access_review("REVOKE", "No longer"))
-    with refused(Reason.CREATOR_NOT_ELIGIBLE):
+    with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
         await tasks.select(own, [application])
+    assert caught.value.metadata == {"application": application.name}
 
 
 async def test_a_level_that_was_raised_opens_a_task(house: House, tasks: TasksHouse) -> None:

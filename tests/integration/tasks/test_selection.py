@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from liaison.creators.v1 import creators_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import FailedPrecondition, Reason, Unavailable
@@ -177,15 +179,66 @@ async def test_who_withdrew_first_is_not_selected(house: House) -> None:
         assert await house.state_of(application) == expected
 
 
-@pytest.mark.rule("R20")
-async def test_eligibility_is_judged_again(house: House) -> None:
-    task = await house.task()
+@pytest.mark.rule("R56")
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        {"is_admitted": False},
+        {"has_payout_account": False},
+        {"unmet_rule_ids": ("R3", "R4")},
+        {"account_class": "EXTERNAL"},
+        {"level": "NEWCOMER"},
+        {"has_live_stream_access": False},
+    ],
+)
+async def test_eligibility_is_judged_again_and_the_brand_is_not_told_what_lacks(
+    house: House, lacking: dict[str, Any]
+) -> None:
+    able = {"level": "EXPERT", "has_live_stream_access": True}
+    house.creators.changed = {"bea": able, "cem": able}
+    task = await house.task(
+        content_types=[pb.CONTENT_TYPE_LIVE_STREAM],
+        eligibility=pb.Eligibility(
+            account_classes=[creators_pb2.ACCOUNT_CLASS_INTERNAL],
+            minimum_level=creators_pb2.CREATOR_LEVEL_JUNIOR,
+        ),
+    )
     first, second = await house.apply(task), await house.apply(task, "cem")
-    house.creators.changed["cem"] = {"is_admitted": False}
-    with refused(Reason.CREATOR_NOT_ADMITTED):
+    house.creators.changed["cem"] = able | lacking
+    with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
         await house.select(task, [first, second])
-    assert house.runs.commands == []
+    assert caught.value.message == f"{second.name} can no longer be selected"
+    assert caught.value.metadata == {"application": second.name}
+    assert not house.runs.commands
     await house.select(task, [first])
+
+
+@pytest.mark.rule("R20")
+async def test_who_lost_live_stream_access_is_selected_for_the_brands_account_only(
+    house: House,
+) -> None:
+    house.creators.changed["bea"] = {"has_live_stream_access": True}
+    live: dict[str, Any] = {"content_types": [pb.CONTENT_TYPE_LIVE_STREAM]}
+    own = await house.task(**live)
+    brands = await house.task(**live, live_stream_channel=pb.LIVE_STREAM_CHANNEL_BRAND_ACCOUNT)
+    for_own, for_brands = await house.apply(own), await house.apply(brands)
+    house.creators.changed.clear()
+    with refused(Reason.CREATOR_NOT_ELIGIBLE):
+        await house.select(own, [for_own])
+    await house.select(brands, [for_brands])
+
+
+async def test_of_several_refusals_the_first_asked_for_is_told(house: House) -> None:
+    task = await house.task(creator_slots=4)
+    names = ("bea", "cem", "dan", "eve")
+    applications = {name: await house.apply(task, name) for name in names}
+    for name in names[1:]:
+        house.creators.changed[name] = {"is_admitted": False}
+    for order in (names, names[::-1]):
+        with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
+            await house.select(task, [applications[name] for name in order])
+        first = next(name for name in order if name != "bea")
+        assert caught.value.metadata == {"application": applications[first].name}
 
 
 @pytest.mark.rule("R12")
