@@ -90,6 +90,12 @@ class Batches(Generic[Question, Answer]):
         if not batch:
             return
         try:
+            await self._answer(batch)
+        finally:
+            _fail(batch, asyncio.CancelledError())  # whom nobody answered, at the loop's end say
+
+    async def _answer(self, batch: list[_Asked[Question, Answer]]) -> None:
+        try:
             answers = await self._answer_all([asked.question for asked in batch])
         except Exception as error:
             if len(batch) == 1 or (isinstance(error, LiaisonError) and error.is_retryable):
@@ -113,7 +119,7 @@ class Batches(Generic[Question, Answer]):
                     asked.answer.set_result(answer)
 
 
-def _fail(batch: list[_Asked[Question, Answer]], error: Exception) -> None:
+def _fail(batch: list[_Asked[Question, Answer]], error: BaseException) -> None:
     for asked in batch:
         if not asked.answer.done():
             asked.answer.set_exception(error)

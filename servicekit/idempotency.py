@@ -47,7 +47,18 @@ class Keys:
         Raises:
             InvalidArgument: the key was used with another body.
         """
-        return None if await self._claims.ask(key) else await self._first_answer(key)
+        while not await self._claims.ask(key):
+            row = await self._database.fetch_one(
+                "SELECT body_sha256, response FROM request WHERE scope = %s AND request_id = %s",
+                (key.scope, key.request_id),
+            )
+            if row is not None and row["body_sha256"] != key.body_sha256:
+                raise request_id_reused(str(key.request_id))
+            if row is not None:
+                response: bytes | None = row["response"]
+                return response
+            # The command that had it was refused meanwhile and gave it back.
+        return None
 
     async def complete(self, key: Key, response: Message) -> None:
         await self._completions.ask((key, response.SerializeToString()))
@@ -90,11 +101,13 @@ class Keys:
         answers = {(key.scope, key.request_id): (key, one) for key, one in reversed(completions)}
         await self._database.execute(
             # The keys are there. A conflict finds each by the index, whatever statistics say of a
-            # table that was small a moment ago; an UPDATE would read all of it.
+            # table that was small a moment ago; an UPDATE would read all of it. What is answered
+            # is answered: the first answer stays.
             """
             INSERT INTO request (scope, request_id, body_sha256, response)
             SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bytea[], %s::bytea[]) ORDER BY 1, 2
             ON CONFLICT (scope, request_id) DO UPDATE SET response = excluded.response
+             WHERE request.response IS NULL AND request.body_sha256 = excluded.body_sha256
             """,
             (
                 [scope for scope, _ in answers],
@@ -104,13 +117,3 @@ class Keys:
             ),
         )
         return [None] * len(completions)
-
-    async def _first_answer(self, key: Key) -> bytes | None:
-        row = await self._database.fetch_one(
-            "SELECT body_sha256, response FROM request WHERE scope = %s AND request_id = %s",
-            (key.scope, key.request_id),
-        )
-        if row is None or row["body_sha256"] != key.body_sha256:
-            raise request_id_reused(str(key.request_id))
-        response: bytes | None = row["response"]
-        return response
