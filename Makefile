@@ -9,12 +9,13 @@ INSTALLED := .venv/.installed
 .PHONY: help setup demo up down status test lint rules unit generate check-generated histories lock bench clean
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## .venv/ with everything in it, the `liaison` command included
 
 $(INSTALLED): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=…")'
+	@echo "Installing what requirements.lock names into .venv: a minute or two, once"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -63,6 +64,9 @@ lock: setup ## resolve pyproject.toml anew into requirements.lock
 
 bench: setup ## the benchmarks: one JSON object a line
 	$(BIN)/python -m bench
+
+bench-%: setup ## one area of them: bench-stack, -lifecycle, -rpc, -applying or -listing
+	$(BIN)/python -m bench $*
 
 clean: ## remove the virtualenv, the caches and the embedded stack's data
 	rm -rf .venv .liaison .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
