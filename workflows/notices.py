@@ -28,3 +28,9 @@ class Batch:
     """Notices on their way, as activities take and give them."""
 
     notices: list[Notice] = field(default_factory=list)
+
+
+def as_sentence(words: str) -> str:
+    """What somebody wrote, with one full stop at its end."""
+    words = words.strip()
+    return words if not words or words[-1] in ".!?…" else f"{words}."

@@ -13,6 +13,7 @@ from workflows.assignment.model import (
 )
 from workflows.assignment.rewards import shipment_time
 from workflows.assignment.state import next_time
+from workflows.assignment.steps import is_over
 from workflows.policy import ReviewSilence
 
 
@@ -22,6 +23,10 @@ def describe(a: Assignment) -> str:
         lines.append(f"A mediator must decide `disputes/{a.open_dispute_id}`.")
     if a.clock is not None:
         lines.append(_sentence(a, a.clock))
+    elif a.state is State.APPROVED:
+        lines.append(_without_a_clock(a))
+    if _is_held(a):
+        lines.append("The payout is held by the brand's dispute, until that is over.")
     lines += _proposals(a)
     if due_time := shipment_time(a):
         lines.append(f"The brand must ship the product until **{_in_words(due_time)}**.")
@@ -52,6 +57,22 @@ def _proposals(a: Assignment) -> list[str]:
     ]
 
 
+def _is_held(a: Assignment) -> bool:
+    return a.state is State.APPROVED and a.has_payout and a.payout_is_held
+
+
+def _without_a_clock(a: Assignment) -> str:
+    """Of a reward that is overdue, or whose payout failed after that."""
+    if a.is_for_product:
+        act = "The brand must still ship the product"
+    elif _is_held(a):
+        act = "The platform pays once the dispute is over"
+    else:
+        act = "The platform goes on trying to pay, and an operator can retry it (RETRY_REWARD)"
+    dispute = "" if a.open_dispute_id else "; the creator may open a dispute"
+    return f"No clock runs. {act}{dispute}."
+
+
 def _headline(a: Assignment) -> str:
     sender = "the brand" if a.is_for_product else "the platform"
     headlines = {
@@ -61,6 +82,8 @@ def _headline(a: Assignment) -> str:
         State.APPROVED: (
             "The work is approved, and its reward is OVERDUE"
             if a.reward_is_overdue
+            else "The work is approved, and a mediator must decide before its reward is paid"
+            if _is_held(a)
             else f"The work is approved: {sender} must send the reward"
         ),
         State.REWARDED: (
@@ -71,7 +94,7 @@ def _headline(a: Assignment) -> str:
         State.COMPLETED: "Completed: nobody must act",
         State.EXPIRED: (
             "Expired: nobody must act"
-            if a.expiry_comment
+            if a.expiry_comment or is_over(a)
             else "Expired: the creator must say why the task was not completed"
         ),
         State.CANCELLED: "Cancelled: nobody must act",

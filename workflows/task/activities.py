@@ -13,8 +13,9 @@ from workflows.assignment.messages import assignment_message, transition_message
 from workflows.assignment.state import start
 from workflows.delivery import send_notices
 from workflows.failures import retrying_all_but
-from workflows.notices import Batch, Notice
+from workflows.notices import Batch
 from workflows.task.messages import transition_message as task_transition_message
+from workflows.task.notices import lapse_notice
 from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
@@ -79,11 +80,6 @@ class TaskActivities:
     async def lapse_applications(self, order: LapseApplications) -> None:
         """Lapses what was not selected, batch after batch, and tells each creator once."""
         told: list[str] = []
-        text = (
-            f"The task '{order.title}' was cancelled: {order.comment}"
-            if order.comment
-            else f"The task '{order.title}' was given to others this time."
-        )
         while True:
             batch = await self.records.LapseApplications(
                 records_pb2.LapseApplicationsRequest(
@@ -96,17 +92,7 @@ class TaskActivities:
             if not told:
                 return
             await send_notices(
-                self.notifications,
-                [
-                    Notice(
-                        recipient=creator,
-                        event="APPLICATION_LAPSED",
-                        subject=f"tasks/{order.task_id}",
-                        text=text,
-                        deduplication_id=f"task/{order.task_id}/lapsed/{creator}",
-                    )
-                    for creator in told
-                ],
+                self.notifications, [lapse_notice(order, creator) for creator in told]
             )
             activity.heartbeat()
 

@@ -1,8 +1,10 @@
-"""What a task's brand is told that others did in its stead, and in which words: pure."""
+"""What a task's brand is told that others did in its stead, what those are told who were not
+selected, and in which words: pure."""
 
 from collections.abc import Iterator
 
-from workflows.notices import Notice
+from workflows.notices import Notice, as_sentence
+from workflows.task.orders import LapseApplications
 from workflows.task.state import Event, Task, Transition
 
 _TEXTS = {
@@ -19,6 +21,25 @@ def notices(task: Task, transition: Transition) -> Iterator[Notice]:
             recipient=task.brand,
             event=f"TASK_{transition.event}",
             subject=task.name,
-            text=text.format(title=task.published.terms.title, comment=transition.comment),
+            text=text.format(
+                title=task.published.terms.title, comment=as_sentence(transition.comment)
+            ),
             deduplication_id=f"task/{task.published.id}/{transition.sequence}/{task.brand}",
         )
+
+
+def lapse_notice(order: LapseApplications, creator: str) -> Notice:
+    """To one of those who applied and were not selected."""
+    if order.comment:
+        text = f"The task '{order.title}' was cancelled: {as_sentence(order.comment)}"
+    elif order.selected_ids:
+        text = f"The task '{order.title}' was given to others this time."
+    else:
+        text = f"The selection for the task '{order.title}' ended, and nobody was selected."
+    return Notice(
+        recipient=creator,
+        event="APPLICATION_LAPSED",
+        subject=f"tasks/{order.task_id}",
+        text=text,
+        deduplication_id=f"task/{order.task_id}/lapsed/{creator}",
+    )

@@ -29,7 +29,7 @@ class ReserveRewards:
 
 @dataclass(frozen=True)
 class LapseApplications:
-    """`comment` is of who cancelled, else empty."""
+    """`comment` is of who cancelled, else empty; without `selected_ids` nobody was chosen."""
 
     task_id: str
     title: str

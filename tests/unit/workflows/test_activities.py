@@ -152,7 +152,7 @@ async def test_lapsed_creators_are_told_batch_after_batch() -> None:
     ]
     outgoing = [one.notifications[0] for one in notifications.requests]  # type: ignore[attr-defined]  # their message
     assert [one.notification.text for one in outgoing] == [
-        "The task 'A {review}' was cancelled: No budget"
+        "The task 'A {review}' was cancelled: No budget."
     ] * 2
     assert {one.deduplication_id for one in outgoing} == {
         f"task/t1/lapsed/{creator}" for creator in (CREATOR, "creators/cem")

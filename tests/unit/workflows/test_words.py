@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from tests.unit.workflows.lives import (
+    APPROVE,
     BEGIN,
     BRAND,
     CHANGE,
@@ -18,9 +19,11 @@ from tests.unit.workflows.lives import (
     approved,
     begun,
     disputed,
+    due,
     expired,
     overdue,
     published,
+    shipping,
     submitted,
 )
 from workflows.assignment import details, state
@@ -67,6 +70,29 @@ def test_an_overdue_reward_and_an_owed_comment_stand_out() -> None:
     commented = expired()
     state.comment_on_expiry(commented, COMMENT, DEADLINE)
     assert "nobody must act" in details.describe(commented)
+    closed = expired()
+    state.fire(closed, due(closed))
+    assert "nobody must act" in details.describe(closed)
+
+
+def test_an_overdue_reward_says_what_goes_on_without_a_clock() -> None:
+    text = details.describe(overdue())
+    assert "No clock runs. The platform goes on trying to pay" in text
+    assert "an operator can retry it (RETRY_REWARD); the creator may open a dispute." in text
+    product = shipping()
+    state.submit_work(product, SUBMIT, LATER)
+    state.approve_work(product, APPROVE, LATER)
+    state.fire(product, due(product))
+    assert "The brand must still ship the product; the creator may" in details.describe(product)
+
+
+def test_a_payout_that_a_dispute_holds_is_told() -> None:
+    held = details.describe(disputed(approved(), Ground.FRAUD))
+    assert "a mediator must decide before its reward is paid" in held
+    assert "The payout is held by the brand's dispute" in held
+    text = details.describe(disputed(overdue(), Ground.FRAUD))
+    assert "No clock runs. The platform pays once the dispute is over." in text
+    assert "held" not in details.describe(disputed(overdue(), Ground.LATE_REWARD))
 
 
 @pytest.mark.parametrize("reached", TaskState)
@@ -105,7 +131,7 @@ def _step(event: Event, actor: str) -> Transition:
         (Event.COMPLETED, SYSTEM, {BRAND, CREATOR}),
         (Event.EXPIRED, SYSTEM, {BRAND, CREATOR}),
         (Event.EXPIRY_COMMENTED, CREATOR, {BRAND}),
-        (Event.DISPUTE_OPENED, BRAND, set()),  # a dispute's own workflow tells
+        (Event.DISPUTE_OPENED, BRAND, set()),  # the dispute's own workflow tells
         (Event.DISPUTE_RESOLVED, "staff/mia", set()),
         (Event.DISPUTE_WITHDRAWN, BRAND, set()),
     ],
@@ -124,7 +150,7 @@ def test_words_of_people_and_deadlines_reach_the_other_side() -> None:
     assert f"{DEADLINE:%Y-%m-%d %H:%M} UTC" in _told(a, first)[CREATOR]
     state.submit_work(a, SUBMIT, LATER)
     asked = state.request_changes(a, replace(CHANGE, comment="{deadline} {0}"), LATER)
-    assert _told(a, asked)[CREATOR] == "The brand asks for changes: {deadline} {0}"
+    assert _told(a, asked)[CREATOR].startswith("The brand asks for changes: {deadline} {0}. ")
 
 
 @pytest.mark.parametrize("reached", State)
