@@ -50,10 +50,11 @@ def mint(
     if (role == "brand") != bool(brand) or (role == "creator") != bool(creator):
         raise ValueError("role brand needs a brand, role creator a creator, the others neither")
     issued = int(time.time())
+    kind = "staff" if role in ("mediator", "operator") else f"{role}s"
     claims: dict[str, str | int] = {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "sub": subject or f"{role}s/{brand or creator or 'local'}",
+        "sub": subject or f"{kind}/{brand or creator or 'local'}",
         "iat": issued,
         "exp": issued + ttl_seconds,
         "role": role,

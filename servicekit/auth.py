@@ -1,7 +1,8 @@
 """Who calls: identities out of signed tokens.
 
 A token is a JWT signed with EdDSA, whose claims are `iss`, `aud`, `sub`, `exp`, `role` and, for
-the roles that speak for somebody, `brand` or `creator`.
+the roles that speak for somebody, `brand` or `creator`. `sub` of mediators and operators is
+`staff/{staff}`.
 """
 
 import json
@@ -17,8 +18,9 @@ from typing import Any
 import jwt
 from jwt.utils import base64url_decode
 
+from servicekit import resource_names
 from servicekit.clock import utc_now
-from servicekit.errors import Reason, Unauthenticated, not_yours
+from servicekit.errors import InvalidArgument, Reason, Unauthenticated, not_yours
 
 
 class Role(StrEnum):
@@ -113,7 +115,15 @@ class TokenVerifier:
             if claims["exp"] <= utc_now().timestamp():
                 raise jwt.ExpiredSignatureError
             return _principal_of(claims)
-        except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        except (
+            jwt.PyJWTError,
+            InvalidArgument,
+            KeyError,
+            TypeError,
+            ValueError,
+            OverflowError,
+            RecursionError,
+        ):
             # Which of them it was would only help who guesses.
             raise Unauthenticated(
                 Reason.CREDENTIALS_INVALID, "The bearer token is not valid"
@@ -137,6 +147,9 @@ class TokenVerifier:
 
 def _principal_of(claims: Mapping[str, Any]) -> Principal:
     role = Role(claims["role"])
+    if role in STAFF:
+        # As the books name it, and only a `staff/…` is told apart from who is a party.
+        resource_names.id_of("staff/{staff}", claims["sub"])
     brand = _id_in(claims, "brand") if role is Role.BRAND else None
     creator = _id_in(claims, "creator") if role is Role.CREATOR else None
     expire_time = datetime.fromtimestamp(claims["exp"], UTC)

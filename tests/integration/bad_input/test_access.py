@@ -211,6 +211,7 @@ async def test_a_token_must_be_right_in_everything(
         "no role": mint.signed(role=...),
         "unknown role": mint.signed(role="administrator"),
         "role no text": mint.signed(role=["operator"]),
+        "staff by another name": mint.signed(role="operator", sub="operators/local"),
         "brand null": mint.signed(brand=None),
         "brand empty": mint.signed(brand=""),
         "brand absent": mint.signed(brand=...),

@@ -64,6 +64,11 @@ def test_a_platform_speaks_for_nobody_in_particular(home: Home, subject: str) ->
     assert not {"brand", "creator"} & claims.keys()
 
 
+@pytest.mark.parametrize("role", ["mediator", "operator"])
+def test_who_is_not_named_is_staff_of_this_place(home: Home, role: identity.Role) -> None:
+    assert _claims(home, identity.mint(home, role))["sub"] == "staff/local"
+
+
 def test_every_role_of_ours_can_get_a_token() -> None:
     assert set(get_args(identity.Role)) == set(Role)
 

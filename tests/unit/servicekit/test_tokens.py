@@ -9,7 +9,7 @@ from devstack import identity
 from devstack.home import Home
 from servicekit import auth
 from servicekit.auth import Role, TokenVerifier
-from servicekit.errors import Unauthenticated
+from servicekit.errors import Reason, Unauthenticated
 
 
 @pytest.fixture
@@ -47,3 +47,24 @@ def test_a_changed_token_is_checked_anew(home: Home) -> None:
     header, _, signature = anna.split(".")
     with pytest.raises(Unauthenticated):
         verifier.verify(f"{header}.{bea.split('.')[1]}.{signature}")
+
+
+@pytest.mark.parametrize("role", ["mediator", "operator"])
+def test_staff_are_whom_the_books_promise(home: Home, role: identity.Role) -> None:
+    verifier = _verifier(home)
+    assert verifier.verify(identity.mint(home, role)).actor == "staff/local"
+    assert verifier.verify(identity.mint(home, role, subject="staff/mia")).actor == "staff/mia"
+    for subject in (
+        "mia",
+        "operators/mia",
+        "creators/mia",
+        "staff/",
+        "staff/a/b",
+        "staff/mia\n",
+        "staff/\0",
+        " staff/mia",
+        "Staff/mia",
+    ):
+        with pytest.raises(Unauthenticated) as caught:
+            verifier.verify(identity.mint(home, role, subject=subject))
+        assert caught.value.reason is Reason.CREDENTIALS_INVALID
