@@ -160,7 +160,7 @@ _NEXT: dict[ClockKind, dict[str, str]] = {
         "creator": "Please submit your work before {deadline}; otherwise the assignment expires.",
     },
     ClockKind.REWORK: {
-        "creator": "Please submit a new version before {deadline}; otherwise {no_version}.",
+        "creator": "Please submit {version} before {deadline}; otherwise {no_version}.",
     },
     ClockKind.REVIEW: {
         "brand": "Please review it before {deadline}; otherwise {silence}.",
@@ -262,6 +262,7 @@ def _words(a: Assignment, transition: Transition) -> dict[str, str]:
             if is_approved_by_silence
             else "a mediator is asked to decide"
         ),
+        "version": "a new version" if a.submissions else "your work",
         "no_version": (
             "your last version goes back to review" if a.submissions else "the assignment expires"
         ),

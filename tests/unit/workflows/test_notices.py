@@ -224,6 +224,9 @@ def test_what_a_dispute_leaves_to_do_is_told() -> None:
     assert paid[BRAND] == SHIP_NEXT
     redo = Decision(Outcome.REDO, "Once more", deadline_time=DEADLINE)
     assert resolved(disputed(submitted(), Ground.FRAUD), redo) == {CREATOR: REWORK_NEXT}
+    assert resolved(disputed(begun(), Ground.FRAUD), redo) == {
+        CREATOR: f"Please submit your work before {SUBMIT_DUE}; otherwise the assignment expires."
+    }
     dismissed = Decision(Outcome.DISMISS, "No")
     assert resolved(disputed(submitted(), Ground.FRAUD), dismissed) == {BRAND: REVIEW_NEXT}
     assert resolved(disputed(rewarded(), Ground.FRAUD), dismissed) == {}
