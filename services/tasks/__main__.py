@@ -1,6 +1,7 @@
 """The tasks process: wiring only."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import structlog
@@ -33,7 +34,7 @@ from workflows.client import Workflows
 
 log = structlog.get_logger()
 
-# How long a published task may be without its workflow after a crash between the two.
+# How often it is looked for what a crash between Postgres and Temporal left half done.
 _SWEEP_SECONDS = 10.0
 
 
@@ -67,7 +68,7 @@ async def main() -> None:
             )
             assignments = AssignmentHandlers(book, GrpcMediaLibrary(MediaServiceStub(media)), runs)
             watching = WatchHandlers(tasks, assignments, PostgresHistories(database), changes)
-            sweeper = asyncio.create_task(_sweep(tasks))
+            sweeper = asyncio.create_task(_sweep(tasks, applications))
             await GrpcServer(
                 settings,
                 services(tasks, applications, assignments, RecordHandlers(book, utc_now), watching),
@@ -76,17 +77,22 @@ async def main() -> None:
             sweeper.cancel()
 
 
-async def _sweep(tasks: TaskHandlers) -> None:
-    """Starts what a crash left unstarted, again and again."""
+async def _sweep(tasks: TaskHandlers, applications: ApplicationHandlers) -> None:
+    """Finishes what a crash left begun, again and again."""
     while True:
-        try:
-            with suppress_instrumentation():  # a trace every few seconds would hide the others
-                started = await tasks.start_missing_runs()
-            if started:
-                log.warning("started_missing_runs", count=started)
-        except LiaisonError as error:
-            log.warning("sweep_failed", reason=error.reason)
+        await _mend("started_missing_runs", tasks.start_missing_runs)
+        await _mend("tried_selections_again", applications.finish_selections)
         await asyncio.sleep(_SWEEP_SECONDS)
+
+
+async def _mend(event: str, mend: Callable[[], Awaitable[int]]) -> None:
+    try:
+        with suppress_instrumentation():  # a trace every few seconds would hide the others
+            count = await mend()
+        if count:
+            log.warning(event, count=count)
+    except LiaisonError as error:
+        log.warning("sweep_failed", reason=error.reason)
 
 
 if __name__ == "__main__":

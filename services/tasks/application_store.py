@@ -1,12 +1,14 @@
 """The applications' SQL."""
 
-from uuid import UUID
+from dataclasses import asdict
+from datetime import datetime
 
 from psycopg.rows import DictRow
 
 from servicekit.batching import Batches
 from servicekit.database import Database
 from servicekit.pagination import Page
+from services.tasks.applications import BegunSelection
 from services.tasks.domain import Application, ApplicationState
 
 
@@ -107,23 +109,68 @@ class PostgresApplicationStore:
         )
         return withdrawn == 1
 
-    async def claim(self, task_id: str, ids: list[str], claim: UUID) -> int:
-        return await self._database.execute(
-            """
-            UPDATE application SET claims = array_append(array_remove(claims, %(claim)s), %(claim)s)
-             WHERE task_id = %(task)s AND id = ANY(%(ids)s) AND state = 'APPLIED'
-            """,
-            {"claim": claim, "task": task_id, "ids": ids},
-        )
+    async def claim(self, selection: BegunSelection) -> bool:
+        parameters = asdict(selection)
+        async with self._database.transaction():
+            waiting = await self._database.fetch_all(
+                # In an order, so that two selections never wait for each other in a circle.
+                """
+                SELECT FROM application
+                 WHERE task_id = %(task_id)s AND id = ANY(%(application_ids)s)
+                   AND state = 'APPLIED'
+                 ORDER BY id FOR UPDATE
+                """,
+                parameters,
+            )
+            if len(waiting) < len(selection.application_ids):
+                return False
+            await self._database.execute(
+                """
+                UPDATE application
+                   SET claims = array_append(array_remove(claims, %(claim)s), %(claim)s)
+                 WHERE task_id = %(task_id)s AND id = ANY(%(application_ids)s)
+                """,
+                parameters,
+            )
+            await self._database.execute(
+                """
+                INSERT INTO selection (task_id, claim, actor, application_ids, try_time)
+                VALUES (%(task_id)s, %(claim)s, %(actor)s, %(application_ids)s, %(try_time)s)
+                ON CONFLICT (task_id, claim) DO UPDATE
+                   SET actor = excluded.actor, application_ids = excluded.application_ids,
+                       try_time = excluded.try_time
+                """,
+                parameters,
+            )
+        return True
 
-    async def disclaim(self, task_id: str, claim: UUID) -> None:
+    async def disclaim(self, selection: BegunSelection) -> None:
         await self._database.execute(
             """
-            UPDATE application SET claims = nullif(array_remove(claims, %(claim)s), '{}')
-             WHERE task_id = %(task)s AND %(claim)s = ANY(claims)
+            WITH ended AS (
+                DELETE FROM selection
+                 WHERE task_id = %(task_id)s AND claim = %(claim)s AND try_time = %(try_time)s
+                RETURNING task_id, claim
+            )
+            UPDATE application SET claims = nullif(array_remove(claims, ended.claim), '{}')
+              FROM ended
+             WHERE application.task_id = ended.task_id AND ended.claim = ANY(claims)
             """,
-            {"claim": claim, "task": task_id},
+            asdict(selection),
         )
+
+    async def take_selection(self, tried_before: datetime, now: datetime) -> BegunSelection | None:
+        row = await self._database.fetch_one(
+            """
+            UPDATE selection SET try_time = %s
+             WHERE (task_id, claim) = (
+                SELECT task_id, claim FROM selection WHERE try_time < %s
+                 ORDER BY try_time LIMIT 1 FOR UPDATE SKIP LOCKED)
+            RETURNING task_id, claim, actor, application_ids, try_time
+            """,
+            (now, tried_before),
+        )
+        return BegunSelection(**row) if row else None
 
 
 def _application(row: DictRow) -> Application:

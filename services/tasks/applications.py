@@ -1,7 +1,9 @@
 """What can be done with applications: apply, withdraw, select."""
 
 import asyncio
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID, uuid5
 
@@ -40,6 +42,21 @@ from workflows.task.state import Selection
 # Namespace of ids that follow from a request, so that a repeated request finds what it made.
 _REQUESTS = UUID("6f0c3ff7-6a7f-4f0e-9a7e-0d8a0b8f6d3c")
 
+# Well after its caller has given up: whoever is at it still has time to end it.
+_LEFT_BEHIND_AFTER = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class BegunSelection:
+    """A selection from the moment its applications are claimed until its outcome is known. `claim`
+    is its request's id, `try_time` when it was sent to the workflow last."""
+
+    task_id: str
+    claim: UUID
+    actor: str
+    application_ids: list[str]
+    try_time: datetime
+
 
 class ApplicationStore(Protocol):
     """Where applications are kept."""
@@ -63,11 +80,15 @@ class ApplicationStore(Protocol):
     async def withdraw(self, application: Application) -> bool:
         """False when it is too late, or the application is not waiting any more."""
 
-    async def claim(self, task_id: str, ids: list[str], claim: UUID) -> int:
-        """How many of them are waiting. Those are claimed now, by other selections too perhaps:
-        while anybody claims an application, it cannot be withdrawn."""
+    async def claim(self, selection: BegunSelection) -> bool:
+        """Claims all of its applications, or none and False when not all are waiting. Other
+        selections may claim them too: while any does, an application cannot be withdrawn."""
 
-    async def disclaim(self, task_id: str, claim: UUID) -> None: ...
+    async def disclaim(self, selection: BegunSelection) -> None:
+        """Its outcome is known. Nothing is done when somebody has tried it again since."""
+
+    async def take_selection(self, tried_before: datetime, now: datetime) -> BegunSelection | None:
+        """One that nobody has tried since then, to be tried now by the caller alone."""
 
 
 class CreatorDirectory(Protocol):
@@ -187,20 +208,22 @@ class ApplicationHandlers:
                 Violation("applications", "R12", f"Must all be applications for {task.name}")
             )
         await self._check_selectable(task, applications)
-        claim = UUID(command.request_id)
-        await self._claim(applications, claim)
-        try:
-            await self._runs.select(
-                task.id,
-                who.actor,
-                [Selection(one.id, one.creator_id) for one in applications],
-                command.request_id,
-            )
-        except LiaisonError as error:
-            if not error.is_retryable:
-                await self._store.disclaim(task.id, claim)
-            raise
+        selection = BegunSelection(task.id, UUID(command.request_id), who.actor, ids, self._clock())
+        await self._claim(selection)
+        await self._select(selection, applications)
         return await self._store.applications(task.id, ids)
+
+    async def finish_selections(self) -> int:
+        """Tries again what others, a crash perhaps, left with an unknown outcome; answers with how
+        many there were. Each goes by its own request: if it was made, that is found."""
+        now, count = self._clock(), 0
+        while selection := await self._store.take_selection(now - _LEFT_BEHIND_AFTER, now):
+            count += 1
+            ids = selection.application_ids
+            applications = await self._store.applications(selection.task_id, ids)
+            with suppress(LiaisonError):  # refused, and let go of; or to be tried again
+                await self._select(selection, applications)
+        return count
 
     async def _check_selectable(self, task: Task, applications: list[Application]) -> None:
         """Those that this very request has selected before are not judged again.
@@ -235,14 +258,28 @@ class ApplicationHandlers:
                 metadata={"application": application.name},
             ) from None
 
-    async def _claim(self, applications: list[Application], claim: UUID) -> None:
-        task_id, ids = applications[0].task_id, [one.id for one in applications]
-        if await self._store.claim(task_id, ids, claim) == len(ids):
+    async def _select(self, selection: BegunSelection, applications: list[Application]) -> None:
+        """Sends a selection to the workflow. It stays begun until the outcome is known."""
+        try:
+            await self._runs.select(
+                selection.task_id,
+                selection.actor,
+                [Selection(one.id, one.creator_id) for one in applications],
+                str(selection.claim),
+            )
+        except LiaisonError as error:
+            if not error.is_retryable:
+                await self._store.disclaim(selection)
+            raise
+        await self._store.disclaim(selection)
+
+    async def _claim(self, selection: BegunSelection) -> None:
+        if await self._store.claim(selection):
             return
+        task_id, ids = selection.task_id, selection.application_ids
         states = {one.state for one in await self._store.applications(task_id, ids)}
         # A repeated request finds what it selected, and the workflow knows its answer.
         if states != {ApplicationState.SELECTED}:
-            await self._store.disclaim(task_id, claim)
             state = " and ".join(sorted(states - {ApplicationState.APPLIED}) or ["taken"])
             raise illegal_state(f"tasks/{task_id}/applications", state, "SelectApplications")
 

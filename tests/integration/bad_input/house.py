@@ -34,7 +34,15 @@ from tests.support.serving import Served, refused, request_id, serving
 from workflows.assignment.model import Event
 from workflows.task.state import PublishedTask, Selection
 
-TABLES = ("task", "task_transition", "application", "assignment", "transition", "request")
+TABLES = (
+    "task",
+    "task_transition",
+    "application",
+    "selection",
+    "assignment",
+    "transition",
+    "request",
+)
 
 
 class Directory:

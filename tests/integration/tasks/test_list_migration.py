@@ -56,7 +56,9 @@ def _content(deadline: str, later: str) -> dict[str, Any]:
 
 async def _go_back(database: Database) -> None:
     """To where only the first migration had been applied."""
-    await database.execute("DROP TABLE task_transition, transition, assignment, application, task")
+    await database.execute(
+        "DROP TABLE selection, task_transition, transition, assignment, application, task"
+    )
     await database.execute("DROP FUNCTION searched")
     await database.execute(
         "DELETE FROM migration WHERE name > %s AND name IN (SELECT unnest(%s::text[]))",

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -85,6 +86,107 @@ async def test_a_selection_of_unknown_outcome_is_finished_by_its_repetition(hous
     assert selected.state == SELECTED
     ids = {command[3] for command in house.runs.commands}
     assert ids == {request.request_id}
+
+
+_NO_ANSWER = Unavailable(Reason.OUTCOME_UNKNOWN, "No answer")
+
+
+@asynccontextmanager
+async def _left_behind(
+    house: House, *applications: pb.Application, task: pb.Task
+) -> AsyncIterator[str]:
+    """While a selection is begun whose caller is gone; its request."""
+    request = _request(task, *applications)
+    house.runs.refusal = _NO_ANSWER
+    with refused(Reason.OUTCOME_UNKNOWN):
+        await house.brand().SelectApplications(request)
+    house.runs.refusal = None
+    yield request.request_id
+    house.now += timedelta(minutes=2)
+    assert await house.applications.finish_selections() == 0
+
+
+@pytest.mark.rule("R39", "R48")
+async def test_a_selection_that_a_crash_left_is_finished_by_its_own_request(house: House) -> None:
+    task = await house.task()
+    first, second = await house.apply(task), await house.apply(task, "cem")
+    async with _left_behind(house, second, first, task=task) as request:
+        house.now += timedelta(seconds=60)
+        assert await house.applications.finish_selections() == 0  # somebody may be at it
+        house.now += timedelta(seconds=1)
+        assert await house.applications.finish_selections() == 1
+    assert [await house.state_of(one) for one in (first, second)] == [SELECTED] * 2
+    both = [Selection(id_of(second), "cem"), Selection(id_of(first), "bea")]
+    assert len(house.runs.commands) > 1
+    for command in house.runs.commands:
+        assert command == (id_of(task), "select", both, request)
+
+
+@pytest.mark.rule("R39", "R48")
+@pytest.mark.parametrize("reason", [Reason.SLOTS_EXHAUSTED, Reason.ILLEGAL_STATE])
+async def test_who_is_not_selected_after_a_crash_can_withdraw(house: House, reason: Reason) -> None:
+    """Illegal is what a workflow that has ended answers."""
+    task = await house.task()
+    application = await house.apply(task)
+    async with _left_behind(house, application, task=task):
+        with refused(Reason.ILLEGAL_STATE):
+            await house.withdraw(application)
+        house.now += timedelta(minutes=2)
+        house.runs.refusal = FailedPrecondition(reason, "Not now")
+        assert await house.applications.finish_selections() == 1
+        house.runs.refusal = None
+        await house.withdraw(application)
+    assert await house.state_of(application) == pb.Application.STATE_WITHDRAWN
+
+
+async def test_what_stays_unknown_is_tried_again_later(house: House) -> None:
+    task = await house.task()
+    application = await house.apply(task)
+    async with _left_behind(house, application, task=task) as request:
+        house.now += timedelta(minutes=2)
+        house.runs.refusal = _NO_ANSWER
+        assert await house.applications.finish_selections() == 1
+        assert await house.applications.finish_selections() == 0
+        with refused(Reason.ILLEGAL_STATE):
+            await house.withdraw(application)
+        house.runs.refusal = None
+        house.now += timedelta(minutes=2)
+        assert await house.applications.finish_selections() == 1
+    assert await house.state_of(application) == SELECTED
+    assert {command[3] for command in house.runs.commands} == {request}
+
+
+async def test_a_selection_left_behind_is_whole_though_another_took_one_of_it(house: House) -> None:
+    """Else half of what was asked for would be selected."""
+    task = await house.task()
+    first, second = await house.apply(task), await house.apply(task, "cem")
+    async with _left_behind(house, first, second, task=task):
+        await house.select(task, [first])
+        house.now += timedelta(minutes=2)
+        house.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "Selected already")
+        assert await house.applications.finish_selections() == 1
+        house.runs.refusal = None
+        assert len(house.runs.commands[-1][2]) == 2  # type: ignore[arg-type]  # selections
+    assert await house.state_of(first) == SELECTED
+    await house.withdraw(second, "cem")
+
+
+async def test_who_is_too_late_does_not_let_go_of_what_is_tried_again(house: House) -> None:
+    """A refusal is not remembered by the workflow: a later try may be accepted."""
+    task = await house.task()
+    application = await house.apply(task)
+    request = _request(task, application)
+    outer, inner = _deciding(house, request), _deciding(house, request)
+    await outer.__aenter__()
+    house.now += timedelta(minutes=2)
+    await inner.__aenter__()
+    house.runs.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "Not now")
+    await outer.__aexit__(None, None, None)
+    house.runs.refusal = None
+    with refused(Reason.ILLEGAL_STATE):
+        await house.withdraw(application)
+    await inner.__aexit__(None, None, None)
+    assert await house.state_of(application) == SELECTED
 
 
 async def test_a_refused_selection_lets_go_of_all(house: House) -> None:
