@@ -8,13 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
+from google.protobuf.message import Message
+
 from servicekit.errors import Violation, invalid_fields
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 
 DEFAULT_PAGE_SIZE = 50
 MAXIMUM_PAGE_SIZE = 200
 
+# A client takes 4 MiB unless it was told otherwise. A page that would be larger ends early.
+_MAXIMUM_PAGE_BYTES = 2 * 1024 * 1024
 
 Key = datetime | int
 
@@ -50,9 +55,27 @@ class Page:
 
     def token_after(self, rows: Sequence[T], cursor_of: Callable[[T], Cursor]) -> str:
         """The token of the page after `rows`; empty when `rows` do not fill this one."""
-        if len(rows) < self.size:
-            return ""
-        last = cursor_of(rows[-1])
+        return "" if len(rows) < self.size else self._token(cursor_of(rows[-1]))
+
+    def fitted(
+        self,
+        rows: Sequence[T],
+        message_of: Callable[[T], M],
+        cursor_of: Callable[[T], Cursor],
+    ) -> tuple[list[M], str]:
+        """`rows` as messages, as many as fit an answer but one at least, and the token of the page
+        after them."""
+        messages: list[M] = []
+        size_bytes = 0
+        for row in rows:
+            message = message_of(row)
+            size_bytes += message.ByteSize()
+            if messages and size_bytes > _MAXIMUM_PAGE_BYTES:
+                return messages, self._token(cursor_of(rows[len(messages) - 1]))
+            messages.append(message)
+        return messages, self.token_after(rows, cursor_of)
+
+    def _token(self, last: Cursor) -> str:
         key = last.key.isoformat() if isinstance(last.key, datetime) else last.key
         text = json.dumps([self.query, key, last.id])
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

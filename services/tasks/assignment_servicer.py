@@ -64,12 +64,10 @@ class AssignmentServicer(AssignmentServiceServicer):
             command.is_overdue,
         )
         records = await self._assignments.list_assignments(current_principal(), command, page)
-        return pb.ListAssignmentsResponse(
-            assignments=map(_shown, records),
-            next_page_token=page.token_after(
-                records, lambda record: Cursor(record.create_time, record.id)
-            ),
+        shown, next_page_token = page.fitted(
+            records, _shown, lambda record: Cursor(record.create_time, record.id)
         )
+        return pb.ListAssignmentsResponse(assignments=shown, next_page_token=next_page_token)
 
     async def ListTransitions(
         self, request: pb.ListTransitionsRequest, context: Any

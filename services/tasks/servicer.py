@@ -73,12 +73,10 @@ class TaskServicer(TaskServiceServicer):
             key=int if command.order_by is Order.REWARD else datetime,
         )
         tasks = await self._tasks.list_tasks(current_principal(), command, page)
-        return pb.ListTasksResponse(
-            tasks=map(task_message, tasks),
-            next_page_token=page.token_after(
-                tasks, lambda task: Cursor(key_of(task, command.order_by), task.id)
-            ),
+        shown, next_page_token = page.fitted(
+            tasks, task_message, lambda task: Cursor(key_of(task, command.order_by), task.id)
         )
+        return pb.ListTasksResponse(tasks=shown, next_page_token=next_page_token)
 
     async def UpdateTask(self, request: pb.UpdateTaskRequest, context: Any) -> pb.Task:
         command = parse(commands.UpdateTask, request)
@@ -136,12 +134,12 @@ class TaskServicer(TaskServiceServicer):
         applications = await self._applications.list_applications(
             current_principal(), command, page
         )
-        return pb.ListApplicationsResponse(
-            applications=map(application_message, applications),
-            next_page_token=page.token_after(
-                applications, lambda application: Cursor(application.create_time, application.id)
-            ),
+        shown, next_page_token = page.fitted(
+            applications,
+            application_message,
+            lambda application: Cursor(application.create_time, application.id),
         )
+        return pb.ListApplicationsResponse(applications=shown, next_page_token=next_page_token)
 
     async def WithdrawApplication(
         self, request: pb.WithdrawApplicationRequest, context: Any

@@ -10,8 +10,10 @@ from liaison.tasks.v1 import assignments_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import Reason
+from servicekit.money import Money
 from tests.integration.tasks.house import INSTANT, House
 from tests.support.serving import refused
+from workflows.assignment.model import Requirement
 
 
 async def _all(
@@ -171,3 +173,62 @@ async def test_a_tampered_page_token_is_refused(house: House) -> None:
 async def test_a_negative_page_size_is_refused(house: House, size: int) -> None:
     with refused(Reason.INVALID_FIELDS, "page_size"):
         await house.brand().ListTasks(pb.ListTasksRequest(page_size=size))
+
+
+# What a gRPC client takes that was told nothing.
+_USUAL_BYTES = 4 * 1024 * 1024
+_LARGE_TEXT = "\N{GRINNING FACE}" * 1000
+
+
+def _fitting(
+    list_page: Callable[[Any], Awaitable[Any]], request: Any
+) -> Callable[[str], Awaitable[Any]]:
+    """Pages of at most 200, each of which any client takes."""
+
+    async def page(token: str) -> Any:
+        request.page_size, request.page_token = 200, token
+        response = await list_page(request)
+        assert response.ByteSize() < _USUAL_BYTES
+        return response
+
+    return page
+
+
+@pytest.mark.parametrize("order_by", ["", "reward desc"])
+async def test_a_page_of_large_tasks_ends_early(house: House, order_by: str) -> None:
+    """Or one brand's would keep everybody from listing any."""
+    names = []
+    for number in range(26):
+        task = await house.task(
+            description=_LARGE_TEXT * 10,
+            requirements=[
+                pb.Requirement(text=f"{part}{_LARGE_TEXT[2:]}") for part in range(10, 60)
+            ],
+            reward=pb.Reward(money=Money("USD", 10_000 - number).to_message()),
+        )
+        names.append(task.name)
+        house.now += INSTANT
+    request = pb.ListTasksRequest(order_by=order_by)
+    if order_by:
+        request.filter.currency_code = "USD"
+    page = _fitting(house.creator().ListTasks, request)
+    found, sizes = await _all(page, "tasks", 200)
+    assert found == (names if order_by else names[::-1])
+    assert sum(sizes) == 26
+    assert len(sizes) > 1
+    assert min(sizes[:-1]) > 5
+
+
+async def test_a_page_of_large_assignments_ends_early(house: House) -> None:
+    task = await house.task()
+    requirements = [Requirement(f"req-{number}", _LARGE_TEXT) for number in range(50)]
+    names = []
+    for number in range(26):
+        begun, first = house.begun(task, f"one-{number}")
+        begun.requirements = requirements
+        await house.record(begun, first)
+        names.append(f"assignments/one-{number}")
+    page = _fitting(house.work_of().ListAssignments, assignments_pb2.ListAssignmentsRequest())
+    found, sizes = await _all(page, "assignments", 200)
+    assert (len(found), set(found)) == (26, set(names))
+    assert len(sizes) > 1

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from google.protobuf.wrappers_pb2 import StringValue
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,6 +46,27 @@ def test_a_token_leads_to_what_follows() -> None:
     token = page_of(2, "", "OPEN").token_after(_rows(2), _cursor)
     assert page_of(5, token, "OPEN").after == Cursor(BEGIN + timedelta(microseconds=1), "r1")
     assert not set(token) & set("=+/")
+
+
+def test_what_does_not_fit_an_answer_is_left_for_the_next_page() -> None:
+    def message(row: Row) -> StringValue:
+        return StringValue(value=row.id + "x" * 1_000_000)
+
+    page = page_of(5, "")
+    shown, token = page.fitted(_rows(5), message, _cursor)
+    assert [one.value[:2] for one in shown] == ["r0", "r1"]
+    assert page_of(5, token).after == _cursor(_rows(2)[1])
+    assert page.fitted(_rows(2), message, _cursor)[1] == ""
+    assert page_of(2, "").fitted(_rows(2), message, _cursor)[1] == token
+    assert page.fitted([], message, _cursor) == ([], "")
+
+
+def test_a_page_has_one_row_at_least_however_large() -> None:
+    shown, token = page_of(5, "").fitted(
+        _rows(2), lambda row: StringValue(value="x" * 3_000_000), _cursor
+    )
+    assert len(shown) == 1
+    assert page_of(5, token).after == _cursor(_rows(1)[0])
 
 
 def _refused(page_size: int, token: str, *filters: object) -> str:
