@@ -104,7 +104,7 @@ class PostgresBook:
                    SET state = excluded.state, sequence = excluded.sequence,
                        message = excluded.message,
                        reward_is_overdue = excluded.reward_is_overdue
-                 WHERE assignment.sequence < excluded.sequence
+                 WHERE assignment.sequence <= excluded.sequence
                 """,
                 (
                     record.id,

@@ -88,12 +88,24 @@ class PostgresHistories:
         return inserted == 1
 
     async def _record_transition(self, assignment_id: str, transition: Transition) -> bool:
-        """False when it is recorded already."""
+        """False when it is recorded already.
+
+        A worker that is killed between recording a decision and telling the server of it may decide
+        anew, and otherwise when something else came first: the later decision is the one that
+        holds.
+        """
         inserted = await self._database.execute(
             """
             INSERT INTO transition (assignment_id, sequence, event, from_state, to_state,
                                     actor, comment, time)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+            ON CONFLICT (assignment_id, sequence) DO UPDATE
+               SET event = excluded.event, from_state = excluded.from_state,
+                   to_state = excluded.to_state, actor = excluded.actor,
+                   comment = excluded.comment, time = excluded.time
+             WHERE transition.time < excluded.time
+               AND (transition.event, transition.actor)
+                   IS DISTINCT FROM (excluded.event, excluded.actor)
             """,
             (
                 assignment_id,

@@ -10,7 +10,7 @@ from tests.integration.tasks.house import INSTANT, House, id_of
 from tests.support.serving import refused
 from workflows.assignment import state as life
 from workflows.assignment.messages import assignment_message
-from workflows.assignment.model import ApproveWork, Event, SubmitWork
+from workflows.assignment.model import ApproveWork, Event, State, SubmitWork
 
 Assignment = assignments_pb2.Assignment
 
@@ -136,3 +136,21 @@ async def test_records_are_the_workers_and_whole(house: House) -> None:
         await house.worker().RecordAssignment(records_pb2.RecordAssignmentRequest())
     with refused(Reason.INVALID_FIELDS, "name", "sequence", "state"):
         await house.worker().RecordTask(records_pb2.RecordTaskRequest())
+
+
+async def test_a_decision_that_was_made_anew_is_the_one_that_holds(house: House) -> None:
+    """A worker was killed after recording that the brand was reminded, and before the server knew:
+    by the time it decides again, the brand has approved."""
+    begun, first = house.begun(await house.task(), "a1")
+    await house.record(begun, first)
+    reminded = replace(first, sequence=2, event=Event.REVIEW_REMINDED, actor="system")
+    approved = replace(
+        reminded, event=Event.WORK_APPROVED, actor="brands/acme", time=first.time + INSTANT
+    )
+    begun.sequence = 2
+    await house.record(begun, reminded)
+    begun.state = State.APPROVED
+    await house.record(begun, approved)
+    await house.record(begun, reminded)  # the first one again, late
+    assert await _transitions(house) == [(1, Event.CREATOR_SELECTED), (2, Event.WORK_APPROVED)]
+    assert (await _shown(house)).state == Assignment.STATE_APPROVED
