@@ -92,7 +92,7 @@ async def _admitted(access: Access, count: int) -> list[str]:
                    '{"account_class": "EXTERNAL", "handle": "@bench", "post_count": 100,
                      "follower_count": 10000}',
                    jsonb_build_object('post_count', 100, 'follower_count', 10000,
-                                      'observe_time', now()),
+                                      'observe_time', now(), 'source', 'DECLARED'),
                    'NEWCOMER', id || '@example.com', now(), now()
               FROM unnest(%s::text[]) AS id
             """,

@@ -53,6 +53,11 @@ class DecisionKind(StrEnum):
     LIVE_STREAM_REVOKED = "LIVE_STREAM_REVOKED"
 
 
+class Source(StrEnum):
+    DECLARED = "DECLARED"
+    OBSERVED = "OBSERVED"
+
+
 @dataclass(frozen=True)
 class Account:
     """The account by which a creator asks to be admitted, as the creator described it."""
@@ -62,14 +67,20 @@ class Account:
     post_count: int
     follower_count: int
 
+    @property
+    def key(self) -> str:
+        """The same for every way to write the handle."""
+        return f"{self.account_class} {self.handle.strip().lstrip('@').casefold()}"
+
 
 @dataclass(frozen=True)
 class Statistics:
-    """Counts, and as of when."""
+    """Counts, as of when, and on whose word."""
 
     post_count: int
     follower_count: int
     observe_time: datetime
+    source: Source
 
 
 @dataclass(frozen=True)
@@ -212,16 +223,23 @@ def misplaced_code(code: RefusalCode, account_class: AccountClass, field: str) -
 
 
 def applied(
-    creator: Creator, account: Account, paypal_receiver: str, now: datetime
+    creator: Creator,
+    account: Account,
+    observed: Statistics | None,
+    paypal_receiver: str,
+    now: datetime,
 ) -> tuple[Creator, Decision | None]:
     """The creator after applying for admission: judged by numbers at once, by people later.
+
+    What was observed of that account decides, whatever the creator declares.
 
     Raises:
         FailedPrecondition: is admitted already, or waits for staff.
     """
     if creator.state not in (State.REGISTERED, State.REFUSED):
         raise illegal_state(creator.name, creator.state, "ApplyForAdmission")
-    statistics = Statistics(account.post_count, account.follower_count, now)
+    declared = Statistics(account.post_count, account.follower_count, now, Source.DECLARED)
+    statistics = observed or declared
     waiting = replace(
         creator,
         state=State.PENDING_REVIEW,
@@ -277,6 +295,17 @@ def check_reviewer(creator: Creator, reviewer: str) -> None:
 def admitted(
     creator: Creator, level: Level, reviewer: str, now: datetime
 ) -> tuple[Creator, Decision]:
+    """
+    Raises:
+        FailedPrecondition: the counts fall short of what everybody must have.
+    """
+    if creator.unmet_criteria:
+        raise FailedPrecondition(
+            Reason.CREATOR_NOT_ELIGIBLE,
+            f"{creator.name} cannot be admitted: "
+            + " and ".join(unmet.description for unmet in creator.unmet_criteria),
+            metadata={"missing": ", ".join(unmet.rule_id for unmet in creator.unmet_criteria)},
+        )
     decision = Decision(
         DecisionKind.ADMITTED,
         reviewer,

@@ -24,6 +24,7 @@ from services.creators.domain import (
     Decision,
     DecisionKind,
     Refusal,
+    Source,
     State,
     Statistics,
 )
@@ -48,6 +49,13 @@ class CreatorStore(Protocol):
         """In the order asked for; unknown ones are left out."""
 
     async def save(self, creator: Creator) -> None: ...
+
+    async def observed(self, creator_id: str, account: Account) -> Statistics | None:
+        """What a platform saw last of that account."""
+
+    async def save_observed(
+        self, creator_id: str, account: Account, statistics: Statistics
+    ) -> None: ...
 
     async def list_creators(
         self, state: State | None, live_stream_state: live_streams.State | None, page: Page
@@ -111,8 +119,10 @@ class CreatorHandlers:
     ) -> Creator:
         creator = await self._owned(who, command.id, for_update=True)
         account = Account(**command.account.model_dump())
-        applied, decision = domain.applied(creator, account, command.paypal_receiver, self._clock())
-        return await self._keep(applied, decision)
+        observed = await self._store.observed(creator.id, account)
+        return await self._keep(
+            *domain.applied(creator, account, observed, command.paypal_receiver, self._clock())
+        )
 
     async def appeal_admission(self, who: Principal, command: commands.AppealAdmission) -> Creator:
         creator = await self._owned(who, command.id, for_update=True)
@@ -139,12 +149,14 @@ class CreatorHandlers:
         creator = await self._store.get(command.id, for_update=True)
         if creator is None:
             raise not_found(name)
-        if creator.statistics is None:
+        known = creator.statistics
+        if creator.account is None or known is None:
             raise illegal_state(name, creator.state, "UpdateStatistics")
-        if command.observe_time <= creator.statistics.observe_time:
-            return creator.statistics
-        newest = Statistics(**command.model_dump(exclude={"id"}))
+        if known.source is Source.OBSERVED and command.observe_time <= known.observe_time:
+            return known
+        newest = Statistics(**command.model_dump(exclude={"id"}), source=Source.OBSERVED)
         await self._store.save(replace(creator, statistics=newest, update_time=now))
+        await self._store.save_observed(creator.id, creator.account, newest)
         return newest
 
     async def update_creator_level(

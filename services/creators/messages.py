@@ -67,6 +67,7 @@ def statistics_message(statistics: Statistics) -> pb.Statistics:
         post_count=statistics.post_count,
         follower_count=statistics.follower_count,
         observe_time=to_timestamp(statistics.observe_time),
+        source=pb.StatisticsSource.Value(f"STATISTICS_SOURCE_{statistics.source}"),
     )
 
 

@@ -95,6 +95,25 @@ class PostgresCreatorStore:
             },
         )
 
+    async def observed(self, creator_id: str, account: Account) -> Statistics | None:
+        row = await self._database.fetch_one(
+            "SELECT statistics FROM observation WHERE creator_id = %s AND account_key = %s",
+            (creator_id, account.key),
+        )
+        return _STATISTICS.validate_python(row["statistics"]) if row else None
+
+    async def save_observed(
+        self, creator_id: str, account: Account, statistics: Statistics
+    ) -> None:
+        """The creator must be locked: the newest stand."""
+        await self._database.execute(
+            """
+            INSERT INTO observation (creator_id, account_key, statistics) VALUES (%s, %s, %s)
+            ON CONFLICT (creator_id, account_key) DO UPDATE SET statistics = EXCLUDED.statistics
+            """,
+            (creator_id, account.key, _json(_STATISTICS, statistics)),
+        )
+
     async def list_creators(
         self, state: State | None, live_stream_state: LiveStreamState | None, page: Page
     ) -> list[Creator]:

@@ -23,7 +23,7 @@ from tests.support.serving import Served, refused, request_id, serving
 INTERNAL, EXTERNAL = pb.ACCOUNT_CLASS_INTERNAL, pb.ACCOUNT_CLASS_EXTERNAL
 # The fewest that pass.
 ENOUGH = {INTERNAL: (21, 10_001), EXTERNAL: (51, 5_001)}
-TABLES = ("creator", "creator_decision", "request")
+TABLES = ("creator", "creator_decision", "observation", "request")
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Creators of before appeals, statistics and live-stream forms are there after the migration."""
+"""Creators of before appeals, statistics and live-stream forms are there after the migrations."""
 
 from collections.abc import AsyncIterator
 from importlib.resources import files
@@ -10,10 +10,18 @@ from psycopg.types.json import Jsonb
 from devstack.access import Access
 from servicekit.database import Database
 from servicekit.errors import Reason
-from tests.integration.creators.house import INTERNAL, House, access_review, appeal, house_of
+from tests.integration.creators.house import (
+    INTERNAL,
+    House,
+    access_review,
+    appeal,
+    application,
+    house_of,
+    refusal,
+)
 from tests.support.databases import Databases
 
-SECOND_MIGRATION = "0002_appeals_statistics_live_streams.sql"
+LATER_MIGRATIONS = ["0002_appeals_statistics_live_streams.sql", "0003_observations.sql"]
 ACCOUNT = {
     "account_class": "INTERNAL",
     "handle": "@anna",
@@ -80,8 +88,8 @@ async def migrated(access: Access, databases: Databases) -> AsyncIterator[House]
 
 async def _go_back(database: Database) -> None:
     """To where only the first migration had been applied."""
-    await database.execute("DROP TABLE creator_decision, creator")
-    await database.execute("DELETE FROM migration WHERE name = %s", (SECOND_MIGRATION,))
+    await database.execute("DROP TABLE observation, creator_decision, creator")
+    await database.execute("DELETE FROM migration WHERE name = ANY(%s)", (LATER_MIGRATIONS,))
     first = files("services.creators") / "migrations" / "0001_creators.sql"
     await database.execute(first.read_bytes())  # type: ignore[arg-type]  # a script of our own
 
@@ -94,6 +102,7 @@ async def test_everyone_is_as_before(migrated: House) -> None:
     assert not found["rita"].HasField("statistics")
     assert found["petra"].account.account_class == INTERNAL
     assert found["petra"].statistics.follower_count == 20_000
+    assert found["petra"].statistics.source == pb.STATISTICS_SOURCE_DECLARED
     assert found["adam"].level == pb.CREATOR_LEVEL_JUNIOR
     assert [id_ for id_, creator in found.items() if creator.live_stream_access] == ["adam"]
     assert (found["nora"].refused_by, found["sam"].refused_by) == ("system", "staff/unrecorded")
@@ -121,3 +130,28 @@ async def test_what_is_new_works_for_them_too(migrated: House) -> None:
     assert not revoked.live_stream_access
     numbers = [one.name.rpartition("/")[2] for one in await migrated.decisions("adam")]
     assert numbers == ["1", "2"]
+
+
+async def test_counts_that_differ_from_the_declared_were_observed(migrated: House) -> None:
+    database = migrated.database
+    await database.execute(
+        """
+        UPDATE creator
+           SET statistics = statistics - 'source'
+                            || CASE id WHEN 'petra' THEN '{"post_count": 7}'::jsonb ELSE '{}' END
+         WHERE statistics IS NOT NULL
+        """
+    )
+    await database.execute("DROP TABLE observation")
+    await database.execute("DELETE FROM migration WHERE name = %s", LATER_MIGRATIONS[1:])
+    await database.migrate("services.creators")
+    observed = await migrated.get("petra")
+    assert (observed.statistics.post_count, observed.statistics.source) == (
+        7,
+        pb.STATISTICS_SOURCE_OBSERVED,
+    )
+    assert (await migrated.get("bea")).statistics.source == pb.STATISTICS_SOURCE_DECLARED
+    await migrated.operator().ReviewAdmission(refusal("petra"))
+    anew = await migrated.creator("petra").ApplyForAdmission(application("petra", handle="@Anna"))
+    assert anew.statistics == observed.statistics
+    assert anew.refused_by == "system"

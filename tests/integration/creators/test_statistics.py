@@ -13,10 +13,14 @@ from tests.integration.creators.house import (
     INTERNAL,
     SECOND,
     House,
+    appeal,
     application,
     approval,
     counts,
+    refusal,
 )
+
+DECLARED, OBSERVED = pb.STATISTICS_SOURCE_DECLARED, pb.STATISTICS_SOURCE_OBSERVED
 
 
 @pytest.mark.rule("R3", "R4", "R8", "R9")
@@ -50,28 +54,99 @@ async def test_who_falls_short_later_stays_admitted_and_is_told_what_is_unmet(
     assert not (await house.get()).unmet_criteria
 
 
-async def test_the_counts_of_an_application_stand_until_newer_ones(house: House) -> None:
+@pytest.mark.rule("R3", "R4")
+async def test_what_was_declared_stands_until_a_platform_has_looked(house: House) -> None:
+    """Even if it looked before the application was made."""
     creator = await house.applied(post_count=30, follower_count=20_000)
     assert creator.statistics.observe_time == creator.update_time
-    for age in (timedelta(0), SECOND, timedelta(days=365)):  # known at that very instant, and older
-        answer = await house.platform.UpdateStatistics(counts(1, 1, house.now - age))
-        assert answer == creator.statistics
+    assert creator.statistics.source == DECLARED
+    observed = house.now - timedelta(days=1)
+    answer = await house.platform.UpdateStatistics(counts(3, 4, observed))
+    assert (answer.post_count, answer.follower_count, answer.source) == (3, 4, OBSERVED)
+    creator = await house.get()
+    assert creator.statistics == answer
+    assert creator.state == pb.Creator.STATE_PENDING_REVIEW
+    for age in (timedelta(0), SECOND, timedelta(days=365)):  # of that very instant, and older
+        assert await house.platform.UpdateStatistics(counts(99, 99_999, observed - age)) == answer
         assert await house.get() == creator
+    newer = observed + timedelta(microseconds=1)
+    assert (await house.platform.UpdateStatistics(counts(40, 30_000, newer))).post_count == 40
+    assert not (await house.get()).unmet_criteria
+
+
+@pytest.mark.rule("R3", "R4", "R8", "R9")
+@pytest.mark.parametrize("account_class", [INTERNAL, EXTERNAL])
+async def test_no_declaration_beats_what_was_observed_of_the_account(
+    house: House, account_class: int
+) -> None:
+    rules = {INTERNAL: ["R3", "R4"], EXTERNAL: ["R8", "R9"]}[account_class]
+    creator = await house.applied(account_class=account_class, post_count=1)
+    assert [one.rule_id for one in creator.refusals] == rules[:1]
     house.now += SECOND
-    newest = house.now - timedelta(microseconds=1)
-    await house.platform.UpdateStatistics(counts(40, 30_000, newest))
-    known = await house.get()
-    assert known.statistics.post_count == 40
-    assert known.state == pb.Creator.STATE_PENDING_REVIEW
+    observed = await house.platform.UpdateStatistics(counts(2, 3, house.now))
+    house.now += SECOND
+    for handle in ("@anna", "Anna"):
+        creator = await house.creator().ApplyForAdmission(
+            application(account_class=account_class, handle=handle, post_count=5_000)
+        )
+        assert (creator.state, creator.refused_by) == (pb.Creator.STATE_REFUSED, "system")
+        assert [one.rule_id for one in creator.refusals] == rules
+        assert creator.statistics == observed
+        assert creator.account.post_count == 5_000  # what was said is on record all the same
+    await house.platform.UpdateStatistics(counts(500, 50_000, house.now))
+    creator = await house.creator().ApplyForAdmission(
+        application(account_class=account_class, post_count=1)
+    )
+    assert creator.state == pb.Creator.STATE_PENDING_REVIEW
+    assert (creator.statistics.post_count, creator.statistics.source) == (500, OBSERVED)
 
 
-async def test_a_new_application_brings_its_own_counts(house: House) -> None:
+@pytest.mark.rule("R3", "R4")
+async def test_another_account_has_counts_of_its_own_and_the_first_is_remembered(
+    house: House,
+) -> None:
     await house.applied(post_count=1)
     house.now += SECOND
-    await house.platform.UpdateStatistics(counts(2, 2, house.now + timedelta(minutes=4)))
-    creator = await house.creator().ApplyForAdmission(application(post_count=22))
-    assert creator.statistics.post_count == 22
+    observed = await house.platform.UpdateStatistics(counts(2, 3, house.now))
+    creator = await house.creator().ApplyForAdmission(application(handle="@other"))
     assert creator.state == pb.Creator.STATE_PENDING_REVIEW
+    assert creator.statistics.source == DECLARED
+    await house.operator().ReviewAdmission(refusal())
+    creator = await house.creator().ApplyForAdmission(application(account_class=EXTERNAL))
+    assert creator.statistics.source == DECLARED
+    await house.operator().ReviewAdmission(refusal())
+    creator = await house.creator().ApplyForAdmission(application())
+    assert (creator.state, creator.statistics) == (pb.Creator.STATE_REFUSED, observed)
+
+
+@pytest.mark.rule("R3", "R4", "R8", "R9")
+@pytest.mark.parametrize(
+    ("account_class", "posts", "followers", "missing"),
+    [
+        (INTERNAL, 20, 10_001, "R3"),
+        (INTERNAL, 21, 10_000, "R4"),
+        (INTERNAL, 20, 10_000, "R3, R4"),
+        (EXTERNAL, 50, 5_001, "R8"),
+        (EXTERNAL, 51, 5_000, "R9"),
+    ],
+)
+@pytest.mark.parametrize("has_appealed", [False, True])
+async def test_staff_admit_nobody_who_falls_short(
+    house: House, account_class: int, posts: int, followers: int, missing: str, has_appealed: bool
+) -> None:
+    await house.applied(account_class=account_class)
+    if has_appealed:
+        await house.operator("otto").ReviewAdmission(refusal())
+        await house.creator().AppealAdmission(appeal())
+    house.now += SECOND
+    await house.platform.UpdateStatistics(counts(posts, followers, house.now))
+    async with house.refuses(Reason.CREATOR_NOT_ELIGIBLE) as caught:
+        await house.operator().ReviewAdmission(approval())
+    assert caught.value.metadata == {"missing": missing}
+    house.now += SECOND
+    await house.platform.UpdateStatistics(counts(51, 10_001, house.now))
+    creator = await house.operator().ReviewAdmission(approval())
+    assert creator.state == pb.Creator.STATE_ADMITTED
 
 
 async def test_nobody_has_seen_the_future(house: House) -> None:

@@ -14,6 +14,7 @@ from services.creators.domain import (
     Creator,
     Level,
     RefusalCode,
+    Source,
     State,
     Statistics,
 )
@@ -25,7 +26,7 @@ OTHER = domain.Refusal(RefusalCode.OTHER, "R43", "Not quite")
 
 
 def _waiting() -> Creator:
-    waiting, decision = domain.applied(CREATOR, INTERNAL, "a@example.com", NOW)
+    waiting, decision = domain.applied(CREATOR, INTERNAL, None, "a@example.com", NOW)
     assert decision is None
     return waiting
 
@@ -64,10 +65,10 @@ def test_each_reason_is_somebodys_and_has_a_rule(
 def test_an_application_is_made_before_admission_and_not_while_one_waits(state: State) -> None:
     creator = replace(CREATOR, state=state)
     if state in (State.REGISTERED, State.REFUSED):
-        assert domain.applied(creator, INTERNAL, "a@example.com", NOW)[0].account == INTERNAL
+        assert domain.applied(creator, INTERNAL, None, "a@x.com", NOW)[0].account == INTERNAL
         return
     with pytest.raises(FailedPrecondition) as caught:
-        domain.applied(creator, INTERNAL, "a@example.com", NOW)
+        domain.applied(creator, INTERNAL, None, "a@example.com", NOW)
     assert caught.value.reason is Reason.ILLEGAL_STATE
 
 
@@ -91,7 +92,7 @@ def test_a_refusal_on_appeal_is_the_last_word() -> None:
     assert decision.appeal == appealed.appeal
     with pytest.raises(FailedPrecondition):
         domain.appealed(refused, "And again", NOW)
-    anew, _ = domain.applied(refused, INTERNAL, "a@example.com", NOW)
+    anew, _ = domain.applied(refused, INTERNAL, None, "a@example.com", NOW)
     assert (anew.appeal, anew.refused_by, anew.refusals) == (None, "", ())
 
 
@@ -107,9 +108,17 @@ def test_only_an_appeal_asks_who_reviews() -> None:
 def test_counts_that_fall_short_do_not_change_the_state() -> None:
     admitted, _ = domain.admitted(_waiting(), Level.NEWCOMER, "staff/olga", NOW)
     assert not admitted.unmet_criteria
-    short = replace(admitted, statistics=Statistics(20, 10_000, NOW))
+    short = replace(admitted, statistics=Statistics(20, 10_000, NOW, Source.OBSERVED))
     assert [one.rule_id for one in short.unmet_criteria] == ["R3", "R4"]
     assert short.state is State.ADMITTED
+
+
+@pytest.mark.parametrize("handle", ["@anna", "anna", " @Anna ", "ANNA"])
+def test_an_account_is_the_same_however_its_handle_is_written(handle: str) -> None:
+    assert replace(INTERNAL, handle=handle).key == INTERNAL.key
+    assert replace(INTERNAL, handle=f"{handle}2").key != INTERNAL.key
+    external = replace(INTERNAL, handle=handle, account_class=AccountClass.EXTERNAL)
+    assert external.key != INTERNAL.key
 
 
 @pytest.mark.parametrize("review", live_streams.Review)

@@ -128,6 +128,30 @@ REFUSAL_CODE_OTHER: RefusalCode.ValueType  # 7
 """Another point of the content quality guideline (R43), which the description tells."""
 Global___RefusalCode: _TypeAlias = RefusalCode  # noqa: Y015
 
+class _StatisticsSource:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _StatisticsSourceEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StatisticsSource.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    STATISTICS_SOURCE_UNSPECIFIED: _StatisticsSource.ValueType  # 0
+    """Never stored."""
+    STATISTICS_SOURCE_DECLARED: _StatisticsSource.ValueType  # 1
+    """The creator's own word, at the application for admission."""
+    STATISTICS_SOURCE_OBSERVED: _StatisticsSource.ValueType  # 2
+    """A platform has seen them."""
+
+class StatisticsSource(_StatisticsSource, metaclass=_StatisticsSourceEnumTypeWrapper):
+    """Where counts come from."""
+
+STATISTICS_SOURCE_UNSPECIFIED: StatisticsSource.ValueType  # 0
+"""Never stored."""
+STATISTICS_SOURCE_DECLARED: StatisticsSource.ValueType  # 1
+"""The creator's own word, at the application for admission."""
+STATISTICS_SOURCE_OBSERVED: StatisticsSource.ValueType  # 2
+"""A platform has seen them."""
+Global___StatisticsSource: _TypeAlias = StatisticsSource  # noqa: Y015
+
 @_typing.final
 class Creator(_message.Message):
     """A blogger who does tasks."""
@@ -228,8 +252,8 @@ class Creator(_message.Message):
 
     @_builtins.property
     def statistics(self) -> Global___Statistics:
-        """The newest counts known of the account: those of the application, until a platform observes
-        later ones.
+        """The counts that decide: the newest that a platform observed of the account, or those of the
+        application until there are any.
         """
 
     @_builtins.property
@@ -406,10 +430,13 @@ class Statistics(_message.Message):
     POST_COUNT_FIELD_NUMBER: _builtins.int
     FOLLOWER_COUNT_FIELD_NUMBER: _builtins.int
     OBSERVE_TIME_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     post_count: _builtins.int
     """Number of posts."""
     follower_count: _builtins.int
     """Number of followers; on AliExpress for INTERNAL accounts."""
+    source: Global___StatisticsSource.ValueType
+    """Whose word it is: a declared count never replaces an observed one of the same account."""
     @_builtins.property
     def observe_time(self) -> _timestamp_pb2.Timestamp:
         """When the counts were so."""
@@ -420,10 +447,11 @@ class Statistics(_message.Message):
         post_count: _builtins.int = ...,
         follower_count: _builtins.int = ...,
         observe_time: _timestamp_pb2.Timestamp | None = ...,
+        source: Global___StatisticsSource.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["observe_time", b"observe_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["follower_count", b"follower_count", "observe_time", b"observe_time", "post_count", b"post_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["follower_count", b"follower_count", "observe_time", b"observe_time", "post_count", b"post_count", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1070,7 +1098,7 @@ class UpdateStatisticsRequest(_message.Message):
     @_builtins.property
     def observe_time(self) -> _timestamp_pb2.Timestamp:
         """When the counts were so; at most 5 minutes ahead of the platform's clock. Counts that are not
-        newer than what is known change nothing.
+        newer than those observed of the account before change nothing.
         """
 
     def __init__(

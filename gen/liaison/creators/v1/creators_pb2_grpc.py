@@ -149,7 +149,8 @@ class CreatorServiceServicer:
 
     def ApplyForAdmission(self, request, context):
         """Applies for admission. The numeric criteria (R3, R4, R8, R9) answer at once: the creator is
-        PENDING_REVIEW, or REFUSED with every failed criterion. A refused creator may apply again.
+        PENDING_REVIEW, or REFUSED with every failed criterion. What a platform has observed of this
+        very account counts, not what is declared. A refused creator may apply again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -165,6 +166,8 @@ class CreatorServiceServicer:
 
     def ReviewAdmission(self, request, context):
         """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators.
+        An approval is CREATOR_NOT_ELIGIBLE while there are `unmet_criteria`: metadata names the rules
+        as `missing`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,14 +47,18 @@ class CreatorServiceStub:
     """What a brand may see of a creator: nothing of what was entered at onboarding (R56)."""
     ApplyForAdmission: _grpc.UnaryUnaryMultiCallable[_creators_pb2.ApplyForAdmissionRequest, _creators_pb2.Creator]
     """Applies for admission. The numeric criteria (R3, R4, R8, R9) answer at once: the creator is
-    PENDING_REVIEW, or REFUSED with every failed criterion. A refused creator may apply again.
+    PENDING_REVIEW, or REFUSED with every failed criterion. What a platform has observed of this
+    very account counts, not what is declared. A refused creator may apply again.
     """
     AppealAdmission: _grpc.UnaryUnaryMultiCallable[_creators_pb2.AppealAdmissionRequest, _creators_pb2.Creator]
     """Appeals against a refusal by staff, once; what the numbers refused is mended by applying anew.
     The creator is APPEALED until another operator than the one who refused has decided.
     """
     ReviewAdmission: _grpc.UnaryUnaryMultiCallable[_creators_pb2.ReviewAdmissionRequest, _creators_pb2.Creator]
-    """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators."""
+    """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators.
+    An approval is CREATOR_NOT_ELIGIBLE while there are `unmet_criteria`: metadata names the rules
+    as `missing`.
+    """
     ListCreatorDecisions: _grpc.UnaryUnaryMultiCallable[_creators_pb2.ListCreatorDecisionsRequest, _creators_pb2.ListCreatorDecisionsResponse]
     """Everything that was ever decided about a creator, oldest first: the creator itself, operators."""
     UpdateStatistics: _grpc.UnaryUnaryMultiCallable[_creators_pb2.UpdateStatisticsRequest, _creators_pb2.Statistics]
@@ -91,14 +95,18 @@ class CreatorServiceAsyncStub(CreatorServiceStub):
     """What a brand may see of a creator: nothing of what was entered at onboarding (R56)."""
     ApplyForAdmission: _aio.UnaryUnaryMultiCallable[_creators_pb2.ApplyForAdmissionRequest, _creators_pb2.Creator]  # type: ignore[assignment]
     """Applies for admission. The numeric criteria (R3, R4, R8, R9) answer at once: the creator is
-    PENDING_REVIEW, or REFUSED with every failed criterion. A refused creator may apply again.
+    PENDING_REVIEW, or REFUSED with every failed criterion. What a platform has observed of this
+    very account counts, not what is declared. A refused creator may apply again.
     """
     AppealAdmission: _aio.UnaryUnaryMultiCallable[_creators_pb2.AppealAdmissionRequest, _creators_pb2.Creator]  # type: ignore[assignment]
     """Appeals against a refusal by staff, once; what the numbers refused is mended by applying anew.
     The creator is APPEALED until another operator than the one who refused has decided.
     """
     ReviewAdmission: _aio.UnaryUnaryMultiCallable[_creators_pb2.ReviewAdmissionRequest, _creators_pb2.Creator]  # type: ignore[assignment]
-    """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators."""
+    """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators.
+    An approval is CREATOR_NOT_ELIGIBLE while there are `unmet_criteria`: metadata names the rules
+    as `missing`.
+    """
     ListCreatorDecisions: _aio.UnaryUnaryMultiCallable[_creators_pb2.ListCreatorDecisionsRequest, _creators_pb2.ListCreatorDecisionsResponse]  # type: ignore[assignment]
     """Everything that was ever decided about a creator, oldest first: the creator itself, operators."""
     UpdateStatistics: _aio.UnaryUnaryMultiCallable[_creators_pb2.UpdateStatisticsRequest, _creators_pb2.Statistics]  # type: ignore[assignment]
@@ -168,7 +176,8 @@ class CreatorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_creators_pb2.Creator, _abc.Awaitable[_creators_pb2.Creator]]:
         """Applies for admission. The numeric criteria (R3, R4, R8, R9) answer at once: the creator is
-        PENDING_REVIEW, or REFUSED with every failed criterion. A refused creator may apply again.
+        PENDING_REVIEW, or REFUSED with every failed criterion. What a platform has observed of this
+        very account counts, not what is declared. A refused creator may apply again.
         """
 
     @_abc_1.abstractmethod
@@ -187,7 +196,10 @@ class CreatorServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _creators_pb2.ReviewAdmissionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_creators_pb2.Creator, _abc.Awaitable[_creators_pb2.Creator]]:
-        """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators."""
+        """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators.
+        An approval is CREATOR_NOT_ELIGIBLE while there are `unmet_criteria`: metadata names the rules
+        as `missing`.
+        """
 
     @_abc_1.abstractmethod
     def ListCreatorDecisions(

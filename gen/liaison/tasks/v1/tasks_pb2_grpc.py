@@ -206,6 +206,8 @@ class TaskServiceServicer:
 
     def SelectApplications(self, request, context):
         """The brand selects applicants (R25), each of whom gets an assignment. All or none.
+        Who may not take the task any more is CREATOR_NOT_ELIGIBLE: metadata names the `application`
+        only, as what its creator lacks is not for brands to know (R56).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

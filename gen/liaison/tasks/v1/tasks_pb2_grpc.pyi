@@ -64,7 +64,10 @@ class TaskServiceStub:
     WithdrawApplication: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.WithdrawApplicationRequest, _tasks_pb2.Application]
     """The creator takes an application back, before the deadline and while not selected (R39, R48)."""
     SelectApplications: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.SelectApplicationsRequest, _tasks_pb2.SelectApplicationsResponse]
-    """The brand selects applicants (R25), each of whom gets an assignment. All or none."""
+    """The brand selects applicants (R25), each of whom gets an assignment. All or none.
+    Who may not take the task any more is CREATOR_NOT_ELIGIBLE: metadata names the `application`
+    only, as what its creator lacks is not for brands to know (R56).
+    """
 
 @_typing.type_check_only
 class TaskServiceAsyncStub(TaskServiceStub):
@@ -102,7 +105,10 @@ class TaskServiceAsyncStub(TaskServiceStub):
     WithdrawApplication: _aio.UnaryUnaryMultiCallable[_tasks_pb2.WithdrawApplicationRequest, _tasks_pb2.Application]  # type: ignore[assignment]
     """The creator takes an application back, before the deadline and while not selected (R39, R48)."""
     SelectApplications: _aio.UnaryUnaryMultiCallable[_tasks_pb2.SelectApplicationsRequest, _tasks_pb2.SelectApplicationsResponse]  # type: ignore[assignment]
-    """The brand selects applicants (R25), each of whom gets an assignment. All or none."""
+    """The brand selects applicants (R25), each of whom gets an assignment. All or none.
+    Who may not take the task any more is CREATOR_NOT_ELIGIBLE: metadata names the `application`
+    only, as what its creator lacks is not for brands to know (R56).
+    """
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tasks and applications."""
@@ -221,6 +227,9 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.SelectApplicationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.SelectApplicationsResponse, _abc.Awaitable[_tasks_pb2.SelectApplicationsResponse]]:
-        """The brand selects applicants (R25), each of whom gets an assignment. All or none."""
+        """The brand selects applicants (R25), each of whom gets an assignment. All or none.
+        Who may not take the task any more is CREATOR_NOT_ELIGIBLE: metadata names the `application`
+        only, as what its creator lacks is not for brands to know (R56).
+        """
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
