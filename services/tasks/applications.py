@@ -32,6 +32,7 @@ from services.tasks.domain import (
     Application,
     ApplicationState,
     Candidate,
+    NotUnderWay,
     State,
     Task,
     check_eligible,
@@ -98,7 +99,7 @@ class CreatorDirectory(Protocol):
 
 
 class SelectionRuns(Protocol):
-    """The tasks' workflows."""
+    """The tasks' workflows. A command raises NotUnderWay where one has ended."""
 
     async def select(
         self, task_id: str, actor: str, selections: list[Selection], request_id: str
@@ -210,7 +211,11 @@ class ApplicationHandlers:
         await self._check_selectable(task, applications)
         selection = BegunSelection(task.id, UUID(command.request_id), who.actor, ids, self._clock())
         await self._claim(selection)
-        await self._select(selection, applications)
+        try:
+            await self._select(selection, applications)
+        except NotUnderWay:
+            ended = await self._own_task(who, task.id)
+            raise illegal_state(ended.name, ended.state, "SelectApplications") from None
         return await self._store.applications(task.id, ids)
 
     async def finish_selections(self) -> int:

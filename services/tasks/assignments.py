@@ -3,7 +3,14 @@
 from typing import Protocol
 
 from servicekit.auth import Principal, Role
-from servicekit.errors import FailedPrecondition, LiaisonError, Reason, not_found, not_yours
+from servicekit.errors import (
+    FailedPrecondition,
+    LiaisonError,
+    Reason,
+    illegal_state,
+    not_found,
+    not_yours,
+)
 from servicekit.pagination import Page
 from services.tasks.assignment_commands import (
     AcknowledgeReceipt,
@@ -22,7 +29,7 @@ from services.tasks.assignment_commands import (
     SubmitWork,
 )
 from services.tasks.assignment_listing import AssignmentFilter
-from services.tasks.domain import AssignmentRecord
+from services.tasks.domain import AssignmentRecord, NotUnderWay
 from workflows.assignment import model
 from workflows.assignment.model import Transition
 
@@ -54,9 +61,11 @@ class Order(Protocol):
 class AssignmentRuns(Protocol):
     """The assignments' workflows."""
 
-    async def command(
-        self, assignment_id: str, name: str, command: Order, request_id: str
-    ) -> None: ...
+    async def command(self, assignment_id: str, name: str, command: Order, request_id: str) -> None:
+        """
+        Raises:
+            NotUnderWay: the workflow has ended.
+        """
 
 
 class AssignmentHandlers:
@@ -101,8 +110,7 @@ class AssignmentHandlers:
             work.article_ids,
             [str(one) for one in work.content_types],
         )
-        await self._runs.command(record.id, "submit_work", submission, command.request_id)
-        return await self._own(who, record.id)
+        return await self._send(who, record.id, "submit_work", submission, command.request_id)
 
     async def request_changes(self, who: Principal, command: RequestChanges) -> AssignmentRecord:
         return await self._order(
@@ -204,7 +212,18 @@ class AssignmentHandlers:
     ) -> AssignmentRecord:
         """Sends a command to the caller's assignment; answers with what came of it."""
         await self._own(who, assignment_id)
-        await self._runs.command(assignment_id, name, command, request_id)
+        return await self._send(who, assignment_id, name, command, request_id)
+
+    async def _send(
+        self, who: Principal, assignment_id: str, name: str, command: Order, request_id: str
+    ) -> AssignmentRecord:
+        try:
+            await self._runs.command(assignment_id, name, command, request_id)
+        except NotUnderWay:
+            ended = await self._own(who, assignment_id)
+            raise illegal_state(
+                f"assignments/{assignment_id}", ended.state, _asked_by(name)
+            ) from None
         return await self._own(who, assignment_id)
 
     async def _check_accepted(self, owner_id: str, work: SubmissionInput) -> None:
@@ -235,3 +254,10 @@ class AssignmentHandlers:
     def _absent(who: Principal, name: str) -> LiaisonError:
         owners = (Role.BRAND, Role.CREATOR)
         return not_yours(name) if who.role in owners else not_found(name)
+
+
+def _asked_by(command: str) -> str:
+    """The RPC that sends a command."""
+    if command == "make_proposal":
+        return "CreateProposal"
+    return "".join(map(str.capitalize, command.split("_")))

@@ -30,6 +30,14 @@ class ContentType(StrEnum):
     TRANSLATION = "TRANSLATION"
 
 
+class NotUnderWay(FailedPrecondition):
+    """No workflow runs for a task or an assignment: it has not started yet, or it has ended. Use
+    cases turn it into what is recorded."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.ILLEGAL_STATE, "Not under way: nothing can be done with it")
+
+
 class CompletionRule(StrEnum):
     ALL = "ALL"
     ANY = "ANY"

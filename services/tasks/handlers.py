@@ -27,7 +27,7 @@ from services.tasks.commands import (
     TaskInput,
     UpdateTask,
 )
-from services.tasks.domain import Content, State, Task, published
+from services.tasks.domain import Content, NotUnderWay, State, Task, published
 from services.tasks.listings import Facet, Listing, asks_for, gives, takes
 from services.tasks.published_commands import EndSelection
 from workflows.policy import POLICIES
@@ -54,7 +54,7 @@ class TaskStore(Protocol):
 
 
 class TaskRuns(Protocol):
-    """The tasks' workflows."""
+    """The tasks' workflows. Commands raise NotUnderWay where one has ended."""
 
     async def start(self, task: PublishedTask) -> None: ...
 
@@ -194,7 +194,10 @@ class TaskHandlers:
         task = await self._own_task(who, command.id)
         if task.state is State.DRAFT:
             raise illegal_state(task.name, task.state, "CancelTask")
-        await self._runs.cancel(task.id, who.actor, command.comment, command.request_id)
+        try:
+            await self._runs.cancel(task.id, who.actor, command.comment, command.request_id)
+        except NotUnderWay:
+            raise await self._not_under_way(who, task, "CancelTask") from None
         return await self._own_task(who, command.id)
 
     async def end_selection(self, who: Principal, command: EndSelection) -> Task:
@@ -205,8 +208,15 @@ class TaskHandlers:
             )
         if task.state is State.DRAFT:
             raise illegal_state(task.name, task.state, "EndSelection")
-        await self._runs.end_selection(task.id, who.actor, command.comment, command.request_id)
+        try:
+            await self._runs.end_selection(task.id, who.actor, command.comment, command.request_id)
+        except NotUnderWay:
+            raise await self._not_under_way(who, task, "EndSelection") from None
         return await self._own_task(who, command.id)
+
+    async def _not_under_way(self, who: Principal, task: Task, command: str) -> FailedPrecondition:
+        ended = await self._own_task(who, task.id)
+        return illegal_state(ended.name, ended.state, command)
 
     async def _start_run(self, task: Task) -> None:
         if task.frozen_policy is not None:

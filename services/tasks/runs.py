@@ -3,8 +3,9 @@
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from services.tasks.assignments import Order
+from services.tasks.domain import NotUnderWay
 from workflows import ids
-from workflows.client import Workflows
+from workflows.client import NotRunning, Workflows
 from workflows.search_attributes import BRAND, DEADLINE, STATE
 from workflows.task.state import (
     CancelTask,
@@ -41,37 +42,25 @@ class TemporalRuns:
     async def select(
         self, task_id: str, actor: str, selections: list[Selection], request_id: str
     ) -> None:
-        await self._workflows.execute_update(
-            ids.task(task_id),
-            "select_applications",
-            SelectApplications(actor, selections),
-            update_id=f"select_applications:{request_id}",
-            result_type=type(None),
-        )
+        command = SelectApplications(actor, selections)
+        await self._update(ids.task(task_id), "select_applications", command, request_id)
 
     async def cancel(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
-        await self._workflows.execute_update(
-            ids.task(task_id),
-            "cancel_task",
-            CancelTask(actor, comment),
-            update_id=f"cancel_task:{request_id}",
-            result_type=type(None),
-        )
+        command = CancelTask(actor, comment)
+        await self._update(ids.task(task_id), "cancel_task", command, request_id)
 
     async def end_selection(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
-        await self._workflows.execute_update(
-            ids.task(task_id),
-            "end_selection",
-            EndSelection(actor, comment),
-            update_id=f"end_selection:{request_id}",
-            result_type=type(None),
-        )
+        command = EndSelection(actor, comment)
+        await self._update(ids.task(task_id), "end_selection", command, request_id)
 
     async def command(self, assignment_id: str, name: str, command: Order, request_id: str) -> None:
-        await self._workflows.execute_update(
-            ids.assignment(assignment_id),
-            name,
-            command,
-            update_id=f"{name}:{command.actor}:{request_id}",
-            result_type=type(None),
-        )
+        key = f"{command.actor}:{request_id}"
+        await self._update(ids.assignment(assignment_id), name, command, key)
+
+    async def _update(self, workflow_id: str, name: str, command: object, key: str) -> None:
+        try:
+            await self._workflows.execute_update(
+                workflow_id, name, command, update_id=f"{name}:{key}", result_type=type(None)
+            )
+        except NotRunning as error:
+            raise NotUnderWay from error

@@ -10,6 +10,7 @@ from liaison.tasks.v1 import tasks_pb2
 
 from servicekit.errors import FailedPrecondition, Reason
 from servicekit.timestamps import to_timestamp
+from services.tasks.domain import NotUnderWay
 from tests.integration.tasks.house import House
 from tests.support.serving import refused, request_id
 from workflows.assignment import model
@@ -132,6 +133,16 @@ async def test_the_workflows_refusal_reaches_the_caller(begun: House, name: str)
     with refused(Reason.ILLEGAL_STATE) as caught:
         await COMMANDS[name][0](begun, NAME)
     assert caught.value.metadata == {"state": "COMPLETED"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_what_has_ended_is_told_as_it_is_recorded(begun: House, name: str) -> None:
+    begun.runs.refusal = NotUnderWay()
+    with refused(Reason.ILLEGAL_STATE) as caught:
+        await COMMANDS[name][0](begun, NAME)
+    asked = "".join(map(str.capitalize, name.split("_")))
+    assert caught.value.metadata == {"state": "IN_PROGRESS", "command": asked}
+    assert caught.value.message.startswith(f"{NAME} is IN_PROGRESS")
 
 
 async def test_a_repeated_command_is_sent_once_and_a_refused_one_again(begun: House) -> None:

@@ -1,7 +1,7 @@
 """Selecting: all of what was asked for or nothing, and no withdrawal in between."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -11,6 +11,7 @@ from liaison.creators.v1 import creators_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import FailedPrecondition, Reason, Unavailable
+from services.tasks.domain import NotUnderWay
 from tests.integration.tasks.house import DAY, House, id_of
 from tests.support.serving import refused, request_id
 from workflows.task.state import Selection
@@ -394,7 +395,7 @@ async def test_the_brand_ends_a_selection_and_need_not_say_why(house: House) -> 
     assert len(house.runs.commands) == 2  # one was the selection
 
 
-@pytest.mark.parametrize("comment", ["", "  "])
+@pytest.mark.parametrize("comment", ["", "  ", "\u200b"])
 async def test_an_operator_says_why_it_ends_a_selection(house: House, comment: str) -> None:
     task = await house.task()
     with refused(Reason.INVALID_FIELDS, "comment"):
@@ -430,3 +431,25 @@ async def test_an_operator_cancels_in_its_own_name(house: House) -> None:
     )
     assert (await house.operator().CancelTask(request)).state == pb.Task.STATE_CANCELLED
     assert house.runs.commands[-1][2] == ("staff/olga", "Forbidden goods")
+
+
+async def test_a_task_that_has_ended_is_told_as_it_is_recorded(house: House) -> None:
+    task = await house.task()
+    application = await house.apply(task)
+    house.runs.refusal = NotUnderWay()
+    commands: list[tuple[str, Callable[[], Awaitable[object]]]] = [
+        ("SelectApplications", lambda: house.select(task, [application])),
+        ("EndSelection", lambda: house.brand().EndSelection(_ending(task))),
+        (
+            "CancelTask",
+            lambda: house.brand().CancelTask(
+                pb.CancelTaskRequest(name=task.name, comment="No", request_id=request_id())
+            ),
+        ),
+    ]
+    for command, send in commands:
+        with refused(Reason.ILLEGAL_STATE) as caught:
+            await send()
+        assert caught.value.metadata == {"state": "OPEN", "command": command}
+        assert caught.value.message.startswith(f"{task.name} is OPEN")
+    await house.withdraw(application)

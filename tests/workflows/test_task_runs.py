@@ -1,0 +1,33 @@
+"""Commands of the tasks service on their way to workflows that are not there."""
+
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
+from servicekit.settings import TemporalSettings
+from services.tasks.domain import NotUnderWay
+from services.tasks.runs import TemporalRuns
+from tests.workflows.world import BRAND
+from workflows.assignment.model import ApproveWork
+from workflows.client import Workflows
+from workflows.task.state import Selection
+
+
+async def test_what_has_ended_takes_no_command_and_names_no_workflow(
+    environment: WorkflowEnvironment,
+) -> None:
+    settings = TemporalSettings(
+        otel_service_name="tests",
+        temporal_address=environment.client.service_client.config.target_host,
+        temporal_namespace="default",
+    )
+    runs = TemporalRuns(Workflows(settings))
+    commands = [
+        runs.select("nothing", BRAND, [Selection("a1", "bea")], "1"),
+        runs.cancel("nothing", BRAND, "No", "2"),
+        runs.end_selection("nothing", BRAND, "", "3"),
+        runs.command("nothing", "approve_work", ApproveWork(BRAND), "4"),
+    ]
+    for command in commands:
+        with pytest.raises(NotUnderWay) as refused:
+            await command
+        assert refused.value.metadata == {}
