@@ -5,6 +5,8 @@ differs), so that a violation names the path that the caller wrote. Use cases ta
 never see a message.
 """
 
+import re
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
@@ -89,13 +91,37 @@ def proto_enum(prefix: str) -> BeforeValidator:
     )
 
 
+# C0 but tab and line breaks, DEL, and C1: no text needs them, terminals obey them, and Postgres
+# takes no NUL.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# Printable ASCII but blanks, quotes and angle brackets, which end an address wherever it is quoted.
+_PLAIN = re.compile(r"[!#-;=?-~]+")
+# Letters and symbols that show nothing: Hangul fillers and the empty braille pattern.
+_UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def is_plain(value: str) -> bool:
+    """Whether this may be an address: printable ASCII without blanks, `"`, `<` and `>`."""
+    return _PLAIN.fullmatch(value) is not None
+
+
+def _visible(value: str) -> str:
+    """Separators, control and format characters alone, such as a zero-width space, show nothing."""
+    if value and all(one in _UNSEEN or unicodedata.category(one)[0] in "ZC" for one in value):
+        raise broken("BLANK", "Must hold something that can be seen")
+    return value
+
+
+Visible = AfterValidator(_visible)
+
+
 def text(minimum: int, maximum: int, rule: str = "LENGTH") -> AfterValidator:
     """A text of so many code points, without control characters but line breaks and tabs."""
 
     def check(value: str) -> str:
         if not minimum <= len(value) <= maximum:
             raise broken(rule, f"Must be {minimum} to {maximum} characters, not {len(value)}")
-        if any(ord(character) < 32 and character not in "\n\r\t" for character in value):
+        if _CONTROL.search(value):
             raise broken("CONTROL_CHARACTERS", "Must not hold control characters")
         return value
 
@@ -125,10 +151,20 @@ def between(minimum: int, maximum: int, rule: str = "RANGE") -> AfterValidator:
 
 
 def _https(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme != "https" or not parts.hostname or parts.username or len(value) > 2000:
-        raise broken("LINK", "Must be an https link of at most 2000 characters")
+    if len(value) > 2000 or not is_plain(value) or not _has_host_only(value):
+        raise broken("LINK", "Must be an https link of at most 2000 ASCII characters")
     return value
+
+
+def _has_host_only(link: str) -> bool:
+    """https, of a host, and of nobody who logs in there."""
+    try:
+        parts = urlsplit(link)
+        port = parts.port  # asking for one that is none fails
+    except ValueError:
+        return False
+    is_anonymous = "@" not in parts.netloc
+    return parts.scheme == "https" and bool(parts.hostname) and port != 0 and is_anonymous
 
 
 # ISO 4217 currencies that PayPal pays out in, with a minor unit of 1/100: all but HUF, JPY and TWD,

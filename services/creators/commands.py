@@ -12,9 +12,11 @@ from servicekit.commands import (
     Command,
     Instant,
     Link,
+    Visible,
     between,
     broken,
     count,
+    is_plain,
     proto_enum,
     resource_id,
     text,
@@ -50,22 +52,15 @@ def _is_mobile(number: phonenumbers.PhoneNumber) -> bool:
 
 def _email(address: str) -> str:
     """Only what any mail address has: PayPal judges the rest."""
-    local, _, domain = address.rpartition("@")
-    if not local or "." not in domain or len(address) > 127 or any(c.isspace() for c in address):
+    local, _, domain = address.partition("@")
+    is_address = local and "." in domain and "@" not in domain and is_plain(address)
+    if not is_address or len(address) > 127:
         raise broken("R30", "Must be a PayPal account's e-mail address, at most 127 characters")
     return address
 
 
-def _visible(value: str) -> str:
-    """Spaces, and what is not even that, such as a zero-width space, tell nobody anything."""
-    if value and not any(one.isprintable() and not one.isspace() for one in value):
-        raise broken("BLANK", "Must hold something that can be seen")
-    return value
-
-
 MobileNumber = Annotated[str, AfterValidator(_e164)]
 PaypalReceiver = Annotated[str, AfterValidator(_email)]
-Visible = AfterValidator(_visible)
 
 
 class NewCreator(Command):

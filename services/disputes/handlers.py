@@ -10,6 +10,7 @@ from servicekit.commands import (
     Command,
     Instant,
     PositiveMoney,
+    Visible,
     count,
     proto_enum,
     resource_id,
@@ -42,7 +43,7 @@ from workflows.dispute.state import (
 
 DisputeId = Annotated[str, resource_id("disputes/{dispute}")]
 AssignmentId = Annotated[str, resource_id("assignments/{assignment}")]
-Words = Annotated[str, text(1, 4000)]
+Words = Annotated[str, text(1, 4000), Visible]
 
 
 class DisputeInput(Command):

@@ -14,6 +14,7 @@ from servicekit.commands import (
     Command,
     Instant,
     Link,
+    Visible,
     between,
     broken,
     count,
@@ -22,7 +23,7 @@ from servicekit.commands import (
     resource_ids,
     text,
 )
-from services.tasks.commands import RequirementInput, Visible
+from services.tasks.commands import RequirementInput
 from services.tasks.domain import ContentType
 from workflows.assignment.model import Action, ProposalKind, State
 

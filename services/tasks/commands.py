@@ -1,6 +1,5 @@
 """What callers of the tasks service may say: command models that mirror its requests."""
 
-import unicodedata
 from datetime import datetime
 from typing import Annotated, Literal, Self, cast
 
@@ -20,6 +19,7 @@ from servicekit.commands import (
     Instant,
     Link,
     PositiveMoney,
+    Visible,
     between,
     broken,
     count,
@@ -52,16 +52,6 @@ ALL_TASKS = "tasks/-"  # AIP-159
 def _selection_closes(policy_name: str, applications_close: datetime) -> datetime:
     """Where the brand does not say when."""
     return POLICIES[policy_name].selection_window.after(applications_close)
-
-
-def _visible(value: str) -> str:
-    """Separators, control and format characters alone show nothing."""
-    if all(unicodedata.category(character)[0] in "ZC" for character in value):
-        raise broken("BLANK", "Must not be blank")
-    return value
-
-
-Visible = AfterValidator(_visible)
 
 
 def _of_words(query: str) -> str:
@@ -217,7 +207,12 @@ class GetTask(Command):
     id: TaskId = Field(alias="name")
 
 
+class DeleteTask(GetTask):
+    etag: Annotated[str, text(0, 40)] = ""
+
+
 class PublishTask(GetTask):
+    etag: Annotated[str, text(0, 40)] = ""
     request_id: str
 
 

@@ -46,6 +46,14 @@ async def test_everything_that_is_missing_is_named_at_once(house: House) -> None
     assert all(violation.description for violation in caught.value.violations)
     async with house.refuses(Reason.INVALID_FIELDS, "name", "comment", "request_id"):
         await house.brand().CancelTask(pb.CancelTaskRequest())
+    async with house.refuses(Reason.INVALID_FIELDS, "name", "request_id"):
+        await house.brand().DeleteTask(pb.DeleteTaskRequest())
+    for kind, method in (
+        (pb.DeleteTaskRequest, house.brand().DeleteTask),
+        (pb.PublishTaskRequest, house.brand().PublishTask),
+    ):
+        async with house.refuses(Reason.INVALID_FIELDS, "name", "etag"):
+            await method(kind(name="task/1", etag="1" * 41, request_id=request_id()))
     async with house.refuses(Reason.INVALID_FIELDS, "parent", "applications", "request_id"):
         await house.brand().SelectApplications(pb.SelectApplicationsRequest())
     async with house.refuses(Reason.INVALID_FIELDS, "name", "submission", "request_id"):
@@ -132,6 +140,7 @@ async def test_a_field_that_cannot_be_is_named(
         ("task.reward.product.title", {"reward": product("a\x00b")}),
         ("task.reward.product.link", {"reward": product(link="http://example.com")}),
         ("task.reward.product.link", {"reward": product(link="javascript:alert(1)")}),
+        ("task.reward.product.link", {"reward": product(link="https://x.com/\0a")}),
         ("task.reward.product.link", {"reward": product(link="https://me@example.com")}),
         ("task.funding", {"reward": product(), "funding": pb.FUNDING_ESCROW}),
         ("task.funding", {"reward": product(), "funding": pb.FUNDING_ON_APPROVAL}),
@@ -226,6 +235,7 @@ async def test_another_tasks_application_cannot_be_selected(house: House) -> Non
         ("submission.links[0]", {"links": ["javascript:alert(1)"]}),
         ("submission.links[0]", {"links": ["https://user@example.com"]}),
         ("submission.links[0]", {"links": ["https://["]}),
+        ("submission.links[0]", {"links": ["https://x.com/\0"]}),
         ("submission.links[0]", {"links": ["https://example.com/" + "x" * 2000]}),
         ("submission.media_objects[0]", {"media_objects": ["uploads/1"]}),
         ("submission.media_objects", {"media_objects": [f"mediaObjects/{n}" for n in range(51)]}),

@@ -110,7 +110,21 @@ async def test_an_application_must_be_right(
 
 @pytest.mark.rule("R30")
 @pytest.mark.parametrize(
-    "receiver", ["anna", "@example.com", "anna@example", "an na@example.com", "a@b." + "c" * 127]
+    "receiver",
+    [
+        "anna",
+        "@example.com",
+        "anna@example",
+        "an na@example.com",
+        "a@b." + "c" * 127,
+        "a\0b@example.com",
+        "anna@example.com\n",
+        "anna@example.com\x7f",
+        "änna@example.com",
+        "<anna@example.com>",
+        '"anna"@example.com',
+        "anna@evil.com@example.com",
+    ],
 )
 async def test_a_paypal_account_is_an_address(house: House, receiver: str) -> None:
     await house.registered()

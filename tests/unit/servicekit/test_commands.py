@@ -13,6 +13,7 @@ from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
 from services.tasks.assignment_commands import RequestChanges, SubmitWork
 from services.tasks.commands import CreateTask, ListApplications
+from services.tasks.published_commands import EndSelection
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 REQUEST_ID = "6f0c3ff7-6a7f-4f0e-9a7e-0d8a0b8f6d3c"
@@ -85,6 +86,22 @@ def test_a_field_is_named_as_in_the_proto_though_the_domain_has_another_word() -
         "https://user:secret@example.com",
         "javascript:alert(1)",
         "https://example.com/" + "x" * 2000,
+        "https://example.com/\0",
+        "https://example.com/\n",
+        "https://example.com/\x7f",
+        "https://example.com/a b",
+        'https://example.com/"onload=',
+        "https://example.com/<b>",
+        "https://example.com/é",
+        "https://exämple.com/",
+        "https://example.com/\u202e",
+        "https://:443/",
+        "https://example.com:0/",
+        "https://example.com:70000/",
+        "https://@example.com/",
+        "https://[",
+        " https://example.com/",
+        "https:example.com",
     ],
 )
 def test_a_link_is_https_and_of_a_host(link: str) -> None:
@@ -122,7 +139,29 @@ def test_money_is_taken_in_every_currency_that_is_paid_out(currency: str) -> Non
     assert command.task.reward.money == Money(currency, 1_234)
 
 
-@pytest.mark.parametrize("text", ["a\x00b", "\x1b[31m"])
+@pytest.mark.parametrize(
+    "link", ["https://example.com", "https://example.com:8443/a?b=c%20d#e", "HTTPS://[::1]/~a;b"]
+)
+def test_any_link_that_can_be_followed_is_taken(link: str) -> None:
+    reward = tasks_pb2.Reward(product=tasks_pb2.ProductReward(title="A lamp", link=link))
+    product = parse(CreateTask, _task(reward=reward)).task.reward.product
+    assert product is not None
+    assert product.link == link
+
+
+@pytest.mark.parametrize("text", ["", "a", "👍", " . ", "\u200bx"])
+def test_what_shows_something_may_be_said(text: str) -> None:
+    request = tasks_pb2.EndSelectionRequest(name="tasks/a", comment=text, request_id=REQUEST_ID)
+    assert parse(EndSelection, request).comment == text
+
+
+@pytest.mark.parametrize("text", [" ", "\u200b", "\u00a0\u2003\n", "\u3164", "\u2800", "\u00ad"])
+def test_what_shows_nothing_says_nothing(text: str) -> None:
+    request = tasks_pb2.EndSelectionRequest(name="tasks/a", comment=text, request_id=REQUEST_ID)
+    assert _violations(EndSelection, request) == {("comment", "BLANK")}
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "\x1b[31m", "a\x7fb", "a\x9b31m"])
 def test_control_characters_are_refused(text: str) -> None:
     assert _violations(CreateTask, _task(title=text)) == {("task.title", "CONTROL_CHARACTERS")}
 
