@@ -21,6 +21,7 @@ from services.tasks.applications import CreatorDirectory
 from services.tasks.commands import (
     CancelTask,
     CreateTask,
+    DeleteTask,
     GetTask,
     ListTasks,
     PublishTask,
@@ -42,6 +43,8 @@ class TaskStore(Protocol):
     async def task(self, task_id: str, *, for_update: bool = False) -> Task | None: ...
 
     async def save_draft(self, task: Task) -> None: ...
+
+    async def delete_draft(self, task_id: str) -> None: ...
 
     async def publish(self, task: Task, draft_version: int, first: Transition) -> bool:
         """False when the draft was changed or published meanwhile."""
@@ -142,8 +145,7 @@ class TaskHandlers:
         task = await self._own_task(who, command.task.id, for_update=True)
         if task.state is not State.DRAFT:
             raise illegal_state(task.name, task.state, "UpdateTask")
-        if command.task.etag != task.etag:
-            raise _changed_meanwhile(task.name)
+        _check_etag(task, command.task.etag)
         updated = replace(
             task,
             content=self._content(command.task),
@@ -153,11 +155,21 @@ class TaskHandlers:
         await self._store.save_draft(updated)
         return updated
 
+    async def delete_task(self, who: Principal, command: DeleteTask) -> None:
+        task = await self._own_task(who, command.id, for_update=True)
+        if task.state is not State.DRAFT:
+            raise illegal_state(task.name, task.state, "DeleteTask")
+        if command.etag:
+            _check_etag(task, command.etag)
+        await self._store.delete_draft(task.id)
+
     async def publish_task(self, who: Principal, command: PublishTask) -> Task:
         """Freezes the draft, then starts its workflow; `start_missing_runs` makes up for an end
         between the two."""
         task = await self._own_task(who, command.id)
         if task.state is State.DRAFT:
+            if command.etag:
+                _check_etag(task, command.etag)
             frozen = self._frozen(task, command.request_id)
             first = publish(who.actor, frozen.update_time)
             is_published = await self._store.publish(frozen, task.version, first)
@@ -258,6 +270,11 @@ def _visible_states(role: Role) -> list[State]:
     if role is Role.CREATOR:
         return [State.OPEN]
     return [one for one in State if role is Role.BRAND or one is not State.DRAFT]
+
+
+def _check_etag(task: Task, etag: str) -> None:
+    if etag != task.etag:
+        raise _changed_meanwhile(task.name)
 
 
 def _changed_meanwhile(name: str) -> Aborted:

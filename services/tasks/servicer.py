@@ -5,6 +5,7 @@ from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
+from google.protobuf.empty_pb2 import Empty
 from liaison.creators.v1 import creators_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
 from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceServicer, add_TaskServiceServicer_to_server
@@ -35,6 +36,7 @@ ACCESS = {
     ),
     "ListTasks": allow(Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR),
     "UpdateTask": allow(Role.BRAND),
+    "DeleteTask": allow(Role.BRAND),
     "PublishTask": allow(Role.BRAND, repeat=Repeat.BY_COMMAND),
     "CancelTask": allow(Role.BRAND, Role.OPERATOR, repeat=Repeat.BY_COMMAND),
     "EndSelection": allow(Role.BRAND, Role.OPERATOR, repeat=Repeat.BY_COMMAND),
@@ -81,6 +83,11 @@ class TaskServicer(TaskServiceServicer):
     async def UpdateTask(self, request: pb.UpdateTaskRequest, context: Any) -> pb.Task:
         command = parse(commands.UpdateTask, request)
         return task_message(await self._tasks.update_task(current_principal(), command))
+
+    async def DeleteTask(self, request: pb.DeleteTaskRequest, context: Any) -> Empty:
+        command = parse(commands.DeleteTask, request)
+        await self._tasks.delete_task(current_principal(), command)
+        return Empty()
 
     async def PublishTask(self, request: pb.PublishTaskRequest, context: Any) -> pb.Task:
         command = parse(commands.PublishTask, request)

@@ -74,6 +74,11 @@ class PostgresTaskStore:
             },
         )
 
+    async def delete_draft(self, task_id: str) -> None:
+        await self._database.execute(
+            "DELETE FROM task WHERE id = %s AND state = 'DRAFT'", (task_id,)
+        )
+
     async def publish(self, task: Task, draft_version: int, first: Transition) -> bool:
         async with self._database.transaction():
             published = await self._database.execute(

@@ -19,6 +19,7 @@ def commands(house: House, task: pb.Task, brand: str) -> list[tuple[Any, Any]]:
     return [
         (stub.GetTask, pb.GetTaskRequest(name=task.name)),
         (stub.UpdateTask, pb.UpdateTaskRequest(task=content, request_id=request_id())),
+        (stub.DeleteTask, named(pb.DeleteTaskRequest, task)),
         (stub.PublishTask, named(pb.PublishTaskRequest, task)),
         (stub.CancelTask, named(pb.CancelTaskRequest, task, comment="No more")),
         (stub.ListApplications, pb.ListApplicationsRequest(parent=task.name)),

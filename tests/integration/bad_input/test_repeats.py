@@ -40,6 +40,18 @@ async def test_a_task_is_published_once(house: House) -> None:
         await house.brand().PublishTask(request)
 
 
+async def test_a_draft_is_deleted_once(house: House) -> None:
+    draft = await house.draft()
+    request = named(pb.DeleteTaskRequest, draft, etag=draft.etag)
+    await house.brand().DeleteTask(request)
+    await house.brand().DeleteTask(request)
+    async with house.refuses(Reason.NOT_YOURS):
+        await house.brand().DeleteTask(named(pb.DeleteTaskRequest, draft))
+    request.etag = ""
+    async with house.refuses(Reason.REQUEST_ID_REUSED):
+        await house.brand().DeleteTask(request)
+
+
 async def test_the_same_publication_at_once_publishes_once(house: House) -> None:
     draft = await house.draft()
     request = named(pb.PublishTaskRequest, draft)

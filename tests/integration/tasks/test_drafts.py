@@ -367,3 +367,70 @@ def test_every_field_that_a_brand_writes_is_tried() -> None:
     given = {"name", "state", "brand", "frozen_policy", "selected_count", "etag"}
     given |= {"create_time", "update_time", "publish_time"}
     assert {field.name for field in pb.Task.DESCRIPTOR.fields} - given == _EDITS.keys()
+
+
+def _delete(task: pb.Task, etag: str = "") -> pb.DeleteTaskRequest:
+    return pb.DeleteTaskRequest(name=task.name, etag=etag, request_id=request_id())
+
+
+def _publish(task: pb.Task, etag: str) -> pb.PublishTaskRequest:
+    return pb.PublishTaskRequest(name=task.name, etag=etag, request_id=request_id())
+
+
+@pytest.mark.rule("R17")
+async def test_a_draft_is_thrown_away(house: House) -> None:
+    draft, kept = await house.draft(), await house.draft()
+    with refused(Reason.NOT_YOURS):
+        await house.brand("other").DeleteTask(_delete(draft))
+    for etag in ("", kept.etag):
+        unwanted = await house.draft()
+        await house.brand().DeleteTask(_delete(unwanted, etag))
+        with refused(Reason.NOT_YOURS):
+            await house.brand().GetTask(pb.GetTaskRequest(name=unwanted.name))
+        with refused(Reason.NOT_YOURS):
+            await house.publish(unwanted)
+    listed = (await house.brand().ListTasks(pb.ListTasksRequest())).tasks
+    assert {task.name for task in listed} == {draft.name, kept.name}
+
+
+@pytest.mark.rule("R21", "R49")
+async def test_what_is_published_is_not_thrown_away(house: House) -> None:
+    task = await house.task()
+    for etag in ("", task.etag, "7"):
+        with refused(Reason.ILLEGAL_STATE) as caught:
+            await house.brand().DeleteTask(_delete(task, etag))
+        assert caught.value.metadata == {"state": "OPEN", "command": "DeleteTask"}
+    assert await house.brand().GetTask(pb.GetTaskRequest(name=task.name)) == task
+
+
+@pytest.mark.rule("R17", "R21")
+async def test_what_a_colleague_has_just_changed_is_neither_published_nor_deleted_unseen(
+    house: House,
+) -> None:
+    draft = await house.draft()
+    updated = await house.brand().UpdateTask(_update(draft, title="Another"))
+    with refused(Reason.ETAG_MISMATCH):
+        await house.brand().PublishTask(_publish(draft, draft.etag))
+    with refused(Reason.ETAG_MISMATCH):
+        await house.brand().DeleteTask(_delete(draft, draft.etag))
+    assert await house.brand().GetTask(pb.GetTaskRequest(name=draft.name)) == updated
+    assert house.runs.started == []
+    request = _publish(draft, updated.etag)
+    published = await house.brand().PublishTask(request)
+    assert (published.title, published.state) == ("Another", pb.Task.STATE_OPEN)
+    # The etag has changed by that; the request is the same.
+    assert await house.brand().PublishTask(request) == published
+
+
+async def test_of_deleting_and_publishing_at_once_one_is_done(house: House) -> None:
+    for _ in range(5):
+        draft = await house.draft()
+        answers = await asyncio.gather(
+            house.brand().DeleteTask(_delete(draft)),
+            house.brand().PublishTask(_publish(draft, draft.etag)),
+            return_exceptions=True,
+        )
+        (refusal,) = (answer for answer in answers if isinstance(answer, LiaisonError))
+        assert refusal.reason in (Reason.NOT_YOURS, Reason.ILLEGAL_STATE)
+        found = await house.store.task(draft.name.removeprefix("tasks/"))
+        assert (found is None) is (refusal.reason is Reason.NOT_YOURS)

@@ -258,7 +258,7 @@ class Task(_message.Message):
     selected_count: _builtins.int
     """Creators selected so far."""
     etag: _builtins.str
-    """Changes with every change; required by UpdateTask."""
+    """Changes with every change; required by UpdateTask, heeded by PublishTask and DeleteTask."""
     @_builtins.property
     def content_types(self) -> _containers.RepeatedScalarFieldContainer[Global___ContentType.ValueType]:
         """What the creator delivers: one or several (R18)."""
@@ -744,6 +744,36 @@ class UpdateTaskRequest(_message.Message):
 Global___UpdateTaskRequest: _TypeAlias = UpdateTaskRequest  # noqa: Y015
 
 @_typing.final
+class DeleteTaskRequest(_message.Message):
+    """Throws a draft away."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`tasks/{task}`."""
+    etag: _builtins.str
+    """When given: refused unless it is the latest."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteTaskRequest: _TypeAlias = DeleteTaskRequest  # noqa: Y015
+
+@_typing.final
 class PublishTaskRequest(_message.Message):
     """Publishes a draft."""
 
@@ -751,19 +781,25 @@ class PublishTaskRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`tasks/{task}`."""
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
+    etag: _builtins.str
+    """When given: refused unless it is the latest, so that nobody freezes what another has just
+    changed.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from google.protobuf import empty_pb2 as google_dot_protobuf_dot_empty__pb2
 from liaison.tasks.v1 import tasks_pb2 as liaison_dot_tasks_dot_v1_dot_tasks__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -54,6 +55,11 @@ class TaskServiceStub:
                 '/liaison.tasks.v1.TaskService/UpdateTask',
                 request_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.UpdateTaskRequest.SerializeToString,
                 response_deserializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.Task.FromString,
+                _registered_method=True)
+        self.DeleteTask = channel.unary_unary(
+                '/liaison.tasks.v1.TaskService/DeleteTask',
+                request_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.DeleteTaskRequest.SerializeToString,
+                response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
         self.PublishTask = channel.unary_unary(
                 '/liaison.tasks.v1.TaskService/PublishTask',
@@ -134,6 +140,13 @@ class TaskServiceServicer:
 
     def UpdateTask(self, request, context):
         """Replaces the content of a draft; the `etag` must be the latest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTask(self, request, context):
+        """Throws a draft away. What is published can be cancelled instead.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,6 +248,11 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.UpdateTask,
                     request_deserializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.UpdateTaskRequest.FromString,
                     response_serializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.Task.SerializeToString,
+            ),
+            'DeleteTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTask,
+                    request_deserializer=liaison_dot_tasks_dot_v1_dot_tasks__pb2.DeleteTaskRequest.FromString,
+                    response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
             ),
             'PublishTask': grpc.unary_unary_rpc_method_handler(
                     servicer.PublishTask,
@@ -396,6 +414,33 @@ class TaskService:
             '/liaison.tasks.v1.TaskService/UpdateTask',
             liaison_dot_tasks_dot_v1_dot_tasks__pb2.UpdateTaskRequest.SerializeToString,
             liaison_dot_tasks_dot_v1_dot_tasks__pb2.Task.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.tasks.v1.TaskService/DeleteTask',
+            liaison_dot_tasks_dot_v1_dot_tasks__pb2.DeleteTaskRequest.SerializeToString,
+            google_dot_protobuf_dot_empty__pb2.Empty.FromString,
             options,
             channel_credentials,
             insecure,

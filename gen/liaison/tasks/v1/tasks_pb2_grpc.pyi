@@ -4,6 +4,7 @@ isort:skip_file
 Tasks that brands publish, and creators' applications for them."""
 
 from collections import abc as _abc
+from google.protobuf import empty_pb2 as _empty_pb2
 from grpc import aio as _aio
 from liaison.tasks.v1 import tasks_pb2 as _tasks_pb2
 import abc as _abc_1
@@ -41,6 +42,8 @@ class TaskServiceStub:
     """For brands their own tasks, for creators the open ones, for staff all that are published."""
     UpdateTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.UpdateTaskRequest, _tasks_pb2.Task]
     """Replaces the content of a draft; the `etag` must be the latest."""
+    DeleteTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.DeleteTaskRequest, _empty_pb2.Empty]
+    """Throws a draft away. What is published can be cancelled instead."""
     PublishTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.PublishTaskRequest, _tasks_pb2.Task]
     """Publishes a draft (R21, R22): requirements, reward, deadlines and policy are frozen (R49)."""
     CancelTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.CancelTaskRequest, _tasks_pb2.Task]
@@ -82,6 +85,8 @@ class TaskServiceAsyncStub(TaskServiceStub):
     """For brands their own tasks, for creators the open ones, for staff all that are published."""
     UpdateTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.UpdateTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
     """Replaces the content of a draft; the `etag` must be the latest."""
+    DeleteTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.DeleteTaskRequest, _empty_pb2.Empty]  # type: ignore[assignment]
+    """Throws a draft away. What is published can be cancelled instead."""
     PublishTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.PublishTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
     """Publishes a draft (R21, R22): requirements, reward, deadlines and policy are frozen (R49)."""
     CancelTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.CancelTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
@@ -144,6 +149,14 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.Task, _abc.Awaitable[_tasks_pb2.Task]]:
         """Replaces the content of a draft; the `etag` must be the latest."""
+
+    @_abc_1.abstractmethod
+    def DeleteTask(
+        self,
+        request: _tasks_pb2.DeleteTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
+        """Throws a draft away. What is published can be cancelled instead."""
 
     @_abc_1.abstractmethod
     def PublishTask(
