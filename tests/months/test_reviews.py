@@ -10,7 +10,7 @@ from tests.support.serving import refused
 pytestmark = pytest.mark.xdist_group("months")
 
 
-@pytest.mark.rule("R27", "R30")
+@pytest.mark.rule("R27")
 async def test_five_days_of_silence_approve_the_work_in_the_brands_name(stage: Stage) -> None:
     life = await stage.selected_creator()
     await life.submit()

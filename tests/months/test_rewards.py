@@ -104,7 +104,7 @@ async def test_a_reward_sent_completes_the_assignment_after_one_calendar_month(
     assert [one.actor for one in await life.transitions()][-1] == "system"
 
 
-@pytest.mark.rule("R30", "R53")
+@pytest.mark.rule("R53")
 async def test_money_that_nobody_claims_counts_as_received_a_month_after_it_was_sent(
     stage: Stage,
 ) -> None:

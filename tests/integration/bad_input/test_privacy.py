@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import pytest
 from google.protobuf.descriptor import Descriptor
 from liaison.creators.v1 import creators_pb2
 
@@ -21,7 +20,6 @@ def _messages(descriptor: Descriptor, seen: set[str]) -> Iterator[Descriptor]:
             yield from _messages(field.message_type, seen)
 
 
-@pytest.mark.rule("R56")
 def test_no_answer_to_a_brand_has_room_for_what_is_hidden() -> None:
     checked = 0
     for path, (_, response_class, roles) in RPCS.items():

@@ -108,7 +108,6 @@ async def test_an_application_must_be_right(
     assert rule is None or caught.value.violations[0].rule == rule
 
 
-@pytest.mark.rule("R30")
 @pytest.mark.parametrize(
     "receiver",
     [

@@ -19,7 +19,7 @@ REFUSED = pb.LiveStreamApplication.STATE_REFUSED
 REVOKED = pb.LiveStreamApplication.STATE_REVOKED
 
 
-@pytest.mark.rule("R20", "R55")
+@pytest.mark.rule("R55")
 async def test_access_is_asked_for_by_form_and_granted_by_an_operator(house: House) -> None:
     await house.admitted()
     links = ["https://example.com/1", "https://example.com/2"]
@@ -49,7 +49,7 @@ async def test_access_is_asked_for_by_form_and_granted_by_an_operator(house: Hou
     assert profile.live_stream_access
 
 
-@pytest.mark.rule("R20", "R55")
+@pytest.mark.rule("R55")
 async def test_there_is_no_access_without_the_form(house: House) -> None:
     creator = await house.admitted()
     assert not creator.live_stream_access

@@ -86,7 +86,6 @@ async def _complete_creator(house: House) -> pb.Creator:
     return await house.get()
 
 
-@pytest.mark.rule("R56")
 def test_each_field_of_a_creator_is_shown_or_hidden() -> None:
     fields = set(pb.Creator.DESCRIPTOR.fields_by_name)
     assert fields == SHOWN | HIDDEN

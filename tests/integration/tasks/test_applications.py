@@ -110,8 +110,15 @@ async def test_a_cancelled_task_takes_no_application(house: House) -> None:
 @pytest.mark.parametrize(
     ("creator", "asked", "reason"),
     [
-        ({"is_admitted": False}, {}, Reason.CREATOR_NOT_ADMITTED),
-        ({"has_payout_account": False}, {}, Reason.PAYOUT_ACCOUNT_MISSING),
+        pytest.param(
+            {"is_admitted": False}, {}, Reason.CREATOR_NOT_ADMITTED, marks=pytest.mark.rule("R2")
+        ),
+        pytest.param(
+            {"has_payout_account": False},
+            {},
+            Reason.PAYOUT_ACCOUNT_MISSING,
+            marks=pytest.mark.rule("R30"),
+        ),
         (
             {"account_class": "EXTERNAL"},
             {"eligibility": pb.Eligibility(account_classes=[creators_pb2.ACCOUNT_CLASS_INTERNAL])},
@@ -122,10 +129,11 @@ async def test_a_cancelled_task_takes_no_application(house: House) -> None:
             {"eligibility": pb.Eligibility(minimum_level=creators_pb2.CREATOR_LEVEL_EXPERT)},
             Reason.CREATOR_NOT_ELIGIBLE,
         ),
-        (
+        pytest.param(
             {},
             {"content_types": [pb.CONTENT_TYPE_LIVE_STREAM]},
-            Reason.CREATOR_NOT_ELIGIBLE,  # R20
+            Reason.CREATOR_NOT_ELIGIBLE,
+            marks=pytest.mark.rule("R20"),
         ),
         ({"level": "EXPERT"}, {}, None),
         (
@@ -153,6 +161,8 @@ async def test_who_may_apply_is_judged_by_the_task(
         return
     with refused(reason):
         await house.apply(task)
+    listed = await house.brand().ListApplications(pb.ListApplicationsRequest(parent=task.name))
+    assert not listed.applications
 
 
 async def test_an_application_is_between_its_creator_and_the_brand(house: House) -> None:

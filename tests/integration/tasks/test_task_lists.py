@@ -266,7 +266,6 @@ async def test_a_search_takes_what_people_type(house: House) -> None:
     assert await _names(house.creator(), query="a" * 120) == [task.name]
 
 
-@pytest.mark.rule("R20")
 async def test_a_creator_finds_what_it_may_take(house: House) -> None:
     usual = await house.task(title="usual")
     internal = await house.task(
