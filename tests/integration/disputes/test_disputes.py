@@ -154,8 +154,9 @@ async def test_an_assignment_that_is_over_is_not_disputed(house: House) -> None:
 
 
 async def test_bad_fields_are_named_together(house: House) -> None:
-    with refused(Reason.INVALID_FIELDS, "dispute.assignment", "dispute.statement"):
-        await house.creator().OpenDispute(opening("a b", statement="x" * 4001))
+    for statement in ("x" * 4001, "a\0b", "\u200b"):
+        with refused(Reason.INVALID_FIELDS, "dispute.assignment", "dispute.statement"):
+            await house.creator().OpenDispute(opening("a b", statement=statement))
     with refused(
         Reason.INVALID_FIELDS,
         "dispute.assignment",
