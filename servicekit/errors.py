@@ -178,9 +178,11 @@ def request_id_reused(request_id: str) -> InvalidArgument:
     )
 
 
-def illegal_state(name: str, state: str, command: str) -> FailedPrecondition:
+def illegal_state(name: str, state: str, command: str, *, detail: str = "") -> FailedPrecondition:
+    """`state` is one that the API knows by this name. What it does not tell is the `detail`, words
+    that follow it in the message, such as "with an open dispute"."""
     return FailedPrecondition(
         Reason.ILLEGAL_STATE,
-        f"{name} is {state}: {command} is not possible now",
+        f"{name} is {' '.join(filter(None, (state, detail)))}: {command} is not possible now",
         metadata={"state": state, "command": command},
     )

@@ -144,6 +144,12 @@ class PostgresApplicationStore:
             )
         return True
 
+    async def end_selection(self, selection: BegunSelection) -> None:
+        await self._database.execute(
+            "DELETE FROM selection WHERE task_id = %(task_id)s AND claim = %(claim)s",
+            asdict(selection),
+        )
+
     async def disclaim(self, selection: BegunSelection) -> None:
         await self._database.execute(
             """

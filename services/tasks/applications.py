@@ -85,8 +85,11 @@ class ApplicationStore(Protocol):
         """Claims all of its applications, or none and False when not all are waiting. Other
         selections may claim them too: while any does, an application cannot be withdrawn."""
 
+    async def end_selection(self, selection: BegunSelection) -> None:
+        """It is made. Its claims are the workflow's record to clear."""
+
     async def disclaim(self, selection: BegunSelection) -> None:
-        """Its outcome is known. Nothing is done when somebody has tried it again since."""
+        """It is refused. Nothing is done when somebody has tried it again since."""
 
     async def take_selection(self, tried_before: datetime, now: datetime) -> BegunSelection | None:
         """One that nobody has tried since then, to be tried now by the caller alone."""
@@ -189,13 +192,19 @@ class ApplicationHandlers:
     async def withdraw_application(self, who: Principal, command: ApplicationName) -> Application:
         application = await self.get_application(who, command)
         if not await self._store.withdraw(replace(application, update_time=self._clock())):
-            task = await self._tasks.task(application.task_id)
-            if application.state is not ApplicationState.APPLIED or task is None:
-                raise illegal_state(application.name, application.state, "WithdrawApplication")
-            if self._clock() < task.content.application_deadline_time:
-                raise illegal_state(application.name, "being selected", "WithdrawApplication")
-            raise _applications_closed(task, "WithdrawApplication")
+            raise await self._too_late(await self.get_application(who, command))
         return await self.get_application(who, command)
+
+    async def _too_late(self, application: Application) -> LiaisonError:
+        command = "WithdrawApplication"
+        task = await self._tasks.task(application.task_id)
+        if application.state is not ApplicationState.APPLIED or task is None:
+            return illegal_state(application.name, application.state, command)
+        if self._clock() < task.content.application_deadline_time:
+            return illegal_state(
+                application.name, application.state, command, detail="and being selected"
+            )
+        return _applications_closed(task, command)
 
     async def select_applications(
         self, who: Principal, command: SelectApplications
@@ -276,17 +285,17 @@ class ApplicationHandlers:
             if not error.is_retryable:
                 await self._store.disclaim(selection)
             raise
-        await self._store.disclaim(selection)
+        await self._store.end_selection(selection)
 
     async def _claim(self, selection: BegunSelection) -> None:
         if await self._store.claim(selection):
             return
-        task_id, ids = selection.task_id, selection.application_ids
-        states = {one.state for one in await self._store.applications(task_id, ids)}
+        found = await self._store.applications(selection.task_id, selection.application_ids)
+        states = {one.state for one in found}
         # A repeated request finds what it selected, and the workflow knows its answer.
         if states != {ApplicationState.SELECTED}:
-            state = " and ".join(sorted(states - {ApplicationState.APPLIED}) or ["taken"])
-            raise illegal_state(f"tasks/{task_id}/applications", state, "SelectApplications")
+            gone = next(one for one in found if one.state is not ApplicationState.APPLIED)
+            raise illegal_state(gone.name, gone.state, "SelectApplications")
 
     async def _own_task(self, who: Principal, task_id: str) -> Task:
         task = await self._tasks.task(task_id)

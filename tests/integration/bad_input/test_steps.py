@@ -148,7 +148,7 @@ async def test_what_is_selected_or_being_selected_is_not_withdrawn_r48(house: Ho
     await house.brand().SelectApplications(selecting(task, anna))
     async with house.refuses(Reason.ILLEGAL_STATE) as caught:
         await house.creator("anna").WithdrawApplication(named(pb.WithdrawApplicationRequest, anna))
-    assert caught.value.metadata["state"] == "being selected"
+    assert caught.value.metadata["state"] == "APPLIED"
     # A second selection is refused as a whole: that frees what it took itself, nothing else.
     house.runs.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "No slots are left")
     async with house.refuses(Reason.SLOTS_EXHAUSTED):

@@ -7,20 +7,23 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 from devstack.access import Access
 from servicekit.database import Database
 from servicekit.errors import Reason
-from tests.integration.tasks.house import House, house_of, id_of
+from tests.integration.tasks.house import DAY, House, house_of, id_of
 from tests.support.databases import Databases
 from tests.support.serving import refused
+from workflows.task.state import Selection
 
-_TRANSITIONS = "0003_task_transitions.sql"
+_TRANSITIONS, _SELECTIONS = "0003_task_transitions.sql", "0005_selections.sql"
 
 
 async def _undo(database: Database) -> None:
     """As it was before tasks had histories, and when an application had one claim at most."""
-    await database.execute("DROP TABLE task_transition")
+    await database.execute("DROP TABLE selection, task_transition")
     await database.execute("UPDATE task SET sequence = 0")
     await database.execute("ALTER TABLE application DROP COLUMN claims")
     await database.execute("ALTER TABLE application ADD COLUMN claim uuid")
-    await database.execute("DELETE FROM migration WHERE name = %s", (_TRANSITIONS,))
+    await database.execute(
+        "DELETE FROM migration WHERE name IN (%s, %s)", (_TRANSITIONS, _SELECTIONS)
+    )
 
 
 async def _history(house: House, task: pb.Task) -> list[tuple[int, str, str]]:
@@ -30,7 +33,7 @@ async def _history(house: House, task: pb.Task) -> list[tuple[int, str, str]]:
     return [(one.sequence, one.event, one.actor) for one in answer.transitions]
 
 
-async def test_what_was_published_before_has_a_history_and_claims_stay(
+async def test_what_was_published_before_has_a_history_and_what_claims_is_finished(
     access: Access, databases: Databases
 ) -> None:
     url = await databases.fresh("tasks")
@@ -51,5 +54,10 @@ async def test_what_was_published_before_has_a_history_and_claims_stay(
             with refused(Reason.ILLEGAL_STATE):
                 await house.withdraw(claimed)
             await house.withdraw(free, "cem")
+            house.now += DAY
+            assert await house.applications.finish_selections() == 1
+            assert await house.state_of(claimed) == pb.Application.STATE_SELECTED
+            selection = [Selection(id_of(claimed), "bea")]
+            assert house.runs.commands == [(id_of(task), "select", selection, str(claim))]
             await house.publish(draft)
             assert len(await _history(house, draft)) == 1

@@ -205,8 +205,10 @@ async def test_all_of_them_are_selected_or_none(house: House) -> None:
     task = await house.task()
     first, second = await house.apply(task), await house.apply(task, "cem")
     await house.withdraw(second, "cem")
-    with refused(Reason.ILLEGAL_STATE):
+    with refused(Reason.ILLEGAL_STATE) as caught:
         await house.select(task, [first, second])
+    assert caught.value.metadata == {"state": "WITHDRAWN", "command": "SelectApplications"}
+    assert caught.value.message.startswith(f"{second.name} is WITHDRAWN:")
     assert house.runs.commands == []
     assert await house.state_of(first) == APPLIED
     assert (await house.withdraw(first)).state == pb.Application.STATE_WITHDRAWN
@@ -217,8 +219,10 @@ async def test_nobody_withdraws_while_the_workflow_decides(house: House) -> None
     task = await house.task()
     application = await house.apply(task)
     async with _deciding(house, _request(task, application)):
-        with refused(Reason.ILLEGAL_STATE):
+        with refused(Reason.ILLEGAL_STATE) as caught:
             await house.withdraw(application)
+        assert caught.value.metadata == {"state": "APPLIED", "command": "WithdrawApplication"}
+        assert "is APPLIED and being selected:" in caught.value.message
     assert await house.state_of(application) == SELECTED
 
 

@@ -110,3 +110,11 @@ def test_only_what_may_pass_is_retryable() -> None:
 def test_a_stranger_does_not_learn_whether_a_resource_is_there() -> None:
     error = errors.not_yours("tasks/a")
     assert (error.code, error.reason) == ("PERMISSION_DENIED", Reason.NOT_YOURS)
+
+
+def test_a_state_is_named_as_the_api_does_and_explained_in_words() -> None:
+    error = errors.illegal_state("tasks/a", "OPEN", "CancelTask", detail="and selected for")
+    assert error.message == "tasks/a is OPEN and selected for: CancelTask is not possible now"
+    assert error.metadata == {"state": "OPEN", "command": "CancelTask"}
+    bare = errors.illegal_state("tasks/a", "OPEN", "CancelTask")
+    assert bare.message == "tasks/a is OPEN: CancelTask is not possible now"
