@@ -93,6 +93,8 @@ async def _mend(event: str, mend: Callable[[], Awaitable[int]]) -> None:
             log.warning(event, count=count)
     except LiaisonError as error:
         log.warning("sweep_failed", reason=error.reason)
+    except Exception:  # a mistake of ours with one of them must not leave all others as they are
+        log.exception("sweep_failed")
 
 
 if __name__ == "__main__":
