@@ -30,14 +30,13 @@ def override_assignment(a: Assignment, command: OverrideAssignment, now: datetim
     states, act = _OVERRIDES[command.action]
     is_for_disputes_too = command.action is Action.RETRY_REWARD
     if (a.open_dispute_id and not is_for_disputes_too) or a.state not in states:
-        dispute = " with an open dispute" if a.open_dispute_id else ""
-        raise _illegal(a, command, f"{a.state}{dispute}")
+        raise _illegal(a, command, "with an open dispute" if a.open_dispute_id else "")
     return act(a, command, now)
 
 
 def _move_clock(a: Assignment, command: OverrideAssignment, now: datetime) -> Transition:
     if a.clock is None:
-        raise _illegal(a, command, f"{a.state} without a running clock")
+        raise _illegal(a, command, "without a running clock")
     a.clock.move(_future(command, now), now)
     if a.clock.kind is ClockKind.SUBMISSION:
         a.submission_deadline_time = a.clock.due_time
@@ -53,13 +52,13 @@ def _approve(a: Assignment, command: OverrideAssignment, now: datetime) -> Trans
 
 def _return_to_review(a: Assignment, command: OverrideAssignment, now: datetime) -> Transition:
     if not a.submissions:
-        raise _illegal(a, command, f"{a.state} without a submission")
+        raise _illegal(a, command, "without a submission")
     return steps.return_to_review(a, command.actor, now, command.reason)
 
 
 def _expire(a: Assignment, command: OverrideAssignment, now: datetime) -> Transition:
     if a.state is State.CHANGES_REQUESTED and a.submissions:
-        raise _illegal(a, command, f"{a.state} with a submission")
+        raise _illegal(a, command, "with a submission")
     return steps.expire(a, command.actor, now, command.reason)
 
 
@@ -70,7 +69,7 @@ def _reopen(a: Assignment, command: OverrideAssignment, now: datetime) -> Transi
 
 def _cancel(a: Assignment, command: OverrideAssignment, now: datetime) -> Transition:
     if a.state is State.APPROVED and (a.has_payout or a.shipment is not None):
-        raise _illegal(a, command, f"{a.state} with a reward under way")
+        raise _illegal(a, command, "with a reward under way")
     return steps.cancel(a, command.actor, now, command.reason)
 
 
@@ -109,5 +108,5 @@ def _future(command: OverrideAssignment, now: datetime) -> datetime:
     return command.deadline_time
 
 
-def _illegal(a: Assignment, command: OverrideAssignment, state: str) -> FailedPrecondition:
-    return illegal_state(a.name, state, f"OverrideAssignment {command.action}")
+def _illegal(a: Assignment, command: OverrideAssignment, detail: str) -> FailedPrecondition:
+    return illegal_state(a.name, a.state, f"OverrideAssignment {command.action}", detail=detail)

@@ -123,7 +123,7 @@ def _require_possible(a: Assignment, proposal: Proposal, now: datetime) -> None:
         if not a.is_for_product:
             raise FailedPrecondition(Reason.REWARD_KIND_MISMATCH, "The reward is not a product")
         if a.shipments:
-            raise illegal_state(a.name, "shipped already", "CreateProposal")
+            raise illegal_state(a.name, a.state, "CreateProposal", detail="and shipped already")
         if date is None or date <= now:
             raise _not_later("The date must be in the future")
         if date >= deadline_time:

@@ -37,7 +37,7 @@ def record_shipment(a: Assignment, command: RecordShipment, now: datetime) -> Tr
     _require_product(a)
     require_state(a, "RecordShipment", *UNDECIDED, State.APPROVED)
     if a.shipment is not None:
-        raise illegal_state(a.name, "shipped already", "RecordShipment")
+        raise illegal_state(a.name, a.state, "RecordShipment", detail="and shipped already")
     if a.state is not State.APPROVED and a.shipment_due_time is None:
         raise FailedPrecondition(
             Reason.SHIPMENT_NOT_AGREED,
@@ -61,8 +61,8 @@ def acknowledge_receipt(a: Assignment, command: AcknowledgeReceipt, now: datetim
     require_state(a, "AcknowledgeReceipt", *UNDECIDED, State.APPROVED, State.REWARDED)
     shipment = a.shipment
     if shipment is None or shipment.receive_time is not None:
-        state = "without a shipment" if shipment is None else "received already"
-        raise illegal_state(a.name, state, "AcknowledgeReceipt")
+        detail = "without a shipment" if shipment is None else "and received already"
+        raise illegal_state(a.name, a.state, "AcknowledgeReceipt", detail=detail)
     shipment.receive_time = now
     return step(a, Event.PRODUCT_RECEIVED, a.state, command.actor, now)
 

@@ -137,7 +137,7 @@ def comment_on_expiry(a: Assignment, command: CommentOnExpiry, now: datetime) ->
     else:
         require(a, now, "CommentOnExpiry", State.EXPIRED)
     if a.expiry_comment is not None:
-        raise illegal_state(a.name, "EXPIRED and commented on", "CommentOnExpiry")
+        raise illegal_state(a.name, a.state, "CommentOnExpiry", detail="and commented on")
     steps.require_not_over(a, "CommentOnExpiry")
     a.expiry_comment = ExpiryComment(command.reason, command.comment, now)
     if command.reason == "MATERIALS_NOT_PROVIDED":

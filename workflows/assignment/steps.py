@@ -40,10 +40,10 @@ def require(a: Assignment, now: datetime, command: str, *states: State) -> None:
         FailedPrecondition: it is not, or a dispute is open.
     """
     if a.open_dispute_id:
-        raise illegal_state(a.name, f"{a.state} with an open dispute", command)
+        raise illegal_state(a.name, a.state, command, detail="with an open dispute")
     require_state(a, command, *states)
     if a.clock is not None and a.clock.held_time is None and a.clock.due_time <= now:
-        raise illegal_state(a.name, f"{a.state} and its time is over", command)
+        raise illegal_state(a.name, a.state, command, detail="and its time is over")
 
 
 def require_state(a: Assignment, command: str, *states: State) -> None:
@@ -55,7 +55,7 @@ def require_state(a: Assignment, command: str, *states: State) -> None:
 def require_not_over(a: Assignment, command: str) -> None:
     """The last window may be closed while the workflow still gives the reward back."""
     if is_over(a):
-        raise illegal_state(a.name, f"{a.state} for good", command)
+        raise illegal_state(a.name, a.state, command, detail="for good")
 
 
 def is_over(a: Assignment) -> bool:

@@ -155,10 +155,14 @@ def claim(task: Task, command: SelectApplications, now: datetime) -> None:
     if task.state not in _TAKES_SELECTIONS:
         raise illegal_state(task.name, task.state, "SelectApplications")
     if now >= task.published.selection_deadline_time:
-        raise illegal_state(task.name, "past its selection deadline", "SelectApplications")
+        raise illegal_state(
+            task.name, task.state, "SelectApplications", detail="past its selection deadline"
+        )
     known = {selection.application_id for selection in [*task.selected, *task.claimed]}
     if any(selection.application_id in known for selection in command.selections):
-        raise illegal_state(task.name, "selected already for one of them", "SelectApplications")
+        raise illegal_state(
+            task.name, task.state, "SelectApplications", detail="with one of them selected already"
+        )
     if len(command.selections) > task.free_slots:
         raise FailedPrecondition(
             Reason.SLOTS_EXHAUSTED,
@@ -196,8 +200,8 @@ def cancel(task: Task, command: CancelTask, now: datetime) -> None:
         FailedPrecondition: somebody is assigned, or the task is over.
     """
     if task.state not in _TAKES_SELECTIONS or task.selected or task.claimed:
-        state = f"{task.state} with creators assigned" if task.selected else task.state
-        raise illegal_state(task.name, state, "CancelTask")
+        detail = "with creators assigned" if task.selected else ""
+        raise illegal_state(task.name, task.state, "CancelTask", detail=detail)
     _enter(
         task, Event.CANCELLED, State.CANCELLED, now, actor=command.actor, comment=command.comment
     )
@@ -212,7 +216,7 @@ def end_selection(task: Task, command: EndSelection, now: datetime) -> None:
     if task.state not in _TAKES_SELECTIONS:
         raise illegal_state(task.name, task.state, "EndSelection")
     if task.claimed:
-        raise illegal_state(task.name, "being selected for", "EndSelection")
+        raise illegal_state(task.name, task.state, "EndSelection", detail="and being selected for")
     if not task.selected:
         raise FailedPrecondition(
             Reason.NOBODY_SELECTED, f"Nobody is selected for {task.name}: cancel it instead"
