@@ -73,7 +73,7 @@ class AssignmentServicer(AssignmentServiceServicer):
         self, request: pb.ListTransitionsRequest, context: Any
     ) -> pb.ListTransitionsResponse:
         command = parse(commands.ListTransitions, request)
-        transitions = await self._assignments.list_transitions(current_principal(), command)
+        transitions = await self._watching.list_transitions(current_principal(), command)
         return pb.ListTransitionsResponse(transitions=map(transition_message, transitions))
 
     async def WatchAssignment(

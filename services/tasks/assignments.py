@@ -20,7 +20,6 @@ from services.tasks.assignment_commands import (
     CreateProposal,
     GetAssignment,
     ListAssignments,
-    ListTransitions,
     OverrideAssignment,
     RecordShipment,
     ReopenAssignment,
@@ -31,7 +30,6 @@ from services.tasks.assignment_commands import (
 from services.tasks.assignment_listing import AssignmentFilter
 from services.tasks.domain import AssignmentRecord, NotUnderWay
 from workflows.assignment import model
-from workflows.assignment.model import Transition
 
 
 class AssignmentStore(Protocol):
@@ -40,8 +38,6 @@ class AssignmentStore(Protocol):
     async def list_assignments(
         self, wanted: AssignmentFilter, page: Page
     ) -> list[AssignmentRecord]: ...
-
-    async def transitions(self, assignment_id: str, after_sequence: int) -> list[Transition]: ...
 
 
 class MediaLibrary(Protocol):
@@ -93,10 +89,6 @@ class AssignmentHandlers:
             is_overdue=command.is_overdue,
         )
         return await self._store.list_assignments(wanted, page)
-
-    async def list_transitions(self, who: Principal, command: ListTransitions) -> list[Transition]:
-        await self._own(who, command.assignment_id)
-        return await self._store.transitions(command.assignment_id, command.after_sequence)
 
     async def submit_work(self, who: Principal, command: SubmitWork) -> AssignmentRecord:
         record = await self._own(who, command.id)

@@ -7,7 +7,6 @@ from services.tasks.assignment_listing import AssignmentFilter, listing
 from services.tasks.domain import AssignmentRecord, RecordedAssignment
 from services.tasks.history import PostgresHistories
 from services.tasks.records import RecordedTask
-from workflows.assignment.model import Transition
 
 
 class PostgresBook:
@@ -29,9 +28,6 @@ class PostgresBook:
     ) -> list[AssignmentRecord]:
         rows = await self._database.fetch_all(*listing(wanted, page))
         return [AssignmentRecord(**row) for row in rows]
-
-    async def transitions(self, assignment_id: str, after_sequence: int) -> list[Transition]:
-        return await self._histories.transitions(assignment_id, after_sequence)
 
     async def record_task(self, recorded: RecordedTask) -> bool:
         task_id, selected_ids = recorded.task_id, recorded.selected_ids

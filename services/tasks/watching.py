@@ -6,7 +6,7 @@ from typing import Protocol
 
 from servicekit.auth import Principal, Role
 from servicekit.changes import Changes, follow
-from services.tasks.assignment_commands import GetAssignment, WatchAssignment
+from services.tasks.assignment_commands import GetAssignment, ListTransitions, WatchAssignment
 from services.tasks.commands import GetTask
 from services.tasks.domain import AssignmentRecord, Task
 from services.tasks.published_commands import ListTaskTransitions, WatchTask
@@ -70,6 +70,11 @@ class WatchHandlers:
             return [_as_seen_by(who, one) for one in found]
 
         return follow(self._changes, task.name, read_after, command.after_sequence)
+
+    async def list_transitions(self, who: Principal, command: ListTransitions) -> list[Transition]:
+        asked = GetAssignment(name=f"assignments/{command.assignment_id}")
+        record = await self._assignments.get_assignment(who, asked)
+        return await self._histories.transitions(record.id, command.after_sequence)
 
     async def watch_assignment(
         self, who: Principal, command: WatchAssignment

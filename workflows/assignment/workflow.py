@@ -1,5 +1,5 @@
 """The workflow of one assignment: holds its clocks, takes its commands, starts its payout and its
-disputes. Every rule is in `state`; read `run` from top to bottom."""
+disputes. The rules are pure, in the modules beside this one; read `run` from top to bottom."""
 
 import asyncio
 import copy

@@ -7,7 +7,6 @@ from contextlib import aclosing, suppress
 
 import psycopg
 import pytest
-from opentelemetry.instrumentation.psycopg import PsycopgInstrumentor
 
 from devstack.access import Access
 from servicekit.changes import Changes, announce, follow
@@ -177,15 +176,3 @@ async def test_a_thousand_watchers_of_many_topics_are_each_told_their_own(
     for diary, each in readings.items():
         assert await asyncio.gather(*each) == [[1, 2]] * len(each)
         assert changes.subscriber_count(diary) == 0
-
-
-async def test_it_listens_while_statements_are_traced(url: str, diaries: Diaries) -> None:
-    PsycopgInstrumentor().instrument()
-    try:
-        async with Changes(url, CHANNEL, doze_seconds=3600) as changes:
-            reading = asyncio.ensure_future(_read(changes, diaries, "a", 2))
-            await diaries.write("a", "one")
-            await diaries.write("a", "two")
-            assert await reading == [1, 2]
-    finally:
-        PsycopgInstrumentor().uninstrument()
