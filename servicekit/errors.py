@@ -56,6 +56,9 @@ class Reason(StrEnum):
     NOBODY_SELECTED = auto()
     DEADLINE_NOT_LATER = auto()
     LIMIT_REACHED = auto()
+    ARTICLE_INVALID = auto()
+    REPOSTING_NOT_AVAILABLE = auto()
+    SLOT_TAKEN = auto()
 
 
 @dataclass(frozen=True)

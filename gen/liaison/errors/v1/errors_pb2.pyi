@@ -116,6 +116,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. This side has made as many proposals, or opened as many disputes, as one
     assignment takes; metadata names the `limit`.
     """
+    ERROR_REASON_ARTICLE_INVALID: _ErrorReason.ValueType  # 39
+    """FAILED_PRECONDITION. An article breaks rules; the google.rpc.BadRequest in the details lists all of
+    them, each with its rule id and the path of what breaks it.
+    """
+    ERROR_REASON_REPOSTING_NOT_AVAILABLE: _ErrorReason.ValueType  # 40
+    """FAILED_PRECONDITION. Reposting to social networks is not open to this creator yet (R94), or not from
+    this client (R96); metadata names the `rule_id`.
+    """
+    ERROR_REASON_SLOT_TAKEN: _ErrorReason.ValueType  # 41
+    """FAILED_PRECONDITION. Another placement has the slot in that time; metadata names the `placement`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The `reason` of the one google.rpc.ErrorInfo in every error's details; its `domain` is
@@ -216,4 +226,14 @@ ERROR_REASON_LIMIT_REACHED: ErrorReason.ValueType  # 38
 """FAILED_PRECONDITION. This side has made as many proposals, or opened as many disputes, as one
 assignment takes; metadata names the `limit`.
 """
+ERROR_REASON_ARTICLE_INVALID: ErrorReason.ValueType  # 39
+"""FAILED_PRECONDITION. An article breaks rules; the google.rpc.BadRequest in the details lists all of
+them, each with its rule id and the path of what breaks it.
+"""
+ERROR_REASON_REPOSTING_NOT_AVAILABLE: ErrorReason.ValueType  # 40
+"""FAILED_PRECONDITION. Reposting to social networks is not open to this creator yet (R94), or not from
+this client (R96); metadata names the `rule_id`.
+"""
+ERROR_REASON_SLOT_TAKEN: ErrorReason.ValueType  # 41
+"""FAILED_PRECONDITION. Another placement has the slot in that time; metadata names the `placement`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

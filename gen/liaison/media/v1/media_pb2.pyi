@@ -5,6 +5,7 @@ Media: uploads, their validation, and the accepted objects."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -32,9 +33,11 @@ class _PurposeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Purpose.Value
     """An article's banner (R67–R69)."""
     PURPOSE_IMAGE: _Purpose.ValueType  # 2
     """An image in an article's body (R82–R84)."""
+    PURPOSE_VIDEO: _Purpose.ValueType  # 3
+    """A video in an article's body (R87, R88)."""
 
 class Purpose(_Purpose, metaclass=_PurposeEnumTypeWrapper):
-    """What an image is for; each purpose has limits of its own."""
+    """What a media object is for; each purpose has limits of its own."""
 
 PURPOSE_UNSPECIFIED: Purpose.ValueType  # 0
 """Not said."""
@@ -42,7 +45,59 @@ PURPOSE_BANNER: Purpose.ValueType  # 1
 """An article's banner (R67–R69)."""
 PURPOSE_IMAGE: Purpose.ValueType  # 2
 """An image in an article's body (R82–R84)."""
+PURPOSE_VIDEO: Purpose.ValueType  # 3
+"""A video in an article's body (R87, R88)."""
 Global___Purpose: _TypeAlias = Purpose  # noqa: Y015
+
+class _Client:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ClientEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Client.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CLIENT_UNSPECIFIED: _Client.ValueType  # 0
+    """Not said."""
+    CLIENT_DESKTOP: _Client.ValueType  # 1
+    """The AliExpress.com desktop site."""
+    CLIENT_APP: _Client.ValueType  # 2
+    """The app."""
+
+class Client(_Client, metaclass=_ClientEnumTypeWrapper):
+    """What the creator works on; videos have other limits on each (R88)."""
+
+CLIENT_UNSPECIFIED: Client.ValueType  # 0
+"""Not said."""
+CLIENT_DESKTOP: Client.ValueType  # 1
+"""The AliExpress.com desktop site."""
+CLIENT_APP: Client.ValueType  # 2
+"""The app."""
+Global___Client: _TypeAlias = Client  # noqa: Y015
+
+class _Rendition:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RenditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rendition.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RENDITION_UNSPECIFIED: _Rendition.ValueType  # 0
+    """The object itself."""
+    RENDITION_FEED: _Rendition.ValueType  # 1
+    """Fits 1080×1080 pixels: what a feed shows."""
+    RENDITION_THUMBNAIL: _Rendition.ValueType  # 2
+    """Fits 320×320 pixels: what a list shows."""
+
+class Rendition(_Rendition, metaclass=_RenditionEnumTypeWrapper):
+    """A smaller copy of an accepted image, or of a video's poster frame: a JPEG, or a PNG where the image
+    is one.
+    """
+
+RENDITION_UNSPECIFIED: Rendition.ValueType  # 0
+"""The object itself."""
+RENDITION_FEED: Rendition.ValueType  # 1
+"""Fits 1080×1080 pixels: what a feed shows."""
+RENDITION_THUMBNAIL: Rendition.ValueType  # 2
+"""Fits 320×320 pixels: what a list shows."""
+Global___Rendition: _TypeAlias = Rendition  # noqa: Y015
 
 @_typing.final
 class Upload(_message.Message):
@@ -70,21 +125,48 @@ class Upload(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class FormFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     HEADERS_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    FORM_FIELDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`uploads/{upload}`."""
     url: _builtins.str
-    """Where to PUT the bytes."""
+    """Where the bytes go."""
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Headers that the PUT must carry, exactly."""
+        """Headers that a PUT must carry, exactly; none when `form_fields` are there."""
 
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """After this the upload is gone."""
+
+    @_builtins.property
+    def form_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Fields that a multipart/form-data POST must carry, before its field `file` with the bytes; none
+        when `headers` are there.
+        """
 
     def __init__(
         self,
@@ -93,10 +175,11 @@ class Upload(_message.Message):
         url: _builtins.str = ...,
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        form_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "headers", b"headers", "name", b"name", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "form_fields", b"form_fields", "headers", b"headers", "name", b"name", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,6 +229,9 @@ class MediaObject(_message.Message):
     WIDTH_FIELD_NUMBER: _builtins.int
     HEIGHT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DURATION_FIELD_NUMBER: _builtins.int
+    RESEMBLES_ANOTHER_FIELD_NUMBER: _builtins.int
+    RESEMBLED_MEDIA_OBJECT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`mediaObjects/{media_object}`; the id is that of its upload."""
     state: Global___MediaObject.State.ValueType
@@ -164,6 +250,10 @@ class MediaObject(_message.Message):
     """Pixels across, as displayed."""
     height: _builtins.int
     """Pixels down, as displayed."""
+    resembles_another: _builtins.bool
+    """Whether it looks nearly like another creator's image that was there before: a hint, no verdict."""
+    resembled_media_object: _builtins.str
+    """`mediaObjects/{media_object}` that it looks like; told to staff only."""
     @_builtins.property
     def rejections(self) -> _containers.RepeatedCompositeFieldContainer[Global___Rejection]:
         """Every reason why it was rejected."""
@@ -171,6 +261,10 @@ class MediaObject(_message.Message):
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When the upload was announced."""
+
+    @_builtins.property
+    def duration(self) -> _duration_pb2.Duration:
+        """Of a video: how long it plays."""
 
     def __init__(
         self,
@@ -186,10 +280,13 @@ class MediaObject(_message.Message):
         width: _builtins.int = ...,
         height: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        duration: _duration_pb2.Duration | None = ...,
+        resembles_another: _builtins.bool = ...,
+        resembled_media_object: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "duration", b"duration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "create_time", b"create_time", "height", b"height", "name", b"name", "owner", b"owner", "purpose", b"purpose", "rejections", b"rejections", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "width", b"width"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "create_time", b"create_time", "duration", b"duration", "height", b"height", "name", b"name", "owner", b"owner", "purpose", b"purpose", "rejections", b"rejections", "resembled_media_object", b"resembled_media_object", "resembles_another", b"resembles_another", "sha256", b"sha256", "size_bytes", b"size_bytes", "state", b"state", "width", b"width"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -205,7 +302,7 @@ class Rejection(_message.Message):
     RULE_ID_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     code: _builtins.str
-    """UNSUPPORTED_TYPE, CORRUPT, TOO_SMALL, TOO_LARGE_BYTES or BOMB."""
+    """UNSUPPORTED_TYPE, CORRUPT, TOO_SMALL, TOO_LARGE_BYTES, BOMB or TOO_LONG."""
     rule_id: _builtins.str
     """The rule behind it, such as R69."""
     description: _builtins.str
@@ -236,16 +333,21 @@ class CreateUploadRequest(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CLIENT_FIELD_NUMBER: _builtins.int
     purpose: Global___Purpose.ValueType
     """What it is for."""
     size_bytes: _builtins.int
     """Exact length of the bytes."""
     sha256: _builtins.str
-    """Lower-case hexadecimal SHA-256 of the bytes."""
+    """Lower-case hexadecimal SHA-256 of the bytes. A client that cannot hash an image first leaves it
+    out and posts a form; a video needs it.
+    """
     content_type: _builtins.str
     """Content type that the PUT will declare; the bytes decide in the end."""
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
+    client: Global___Client.ValueType
+    """What the creator works on; a video needs it (R88), an image must leave it out."""
     def __init__(
         self,
         *,
@@ -254,10 +356,11 @@ class CreateUploadRequest(_message.Message):
         sha256: _builtins.str = ...,
         content_type: _builtins.str = ...,
         request_id: _builtins.str = ...,
+        client: Global___Client.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "purpose", b"purpose", "request_id", b"request_id", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client", b"client", "content_type", b"content_type", "purpose", b"purpose", "request_id", b"request_id", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -415,16 +518,20 @@ class CreateDownloadRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     NAME_FIELD_NUMBER: _builtins.int
+    RENDITION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`mediaObjects/{media_object}`."""
+    rendition: Global___Rendition.ValueType
+    """A smaller copy instead of the object itself."""
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
+        rendition: Global___Rendition.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "rendition", b"rendition"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

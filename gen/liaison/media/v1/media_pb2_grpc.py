@@ -72,7 +72,9 @@ class MediaServiceServicer:
     """
 
     def CreateUpload(self, request, context):
-        """Announces an upload and answers with a presigned PUT that admits just those bytes.
+        """Announces an upload. With the bytes' SHA-256 the answer is a presigned PUT that admits just those
+        bytes, once; without it a form (a POST policy) that admits at most so many. A creator has a quota,
+        of open uploads, uploads an hour and bytes kept: QUOTA_EXCEEDED tells which `quota` is used up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,8 +110,8 @@ class MediaServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateDownload(self, request, context):
-        """A short-lived address to read an accepted object: its owner, brands that it was submitted to,
-        and staff.
+        """A short-lived address to read an accepted object, or a rendition of it: its owner, brands that it
+        was submitted to, and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -34,7 +34,10 @@ class MediaServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MediaServiceAsyncStub: ...
     CreateUpload: _grpc.UnaryUnaryMultiCallable[_media_pb2.CreateUploadRequest, _media_pb2.Upload]
-    """Announces an upload and answers with a presigned PUT that admits just those bytes."""
+    """Announces an upload. With the bytes' SHA-256 the answer is a presigned PUT that admits just those
+    bytes, once; without it a form (a POST policy) that admits at most so many. A creator has a quota,
+    of open uploads, uploads an hour and bytes kept: QUOTA_EXCEEDED tells which `quota` is used up.
+    """
     FinalizeUpload: _grpc.UnaryUnaryMultiCallable[_media_pb2.FinalizeUploadRequest, _media_pb2.MediaObject]
     """Validates what was uploaded; the media object is ACCEPTED, or REJECTED with every reason."""
     GetMediaObject: _grpc.UnaryUnaryMultiCallable[_media_pb2.GetMediaObjectRequest, _media_pb2.MediaObject]
@@ -46,8 +49,8 @@ class MediaServiceStub:
     there. May be repeated. For the platform's services.
     """
     CreateDownload: _grpc.UnaryUnaryMultiCallable[_media_pb2.CreateDownloadRequest, _media_pb2.Download]
-    """A short-lived address to read an accepted object: its owner, brands that it was submitted to,
-    and staff.
+    """A short-lived address to read an accepted object, or a rendition of it: its owner, brands that it
+    was submitted to, and staff.
     """
 
 @_typing.type_check_only
@@ -56,7 +59,10 @@ class MediaServiceAsyncStub(MediaServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateUpload: _aio.UnaryUnaryMultiCallable[_media_pb2.CreateUploadRequest, _media_pb2.Upload]  # type: ignore[assignment]
-    """Announces an upload and answers with a presigned PUT that admits just those bytes."""
+    """Announces an upload. With the bytes' SHA-256 the answer is a presigned PUT that admits just those
+    bytes, once; without it a form (a POST policy) that admits at most so many. A creator has a quota,
+    of open uploads, uploads an hour and bytes kept: QUOTA_EXCEEDED tells which `quota` is used up.
+    """
     FinalizeUpload: _aio.UnaryUnaryMultiCallable[_media_pb2.FinalizeUploadRequest, _media_pb2.MediaObject]  # type: ignore[assignment]
     """Validates what was uploaded; the media object is ACCEPTED, or REJECTED with every reason."""
     GetMediaObject: _aio.UnaryUnaryMultiCallable[_media_pb2.GetMediaObjectRequest, _media_pb2.MediaObject]  # type: ignore[assignment]
@@ -68,8 +74,8 @@ class MediaServiceAsyncStub(MediaServiceStub):
     there. May be repeated. For the platform's services.
     """
     CreateDownload: _aio.UnaryUnaryMultiCallable[_media_pb2.CreateDownloadRequest, _media_pb2.Download]  # type: ignore[assignment]
-    """A short-lived address to read an accepted object: its owner, brands that it was submitted to,
-    and staff.
+    """A short-lived address to read an accepted object, or a rendition of it: its owner, brands that it
+    was submitted to, and staff.
     """
 
 class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -81,7 +87,10 @@ class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _media_pb2.CreateUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_media_pb2.Upload, _abc.Awaitable[_media_pb2.Upload]]:
-        """Announces an upload and answers with a presigned PUT that admits just those bytes."""
+        """Announces an upload. With the bytes' SHA-256 the answer is a presigned PUT that admits just those
+        bytes, once; without it a form (a POST policy) that admits at most so many. A creator has a quota,
+        of open uploads, uploads an hour and bytes kept: QUOTA_EXCEEDED tells which `quota` is used up.
+        """
 
     @_abc_1.abstractmethod
     def FinalizeUpload(
@@ -123,8 +132,8 @@ class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _media_pb2.CreateDownloadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_media_pb2.Download, _abc.Awaitable[_media_pb2.Download]]:
-        """A short-lived address to read an accepted object: its owner, brands that it was submitted to,
-        and staff.
+        """A short-lived address to read an accepted object, or a rendition of it: its owner, brands that it
+        was submitted to, and staff.
         """
 
 def add_MediaServiceServicer_to_server(servicer: MediaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

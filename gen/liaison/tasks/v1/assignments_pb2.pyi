@@ -644,6 +644,7 @@ class Submission(_message.Message):
     ARTICLES_FIELD_NUMBER: _builtins.int
     CONTENT_TYPES_FIELD_NUMBER: _builtins.int
     SUBMIT_TIME_FIELD_NUMBER: _builtins.int
+    ARTICLE_REVISIONS_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """1, 2, 3, …"""
     note: _builtins.str
@@ -658,7 +659,9 @@ class Submission(_message.Message):
 
     @_builtins.property
     def articles(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """`articles/{article}` of the creator's own that were accepted; at most 20. There are none yet."""
+        """`articles/{article}` of the creator's own that were written for this assignment and are valid; at
+        most 20. Who delivers an ARTICLE names one at least.
+        """
 
     @_builtins.property
     def content_types(self) -> _containers.RepeatedScalarFieldContainer[_tasks_pb2.ContentType.ValueType]:
@@ -667,6 +670,12 @@ class Submission(_message.Message):
     @_builtins.property
     def submit_time(self) -> _timestamp_pb2.Timestamp:
         """When it was delivered."""
+
+    @_builtins.property
+    def article_revisions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`articles/{article}/revisions/{revision}`: the articles as they were delivered, in the same order;
+        later edits do not touch them.
+        """
 
     def __init__(
         self,
@@ -678,10 +687,11 @@ class Submission(_message.Message):
         articles: _abc.Iterable[_builtins.str] | None = ...,
         content_types: _abc.Iterable[_tasks_pb2.ContentType.ValueType] | None = ...,
         submit_time: _timestamp_pb2.Timestamp | None = ...,
+        article_revisions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["submit_time", b"submit_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["articles", b"articles", "content_types", b"content_types", "links", b"links", "media_objects", b"media_objects", "note", b"note", "submit_time", b"submit_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["article_revisions", b"article_revisions", "articles", b"articles", "content_types", b"content_types", "links", b"links", "media_objects", b"media_objects", "note", b"note", "submit_time", b"submit_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

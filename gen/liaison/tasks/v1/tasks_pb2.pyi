@@ -231,6 +231,7 @@ class Task(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     PUBLISH_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    STORE_COUPONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`tasks/{task}`; chosen by the platform."""
     state: Global___Task.State.ValueType
@@ -303,6 +304,12 @@ class Task(_message.Message):
     def publish_time(self) -> _timestamp_pb2.Timestamp:
         """When it was published."""
 
+    @_builtins.property
+    def store_coupons(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoreCoupons]:
+        """Coupons of the stores that the brand works with on this task, at most 10 stores: articles show
+        these and no others (R92). Frozen when the task is published.
+        """
+
     def __init__(
         self,
         *,
@@ -329,14 +336,43 @@ class Task(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         publish_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        store_coupons: _abc.Iterable[Global___StoreCoupons] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["application_deadline_time", b"application_deadline_time", "create_time", b"create_time", "eligibility", b"eligibility", "frozen_policy", b"frozen_policy", "publish_time", b"publish_time", "reward", b"reward", "selection_deadline_time", b"selection_deadline_time", "submission_deadline_time", b"submission_deadline_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["application_deadline_time", b"application_deadline_time", "brand", b"brand", "completion_rule", b"completion_rule", "content_types", b"content_types", "create_time", b"create_time", "creator_slots", b"creator_slots", "description", b"description", "eligibility", b"eligibility", "etag", b"etag", "frozen_policy", b"frozen_policy", "funding", b"funding", "live_stream_channel", b"live_stream_channel", "name", b"name", "policy", b"policy", "publish_time", b"publish_time", "requirements", b"requirements", "reward", b"reward", "selected_count", b"selected_count", "selection_deadline_time", b"selection_deadline_time", "state", b"state", "submission_deadline_time", b"submission_deadline_time", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["application_deadline_time", b"application_deadline_time", "brand", b"brand", "completion_rule", b"completion_rule", "content_types", b"content_types", "create_time", b"create_time", "creator_slots", b"creator_slots", "description", b"description", "eligibility", b"eligibility", "etag", b"etag", "frozen_policy", b"frozen_policy", "funding", b"funding", "live_stream_channel", b"live_stream_channel", "name", b"name", "policy", b"policy", "publish_time", b"publish_time", "requirements", b"requirements", "reward", b"reward", "selected_count", b"selected_count", "selection_deadline_time", b"selection_deadline_time", "state", b"state", "store_coupons", b"store_coupons", "submission_deadline_time", b"submission_deadline_time", "title", b"title", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Task: _TypeAlias = Task  # noqa: Y015
+
+@_typing.final
+class StoreCoupons(_message.Message):
+    """Coupons of one store, which gives their ids (R90, R92)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORE_ID_FIELD_NUMBER: _builtins.int
+    COUPON_IDS_FIELD_NUMBER: _builtins.int
+    store_id: _builtins.str
+    """The store's number on AliExpress.com, 1 to 20 digits."""
+    @_builtins.property
+    def coupon_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The coupons' ids, 1 to 50, each 1 to 64 letters, digits, `-` and `_`."""
+
+    def __init__(
+        self,
+        *,
+        store_id: _builtins.str = ...,
+        coupon_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["coupon_ids", b"coupon_ids", "store_id", b"store_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreCoupons: _TypeAlias = StoreCoupons  # noqa: Y015
 
 @_typing.final
 class Requirement(_message.Message):
