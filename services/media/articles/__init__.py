@@ -1,0 +1,1 @@
+"""Articles: drafts, what is wrong with them, and their sealed revisions."""
