@@ -189,8 +189,11 @@ class S3:
             retries=_RETRIES if can_retry else False,
             timeout=_TIMEOUT if can_retry else _LARGE_TIMEOUT,
         )
-        if response.status not in (200, _PRECONDITION_FAILED):
-            raise _Refused(response.status)
+        status = response.status
+        if status == _PRECONDITION_FAILED and self.head(bucket, key) is None:
+            status = _CONFLICT  # what is in the way is no object, or not yet
+        if status not in (200, _PRECONDITION_FAILED):
+            raise _Refused(status)
 
 
 def is_away(error: Exception) -> bool:
