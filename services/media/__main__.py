@@ -13,6 +13,7 @@ from services.media.servicer import service
 from services.media.settings import MediaSettings
 from services.media.store import PostgresMediaStore
 from services.media.sweeper import sweeping
+from services.media.text_detection import detecting
 
 
 async def main() -> None:
@@ -29,6 +30,7 @@ async def main() -> None:
             ) as database,
             ObjectStore(settings) as objects,
             DecoderPool(confinement, size=settings.media_decoder_processes) as decoders,
+            detecting(settings) as text_detector,
         ):
             await database.migrate("services.media")
             media = MediaHandlers(
@@ -38,6 +40,7 @@ async def main() -> None:
                 Buckets(settings.media_quarantine_bucket, settings.media_accepted_bucket),
                 settings.media_image_maximum_bytes,
                 utc_now,
+                text_detector,
             )
             async with sweeping(media, settings.media_sweep_interval_seconds):
                 await GrpcServer(settings, [service(media)], database).serve_until_told()

@@ -60,6 +60,7 @@ class MediaObject:
     state: State = State.PENDING
     rejections: tuple[Rejection, ...] = ()
     accepted: Accepted | None = None
+    has_text: bool | None = None  # None where nobody looked, or it cannot be told (R65)
 
     @property
     def quarantine_key(self) -> str:

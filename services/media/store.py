@@ -73,6 +73,11 @@ class PostgresMediaStore:
         )
         return finished == 1
 
+    async def set_has_text(self, media_id: str, has_text: bool) -> None:
+        await self._database.execute(
+            "UPDATE media_object SET has_text = %s WHERE id = %s", (has_text, media_id)
+        )
+
     async def hold(self, media_ids: Sequence[str], holder: str, brand_id: str | None) -> None:
         await self._database.execute(
             """
@@ -130,4 +135,5 @@ def _media_object(row: DictRow) -> MediaObject:
             if state is State.ACCEPTED
             else None
         ),
+        has_text=row["has_text"],
     )
