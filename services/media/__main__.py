@@ -6,7 +6,8 @@ from servicekit.grpc_server import GrpcServer
 from servicekit.object_store import ObjectStore
 from servicekit.process import run
 from servicekit.telemetry import telemetry
-from services.media.decoder_pool import Confinement, DecoderPool
+from services.media.confinement import Confinement
+from services.media.decoder_pool import DecoderPool
 from services.media.handlers import Buckets, MediaHandlers
 from services.media.servicer import service
 from services.media.settings import MediaSettings

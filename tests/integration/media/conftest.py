@@ -11,7 +11,8 @@ from devstack.access import Access
 from servicekit.database import Database
 from servicekit.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
-from services.media.decoder_pool import Confinement, DecoderPool
+from services.media.confinement import Confinement
+from services.media.decoder_pool import DecoderPool
 from services.media.handlers import Buckets, MediaHandlers
 from services.media.servicer import service
 from services.media.store import PostgresMediaStore

@@ -13,7 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from services.media.decoder_pool import Confinement, DecoderPool
+from services.media.confinement import Confinement
+from services.media.decoder_pool import DecoderPool
 from services.media.images import Purpose, limits_of, rejections
 from tests.integration.media.conftest import IMAGE_MAXIMUM_BYTES
 from tests.unit.media.pictures import jpeg, opened, png
