@@ -7,7 +7,7 @@ for how long is each service's own business. No signature or key reaches a span 
 import asyncio
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -40,6 +40,8 @@ _DEFAULT_PORTS = {"https": "443", "http": "80"}
 # What S3 answers to `If-None-Match: *` where an object is; and where another write is under way,
 # which may yet fail.
 _PRECONDITION_FAILED, _CONFLICT = 412, 409
+# What a promotion holds in memory, twice.
+_RANGE_BYTES = 8 * 1024 * 1024
 
 _tracer = trace.get_tracer(__name__)
 
@@ -50,10 +52,19 @@ class StoredObject:
 
     size_bytes: int
     content_type: str
+    etag: str  # names this content under this key, and nothing more: it is no hash of ours
 
 
 class TooManyBytes(Exception):
     """An object is longer than its reader allows."""
+
+
+class ObjectChanged(Exception):
+    """Under the key lies another object than the one with the etag, or none."""
+
+
+class HashMismatch(Exception):
+    """The bytes are not those whose hash was told."""
 
 
 class ObjectStore:
@@ -120,7 +131,7 @@ class ObjectStore:
 
         def head() -> StoredObject:
             found = self._client.stat_object(bucket, key)
-            return StoredObject(found.size or 0, found.content_type or "")
+            return StoredObject(found.size or 0, found.content_type or "", found.etag or "")
 
         return await self._call("HeadObject", bucket, key, _unless_absent(head))
 
@@ -143,6 +154,53 @@ class ObjectStore:
                 response.release_conn()
 
         return await self._call("GetObject", bucket, key, _unless_absent(get))
+
+    async def read_range(
+        self, bucket: str, key: str, offset: int, length: int, *, etag: str
+    ) -> bytes:
+        """Up to `length` bytes from `offset`, as of a file: fewer at its end, none after it.
+
+        Raises:
+            ObjectChanged: the object is no longer the one with that etag.
+        """
+        return await self._call(
+            "GetObject", bucket, key, lambda: self._get_range(bucket, key, offset, length, etag)
+        )
+
+    async def promote(
+        self,
+        source_bucket: str,
+        source_key: str,
+        etag: str,
+        target_bucket: str,
+        target_key: str,
+        *,
+        sha256: str,
+        content_type: str,
+    ) -> None:
+        """Copies an object to a key that tells its content, if its hash is `sha256`.
+
+        Raises:
+            ObjectChanged: the source is no longer the one with that etag.
+            HashMismatch: the source's bytes have another hash.
+        """
+
+        def copy() -> None:
+            size = self._client.stat_object(source_bucket, source_key).size or 0
+            ranges = (
+                self._get_range(source_bucket, source_key, offset, _RANGE_BYTES, etag)
+                for offset in range(0, size, _RANGE_BYTES)
+            )
+            self._client.put_object(
+                target_bucket,
+                target_key,
+                _Verified(ranges, sha256),  # type: ignore[arg-type]  # all it needs is read()
+                size,
+                content_type=content_type,
+                part_size=_RANGE_BYTES,
+            )
+
+        await self._call("PutObject", target_bucket, target_key, copy)
 
     async def put_immutable(
         self, bucket: str, key: str, content: bytes, *, content_type: str
@@ -192,6 +250,23 @@ class ObjectStore:
                         Reason.DEPENDENCY_UNAVAILABLE, "Object storage does not answer"
                     ) from error
                 raise
+
+    def _get_range(self, bucket: str, key: str, offset: int, length: int, etag: str) -> bytes:
+        try:
+            response = self._client.get_object(
+                bucket, key, offset, length, request_headers={"If-Match": f'"{etag}"'}
+            )
+        except S3Error as error:
+            if error.code in ("PreconditionFailed", "NoSuchKey"):
+                raise ObjectChanged from error
+            if error.code == "InvalidRange":
+                return b""
+            raise
+        try:
+            return response.read(length)
+        finally:
+            response.close()
+            response.release_conn()
 
     def _url(self, bucket: str, key: str) -> str:
         return f"{self._origin}/{bucket}/{quote(key, safe='/~')}"
@@ -255,6 +330,27 @@ class ObjectStore:
 
 def _amz_date(time: datetime) -> str:
     return f"{time:%Y%m%dT%H%M%SZ}"
+
+
+class _Verified:
+    """Ranges as a file, whose last bytes are given out when the hash is right."""
+
+    def __init__(self, ranges: Iterator[bytes], sha256: str) -> None:
+        self._ranges = ranges
+        self._sha256 = sha256
+        self._digest = hashlib.sha256()
+        self._ahead = self._next()
+
+    def read(self, size: int) -> bytes:
+        given, self._ahead = self._ahead, self._next()
+        if not self._ahead and self._digest.hexdigest() != self._sha256:
+            raise HashMismatch
+        return given
+
+    def _next(self) -> bytes:
+        content = next(self._ranges, b"")
+        self._digest.update(content)
+        return content
 
 
 class _Refused(Exception):

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from servicekit.errors import Violation
+from servicekit.errors import FailedPrecondition, Reason, Violation
+from services.media import videos
 from services.media.images import CONTENT_TYPES, Limits, Purpose, Rejection, too_many_bytes
+from services.media.videos import Client, LimitsByClient
 
 # An upload that is not finished by then is gone.
 UPLOAD_LIFETIME = timedelta(hours=24)
@@ -14,6 +16,14 @@ UPLOAD_LIFETIME = timedelta(hours=24)
 ADDRESS_LIFETIME = timedelta(minutes=15)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Quarantine is written by strangers and read by us; accepted the other way round."""
+
+    quarantine: str
+    accepted: str
 
 
 class State(StrEnum):
@@ -29,17 +39,35 @@ class Announced:
     size_bytes: int
     sha256: str
     content_type: str
+    client: Client | None = None  # of a video, and of nothing else
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """The clean bytes that are kept."""
+class StoredImage:
+    """An image beside the object itself."""
 
     size_bytes: int
     sha256: str
     content_type: str
     width: int
     height: int
+
+    @property
+    def key(self) -> str:
+        return f"sha256/{self.sha256}"
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The clean bytes that are kept. `duration` and `poster` are a video's."""
+
+    size_bytes: int
+    sha256: str
+    content_type: str
+    width: int
+    height: int
+    duration: timedelta | None = None
+    poster: StoredImage | None = None
 
     @property
     def key(self) -> str:
@@ -71,16 +99,41 @@ class MediaObject:
 
 def violations(limits: Limits, announced: Announced) -> list[Violation]:
     """Everything that can be held against an upload before a byte of it is sent."""
-    found = []
-    if announced.size_bytes <= 0:
-        found.append(Violation("size_bytes", "RANGE", "Must be above zero"))
-    elif text := too_many_bytes(limits, announced.size_bytes):
-        found.append(Violation("size_bytes", limits.bytes_rule, text))
-    if not _SHA256.fullmatch(announced.sha256):
-        found.append(Violation("sha256", "SHA-256", "Must be 64 lower-case hexadecimal digits"))
+    found = _of_size(too_many_bytes(limits, announced.size_bytes), limits.bytes_rule, announced)
+    found += _of_sha256(announced)
     if announced.content_type not in CONTENT_TYPES:
         found.append(Violation("content_type", "R67", "Must be image/jpeg or image/png"))
     return found
+
+
+def video_violations(limits: LimitsByClient, announced: Announced) -> list[Violation]:
+    """The same for a video."""
+    too_many = videos.too_many_bytes(limits, announced.client, announced.size_bytes)
+    found = _of_size(too_many, "R88", announced) + _of_sha256(announced)
+    if announced.content_type not in videos.ACCEPTED_TYPES:
+        types = f"{', '.join(videos.ACCEPTED_TYPES[:-1])} or {videos.ACCEPTED_TYPES[-1]}"
+        found.append(Violation("content_type", "R88", f"Must be {types}"))
+    if announced.client is None:
+        found.append(Violation("client", "R88", "Must be what the video is made on"))
+    return found
+
+
+def _of_size(too_many: str, rule: str, announced: Announced) -> list[Violation]:
+    if announced.size_bytes <= 0:
+        return [Violation("size_bytes", "RANGE", "Must be above zero")]
+    return [Violation("size_bytes", rule, too_many)] if too_many else []
+
+
+def _of_sha256(announced: Announced) -> list[Violation]:
+    if _SHA256.fullmatch(announced.sha256):
+        return []
+    return [Violation("sha256", "SHA-256", "Must be 64 lower-case hexadecimal digits")]
+
+
+def incomplete(media: MediaObject, why: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        Reason.UPLOAD_INCOMPLETE, f"uploads/{media.id} is not complete: {why}"
+    )
 
 
 def accept(media: MediaObject, accepted: Accepted) -> MediaObject:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Protocol
-from uuid import uuid4
+from uuid import UUID, uuid5
 
 import structlog
 from opentelemetry import metrics
@@ -31,16 +31,22 @@ from services.media.domain import (
     UPLOAD_LIFETIME,
     Accepted,
     Announced,
+    Buckets,
     MediaObject,
     State,
     accept,
+    incomplete,
     reject,
     violations,
 )
 from services.media.images import Limits, Purpose, limits_of, rejections
+from services.media.video_judging import VideoJudge
+from services.media.videos import Client
 
 log = structlog.get_logger()
 
+# What upload ids follow from.
+_REQUESTS = UUID("5b0f6f0e-5a0c-4c6b-9a51-6a3c2d1c9be4")
 _SWEEP_SIZE = 100
 # Each holds its bytes in memory while it waits for a decoder.
 _FINALIZED_AT_ONCE = 8
@@ -54,8 +60,10 @@ MediaId = Annotated[str, resource_id("mediaObjects/{media_object}")]
 class CreateUpload(Command):
     purpose: Annotated[Purpose, proto_enum("PURPOSE_")]
     size_bytes: int
-    sha256: str
+    sha256: str = ""
     content_type: str
+    client: Annotated[Client, proto_enum("CLIENT_")] | None = None
+    request_id: str
 
 
 class FinalizeUpload(Command):
@@ -77,14 +85,6 @@ class HoldMediaObjects(Command):
 
 
 @dataclass(frozen=True)
-class Buckets:
-    """Quarantine is written by strangers and read by us; accepted the other way round."""
-
-    quarantine: str
-    accepted: str
-
-
-@dataclass(frozen=True)
 class Address:
     """A presigned address, until when it is good, and the headers that it takes."""
 
@@ -94,7 +94,8 @@ class Address:
 
 
 class MediaStore(Protocol):
-    async def add(self, media: MediaObject) -> None: ...
+    async def add(self, media: MediaObject) -> MediaObject:
+        """What lies under this id from now on: what came first."""
 
     async def get(self, media_id: str) -> MediaObject | None: ...
 
@@ -120,6 +121,7 @@ class MediaHandlers:
         store: MediaStore,
         objects: ObjectStore,
         decoders: DecoderPool,
+        videos: VideoJudge,
         buckets: Buckets,
         image_maximum_bytes: int,
         clock: Clock,
@@ -127,27 +129,35 @@ class MediaHandlers:
         self._store = store
         self._objects = objects
         self._decoders = decoders
+        self._videos = videos
         self._buckets = buckets
         self._image_maximum_bytes = image_maximum_bytes
         self._clock = clock
         self._in_hand = asyncio.Semaphore(_FINALIZED_AT_ONCE)
+        self._videos_in_hand: dict[str, asyncio.Task[None]] = {}
 
     async def create_upload(
         self, who: Principal, command: CreateUpload
     ) -> tuple[MediaObject, Address]:
-        announced = Announced(command.size_bytes, command.sha256, command.content_type)
-        if found := violations(self._limits(command.purpose), announced):
+        owner = who.creator or ""
+        announced = Announced(
+            command.size_bytes, command.sha256, command.content_type, command.client
+        )
+        if command.purpose is Purpose.VIDEO:
+            await self._videos.check(owner, announced)
+        elif found := violations(self._limits(command.purpose), announced):
             raise invalid_fields(*found)
         now = self._clock()
-        media = MediaObject(
-            id=uuid4().hex,
-            owner=who.creator or "",
-            purpose=command.purpose,
-            announced=announced,
-            create_time=now,
-            expire_time=now + UPLOAD_LIFETIME,
+        media = await self._store.add(
+            MediaObject(
+                id=uuid5(_REQUESTS, f"{owner} {command.request_id.lower()}").hex,
+                owner=owner,
+                purpose=command.purpose,
+                announced=announced,
+                create_time=now,
+                expire_time=now + UPLOAD_LIFETIME,
+            )
         )
-        await self._store.add(media)
         headers = {
             "content-length": str(announced.size_bytes),
             "content-type": announced.content_type,
@@ -170,14 +180,14 @@ class MediaHandlers:
         """
         media = await self._owned(who, command.id, f"uploads/{command.id}")
         if media.state is State.PENDING:
-            async with self._in_hand:
-                content = await self._announced_content(media)
-                # Without content another caller has finished, or nothing was uploaded yet.
-                if content is not None:
-                    await self._decide(media, content)
+            # Without content another caller has finished, or nothing was uploaded yet.
+            if media.purpose is Purpose.VIDEO:
+                await self._judge_video(media)
+            else:
+                await self._judge_image(media)
             media = await self._owned(who, command.id, f"uploads/{command.id}")
             if media.state is State.PENDING:
-                raise _incomplete(media, "its bytes have not arrived")
+                raise incomplete(media, "its bytes have not arrived")
         await self._clear_quarantine(media)
         return media
 
@@ -218,6 +228,27 @@ class MediaHandlers:
     def _limits(self, purpose: Purpose) -> Limits:
         return limits_of(purpose, self._image_maximum_bytes)
 
+    async def _judge_image(self, media: MediaObject) -> None:
+        async with self._in_hand:
+            content = await self._announced_content(media)
+            if content is not None:
+                await self._decide(media, content)
+
+    async def _judge_video(self, media: MediaObject) -> None:
+        """Goes on to its end when the caller has no more time: the next call joins in here, or
+        finds the verdict."""
+
+        async def judge() -> None:
+            decided = await self._videos.judge(media)
+            if decided is not None:
+                await self._finish(decided)
+
+        in_hand = self._videos_in_hand.get(media.id)
+        if in_hand is None:
+            in_hand = self._videos_in_hand[media.id] = asyncio.create_task(judge())
+            in_hand.add_done_callback(lambda _: self._videos_in_hand.pop(media.id))
+        await asyncio.shield(in_hand)
+
     async def _announced_content(self, media: MediaObject) -> bytes | None:
         """What lies in quarantine, if it is what was announced; None when nothing is there."""
         try:
@@ -227,13 +258,13 @@ class MediaHandlers:
                 maximum_bytes=media.announced.size_bytes,
             )
         except TooManyBytes:
-            raise _incomplete(media, "there are more bytes than were announced") from None
+            raise incomplete(media, "there are more bytes than were announced") from None
         if content is None:
             return None
         if len(content) != media.announced.size_bytes:
-            raise _incomplete(media, "there are fewer bytes than were announced")
+            raise incomplete(media, "there are fewer bytes than were announced")
         if await _sha256(content) != media.announced.sha256:
-            raise _incomplete(media, "the bytes are not those that were announced")
+            raise incomplete(media, "the bytes are not those that were announced")
         return content
 
     async def _decide(self, media: MediaObject, content: bytes) -> None:
@@ -254,10 +285,13 @@ class MediaHandlers:
                 self._buckets.accepted, accepted.key, clean, content_type=accepted.content_type
             )
             decided = accept(media, accepted)
+        await self._finish(decided)
+
+    async def _finish(self, decided: MediaObject) -> None:
         if await self._store.finish(decided, self._clock()):
-            verdicts: list[str] = [rejection.code for rejection in found] or [State.ACCEPTED]
-            for verdict in verdicts:
-                _FINISHED.add(1, {"purpose": media.purpose, "verdict": verdict})
+            codes: list[str] = [rejection.code for rejection in decided.rejections]
+            for verdict in codes or [State.ACCEPTED]:
+                _FINISHED.add(1, {"purpose": decided.purpose, "verdict": verdict})
 
     async def _clear_quarantine(self, media: MediaObject) -> None:
         """The verdict stands whether or not this works; the sweep does what is left."""
@@ -298,12 +332,6 @@ class MediaHandlers:
 async def _sha256(content: bytes) -> str:
     """In a thread: 25 MB take long enough to hold up every other call."""
     return await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
-
-
-def _incomplete(media: MediaObject, why: str) -> FailedPrecondition:
-    return FailedPrecondition(
-        Reason.UPLOAD_INCOMPLETE, f"uploads/{media.id} is not complete: {why}"
-    )
 
 
 def _not_accepted(media_ids: Sequence[str]) -> FailedPrecondition:

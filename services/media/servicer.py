@@ -20,7 +20,8 @@ from services.media.handlers import MediaHandlers
 _READERS = (Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE)
 
 ACCESS = {
-    "CreateUpload": allow(Role.CREATOR),
+    # A video's asks the creators service; the upload's id follows from the request's.
+    "CreateUpload": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
     # It reads, decodes and writes for seconds, during which no transaction may be open; the row's
     # state leads a repetition to the first verdict.
     "FinalizeUpload": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
@@ -107,4 +108,6 @@ def to_message(media: MediaObject) -> pb.MediaObject:
         message.size_bytes = media.accepted.size_bytes
         message.width = media.accepted.width
         message.height = media.accepted.height
+        if media.accepted.duration is not None:
+            message.duration.FromTimedelta(media.accepted.duration)
     return message

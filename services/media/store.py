@@ -8,21 +8,23 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from servicekit.database import Database
-from services.media.domain import Accepted, Announced, MediaObject, State
+from services.media.domain import Accepted, Announced, MediaObject, State, StoredImage
 from services.media.images import Code, Purpose, Rejection
+from services.media.videos import Client
 
 
 class PostgresMediaStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, media: MediaObject) -> None:
+    async def add(self, media: MediaObject) -> MediaObject:
         await self._database.execute(
             """
             INSERT INTO media_object (id, owner, purpose, state, announced_size_bytes,
-                                      announced_sha256, announced_content_type,
+                                      announced_sha256, announced_content_type, client,
                                       create_time, expire_time, sweep_time)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            ON CONFLICT (id) DO NOTHING
             """,
             (
                 media.id,
@@ -32,11 +34,13 @@ class PostgresMediaStore:
                 media.announced.size_bytes,
                 media.announced.sha256,
                 media.announced.content_type,
+                media.announced.client,
                 media.create_time,
                 media.expire_time,
                 media.expire_time,
             ),
         )
+        return await self.get(media.id) or media
 
     async def get(self, media_id: str) -> MediaObject | None:
         found = await self.list_by_id([media_id])
@@ -56,7 +60,8 @@ class PostgresMediaStore:
             UPDATE media_object
                SET state = %(state)s, rejections = %(rejections)s, finish_time = %(now)s,
                    size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
-                   content_type = %(content_type)s, width = %(width)s, height = %(height)s
+                   content_type = %(content_type)s, width = %(width)s, height = %(height)s,
+                   duration = %(duration)s, poster = %(poster)s
              WHERE id = %(id)s AND state = 'PENDING'
             """,
             {
@@ -69,6 +74,8 @@ class PostgresMediaStore:
                 "content_type": accepted.content_type if accepted else None,
                 "width": accepted.width if accepted else None,
                 "height": accepted.height if accepted else None,
+                "duration": accepted.duration if accepted else None,
+                "poster": Jsonb(asdict(accepted.poster)) if accepted and accepted.poster else None,
             },
         )
         return finished == 1
@@ -114,7 +121,10 @@ def _media_object(row: DictRow) -> MediaObject:
         owner=row["owner"],
         purpose=Purpose(row["purpose"]),
         announced=Announced(
-            row["announced_size_bytes"], row["announced_sha256"], row["announced_content_type"]
+            row["announced_size_bytes"],
+            row["announced_sha256"],
+            row["announced_content_type"],
+            Client(row["client"]) if row["client"] else None,
         ),
         create_time=row["create_time"],
         expire_time=row["expire_time"],
@@ -123,11 +133,17 @@ def _media_object(row: DictRow) -> MediaObject:
             Rejection(Code(item["code"]), item["rule_id"], item["description"])
             for item in row["rejections"]
         ),
-        accepted=(
-            Accepted(
-                row["size_bytes"], row["sha256"], row["content_type"], row["width"], row["height"]
-            )
-            if state is State.ACCEPTED
-            else None
-        ),
+        accepted=_accepted(row) if state is State.ACCEPTED else None,
+    )
+
+
+def _accepted(row: DictRow) -> Accepted:
+    return Accepted(
+        row["size_bytes"],
+        row["sha256"],
+        row["content_type"],
+        row["width"],
+        row["height"],
+        row["duration"],
+        StoredImage(**row["poster"]) if row["poster"] else None,
     )

@@ -62,7 +62,7 @@ _CODES = {
 @pytest.mark.skipif(
     not _MANIFEST.exists(), reason="no image corpus: set LIAISON_CORPUS to the folder that has it"
 )
-@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("purpose", [Purpose.BANNER, Purpose.IMAGE])
 async def test_every_file_of_the_corpus_gets_its_verdict(
     decoders: DecoderPool, purpose: Purpose
 ) -> None:
