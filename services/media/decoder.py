@@ -14,7 +14,7 @@ import pyvips
 
 from servicekit.process import die_with_parent
 from services.media.confinement import confine, grant_processor_time
-from services.media.frames import Order, Report, read_frame, write_frame
+from services.media.frames import READY, Order, Report, read_frame, write_frame
 from services.media.headers import Format, description_of, format_of, stored_size
 
 _LOADERS = {Format.JPEG: "jpegload_buffer", Format.PNG: "pngload_buffer"}
@@ -128,6 +128,7 @@ def main(parent_pid: int, memory_bytes: int, cpu_seconds: int) -> None:
     die_with_parent(parent_pid)
     confine(memory_bytes, open_files=16)
     close_doors()
+    write_frame(sys.stdout.buffer, READY, b"")
     serve(sys.stdin.buffer, sys.stdout.buffer, cpu_seconds)
 
 

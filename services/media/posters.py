@@ -11,7 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
 # EXIF orientations by how far a frame is turned counterclockwise, in degrees.
-_ORIENTATIONS = {-90: 6, 270: 6, 90: 8, -270: 8, 180: 3, -180: 3}
+_ORIENTATIONS = {-90: 6, 90: 8, 180: 3, -180: 3}
 _NEARLY_LOSSLESS = 2  # of mjpeg's quantizers, which begin at 1
 _SAMPLES = 32
 # A frame whose grey values lie closer together shows nothing yet: it fades in.

@@ -18,6 +18,7 @@ import av
 import av.subtitles.codeccontext
 import av.subtitles.stream  # with the former, what PyAV else imports when it meets subtitles
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Discard, Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -25,7 +26,7 @@ from av.video.stream import VideoStream
 
 from servicekit.process import die_with_parent
 from services.media.confinement import confine, grant_processor_time
-from services.media.frames import read_frame, write_frame
+from services.media.frames import READY, read_frame, write_frame
 from services.media.posters import is_telling, is_turned, jpeg_of, stretched
 from services.media.probes import MAXIMUM_READ_BYTES, ProbeOrder, ProbeReport, Question
 from services.media.video_headers import Container, missing_bytes
@@ -206,7 +207,7 @@ def _key_frames(container: InputContainer, stream: VideoStream) -> Iterator[Vide
                 yield from _decoded(stream.codec_context, packet)
 
 
-def _decoded(context: VideoCodecContext, packet: av.Packet[VideoStream]) -> Iterator[VideoFrame]:
+def _decoded(context: VideoCodecContext, packet: "Packet[VideoStream]") -> Iterator[VideoFrame]:
     """At once: without what follows it, a decoder holds a key frame back until it is flushed."""
     frames = [*context.decode(packet), *context.decode(None)]
     context.flush_buffers()
@@ -247,6 +248,7 @@ def main(parent_pid: int, memory_bytes: int, cpu_seconds: int) -> None:
     av.logging.set_level(None)
     # Standard input, output and error.
     confine(memory_bytes, open_files=3)
+    write_frame(sys.stdout.buffer, READY, b"")
     serve(sys.stdin.buffer, sys.stdout.buffer, cpu_seconds)
 
 

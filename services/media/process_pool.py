@@ -54,7 +54,13 @@ class ConfinedProcess:
             env={**_ENVIRONMENT, **environment, **ours},  # no secret of ours
             start_new_session=True,  # a terminal's Ctrl-C is for the server to answer
         )
-        return cls(process)
+        started = cls(process)
+        try:
+            await started.receive(0)
+        except Died:
+            # No file's doing: it must not be taken for one.
+            raise RuntimeError(f"{module} does not start") from None
+        return started
 
     @property
     def pid(self) -> int:
@@ -119,8 +125,8 @@ class ProcessPool:
         self._idle: asyncio.Queue[ConfinedProcess | None] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
-        for _ in range(self._size):
-            self._idle.put_nowait(await self._start())
+        for process in await asyncio.gather(*(self._start() for _ in range(self._size))):
+            self._idle.put_nowait(process)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
