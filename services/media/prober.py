@@ -61,7 +61,7 @@ class RemoteVideo:
         self._answers, self._questions = answers, questions
         self._position = 0
         self._blocks: dict[int, bytes] = {}
-        self._next_block, self._run = 0, 1
+        self._next_block, self._run = -1, 1
 
     def read(self, size: int) -> bytes:
         content = self.read_at(self._position, size)

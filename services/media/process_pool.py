@@ -59,6 +59,7 @@ class ConfinedProcess:
             await started.receive(0)
         except Died:
             # No file's doing: it must not be taken for one.
+            await started.end()
             raise RuntimeError(f"{module} does not start") from None
         return started
 

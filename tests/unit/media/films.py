@@ -27,10 +27,14 @@ def film(
     is_silent: bool = False,
     fades_in: bool = False,
     turned_degrees: int = 0,
+    quality: int | None = None,
     options: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Moving bars, and silence to hear. It stays black for its first second when told so;
-    `turned_degrees` are those by which it is turned left for display."""
+    """Moving bars, and silence to hear. It stays black for its first second when told so.
+
+    `turned_degrees` are those by which it is turned left for display; `quality` is x264's CRF, of
+    which 1 makes large files.
+    """
     # In a file: to move an index to the front, the muxer opens it again.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"film.{form}"
@@ -38,6 +42,9 @@ def film(
             sound = None if is_silent else _sound(output, form)
             picture = output.add_stream(codec, rate=RATE)
             picture.set_display_rotation(turned_degrees)
+            if codec == "libx264":
+                crf = {} if quality is None else {"crf": str(quality)}
+                picture.options = {"preset": "ultrafast", "x264-params": "log=-1", **crf}
             _draw(output, picture, seconds, size, fades_in)
             if sound is not None:
                 _play(output, sound, seconds)
@@ -63,8 +70,6 @@ def _draw(
     stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
     stream.codec_context.gop_size = RATE
     stream.codec_context.thread_count = 1
-    if codec == "libx264":
-        stream.options = {"preset": "ultrafast", "x264-params": "log=-1"}
     for number in range(seconds * RATE):
         frame = VideoFrame(*size, "yuv420p")
         is_black = fades_in and number < RATE
