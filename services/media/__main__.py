@@ -8,6 +8,7 @@ from servicekit.process import run
 from servicekit.telemetry import telemetry
 from services.media.decoder_pool import Confinement, DecoderPool
 from services.media.handlers import Buckets, MediaHandlers
+from services.media.quotas import Quota
 from services.media.servicer import service
 from services.media.settings import MediaSettings
 from services.media.store import PostgresMediaStore
@@ -36,6 +37,11 @@ async def main() -> None:
                 decoders,
                 Buckets(settings.media_quarantine_bucket, settings.media_accepted_bucket),
                 settings.media_image_maximum_bytes,
+                Quota(
+                    settings.media_quota_open_uploads,
+                    settings.media_quota_uploads_an_hour,
+                    settings.media_quota_bytes_kept,
+                ),
                 utc_now,
             )
             async with sweeping(media, settings.media_sweep_interval_seconds):
