@@ -129,12 +129,21 @@ class PostgresMediaStore:
 
     async def find_resembled(self, dhash: int, owner: str) -> str | None:
         row = await self._database.fetch_one(
-            # Reads the whole index and no row: 0.1 seconds at a million pictures.
+            # Every fingerprint is looked at, in an index that is small: 0.1 seconds for a million.
+            # Rows are read of those that are near.
             """
-            SELECT id FROM media_object
-             WHERE dhash IS NOT NULL AND owner <> %(owner)s
-               AND bit_count((dhash # %(dhash)s)::bit(64)) <= %(near)s
-             ORDER BY bit_count((dhash # %(dhash)s)::bit(64)), finish_time, id
+            WITH near AS MATERIALIZED (
+                SELECT DISTINCT dhash, bit_count((dhash # %(dhash)s)::bit(64)) AS bits
+                  FROM media_object
+                 WHERE dhash IS NOT NULL
+                   AND bit_count((dhash # %(dhash)s)::bit(64)) <= %(near)s
+            )
+            SELECT id FROM near CROSS JOIN LATERAL (
+                SELECT id, finish_time FROM media_object
+                 WHERE dhash = near.dhash AND owner <> %(owner)s
+                 ORDER BY finish_time, id LIMIT 1
+            ) AS first
+             ORDER BY bits, finish_time, id
              LIMIT 1
             """,
             {"owner": owner, "dhash": _signed(dhash), "near": _NEAR_BITS},

@@ -9,9 +9,8 @@ ALTER TABLE media_object
 -- What a creator uses of the quota.
 CREATE INDEX media_object_by_owner ON media_object (owner, create_time);
 
--- All that a look for pictures that resemble one another reads; every one is looked at, in order.
-CREATE INDEX media_object_by_dhash ON media_object (dhash, owner, finish_time, id)
- WHERE dhash IS NOT NULL;
+-- A look for pictures that resemble one another reads all of it.
+CREATE INDEX media_object_by_dhash ON media_object (dhash) WHERE dhash IS NOT NULL;
 
 -- Smaller copies of an accepted image, or the image itself where it is small enough.
 CREATE TABLE rendition (
