@@ -34,6 +34,7 @@ _RENDITION_ENCODINGS: dict[Format, tuple[dict[str, Any], ...]] = {
         {"compression": 9, "palette": True, "bitdepth": 4, "dither": 0},
     ),
 }
+_DOTS_PER_MM = 72 / 25.4
 # A dHash compares neighbours among 9 by 8 grey cells.
 _COLUMNS, _ROWS = 9, 8
 # Of 64 comparisons, so many must be between cells that differ by more than noise, in steps of 256:
@@ -83,7 +84,8 @@ def displayable(image: pyvips.Image) -> pyvips.Image:
     if image.get_typeof("icc-profile-data"):
         with suppress(pyvips.Error):  # a profile that is no good is ignored, as browsers do
             image = image.icc_transform("srgb", embedded=True)
-    return image.colourspace(space)
+    # Encoders write a resolution, always: let it be the same for all.
+    return image.colourspace(space).copy(xres=_DOTS_PER_MM, yres=_DOTS_PER_MM)
 
 
 def _smaller(
