@@ -16,6 +16,7 @@ from services.media.confinement import Confinement
 from services.media.decoder_pool import DecoderPool
 from services.media.domain import Buckets
 from services.media.handlers import MediaHandlers
+from services.media.quotas import Quota
 from services.media.servicer import service
 from services.media.settings import MediaSettings
 from services.media.store import PostgresMediaStore
@@ -57,6 +58,11 @@ async def main() -> None:
                 videos,
                 buckets,
                 settings.media_image_maximum_bytes,
+                Quota(
+                    settings.media_quota_open_uploads,
+                    settings.media_quota_uploads_an_hour,
+                    settings.media_quota_bytes_kept,
+                ),
                 utc_now,
             )
             async with sweeping(media, settings.media_sweep_interval_seconds):

@@ -1,13 +1,21 @@
 """Media objects, from announced upload to accepted object: pure."""
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from servicekit.errors import FailedPrecondition, Reason, Violation
 from services.media import videos
-from services.media.images import CONTENT_TYPES, Limits, Purpose, Rejection, too_many_bytes
+from services.media.images import (
+    CONTENT_TYPES,
+    Limits,
+    Purpose,
+    Rejection,
+    RenditionKind,
+    too_many_bytes,
+)
 from services.media.videos import Client, LimitsByClient
 
 # An upload that is not finished by then is gone.
@@ -34,45 +42,42 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Announced:
-    """The bytes that a creator said would come."""
+    """The bytes that a creator said would come. Without `sha256` they may be any, and fewer."""
 
     size_bytes: int
-    sha256: str
+    sha256: str | None
     content_type: str
-    client: Client | None = None  # of a video, and of nothing else
+    client: Client | None = None
 
 
 @dataclass(frozen=True)
 class StoredImage:
-    """An image beside the object itself."""
+    """Bytes that are kept."""
 
     size_bytes: int
     sha256: str
     content_type: str
     width: int
     height: int
-
-    @property
-    def key(self) -> str:
-        return f"sha256/{self.sha256}"
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The clean bytes that are kept. `duration` and `poster` are a video's."""
-
-    size_bytes: int
-    sha256: str
-    content_type: str
-    width: int
-    height: int
-    duration: timedelta | None = None
-    poster: StoredImage | None = None
 
     @property
     def key(self) -> str:
         """The object's key is its content address."""
         return f"sha256/{self.sha256}"
+
+
+@dataclass(frozen=True)
+class Accepted(StoredImage):
+    """The object itself, and its smaller copies: itself where it is small enough. Objects that were
+    accepted before there were renditions have none.
+
+    `dhash` is the picture's fingerprint, of 64 bits; None when it is too flat to have one. A video
+    has none, a `duration`, and renditions of its poster frame.
+    """
+
+    renditions: Mapping[RenditionKind, StoredImage] = field(default_factory=dict)
+    dhash: int | None = None
+    duration: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,8 @@ class MediaObject:
     state: State = State.PENDING
     rejections: tuple[Rejection, ...] = ()
     accepted: Accepted | None = None
+    # The accepted object of another creator that it looks like: a hint.
+    resembled: str | None = None
 
     @property
     def quarantine_key(self) -> str:
@@ -98,18 +105,21 @@ class MediaObject:
 
 
 def violations(limits: Limits, announced: Announced) -> list[Violation]:
-    """Everything that can be held against an upload before a byte of it is sent."""
+    """Everything that can be held against an image's upload before a byte of it is sent."""
     found = _of_size(too_many_bytes(limits, announced.size_bytes), limits.bytes_rule, announced)
-    found += _of_sha256(announced)
+    found += [] if announced.sha256 is None else _of_sha256(announced.sha256)
     if announced.content_type not in CONTENT_TYPES:
         found.append(Violation("content_type", "R67", "Must be image/jpeg or image/png"))
+    if announced.client is not None:
+        text = "Must be left out: an image has the same limits on each client"
+        found.append(Violation("client", "VIDEO_ONLY", text))
     return found
 
 
 def video_violations(limits: LimitsByClient, announced: Announced) -> list[Violation]:
     """The same for a video."""
     too_many = videos.too_many_bytes(limits, announced.client, announced.size_bytes)
-    found = _of_size(too_many, "R88", announced) + _of_sha256(announced)
+    found = _of_size(too_many, "R88", announced) + _of_sha256(announced.sha256 or "")
     if announced.content_type not in videos.ACCEPTED_TYPES:
         types = f"{', '.join(videos.ACCEPTED_TYPES[:-1])} or {videos.ACCEPTED_TYPES[-1]}"
         found.append(Violation("content_type", "R88", f"Must be {types}"))
@@ -124,8 +134,8 @@ def _of_size(too_many: str, rule: str, announced: Announced) -> list[Violation]:
     return [Violation("size_bytes", rule, too_many)] if too_many else []
 
 
-def _of_sha256(announced: Announced) -> list[Violation]:
-    if _SHA256.fullmatch(announced.sha256):
+def _of_sha256(sha256: str) -> list[Violation]:
+    if _SHA256.fullmatch(sha256):
         return []
     return [Violation("sha256", "SHA-256", "Must be 64 lower-case hexadecimal digits")]
 
@@ -136,8 +146,8 @@ def incomplete(media: MediaObject, why: str) -> FailedPrecondition:
     )
 
 
-def accept(media: MediaObject, accepted: Accepted) -> MediaObject:
-    return replace(media, state=State.ACCEPTED, accepted=accepted)
+def accept(media: MediaObject, accepted: Accepted, resembled: str | None = None) -> MediaObject:
+    return replace(media, state=State.ACCEPTED, accepted=accepted, resembled=resembled)
 
 
 def reject(media: MediaObject, rejections: tuple[Rejection, ...]) -> MediaObject:

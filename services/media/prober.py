@@ -93,7 +93,7 @@ class RemoteVideo:
         self._run = min(2 * self._run, _MAXIMUM_BLOCKS) if follows else 1
         offset = number * _BLOCK_BYTES
         length = min(self._run * _BLOCK_BYTES, self._size_bytes - offset)
-        write_frame(self._questions, Question(offset, length).to_json(), b"")
+        write_frame(self._questions, Question(offset, length).to_json(), [])
         if (answer := read_frame(self._answers)) is None:
             _give_up()
         _, content = answer
@@ -240,7 +240,7 @@ def serve(requests: BinaryIO, reports: BinaryIO, cpu_seconds: int) -> None:
         order = ProbeOrder.from_json(frame[0])
         grant_processor_time(cpu_seconds)
         report, poster = probe(RemoteVideo(order.size_bytes, requests, reports), order)
-        write_frame(reports, report.to_json(), poster)
+        write_frame(reports, report.to_json(), [poster])
 
 
 def main(parent_pid: int, memory_bytes: int, cpu_seconds: int) -> None:
@@ -248,7 +248,7 @@ def main(parent_pid: int, memory_bytes: int, cpu_seconds: int) -> None:
     av.logging.set_level(None)
     # Standard input, output and error.
     confine(memory_bytes, open_files=3)
-    write_frame(sys.stdout.buffer, READY, b"")
+    write_frame(sys.stdout.buffer, READY, [])
     serve(sys.stdin.buffer, sys.stdout.buffer, cpu_seconds)
 
 

@@ -77,7 +77,8 @@ class ConfinedProcess:
             Died: nobody is there to read it.
         """
         try:
-            self._orders.write(frame(head, content))
+            self._orders.write(frame(head, len(content)))
+            self._orders.write(content)
             await self._orders.drain()
         except OSError as error:
             raise Died from error

@@ -6,6 +6,7 @@ of ours ever holds a whole video.
 
 import asyncio
 import hashlib
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
@@ -24,9 +25,8 @@ from services.media.domain import (
     reject,
     video_violations,
 )
-from services.media.frames import Order
-from services.media.images import Rejection
-from services.media.probes import MAXIMUM_POSTER_BYTES
+from services.media.examination import images_of, renditions_of
+from services.media.images import Rejection, RenditionKind
 from services.media.video_headers import (
     CONTENT_TYPES,
     HEAD_BYTES,
@@ -35,7 +35,7 @@ from services.media.video_headers import (
 )
 from services.media.video_probing import ProberPool, ReadRange
 from services.media.videos import (
-    POSTER_FIT_WITHIN,
+    POSTER_ORDER,
     LimitsByClient,
     check_level,
     order_of,
@@ -84,7 +84,7 @@ class VideoJudge:
             raise invalid_fields(*found)
         check_level(creator_id, await self._creators.level(creator_id))
 
-    async def judge(self, media: MediaObject) -> MediaObject | None:
+    async def judged(self, media: MediaObject) -> MediaObject | None:
         """With its verdict, once what it needs is in the accepted bucket; None when nothing is in
         quarantine, any more or yet.
 
@@ -98,13 +98,13 @@ class VideoJudge:
             if stored.size_bytes != media.announced.size_bytes:
                 raise incomplete(media, f"there are {stored.size_bytes:,} bytes of it")
             try:
-                return await self._judge(media, stored.etag)
+                return await self._judged(media, stored.etag)
             except ObjectChanged:
                 return None
             except HashMismatch:
                 raise incomplete(media, "the bytes are not those that were announced") from None
 
-    async def _judge(self, media: MediaObject, etag: str) -> MediaObject:
+    async def _judged(self, media: MediaObject, etag: str) -> MediaObject:
         announced = media.announced
         read = partial(
             self._objects.read_range, self._buckets.quarantine, media.quarantine_key, etag=etag
@@ -114,13 +114,13 @@ class VideoJudge:
         if container is None:
             return await self._reject(media, read, unsupported(description_of_file(head)))
         probe, frame = await self._probers.probe(read, order_of(container, announced.size_bytes))
-        if announced.client is None:
-            raise AssertionError("a video is announced with its client")
+        if announced.client is None or announced.sha256 is None:
+            raise AssertionError("a video is announced with its client and its hash")
         found = rejections(self._limits, announced.client, announced.size_bytes, container, probe)
         if found:
             return await self._reject(media, read, found)
-        poster = await self._keep_poster(frame)
-        if poster is None:
+        renditions = await self._keep_renditions(frame)
+        if not renditions:
             return await self._reject(media, read, (without_picture(container),))
         accepted = Accepted(
             size_bytes=announced.size_bytes,
@@ -128,8 +128,8 @@ class VideoJudge:
             content_type=CONTENT_TYPES[container],
             width=probe.width,
             height=probe.height,
+            renditions=renditions,
             duration=timedelta(seconds=probe.duration_seconds),
-            poster=poster,
         )
         await self._objects.promote(
             self._buckets.quarantine,
@@ -142,23 +142,18 @@ class VideoJudge:
         )
         return accept(media, accepted)
 
-    async def _keep_poster(self, frame: bytes) -> StoredImage | None:
-        """The frame as any image that a stranger sent; None when it is no picture."""
-        order = Order(POSTER_FIT_WITHIN**2, POSTER_FIT_WITHIN, MAXIMUM_POSTER_BYTES)
-        report, clean = await self._decoders.inspect(frame, order)
-        if not clean:
-            return None
-        poster = StoredImage(
-            size_bytes=len(clean),
-            sha256=hashlib.sha256(clean).hexdigest(),
-            content_type=report.content_type,
-            width=report.clean_width,
-            height=report.clean_height,
-        )
-        await self._objects.put_immutable(
-            self._buckets.accepted, poster.key, clean, content_type=poster.content_type
-        )
-        return poster
+    async def _keep_renditions(self, frame: bytes) -> Mapping[RenditionKind, StoredImage]:
+        """Of the poster frame, which is handled as any image that a stranger sent; none when it is
+        no picture."""
+        report, copies = await self._decoders.inspect(frame, POSTER_ORDER)
+        if not copies:
+            return {}
+        images = await images_of(report, copies)
+        for image, content in zip(images, copies, strict=True):
+            await self._objects.put_immutable(
+                self._buckets.accepted, image.key, content, content_type=image.content_type
+            )
+        return renditions_of(report, images)
 
     async def _reject(
         self, media: MediaObject, read: ReadRange, found: tuple[Rejection, ...]

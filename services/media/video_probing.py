@@ -31,6 +31,10 @@ _MAXIMUM_READS = 4096
 _READ_BESIDES_BYTES = 16 * 1024 * 1024
 
 
+# Where nothing else is configured. The time that storage takes is not on this clock.
+CONFINEMENT = Confinement(memory_bytes=1024 * 1024 * 1024, cpu_seconds=8, wall_seconds=10.0)
+
+
 class ProberPool:
     """Open and close it in the event loop that uses it."""
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from servicekit.errors import FailedPrecondition, Reason
-from services.media.images import Code, Rejection
-from services.media.probes import ProbeOrder, ProbeReport
+from services.media.frames import Order
+from services.media.images import RENDITION_SIDES, Code, Rejection, RenditionKind
+from services.media.probes import MAXIMUM_POSTER_BYTES, ProbeOrder, ProbeReport
 from services.media.video_headers import CONTENT_TYPES, Container
 
 MINIMUM_LEVEL = "INTERMEDIATE"  # R87
@@ -19,8 +20,9 @@ _LEVELS = ("NEWCOMER", "JUNIOR", MINIMUM_LEVEL, "ADVANCED", "EXPERT", "STAR")
 ACCEPTED_TYPES = tuple(CONTENT_TYPES.values())
 # 8K, the largest frame of H.264's highest level (ITU-T H.264, table A-1: 139,264 macroblocks).
 MAXIMUM_PIXELS = 139_264 * 16 * 16
-# The longer side of the poster frame.
-POSTER_FIT_WITHIN = 1080
+# The poster frame is made into what feeds and lists show.
+_FEED, _THUMBNAIL = RENDITION_SIDES[RenditionKind.FEED], RENDITION_SIDES[RenditionKind.THUMBNAIL]
+POSTER_ORDER = Order(_FEED**2, _FEED, MAXIMUM_POSTER_BYTES, (_THUMBNAIL,))
 
 
 class Client(StrEnum):
@@ -57,7 +59,7 @@ def check_level(creator_id: str, level: str) -> None:
 
 
 def order_of(container: Container, size_bytes: int) -> ProbeOrder:
-    return ProbeOrder(container, size_bytes, MAXIMUM_PIXELS, POSTER_FIT_WITHIN)
+    return ProbeOrder(container, size_bytes, MAXIMUM_PIXELS, _FEED)
 
 
 def too_many_bytes(limits: LimitsByClient, client: Client | None, size_bytes: int) -> str:

@@ -15,6 +15,8 @@ from services.media.confinement import Confinement
 from services.media.decoder_pool import DecoderPool
 from services.media.domain import Buckets
 from services.media.handlers import MediaHandlers
+from services.media.images import IMAGE_MAXIMUM_BYTES
+from services.media.quotas import Quota
 from services.media.servicer import service
 from services.media.store import PostgresMediaStore
 from services.media.video_judging import CreatorDirectory, VideoJudge
@@ -24,11 +26,11 @@ from tests.support.databases import Databases
 from tests.support.serving import Served, serving
 
 QUARANTINE, ACCEPTED = "media-quarantine", "media-accepted"
-IMAGE_MAXIMUM_BYTES = 25 * 1024 * 1024
 VIDEO_LIMITS = {
     Client.DESKTOP: VideoLimits(maximum_bytes=2 * 1024 * 1024, maximum_seconds=20),
     Client.APP: VideoLimits(maximum_bytes=1024 * 1024, maximum_seconds=8),
 }
+QUOTA = Quota(open_uploads=5, uploads_an_hour=60, bytes_kept=40 * 1024 * 1024)
 
 
 @pytest.fixture
@@ -107,7 +109,14 @@ def house(
     buckets = Buckets(QUARANTINE, ACCEPTED)
     videos = VideoJudge(objects, probers, decoders, buckets, VIDEO_LIMITS, directory)
     handlers = MediaHandlers(
-        store, objects, decoders, videos, buckets, IMAGE_MAXIMUM_BYTES, lambda: house.now()
+        store,
+        objects,
+        decoders,
+        videos,
+        buckets,
+        IMAGE_MAXIMUM_BYTES,
+        QUOTA,
+        lambda: house.now(),
     )
     house = House(handlers, store, objects, decoders, videos)
     return house

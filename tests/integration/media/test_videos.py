@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import httpx
 import pytest
 from liaison.creators.v1 import creators_pb2
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
@@ -16,12 +15,11 @@ from devstack.access import Access
 from servicekit.database import Database
 from servicekit.errors import Reason
 from services.media.clients import GrpcCreatorDirectory
-from services.media.domain import Accepted
 from services.media.video_judging import CreatorDirectory
 from tests.integration.creators.house import House as CreatorsHouse
 from tests.integration.creators.house import approval, house_of
 from tests.integration.media.conftest import ACCEPTED, QUARANTINE, VIDEO_LIMITS, House
-from tests.integration.media.test_uploads import finalization, put, reasons
+from tests.integration.media.uploading import downloaded, finalization, put, reasons
 from tests.support.databases import Databases
 from tests.support.serving import Served, refused, request_id
 from tests.unit.media.films import film, sound_only, with_duration
@@ -82,13 +80,6 @@ def anna(served: Served) -> Any:
     return MediaServiceStub(served.as_creator("anna"))
 
 
-async def accepted_of(house: House, media: pb.MediaObject) -> Accepted:
-    found = await house.store.get(media.name.removeprefix("mediaObjects/"))
-    assert found is not None
-    assert found.accepted is not None
-    return found.accepted
-
-
 @pytest.mark.parametrize(
     ("form", "codec", "content_type"),
     [
@@ -110,20 +101,29 @@ async def test_a_video_is_kept_with_its_length_and_a_picture(
     assert media.duration.ToTimedelta().seconds == 3
     assert (media.size_bytes, media.sha256) == (len(content), hashlib.sha256(content).hexdigest())
 
-    download = await anna(served).CreateDownload(pb.CreateDownloadRequest(name=media.name))
-    async with httpx.AsyncClient() as client:
-        answer = await client.get(download.url)
+    answer = await downloaded(anna(served), media.name)
     assert answer.headers["content-type"] == content_type
     assert answer.content == content
-
-    poster = (await accepted_of(house, media)).poster
-    assert poster is not None
-    picture = await house.objects.read(ACCEPTED, poster.key, maximum_bytes=10**6)
-    assert picture is not None
-    assert (opened(picture).width, opened(picture).height) == (320, 240)
-    assert not [field for field in opened(picture).get_fields() if field.startswith("exif")]
+    for rendition in (pb.RENDITION_FEED, pb.RENDITION_THUMBNAIL):
+        answer = await downloaded(anna(served), media.name, rendition)
+        assert answer.headers["content-type"] == "image/jpeg"
+        picture = opened(answer.content)
+        assert (picture.width, picture.height) == (320, 240)
+        assert not [field for field in picture.get_fields() if field.startswith("exif")]
     key = media.name.replace("mediaObjects", "uploads")
     assert await house.objects.stat(QUARANTINE, key) is None
+
+
+async def test_an_upright_video_has_upright_renditions(served: Served) -> None:
+    content = film(codec="mpeg4", seconds=1, size=(1920, 1080), turned_degrees=-90)
+    media = await finalized(served, content)
+    assert (media.width, media.height) == (1080, 1920)
+    for rendition, size in (
+        (pb.RENDITION_FEED, (608, 1080)),
+        (pb.RENDITION_THUMBNAIL, (180, 320)),
+    ):
+        picture = opened((await downloaded(anna(served), media.name, rendition)).content)
+        assert (picture.width, picture.height) == size
 
 
 @pytest.mark.rule("R87")
