@@ -77,10 +77,10 @@ def _loaded() -> RapidOCR:
 
 def serve(engine: RapidOCR, requests: BinaryIO, reports: BinaryIO, cpu_seconds: int) -> None:
     """Says that it is ready, and answers until the pool closes the pipe."""
-    write_frame(reports, b"{}", b"")
+    write_frame(reports, b"{}", [])
     while (frame := read_frame(requests)) is not None:
         grant_processor_time(cpu_seconds)
-        write_frame(reports, json.dumps({"shows_text": shows_text(engine, frame[1])}).encode(), b"")
+        write_frame(reports, json.dumps({"shows_text": shows_text(engine, frame[1])}).encode(), [])
 
 
 def main(parent_pid: int, memory_bytes: int, cpu_seconds: int) -> None:

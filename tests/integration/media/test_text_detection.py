@@ -16,7 +16,7 @@ from services.media.confinement import Confinement
 from services.media.servicer import service
 from services.media.text_detection import TextDetectionMissing, TextDetector
 from tests.integration.media.conftest import House
-from tests.integration.media.test_uploads import announcement, finalization, put
+from tests.integration.media.uploading import announcement, finalization, put
 from tests.support.serving import serving
 
 CONFINEMENT = Confinement(memory_bytes=3 * 1024**3, cpu_seconds=30, wall_seconds=30.0)
