@@ -1,7 +1,9 @@
 """How an uploaded video is judged, and what is kept of it.
 
-The bytes stay as they are: they are copied from one bucket to the other as a stream, and no process
-of ours ever holds a whole video.
+The bytes stay as they are, what their headers tell of place and device included: to leave that out
+is to write the container anew, which takes the whole video through a confined process, twice where
+the index comes first. They are copied from one bucket to the other as a stream instead, and no
+process of ours ever holds a whole video.
 """
 
 import asyncio
@@ -131,6 +133,10 @@ class VideoJudge:
             renditions=renditions,
             duration=timedelta(seconds=probe.duration_seconds),
         )
+        await self._promote(media, etag, accepted)
+        return accept(media, accepted)
+
+    async def _promote(self, media: MediaObject, etag: str, accepted: Accepted) -> None:
         await self._objects.promote(
             self._buckets.quarantine,
             media.quarantine_key,
@@ -140,7 +146,6 @@ class VideoJudge:
             sha256=accepted.sha256,
             content_type=accepted.content_type,
         )
-        return accept(media, accepted)
 
     async def _keep_renditions(self, frame: bytes) -> Mapping[RenditionKind, StoredImage]:
         """Of the poster frame, which is handled as any image that a stranger sent; none when it is
