@@ -1,6 +1,7 @@
 """`liaison`: the commands of operators and developers. Each is imported when it is called, because
 the stack's imports would make `liaison --help` and `liaison token` slow."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -14,6 +15,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_show_locals=False,  # they hold secrets
 )
+media = typer.Typer(help="Look at media as the media service does.", no_args_is_help=True)
+app.add_typer(media, name="media")
+
+
+class ImagePurpose(StrEnum):
+    """What an image is for; each purpose has limits of its own."""
+
+    BANNER = "banner"
+    IMAGE = "image"
 
 
 @app.command()
@@ -68,6 +78,33 @@ def token(
     from cli.token import print_token
 
     raise typer.Exit(print_token(role, subject=subject, brand=brand, creator=creator, ttl=ttl))
+
+
+@media.command()
+def inspect(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files to judge.")],
+    purpose: Annotated[
+        ImagePurpose,
+        typer.Option(help="An article's banner (R67–R69), or an image in its body (R82–R84)."),
+    ],
+) -> None:
+    """Judge image files as uploads are judged. No server is needed.
+
+    Prints one JSON object a line, in the order of the files:
+
+    - file: as it was given
+    - verdict: ACCEPTED or REJECTED
+    - reasons: every one that holds, of TOO_LARGE_BYTES, UNSUPPORTED_TYPE,
+      BOMB, TOO_SMALL and CORRUPT, in this order
+    - format: JPEG or PNG, by content; null for anything else
+    - width, height: pixels as displayed; null where the content does not tell
+
+    Exit code: 0 all accepted, 1 some rejected, 2 some could not be read (the
+    others are judged all the same).
+    """
+    from cli.media import inspect_files
+
+    raise typer.Exit(inspect_files(purpose, files))
 
 
 def main() -> None:

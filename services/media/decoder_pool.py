@@ -4,6 +4,7 @@ What a decoder may do, and how it is confined, is in `services.media.decoder`.
 """
 
 import asyncio
+import itertools
 from typing import Self
 
 from opentelemetry import trace
@@ -18,6 +19,8 @@ _tracer = trace.get_tracer(__name__)
 # One decoder thread an image: images are decoded side by side instead. Warnings of libvips are
 # answers to the caller, not ours to print.
 _ENVIRONMENT = {"VIPS_CONCURRENCY": "1", "VIPS_WARNING": "0"}
+# Where nothing else is configured. The clock stays below the deadline of the call that waits.
+CONFINEMENT = Confinement(memory_bytes=1536 * 1024 * 1024, cpu_seconds=8, wall_seconds=10.0)
 
 
 class DecoderPool:
@@ -36,15 +39,16 @@ class DecoderPool:
     async def __aexit__(self, *exc: object) -> None:
         await self._processes.__aexit__(*exc)
 
-    async def inspect(self, content: bytes, order: Order) -> tuple[Report, bytes]:
-        """What `content` is, and its clean copy; an image that breaks its decoder is reported."""
+    async def inspect(self, content: bytes, order: Order) -> tuple[Report, list[bytes]]:
+        """What `content` is, and its clean copies; an image that breaks its decoder is reported."""
 
-        async def ask(decoder: ConfinedProcess) -> tuple[Report, bytes]:
+        async def ask(decoder: ConfinedProcess) -> tuple[Report, list[bytes]]:
             async with asyncio.timeout(self._wall_seconds):
                 await decoder.send(order.to_json(), content)
-                head, clean = await decoder.receive(4 * order.maximum_bytes)
+                head, copies = await decoder.receive(4 * order.maximum_bytes)
             try:
-                return Report.from_json(head), clean
+                report = Report.from_json(head)
+                return report, _split(report, copies)
             except (ValueError, TypeError, KeyError) as error:
                 raise Died from error
 
@@ -56,4 +60,11 @@ class DecoderPool:
                 problem = "decoding it takes more memory or time than is allowed"
             except TimeoutError:
                 problem = f"decoding takes over {self._wall_seconds:g} seconds"
-        return Report(format=format_of(content), found="undecodable", problem=problem), b""
+        return Report(format=format_of(content), found="undecodable", problem=problem), []
+
+
+def _split(report: Report, content: bytes) -> list[bytes]:
+    ends = list(itertools.accumulate(copy.size_bytes for copy in report.copies))
+    if len(content) != (ends[-1] if ends else 0):
+        raise Died
+    return [content[start:end] for start, end in itertools.pairwise([0, *ends])]

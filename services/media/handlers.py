@@ -2,12 +2,11 @@
 
 import asyncio
 import base64
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Protocol
-from uuid import uuid4
+from uuid import UUID, uuid5
 
 import structlog
 from opentelemetry import metrics
@@ -19,6 +18,7 @@ from servicekit.commands import Command, count, proto_enum, resource_id, text
 from servicekit.errors import (
     FailedPrecondition,
     LiaisonError,
+    NotFound,
     Reason,
     invalid_fields,
     not_found,
@@ -29,18 +29,25 @@ from services.media.decoder_pool import DecoderPool
 from services.media.domain import (
     ADDRESS_LIFETIME,
     UPLOAD_LIFETIME,
-    Accepted,
     Announced,
+    Buckets,
     MediaObject,
     State,
     accept,
+    incomplete,
     reject,
     violations,
 )
-from services.media.images import Limits, Purpose, limits_of, rejections
+from services.media.examination import examine, sha256_of
+from services.media.images import Limits, Purpose, RenditionKind, limits_of
+from services.media.quotas import Quota, Usage, check
+from services.media.video_judging import VideoJudge
+from services.media.videos import Client
 
 log = structlog.get_logger()
 
+# What upload ids follow from.
+_REQUESTS = UUID("5b0f6f0e-5a0c-4c6b-9a51-6a3c2d1c9be4")
 _SWEEP_SIZE = 100
 # Each holds its bytes in memory while it waits for a decoder.
 _FINALIZED_AT_ONCE = 8
@@ -54,8 +61,10 @@ MediaId = Annotated[str, resource_id("mediaObjects/{media_object}")]
 class CreateUpload(Command):
     purpose: Annotated[Purpose, proto_enum("PURPOSE_")]
     size_bytes: int
-    sha256: str
+    sha256: str | None = None
     content_type: str
+    client: Annotated[Client, proto_enum("CLIENT_")] | None = None
+    request_id: str
 
 
 class FinalizeUpload(Command):
@@ -64,6 +73,10 @@ class FinalizeUpload(Command):
 
 class GetMediaObject(Command):
     id: MediaId = Field(alias="name")
+
+
+class CreateDownload(GetMediaObject):
+    rendition: Annotated[RenditionKind, proto_enum("RENDITION_")] | None = None
 
 
 class BatchGetMediaObjects(Command):
@@ -77,24 +90,20 @@ class HoldMediaObjects(Command):
 
 
 @dataclass(frozen=True)
-class Buckets:
-    """Quarantine is written by strangers and read by us; accepted the other way round."""
-
-    quarantine: str
-    accepted: str
-
-
-@dataclass(frozen=True)
 class Address:
-    """A presigned address, until when it is good, and the headers that it takes."""
+    """A presigned address, until when it is good, and what it takes: headers that go with a PUT, or
+    fields of a form to POST."""
 
     url: str
     expire_time: datetime
-    headers: dict[str, str]
+    headers: dict[str, str] = field(default_factory=dict)
+    form_fields: dict[str, str] = field(default_factory=dict)
 
 
 class MediaStore(Protocol):
-    async def add(self, media: MediaObject) -> None: ...
+    async def add(self, media: MediaObject, check: Callable[[Usage], None]) -> MediaObject:
+        """What lies under this id from now on: what came first, or else this, once `check` has seen
+        what the owner uses. Meanwhile nobody adds for the same owner."""
 
     async def get(self, media_id: str) -> MediaObject | None: ...
 
@@ -103,6 +112,9 @@ class MediaStore(Protocol):
 
     async def finish(self, media: MediaObject, now: datetime) -> bool:
         """Writes the verdict; False when another verdict came first."""
+
+    async def find_resembled(self, dhash: int, owner: str) -> str | None:
+        """The accepted image of somebody else that is nearest to this one, if one is near."""
 
     async def hold(self, media_ids: Sequence[str], holder: str, brand_id: str | None) -> None: ...
 
@@ -120,47 +132,47 @@ class MediaHandlers:
         store: MediaStore,
         objects: ObjectStore,
         decoders: DecoderPool,
+        videos: VideoJudge,
         buckets: Buckets,
         image_maximum_bytes: int,
+        quota: Quota,
         clock: Clock,
     ) -> None:
         self._store = store
         self._objects = objects
         self._decoders = decoders
+        self._videos = videos
         self._buckets = buckets
         self._image_maximum_bytes = image_maximum_bytes
+        self._quota = quota
         self._clock = clock
         self._in_hand = asyncio.Semaphore(_FINALIZED_AT_ONCE)
+        self._videos_in_hand: dict[str, asyncio.Task[None]] = {}
 
     async def create_upload(
         self, who: Principal, command: CreateUpload
     ) -> tuple[MediaObject, Address]:
-        announced = Announced(command.size_bytes, command.sha256, command.content_type)
-        if found := violations(self._limits(command.purpose), announced):
+        owner = who.creator or ""
+        announced = Announced(
+            command.size_bytes, command.sha256, command.content_type, command.client
+        )
+        if command.purpose is Purpose.VIDEO:
+            await self._videos.check(owner, announced)
+        elif found := violations(self._limits(command.purpose), announced):
             raise invalid_fields(*found)
         now = self._clock()
         media = MediaObject(
-            id=uuid4().hex,
-            owner=who.creator or "",
+            id=uuid5(_REQUESTS, f"{owner} {command.request_id.lower()}").hex,
+            owner=owner,
             purpose=command.purpose,
             announced=announced,
             create_time=now,
             expire_time=now + UPLOAD_LIFETIME,
         )
-        await self._store.add(media)
-        headers = {
-            "content-length": str(announced.size_bytes),
-            "content-type": announced.content_type,
-            "if-none-match": "*",
-            "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(announced.sha256)).decode(),
-        }
-        url = self._objects.presign_put(
-            self._buckets.quarantine,
-            media.quarantine_key,
-            headers=headers,
-            expires=ADDRESS_LIFETIME,
+        media = await self._store.add(
+            media, lambda usage: check(self._quota, usage, announced.size_bytes, now)
         )
-        return media, Address(url, now + ADDRESS_LIFETIME, headers)
+        return media, self._upload_address(media, now + ADDRESS_LIFETIME)
 
     async def finalize_upload(self, who: Principal, command: FinalizeUpload) -> MediaObject:
         """Judges an upload, once and for good; a repetition finds the verdict.
@@ -170,14 +182,13 @@ class MediaHandlers:
         """
         media = await self._owned(who, command.id, f"uploads/{command.id}")
         if media.state is State.PENDING:
-            async with self._in_hand:
-                content = await self._announced_content(media)
-                # Without content another caller has finished, or nothing was uploaded yet.
-                if content is not None:
-                    await self._decide(media, content)
+            if media.purpose is Purpose.VIDEO:
+                await self._decide_video(media)
+            else:
+                await self._decide_image(media)
             media = await self._owned(who, command.id, f"uploads/{command.id}")
             if media.state is State.PENDING:
-                raise _incomplete(media, "its bytes have not arrived")
+                raise incomplete(media, "its bytes have not arrived")
         await self._clear_quarantine(media)
         return media
 
@@ -198,14 +209,18 @@ class MediaHandlers:
             raise _not_accepted(lacking)
         await self._store.hold(command.ids, command.holder, command.brand_id)
 
-    async def create_download(self, who: Principal, command: GetMediaObject) -> Address:
+    async def create_download(self, who: Principal, command: CreateDownload) -> Address:
         media = await self._visible(who, command.id)
-        if media.accepted is None:
+        accepted = media.accepted
+        if accepted is None:
             raise _not_accepted([media.id])
+        stored = accepted.renditions.get(command.rendition) if command.rendition else accepted
+        if stored is None:
+            raise _no_rendition(media, command.rendition)
         url = self._objects.presign_get(
-            self._buckets.accepted, media.accepted.key, expires=ADDRESS_LIFETIME
+            self._buckets.accepted, stored.key, expires=ADDRESS_LIFETIME
         )
-        return Address(url, self._clock() + ADDRESS_LIFETIME, {})
+        return Address(url, self._clock() + ADDRESS_LIFETIME)
 
     async def sweep(self) -> int:
         """Empties quarantine of what is left there after its time; answers with how many it saw."""
@@ -218,6 +233,27 @@ class MediaHandlers:
     def _limits(self, purpose: Purpose) -> Limits:
         return limits_of(purpose, self._image_maximum_bytes)
 
+    def _upload_address(self, media: MediaObject, expire_time: datetime) -> Address:
+        """For just the announced bytes, once; for a form, as many bytes at most."""
+        announced, bucket, key = media.announced, self._buckets.quarantine, media.quarantine_key
+        if announced.sha256 is None:
+            form = self._objects.presign_post(
+                bucket,
+                key,
+                content_type=announced.content_type,
+                maximum_bytes=announced.size_bytes,
+                expires=ADDRESS_LIFETIME,
+            )
+            return Address(form.url, expire_time, form_fields=dict(form.fields))
+        headers = {
+            "content-length": str(announced.size_bytes),
+            "content-type": announced.content_type,
+            "if-none-match": "*",
+            "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(announced.sha256)).decode(),
+        }
+        url = self._objects.presign_put(bucket, key, headers=headers, expires=ADDRESS_LIFETIME)
+        return Address(url, expire_time, headers)
+
     async def _announced_content(self, media: MediaObject) -> bytes | None:
         """What lies in quarantine, if it is what was announced; None when nothing is there."""
         try:
@@ -227,37 +263,56 @@ class MediaHandlers:
                 maximum_bytes=media.announced.size_bytes,
             )
         except TooManyBytes:
-            raise _incomplete(media, "there are more bytes than were announced") from None
-        if content is None:
-            return None
+            raise incomplete(media, "there are more bytes than were announced") from None
+        if content is None or media.announced.sha256 is None:
+            return content
         if len(content) != media.announced.size_bytes:
-            raise _incomplete(media, "there are fewer bytes than were announced")
-        if await _sha256(content) != media.announced.sha256:
-            raise _incomplete(media, "the bytes are not those that were announced")
+            raise incomplete(media, "there are fewer bytes than were announced")
+        # In a thread: 25 MB take long enough to hold up every other call.
+        if await asyncio.to_thread(sha256_of, content) != media.announced.sha256:
+            raise incomplete(media, "the bytes are not those that were announced")
         return content
 
-    async def _decide(self, media: MediaObject, content: bytes) -> None:
-        limits = self._limits(media.purpose)
-        report, clean = await self._decoders.inspect(content, limits.order)
-        found = rejections(limits, len(content), report)
-        if found:
-            decided = reject(media, found)
-        else:
-            accepted = Accepted(
-                size_bytes=len(clean),
-                sha256=await _sha256(clean),
-                content_type=report.content_type,
-                width=report.clean_width,
-                height=report.clean_height,
-            )
-            await self._objects.put_immutable(
-                self._buckets.accepted, accepted.key, clean, content_type=accepted.content_type
-            )
-            decided = accept(media, accepted)
+    async def _decide_image(self, media: MediaObject) -> None:
+        async with self._in_hand:
+            content = await self._announced_content(media)
+            # Without content another caller has finished, or nothing was uploaded yet.
+            if content is not None:
+                await self._finish(await self._judged_image(media, content))
+
+    async def _decide_video(self, media: MediaObject) -> None:
+        """Goes on to its end when the caller has no more time: the next call joins in here, or
+        finds the verdict."""
+
+        async def decide() -> None:
+            decided = await self._videos.judged(media)
+            if decided is not None:
+                await self._finish(decided)
+
+        in_hand = self._videos_in_hand.get(media.id)
+        if in_hand is None:
+            in_hand = self._videos_in_hand[media.id] = asyncio.create_task(decide())
+            in_hand.add_done_callback(lambda _: self._videos_in_hand.pop(media.id))
+        await asyncio.shield(in_hand)
+
+    async def _finish(self, decided: MediaObject) -> None:
         if await self._store.finish(decided, self._clock()):
-            verdicts: list[str] = [rejection.code for rejection in found] or [State.ACCEPTED]
-            for verdict in verdicts:
-                _FINISHED.add(1, {"purpose": media.purpose, "verdict": verdict})
+            codes: list[str] = [rejection.code for rejection in decided.rejections]
+            for verdict in codes or [State.ACCEPTED]:
+                _FINISHED.add(1, {"purpose": decided.purpose, "verdict": verdict})
+
+    async def _judged_image(self, media: MediaObject, content: bytes) -> MediaObject:
+        """Rejected, or accepted with all that is kept of it in storage."""
+        examined = await examine(self._decoders, self._limits(media.purpose), content)
+        if examined.accepted is None:
+            return reject(media, examined.rejections)
+        for stored, copy in examined.contents:
+            await self._objects.put_immutable(
+                self._buckets.accepted, stored.key, copy, content_type=stored.content_type
+            )
+        dhash = examined.accepted.dhash
+        resembled = None if dhash is None else await self._store.find_resembled(dhash, media.owner)
+        return accept(media, examined.accepted, resembled)
 
     async def _clear_quarantine(self, media: MediaObject) -> None:
         """The verdict stands whether or not this works; the sweep does what is left."""
@@ -295,19 +350,17 @@ class MediaHandlers:
         return media
 
 
-async def _sha256(content: bytes) -> str:
-    """In a thread: 25 MB take long enough to hold up every other call."""
-    return await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
-
-
-def _incomplete(media: MediaObject, why: str) -> FailedPrecondition:
-    return FailedPrecondition(
-        Reason.UPLOAD_INCOMPLETE, f"uploads/{media.id} is not complete: {why}"
-    )
-
-
 def _not_accepted(media_ids: Sequence[str]) -> FailedPrecondition:
     names = ", ".join(f"mediaObjects/{media_id}" for media_id in media_ids)
     return FailedPrecondition(
         Reason.MEDIA_NOT_ACCEPTED, f"Not accepted: {names}", metadata={"media_objects": names}
+    )
+
+
+def _no_rendition(media: MediaObject, rendition: RenditionKind | None) -> NotFound:
+    return NotFound(
+        Reason.NOT_FOUND,
+        f"mediaObjects/{media.id} has no rendition {rendition}: it was accepted before there were"
+        " any, and is small enough itself or can be uploaded anew",
+        metadata={"rendition": str(rendition)},
     )

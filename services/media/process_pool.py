@@ -54,7 +54,14 @@ class ConfinedProcess:
             env={**_ENVIRONMENT, **environment, **ours},  # no secret of ours
             start_new_session=True,  # a terminal's Ctrl-C is for the server to answer
         )
-        return cls(process)
+        started = cls(process)
+        try:
+            await started.receive(0)
+        except Died:
+            # No file's doing: it must not be taken for one.
+            await started.end()
+            raise RuntimeError(f"{module} does not start") from None
+        return started
 
     @property
     def pid(self) -> int:
@@ -70,7 +77,8 @@ class ConfinedProcess:
             Died: nobody is there to read it.
         """
         try:
-            self._orders.write(frame(head, content))
+            self._orders.write(frame(head, len(content)))
+            self._orders.write(content)
             await self._orders.drain()
         except OSError as error:
             raise Died from error
@@ -119,8 +127,8 @@ class ProcessPool:
         self._idle: asyncio.Queue[ConfinedProcess | None] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
-        for _ in range(self._size):
-            self._idle.put_nowait(await self._start())
+        for process in await asyncio.gather(*(self._start() for _ in range(self._size))):
+            self._idle.put_nowait(process)
         return self
 
     async def __aexit__(self, *exc: object) -> None:

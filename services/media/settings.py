@@ -1,15 +1,36 @@
 """What the media service is told by its environment."""
 
-from servicekit.settings import DatabaseSettings, ObjectStoreSettings, ServerSettings
+from servicekit.settings import (
+    ClientSettings,
+    DatabaseSettings,
+    ObjectStoreSettings,
+    ServerSettings,
+)
+from services.media import decoder_pool, video_probing
+from services.media.images import IMAGE_MAXIMUM_BYTES
 
 
-class MediaSettings(ServerSettings, DatabaseSettings, ObjectStoreSettings):
+class MediaSettings(ServerSettings, DatabaseSettings, ObjectStoreSettings, ClientSettings):
     media_quarantine_bucket: str = "media-quarantine"
     media_accepted_bucket: str = "media-accepted"
-    media_image_maximum_bytes: int = 25 * 1024 * 1024
+    media_image_maximum_bytes: int = IMAGE_MAXIMUM_BYTES
+    # Of one creator: announced and not finished, announced within an hour, and kept.
+    media_quota_open_uploads: int = 50
+    media_quota_uploads_an_hour: int = 200
+    media_quota_bytes_kept: int = 5 * 1024**3
     # Decoders run beside the server: memory for a pod is its own plus this many times that.
     media_decoder_processes: int = 2
-    media_decoder_memory_bytes: int = 1536 * 1024 * 1024
-    media_decoder_cpu_seconds: int = 8
-    media_decoder_wall_seconds: float = 10.0  # below the deadline of the call that waits
+    media_decoder_memory_bytes: int = decoder_pool.CONFINEMENT.memory_bytes
+    media_decoder_cpu_seconds: int = decoder_pool.CONFINEMENT.cpu_seconds
+    media_decoder_wall_seconds: float = decoder_pool.CONFINEMENT.wall_seconds
+    # By the client that a video is made on. The platform's own limits are not known (R88).
+    media_video_desktop_maximum_bytes: int = 500 * 1024 * 1024
+    media_video_desktop_maximum_seconds: int = 600
+    media_video_app_maximum_bytes: int = 200 * 1024 * 1024
+    media_video_app_maximum_seconds: int = 180
+    # Probers run beside the server, too.
+    media_prober_processes: int = 1
+    media_prober_memory_bytes: int = video_probing.CONFINEMENT.memory_bytes
+    media_prober_cpu_seconds: int = video_probing.CONFINEMENT.cpu_seconds
+    media_prober_wall_seconds: float = video_probing.CONFINEMENT.wall_seconds
     media_sweep_interval_seconds: float = 600.0

@@ -5,7 +5,6 @@ import hashlib
 import struct
 from datetime import timedelta
 
-import httpx
 import pytest
 from liaison.media.v1 import media_pb2 as pb
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
@@ -14,68 +13,24 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import LiaisonError, Reason
 from servicekit.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
-from services.media.handlers import Buckets, FinalizeUpload, MediaHandlers
-from tests.integration.media.conftest import ACCEPTED, IMAGE_MAXIMUM_BYTES, QUARANTINE, House
-from tests.support.serving import Served, refused, request_id
+from services.media.domain import Buckets
+from services.media.handlers import FinalizeUpload, MediaHandlers
+from services.media.images import IMAGE_MAXIMUM_BYTES
+from tests.integration.media.conftest import ACCEPTED, QUARANTINE, QUOTA, House
+from tests.integration.media.uploading import (
+    BANNER,
+    IMAGE,
+    NAMELESS,
+    announcement,
+    downloaded,
+    finalization,
+    finalized,
+    put,
+    reasons,
+    uploaded,
+)
+from tests.support.serving import Served, refused
 from tests.unit.media.pictures import jpeg, opened, png
-
-BANNER = pb.PURPOSE_BANNER
-IMAGE = pb.PURPOSE_IMAGE
-NAMELESS = "mediaObjects/00000000000000000000000000000000"
-
-
-def announcement(
-    content: bytes,
-    content_type: str = "image/jpeg",
-    purpose: pb.Purpose.ValueType = BANNER,
-) -> pb.CreateUploadRequest:
-    return pb.CreateUploadRequest(
-        purpose=purpose,
-        size_bytes=len(content),
-        sha256=hashlib.sha256(content).hexdigest(),
-        content_type=content_type,
-        request_id=request_id(),
-    )
-
-
-def finalization(name: str) -> pb.FinalizeUploadRequest:
-    return pb.FinalizeUploadRequest(name=name, request_id=request_id())
-
-
-async def put(upload: pb.Upload, content: bytes) -> int:
-    # The client says the true length itself.
-    headers = {name: text for name, text in upload.headers.items() if name != "content-length"}
-    async with httpx.AsyncClient() as client:
-        answer = await client.put(upload.url, content=content, headers=headers)
-        return answer.status_code
-
-
-async def uploaded(
-    served: Served,
-    content: bytes,
-    content_type: str = "image/jpeg",
-    purpose: pb.Purpose.ValueType = BANNER,
-) -> pb.Upload:
-    anna = MediaServiceStub(served.as_creator("anna"))
-    upload: pb.Upload = await anna.CreateUpload(announcement(content, content_type, purpose))
-    assert await put(upload, content) == 200
-    return upload
-
-
-async def finalized(
-    served: Served,
-    content: bytes,
-    content_type: str = "image/jpeg",
-    purpose: pb.Purpose.ValueType = BANNER,
-) -> pb.MediaObject:
-    upload = await uploaded(served, content, content_type, purpose)
-    anna = MediaServiceStub(served.as_creator("anna"))
-    media: pb.MediaObject = await anna.FinalizeUpload(finalization(upload.name))
-    return media
-
-
-def reasons(media: pb.MediaObject) -> list[tuple[str, str]]:
-    return [(rejection.code, rejection.rule_id) for rejection in media.rejections]
 
 
 @pytest.mark.rule("R67", "R69")
@@ -96,9 +51,7 @@ async def test_an_upload_is_accepted_sanitised_and_read_back(served: Served, hou
     for channel in (served.as_creator("anna"), served.as_mediator(), served.as_operator()):
         reader = MediaServiceStub(channel)
         assert await reader.GetMediaObject(pb.GetMediaObjectRequest(name=media.name)) == media
-        download = await reader.CreateDownload(pb.CreateDownloadRequest(name=media.name))
-        async with httpx.AsyncClient() as client:
-            answer = await client.get(download.url)
+        answer = await downloaded(reader, media.name)
         assert answer.headers["content-type"] == "image/jpeg"
         assert hashlib.sha256(answer.content).hexdigest() == media.sha256
         assert len(answer.content) == media.size_bytes
@@ -229,9 +182,7 @@ async def test_an_announcement_is_refused_for_everything_it_tells_r67_r68(served
 
 async def test_missing_fields_are_named(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
-    with refused(
-        Reason.INVALID_FIELDS, "purpose", "size_bytes", "sha256", "content_type", "request_id"
-    ):
+    with refused(Reason.INVALID_FIELDS, "purpose", "size_bytes", "content_type", "request_id"):
         await anna.CreateUpload(pb.CreateUploadRequest())
     with refused(Reason.INVALID_FIELDS, "name", "request_id"):
         await anna.FinalizeUpload(pb.FinalizeUploadRequest())
@@ -356,8 +307,10 @@ async def test_storage_that_is_away_changes_nothing(
             house.store,
             objects,
             house.decoders,
+            house.videos,
             Buckets(QUARANTINE, ACCEPTED),
             IMAGE_MAXIMUM_BYTES,
+            QUOTA,
             house.now,
         )
         anna = Principal("creators/anna", Role.CREATOR, creator="anna")

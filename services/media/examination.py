@@ -1,0 +1,60 @@
+"""One image, from bytes at hand to a verdict and the copies to keep. Nothing is stored here."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from services.media.decoder_pool import DecoderPool
+from services.media.domain import Accepted, StoredImage
+from services.media.frames import Report
+from services.media.images import (
+    RENDITION_SIDES,
+    Limits,
+    Rejection,
+    RenditionKind,
+    rejections,
+)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """`accepted` is there when there is no reason to reject, and then `contents` are the bytes of
+    it and of its renditions."""
+
+    report: Report
+    rejections: tuple[Rejection, ...]
+    accepted: Accepted | None = None
+    contents: tuple[tuple[StoredImage, bytes], ...] = ()
+
+
+async def examine(decoders: DecoderPool, limits: Limits, content: bytes) -> Examination:
+    report, copies = await decoders.inspect(content, limits.order)
+    if found := rejections(limits, len(content), report):
+        return Examination(report, found)
+    images = await images_of(report, copies)
+    accepted = Accepted(
+        **asdict(images[0]), renditions=renditions_of(report, images), dhash=report.dhash
+    )
+    return Examination(report, (), accepted, tuple(zip(images, copies, strict=True)))
+
+
+async def images_of(report: Report, copies: Sequence[bytes]) -> list[StoredImage]:
+    """The decoder may have been taken over: what an address follows from is what it sent."""
+    digests = await asyncio.to_thread(lambda: [sha256_of(copy) for copy in copies])
+    return [
+        StoredImage(copy.size_bytes, digest, report.content_type, copy.width, copy.height)
+        for copy, digest in zip(report.copies, digests, strict=True)
+    ]
+
+
+def renditions_of(
+    report: Report, images: Sequence[StoredImage]
+) -> dict[RenditionKind, StoredImage]:
+    """What fits already is its own rendition."""
+    by_side = {copy.fit_within: one for copy, one in zip(report.copies, images, strict=True)}
+    return {kind: by_side.get(side, images[0]) for kind, side in RENDITION_SIDES.items()}
+
+
+def sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

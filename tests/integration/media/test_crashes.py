@@ -1,0 +1,244 @@
+"""A server that ends in the middle of a finalization, at any step; and storage that goes away."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+from liaison.media.v1 import media_pb2 as pb
+from liaison.media.v1.media_pb2_grpc import MediaServiceStub
+
+from servicekit.auth import Principal, Role
+from servicekit.database import Database
+from servicekit.errors import Reason, Unavailable
+from servicekit.object_store import ObjectStore
+from servicekit.settings import ObjectStoreSettings
+from services.media.domain import Buckets, MediaObject, State
+from services.media.handlers import FinalizeUpload, MediaHandlers, MediaStore
+from services.media.images import IMAGE_MAXIMUM_BYTES
+from services.media.store import PostgresMediaStore
+from tests.integration.media.conftest import ACCEPTED, QUARANTINE, QUOTA, House
+from tests.integration.media.uploading import (
+    IMAGE,
+    downloaded,
+    finalization,
+    finalized,
+    put,
+    uploaded,
+)
+from tests.support.serving import Served, refused
+from tests.unit.media.pictures import jpeg, opened, png
+
+ANNA = Principal("creators/anna", Role.CREATOR, creator="anna")
+# What a finalization does that lasts, in order.
+STEPS = ("read", "put", "put", "put", "finish", "remove")
+
+
+class _Crash(BaseException):
+    """Nothing catches it: what would have followed does not happen."""
+
+
+class Fuse:
+    """Burns down by one with each step that was done, and then is the end."""
+
+    def __init__(self, steps: int, end: type[BaseException] = _Crash) -> None:
+        self.left = steps
+        self.done: list[str] = []
+        self._end = end
+
+    def burn(self, step: str) -> None:
+        self.done.append(step)
+        self.left -= 1
+        if self.left == 0:
+            raise self._end
+
+
+class MortalObjects(ObjectStore):
+    def __init__(self, settings: ObjectStoreSettings, fuse: Fuse) -> None:
+        super().__init__(settings)
+        self._fuse = fuse
+
+    async def read(self, *arguments: Any, **options: Any) -> bytes | None:
+        content = await super().read(*arguments, **options)
+        self._fuse.burn("read")
+        return content
+
+    async def put_immutable(self, *arguments: Any, **options: Any) -> None:
+        await super().put_immutable(*arguments, **options)
+        self._fuse.burn("put")
+
+    async def remove(self, *arguments: Any, **options: Any) -> None:
+        await super().remove(*arguments, **options)
+        self._fuse.burn("remove")
+
+
+class MortalStore(PostgresMediaStore):
+    def __init__(self, database: Database, fuse: Fuse) -> None:
+        super().__init__(database)
+        self._fuse = fuse
+
+    async def finish(self, media: MediaObject, now: datetime) -> bool:
+        finished = await super().finish(media, now)
+        self._fuse.burn("finish")
+        return finished
+
+
+def handlers_with(house: House, store: MediaStore, objects: ObjectStore) -> MediaHandlers:
+    buckets = Buckets(QUARANTINE, ACCEPTED)
+    return MediaHandlers(
+        store,
+        objects,
+        house.decoders,
+        house.videos,
+        buckets,
+        IMAGE_MAXIMUM_BYTES,
+        QUOTA,
+        house.now,
+    )
+
+
+@asynccontextmanager
+async def mortal(
+    house: House, database: Database, settings: ObjectStoreSettings, fuse: Fuse
+) -> AsyncIterator[MediaHandlers]:
+    async with MortalObjects(settings, fuse) as objects:
+        yield handlers_with(house, MortalStore(database, fuse), objects)
+
+
+@pytest.mark.parametrize("steps", range(1, len(STEPS) + 1))
+async def test_a_crash_after_any_step_is_made_good_by_asking_again(
+    served: Served,
+    house: House,
+    database: Database,
+    object_store_settings: ObjectStoreSettings,
+    steps: int,
+) -> None:
+    upload = await uploaded(served, jpeg(2401, 1201 + steps), purpose=IMAGE)
+    fuse = Fuse(steps)
+    async with mortal(house, database, object_store_settings, fuse) as handlers:
+        with pytest.raises(_Crash):
+            await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
+    assert fuse.done == list(STEPS[:steps])
+
+    anna = MediaServiceStub(served.as_creator("anna"))
+    media = await anna.FinalizeUpload(finalization(upload.name))
+    assert media.state == pb.MediaObject.STATE_ACCEPTED
+    for rendition, width in (
+        (pb.RENDITION_UNSPECIFIED, 2000),
+        (pb.RENDITION_FEED, 1080),
+        (pb.RENDITION_THUMBNAIL, 320),
+    ):
+        answer = await downloaded(anna, media.name, rendition)
+        assert opened(answer.content).width == width
+    assert await house.objects.stat(QUARANTINE, upload.name) is None
+
+
+async def test_a_crash_before_quarantine_was_cleared_is_made_good_by_the_sweep(
+    served: Served, house: House, database: Database, object_store_settings: ObjectStoreSettings
+) -> None:
+    upload = await uploaded(served, jpeg(820, 420))
+    fuse = Fuse(4)  # small enough to be its own copy for feeds
+    async with mortal(house, database, object_store_settings, fuse) as handlers:
+        with pytest.raises(_Crash):
+            await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
+    assert fuse.done == ["read", "put", "put", "finish"]
+    media = await house.store.get(upload.name.removeprefix("uploads/"))
+    assert media is not None
+    assert media.state is State.ACCEPTED
+    assert await house.objects.stat(QUARANTINE, upload.name) is not None
+    house.passed = media.expire_time - house.now()
+    assert await house.handlers.sweep() == 1
+    assert await house.objects.stat(QUARANTINE, upload.name) is None
+    assert await house.store.get(media.id) == media
+
+
+class _Away(Unavailable):
+    def __init__(self) -> None:
+        super().__init__(Reason.DEPENDENCY_UNAVAILABLE, "Object storage does not answer")
+
+
+@pytest.mark.parametrize("steps", range(1, STEPS.index("finish") + 1))
+async def test_storage_that_goes_away_before_the_verdict_leaves_none(
+    served: Served,
+    house: House,
+    database: Database,
+    object_store_settings: ObjectStoreSettings,
+    steps: int,
+) -> None:
+    upload = await uploaded(served, png(2400, 1210 + steps), "image/png", IMAGE)
+    async with mortal(house, database, object_store_settings, Fuse(steps, _Away)) as handlers:
+        with refused(Reason.DEPENDENCY_UNAVAILABLE):
+            await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
+    media = await house.store.get(upload.name.removeprefix("uploads/"))
+    assert media is not None
+    assert (media.state, media.accepted, media.rejections) == (State.PENDING, None, ())
+    anna = MediaServiceStub(served.as_creator("anna"))
+    finished = await anna.FinalizeUpload(finalization(upload.name))
+    assert finished.state == pb.MediaObject.STATE_ACCEPTED
+
+
+async def test_storage_that_goes_away_after_the_verdict_does_not_hide_it(
+    served: Served, house: House, database: Database, object_store_settings: ObjectStoreSettings
+) -> None:
+    upload = await uploaded(served, png(2400, 1209), "image/png", IMAGE)
+    fuse = Fuse(len(STEPS), _Away)
+    async with mortal(house, database, object_store_settings, fuse) as handlers:
+        media = await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
+    assert fuse.done == list(STEPS)
+    assert media.state is State.ACCEPTED
+
+
+async def test_two_creators_who_finalize_the_same_bytes_at_once_share_one_object(
+    served: Served, house: House
+) -> None:
+    content = jpeg(2402, 1202)
+    names = ("anna", "boris", "clara", "dora")
+    uploads = [await uploaded(served, content, purpose=IMAGE, creator=name) for name in names]
+    answers = await asyncio.gather(
+        *(
+            MediaServiceStub(served.as_creator(name)).FinalizeUpload(finalization(upload.name))
+            for name, upload in zip(names, uploads, strict=True)
+            for _ in range(2)
+        )
+    )
+    assert {media.state for media in answers} == {pb.MediaObject.STATE_ACCEPTED}
+    assert len({media.sha256 for media in answers}) == 1
+    assert len({media.name for media in answers}) == len(names)
+    stored = await house.objects.stat(ACCEPTED, f"sha256/{answers[0].sha256}")
+    assert stored is not None
+    assert stored.size_bytes == answers[0].size_bytes
+
+
+async def test_a_finalization_that_its_caller_gave_up_is_no_obstacle(
+    served: Served, house: House
+) -> None:
+    upload = await uploaded(served, jpeg(2403, 1203), purpose=IMAGE)
+    call = asyncio.create_task(house.handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name)))
+    await asyncio.sleep(0)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    anna = MediaServiceStub(served.as_creator("anna"))
+    media = await anna.FinalizeUpload(finalization(upload.name))
+    assert media.state == pb.MediaObject.STATE_ACCEPTED
+
+
+async def test_bytes_that_are_swapped_between_two_finalizations_change_nothing(
+    served: Served, house: House
+) -> None:
+    content = jpeg(821, 421)
+    upload = await uploaded(served, content)
+    media = (await finalized(served, content)).sha256
+    # Whoever can write to quarantine: the hash that was announced decides.
+    await house.objects.remove(QUARANTINE, upload.name)
+    await house.objects.put_immutable(
+        QUARANTINE, upload.name, jpeg(822, 422), content_type="image/jpeg"
+    )
+    anna = MediaServiceStub(served.as_creator("anna"))
+    with refused(Reason.UPLOAD_INCOMPLETE):
+        await anna.FinalizeUpload(finalization(upload.name))
+    await house.objects.remove(QUARANTINE, upload.name)
+    assert await put(upload, content) == 200
+    assert (await anna.FinalizeUpload(finalization(upload.name))).sha256 == media

@@ -1,0 +1,125 @@
+"""Whatever the bytes are, there is a verdict; and what is accepted is clean.
+
+`FUZZ_EXAMPLES=20000 pytest tests/integration/media/test_fuzzing.py` looks further, at random.
+"""
+
+import asyncio
+import os
+import struct
+from collections.abc import Iterator
+
+import psutil
+import pytest
+import pyvips
+from hypothesis import HealthCheck, given, settings
+
+from services.media.decoder_pool import CONFINEMENT, DecoderPool
+from services.media.examination import Examination, examine
+from services.media.images import IMAGE_MAXIMUM_BYTES, Code, Purpose, limits_of
+from tests.integration.media.mangling import SECRET, SEEDS, Nasty, nasty, png_chunk
+from tests.unit.media.pictures import jpeg
+
+_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
+_LIMITS = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)
+# Of a decoder, after any number of images: its libraries, and the largest picture it has seen.
+_MAXIMUM_RSS_BYTES = 640 * 1024 * 1024
+
+# The resolution that all copies have: 2,835 dots a metre.
+PHYS_72_DPI = png_chunk(b"pHYs", struct.pack(">IIB", 2835, 2835, 1))
+
+
+class Decoding:
+    """A pool in an event loop of its own, which outlives each example."""
+
+    def __init__(self, runner: asyncio.Runner, decoders: DecoderPool) -> None:
+        self._runner = runner
+        self._decoders = decoders
+
+    def examine(self, content: bytes) -> Examination:
+        return self._runner.run(examine(self._decoders, _LIMITS, content))
+
+
+@pytest.fixture(scope="module")
+def decoding() -> Iterator[Decoding]:
+    with asyncio.Runner() as runner:
+        decoders = runner.run(DecoderPool(CONFINEMENT, size=1).__aenter__())
+        yield Decoding(runner, decoders)
+        runner.run(decoders.__aexit__())
+
+
+@settings(
+    max_examples=_EXAMPLES or 300,
+    derandomize=not _EXAMPLES,
+    database=None,
+    print_blob=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(image=nasty())
+def test_any_bytes_get_a_verdict_and_what_is_accepted_is_clean(
+    decoding: Decoding, image: Nasty
+) -> None:
+    examined = decoding.examine(image.content)
+    assert (examined.accepted is None) == bool(examined.rejections)
+    for rejection in examined.rejections:
+        assert isinstance(rejection.code, Code)
+        assert rejection.description.isprintable()
+    for stored, copy in examined.contents:
+        assert_clean(copy)
+        opened = decoded(copy)
+        assert (opened.width, opened.height) == (stored.width, stored.height)
+    (decoder,) = psutil.Process().children()
+    assert decoder.memory_info().rss < _MAXIMUM_RSS_BYTES
+
+
+@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed[1:4].hex())
+def test_the_images_that_are_mangled_are_good_themselves(decoding: Decoding, seed: bytes) -> None:
+    assert SECRET in seed
+    examined = decoding.examine(seed)
+    assert examined.rejections == ()
+    for _, copy in examined.contents:
+        assert_clean(copy)
+
+
+def test_the_pool_is_as_good_as_new(decoding: Decoding) -> None:
+    assert decoding.examine(jpeg()).accepted is not None
+
+
+def decoded(content: bytes) -> pyvips.Image:
+    load = (
+        pyvips.Image.pngload_buffer
+        if content.startswith(b"\x89PNG")
+        else pyvips.Image.jpegload_buffer
+    )
+    return load(content, fail_on="warning").copy_memory()
+
+
+def assert_clean(content: bytes) -> None:
+    """Nothing but what decoding needs."""
+    assert SECRET not in content
+    if content.startswith(b"\x89PNG"):
+        assert set(png_chunks(content)) <= {b"IHDR", b"pHYs", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
+        assert PHYS_72_DPI in content
+        assert content.endswith(b"IEND\xaeB`\x82")
+    else:
+        # JFIF, tables, the frame, the scan; no other application's segment, and no comment.
+        assert set(jpeg_markers(content)) <= {0xE0, 0xDB, 0xC0, 0xC4, 0xDD, 0xDA}
+        assert content.endswith(b"\xff\xd9")
+
+
+def png_chunks(content: bytes) -> Iterator[bytes]:
+    position = 8
+    while position < len(content):
+        yield content[position + 4 : position + 8]
+        position += 12 + int.from_bytes(content[position : position + 4], "big")
+
+
+def jpeg_markers(content: bytes) -> Iterator[int]:
+    """Up to the only scan."""
+    position = 2
+    marker = 0
+    while marker != 0xDA:
+        assert content[position] == 0xFF
+        marker = content[position + 1]
+        yield marker
+        position += 2 + int.from_bytes(content[position + 2 : position + 4], "big")

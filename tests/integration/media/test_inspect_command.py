@@ -1,0 +1,176 @@
+"""`liaison media inspect` as an operator types it: no server, no environment."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devstack.home import SOURCE_ROOT
+from services.media.images import BANNER_MAXIMUM_BYTES, IMAGE_MAXIMUM_BYTES
+from tests.integration.media.corpus import CORPUS_MISSING, corpus_files, is_as_expected
+from tests.unit.media.pictures import jpeg, picture, png
+
+_ADDRESS_SPACE_BYTES = 4 * 1024**3
+
+
+def inspected(
+    purpose: str, *files: Path | str, folder: Path = SOURCE_ROOT
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli", "media", "inspect", "--purpose", purpose, *files]
+    return subprocess.run(  # noqa: S603 - our own command
+        command,
+        cwd=folder,
+        env={"PYTHONPATH": os.pathsep.join((str(SOURCE_ROOT), str(SOURCE_ROOT / "gen")))},
+        capture_output=True,
+        text=True,
+        check=False,
+        # Enough for any image, and too little for a file that would be read as a whole.
+        preexec_fn=lambda: resource.setrlimit(
+            resource.RLIMIT_AS, (_ADDRESS_SPACE_BYTES, _ADDRESS_SPACE_BYTES)
+        ),
+    )
+
+
+def lines(run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Callable[[str, bytes], str]:
+    def make(name: str, content: bytes) -> str:
+        path = tmp_path / name
+        path.write_bytes(content)
+        return str(path)
+
+    return make
+
+
+Made = Callable[[str, bytes], str]
+
+
+def test_good_files_are_told_and_the_exit_code_is_0(made: Made) -> None:
+    files = [made("a.jpg", jpeg(800, 1200, orientation=6)), made("b.txt", png(900, 500))]
+    run = inspected("banner", *files)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert lines(run) == [
+        {
+            "file": files[0],
+            "verdict": "ACCEPTED",
+            "reasons": [],
+            "format": "JPEG",
+            "width": 1200,
+            "height": 800,
+        },
+        {
+            "file": files[1],
+            "verdict": "ACCEPTED",
+            "reasons": [],
+            "format": "PNG",
+            "width": 900,
+            "height": 500,
+        },
+    ]
+
+
+def test_every_reason_of_a_bad_file_is_told_and_the_exit_code_is_1(made: Made) -> None:
+    files = [
+        made("cut.jpg", jpeg(400, 300)[:-200]),
+        made("page.png", b"<html>not a picture</html>"),
+        made("empty.jpg", b""),
+        made("long.png", picture(5000, 400).pngsave_buffer()),
+        made("good.png", png()),
+    ]
+    run = inspected("image", *files)
+    assert (run.returncode, run.stderr) == (1, "")
+    told = lines(run)
+    assert [line["reasons"] for line in told] == [
+        ["TOO_SMALL", "CORRUPT"],
+        ["UNSUPPORTED_TYPE"],
+        ["UNSUPPORTED_TYPE"],
+        ["TOO_SMALL"],
+        [],
+    ]
+    assert [line["verdict"] for line in told] == 4 * ["REJECTED"] + ["ACCEPTED"]
+    assert [line["format"] for line in told] == ["JPEG", None, None, "PNG", "PNG"]
+    assert (told[1]["width"], told[1]["height"]) == (None, None)
+    # A banner is not scaled down, so a long one stays large enough.
+    assert lines(inspected("banner", files[3]))[0]["verdict"] == "ACCEPTED"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "limit"), [("banner", BANNER_MAXIMUM_BYTES), ("image", IMAGE_MAXIMUM_BYTES)]
+)
+def test_a_file_may_have_just_as_many_bytes_as_its_purpose_allows(
+    made: Made, purpose: str, limit: int
+) -> None:
+    content = jpeg(900, 500)
+    files = [
+        made("limit.jpg", content + bytes(limit - len(content))),
+        made("above.jpg", content + bytes(limit + 1 - len(content))),
+        made("small.jpg", jpeg(400, 300) + bytes(limit)),
+    ]
+    told = lines(inspected(purpose, *files))
+    assert [line["reasons"] for line in told] == [
+        [],
+        ["TOO_LARGE_BYTES"],
+        ["TOO_LARGE_BYTES", "TOO_SMALL"],
+    ]
+    assert (told[1]["format"], told[1]["width"], told[1]["height"]) == ("JPEG", 900, 500)
+
+
+def test_a_giant_is_not_read_as_a_whole(made: Made) -> None:
+    giant = made("giant.png", png(900, 500))
+    os.truncate(giant, 20 * 1024**3)  # sparse: it takes no room
+    run = inspected("image", giant)
+    assert run.returncode == 1, run.stderr
+    (line,) = lines(run)
+    assert (line["reasons"], line["width"]) == (["TOO_LARGE_BYTES"], 900)
+
+
+def test_what_cannot_be_read_is_told_after_which_the_others_are_judged(
+    made: Made, tmp_path: Path
+) -> None:
+    good = made("good.png", png())
+    run = inspected("banner", tmp_path, tmp_path / "absent.jpg", good, made("bad.png", b"?"))
+    assert run.returncode == 2
+    assert [line["verdict"] for line in lines(run)] == ["ACCEPTED", "REJECTED"]
+    assert run.stderr.splitlines() == [
+        f"{tmp_path}: Is a directory",
+        f"{tmp_path / 'absent.jpg'}: No such file or directory",
+    ]
+
+
+def test_a_file_is_named_as_it_was_typed(made: Made, tmp_path: Path) -> None:
+    names = ["-.jpg", "ümläut näme.jpg", "a\nb.jpg", "../" + tmp_path.name + "/x.jpg"]
+    for name in names:
+        made(name, jpeg())
+    run = inspected("banner", "--", *names, folder=tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert [line["file"] for line in lines(run)] == names
+
+
+@pytest.mark.parametrize("arguments", [("banner",), ("poster", "x.jpg"), ()])
+def test_a_command_that_is_wrong_explains_itself(arguments: tuple[str, ...]) -> None:
+    run = inspected(*arguments) if arguments else inspected("")
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert "Usage" in run.stderr
+
+
+@pytest.mark.skipif(bool(CORPUS_MISSING), reason=CORPUS_MISSING)
+@pytest.mark.parametrize("purpose", ["banner", "image"])
+def test_every_file_of_the_corpus_gets_its_verdict(purpose: str) -> None:
+    files = corpus_files()
+    run = inspected(purpose, *(file.path for file in files))
+    assert (run.returncode, run.stderr) == (1, "")
+    for file, line in zip(files, lines(run), strict=True):
+        assert line["file"] == str(file.path)
+        assert is_as_expected(file, line["reasons"]), (line, file.expected)
+        if file.display_size and line["width"]:
+            assert [line["width"], line["height"]] == file.display_size

@@ -1,0 +1,103 @@
+"""What is made of a decoded picture: renditions and the fingerprint."""
+
+import pytest
+import pyvips
+
+from services.media.decoder import inspect
+from services.media.drawing import dhash
+from services.media.frames import Order, Report
+from tests.unit.media.pictures import jpeg, opened, photo, picture, png
+
+ORDER = Order(50_000_000, 2000, 5_242_880, renditions=(1080, 320))
+
+
+def drawn(content: bytes, order: Order = ORDER) -> tuple[Report, list[pyvips.Image]]:
+    report, copies = inspect(content, order)
+    assert report.problem == ""
+    images = [opened(copy) for copy in copies]
+    for told, copy, image in zip(report.copies, copies, images, strict=True):
+        assert (told.size_bytes, told.width, told.height) == (len(copy), image.width, image.height)
+        assert not [name for name in image.get_fields() if "exif" in name or "icc" in name]
+    return report, images
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "sizes"),
+    [
+        (6000, 4000, {0: (2000, 1333), 1080: (1080, 720), 320: (320, 213)}),
+        (400, 1600, {0: (400, 1600), 1080: (270, 1080), 320: (80, 320)}),
+        (1081, 361, {0: (1081, 361), 1080: (1080, 361), 320: (320, 107)}),
+        (1080, 540, {0: (1080, 540), 320: (320, 160)}),
+        (320, 200, {0: (320, 200)}),
+    ],
+)
+def test_a_rendition_fits_its_square_and_is_left_out_where_the_picture_fits(
+    width: int, height: int, sizes: dict[int, tuple[int, int]]
+) -> None:
+    report, _ = drawn(jpeg(width, height))
+    assert {copy.fit_within: (copy.width, copy.height) for copy in report.copies} == sizes
+
+
+def test_a_rendition_is_upright_and_looks_like_the_picture() -> None:
+    _, images = drawn(jpeg(2400, 1200, orientation=6))
+    for image in images:
+        assert image.width * 2 == image.height
+        # The gradient grows to the right as stored; turned by 90 degrees it grows downwards.
+        top, bottom = image(image.width / 2, 1)[0], image(image.width / 2, image.height - 2)[0]
+        assert (top, bottom) == (pytest.approx(0, abs=4), pytest.approx(255, abs=4))
+
+
+def test_what_is_transparent_colours_nothing_beside_it() -> None:
+    red = pyvips.Image.black(1600, 800, bands=3).linear([1, 1, 1], [255, 0, 0])
+    half = pyvips.Image.black(800, 800).join(pyvips.Image.black(800, 800) + 255, "horizontal")
+    hidden = half.ifthenelse(red, [0, 255, 0]).bandjoin(half).cast("uchar")
+    _, images = drawn(hidden.copy(interpretation="srgb").pngsave_buffer())
+    for image in images:
+        assert image.bands == 4
+        seen = image.flatten(background=[255, 0, 0])
+        assert seen.extract_band(1).max() <= 1
+
+
+@pytest.mark.parametrize("content", [jpeg(2000, 1000), png(2000, 1000)], ids=["jpeg", "png"])
+def test_no_rendition_has_more_bytes_than_its_object(content: bytes) -> None:
+    report, _ = drawn(content)
+    assert all(copy.size_bytes <= report.clean_bytes for copy in report.copies)
+
+
+def test_a_drawing_of_few_colours_has_renditions_of_few_colours() -> None:
+    stripes = (pyvips.Image.xyz(2000, 1500)[0] & 1) * 255
+    content = stripes.cast("uchar").copy(interpretation="b-w").pngsave_buffer(palette=True)
+    report, _ = drawn(content)
+    assert all(copy.size_bytes <= report.clean_bytes for copy in report.copies)
+
+
+def distance(one: int | None, other: int | None) -> int:
+    assert one is not None
+    assert other is not None
+    return (one ^ other).bit_count()
+
+
+def test_a_picture_keeps_its_fingerprint_when_it_is_scaled_and_encoded_anew() -> None:
+    original = photo(2400, 1600, seed=1)
+    report, _ = drawn(original.jpegsave_buffer(Q=95))
+    again, _ = drawn(original.resize(0.4).pngsave_buffer())
+    assert distance(report.dhash, again.dhash) <= 4
+
+
+def test_other_pictures_have_other_fingerprints() -> None:
+    hashes = [dhash(photo(900, 600, seed)) for seed in range(12)]
+    assert all(distance(one, two) > 10 for one in hashes for two in hashes if one != two)
+    assert len(set(hashes)) == 12
+
+
+def test_a_fingerprint_tells_row_by_row_where_it_becomes_darker() -> None:
+    left_to_right = picture(900, 600).extract_band(0)
+    assert dhash(left_to_right.copy(interpretation="b-w")) == 0
+    assert dhash(left_to_right.fliphor().copy(interpretation="b-w")) == 2**64 - 1
+
+
+@pytest.mark.parametrize("mark", [0, 40])
+def test_a_plain_surface_has_no_fingerprint_whatever_its_noise_or_mark(mark: int) -> None:
+    surface = pyvips.Image.gaussnoise(900, 600, mean=200, sigma=3, seed=1)
+    surface = surface.draw_rect([0], 20, 20, mark, mark, fill=True) if mark else surface
+    assert dhash(surface.cast("uchar").copy(interpretation="b-w")) is None

@@ -1,0 +1,57 @@
+"""What is used up is told, with when time mends it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from servicekit.errors import Reason, ResourceExhausted
+from services.media.quotas import Quota, Usage, check
+
+NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
+QUOTA = Quota(open_uploads=3, uploads_an_hour=10, bytes_kept=1000)
+
+
+def usage(open_uploads: int = 0, uploads_an_hour: int = 0, bytes_kept: int = 0) -> Usage:
+    return Usage(
+        open_uploads,
+        NOW + timedelta(hours=2) if open_uploads else None,
+        uploads_an_hour,
+        NOW - timedelta(minutes=59, milliseconds=500) if uploads_an_hour else None,
+        bytes_kept,
+    )
+
+
+def refusal(used: Usage, size_bytes: int = 1) -> dict[str, str]:
+    with pytest.raises(ResourceExhausted) as caught:
+        check(QUOTA, used, size_bytes, NOW)
+    assert caught.value.reason is Reason.QUOTA_EXCEEDED
+    return caught.value.metadata
+
+
+def test_the_last_of_each_is_within_the_quota() -> None:
+    check(QUOTA, usage(2, 9, 999), 1, NOW)
+
+
+def test_open_uploads_become_fewer_when_they_expire() -> None:
+    assert refusal(usage(open_uploads=3)) == {
+        "quota": "open_uploads",
+        "limit": "3",
+        "retry_after_seconds": "7200",
+    }
+
+
+def test_an_hour_passes() -> None:
+    assert refusal(usage(uploads_an_hour=10)) == {
+        "quota": "uploads_an_hour",
+        "limit": "10",
+        "retry_after_seconds": "60",  # 59.5, rounded up: an earlier try would be refused again
+    }
+
+
+def test_time_frees_no_bytes() -> None:
+    assert refusal(usage(bytes_kept=900), 101) == {"quota": "bytes_kept", "limit": "1000"}
+
+
+def test_of_several_the_one_that_holds_longest_is_told() -> None:
+    assert refusal(usage(3, 10))["quota"] == "open_uploads"
+    assert refusal(usage(3, 10, 1000))["quota"] == "bytes_kept"
