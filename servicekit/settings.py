@@ -7,6 +7,7 @@ Secrets may also lie in files named after their variable, in the folder LIAISON_
 import os
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,7 +20,15 @@ def _address(value: str) -> str:
     return value
 
 
+def _base_url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must look like https://host or https://host/path")
+    return value.rstrip("/")
+
+
 Address = Annotated[str, AfterValidator(_address)]
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
 
 class Settings(BaseSettings):
@@ -80,3 +89,6 @@ class ObjectStoreSettings(Settings):
     object_store_secret_key: SecretStr
     object_store_region: str = "us-east-1"
     object_store_tls: bool = True
+    # Where readers find the public buckets, such as a CDN's `https://media.example.com`; without it
+    # at the endpoint itself.
+    object_store_public_base_url: BaseUrl | None = None

@@ -9,8 +9,9 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from devstack.home import Home
 from devstack.stack import Stack
@@ -19,12 +20,21 @@ from servicekit.process import die_with_parent, run
 
 @contextlib.contextmanager
 def servers(
-    home: Path, parts: tuple[str, ...], *, module: str = "tests.support.servers"
+    home: Path,
+    parts: tuple[str, ...],
+    *,
+    module: str = "tests.support.servers",
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[None]:
-    """The parts, running for as long as the block does; `module` is what starts them."""
+    """The parts, running for as long as the block does; `module` is what starts them, with
+    `environment` added to ours."""
     arguments = [sys.executable, "-m", module, str(home), str(os.getpid()), *parts]
     with subprocess.Popen(  # noqa: S603 - our own arguments only
-        arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        arguments,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
     ) as process:
         if process.stdin is None or process.stdout is None:
             raise AssertionError("pipes were asked for")
