@@ -1,9 +1,23 @@
 """What the media service is told by its environment."""
 
-from servicekit.settings import DatabaseSettings, ObjectStoreSettings, ServerSettings
+from servicekit.settings import (
+    ClientSettings,
+    DatabaseSettings,
+    ObjectStoreSettings,
+    ServerSettings,
+    TemporalSettings,
+)
+from services.media.publications.settings import PublicationSettings
 
 
-class MediaSettings(ServerSettings, DatabaseSettings, ObjectStoreSettings):
+class MediaSettings(
+    ServerSettings,
+    DatabaseSettings,
+    ObjectStoreSettings,
+    ClientSettings,
+    TemporalSettings,
+    PublicationSettings,
+):
     media_quarantine_bucket: str = "media-quarantine"
     media_accepted_bucket: str = "media-accepted"
     media_image_maximum_bytes: int = 25 * 1024 * 1024

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from services.media.articles import links
 from services.media.articles.domain import (
     CatalogueProduct,
     Content,
@@ -19,7 +20,6 @@ from services.media.articles.domain import (
     Text,
     Video,
 )
-from services.media.articles.links import item_id_of, youtube_id_of
 from services.media.publications.teaser import sentence_of
 
 # Readers tell by it what they can read: a later one may lack or change what this one has.
@@ -35,6 +35,10 @@ class StoredFile:
     size_bytes: int
     width: int
     height: int
+
+    @property
+    def accepted_key(self) -> str:
+        return f"sha256/{self.sha256}"
 
     @property
     def key(self) -> str:
@@ -177,12 +181,12 @@ class _Writer:
                 }
 
     def _product(self, block: Product) -> dict[str, Any]:
-        item_id = item_id_of(block.url) or ""
+        item_id = links.item_id_in(block.url)
         known = self.products.get(item_id)
         return {
             "type": "product",
             "item_id": item_id,
-            "url": known.url if known else f"https://www.aliexpress.com/item/{item_id}.html",
+            "url": links.product_address(item_id),
             "title": known.title if known else "",
             "image_url": known.image_url if known else "",
             "price": known.price if known else "",
@@ -191,12 +195,12 @@ class _Writer:
 
     def _video(self, block: Video) -> dict[str, Any]:
         if block.youtube_url:
-            youtube_id = youtube_id_of(block.youtube_url) or ""
+            youtube_id = links.youtube_id_in(block.youtube_url)
             return {
                 "type": "youtube",
                 "youtube_id": youtube_id,
-                "url": f"https://www.youtube.com/watch?v={youtube_id}",
-                "embed_url": f"https://www.youtube-nocookie.com/embed/{youtube_id}",
+                "url": links.watch_address(youtube_id),
+                "embed_url": links.embed_address(youtube_id),
                 "description": block.description,
             }
         video = self.uploads[block.media_object_id].video

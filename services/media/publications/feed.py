@@ -3,6 +3,8 @@
 Where an app has a feed of its own, another Feed stands in this one's place.
 """
 
+import httpx
+
 from servicekit.errors import Internal, Reason, Unavailable
 from servicekit.object_store import ObjectStore
 from services.media.publications.documents import Document, StoredFile
@@ -10,14 +12,18 @@ from services.media.publications.documents import Document, StoredFile
 # A document can be withdrawn, so nobody may keep it for long; files are what their name says.
 _DOCUMENT_CACHING = "public, max-age=60"
 _FILE_CACHING = "public, max-age=31536000, immutable"
-# An article's text has no limit (R85); what its draft came in, a message, has one far below this.
-_LARGEST_DOCUMENT_BYTES = 64 * 1024 * 1024
+# What is larger goes from bucket to bucket in pieces.
+_LARGEST_IN_MEMORY_BYTES = 16 * 1024 * 1024
+_TIMEOUT_SECONDS = 5.0  # well below the deadline of the call that waits
 
 
 class BucketFeed:
-    def __init__(self, objects: ObjectStore, bucket: str) -> None:
+    """`http` reads as readers do: without a key, by the public address."""
+
+    def __init__(self, objects: ObjectStore, bucket: str, http: httpx.AsyncClient) -> None:
         self._objects = objects
         self._bucket = bucket
+        self._http = http
 
     async def publish(self, document: Document) -> str:
         await self._objects.put_immutable(
@@ -27,16 +33,21 @@ class BucketFeed:
             content_type="application/json",
             cache_control=_DOCUMENT_CACHING,
         )
+        url = self._objects.public_url(self._bucket, document.key)
         # Storage that took it need not show it: readers decide what is published.
-        shown = await self._objects.read(
-            self._bucket, document.key, maximum_bytes=_LARGEST_DOCUMENT_BYTES
-        )
-        if shown is None:
+        if not await self._is_shown(url):
             raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "The feed does not show it yet")
-        return self._objects.public_url(self._bucket, document.key)
+        return url
 
     async def withdraw(self, key: str) -> None:
         await self._objects.remove(self._bucket, key)
+
+    async def _is_shown(self, url: str) -> bool:
+        try:
+            answer = await self._http.get(url, timeout=_TIMEOUT_SECONDS, follow_redirects=False)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == httpx.codes.OK
 
 
 class BucketFiles:
@@ -53,11 +64,14 @@ class BucketFiles:
     async def show(self, file: StoredFile) -> None:
         if await self._objects.stat(self._public_bucket, file.key) is not None:
             return
+        if file.size_bytes > _LARGEST_IN_MEMORY_BYTES:
+            await self._promote(file)
+            return
         content = await self._objects.read(
-            self._accepted_bucket, f"sha256/{file.sha256}", maximum_bytes=file.size_bytes
+            self._accepted_bucket, file.accepted_key, maximum_bytes=file.size_bytes
         )
         if content is None:
-            raise Internal(Reason.INTERNAL, f"The accepted object {file.sha256} is missing")
+            raise _missing(file)
         await self._objects.put_immutable(
             self._public_bucket,
             file.key,
@@ -65,3 +79,22 @@ class BucketFiles:
             content_type=file.content_type,
             cache_control=_FILE_CACHING,
         )
+
+    async def _promote(self, file: StoredFile) -> None:
+        source = await self._objects.stat(self._accepted_bucket, file.accepted_key)
+        if source is None:
+            raise _missing(file)
+        await self._objects.promote(
+            self._accepted_bucket,
+            file.accepted_key,
+            source.etag,
+            self._public_bucket,
+            file.key,
+            sha256=file.sha256,
+            content_type=file.content_type,
+            cache_control=_FILE_CACHING,
+        )
+
+
+def _missing(file: StoredFile) -> Internal:
+    return Internal(Reason.INTERNAL, f"The accepted object {file.sha256} is missing")

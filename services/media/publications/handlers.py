@@ -10,7 +10,6 @@ from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
 from servicekit.errors import (
     FailedPrecondition,
-    LiaisonError,
     Reason,
     illegal_state,
     not_found,
@@ -142,10 +141,9 @@ class PublicationHandlers:
         article = await self._articles.article(command.article_id)
         if article is None or article.creator_id != who.creator:
             raise not_yours(f"articles/{command.article_id}")
-        if article.commission is not None:
-            raise _published_when_approved(article)
         id_ = publication_id(article.id, Channel.FEED)
-        if await self._store.get(id_) is None:
+        # What is written for an assignment is published when that is approved: sealing refuses it.
+        if article.commission is not None or await self._store.get(id_) is None:
             revision = await self._sealer.seal_own(who, article.id)
             await self._store.add([self._requested(revision, Channel.FEED, self._clock())])
         return await self._under_way(id_)
@@ -290,15 +288,5 @@ def _require_party(who: Principal, publication: Publication) -> None:
         )
 
 
-def _published_when_approved(article: Article) -> LiaisonError:
-    assignment_id = article.commission.assignment_id if article.commission else ""
-    return FailedPrecondition(
-        Reason.ILLEGAL_STATE,
-        f"{article.name} is written for assignments/{assignment_id}: it is published when that"
-        " work is approved",
-        metadata={"command": "PublishArticle", "assignment": f"assignments/{assignment_id}"},
-    )
-
-
-def _no_reposting(rule: str, message: str) -> LiaisonError:
+def _no_reposting(rule: str, message: str) -> FailedPrecondition:
     return FailedPrecondition(Reason.REPOSTING_NOT_AVAILABLE, message, metadata={"rule_id": rule})
