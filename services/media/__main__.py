@@ -1,11 +1,25 @@
 """The media process: wiring only."""
 
+from contextlib import AsyncExitStack
+
+from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
+from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
+from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
+
 from servicekit.clock import utc_now
 from servicekit.database import Database
+from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer
 from servicekit.object_store import ObjectStore
 from servicekit.process import run
 from servicekit.telemetry import telemetry
+from services.media.articles.catalogue import HttpCatalogue, http_client
+from services.media.articles.clients import GrpcAssignments
+from services.media.articles.examination import Examiner
+from services.media.articles.handlers import ArticleHandlers
+from services.media.articles.servicer import service as article_service
+from services.media.articles.store import PostgresArticleStore
+from services.media.creators import GrpcCreatorLevels
 from services.media.decoder_pool import Confinement, DecoderPool
 from services.media.handlers import Buckets, MediaHandlers
 from services.media.servicer import service
@@ -22,24 +36,53 @@ async def main() -> None:
         settings.media_decoder_wall_seconds,
     )
     with telemetry(settings):
-        async with (
-            Database(
-                settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
-            ) as database,
-            ObjectStore(settings) as objects,
-            DecoderPool(confinement, size=settings.media_decoder_processes) as decoders,
-        ):
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(
+                Database(
+                    settings.database_url.get_secret_value(),
+                    pool_size=settings.database_pool_size,
+                )
+            )
+            objects = await stack.enter_async_context(ObjectStore(settings))
+            decoders = await stack.enter_async_context(
+                DecoderPool(confinement, size=settings.media_decoder_processes)
+            )
+            creators = await stack.enter_async_context(
+                service_channel(settings, settings.creators_address)
+            )
+            tasks = await stack.enter_async_context(
+                service_channel(settings, settings.tasks_address)
+            )
+            http = await stack.enter_async_context(http_client())
             await database.migrate("services.media")
+            store = PostgresMediaStore(database)
             media = MediaHandlers(
-                PostgresMediaStore(database),
+                store,
                 objects,
                 decoders,
                 Buckets(settings.media_quarantine_bucket, settings.media_accepted_bucket),
                 settings.media_image_maximum_bytes,
                 utc_now,
             )
+            catalogue = HttpCatalogue(settings.media_catalogue_url, http)
+            examiner = Examiner(
+                store,
+                catalogue,
+                GrpcCreatorLevels(CreatorServiceStub(creators)),
+                settings.media_kinds_with_banner,
+            )
+            articles = ArticleHandlers(
+                PostgresArticleStore(database),
+                GrpcAssignments(AssignmentServiceStub(tasks), TaskServiceStub(tasks)),
+                examiner,
+                catalogue,
+                media,
+                utc_now,
+            )
             async with sweeping(media, settings.media_sweep_interval_seconds):
-                await GrpcServer(settings, [service(media)], database).serve_until_told()
+                await GrpcServer(
+                    settings, [service(media), article_service(articles)], database
+                ).serve_until_told()
 
 
 if __name__ == "__main__":

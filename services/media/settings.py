@@ -1,5 +1,10 @@
 """What the media service is told by its environment."""
 
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
 from servicekit.settings import (
     ClientSettings,
     DatabaseSettings,
@@ -7,17 +12,20 @@ from servicekit.settings import (
     ServerSettings,
     TemporalSettings,
 )
+from services.media.articles.domain import Kind
 from services.media.publications.settings import PublicationSettings
 
 
 class MediaSettings(
     ServerSettings,
     DatabaseSettings,
-    ObjectStoreSettings,
     ClientSettings,
     TemporalSettings,
+    ObjectStoreSettings,
     PublicationSettings,
 ):
+    # The text of an article may be of any length (R85): of some 2,500 pages, that is.
+    maximum_message_bytes: int = 16 * 1024 * 1024
     media_quarantine_bucket: str = "media-quarantine"
     media_accepted_bucket: str = "media-accepted"
     media_image_maximum_bytes: int = 25 * 1024 * 1024
@@ -27,3 +35,12 @@ class MediaSettings(
     media_decoder_cpu_seconds: int = 8
     media_decoder_wall_seconds: float = 10.0  # below the deadline of the call that waits
     media_sweep_interval_seconds: float = 600.0
+    # Of products: AliExpress.com's own platform, or what stands in for it.
+    media_catalogue_url: str = "http://127.0.0.1:8093"
+    # Kinds of posts, such as ARTICLE,LIST, that do not do without a banner (R66).
+    media_kinds_with_banner: Annotated[list[Kind], NoDecode] = Field(default_factory=list)
+
+    @field_validator("media_kinds_with_banner", mode="before")
+    @classmethod
+    def _kinds(cls, value: object) -> object:
+        return list(filter(None, value.split(","))) if isinstance(value, str) else value
