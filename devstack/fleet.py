@@ -56,6 +56,8 @@ def _for_media(around: Surroundings) -> dict[str, str]:
         "LIAISON_MEDIA_CATALOGUE_URL": _storefront_url(around),
         "LIAISON_MEDIA_REPOST_URL": _storefront_url(around),
         "LIAISON_MEDIA_REPOST_TOKEN": around.home.secret("storefront-token"),
+        # To be tried out by every creator (R94).
+        "LIAISON_MEDIA_REPOST_LEVELS": "NEWCOMER,JUNIOR,INTERMEDIATE,ADVANCED,EXPERT,STAR",
     }
 
 
@@ -77,7 +79,7 @@ _DATABASE_AND_RUNS = frozenset({"postgres", "temporal"})
 FLEET = (
     _Member("creators", _DATABASE),
     _Member("tasks", _DATABASE_AND_RUNS, _for_tasks),
-    _Member("media", frozenset({"postgres", "s3", "storefront"}), _for_media),
+    _Member("media", frozenset({"postgres", "temporal", "s3", "storefront"}), _for_media),
     _Member("payouts", frozenset({"postgres", "temporal", "paypal"}), _for_payouts),
     _Member("disputes", _DATABASE_AND_RUNS),
     _Member("notifications", _DATABASE_AND_RUNS),

@@ -9,22 +9,16 @@ elsewhere: this module decodes, strips and tells what it found.
 import resource
 import sys
 import time
-from contextlib import suppress
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pyvips
 
 from servicekit.process import die_with_parent
+from services.media.drawing import displayable, draw
 from services.media.frames import Order, Report, read_frame, write_frame
 from services.media.headers import Format, description_of, format_of, stored_size
 
-_LOADERS = {Format.JPEG: "jpegload_buffer", Format.PNG: "pngload_buffer"}
-_CONTENT_TYPES = {Format.JPEG: "image/jpeg", Format.PNG: "image/png"}
-# In the order tried until the result is short enough. All drop EXIF, XMP, ICC and comments.
-_ENCODINGS: dict[Format, tuple[dict[str, Any], ...]] = {
-    Format.JPEG: tuple({"Q": quality, "optimize_coding": True} for quality in (88, 70, 45)),
-    Format.PNG: ({"compression": 7}, {"compression": 7, "palette": True}),
-}
+_LOADERS = {Format.JPEG: "jpegload_source", Format.PNG: "pngload_source"}
 _TURNS_SIDES = range(5, 9)  # EXIF orientations that swap width and height
 
 
@@ -45,29 +39,31 @@ def close_doors() -> None:
     pyvips.cache_set_max(0)
 
 
-def inspect(content: bytes, order: Order) -> tuple[Report, bytes]:
-    """What `content` is, and its clean copy when it decodes without a warning."""
+def inspect(content: bytes, order: Order) -> tuple[Report, list[bytes]]:
+    """What `content` is, and its clean copies when it decodes without a warning."""
     kind = format_of(content)
     if kind is None:
-        return Report(found=description_of(content)), b""
+        return Report(found=description_of(content)), []
     report = Report(format=kind)
     size = stored_size(content, kind)
     if size and size[0] * size[1] > order.maximum_pixels:
         report.width, report.height = size
-        return report, b""
+        return report, []
     try:
         header = _load(content, kind, "none")
         report.width, report.height = _displayed_size(header)
-        if report.width * report.height > order.maximum_pixels:
-            return report, b""
-        return report, _clean(content, kind, order, report)
+        if order.is_header_only or report.width * report.height > order.maximum_pixels:
+            return report, []
+        return report, draw(_decoded(content, kind, order.fit_within), order, report)
     except pyvips.Error as error:
         report.problem = _reason(error)
-    return report, b""
+    return report, []
 
 
 def _load(content: bytes, kind: Format, fail_on: str) -> pyvips.Image:
-    return getattr(pyvips.Image, _LOADERS[kind])(content, access="sequential", fail_on=fail_on)
+    # From a source: what loads from a buffer copies it first.
+    source = pyvips.Source.new_from_memory(content)
+    return getattr(pyvips.Image, _LOADERS[kind])(source, access="sequential", fail_on=fail_on)
 
 
 def _displayed_size(header: pyvips.Image) -> tuple[int, int]:
@@ -75,44 +71,21 @@ def _displayed_size(header: pyvips.Image) -> tuple[int, int]:
     return (header.height, header.width) if turned else (header.width, header.height)
 
 
-def _clean(content: bytes, kind: Format, order: Order, report: Report) -> bytes:
-    """The image anew, without anything that is not pixels; fills in the rest of `report`."""
+def _decoded(content: bytes, kind: Format, fit_within: int | None) -> pyvips.Image:
+    """The whole picture, upright, in the memory that its displayed pixels take."""
     image = _load(content, kind, "warning")
-    if max(_displayed_size(image)) > (order.fit_within or sys.maxsize):
+    if max(_displayed_size(image)) > (fit_within or sys.maxsize):
         # Shrinks while it loads. The option must go in as text: the operation has none of its own.
-        image = pyvips.Image.thumbnail_buffer(
-            content,
-            order.fit_within,
-            height=order.fit_within,
+        image = pyvips.Image.thumbnail_source(
+            pyvips.Source.new_from_memory(content),
+            fit_within,
+            height=fit_within,
             size="down",
             option_string="[fail_on=warning]",
         )
-    # Decoded as a whole, and once: turning needs all rows, and an encoding may be tried again.
+    # Decoded as a whole, and once: turning needs all rows, and copies are drawn from it in turn.
     # Colours go first, since 16 bit pixels would take twice the memory.
-    image = _displayable(image).copy_memory().autorot()
-    for encoding in _ENCODINGS[kind]:
-        clean: bytes = (
-            image.jpegsave_buffer(keep="none", **encoding)
-            if kind is Format.JPEG
-            else image.pngsave_buffer(keep="none", **encoding)
-        )
-        if len(clean) <= order.maximum_bytes:
-            break
-    report.clean_bytes = len(clean)
-    report.content_type = _CONTENT_TYPES[kind]
-    report.clean_width, report.clean_height = image.width, image.height
-    return clean
-
-
-def _displayable(image: pyvips.Image) -> pyvips.Image:
-    """8 bit sRGB, or grey; CMYK, 16 bit and other colour spaces are converted."""
-    space = "b-w" if image.interpretation in ("b-w", "grey16") else "srgb"
-    # To 8 bit before the profile is applied, which leaves 16 bit transparency as it is.
-    image = image.colourspace(space) if image.format != "uchar" else image
-    if image.get_typeof("icc-profile-data"):
-        with suppress(pyvips.Error):  # a profile that is no good is ignored, as browsers do
-            image = image.icc_transform("srgb", embedded=True)
-    return image.colourspace(space)
+    return displayable(image).copy_memory().autorot()
 
 
 def _reason(error: pyvips.Error) -> str:
@@ -131,8 +104,8 @@ def serve(requests: BinaryIO, reports: BinaryIO, cpu_seconds: int) -> None:
         # The limit is on the whole process, so each image gets its share on top of what is spent.
         limit = int(time.process_time()) + 1 + cpu_seconds
         resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
-        report, clean = inspect(content, Order.from_json(head))
-        write_frame(reports, report.to_json(), clean)
+        report, copies = inspect(content, Order.from_json(head))
+        write_frame(reports, report.to_json(), copies)
 
 
 def main(parent_pid: int, memory_bytes: int, cpu_seconds: int) -> None:

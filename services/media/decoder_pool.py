@@ -4,6 +4,7 @@ What a decoder may do, and how it is confined, is in `services.media.decoder`.
 """
 
 import asyncio
+import itertools
 import os
 import sys
 from contextlib import suppress
@@ -38,6 +39,10 @@ class Confinement:
     wall_seconds: float
 
 
+# Where nothing else is configured. The clock stays below the deadline of the call that waits.
+CONFINEMENT = Confinement(memory_bytes=1536 * 1024 * 1024, cpu_seconds=8, wall_seconds=10.0)
+
+
 class _Died(Exception):
     """The decoder ended, or spoke nonsense."""
 
@@ -61,8 +66,8 @@ class DecoderPool:
             if decoder := self._idle.get_nowait():
                 await decoder.end()
 
-    async def inspect(self, content: bytes, order: Order) -> tuple[Report, bytes]:
-        """What `content` is, and its clean copy; an image that breaks its decoder is reported."""
+    async def inspect(self, content: bytes, order: Order) -> tuple[Report, list[bytes]]:
+        """What `content` is, and its clean copies; an image that breaks its decoder is reported."""
         with _tracer.start_as_current_span("decode image") as span:
             span.set_attribute("image.size_bytes", len(content))
             try:
@@ -75,9 +80,9 @@ class DecoderPool:
                 problem = "decoding it takes more memory or time than is allowed"
             except TimeoutError:
                 problem = f"decoding takes over {self._confinement.wall_seconds:g} seconds"
-        return Report(format=format_of(content), found="undecodable", problem=problem), b""
+        return Report(format=format_of(content), found="undecodable", problem=problem), []
 
-    async def _try(self, content: bytes, order: Order) -> tuple[Report, bytes]:
+    async def _try(self, content: bytes, order: Order) -> tuple[Report, list[bytes]]:
         """With any decoder that is free; it goes back unless it failed, or was left half-way."""
         decoder = await self._idle.get()
         is_reusable = False
@@ -129,18 +134,18 @@ class _Decoder:
     def is_alive(self) -> bool:
         return self._process.returncode is None
 
-    async def ask(self, content: bytes, order: Order) -> tuple[Report, bytes]:
+    async def ask(self, content: bytes, order: Order) -> tuple[Report, list[bytes]]:
         try:
-            self._orders.write(frame(order.to_json(), content))
+            self._orders.write(frame(order.to_json(), len(content)))
+            self._orders.write(content)
             await self._orders.drain()
             lengths = await self._reports.readexactly(LENGTHS.size)
-            head_length, clean_length = LENGTHS.unpack(lengths)
+            head_length, copies_length = LENGTHS.unpack(lengths)
             # Whoever took the decoder over must not get at our memory.
-            if head_length > MAXIMUM_HEAD_BYTES or clean_length > 4 * order.maximum_bytes:
+            if head_length > MAXIMUM_HEAD_BYTES or copies_length > 4 * order.maximum_bytes:
                 raise _Died
-            head = await self._reports.readexactly(head_length)
-            clean = await self._reports.readexactly(clean_length)
-            return Report.from_json(head), clean
+            report = Report.from_json(await self._reports.readexactly(head_length))
+            return report, _split(report, await self._reports.readexactly(copies_length))
         except (OSError, EOFError, ValueError, TypeError, KeyError) as error:
             raise _Died from error
 
@@ -149,3 +154,10 @@ class _Decoder:
             self._process.kill()
         self._orders.close()
         await self._process.communicate()
+
+
+def _split(report: Report, content: bytes) -> list[bytes]:
+    ends = list(itertools.accumulate(copy.size_bytes for copy in report.copies))
+    if len(content) != (ends[-1] if ends else 0):
+        raise _Died
+    return [content[start:end] for start, end in itertools.pairwise([0, *ends])]

@@ -5,7 +5,8 @@ Kept apart from both, so that the decoder, which strangers' bytes reach, imports
 
 import json
 import struct
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from typing import BinaryIO
 
 from services.media.headers import Format
@@ -24,13 +25,28 @@ class Order:
     fit_within: int | None
     # Of the clean copy; the decoder tries to stay below.
     maximum_bytes: int
+    # Longer sides of the smaller copies to make, largest first.
+    renditions: tuple[int, ...] = ()
+    # Nothing is decoded: for the beginning of a file that is too long.
+    is_header_only: bool = False
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def from_json(cls, head: bytes) -> "Order":
-        return cls(**json.loads(head))
+        values = json.loads(head)
+        return cls(**values | {"renditions": tuple(values["renditions"])})
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One encoded copy. `fit_within` is that of the order's rendition; 0 for the clean copy."""
+
+    fit_within: int
+    size_bytes: int
+    width: int
+    height: int
 
 
 @dataclass
@@ -43,9 +59,14 @@ class Report:
     height: int = 0
     problem: str = ""  # why there is no clean copy
     content_type: str = ""
-    clean_bytes: int = 0
-    clean_width: int = 0
-    clean_height: int = 0
+    # Of 64 bits; None for a picture with too little in it to be told from others.
+    dhash: int | None = None
+    # The clean copy, then the renditions smaller than it; their bytes follow in this order.
+    copies: list[Copy] = field(default_factory=list)
+
+    @property
+    def clean_bytes(self) -> int:
+        return self.copies[0].size_bytes if self.copies else 0
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()
@@ -54,15 +75,19 @@ class Report:
     def from_json(cls, head: bytes) -> "Report":
         values = json.loads(head)
         kind = values.pop("format")
-        return cls(Format(kind) if kind else None, **values)
+        copies = [Copy(**copy) for copy in values.pop("copies")]
+        return cls(Format(kind) if kind else None, copies=copies, **values)
 
 
-def frame(head: bytes, content: bytes) -> bytes:
-    return LENGTHS.pack(len(head), len(content)) + head + content
+def frame(head: bytes, content_length: int) -> bytes:
+    """What comes before the content."""
+    return LENGTHS.pack(len(head), content_length) + head
 
 
-def write_frame(stream: BinaryIO, head: bytes, content: bytes) -> None:
-    stream.write(frame(head, content))
+def write_frame(stream: BinaryIO, head: bytes, contents: Sequence[bytes]) -> None:
+    stream.write(frame(head, sum(map(len, contents))))
+    for content in contents:
+        stream.write(content)
     stream.flush()
 
 

@@ -2,9 +2,8 @@
 
 import asyncio
 import base64
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Protocol
 from uuid import uuid4
@@ -19,6 +18,7 @@ from servicekit.commands import Command, count, proto_enum, resource_id, text
 from servicekit.errors import (
     FailedPrecondition,
     LiaisonError,
+    NotFound,
     Reason,
     invalid_fields,
     not_found,
@@ -29,7 +29,6 @@ from services.media.decoder_pool import DecoderPool
 from services.media.domain import (
     ADDRESS_LIFETIME,
     UPLOAD_LIFETIME,
-    Accepted,
     Announced,
     MediaObject,
     State,
@@ -37,7 +36,9 @@ from services.media.domain import (
     reject,
     violations,
 )
-from services.media.images import Limits, Purpose, limits_of, rejections
+from services.media.examination import examine, sha256_of
+from services.media.images import Limits, Purpose, RenditionKind, limits_of
+from services.media.quotas import Quota, Usage, check
 
 log = structlog.get_logger()
 
@@ -54,8 +55,9 @@ MediaId = Annotated[str, resource_id("mediaObjects/{media_object}")]
 class CreateUpload(Command):
     purpose: Annotated[Purpose, proto_enum("PURPOSE_")]
     size_bytes: int
-    sha256: str
+    sha256: str | None = None
     content_type: str
+    client: Annotated[str, proto_enum("CLIENT_")] = ""
 
 
 class FinalizeUpload(Command):
@@ -64,6 +66,10 @@ class FinalizeUpload(Command):
 
 class GetMediaObject(Command):
     id: MediaId = Field(alias="name")
+
+
+class CreateDownload(GetMediaObject):
+    rendition: Annotated[RenditionKind, proto_enum("RENDITION_")] | None = None
 
 
 class BatchGetMediaObjects(Command):
@@ -86,15 +92,18 @@ class Buckets:
 
 @dataclass(frozen=True)
 class Address:
-    """A presigned address, until when it is good, and the headers that it takes."""
+    """A presigned address, until when it is good, and what it takes: headers that go with a PUT, or
+    fields of a form to POST."""
 
     url: str
     expire_time: datetime
-    headers: dict[str, str]
+    headers: dict[str, str] = field(default_factory=dict)
+    form_fields: dict[str, str] = field(default_factory=dict)
 
 
 class MediaStore(Protocol):
-    async def add(self, media: MediaObject) -> None: ...
+    async def add(self, media: MediaObject, check: Callable[[Usage], None]) -> None:
+        """Once `check` has seen what the owner uses: meanwhile nobody adds for the same owner."""
 
     async def get(self, media_id: str) -> MediaObject | None: ...
 
@@ -103,6 +112,9 @@ class MediaStore(Protocol):
 
     async def finish(self, media: MediaObject, now: datetime) -> bool:
         """Writes the verdict; False when another verdict came first."""
+
+    async def find_resembled(self, dhash: int, owner: str) -> str | None:
+        """The accepted image of somebody else that is nearest to this one, if one is near."""
 
     async def hold(self, media_ids: Sequence[str], holder: str, brand_id: str | None) -> None: ...
 
@@ -122,6 +134,7 @@ class MediaHandlers:
         decoders: DecoderPool,
         buckets: Buckets,
         image_maximum_bytes: int,
+        quota: Quota,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -129,6 +142,7 @@ class MediaHandlers:
         self._decoders = decoders
         self._buckets = buckets
         self._image_maximum_bytes = image_maximum_bytes
+        self._quota = quota
         self._clock = clock
         self._in_hand = asyncio.Semaphore(_FINALIZED_AT_ONCE)
 
@@ -136,7 +150,7 @@ class MediaHandlers:
         self, who: Principal, command: CreateUpload
     ) -> tuple[MediaObject, Address]:
         announced = Announced(command.size_bytes, command.sha256, command.content_type)
-        if found := violations(self._limits(command.purpose), announced):
+        if found := violations(self._limits(command.purpose), announced, command.client):
             raise invalid_fields(*found)
         now = self._clock()
         media = MediaObject(
@@ -147,20 +161,10 @@ class MediaHandlers:
             create_time=now,
             expire_time=now + UPLOAD_LIFETIME,
         )
-        await self._store.add(media)
-        headers = {
-            "content-length": str(announced.size_bytes),
-            "content-type": announced.content_type,
-            "if-none-match": "*",
-            "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(announced.sha256)).decode(),
-        }
-        url = self._objects.presign_put(
-            self._buckets.quarantine,
-            media.quarantine_key,
-            headers=headers,
-            expires=ADDRESS_LIFETIME,
+        await self._store.add(
+            media, lambda usage: check(self._quota, usage, announced.size_bytes, now)
         )
-        return media, Address(url, now + ADDRESS_LIFETIME, headers)
+        return media, self._upload_address(media, now + ADDRESS_LIFETIME)
 
     async def finalize_upload(self, who: Principal, command: FinalizeUpload) -> MediaObject:
         """Judges an upload, once and for good; a repetition finds the verdict.
@@ -198,14 +202,18 @@ class MediaHandlers:
             raise _not_accepted(lacking)
         await self._store.hold(command.ids, command.holder, command.brand_id)
 
-    async def create_download(self, who: Principal, command: GetMediaObject) -> Address:
+    async def create_download(self, who: Principal, command: CreateDownload) -> Address:
         media = await self._visible(who, command.id)
-        if media.accepted is None:
+        accepted = media.accepted
+        if accepted is None:
             raise _not_accepted([media.id])
+        stored = accepted.renditions.get(command.rendition) if command.rendition else accepted
+        if stored is None:
+            raise _no_rendition(media, command.rendition)
         url = self._objects.presign_get(
-            self._buckets.accepted, media.accepted.key, expires=ADDRESS_LIFETIME
+            self._buckets.accepted, stored.key, expires=ADDRESS_LIFETIME
         )
-        return Address(url, self._clock() + ADDRESS_LIFETIME, {})
+        return Address(url, self._clock() + ADDRESS_LIFETIME)
 
     async def sweep(self) -> int:
         """Empties quarantine of what is left there after its time; answers with how many it saw."""
@@ -218,6 +226,27 @@ class MediaHandlers:
     def _limits(self, purpose: Purpose) -> Limits:
         return limits_of(purpose, self._image_maximum_bytes)
 
+    def _upload_address(self, media: MediaObject, expire_time: datetime) -> Address:
+        """For just the announced bytes, once; for a form, as many bytes at most."""
+        announced, bucket, key = media.announced, self._buckets.quarantine, media.quarantine_key
+        if announced.sha256 is None:
+            form = self._objects.presign_post(
+                bucket,
+                key,
+                content_type=announced.content_type,
+                maximum_bytes=announced.size_bytes,
+                expires=ADDRESS_LIFETIME,
+            )
+            return Address(form.url, expire_time, form_fields=dict(form.fields))
+        headers = {
+            "content-length": str(announced.size_bytes),
+            "content-type": announced.content_type,
+            "if-none-match": "*",
+            "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(announced.sha256)).decode(),
+        }
+        url = self._objects.presign_put(bucket, key, headers=headers, expires=ADDRESS_LIFETIME)
+        return Address(url, expire_time, headers)
+
     async def _announced_content(self, media: MediaObject) -> bytes | None:
         """What lies in quarantine, if it is what was announced; None when nothing is there."""
         try:
@@ -228,36 +257,34 @@ class MediaHandlers:
             )
         except TooManyBytes:
             raise _incomplete(media, "there are more bytes than were announced") from None
-        if content is None:
-            return None
+        if content is None or media.announced.sha256 is None:
+            return content
         if len(content) != media.announced.size_bytes:
             raise _incomplete(media, "there are fewer bytes than were announced")
-        if await _sha256(content) != media.announced.sha256:
+        # In a thread: 25 MB take long enough to hold up every other call.
+        if await asyncio.to_thread(sha256_of, content) != media.announced.sha256:
             raise _incomplete(media, "the bytes are not those that were announced")
         return content
 
     async def _decide(self, media: MediaObject, content: bytes) -> None:
-        limits = self._limits(media.purpose)
-        report, clean = await self._decoders.inspect(content, limits.order)
-        found = rejections(limits, len(content), report)
-        if found:
-            decided = reject(media, found)
-        else:
-            accepted = Accepted(
-                size_bytes=len(clean),
-                sha256=await _sha256(clean),
-                content_type=report.content_type,
-                width=report.clean_width,
-                height=report.clean_height,
-            )
-            await self._objects.put_immutable(
-                self._buckets.accepted, accepted.key, clean, content_type=accepted.content_type
-            )
-            decided = accept(media, accepted)
+        decided = await self._judged_image(media, content)
         if await self._store.finish(decided, self._clock()):
-            verdicts: list[str] = [rejection.code for rejection in found] or [State.ACCEPTED]
-            for verdict in verdicts:
+            codes: list[str] = [rejection.code for rejection in decided.rejections]
+            for verdict in codes or [State.ACCEPTED]:
                 _FINISHED.add(1, {"purpose": media.purpose, "verdict": verdict})
+
+    async def _judged_image(self, media: MediaObject, content: bytes) -> MediaObject:
+        """Rejected, or accepted with all that is kept of it in storage."""
+        examined = await examine(self._decoders, self._limits(media.purpose), content)
+        if examined.accepted is None:
+            return reject(media, examined.rejections)
+        for stored, copy in examined.contents:
+            await self._objects.put_immutable(
+                self._buckets.accepted, stored.key, copy, content_type=stored.content_type
+            )
+        dhash = examined.accepted.dhash
+        resembled = None if dhash is None else await self._store.find_resembled(dhash, media.owner)
+        return accept(media, examined.accepted, resembled)
 
     async def _clear_quarantine(self, media: MediaObject) -> None:
         """The verdict stands whether or not this works; the sweep does what is left."""
@@ -295,11 +322,6 @@ class MediaHandlers:
         return media
 
 
-async def _sha256(content: bytes) -> str:
-    """In a thread: 25 MB take long enough to hold up every other call."""
-    return await asyncio.to_thread(lambda: hashlib.sha256(content).hexdigest())
-
-
 def _incomplete(media: MediaObject, why: str) -> FailedPrecondition:
     return FailedPrecondition(
         Reason.UPLOAD_INCOMPLETE, f"uploads/{media.id} is not complete: {why}"
@@ -310,4 +332,13 @@ def _not_accepted(media_ids: Sequence[str]) -> FailedPrecondition:
     names = ", ".join(f"mediaObjects/{media_id}" for media_id in media_ids)
     return FailedPrecondition(
         Reason.MEDIA_NOT_ACCEPTED, f"Not accepted: {names}", metadata={"media_objects": names}
+    )
+
+
+def _no_rendition(media: MediaObject, rendition: RenditionKind | None) -> NotFound:
+    return NotFound(
+        Reason.NOT_FOUND,
+        f"mediaObjects/{media.id} has no rendition {rendition}: it was accepted before there were"
+        " any, and is small enough itself or can be uploaded anew",
+        metadata={"rendition": str(rendition)},
     )

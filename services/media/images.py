@@ -8,6 +8,8 @@ from services.media.frames import Order, Report
 # More pixels than this are never decoded.
 MAXIMUM_PIXELS = 50_000_000
 BANNER_MAXIMUM_BYTES = 5 * 1024 * 1024  # R68
+# Where nothing else is configured; a phone's 50 megapixels take about half of it.
+IMAGE_MAXIMUM_BYTES = 25 * 1024 * 1024
 _MINIMUM_WIDTH, _MINIMUM_HEIGHT = 750, 360  # R69, R82
 _IMAGE_FIT_WITHIN = 2000  # R83
 
@@ -19,7 +21,20 @@ class Purpose(StrEnum):
     IMAGE = "IMAGE"
 
 
+class RenditionKind(StrEnum):
+    """A smaller copy of an accepted image."""
+
+    FEED = "FEED"
+    THUMBNAIL = "THUMBNAIL"
+
+
+# A rendition fits a square of so many pixels.
+RENDITION_SIDES = {RenditionKind.FEED: 1080, RenditionKind.THUMBNAIL: 320}
+
+
 class Code(StrEnum):
+    """Why an image is turned down, in the order in which reasons are told."""
+
     TOO_LARGE_BYTES = "TOO_LARGE_BYTES"
     UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
     BOMB = "BOMB"
@@ -47,7 +62,9 @@ class Limits:
 
     @property
     def order(self) -> Order:
-        return Order(MAXIMUM_PIXELS, self.fit_within, self.maximum_bytes)
+        return Order(
+            MAXIMUM_PIXELS, self.fit_within, self.maximum_bytes, tuple(RENDITION_SIDES.values())
+        )
 
 
 def limits_of(purpose: Purpose, image_maximum_bytes: int) -> Limits:

@@ -8,7 +8,7 @@ from liaison.media.v1.media_pb2_grpc import (
     add_MediaServiceServicer_to_server,
 )
 
-from servicekit.auth import Role, current_principal
+from servicekit.auth import Principal, Role, current_principal
 from servicekit.commands import parse
 from servicekit.grpc_server import Service
 from servicekit.rpcs import Repeat, allow
@@ -18,6 +18,7 @@ from services.media.domain import MediaObject
 from services.media.handlers import MediaHandlers
 
 _READERS = (Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE)
+_STAFF = (Role.MEDIATOR, Role.OPERATOR)
 
 ACCESS = {
     "CreateUpload": allow(Role.CREATOR),
@@ -42,6 +43,7 @@ class MediaServicer(MediaServiceServicer):
             name=f"uploads/{media.id}",
             url=address.url,
             headers=address.headers,
+            form_fields=address.form_fields,
             expire_time=to_timestamp(media.expire_time),
         )
 
@@ -49,20 +51,24 @@ class MediaServicer(MediaServiceServicer):
         self, request: pb.FinalizeUploadRequest, context: Any
     ) -> pb.MediaObject:
         command = parse(handlers.FinalizeUpload, request)
-        return to_message(await self._media.finalize_upload(current_principal(), command))
+        who = current_principal()
+        return to_message(await self._media.finalize_upload(who, command), who)
 
     async def GetMediaObject(
         self, request: pb.GetMediaObjectRequest, context: Any
     ) -> pb.MediaObject:
         command = parse(handlers.GetMediaObject, request)
-        return to_message(await self._media.get_media_object(current_principal(), command))
+        who = current_principal()
+        return to_message(await self._media.get_media_object(who, command), who)
 
     async def BatchGetMediaObjects(
         self, request: pb.BatchGetMediaObjectsRequest, context: Any
     ) -> pb.BatchGetMediaObjectsResponse:
         command = parse(handlers.BatchGetMediaObjects, request)
-        found = await self._media.batch_get_media_objects(command)
-        return pb.BatchGetMediaObjectsResponse(media_objects=map(to_message, found))
+        found, who = await self._media.batch_get_media_objects(command), current_principal()
+        return pb.BatchGetMediaObjectsResponse(
+            media_objects=[to_message(media, who) for media in found]
+        )
 
     async def HoldMediaObjects(
         self, request: pb.HoldMediaObjectsRequest, context: Any
@@ -71,7 +77,7 @@ class MediaServicer(MediaServiceServicer):
         return pb.HoldMediaObjectsResponse()
 
     async def CreateDownload(self, request: pb.CreateDownloadRequest, context: Any) -> pb.Download:
-        command = parse(handlers.GetMediaObject, request)
+        command = parse(handlers.CreateDownload, request)
         address = await self._media.create_download(current_principal(), command)
         return pb.Download(url=address.url, expire_time=to_timestamp(address.expire_time))
 
@@ -85,7 +91,8 @@ def service(media: MediaHandlers) -> Service:
     )
 
 
-def to_message(media: MediaObject) -> pb.MediaObject:
+def to_message(media: MediaObject, who: Principal) -> pb.MediaObject:
+    """As `who` may see it: whose image another one looks like is for staff to know."""
     message = pb.MediaObject(
         name=f"mediaObjects/{media.id}",
         state=pb.MediaObject.State.Value(f"STATE_{media.state}"),
@@ -107,4 +114,8 @@ def to_message(media: MediaObject) -> pb.MediaObject:
         message.size_bytes = media.accepted.size_bytes
         message.width = media.accepted.width
         message.height = media.accepted.height
+    if media.resembled:
+        message.resembles_another = who.role in _STAFF or who.creator == media.owner
+        if who.role in _STAFF:
+            message.resembled_media_object = f"mediaObjects/{media.resembled}"
     return message

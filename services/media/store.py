@@ -1,22 +1,62 @@
 """The media service's SQL."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any, LiteralString
 
 from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 
 from servicekit.database import Database
-from services.media.domain import Accepted, Announced, MediaObject, State
-from services.media.images import Code, Purpose, Rejection
+from services.media.domain import Accepted, Announced, MediaObject, State, StoredImage
+from services.media.images import Code, Purpose, Rejection, RenditionKind
+from services.media.quotas import HOUR, Usage
+
+# Of 64 bits; so many may differ between copies of one picture that were scaled or encoded anew.
+_NEAR_BITS = 10
+_SELECT: LiteralString = """
+SELECT media_object.*,
+       (SELECT jsonb_object_agg(kind, to_jsonb(rendition) - 'media_object' - 'kind')
+          FROM rendition WHERE media_object = id) AS renditions
+  FROM media_object
+"""
 
 
 class PostgresMediaStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, media: MediaObject) -> None:
+    async def add(self, media: MediaObject, check: Callable[[Usage], None]) -> None:
+        async with self._database.transaction():
+            await self._database.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('uploads of ' || %s, 0))",
+                (media.owner,),
+            )
+            check(await self._usage(media.owner, media.create_time))
+            await self._insert(media)
+
+    async def _usage(self, owner: str, now: datetime) -> Usage:
+        row = await self._database.fetch_one(
+            """
+            SELECT count(*) FILTER (WHERE is_open) AS open_uploads,
+                   min(expire_time) FILTER (WHERE is_open) AS next_expire_time,
+                   count(*) FILTER (WHERE is_recent) AS uploads_an_hour,
+                   min(create_time) FILTER (WHERE is_recent) AS hour_begin_time,
+                   coalesce(sum(CASE WHEN is_open THEN announced_size_bytes
+                                     ELSE size_bytes END), 0)::bigint AS bytes_kept
+              FROM (SELECT *, state = 'PENDING' AND expire_time > %(now)s AS is_open,
+                           create_time > %(recent)s AS is_recent
+                      FROM media_object
+                     WHERE owner = %(owner)s) AS theirs
+            """,
+            {"owner": owner, "now": now, "recent": now - HOUR},
+        )
+        if row is None:
+            raise AssertionError("an aggregate is one row")
+        return Usage(**row)
+
+    async def _insert(self, media: MediaObject) -> None:
         await self._database.execute(
             """
             INSERT INTO media_object (id, owner, purpose, state, announced_size_bytes,
@@ -44,34 +84,62 @@ class PostgresMediaStore:
 
     async def list_by_id(self, media_ids: Sequence[str]) -> list[MediaObject]:
         rows = await self._database.fetch_all(
-            "SELECT * FROM media_object WHERE id = ANY(%s) ORDER BY array_position(%s, id)",
+            _SELECT + "WHERE id = ANY(%s) ORDER BY array_position(%s, id)",
             (list(media_ids), list(media_ids)),
         )
         return [_media_object(row) for row in rows]
 
     async def finish(self, media: MediaObject, now: datetime) -> bool:
-        accepted = media.accepted
-        finished = await self._database.execute(
-            """
-            UPDATE media_object
-               SET state = %(state)s, rejections = %(rejections)s, finish_time = %(now)s,
-                   size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
-                   content_type = %(content_type)s, width = %(width)s, height = %(height)s
-             WHERE id = %(id)s AND state = 'PENDING'
-            """,
-            {
-                "id": media.id,
-                "state": media.state,
-                "rejections": Jsonb([asdict(rejection) for rejection in media.rejections]),
-                "now": now,
-                "size_bytes": accepted.size_bytes if accepted else None,
-                "sha256": accepted.sha256 if accepted else None,
-                "content_type": accepted.content_type if accepted else None,
-                "width": accepted.width if accepted else None,
-                "height": accepted.height if accepted else None,
-            },
-        )
+        async with self._database.transaction():
+            finished = await self._database.execute(
+                """
+                UPDATE media_object
+                   SET state = %(state)s, rejections = %(rejections)s, finish_time = %(now)s,
+                       size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
+                       content_type = %(content_type)s, width = %(width)s, height = %(height)s,
+                       dhash = %(dhash)s, resembled = %(resembled)s
+                 WHERE id = %(id)s AND state = 'PENDING'
+                """,
+                {
+                    "id": media.id,
+                    "state": media.state,
+                    "rejections": Jsonb([asdict(rejection) for rejection in media.rejections]),
+                    "now": now,
+                    "resembled": media.resembled,
+                    **_columns(media.accepted),
+                },
+            )
+            if finished and media.accepted:
+                await self._add_renditions(media.id, media.accepted.renditions)
         return finished == 1
+
+    async def _add_renditions(
+        self, media_id: str, renditions: Mapping[RenditionKind, StoredImage]
+    ) -> None:
+        await self._database.execute(
+            """
+            INSERT INTO rendition (media_object, kind, size_bytes, sha256, content_type,
+                                   width, height)
+            SELECT %s, kind, size_bytes, sha256, content_type, width, height
+              FROM jsonb_to_recordset(%s) AS one (kind text, size_bytes bigint, sha256 text,
+                                                  content_type text, width int, height int)
+            """,
+            (media_id, Jsonb([{"kind": kind, **asdict(renditions[kind])} for kind in renditions])),
+        )
+
+    async def find_resembled(self, dhash: int, owner: str) -> str | None:
+        row = await self._database.fetch_one(
+            # Reads the whole index and no row: 0.1 seconds at a million pictures.
+            """
+            SELECT id FROM media_object
+             WHERE dhash IS NOT NULL AND owner <> %(owner)s
+               AND bit_count((dhash # %(dhash)s)::bit(64)) <= %(near)s
+             ORDER BY bit_count((dhash # %(dhash)s)::bit(64)), finish_time, id
+             LIMIT 1
+            """,
+            {"owner": owner, "dhash": _signed(dhash), "near": _NEAR_BITS},
+        )
+        return row["id"] if row else None
 
     async def hold(self, media_ids: Sequence[str], holder: str, brand_id: str | None) -> None:
         await self._database.execute(
@@ -92,7 +160,7 @@ class PostgresMediaStore:
 
     async def list_to_sweep(self, now: datetime, size: int) -> list[MediaObject]:
         rows = await self._database.fetch_all(
-            "SELECT * FROM media_object WHERE sweep_time <= %s ORDER BY sweep_time LIMIT %s",
+            _SELECT + "WHERE sweep_time <= %s ORDER BY sweep_time LIMIT %s",
             (now, size),
         )
         return [_media_object(row) for row in rows]
@@ -105,6 +173,23 @@ class PostgresMediaStore:
             await self._database.execute(
                 "UPDATE media_object SET sweep_time = NULL WHERE id = %s", (media_id,)
             )
+
+
+def _columns(accepted: Accepted | None) -> dict[str, Any]:
+    """What an accepted object is, by column; nothing of one that is not."""
+    return {
+        "size_bytes": accepted.size_bytes if accepted else None,
+        "sha256": accepted.sha256 if accepted else None,
+        "content_type": accepted.content_type if accepted else None,
+        "width": accepted.width if accepted else None,
+        "height": accepted.height if accepted else None,
+        "dhash": _signed(accepted.dhash) if accepted and accepted.dhash is not None else None,
+    }
+
+
+def _signed(dhash: int) -> int:
+    """The same 64 bits as a bigint."""
+    return dhash - 2**64 if dhash >= 2**63 else dhash
 
 
 def _media_object(row: DictRow) -> MediaObject:
@@ -123,11 +208,21 @@ def _media_object(row: DictRow) -> MediaObject:
             Rejection(Code(item["code"]), item["rule_id"], item["description"])
             for item in row["rejections"]
         ),
-        accepted=(
-            Accepted(
-                row["size_bytes"], row["sha256"], row["content_type"], row["width"], row["height"]
-            )
-            if state is State.ACCEPTED
-            else None
-        ),
+        accepted=_accepted(row) if state is State.ACCEPTED else None,
+        resembled=row["resembled"],
+    )
+
+
+def _accepted(row: DictRow) -> Accepted:
+    return Accepted(
+        row["size_bytes"],
+        row["sha256"],
+        row["content_type"],
+        row["width"],
+        row["height"],
+        renditions={
+            RenditionKind(kind): StoredImage(**values)
+            for kind, values in (row["renditions"] or {}).items()
+        },
+        dhash=None if row["dhash"] is None else row["dhash"] % 2**64,
     )

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from services.media.domain import MediaObject
+from services.media.domain import Accepted, StoredImage
+from services.media.images import RenditionKind
 from services.media.publications.documents import Pictures, StoredFile, Upload
 from services.media.store import PostgresMediaStore
 
@@ -13,18 +14,20 @@ class AcceptedMedia:
 
     async def uploads(self, media_object_ids: Sequence[str]) -> Mapping[str, Upload]:
         found = await self._store.list_by_id(media_object_ids)
-        return {media.id: _upload(media) for media in found if media.accepted}
+        return {media.id: _upload(media.accepted) for media in found if media.accepted}
 
 
-def _upload(media: MediaObject) -> Upload:
-    accepted = media.accepted
-    if accepted is None:
-        raise ValueError(f"{media.id} is not accepted")
-    full = StoredFile(
-        accepted.sha256,
-        accepted.content_type,
-        accepted.size_bytes,
-        accepted.width,
-        accepted.height,
+def _upload(accepted: Accepted) -> Upload:
+    """What was accepted before there were renditions is shown as it is, in every size."""
+    renditions = accepted.renditions
+    return Upload(
+        Pictures(
+            full=_file(accepted),
+            feed=_file(renditions.get(RenditionKind.FEED, accepted)),
+            thumbnail=_file(renditions.get(RenditionKind.THUMBNAIL, accepted)),
+        )
     )
-    return Upload(Pictures(full, full, full))
+
+
+def _file(image: StoredImage) -> StoredFile:
+    return StoredFile(image.sha256, image.content_type, image.size_bytes, image.width, image.height)

@@ -13,13 +13,15 @@ from servicekit.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
 from services.media.decoder_pool import Confinement, DecoderPool
 from services.media.handlers import Buckets, MediaHandlers
+from services.media.images import IMAGE_MAXIMUM_BYTES
+from services.media.quotas import Quota
 from services.media.servicer import service
 from services.media.store import PostgresMediaStore
 from tests.support.databases import Databases
 from tests.support.serving import Served, serving
 
 QUARANTINE, ACCEPTED = "media-quarantine", "media-accepted"
-IMAGE_MAXIMUM_BYTES = 25 * 1024 * 1024
+QUOTA = Quota(open_uploads=5, uploads_an_hour=60, bytes_kept=40 * 1024 * 1024)
 
 
 @pytest.fixture
@@ -75,6 +77,7 @@ def house(database: Database, objects: ObjectStore, decoders: DecoderPool) -> Ho
         decoders,
         Buckets(QUARANTINE, ACCEPTED),
         IMAGE_MAXIMUM_BYTES,
+        QUOTA,
         lambda: house.now(),
     )
     house = House(handlers, store, objects, decoders)

@@ -15,7 +15,8 @@ from servicekit.errors import LiaisonError, Reason
 from servicekit.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
 from services.media.handlers import Buckets, FinalizeUpload, MediaHandlers
-from tests.integration.media.conftest import ACCEPTED, IMAGE_MAXIMUM_BYTES, QUARANTINE, House
+from services.media.images import IMAGE_MAXIMUM_BYTES
+from tests.integration.media.conftest import ACCEPTED, QUARANTINE, QUOTA, House
 from tests.support.serving import Served, refused, request_id
 from tests.unit.media.pictures import jpeg, opened, png
 
@@ -229,9 +230,7 @@ async def test_an_announcement_is_refused_for_everything_it_tells_r67_r68(served
 
 async def test_missing_fields_are_named(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
-    with refused(
-        Reason.INVALID_FIELDS, "purpose", "size_bytes", "sha256", "content_type", "request_id"
-    ):
+    with refused(Reason.INVALID_FIELDS, "purpose", "size_bytes", "content_type", "request_id"):
         await anna.CreateUpload(pb.CreateUploadRequest())
     with refused(Reason.INVALID_FIELDS, "name", "request_id"):
         await anna.FinalizeUpload(pb.FinalizeUploadRequest())
@@ -358,6 +357,7 @@ async def test_storage_that_is_away_changes_nothing(
             house.decoders,
             Buckets(QUARANTINE, ACCEPTED),
             IMAGE_MAXIMUM_BYTES,
+            QUOTA,
             house.now,
         )
         anna = Principal("creators/anna", Role.CREATOR, creator="anna")

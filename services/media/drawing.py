@@ -1,0 +1,136 @@
+"""What is made of a decoded picture, in the decoder's process: clean copies, and its dHash.
+
+No copy holds anything that is not pixels.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pyvips
+
+from services.media.frames import Copy, Order, Report
+from services.media.headers import Format
+
+_CONTENT_TYPES = {Format.JPEG: "image/jpeg", Format.PNG: "image/png"}
+# In the order tried until the result is short enough. All drop EXIF, XMP, ICC and comments. Making
+# coding tables to measure would take longer than decoding did, for 5 % of the bytes.
+_ENCODINGS: dict[Format, tuple[dict[str, Any], ...]] = {
+    Format.JPEG: ({"Q": 88}, *({"Q": quality, "optimize_coding": True} for quality in (70, 45))),
+    Format.PNG: ({"compression": 7}, {"compression": 7, "palette": True}),
+}
+# The same for what feeds and lists show; the last is for a small original of few colours.
+_RENDITION_ENCODINGS: dict[Format, tuple[dict[str, Any], ...]] = {
+    Format.JPEG: (
+        {"Q": 80},
+        {"Q": 60, "optimize_coding": True},
+        {"Q": 40, "optimize_coding": True},
+    ),
+    Format.PNG: (
+        {"compression": 6},
+        {"compression": 9, "palette": True},
+        {"compression": 9, "palette": True, "bitdepth": 4, "dither": 0},
+    ),
+}
+# A dHash compares neighbours among 9 by 8 grey cells.
+_COLUMNS, _ROWS = 9, 8
+# Of 64 comparisons, so many must be between cells that differ by more than noise, in steps of 256:
+# a plain surface with a small mark on it looks like every other one.
+_TELLING, _NOISE = 16, 2
+
+
+@dataclass(frozen=True)
+class _Rendition:
+    fit_within: int
+    image: pyvips.Image
+    content: bytes
+
+
+def draw(picture: pyvips.Image, order: Order, report: Report) -> list[bytes]:
+    """The clean copy and the renditions of a whole picture in memory; fills in the rest of
+    `report`.
+
+    Raises:
+        pyvips.Error: an encoder failed, for want of memory.
+    """
+    kind = report.format
+    if kind is None:
+        raise AssertionError("a picture was decoded from some format")
+    # Beside each other: together they take as long as decoding did.
+    with ThreadPoolExecutor(1) as drawing:
+        smaller = drawing.submit(_smaller, picture, kind, order.renditions)
+        clean = _encoded(picture, _ENCODINGS[kind], kind, order.maximum_bytes)
+        renditions, report.dhash = smaller.result()
+    report.content_type = _CONTENT_TYPES[kind]
+    report.copies = [Copy(0, len(clean), picture.width, picture.height)]
+    contents = [clean]
+    for one in renditions:
+        content = one.content
+        if len(content) > len(clean):
+            content = _encoded(one.image, _RENDITION_ENCODINGS[kind][1:], kind, len(clean))
+        contents.append(content)
+        report.copies.append(Copy(one.fit_within, len(content), one.image.width, one.image.height))
+    return contents
+
+
+def displayable(image: pyvips.Image) -> pyvips.Image:
+    """8 bit sRGB, or grey; CMYK, 16 bit and other colour spaces are converted."""
+    space = "b-w" if image.interpretation in ("b-w", "grey16") else "srgb"
+    # To 8 bit before the profile is applied, which leaves 16 bit transparency as it is.
+    image = image.colourspace(space) if image.format != "uchar" else image
+    if image.get_typeof("icc-profile-data"):
+        with suppress(pyvips.Error):  # a profile that is no good is ignored, as browsers do
+            image = image.icc_transform("srgb", embedded=True)
+    return image.colourspace(space)
+
+
+def _smaller(
+    picture: pyvips.Image, kind: Format, sides: Sequence[int]
+) -> tuple[list[_Rendition], int | None]:
+    """Each from the one before, which has all that it needs."""
+    renditions = []
+    for side in sides:
+        if max(picture.width, picture.height) > side:
+            picture = _fitted(picture, side)
+            content = _encoded(picture, _RENDITION_ENCODINGS[kind][:1], kind, 0)
+            renditions.append(_Rendition(side, picture, content))
+    return renditions, dhash(picture)
+
+
+def _fitted(picture: pyvips.Image, side: int) -> pyvips.Image:
+    if picture.hasalpha():
+        # What is transparent must not colour what is beside it: this weighs it.
+        return picture.thumbnail_image(side, height=side, size="down").copy_memory()
+    scale = side / max(picture.width, picture.height)
+    return picture.resize(scale, kernel="linear").copy_memory()
+
+
+def _encoded(
+    image: pyvips.Image, encodings: Sequence[dict[str, Any]], kind: Format, maximum_bytes: int
+) -> bytes:
+    """By the first encoding that is short enough, else by the last."""
+    save = image.jpegsave_buffer if kind is Format.JPEG else image.pngsave_buffer
+    content = b""
+    for encoding in encodings:
+        content = save(keep="none", **encoding)
+        if len(content) <= maximum_bytes:
+            break
+    return content
+
+
+def dhash(picture: pyvips.Image) -> int | None:
+    """64 bits, row by row: whether a cell is brighter than the one to its right. None when the
+    picture is too flat for that to tell anything."""
+    opaque = picture.flatten(background=255) if picture.hasalpha() else picture
+    cells = opaque.thumbnail_image(_COLUMNS, height=_ROWS, size="force").colourspace("b-w")
+    grey = bytes(cells.write_to_memory())
+    steps = [
+        grey[row * _COLUMNS + column] - grey[row * _COLUMNS + column + 1]
+        for row in range(_ROWS)
+        for column in range(_COLUMNS - 1)
+    ]
+    if sum(abs(step) > _NOISE for step in steps) < _TELLING:
+        return None
+    return int("".join("1" if step > 0 else "0" for step in steps), 2)
