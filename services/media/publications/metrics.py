@@ -46,6 +46,8 @@ def late(publication: Publication) -> None:
 def on_their_way(counts: Mapping[Channel, tuple[int, datetime]], now: datetime) -> None:
     """How many there are, and since when the oldest of them waits."""
     for channel in Channel:
+        # Else its first increase would be its first sample, which shows no increase.
+        _OVERDUE.add(0, {"channel": channel})
         count, since = counts.get(channel, (0, now))
         _PENDING.set(count, {"channel": channel})
         _OLDEST.set(max((now - since).total_seconds(), 0.0), {"channel": channel})
