@@ -197,7 +197,6 @@ class ObjectStore:
         *,
         sha256: str,
         content_type: str,
-        cache_control: str = "",
     ) -> None:
         """Copies an object of up to 5 GiB to a key that tells its content, if its hash is `sha256`.
 
@@ -225,11 +224,7 @@ class ObjectStore:
                 return
             # What is no longer than a range is verified before there is a request.
             body = chain([next(body, b"")], body)
-            headers = {
-                "Content-Type": content_type,
-                "Content-Length": str(source.size_bytes),
-                "Cache-Control": cache_control,
-            }
+            headers = {"Content-Type": content_type, "Content-Length": str(source.size_bytes)}
             self._put(target_bucket, target_key, body, sha256, headers)
 
         further = {"aws.s3.copy_source": f"{source_bucket}/{source_key}"}

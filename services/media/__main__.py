@@ -2,7 +2,6 @@
 
 from contextlib import AsyncExitStack
 
-import httpx
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
 from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
@@ -23,23 +22,12 @@ from services.media.articles.store import PostgresArticleStore
 from services.media.creators import GrpcCreatorLevels
 from services.media.decoder_pool import Confinement, DecoderPool
 from services.media.handlers import Buckets, MediaHandlers
-from services.media.publications.delivery import ReaderDelivery
-from services.media.publications.feed import BucketFeed, BucketFiles
-from services.media.publications.handlers import Promises, PublicationHandlers
-from services.media.publications.placement_store import PostgresPlacementStore
-from services.media.publications.placements import PlacementHandlers
-from services.media.publications.runs import TemporalPublicationRuns
-from services.media.publications.servicer import service as publication_service
-from services.media.publications.shelf import AcceptedMedia
-from services.media.publications.social import HttpSocialGateway
-from services.media.publications.store import PostgresPublicationStore
-from services.media.publications.sweeper import sweeping as sweeping_publications
+from services.media.publications.assembly import Surroundings, publishing
 from services.media.quotas import Quota
 from services.media.servicer import service
 from services.media.settings import MediaSettings
 from services.media.store import PostgresMediaStore
 from services.media.sweeper import sweeping
-from workflows.client import Workflows
 
 
 async def main() -> None:
@@ -85,60 +73,20 @@ async def main() -> None:
             )
             catalogue = HttpCatalogue(settings.media_catalogue_url, http)
             levels = GrpcCreatorLevels(CreatorServiceStub(creators))
-            kept = PostgresArticleStore(database)
             articles = ArticleHandlers(
-                kept,
+                PostgresArticleStore(database),
                 GrpcAssignments(AssignmentServiceStub(tasks), TaskServiceStub(tasks)),
                 Examiner(store, catalogue, levels, settings.media_kinds_with_banner),
                 catalogue,
                 media,
                 utc_now,
             )
-            published = PostgresPublicationStore(database)
-            publications = PublicationHandlers(
-                published,
-                kept,
-                articles,
-                levels,
-                ReaderDelivery(
-                    published,
-                    kept,
-                    AcceptedMedia(store),
-                    BucketFiles(
-                        objects, settings.media_accepted_bucket, settings.media_public_bucket
-                    ),
-                    BucketFeed(objects, settings.media_public_bucket, http),
-                    _gateway(settings, http),
-                ),
-                TemporalPublicationRuns(Workflows(settings)),
-                Promises(
-                    settings.media_publication_window, frozenset(settings.media_repost_levels)
-                ),
-                utc_now,
-            )
-            placements = PlacementHandlers(
-                PostgresPlacementStore(database),
-                published,
-                settings.media_placement_slots,
-                utc_now,
-            )
-            services = [
-                service(media),
-                article_service(articles),
-                publication_service(publications, placements),
-            ]
-            async with (
-                sweeping(media, settings.media_sweep_interval_seconds),
-                sweeping_publications(publications, published, utc_now),
-            ):
-                await GrpcServer(settings, services, database).serve_until_told()
-
-
-def _gateway(settings: MediaSettings, http: httpx.AsyncClient) -> HttpSocialGateway | None:
-    if settings.media_repost_url is None:
-        return None
-    token = settings.media_repost_token.get_secret_value()
-    return HttpSocialGateway(http, settings.media_repost_url, token)
+            around = Surroundings(database, objects, http, articles, levels)
+            publications = await stack.enter_async_context(publishing(settings, around))
+            async with sweeping(media, settings.media_sweep_interval_seconds):
+                await GrpcServer(
+                    settings, [service(media), article_service(articles), publications], database
+                ).serve_until_told()
 
 
 if __name__ == "__main__":

@@ -92,7 +92,6 @@ class BucketFiles:
             file.key,
             sha256=file.sha256,
             content_type=file.content_type,
-            cache_control=_FILE_CACHING,
         )
 
 
