@@ -35,7 +35,11 @@ from services.media.publications.delivery import Feed, ReaderDelivery
 from services.media.publications.documents import Document
 from services.media.publications.domain import Publication
 from services.media.publications.feed import BucketFeed, BucketFiles
-from services.media.publications.handlers import Promises, PublicationHandlers
+from services.media.publications.handlers import (
+    Promises,
+    PublicationHandlers,
+    PublicationRuns,
+)
 from services.media.publications.placement_store import PostgresPlacementStore
 from services.media.publications.placements import PlacementHandlers
 from services.media.publications.servicer import service as publication_service
@@ -249,7 +253,9 @@ def withdrawal(publication: pb.Publication, **values: Any) -> pb.WithdrawPublica
 
 
 @asynccontextmanager
-async def press_of(access: Access, database: Database, house: House) -> AsyncIterator[Press]:
+async def press_of(
+    access: Access, database: Database, house: House, real_runs: PublicationRuns | None = None
+) -> AsyncIterator[Press]:
     with TemporaryDirectory() as folder:
         settings = StorefrontSettings(
             address="127.0.0.1:0", token=SecretStr(TOKEN), data_dir=Path(folder)
@@ -274,7 +280,7 @@ async def press_of(access: Access, database: Database, house: House) -> AsyncIte
             )
             promises = Promises(DAY, frozenset({"EXPERT", "STAR"}))
             handlers = PublicationHandlers(
-                store, kept, articles, levels, delivery, runs, promises, house.now
+                store, kept, articles, levels, delivery, real_runs or runs, promises, house.now
             )
             placements = PlacementHandlers(
                 PostgresPlacementStore(database), store, ["home-top", "instagram"], house.now
