@@ -37,6 +37,7 @@ async def test_the_process_serves_and_leaves_no_decoder_behind(
             "LIAISON_AUTH_JWKS_FILE": str(access.home.jwks_file),
             "LIAISON_AUTH_ISSUER": identity.ISSUER,
             "LIAISON_AUTH_AUDIENCE": identity.AUDIENCE,
+            "LIAISON_SERVICE_TOKEN_FILE": str(identity.service_token_file(access.home, "media")),
             "LIAISON_DATABASE_URL": await databases.fresh("media"),
             "LIAISON_OBJECT_STORE_ENDPOINT": access.addresses["s3"],
             "LIAISON_OBJECT_STORE_ACCESS_KEY": access_key,
