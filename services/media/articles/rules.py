@@ -15,12 +15,12 @@ from services.media.articles.advice import advice
 from services.media.articles.domain import Content, Coupon, Image, Product, Text, Video
 from services.media.articles.findings import Facts, Finding, Findings
 
-_TITLE_MAXIMUM = 60  # R72
-_INTRODUCTION_MAXIMUM = 1000  # R75
-_HASHTAGS_MAXIMUM = 5  # R78
+TITLE_MAXIMUM = 60  # R72
+INTRODUCTION_MAXIMUM = 1000  # R75
+HASHTAGS_MAXIMUM = 5  # R78
 _DESCRIPTION_MAXIMUM = 1000  # the platform's own, of what R86 admits
 # Whose videos may be uploaded (R87).
-_VIDEO_LEVELS = frozenset({"INTERMEDIATE", "ADVANCED", "EXPERT", "STAR"})
+VIDEO_LEVELS = frozenset({"INTERMEDIATE", "ADVANCED", "EXPERT", "STAR"})
 
 _STORE_ID = re.compile(r"[0-9]{1,20}")
 _COUPON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -50,9 +50,9 @@ def _violations(content: Content, facts: Facts) -> Iterator[Finding]:
     if not (content.banner_id or content.title or content.introduction or content.blocks):
         yield Finding("article", "EMPTY", "Holds nothing yet: write something, or add an image")
     yield from _banner_violations(content, facts)
-    yield from _text_violations("article.title", content.title, _TITLE_MAXIMUM, "R72")
+    yield from _text_violations("article.title", content.title, TITLE_MAXIMUM, "R72")
     yield from _text_violations(
-        "article.introduction", content.introduction, _INTRODUCTION_MAXIMUM, "R75"
+        "article.introduction", content.introduction, INTRODUCTION_MAXIMUM, "R75"
     )
     yield from _hashtag_violations(content.hashtags)
     for path, block in _blocks(content):
@@ -104,11 +104,11 @@ def _blank(path: str) -> Finding:
 
 
 def _hashtag_violations(tags: tuple[str, ...]) -> Iterator[Finding]:
-    if len(tags) > _HASHTAGS_MAXIMUM:
+    if len(tags) > HASHTAGS_MAXIMUM:
         yield Finding(
             "article.hashtags",
             "R78",
-            f"{len(tags)} hashtags; at most {_HASHTAGS_MAXIMUM} are allowed: keep the best",
+            f"{len(tags)} hashtags; at most {HASHTAGS_MAXIMUM} are allowed: keep the best",
         )
     seen: Counter[str] = Counter()
     for number, tag in enumerate(tags):
@@ -148,7 +148,7 @@ def _product_violations(path: str, product: Product, facts: Facts) -> Iterator[F
 def _video_violations(path: str, video: Video, facts: Facts) -> Iterator[Finding]:
     if video.media_object_id:
         path_of_source = f"{path}.media_object"
-        if facts.level not in _VIDEO_LEVELS:
+        if facts.level not in VIDEO_LEVELS:
             yield Finding(
                 path_of_source,
                 "R87",

@@ -6,7 +6,6 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 import pytest
@@ -25,10 +24,8 @@ async def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
 async def test_the_process_serves_and_leaves_no_decoder_behind(
-    access: Access, databases: Databases, tmp_path: Path, signum: signal.Signals
+    access: Access, databases: Databases, signum: signal.Signals
 ) -> None:
-    token_file = tmp_path / "token"
-    token_file.write_text(access.token("service", subject="services/media"))
     access_key, secret_key = access.object_store_credentials
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -40,13 +37,12 @@ async def test_the_process_serves_and_leaves_no_decoder_behind(
             "LIAISON_AUTH_JWKS_FILE": str(access.home.jwks_file),
             "LIAISON_AUTH_ISSUER": identity.ISSUER,
             "LIAISON_AUTH_AUDIENCE": identity.AUDIENCE,
-            "LIAISON_SERVICE_TOKEN_FILE": str(token_file),
+            "LIAISON_SERVICE_TOKEN_FILE": str(identity.service_token_file(access.home, "media")),
             "LIAISON_DATABASE_URL": await databases.fresh("media"),
             "LIAISON_OBJECT_STORE_ENDPOINT": access.addresses["s3"],
             "LIAISON_OBJECT_STORE_ACCESS_KEY": access_key,
             "LIAISON_OBJECT_STORE_SECRET_KEY": secret_key,
             "LIAISON_OBJECT_STORE_TLS": "false",
-            "TEMPORAL_ADDRESS": "127.0.0.1:1",  # nobody: it serves all the same
         },
         stderr=asyncio.subprocess.PIPE,
     )

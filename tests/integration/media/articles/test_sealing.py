@@ -267,3 +267,17 @@ async def test_no_other_post_is(
     assert caught.value.reason is reason
     if reason is Reason.ARTICLE_INVALID:
         assert [one.field for one in caught.value.violations] == ["article.title"]
+
+
+async def test_an_article_that_is_wrong_in_a_thousand_places_is_refused_for_its_reason(
+    articles: House,
+) -> None:
+    article = await written(articles, blocks=[product("https://evil.example")] * 1000)
+    with pytest.raises(LiaisonError) as caught:
+        await articles.sealed(article)
+    assert caught.value.reason is Reason.ARTICLE_INVALID
+    told = len(caught.value.violations)
+    assert told > 10
+    assert caught.value.metadata == {"violations_left_out": str(1000 - told)}
+    # Where all of them are told:
+    assert len((await articles.validated(article)).violations) == 1000
