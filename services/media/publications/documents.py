@@ -62,6 +62,7 @@ class Upload:
 
     pictures: Pictures | None
     video: StoredFile | None = None
+    duration_seconds: float | None = None
 
     def files(self) -> list[StoredFile]:
         pictures = self.pictures
@@ -203,10 +204,11 @@ class _Writer:
                 "embed_url": links.embed_address(youtube_id),
                 "description": block.description,
             }
-        video = self.uploads[block.media_object_id].video
+        upload = self.uploads[block.media_object_id]
         return {
             "type": "video",
-            "video": self._file(video) if video else None,
+            "video": self._file(upload.video) if upload.video else None,
+            "duration_seconds": upload.duration_seconds,
             "poster": self.picture(block.media_object_id),
             "description": block.description,
         }

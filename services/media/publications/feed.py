@@ -3,11 +3,16 @@
 Where an app has a feed of its own, another Feed stands in this one's place.
 """
 
+import asyncio
+
 import httpx
+import structlog
 
 from servicekit.errors import Internal, Reason, Unavailable
 from servicekit.object_store import ObjectStore
 from services.media.publications.documents import Document, StoredFile
+
+log = structlog.get_logger()
 
 # A document can be withdrawn, so nobody may keep it for long; files are what their name says.
 _DOCUMENT_CACHING = "public, max-age=60"
@@ -57,11 +62,26 @@ class BucketFiles:
         self._objects = objects
         self._accepted_bucket = accepted_bucket
         self._public_bucket = public_bucket
+        self._copying: dict[str, asyncio.Task[None]] = {}
 
     def address(self, file: StoredFile) -> str:
         return self._objects.public_url(self._public_bucket, file.key)
 
     async def show(self, file: StoredFile) -> None:
+        """A video may take longer than the call that asks: it goes on all the same, and who asks
+        again waits for the same."""
+        copying = self._copying.get(file.key)
+        if copying is None:
+            copying = self._copying[file.key] = asyncio.create_task(self._copy(file))
+            copying.add_done_callback(lambda done: self._end(file.key, done))
+        await asyncio.shield(copying)
+
+    def _end(self, key: str, done: "asyncio.Task[None]") -> None:
+        del self._copying[key]
+        if not done.cancelled() and (error := done.exception()):
+            log.warning("file_not_shown", key=key, error=type(error).__name__)
+
+    async def _copy(self, file: StoredFile) -> None:
         if await self._objects.stat(self._public_bucket, file.key) is not None:
             return
         if file.size_bytes > _LARGEST_IN_MEMORY_BYTES:

@@ -51,6 +51,9 @@ class PublicationStore(Protocol):
     async def add(self, publications: Sequence[Publication]) -> None:
         """Those that are there already are left as they are."""
 
+    async def add_posts(self, source_id: str, posts: Sequence[Publication]) -> bool:
+        """As `add`, if the source is PUBLISHED and stays so meanwhile: False otherwise."""
+
     async def get(self, publication_id: str) -> Publication | None: ...
 
     async def list_publications(self, wanted: Filter, page: Page) -> list[Publication]:
@@ -187,18 +190,18 @@ class PublicationHandlers:
     async def repost_article(self, who: Principal, command: RepostArticle) -> list[Publication]:
         source = await self.get_publication(who, GetPublication(name=f"publications/{command.id}"))
         await self._check_reposting(source, command.client)
-        if source.channel is not Channel.FEED or source.state is not State.PUBLISHED:
-            detail = "" if source.channel is Channel.FEED else f"on {source.channel}"
+        if source.channel is not Channel.FEED:
+            detail = f"on {source.channel}"
             raise illegal_state(source.name, source.state, "RepostArticle", detail=detail)
         revision = await self._articles.revision(source.article_id, source.revision_id)
         if revision is None:
             raise not_found(f"articles/{source.article_id}/revisions/{source.revision_id}")
         now = self._clock()
-        await self._store.add([self._requested(revision, one, now) for one in command.networks])
-        return [
-            await self._under_way(publication_id(source.article_id, network))
-            for network in command.networks
-        ]
+        posts = [self._requested(revision, network, now) for network in command.networks]
+        if not await self._store.add_posts(source.id, posts):
+            state = (await self._existing(source.id)).state
+            raise illegal_state(source.name, state, "RepostArticle")
+        return [await self._under_way(post.id) for post in posts]
 
     async def withdraw_publication(
         self, who: Principal, command: WithdrawPublication

@@ -50,6 +50,14 @@ class PostgresPublicationStore:
                     ),
                 )
 
+    async def add_posts(self, source_id: str, posts: Sequence[Publication]) -> bool:
+        async with self._database.transaction():
+            source = await self.lock(source_id)
+            if source is None or source.state is not State.PUBLISHED:
+                return False
+            await self.add(posts)
+        return True
+
     async def get(self, publication_id: str) -> Publication | None:
         row = await self._database.fetch_one(
             "SELECT * FROM publication WHERE id = %s", (publication_id,)

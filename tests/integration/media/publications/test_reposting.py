@@ -137,6 +137,25 @@ async def test_a_withdrawal_stops_posts_on_their_way_and_leaves_those_that_arriv
     )
 
 
+async def test_reposts_and_a_withdrawal_at_once_leave_no_post_of_what_is_gone(
+    press: Press,
+) -> None:
+    published = await press.published()
+    networks = [VK, PINTEREST, pb.CHANNEL_X, pb.CHANNEL_FACEBOOK, pb.CHANNEL_INSTAGRAM]
+    ends = await asyncio.gather(
+        *(press.creator().RepostArticle(reposting(published, [one])) for one in networks[:3]),
+        press.withdraw(published),
+        *(press.creator().RepostArticle(reposting(published, [one])) for one in networks[3:]),
+        return_exceptions=True,
+    )
+    refusals = {getattr(end, "reason", end) for end in ends if isinstance(end, BaseException)}
+    assert refusals <= {Reason.ILLEGAL_STATE}
+    pending = await press.operator.ListPublications(
+        pb.ListPublicationsRequest(state=pb.Publication.STATE_PENDING)
+    )
+    assert list(pending.publications) == []
+
+
 async def test_a_post_on_its_way_can_be_stopped_alone(press: Press) -> None:
     published = await press.published()
     answer = await press.creator().RepostArticle(reposting(published, [VK]))

@@ -41,7 +41,9 @@ UPLOADS = {
     "banner": pictures("123"),
     "shot": pictures("456"),
     "clip": Upload(
-        Pictures(stored("7"), stored("8"), stored("9")), stored("a", content_type="video/mp4")
+        Pictures(stored("7"), stored("8"), stored("9")),
+        stored("a", content_type="video/mp4"),
+        duration_seconds=12.5,
     ),
 }
 
@@ -122,6 +124,7 @@ def test_a_document_has_everything_in_order() -> None:
         "description": "Nice",
     }
     assert video["video"]["url"].endswith(f"{'a' * 64}.mp4")
+    assert video["duration_seconds"] == 12.5
     assert video["poster"]["full"]["url"].endswith(f"{'7' * 64}.jpg")
     assert youtube["embed_url"] == "https://www.youtube-nocookie.com/embed/dQw4w9WgXcQ"
     assert coupons == {
