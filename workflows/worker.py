@@ -97,16 +97,15 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
         return await stack.enter_async_context(service_channel(settings, address))
 
     records = RecordServiceStub(await channel(settings.tasks_address))
-    media_channel = await channel(settings.media_address)
-    media = MediaServiceStub(media_channel)
+    media = await channel(settings.media_address)
     payouts = PayoutServiceStub(await channel(settings.payouts_address))
     disputes = DisputeServiceStub(await channel(settings.disputes_address))
     notifications = NotificationServiceStub(await channel(settings.notifications_address))
     task = TaskActivities(records, payouts, notifications)
-    assignment = AssignmentActivities(records, media, payouts, notifications)
+    assignment = AssignmentActivities(records, MediaServiceStub(media), payouts, notifications)
     payout = PayoutActivities(payouts)
     dispute = DisputeActivities(disputes, notifications)
-    publication = PublicationActivities(PublicationServiceStub(media_channel), notifications)
+    publication = PublicationActivities(PublicationServiceStub(media), notifications)
     return Worker(
         await connect(settings),
         task_queue=ids.TASK_QUEUE,
