@@ -70,7 +70,8 @@ class PublicationStore(Protocol):
         self, publication_id: str, reason: str, command: str, now: datetime
     ) -> list[Publication]:
         """Withdraws it, what of it is still on its way to networks, and its placements. Answers
-        with the publications; nothing happens, and the answer is empty, when it is withdrawn."""
+        with the publications. Nothing happens, and the answer is empty, when it is withdrawn, or
+        posted to a network."""
 
     async def mark_run(self, publication: Publication) -> None:
         """Of the state that it is in: its delivery, or its withdrawal."""

@@ -17,7 +17,7 @@ _LATEST_FIRST: LiteralString = " ORDER BY request_time DESC, id DESC LIMIT %(siz
 _WITHDRAW: LiteralString = """
     UPDATE publication
        SET state = 'WITHDRAWN', withdraw_reason = %(reason)s, withdraw_command = %(command)s
-     WHERE state <> 'WITHDRAWN' AND
+     WHERE (state = 'PENDING' OR state = 'PUBLISHED' AND channel = 'FEED') AND
 """
 
 

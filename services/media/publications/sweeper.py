@@ -47,9 +47,9 @@ async def _sweep(
     try:
         # What waits is measured first: it waits the longer when no workflow can be started.
         metrics.on_their_way(await store.pending(), clock())
-        if count := await publications.start_missing_runs():
+        while count := await publications.start_missing_runs():
             log.warning("started_missing_publications", count=count)
     except LiaisonError as error:
         log.warning("publication_sweep_failed", reason=error.reason)
-    except Exception:  # a mistake of ours with one of them must not leave all others as they are
+    except Exception:  # a mistake of ours must not end the sweep for good
         log.exception("publication_sweep_failed")

@@ -124,6 +124,9 @@ async def test_a_withdrawal_stops_posts_on_their_way_and_leaves_those_that_arriv
     with refused(Reason.ILLEGAL_STATE) as caught:
         await press.withdraw(arrived)
     assert "keeps what it was given" in caught.value.message
+    # Nor where it arrives at that very moment.
+    id_ = arrived.name.removeprefix("publications/")
+    assert await press.store.withdraw(id_, "Late", "olga:1", press.now()) == []
     await press.withdraw(published)
     stopped = await press.delivered(pending)
     assert (stopped.state, stopped.withdraw_reason) == (
