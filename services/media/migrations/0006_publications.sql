@@ -19,6 +19,7 @@ CREATE TABLE publication (
     -- Whether the workflows run that bring it to its readers, and that take it back.
     has_run            boolean     NOT NULL DEFAULT false,
     has_withdrawal_run boolean     NOT NULL DEFAULT false,
+    FOREIGN KEY (article_id, revision_id) REFERENCES article_revision,
     -- An article is published once.
     UNIQUE (article_id, channel),
     CHECK ((publish_time IS NULL) = (url = '')),
