@@ -105,9 +105,14 @@ def is_plain(value: str) -> bool:
     return _PLAIN.fullmatch(value) is not None
 
 
+def is_blank(value: str) -> bool:
+    """Whether nothing of this can be seen: separators, control and format characters alone, such as
+    a zero-width space, show nothing."""
+    return all(one in _UNSEEN or unicodedata.category(one)[0] in "ZC" for one in value)
+
+
 def _visible(value: str) -> str:
-    """Separators, control and format characters alone, such as a zero-width space, show nothing."""
-    if value and all(one in _UNSEEN or unicodedata.category(one)[0] in "ZC" for one in value):
+    if value and is_blank(value):
         raise broken("BLANK", "Must hold something that can be seen")
     return value
 

@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
 
 from servicekit.errors import invalid_fields
 from servicekit.object_store import HashMismatch, ObjectChanged, ObjectStore
@@ -29,6 +28,7 @@ from services.media.domain import (
 )
 from services.media.examination import images_of, renditions_of
 from services.media.images import Rejection, RenditionKind
+from services.media.levels import Levels
 from services.media.video_headers import (
     CONTENT_TYPES,
     HEAD_BYTES,
@@ -52,11 +52,6 @@ _HASHED_BYTES = 4 * 1024 * 1024
 _JUDGED_AT_ONCE = 2
 
 
-class CreatorDirectory(Protocol):
-    async def level(self, creator_id: str) -> str:
-        """Of an admitted creator, now; empty for everybody else."""
-
-
 class VideoJudge:
     def __init__(
         self,
@@ -65,14 +60,14 @@ class VideoJudge:
         decoders: DecoderPool,
         buckets: Buckets,
         limits: LimitsByClient,
-        creators: CreatorDirectory,
+        levels: Levels,
     ) -> None:
         self._objects = objects
         self._probers = probers
         self._decoders = decoders
         self._buckets = buckets
         self._limits = limits
-        self._creators = creators
+        self._levels = levels
         self._in_hand = asyncio.Semaphore(_JUDGED_AT_ONCE)
 
     async def check(self, creator_id: str, announced: Announced) -> None:
@@ -84,7 +79,7 @@ class VideoJudge:
         """
         if found := video_violations(self._limits, announced):
             raise invalid_fields(*found)
-        check_level(creator_id, await self._creators.level(creator_id))
+        check_level(creator_id, await self._levels.level(creator_id))
 
     async def judged(self, media: MediaObject) -> MediaObject | None:
         """With its verdict, once what it needs is in the accepted bucket; None when nothing is in

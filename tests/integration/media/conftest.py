@@ -16,10 +16,11 @@ from services.media.decoder_pool import DecoderPool
 from services.media.domain import Buckets
 from services.media.handlers import MediaHandlers
 from services.media.images import IMAGE_MAXIMUM_BYTES
+from services.media.levels import Levels
 from services.media.quotas import Quota
 from services.media.servicer import service
 from services.media.store import PostgresMediaStore
-from services.media.video_judging import CreatorDirectory, VideoJudge
+from services.media.video_judging import VideoJudge
 from services.media.video_probing import ProberPool
 from services.media.videos import Client, VideoLimits
 from tests.support.databases import Databases
@@ -72,7 +73,7 @@ class Levels:
 
 
 @pytest.fixture
-def directory() -> CreatorDirectory:
+def directory() -> Levels:
     return Levels()
 
 
@@ -103,7 +104,7 @@ def house(
     objects: ObjectStore,
     decoders: DecoderPool,
     probers: ProberPool,
-    directory: CreatorDirectory,
+    directory: Levels,
 ) -> House:
     store = PostgresMediaStore(database)
     buckets = Buckets(QUARANTINE, ACCEPTED)
