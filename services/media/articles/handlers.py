@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 from uuid import UUID, uuid5
@@ -25,6 +25,7 @@ from servicekit.errors import (
 from servicekit.pagination import Page
 from services.media.articles import links
 from services.media.articles.commands import (
+    ChangedArticle,
     CreateArticle,
     DeleteArticle,
     GetArticle,
@@ -73,7 +74,8 @@ class ArticleStore(Protocol):
         """Without their blocks."""
 
     async def save(self, change: Change) -> bool:
-        """False when the article was changed or thrown away since the version before."""
+        """False when the article was changed or thrown away since the version before, or this very
+        change was made before."""
 
     async def delete(self, article: Article) -> bool:
         """False when it was changed, sealed or thrown away meanwhile."""
@@ -106,6 +108,40 @@ class MediaHolder(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a request wants made of an article; `sha256` is of all of that."""
+
+    change_id: str
+    request_id: str
+    sha256: str
+    content: Content
+
+    @classmethod
+    def of(cls, scope: str, request_id: str, content: Content, *others: str | None) -> "_Asked":
+        """`scope` is whose request it is, and for what."""
+        wanted = json.dumps([revision_id(content), *others])
+        return cls(
+            change_id=uuid5(_REQUESTS, f"{scope} {request_id.lower()}").hex,
+            request_id=request_id,
+            sha256=hashlib.sha256(wanted.encode()).hexdigest(),
+            content=content,
+        )
+
+    def change(self, article: Article) -> Change:
+        return Change(self.change_id, self.sha256, article)
+
+    def first_answer(self, made: Change) -> Article:
+        """The article as the request left it.
+
+        Raises:
+            InvalidArgument: it was made by the same `request_id` with another body.
+        """
+        if made.request_sha256 != self.sha256:
+            raise request_id_reused(self.request_id)
+        return replace(made.article, content=self.content)
+
+
 class ArticleHandlers:
     def __init__(
         self,
@@ -124,24 +160,31 @@ class ArticleHandlers:
         self._clock = clock
 
     async def create_article(self, who: Principal, command: CreateArticle) -> Article:
-        creator_id = who.creator or ""
-        content, assignment_id = command.article.content(), command.article.assignment_id
-        change_id = _change_id(creator_id, "CreateArticle", command.request_id)
-        asked = _sha256(assignment_id, revision_id(content))
-        if made := await self._store.change(change_id):
-            return _first_answer(made, asked, content, command.request_id)
+        creator_id, new = who.creator or "", command.article
+        asked = _Asked.of(
+            f"{creator_id} CreateArticle", command.request_id, new.content(), new.assignment_id
+        )
+        try:
+            return await self._create(asked, creator_id, new.assignment_id)
+        except LiaisonError:
+            # A repeated request gets its first answer, whatever became of everything since.
+            if (made := await self._store.change(asked.change_id)) is None:
+                raise
+            return asked.first_answer(made)
+
+    async def _create(self, asked: _Asked, creator_id: str, assignment_id: str | None) -> Article:
         commission = await self._commission(assignment_id, creator_id) if assignment_id else None
         now = self._clock()
         article = Article(
-            id=change_id,
+            id=asked.change_id,
             creator_id=creator_id,
-            content=content,
+            content=asked.content,
             create_time=now,
             update_time=now,
             commission=commission,
         )
-        if not await self._store.add(Change(change_id, asked, article)):
-            return await self._made_meanwhile(change_id, asked, content, command.request_id)
+        if not await self._store.add(asked.change(article)):
+            raise _changed_meanwhile(article.name)
         return article
 
     async def get_article(self, who: Principal, command: GetArticle) -> Article:
@@ -157,11 +200,22 @@ class ArticleHandlers:
         )
 
     async def update_article(self, who: Principal, command: UpdateArticle) -> Article:
-        new, content = command.article, command.article.content()
-        change_id = _change_id(who.creator or "", "UpdateArticle", command.request_id)
-        asked = _sha256(new.id, new.etag, new.assignment_id, revision_id(content))
-        if made := await self._store.change(change_id):
-            return _first_answer(made, asked, content, command.request_id)
+        new = command.article
+        asked = _Asked.of(
+            f"{who.creator} UpdateArticle",
+            command.request_id,
+            new.content(),
+            *(new.id, new.etag, new.assignment_id),
+        )
+        try:
+            return await self._update(who, asked, new)
+        except LiaisonError:
+            # As above; perhaps this very request was sent twice, and the other came first.
+            if (made := await self._store.change(asked.change_id)) is None:
+                raise
+            return asked.first_answer(made)
+
+    async def _update(self, who: Principal, asked: _Asked, new: ChangedArticle) -> Article:
         article = await self._owned(who, new.id)
         if new.assignment_id and new.assignment_id != _assignment_id(article):
             raise invalid_fields(
@@ -169,11 +223,10 @@ class ArticleHandlers:
             )
         _check_etag(article, new.etag)
         updated = replace(
-            article, content=content, version=article.version + 1, update_time=self._clock()
+            article, content=asked.content, version=article.version + 1, update_time=self._clock()
         )
-        if not await self._store.save(Change(change_id, asked, updated)):
-            # Perhaps by this very request, sent twice.
-            return await self._made_meanwhile(change_id, asked, content, command.request_id)
+        if not await self._store.save(asked.change(updated)):
+            raise _changed_meanwhile(article.name)
         return updated
 
     async def delete_article(self, who: Principal, command: DeleteArticle) -> None:
@@ -274,14 +327,6 @@ class ArticleHandlers:
             raise not_yours(f"assignments/{assignment_id}")
         return commission
 
-    async def _made_meanwhile(
-        self, change_id: str, asked: str, content: Content, request_id: str
-    ) -> Article:
-        made = await self._store.change(change_id)
-        if made is None:
-            raise _changed_meanwhile("The article")
-        return _first_answer(made, asked, content, request_id)
-
     async def _revision(self, article: Article) -> tuple[Sequence[Finding], Revision]:
         """What is wrong with an article, and the revision that it makes if nothing is."""
         examined = await self._examiner.examined(article)
@@ -333,25 +378,6 @@ def _batches(ids: dict[str, None]) -> Iterator[list[str]]:
 
 def _absent(who: Principal, name: str) -> LiaisonError:
     return not_found(name) if who.role in STAFF | {Role.SERVICE} else not_yours(name)
-
-
-def _change_id(creator_id: str, method: str, request_id: str) -> str:
-    return uuid5(_REQUESTS, f"{creator_id} {method} {request_id.lower()}").hex
-
-
-def _sha256(*asked: str | None) -> str:
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-
-
-def _first_answer(made: Change, asked: str, content: Content, request_id: str) -> Article:
-    """The article as the request left it.
-
-    Raises:
-        InvalidArgument: it was made by the same `request_id` with another body.
-    """
-    if made.request_sha256 != asked:
-        raise request_id_reused(request_id)
-    return replace(made.article, content=content)
 
 
 def _assignment_id(article: Article) -> str:
