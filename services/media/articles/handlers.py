@@ -1,12 +1,9 @@
 """What can be done with articles: writing, examining, sealing and showing them."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Protocol
-from uuid import UUID, uuid5
 
 from servicekit.auth import STAFF, Principal, Role
 from servicekit.clock import Clock
@@ -20,10 +17,10 @@ from servicekit.errors import (
     invalid_fields,
     not_found,
     not_yours,
-    request_id_reused,
 )
 from servicekit.pagination import Page
 from services.media.articles import links
+from services.media.articles.changes import Asked
 from services.media.articles.commands import (
     ChangedArticle,
     CreateArticle,
@@ -41,7 +38,6 @@ from services.media.articles.domain import (
     CatalogueProduct,
     Change,
     Commission,
-    Content,
     Revision,
     revision_id,
 )
@@ -49,8 +45,6 @@ from services.media.articles.examination import Catalogue, Examiner
 from services.media.articles.findings import Finding, Findings
 from services.media.handlers import HoldMediaObjects
 
-# Namespace of ids that follow from a request, so that a repeated request finds what it made.
-_REQUESTS = UUID("c4b4d8f6-8f1e-4a3f-9d57-6a8b7f0f2f11")
 _HELD_AT_ONCE = 100  # what HoldMediaObjects takes
 
 
@@ -108,40 +102,6 @@ class MediaHolder(Protocol):
         """
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What a request wants made of an article; `sha256` is of all of that."""
-
-    change_id: str
-    request_id: str
-    sha256: str
-    content: Content
-
-    @classmethod
-    def of(cls, scope: str, request_id: str, content: Content, *others: str | None) -> "_Asked":
-        """`scope` is whose request it is, and for what."""
-        wanted = json.dumps([revision_id(content), *others])
-        return cls(
-            change_id=uuid5(_REQUESTS, f"{scope} {request_id.lower()}").hex,
-            request_id=request_id,
-            sha256=hashlib.sha256(wanted.encode()).hexdigest(),
-            content=content,
-        )
-
-    def change(self, article: Article) -> Change:
-        return Change(self.change_id, self.sha256, article)
-
-    def first_answer(self, made: Change) -> Article:
-        """The article as the request left it.
-
-        Raises:
-            InvalidArgument: it was made by the same `request_id` with another body.
-        """
-        if made.request_sha256 != self.sha256:
-            raise request_id_reused(self.request_id)
-        return replace(made.article, content=self.content)
-
-
 class ArticleHandlers:
     def __init__(
         self,
@@ -161,7 +121,7 @@ class ArticleHandlers:
 
     async def create_article(self, who: Principal, command: CreateArticle) -> Article:
         creator_id, new = who.creator or "", command.article
-        asked = _Asked.of(
+        asked = Asked.of(
             f"{creator_id} CreateArticle", command.request_id, new.content(), new.assignment_id
         )
         try:
@@ -172,7 +132,7 @@ class ArticleHandlers:
                 raise
             return asked.first_answer(made)
 
-    async def _create(self, asked: _Asked, creator_id: str, assignment_id: str | None) -> Article:
+    async def _create(self, asked: Asked, creator_id: str, assignment_id: str | None) -> Article:
         commission = await self._commission(assignment_id, creator_id) if assignment_id else None
         now = self._clock()
         article = Article(
@@ -201,7 +161,7 @@ class ArticleHandlers:
 
     async def update_article(self, who: Principal, command: UpdateArticle) -> Article:
         new = command.article
-        asked = _Asked.of(
+        asked = Asked.of(
             f"{who.creator} UpdateArticle",
             command.request_id,
             new.content(),
@@ -215,7 +175,7 @@ class ArticleHandlers:
                 raise
             return asked.first_answer(made)
 
-    async def _update(self, who: Principal, asked: _Asked, new: ChangedArticle) -> Article:
+    async def _update(self, who: Principal, asked: Asked, new: ChangedArticle) -> Article:
         article = await self._owned(who, new.id)
         if new.assignment_id and new.assignment_id != _assignment_id(article):
             raise invalid_fields(
