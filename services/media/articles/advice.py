@@ -1,6 +1,5 @@
 """What would make an article better. Pure, and never a refusal: these are the soft rules."""
 
-import re
 from collections.abc import Iterator
 
 from services.media.articles import links
@@ -9,7 +8,6 @@ from services.media.articles.findings import Facts, Finding
 
 # Fewer letters in capitals may be an abbreviation.
 _SHOUTED_LETTERS = 8
-_PLATFORM = re.compile(r"aliexpress", re.IGNORECASE)
 
 
 def advice(content: Content, facts: Facts) -> Iterator[Finding]:
@@ -79,7 +77,7 @@ def _on_products(content: Content) -> Iterator[Finding]:
                 "R80",
                 f"Names the product {item}: add it as a product, so that readers can click it",
             )
-        speaks_of_platform = speaks_of_platform or bool(_PLATFORM.search(text))
+        speaks_of_platform = speaks_of_platform or links.speaks_of_aliexpress(text)
     if not linked and content.kind is Kind.LIST:
         yield Finding("article.blocks", "R80", "A list is of products: add them")
     elif not linked and speaks_of_platform:

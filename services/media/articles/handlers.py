@@ -1,12 +1,9 @@
 """What can be done with articles: writing, examining, sealing and showing them."""
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Protocol
-from uuid import UUID, uuid5
 
 from servicekit.auth import STAFF, Principal, Role
 from servicekit.clock import Clock
@@ -20,11 +17,12 @@ from servicekit.errors import (
     invalid_fields,
     not_found,
     not_yours,
-    request_id_reused,
 )
 from servicekit.pagination import Page
 from services.media.articles import links
+from services.media.articles.changes import Asked
 from services.media.articles.commands import (
+    ChangedArticle,
     CreateArticle,
     DeleteArticle,
     GetArticle,
@@ -40,7 +38,6 @@ from services.media.articles.domain import (
     CatalogueProduct,
     Change,
     Commission,
-    Content,
     Revision,
     revision_id,
 )
@@ -48,8 +45,6 @@ from services.media.articles.examination import Catalogue, Examiner
 from services.media.articles.findings import Finding, Findings
 from services.media.handlers import HoldMediaObjects
 
-# Namespace of ids that follow from a request, so that a repeated request finds what it made.
-_REQUESTS = UUID("c4b4d8f6-8f1e-4a3f-9d57-6a8b7f0f2f11")
 _HELD_AT_ONCE = 100  # what HoldMediaObjects takes
 
 
@@ -73,7 +68,8 @@ class ArticleStore(Protocol):
         """Without their blocks."""
 
     async def save(self, change: Change) -> bool:
-        """False when the article was changed or thrown away since the version before."""
+        """False when the article was changed or thrown away since the version before, or this very
+        change was made before."""
 
     async def delete(self, article: Article) -> bool:
         """False when it was changed, sealed or thrown away meanwhile."""
@@ -124,24 +120,31 @@ class ArticleHandlers:
         self._clock = clock
 
     async def create_article(self, who: Principal, command: CreateArticle) -> Article:
-        creator_id = who.creator or ""
-        content, assignment_id = command.article.content(), command.article.assignment_id
-        change_id = _change_id(creator_id, "CreateArticle", command.request_id)
-        asked = _sha256(assignment_id, revision_id(content))
-        if made := await self._store.change(change_id):
-            return _first_answer(made, asked, content, command.request_id)
+        creator_id, new = who.creator or "", command.article
+        asked = Asked.of(
+            f"{creator_id} CreateArticle", command.request_id, new.content(), new.assignment_id
+        )
+        try:
+            return await self._create(asked, creator_id, new.assignment_id)
+        except LiaisonError:
+            # A repeated request gets its first answer, whatever became of everything since.
+            if (made := await self._store.change(asked.change_id)) is None:
+                raise
+            return asked.first_answer(made)
+
+    async def _create(self, asked: Asked, creator_id: str, assignment_id: str | None) -> Article:
         commission = await self._commission(assignment_id, creator_id) if assignment_id else None
         now = self._clock()
         article = Article(
-            id=change_id,
+            id=asked.change_id,
             creator_id=creator_id,
-            content=content,
+            content=asked.content,
             create_time=now,
             update_time=now,
             commission=commission,
         )
-        if not await self._store.add(Change(change_id, asked, article)):
-            return await self._made_meanwhile(change_id, asked, content, command.request_id)
+        if not await self._store.add(asked.change(article)):
+            raise _changed_meanwhile(article.name)
         return article
 
     async def get_article(self, who: Principal, command: GetArticle) -> Article:
@@ -157,11 +160,22 @@ class ArticleHandlers:
         )
 
     async def update_article(self, who: Principal, command: UpdateArticle) -> Article:
-        new, content = command.article, command.article.content()
-        change_id = _change_id(who.creator or "", "UpdateArticle", command.request_id)
-        asked = _sha256(new.id, new.etag, new.assignment_id, revision_id(content))
-        if made := await self._store.change(change_id):
-            return _first_answer(made, asked, content, command.request_id)
+        new = command.article
+        asked = Asked.of(
+            f"{who.creator} UpdateArticle",
+            command.request_id,
+            new.content(),
+            *(new.id, new.etag, new.assignment_id),
+        )
+        try:
+            return await self._update(who, asked, new)
+        except LiaisonError:
+            # As above; perhaps this very request was sent twice, and the other came first.
+            if (made := await self._store.change(asked.change_id)) is None:
+                raise
+            return asked.first_answer(made)
+
+    async def _update(self, who: Principal, asked: Asked, new: ChangedArticle) -> Article:
         article = await self._owned(who, new.id)
         if new.assignment_id and new.assignment_id != _assignment_id(article):
             raise invalid_fields(
@@ -169,11 +183,10 @@ class ArticleHandlers:
             )
         _check_etag(article, new.etag)
         updated = replace(
-            article, content=content, version=article.version + 1, update_time=self._clock()
+            article, content=asked.content, version=article.version + 1, update_time=self._clock()
         )
-        if not await self._store.save(Change(change_id, asked, updated)):
-            # Perhaps by this very request, sent twice.
-            return await self._made_meanwhile(change_id, asked, content, command.request_id)
+        if not await self._store.save(asked.change(updated)):
+            raise _changed_meanwhile(article.name)
         return updated
 
     async def delete_article(self, who: Principal, command: DeleteArticle) -> None:
@@ -274,14 +287,6 @@ class ArticleHandlers:
             raise not_yours(f"assignments/{assignment_id}")
         return commission
 
-    async def _made_meanwhile(
-        self, change_id: str, asked: str, content: Content, request_id: str
-    ) -> Article:
-        made = await self._store.change(change_id)
-        if made is None:
-            raise _changed_meanwhile("The article")
-        return _first_answer(made, asked, content, request_id)
-
     async def _revision(self, article: Article) -> tuple[Sequence[Finding], Revision]:
         """What is wrong with an article, and the revision that it makes if nothing is."""
         examined = await self._examiner.examined(article)
@@ -333,25 +338,6 @@ def _batches(ids: dict[str, None]) -> Iterator[list[str]]:
 
 def _absent(who: Principal, name: str) -> LiaisonError:
     return not_found(name) if who.role in STAFF | {Role.SERVICE} else not_yours(name)
-
-
-def _change_id(creator_id: str, method: str, request_id: str) -> str:
-    return uuid5(_REQUESTS, f"{creator_id} {method} {request_id.lower()}").hex
-
-
-def _sha256(*asked: str | None) -> str:
-    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
-
-
-def _first_answer(made: Change, asked: str, content: Content, request_id: str) -> Article:
-    """The article as the request left it.
-
-    Raises:
-        InvalidArgument: it was made by the same `request_id` with another body.
-    """
-    if made.request_sha256 != asked:
-        raise request_id_reused(request_id)
-    return replace(made.article, content=content)
 
 
 def _assignment_id(article: Article) -> str:

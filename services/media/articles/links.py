@@ -23,9 +23,13 @@ _PRODUCT = re.compile(
     rf"{_REST}"
 )
 _SHORT = re.compile(rf"(?i:{_SCHEME}(?:s\.click|a|star)\.aliexpress\.com)(?:/.*)?")
+_NAME = "aliexpress"
 _PRODUCT_IN_TEXT = re.compile(
-    r"(?i:(?<![\w.-])(?:[a-z]{1,3}\.){0,2}aliexpress\.(?:com|us|ru)/)[!-~]{1,300}"
+    rf"(?<![\w.-])(?:[a-z]{{1,3}}\.){{0,2}}{_NAME}\.(?:com|us|ru)/[!-~]{{1,300}}"
 )
+# How often a text may name AliExpress before it is not read on, and what is read around each.
+_MENTIONS_READ = 100
+_BEFORE, _AFTER = 12, 330
 
 _VIDEO = r"([A-Za-z0-9_-]{11})"
 _YOUTUBE = (
@@ -83,10 +87,22 @@ def product_address(item: str) -> str:
     return f"https://www.aliexpress.com/item/{item}.html"
 
 
+def speaks_of_aliexpress(text: str) -> bool:
+    return _NAME in text.lower()
+
+
 def first_item_id_in(text: str) -> str:
-    """The product whose address stands first in a text; empty when none does."""
-    for found in _PRODUCT_IN_TEXT.finditer(text):
-        if item := item_id_in(found[0].rstrip(".,;:!?)]}'*")):
+    """The product whose address stands first in a text; empty when none does.
+
+    A text may be of megabytes, of anything: it is searched for the name alone.
+    """
+    lowered, at = text.lower(), -1
+    for _ in range(_MENTIONS_READ):
+        at = lowered.find(_NAME, at + 1)
+        if at < 0:
+            break
+        found = _PRODUCT_IN_TEXT.search(lowered[max(0, at - _BEFORE) : at + _AFTER])
+        if found and (item := item_id_in(found[0].rstrip(".,;:!?)]}'*"))):
             return item
     return ""
 

@@ -33,10 +33,14 @@ _BLOCKS: dict[str, TypeAdapter[Any]] = {
 }
 
 _SELECT: LiteralString = """
-    SELECT id, creator_id, commission, version, content, latest_revision_id, create_time,
+    SELECT id, creator_id, commission, version, content, blocks, latest_revision_id, create_time,
            update_time
       FROM article
 """
+
+
+class _ChangedMeanwhile(Exception):
+    """The article is not as it was read: what the transaction did so far must not stay."""
 
 
 class PostgresArticleStore:
@@ -50,8 +54,8 @@ class PostgresArticleStore:
             added = await self._database.execute(
                 """
                 INSERT INTO article (id, creator_id, assignment_id, commission, version, content,
-                                     create_time, update_time)
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+                                     blocks, create_time, update_time)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
                 ON CONFLICT DO NOTHING
                 """,
                 (
@@ -60,7 +64,7 @@ class PostgresArticleStore:
                     commission.assignment_id if commission else None,
                     Jsonb(_COMMISSION.dump_python(commission, mode="json")) if commission else None,
                     article.version,
-                    Jsonb(_content_json(article.content)),
+                    *_content_json(article.content),
                     article.create_time,
                     article.update_time,
                 ),
@@ -93,14 +97,16 @@ class PostgresArticleStore:
         )
         if row is None:
             return None
-        return Change(change_id, row["request_sha256"], _article({**row, "content": {}}))
+        return Change(
+            change_id, row["request_sha256"], _article({**row, "content": {}, "blocks": []})
+        )
 
     async def list_articles(
         self, creator_id: str | None, assignment_id: str | None, page: Page
     ) -> list[Article]:
         rows = await self._database.fetch_all(
             """
-            SELECT id, creator_id, commission, version, content - 'blocks' AS content,
+            SELECT id, creator_id, commission, version, content, '[]'::jsonb AS blocks,
                    latest_revision_id, create_time, update_time
               FROM article
              WHERE content IS NOT NULL
@@ -118,28 +124,37 @@ class PostgresArticleStore:
 
     async def save(self, change: Change) -> bool:
         article = change.article
-        async with self._database.transaction():
-            saved = await self._database.execute(
-                """
-                UPDATE article SET content = %s, version = %s, update_time = %s
-                 WHERE id = %s AND version = %s AND content IS NOT NULL
-                """,
-                (
-                    Jsonb(_content_json(article.content)),
-                    article.version,
-                    article.update_time,
-                    article.id,
-                    article.version - 1,
-                ),
-            )
-            if saved:
-                await self._keep_change(change)
-        return saved == 1
+        try:
+            async with self._database.transaction():
+                # First, so that who sends a request twice waits here for what becomes of it.
+                if not await self._keep_change(change):
+                    return False
+                await self._replace(article)
+        except _ChangedMeanwhile:
+            return False
+        return True
+
+    async def _replace(self, article: Article) -> None:
+        saved = await self._database.execute(
+            """
+            UPDATE article SET content = %s, blocks = %s, version = %s, update_time = %s
+             WHERE id = %s AND version = %s AND content IS NOT NULL
+            """,
+            (
+                *_content_json(article.content),
+                article.version,
+                article.update_time,
+                article.id,
+                article.version - 1,
+            ),
+        )
+        if not saved:
+            raise _ChangedMeanwhile
 
     async def delete(self, article: Article) -> bool:
         deleted = await self._database.execute(
             """
-            UPDATE article SET content = NULL
+            UPDATE article SET content = NULL, blocks = NULL
              WHERE id = %s AND version = %s AND content IS NOT NULL AND latest_revision_id IS NULL
             """,
             (article.id, article.version),
@@ -167,7 +182,7 @@ class PostgresArticleStore:
         row = await self._database.fetch_one(
             """
             SELECT revision.article_id, revision.id, creator_id, commission, revision.content,
-                   products, seal_time
+                   revision.blocks, products, seal_time
               FROM article_revision AS revision JOIN article ON article.id = article_id
              WHERE article_id = %s AND revision.id = %s
             """,
@@ -205,14 +220,14 @@ class PostgresArticleStore:
     async def _seal(self, revision: Revision) -> None:
         await self._database.execute(
             """
-            INSERT INTO article_revision (article_id, id, content, products, seal_time)
-            VALUES (%s, %s, %s, %s, %s)
+            INSERT INTO article_revision (article_id, id, content, blocks, products, seal_time)
+            VALUES (%s, %s, %s, %s, %s, %s)
             ON CONFLICT DO NOTHING
             """,
             (
                 revision.article_id,
                 revision.id,
-                Jsonb(_content_json(revision.content)),
+                *_content_json(revision.content),
                 Jsonb(_PRODUCTS.dump_python(revision.products, mode="json")),
                 revision.seal_time,
             ),
@@ -222,13 +237,14 @@ class PostgresArticleStore:
             (revision.id, revision.article_id),
         )
 
-    async def _keep_change(self, change: Change) -> None:
+    async def _keep_change(self, change: Change) -> bool:
         article = change.article
-        await self._database.execute(
+        kept = await self._database.execute(
             """
             INSERT INTO article_change (id, request_sha256, article_id, version,
                                         latest_revision_id, change_time)
             VALUES (%s, %s, %s, %s, %s, %s)
+            ON CONFLICT DO NOTHING
             """,
             (
                 change.id,
@@ -239,17 +255,19 @@ class PostgresArticleStore:
                 article.update_time,
             ),
         )
+        return kept == 1
 
 
-def _content_json(content: Content) -> dict[str, Any]:
-    return {
+def _content_json(content: Content) -> tuple[Jsonb, Jsonb]:
+    """What is kept of a content: its blocks apart."""
+    head = {
         "kind": content.kind,
         "banner_id": content.banner_id,
         "title": content.title,
         "introduction": content.introduction,
         "hashtags": content.hashtags,
-        "blocks": [_block_json(block) for block in content.blocks],
     }
+    return Jsonb(head), Jsonb([_block_json(block) for block in content.blocks])
 
 
 def _block_json(block: Block) -> dict[str, Any]:
@@ -257,17 +275,16 @@ def _block_json(block: Block) -> dict[str, Any]:
     return {"block": word, **_BLOCKS[word].dump_python(block, mode="json")}
 
 
-def _content(kept: dict[str, Any]) -> Content:
-    """A listing leaves the blocks out, and what is told of a change everything."""
+def _content(row: DictRow) -> Content:
+    """Where only the blocks are left out, or all of it, that is empty."""
+    head = row["content"]
     return Content(
-        kind=Kind(kept.get("kind", Kind.ARTICLE)),
-        banner_id=kept.get("banner_id", ""),
-        title=kept.get("title", ""),
-        introduction=kept.get("introduction", ""),
-        hashtags=tuple(kept.get("hashtags", ())),
-        blocks=tuple(
-            _BLOCKS[block.pop("block")].validate_python(block) for block in kept.get("blocks", ())
-        ),
+        kind=Kind(head.get("kind", Kind.ARTICLE)),
+        banner_id=head.get("banner_id", ""),
+        title=head.get("title", ""),
+        introduction=head.get("introduction", ""),
+        hashtags=tuple(head.get("hashtags", ())),
+        blocks=tuple(_BLOCKS[block.pop("block")].validate_python(block) for block in row["blocks"]),
     )
 
 
@@ -275,7 +292,7 @@ def _article(row: DictRow) -> Article:
     return Article(
         id=row["id"],
         creator_id=row["creator_id"],
-        content=_content(row["content"]),
+        content=_content(row),
         create_time=row["create_time"],
         update_time=row["update_time"],
         commission=_commission(row),
@@ -289,7 +306,7 @@ def _revision(row: DictRow) -> Revision:
         article_id=row["article_id"],
         id=row["id"],
         creator_id=row["creator_id"],
-        content=_content(row["content"]),
+        content=_content(row),
         products=_PRODUCTS.validate_python(row["products"]),
         seal_time=row["seal_time"],
         commission=_commission(row),

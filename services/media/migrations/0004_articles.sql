@@ -7,10 +7,13 @@ CREATE TABLE article (
     version            bigint      NOT NULL DEFAULT 1,
     -- None once it was thrown away: what is left only keeps a repeated request from making it anew.
     content            jsonb,
+    -- Apart, since a list shows none, and they may be of megabytes.
+    blocks             jsonb,
     latest_revision_id text,
     create_time        timestamptz NOT NULL,
     update_time        timestamptz NOT NULL,
     CHECK ((assignment_id IS NULL) = (commission IS NULL)),
+    CHECK ((content IS NULL) = (blocks IS NULL)),
     CHECK (latest_revision_id IS NULL OR content IS NOT NULL)
 );
 
@@ -36,6 +39,7 @@ CREATE TABLE article_revision (
     article_id text        NOT NULL REFERENCES article,
     id         text        NOT NULL,
     content    jsonb       NOT NULL,
+    blocks     jsonb       NOT NULL,
     products   jsonb       NOT NULL,
     seal_time  timestamptz NOT NULL,
     PRIMARY KEY (article_id, id)

@@ -256,6 +256,20 @@ async def test_a_request_id_is_good_for_one_body(articles: House) -> None:
     assert (theirs.creator, theirs.name != article.name) == ("creators/boris", True)
 
 
+async def test_one_request_changes_one_article_however_it_races(articles: House) -> None:
+    drafts = [await articles.created(title=f"{number}") for number in range(6)]
+    requests = [change(draft, title="Changed") for draft in drafts]
+    for request in requests:
+        request.request_id = requests[0].request_id
+    ends = await asyncio.gather(
+        *(articles.creator().UpdateArticle(request) for request in requests), return_exceptions=True
+    )
+    reasons = [getattr(end, "reason", None) for end in ends]
+    assert sorted(map(str, reasons)) == ["None"] + ["REQUEST_ID_REUSED"] * 5
+    page = await articles.creator().ListArticles(pb.ListArticlesRequest())
+    assert [one.title for one in page.articles].count("Changed") == 1
+
+
 async def test_a_draft_is_thrown_away_unless_it_was_sealed(articles: House) -> None:
     anna = articles.creator()
     article = await articles.created(title="One")

@@ -199,6 +199,7 @@ def test_a_product_is_found_in_a_text() -> None:
     assert first_item_id_in("It came from aliexpress.com/store/1 in a week.") == ""
     assert first_item_id_in(f"https://evil-aliexpress.com/item/{ITEM}.html") == ""
     assert first_item_id_in("x" * 1_000_000 + "aliexpress.com" * 1000) == ""
+    assert first_item_id_in(f"AliExpress! AliExpress! https://www.AliExpress.com/i/{ITEM}") == ITEM
 
 
 @given(st.from_regex(r"[1-9][0-9]{5,19}", fullmatch=True))
