@@ -9,7 +9,9 @@ from datetime import timedelta
 import grpc
 import structlog
 from liaison.disputes.v1.disputes_pb2_grpc import DisputeServiceStub
+from liaison.media.v1.articles_pb2_grpc import ArticleServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
+from liaison.media.v1.publications_pb2_grpc import PublicationServiceStub
 from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceStub
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 from liaison.tasks.v1.records_pb2_grpc import RecordServiceStub
@@ -87,12 +89,19 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
         return await stack.enter_async_context(service_channel(settings, address))
 
     records = RecordServiceStub(await channel(settings.tasks_address))
-    media = MediaServiceStub(await channel(settings.media_address))
+    media = await channel(settings.media_address)
     payouts = PayoutServiceStub(await channel(settings.payouts_address))
     disputes = DisputeServiceStub(await channel(settings.disputes_address))
     notifications = NotificationServiceStub(await channel(settings.notifications_address))
     task = TaskActivities(records, payouts, notifications)
-    assignment = AssignmentActivities(records, media, payouts, notifications)
+    assignment = AssignmentActivities(
+        records,
+        MediaServiceStub(media),
+        ArticleServiceStub(media),
+        PublicationServiceStub(media),
+        payouts,
+        notifications,
+    )
     payout = PayoutActivities(payouts)
     dispute = DisputeActivities(disputes, notifications)
     return Worker(

@@ -9,7 +9,7 @@ from temporalio.exceptions import ApplicationError
 
 from servicekit.errors import Reason
 from tests.workflows.world import BRAND, CREATOR, DAY, HOUR, Life, World
-from workflows.assignment.model import ConfirmedBy, Event, Funding, State
+from workflows.assignment.model import ConfirmedBy, Event, Funding, State, SubmitWork
 from workflows.dispute.state import Ground, Outcome
 from workflows.policy import STANDARD, ReviewSilence, Span
 
@@ -131,6 +131,23 @@ async def test_a_repeated_command_gets_its_first_answer(world: World) -> None:
     await life.ask()
     await life.submit("submit_work:1")
     assert life.recorded.state is State.CHANGES_REQUESTED
+
+
+async def test_an_article_is_delivered_sealed_and_its_request_stays_answered(
+    world: World,
+) -> None:
+    life = await world.assignment(content_types=["ARTICLE"])
+    nothing = SubmitWork(CREATOR, "Done", ["m1"], [])
+    await _refused(life, life.tell("submit_work", nothing), Reason.CONTENT_INCOMPLETE)
+    unsealed = SubmitWork(CREATOR, "Done", [], [], ["x"])
+    await _refused(life, life.tell("submit_work", unsealed), Reason.MEDIA_NOT_ACCEPTED)
+    sealed = replace(unsealed, article_revisions=["articles/x/revisions/r1"])
+    await life.tell("submit_work", sealed, "submit_work:1")
+    # The article was spoilt meanwhile, and the answer is still the first one.
+    await life.tell("submit_work", unsealed, "submit_work:1")
+    (submission,) = life.recorded.submissions
+    assert submission.article_revisions == ["articles/x/revisions/r1"]
+    await _refused(life, life.tell("submit_work", unsealed), Reason.ILLEGAL_STATE)
 
 
 async def test_a_book_that_is_away_delays_and_loses_nothing(world: World) -> None:

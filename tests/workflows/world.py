@@ -8,7 +8,7 @@ moments: what the services do is tested on the services themselves.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -215,11 +215,12 @@ class World:
         *,
         funding: Funding = Funding.ESCROW,
         deadline: timedelta = 10 * DAY,
+        content_types: Sequence[str] = (),
     ) -> "Life":
         id_, now = uuid4().hex, await self.now()
         handle = await self.environment.client.start_workflow(
             "Assignment",
-            StartAssignment(id_, "bea", terms(now + deadline, policy, funding), now),
+            StartAssignment(id_, "bea", terms(now + deadline, policy, funding, content_types), now),
             id=ids.assignment(id_),
             task_queue=self.queue,
         )
@@ -244,7 +245,10 @@ class World:
 
 
 def terms(
-    deadline: datetime, policy: Policy = STANDARD, funding: Funding = Funding.ESCROW
+    deadline: datetime,
+    policy: Policy = STANDARD,
+    funding: Funding = Funding.ESCROW,
+    content_types: Sequence[str] = (),
 ) -> Terms:
     return Terms(
         task_id="t1",
@@ -255,6 +259,7 @@ def terms(
         funding=funding,
         submission_deadline_time=deadline,
         policy=policy,
+        content_types=list(content_types),
     )
 
 

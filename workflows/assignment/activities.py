@@ -4,20 +4,24 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from liaison.media.v1 import media_pb2
+from liaison.media.v1 import articles_pb2, media_pb2, publications_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import records_pb2
 from temporalio import activity
 
+from servicekit.timestamps import to_timestamp
 from workflows.assignment.messages import assignment_message, transition_message
-from workflows.assignment.model import Assignment, Event, Submission
+from workflows.assignment.model import Assignment, Event, Submission, Transition
 from workflows.assignment.orders import RecordAssignment
+from workflows.assignment.steps import confirms_work
 from workflows.delivery import try_to_send
 from workflows.failures import retrying_all_but
 from workflows.notices import Batch
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
+    from liaison.media.v1.articles_pb2_grpc import ArticleServiceAsyncStub
     from liaison.media.v1.media_pb2_grpc import MediaServiceAsyncStub
+    from liaison.media.v1.publications_pb2_grpc import PublicationServiceAsyncStub
     from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
     from liaison.tasks.v1.records_pb2_grpc import RecordServiceAsyncStub
@@ -27,14 +31,16 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
 class AssignmentActivities:
     records: "RecordServiceAsyncStub"
     media: "MediaServiceAsyncStub"
+    articles: "ArticleServiceAsyncStub"
+    publications: "PublicationServiceAsyncStub"
     payouts: "PayoutServiceAsyncStub"
     notifications: "NotificationServiceAsyncStub"
 
     @activity.defn
     async def record_assignment(self, order: RecordAssignment) -> Batch:
-        """Keeps the media of new submissions, writes the transitions into the tasks' book and tells
-        those concerned; answers with what could not be told, for another try. What happened is
-        decided: telling and recording do not wait for each other.
+        """Keeps what new submissions deliver, writes the transitions into the tasks' book, has
+        approved articles published and tells those concerned; answers with what could not be told,
+        for another try. What happened is decided: telling and recording do not wait for each other.
 
         Every failure is retried, a refusal too: what was decided must be recorded, and a defect
         that stands in the way can be mended while the workflow waits.
@@ -50,7 +56,7 @@ class AssignmentActivities:
         a = order.assignment
         if any(transition.event == Event.WORK_SUBMITTED for transition in order.transitions):
             for submission in a.submissions:
-                await self._hold_media(a, submission)
+                await self._hold(a, submission)
         if order.transitions:  # else there are only notices to be sent again
             await self.records.RecordAssignment(
                 records_pb2.RecordAssignmentRequest(
@@ -58,15 +64,37 @@ class AssignmentActivities:
                     transitions=map(transition_message, order.transitions),
                 )
             )
+        for transition in order.transitions:
+            if confirms_work(transition):
+                await self._publish(a, transition)
 
-    async def _hold_media(self, a: Assignment, submission: Submission) -> None:
+    async def _hold(self, a: Assignment, submission: Submission) -> None:
         """Held before is held still."""
+        holder = f"{a.name}/submissions/{submission.version}"
         if submission.media_object_ids:
             await self.media.HoldMediaObjects(
                 media_pb2.HoldMediaObjectsRequest(
                     names=[f"mediaObjects/{id_}" for id_ in submission.media_object_ids],
-                    holder=f"{a.name}/submissions/{submission.version}",
+                    holder=holder,
                     brand=a.brand,
+                )
+            )
+        if submission.article_revisions:
+            await self.articles.HoldArticleRevisions(
+                articles_pb2.HoldArticleRevisionsRequest(
+                    names=submission.article_revisions, holder=holder, brand=a.brand
+                )
+            )
+
+    async def _publish(self, a: Assignment, approval: Transition) -> None:
+        """Asked for once the approval is in the book: a media service that is away holds up neither
+        its record nor who reads it. From then on the publication is that service's to see to, so
+        the assignment does not go on without it. Asked for before is asked for still."""
+        if a.submissions and a.submissions[-1].article_revisions:
+            await self.publications.PublishApprovedArticles(
+                publications_pb2.PublishApprovedArticlesRequest(
+                    article_revisions=a.submissions[-1].article_revisions,
+                    approve_time=to_timestamp(approval.time),
                 )
             )
 

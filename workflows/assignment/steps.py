@@ -23,6 +23,9 @@ UNDECIDED = (State.IN_PROGRESS, State.IN_REVIEW, State.CHANGES_REQUESTED)
 # The creator's own time runs.
 WORKING = (State.IN_PROGRESS, State.CHANGES_REQUESTED)
 
+# Work is confirmed, and stays so: what follows is about its reward.
+_CONFIRMED = (State.APPROVED, State.REWARDED, State.COMPLETED)
+
 # Where each kind of proposal can be made and waits; elsewhere it lapses.
 PROPOSABLE = {
     ProposalKind.EXTENSION: WORKING,
@@ -65,6 +68,13 @@ def is_over(a: Assignment) -> bool:
         and a.clock is None
         and not a.open_dispute_id
     )
+
+
+def confirms_work(transition: Transition) -> bool:
+    """Whether the work was approved by it: by the brand or in its stead, by its silence, or by a
+    mediator who has it paid, be it in part. What is paid for is the brand's, and readers may see
+    it; a mediator who finds that they should not has other outcomes."""
+    return transition.to_state is State.APPROVED and transition.from_state not in _CONFIRMED
 
 
 def step(

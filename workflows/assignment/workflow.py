@@ -118,7 +118,7 @@ class AssignmentWorkflow:
 
     @submit_work.validator
     def _check_submit_work(self, command: SubmitWork) -> None:
-        self._check(state.submit_work, command)
+        self._check(state.submit_new_work, command)
 
     @workflow.update
     async def request_changes(self, command: RequestChanges) -> None:

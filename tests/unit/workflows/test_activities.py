@@ -1,12 +1,12 @@
 """What activities ask of the services: each request is one that its service takes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from google.protobuf.message import Message
-from liaison.media.v1 import media_pb2
+from liaison.media.v1 import articles_pb2, media_pb2, publications_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import records_pb2
 from temporalio.exceptions import ApplicationError
@@ -15,10 +15,14 @@ from temporalio.testing import ActivityEnvironment
 from servicekit.errors import FailedPrecondition, LiaisonError, Reason, Unavailable
 from servicekit.interceptors.validation import missing_fields
 from servicekit.money import Money
+from servicekit.timestamps import to_timestamp
 from tests.unit.workflows.lives import (
+    APPROVE,
     BEGIN,
     BRAND,
+    CHANGE,
     CREATOR,
+    DAY,
     LATER,
     SUBMIT,
     begun,
@@ -28,6 +32,7 @@ from tests.unit.workflows.lives import (
 )
 from workflows.assignment import state
 from workflows.assignment.activities import AssignmentActivities
+from workflows.assignment.model import Assignment, Transition
 from workflows.assignment.notices import notices
 from workflows.assignment.orders import RecordAssignment, StartAssignment
 from workflows.notices import Batch
@@ -62,11 +67,16 @@ class Service:
 AWAY = Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Away")
 
 
+def _assignments(media: Service, records: Service, notifications: Service) -> Any:
+    payouts = Service()
+    return AssignmentActivities(records, media, media, media, payouts, notifications)  # type: ignore[arg-type]  # stand-ins
+
+
 async def _record(order: RecordAssignment, notifications: Service) -> tuple[list[Message], Batch]:
-    records, media = Service(), Service()
-    activities: Any = AssignmentActivities(records, media, Service(), notifications)  # type: ignore[arg-type]  # stand-ins
-    undelivered = await activities.record_assignment(order)
-    return [*media.requests, *records.requests], undelivered
+    """All that was asked of anybody, in order; the notices apart."""
+    house = Service()
+    undelivered = await _assignments(house, house, notifications).record_assignment(order)
+    return house.requests, undelivered
 
 
 async def test_a_submission_holds_its_media_and_is_recorded() -> None:
@@ -94,6 +104,63 @@ async def test_notices_that_wait_are_sent_again_without_a_record() -> None:
     assert (len(requests), undelivered.notices) == (1, told)
     requests, undelivered = await _record(RecordAssignment(a, [], undelivered.notices), away)
     assert (requests, undelivered) == ([], Batch())
+
+
+WRITTEN = replace(
+    SUBMIT, media_object_ids=[], article_ids=["x"], article_revisions=["articles/x/revisions/r1"]
+)
+
+
+async def test_a_submission_holds_its_articles_for_the_brand() -> None:
+    a = begun()
+    submission = state.submit_work(a, WRITTEN, LATER)
+    requests, _ = await _record(RecordAssignment(a, [submission]), Service())
+    hold, record = requests
+    assert hold == articles_pb2.HoldArticleRevisionsRequest(
+        names=["articles/x/revisions/r1"], holder="assignments/a1/submissions/1", brand=BRAND
+    )
+    (shown,) = record.assignment.submissions  # type: ignore[attr-defined]  # its message
+    assert list(shown.articles) == ["articles/x"]
+    assert list(shown.article_revisions) == ["articles/x/revisions/r1"]
+
+
+def _approved() -> tuple[Assignment, Transition]:
+    """At the second version, which has another revision than the first."""
+    a = begun()
+    state.submit_work(a, WRITTEN, LATER)
+    state.request_changes(a, CHANGE, LATER)
+    second = replace(WRITTEN, article_revisions=["articles/x/revisions/r2"])
+    state.submit_work(a, second, LATER)
+    return a, state.approve_work(a, APPROVE, LATER + DAY)
+
+
+async def test_what_is_approved_is_recorded_and_then_published_as_it_was_last_delivered() -> None:
+    a, approval = _approved()
+    requests, _ = await _record(RecordAssignment(a, [approval]), Service())
+    record, publish = requests
+    assert isinstance(record, records_pb2.RecordAssignmentRequest)
+    assert publish == publications_pb2.PublishApprovedArticlesRequest(
+        article_revisions=["articles/x/revisions/r2"], approve_time=to_timestamp(LATER + DAY)
+    )
+
+
+async def test_a_publication_that_cannot_be_asked_for_is_asked_for_again_after_the_record() -> None:
+    a, approval = _approved()
+    media, records = Service({"PublishApprovedArticles": [AWAY, None]}), Service()
+    activities = _assignments(media, records, Service())
+    with pytest.raises(Unavailable):
+        await activities.record_assignment(RecordAssignment(a, [approval]))
+    assert len(records.requests) == 1  # whoever reads it sees it approved
+    await activities.record_assignment(RecordAssignment(a, [approval]))
+    first, second = media.requests
+    assert first == second
+
+
+async def test_work_without_an_article_is_not_published() -> None:
+    a = submitted()
+    approval = state.approve_work(a, APPROVE, LATER)
+    requests, _ = await _record(RecordAssignment(a, [approval]), Service())
+    assert [type(one) for one in requests] == [records_pb2.RecordAssignmentRequest]
 
 
 async def test_a_submission_without_media_holds_nothing() -> None:
