@@ -7,11 +7,12 @@ from google.protobuf.message import Message
 from google.type.money_pb2 import Money as MoneyMessage
 from liaison.creators.v1 import creators_pb2
 from liaison.disputes.v1 import disputes_pb2
-from liaison.media.v1 import media_pb2
+from liaison.media.v1 import media_pb2, publications_pb2
 from liaison.notifications.v1 import notifications_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
+from cli.demo.articles import TITLE
 from cli.demo.cast import insist
 from cli.demo.story import APPLICANTS, DEPOSIT, REWARD, SELECTED, Story
 from servicekit.money import Money
@@ -43,6 +44,7 @@ async def read_outcomes(story: Story) -> list[Outcome]:
         *await _task(story),
         *await _assignments(story),
         *await _payouts(story),
+        *await _articles(story),
         *await _others(story),
     ]
 
@@ -160,6 +162,33 @@ async def _payouts(story: Story) -> list[Outcome]:
 
 def _sum(what: str, expected: Money, found: MoneyMessage) -> Outcome:
     return Outcome("acme", what, str(expected), str(Money.from_message(found)))
+
+
+async def _articles(story: Story) -> list[Outcome]:
+    outcomes = [Outcome("anna", "first draft", "broke R72, R78", _broken(story.wrong_at_first))]
+    for name in ("anna", "ben"):
+        delivered = await insist(
+            story.acme.assignments.GetAssignment,
+            assignments_pb2.GetAssignmentRequest(name=story.assignment(name)),
+        )
+        (revision,) = delivered.submissions[-1].article_revisions
+        publication = await insist(
+            story.acme.publications.GetPublication,
+            publications_pb2.GetPublicationRequest(name=story.publications[name].name),
+        )
+        shown = f"{_word(publication, 'state')} {publication.article_revision}"
+        outcomes.append(Outcome(name, "article", f"PUBLISHED {revision}", shown))
+    kinds = ", ".join(block["type"] for block in story.published["blocks"])
+    expected = "text, image, image, product, youtube, coupons"
+    return [
+        *outcomes,
+        Outcome("anna", "readers see", TITLE, story.published["title"]),
+        Outcome("anna", "and in it", expected, kinds),
+    ]
+
+
+def _broken(rule_ids: list[str]) -> str:
+    return f"broke {', '.join(sorted(rule_ids))}"
 
 
 async def _others(story: Story) -> list[Outcome]:
