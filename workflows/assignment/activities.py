@@ -4,19 +4,19 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
 from liaison.media.v1 import articles_pb2, media_pb2, publications_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import records_pb2
 from temporalio import activity
 
+from servicekit.errors import LiaisonError
 from servicekit.timestamps import to_timestamp
 from workflows.assignment.messages import assignment_message, transition_message
-from workflows.assignment.model import Assignment, Event, Submission, Transition
-from workflows.assignment.orders import RecordAssignment
-from workflows.assignment.steps import confirms_work
+from workflows.assignment.model import Assignment, Event, PublishArticles, Submission
+from workflows.assignment.orders import RecordAssignment, Undone
 from workflows.delivery import try_to_send
 from workflows.failures import retrying_all_but
-from workflows.notices import Batch
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.media.v1.articles_pb2_grpc import ArticleServiceAsyncStub
@@ -25,6 +25,12 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
     from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
     from liaison.tasks.v1.records_pb2_grpc import RecordServiceAsyncStub
+
+
+log = structlog.get_logger()
+
+# Who approves work waits for its record, and must not wait for a media service that is away.
+_PATIENCE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -37,20 +43,21 @@ class AssignmentActivities:
     notifications: "NotificationServiceAsyncStub"
 
     @activity.defn
-    async def record_assignment(self, order: RecordAssignment) -> Batch:
-        """Keeps what new submissions deliver, writes the transitions into the tasks' book, has
-        approved articles published and tells those concerned; answers with what could not be told,
-        for another try. What happened is decided: telling and recording do not wait for each other.
+    async def record_assignment(self, order: RecordAssignment) -> Undone:
+        """Keeps what new submissions deliver, writes the transitions into the tasks' book, tells
+        those concerned and has approved articles published; answers with what could not be told or
+        asked for, for another try. What happened is decided: telling and recording do not wait for
+        each other, and neither do the approved work and its reward for its publication.
 
-        Every failure is retried, a refusal too: what was decided must be recorded, and a defect
-        that stands in the way can be mended while the workflow waits.
+        Every other failure is retried, a refusal too: what was decided must be recorded, and a
+        defect that stands in the way can be mended while the workflow waits.
         """
         telling = asyncio.create_task(try_to_send(self.notifications, order.notices))
         try:
             await self._record(order)
         finally:
             undelivered = await telling
-        return undelivered
+        return Undone(undelivered.notices, await self._try_to_publish(order.publication))
 
     async def _record(self, order: RecordAssignment) -> None:
         a = order.assignment
@@ -64,9 +71,6 @@ class AssignmentActivities:
                     transitions=map(transition_message, order.transitions),
                 )
             )
-        for transition in order.transitions:
-            if confirms_work(transition):
-                await self._publish(a, transition)
 
     async def _hold(self, a: Assignment, submission: Submission) -> None:
         """Held before is held still."""
@@ -86,17 +90,22 @@ class AssignmentActivities:
                 )
             )
 
-    async def _publish(self, a: Assignment, approval: Transition) -> None:
-        """Asked for once the approval is in the book: a media service that is away holds up neither
-        its record nor who reads it. From then on the publication is that service's to see to, so
-        the assignment does not go on without it. Asked for before is asked for still."""
-        if a.submissions and a.submissions[-1].article_revisions:
-            await self.publications.PublishApprovedArticles(
-                publications_pb2.PublishApprovedArticlesRequest(
-                    article_revisions=a.submissions[-1].article_revisions,
-                    approve_time=to_timestamp(approval.time),
+    async def _try_to_publish(self, order: PublishArticles | None) -> PublishArticles | None:
+        """Answers with what must be asked for later. Asked for before is asked for still."""
+        if order is None:
+            return None
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self.publications.PublishApprovedArticles(
+                    publications_pb2.PublishApprovedArticlesRequest(
+                        article_revisions=order.article_revisions,
+                        approve_time=to_timestamp(order.approve_time),
+                    )
                 )
-            )
+        except (LiaisonError, TimeoutError) as error:
+            log.warning("publication_delayed", names=order.article_revisions, error=str(error))
+            return order
+        return None
 
     @activity.defn
     async def release_reward(self, payout_id: str) -> None:

@@ -264,6 +264,14 @@ class Transition:
     time: datetime
 
 
+@dataclass(frozen=True)
+class PublishArticles:
+    """Approved ones, `articles/{article}/revisions/{revision}`."""
+
+    article_revisions: list[str]
+    approve_time: datetime
+
+
 # The commands, as callers send them; the workflow adds the time.
 
 

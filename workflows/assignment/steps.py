@@ -14,6 +14,7 @@ from workflows.assignment.model import (
     Holder,
     ProposalKind,
     ProposalState,
+    PublishArticles,
     State,
     Transition,
 )
@@ -75,6 +76,14 @@ def confirms_work(transition: Transition) -> bool:
     mediator who has it paid, be it in part. What is paid for is the brand's, and readers may see
     it; a mediator who finds that they should not has other outcomes."""
     return transition.to_state is State.APPROVED and transition.from_state not in _CONFIRMED
+
+
+def publication(a: Assignment, transition: Transition) -> PublishArticles | None:
+    """What is to be published because of it: the articles of the version that it confirms."""
+    revisions = a.submissions[-1].article_revisions if a.submissions else []
+    if not revisions or not confirms_work(transition):
+        return None
+    return PublishArticles(revisions, transition.time)
 
 
 def step(

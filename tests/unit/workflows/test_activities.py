@@ -12,7 +12,7 @@ from liaison.tasks.v1 import records_pb2
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from servicekit.errors import FailedPrecondition, LiaisonError, Reason, Unavailable
+from servicekit.errors import FailedPrecondition, Internal, LiaisonError, Reason, Unavailable
 from servicekit.interceptors.validation import missing_fields
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
@@ -30,12 +30,11 @@ from tests.unit.workflows.lives import (
     submitted,
     terms,
 )
-from workflows.assignment import state
+from workflows.assignment import state, steps
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.model import Assignment, Transition
 from workflows.assignment.notices import notices
-from workflows.assignment.orders import RecordAssignment, StartAssignment
-from workflows.notices import Batch
+from workflows.assignment.orders import RecordAssignment, StartAssignment, Undone
 from workflows.payout.activities import PayoutActivities
 from workflows.payout.state import PayoutTerms, SendPayout
 from workflows.payout.state import State as Payout
@@ -72,7 +71,7 @@ def _assignments(media: Service, records: Service, notifications: Service) -> An
     return AssignmentActivities(records, media, media, media, payouts, notifications)  # type: ignore[arg-type]  # stand-ins
 
 
-async def _record(order: RecordAssignment, notifications: Service) -> tuple[list[Message], Batch]:
+async def _record(order: RecordAssignment, notifications: Service) -> tuple[list[Message], Undone]:
     """All that was asked of anybody, in order; the notices apart."""
     house = Service()
     undelivered = await _assignments(house, house, notifications).record_assignment(order)
@@ -93,7 +92,7 @@ async def test_a_submission_holds_its_media_and_is_recorded() -> None:
     assert [one.sequence for one in record.transitions] == [2]
     (sent,) = notifications.requests
     assert [one.notification.recipient for one in sent.notifications] == [BRAND]  # type: ignore[attr-defined]  # its message
-    assert undelivered == Batch()
+    assert undelivered == Undone()
 
 
 async def test_notices_that_wait_are_sent_again_without_a_record() -> None:
@@ -103,7 +102,7 @@ async def test_notices_that_wait_are_sent_again_without_a_record() -> None:
     requests, undelivered = await _record(RecordAssignment(a, [first], told), away)
     assert (len(requests), undelivered.notices) == (1, told)
     requests, undelivered = await _record(RecordAssignment(a, [], undelivered.notices), away)
-    assert (requests, undelivered) == ([], Batch())
+    assert (requests, undelivered) == ([], Undone())
 
 
 WRITTEN = replace(
@@ -134,24 +133,32 @@ def _approved() -> tuple[Assignment, Transition]:
     return a, state.approve_work(a, APPROVE, LATER + DAY)
 
 
+def _published(a: Assignment, approval: Transition) -> RecordAssignment:
+    return RecordAssignment(a, [approval], [], steps.publication(a, approval))
+
+
 async def test_what_is_approved_is_recorded_and_then_published_as_it_was_last_delivered() -> None:
-    a, approval = _approved()
-    requests, _ = await _record(RecordAssignment(a, [approval]), Service())
+    requests, undone = await _record(_published(*_approved()), Service())
     record, publish = requests
     assert isinstance(record, records_pb2.RecordAssignmentRequest)
     assert publish == publications_pb2.PublishApprovedArticlesRequest(
         article_revisions=["articles/x/revisions/r2"], approve_time=to_timestamp(LATER + DAY)
     )
+    assert undone == Undone()
 
 
-async def test_a_publication_that_cannot_be_asked_for_is_asked_for_again_after_the_record() -> None:
-    a, approval = _approved()
-    media, records = Service({"PublishApprovedArticles": [AWAY, None]}), Service()
+@pytest.mark.parametrize("error", [AWAY, Internal(Reason.INTERNAL, "A defect")])
+async def test_what_cannot_be_published_now_is_answered_for_another_try(
+    error: LiaisonError,
+) -> None:
+    media, records = Service({"PublishApprovedArticles": [error, None]}), Service()
     activities = _assignments(media, records, Service())
-    with pytest.raises(Unavailable):
-        await activities.record_assignment(RecordAssignment(a, [approval]))
-    assert len(records.requests) == 1  # whoever reads it sees it approved
-    await activities.record_assignment(RecordAssignment(a, [approval]))
+    order = _published(*_approved())
+    undone = await activities.record_assignment(order)
+    assert (undone.notices, undone.publication) == ([], order.publication)
+    assert len(records.requests) == 1
+    again = RecordAssignment(order.assignment, [], [], undone.publication)
+    assert await activities.record_assignment(again) == Undone()
     first, second = media.requests
     assert first == second
 
@@ -159,8 +166,7 @@ async def test_a_publication_that_cannot_be_asked_for_is_asked_for_again_after_t
 async def test_work_without_an_article_is_not_published() -> None:
     a = submitted()
     approval = state.approve_work(a, APPROVE, LATER)
-    requests, _ = await _record(RecordAssignment(a, [approval]), Service())
-    assert [type(one) for one in requests] == [records_pb2.RecordAssignmentRequest]
+    assert steps.publication(a, approval) is None
 
 
 async def test_a_submission_without_media_holds_nothing() -> None:
