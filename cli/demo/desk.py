@@ -52,6 +52,13 @@ class Desk:
         self._tell(f"writes {draft.name}: '{draft.title}'")
         return draft
 
+    async def look_up(self, url: str) -> None:
+        """*Get info*, before a product is added (R81)."""
+        product = await insist(
+            self._caller.articles.LookUpProduct, articles_pb2.LookUpProductRequest(url=url)
+        )
+        self._tell(f"pastes {url} and gets: {product.title}, {product.price}")
+
     async def rewrite(self, article: articles_pb2.Article) -> articles_pb2.Article:
         return await insist(
             self._caller.articles.UpdateArticle,

@@ -165,19 +165,22 @@ def _sum(what: str, expected: Money, found: MoneyMessage) -> Outcome:
 
 
 async def _articles(story: Story) -> list[Outcome]:
-    outcomes = [Outcome("anna", "first draft", "broke R72, R78", _broken(story.wrong_at_first))]
+    told = {"R72", "R78", "R80"}
+    outcomes = [Outcome("anna", "first draft", _listed(told), _listed(told & story.said_at_first))]
     for name in ("anna", "ben"):
         delivered = await insist(
             story.acme.assignments.GetAssignment,
             assignments_pb2.GetAssignmentRequest(name=story.assignment(name)),
         )
-        (revision,) = delivered.submissions[-1].article_revisions
         publication = await insist(
             story.acme.publications.GetPublication,
             publications_pb2.GetPublicationRequest(name=story.publications[name].name),
         )
-        shown = f"{_word(publication, 'state')} {publication.article_revision}"
-        outcomes.append(Outcome(name, "article", f"PUBLISHED {revision}", shown))
+        (version,) = delivered.submissions[-1].article_revisions
+        shown = "as approved" if publication.article_revision == version else "another version"
+        late = "late" if publication.is_overdue else "in time"
+        found = f"{_word(publication, 'state')} {late}, {shown}"
+        outcomes.append(Outcome(name, "article", "PUBLISHED in time, as approved", found))
     kinds = ", ".join(block["type"] for block in story.published["blocks"])
     expected = "text, image, image, product, youtube, coupons"
     return [
@@ -185,10 +188,6 @@ async def _articles(story: Story) -> list[Outcome]:
         Outcome("anna", "readers see", TITLE, story.published["title"]),
         Outcome("anna", "and in it", expected, kinds),
     ]
-
-
-def _broken(rule_ids: list[str]) -> str:
-    return f"broke {', '.join(sorted(rule_ids))}"
 
 
 async def _others(story: Story) -> list[Outcome]:

@@ -61,8 +61,8 @@ class Story:
         self.dispute = ""
         self.tiny = ""
         self.desks = {name: Desk(name, caller, timeline) for name, caller in self.creators.items()}
-        # The rules that the first draft of anna's article breaks.
-        self.wrong_at_first: list[str] = []
+        # The rules that anna was told of when she had her first draft looked at.
+        self.said_at_first: set[str] = set()
         self.publications: dict[str, publications_pb2.Publication] = {}
         # Anna's article, as readers get it.
         self.published: dict[str, Any] = {}
@@ -236,7 +236,8 @@ class Story:
         self.tiny = await desk.upload(pictures.png("tiny", 600, 300), "image")
         draft = await desk.write(articles.hasty_draft(self.assignment("anna"), banner, outdoors))
         hasty = await desk.validate(draft)
-        self.wrong_at_first = [one.rule_id for one in hasty.violations]
+        self.said_at_first = {one.rule_id for one in [*hasty.violations, *hasty.advice]}
+        await desk.look_up(articles.PRODUCT)
         article = await desk.rewrite(articles.mended(draft))
         await desk.validate(article)
         await self._submit("anna", article)
