@@ -9,6 +9,7 @@ from datetime import timedelta
 import grpc
 import structlog
 from liaison.disputes.v1.disputes_pb2_grpc import DisputeServiceStub
+from liaison.media.v1.articles_pb2_grpc import ArticleServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 from liaison.media.v1.publications_pb2_grpc import PublicationServiceStub
 from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceStub
@@ -102,10 +103,18 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
     disputes = DisputeServiceStub(await channel(settings.disputes_address))
     notifications = NotificationServiceStub(await channel(settings.notifications_address))
     task = TaskActivities(records, payouts, notifications)
-    assignment = AssignmentActivities(records, MediaServiceStub(media), payouts, notifications)
+    publications = PublicationServiceStub(media)
+    assignment = AssignmentActivities(
+        records,
+        MediaServiceStub(media),
+        ArticleServiceStub(media),
+        publications,
+        payouts,
+        notifications,
+    )
     payout = PayoutActivities(payouts)
     dispute = DisputeActivities(disputes, notifications)
-    publication = PublicationActivities(PublicationServiceStub(media), notifications)
+    publication = PublicationActivities(publications, notifications)
     return Worker(
         await connect(settings),
         task_queue=ids.TASK_QUEUE,

@@ -52,7 +52,8 @@ def check_level(creator_id: str, level: str) -> None:
     if not may_show_videos(level):
         raise FailedPrecondition(
             Reason.CREATOR_NOT_ELIGIBLE,
-            f"creators/{creator_id} may not upload videos, which need the level {MINIMUM_VIDEO_LEVEL}",
+            f"creators/{creator_id} may not upload videos: they need the level"
+            f" {MINIMUM_VIDEO_LEVEL}",
             metadata={"missing": "level", "rule_id": "R87"},
         )
 

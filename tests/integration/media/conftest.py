@@ -65,16 +65,16 @@ async def probers() -> AsyncIterator[ProberPool]:
         yield probers
 
 
-class Levels:
-    """A directory in which everybody is a STAR."""
+class Stars:
+    """Everybody's level is the highest."""
 
     async def level(self, creator_id: str) -> str:
         return "STAR"
 
 
 @pytest.fixture
-def directory() -> Levels:
-    return Levels()
+def levels() -> Levels:
+    return Stars()
 
 
 @dataclass
@@ -104,11 +104,11 @@ def house(
     objects: ObjectStore,
     decoders: DecoderPool,
     probers: ProberPool,
-    directory: Levels,
+    levels: Levels,
 ) -> House:
     store = PostgresMediaStore(database)
     buckets = Buckets(QUARANTINE, ACCEPTED)
-    videos = VideoJudge(objects, probers, decoders, buckets, VIDEO_LIMITS, directory)
+    videos = VideoJudge(objects, probers, decoders, buckets, VIDEO_LIMITS, levels)
     handlers = MediaHandlers(
         store,
         objects,

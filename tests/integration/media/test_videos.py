@@ -41,7 +41,7 @@ async def creators(access: Access, databases: Databases) -> AsyncIterator[Creato
 
 
 @pytest.fixture
-def directory(creators: CreatorsHouse) -> Levels:
+def levels(creators: CreatorsHouse) -> Levels:
     return GrpcCreatorLevels(CreatorServiceStub(creators.served.as_service("media")))
 
 
