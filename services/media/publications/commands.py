@@ -15,7 +15,8 @@ from servicekit.commands import (
     resource_ids,
     text,
 )
-from services.media.publications.domain import Channel, Client, State
+from services.media.publications.domain import Channel, State
+from services.media.videos import Client
 
 PublicationId = Annotated[str, resource_id("publications/{publication}")]
 RevisionIds = Annotated[tuple[str, str], resource_ids("articles/{article}/revisions/{revision}")]

@@ -22,11 +22,6 @@ class Channel(StrEnum):
     X = "X"
 
 
-class Client(StrEnum):
-    DESKTOP = "DESKTOP"
-    APP = "APP"
-
-
 class State(StrEnum):
     PENDING = "PENDING"
     PUBLISHED = "PUBLISHED"

@@ -29,12 +29,12 @@ from services.media.publications.commands import (
 )
 from services.media.publications.domain import (
     Channel,
-    Client,
     Publication,
     State,
     publication_id,
     publication_of,
 )
+from services.media.videos import Client
 
 
 @dataclass(frozen=True)
