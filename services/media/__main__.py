@@ -2,7 +2,10 @@
 
 from contextlib import AsyncExitStack
 
+import httpx
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
+from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
+from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 
 from servicekit.clock import utc_now
 from servicekit.database import Database
@@ -11,11 +14,19 @@ from servicekit.grpc_server import GrpcServer
 from servicekit.object_store import ObjectStore
 from servicekit.process import run
 from servicekit.telemetry import telemetry
-from services.media.clients import GrpcCreatorDirectory
+from services.media.articles.catalogue import HttpCatalogue, http_client
+from services.media.articles.clients import GrpcAssignments
+from services.media.articles.examination import Examiner
+from services.media.articles.handlers import ArticleHandlers
+from services.media.articles.servicer import service as article_service
+from services.media.articles.store import PostgresArticleStore
 from services.media.confinement import Confinement
+from services.media.creators import GrpcCreatorLevels
 from services.media.decoder_pool import DecoderPool
 from services.media.domain import Buckets
 from services.media.handlers import MediaHandlers
+from services.media.levels import Levels
+from services.media.publications.assembly import Surroundings, publishing
 from services.media.quotas import Quota
 from services.media.servicer import service
 from services.media.settings import MediaSettings
@@ -29,51 +40,82 @@ from services.media.videos import Client, VideoLimits
 
 async def main() -> None:
     settings = MediaSettings()  # type: ignore[call-arg]  # the environment fills it
-    buckets = Buckets(settings.media_quarantine_bucket, settings.media_accepted_bucket)
     with telemetry(settings):
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(
                 Database(
-                    settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
+                    settings.database_url.get_secret_value(),
+                    pool_size=settings.database_pool_size,
                 )
             )
             objects = await stack.enter_async_context(ObjectStore(settings))
-            decoders = await stack.enter_async_context(_decoders(settings))
-            probers = await stack.enter_async_context(_probers(settings))
+            http = await stack.enter_async_context(http_client())
             creators = await stack.enter_async_context(
                 service_channel(settings, settings.creators_address)
             )
-            text_detector = (
-                await stack.enter_async_context(_text_detector(settings))
-                if settings.media_text_detection
-                else None
-            )
             await database.migrate("services.media")
-            videos = VideoJudge(
-                objects,
-                probers,
-                decoders,
-                buckets,
-                _video_limits(settings),
-                GrpcCreatorDirectory(CreatorServiceStub(creators)),
-            )
-            media = MediaHandlers(
-                PostgresMediaStore(database),
-                objects,
-                decoders,
-                videos,
-                buckets,
-                settings.media_image_maximum_bytes,
-                Quota(
-                    settings.media_quota_open_uploads,
-                    settings.media_quota_uploads_an_hour,
-                    settings.media_quota_bytes_kept,
-                ),
-                utc_now,
-                text_detector,
-            )
-            async with sweeping(media, settings.media_sweep_interval_seconds):
-                await GrpcServer(settings, [service(media)], database).serve_until_told()
+            levels = GrpcCreatorLevels(CreatorServiceStub(creators))
+            media = await _media(settings, stack, database, objects, levels)
+            articles = await _articles(settings, stack, database, http, levels, media)
+            around = Surroundings(database, objects, http, articles, levels)
+            publications = await stack.enter_async_context(publishing(settings, around))
+            await stack.enter_async_context(sweeping(media, settings.media_sweep_interval_seconds))
+            await GrpcServer(
+                settings, [service(media), article_service(articles), publications], database
+            ).serve_until_told()
+
+
+async def _media(
+    settings: MediaSettings,
+    stack: AsyncExitStack,
+    database: Database,
+    objects: ObjectStore,
+    levels: Levels,
+) -> MediaHandlers:
+    decoders = await stack.enter_async_context(_decoders(settings))
+    probers = await stack.enter_async_context(_probers(settings))
+    text_detector = (
+        await stack.enter_async_context(_text_detector(settings))
+        if settings.media_text_detection
+        else None
+    )
+    buckets = Buckets(settings.media_quarantine_bucket, settings.media_accepted_bucket)
+    return MediaHandlers(
+        PostgresMediaStore(database),
+        objects,
+        decoders,
+        VideoJudge(objects, probers, decoders, buckets, _video_limits(settings), levels),
+        buckets,
+        settings.media_image_maximum_bytes,
+        Quota(
+            settings.media_quota_open_uploads,
+            settings.media_quota_uploads_an_hour,
+            settings.media_quota_bytes_kept,
+        ),
+        utc_now,
+        text_detector,
+    )
+
+
+async def _articles(
+    settings: MediaSettings,
+    stack: AsyncExitStack,
+    database: Database,
+    http: httpx.AsyncClient,
+    levels: Levels,
+    media: MediaHandlers,
+) -> ArticleHandlers:
+    tasks = await stack.enter_async_context(service_channel(settings, settings.tasks_address))
+    catalogue = HttpCatalogue(settings.media_catalogue_url, http)
+    shelf = PostgresMediaStore(database)
+    return ArticleHandlers(
+        PostgresArticleStore(database),
+        GrpcAssignments(AssignmentServiceStub(tasks), TaskServiceStub(tasks)),
+        Examiner(shelf, catalogue, levels, settings.media_kinds_with_banner),
+        catalogue,
+        media,
+        utc_now,
+    )
 
 
 def _decoders(settings: MediaSettings) -> DecoderPool:

@@ -1,16 +1,33 @@
 """What the media service is told by its environment."""
 
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
+
 from servicekit.settings import (
     ClientSettings,
     DatabaseSettings,
     ObjectStoreSettings,
     ServerSettings,
+    TemporalSettings,
 )
 from services.media import decoder_pool, text_detection, video_probing
+from services.media.articles.domain import Kind
 from services.media.images import IMAGE_MAXIMUM_BYTES
+from services.media.publications.settings import PublicationSettings
 
 
-class MediaSettings(ServerSettings, DatabaseSettings, ObjectStoreSettings, ClientSettings):
+class MediaSettings(
+    ServerSettings,
+    DatabaseSettings,
+    ClientSettings,
+    TemporalSettings,
+    ObjectStoreSettings,
+    PublicationSettings,
+):
+    # The text of an article may be of any length (R85): of some 2,500 pages, that is.
+    maximum_message_bytes: int = 16 * 1024 * 1024
     media_quarantine_bucket: str = "media-quarantine"
     media_accepted_bucket: str = "media-accepted"
     media_image_maximum_bytes: int = IMAGE_MAXIMUM_BYTES
@@ -39,3 +56,12 @@ class MediaSettings(ServerSettings, DatabaseSettings, ObjectStoreSettings, Clien
     media_text_reader_cpu_seconds: int = text_detection.CONFINEMENT.cpu_seconds
     media_text_reader_wall_seconds: float = text_detection.CONFINEMENT.wall_seconds
     media_sweep_interval_seconds: float = 600.0
+    # Of products: AliExpress.com's own platform, or what stands in for it.
+    media_catalogue_url: str = "http://127.0.0.1:8093"
+    # Kinds of posts, such as ARTICLE,LIST, that do not do without a banner (R66).
+    media_kinds_with_banner: Annotated[list[Kind], NoDecode] = Field(default_factory=list)
+
+    @field_validator("media_kinds_with_banner", mode="before")
+    @classmethod
+    def _kinds(cls, value: object) -> object:
+        return list(filter(None, value.split(","))) if isinstance(value, str) else value

@@ -1,7 +1,9 @@
 """How an uploaded video is judged, and what is kept of it.
 
-The bytes stay as they are: they are copied from one bucket to the other as a stream, and no process
-of ours ever holds a whole video.
+The bytes stay as they are, what their headers tell of place and device included: to leave that out
+is to write the container anew, which takes the whole video through a confined process, twice where
+the index comes first. They are copied from one bucket to the other as a stream instead, and no
+process of ours ever holds a whole video.
 """
 
 import asyncio
@@ -9,7 +11,6 @@ import hashlib
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
-from typing import Protocol
 
 from servicekit.errors import invalid_fields
 from servicekit.object_store import HashMismatch, ObjectChanged, ObjectStore
@@ -27,6 +28,7 @@ from services.media.domain import (
 )
 from services.media.examination import images_of, renditions_of
 from services.media.images import Rejection, RenditionKind
+from services.media.levels import Levels
 from services.media.video_headers import (
     CONTENT_TYPES,
     HEAD_BYTES,
@@ -50,11 +52,6 @@ _HASHED_BYTES = 4 * 1024 * 1024
 _JUDGED_AT_ONCE = 2
 
 
-class CreatorDirectory(Protocol):
-    async def level(self, creator_id: str) -> str:
-        """Of an admitted creator, now; empty for everybody else."""
-
-
 class VideoJudge:
     def __init__(
         self,
@@ -63,14 +60,14 @@ class VideoJudge:
         decoders: DecoderPool,
         buckets: Buckets,
         limits: LimitsByClient,
-        creators: CreatorDirectory,
+        levels: Levels,
     ) -> None:
         self._objects = objects
         self._probers = probers
         self._decoders = decoders
         self._buckets = buckets
         self._limits = limits
-        self._creators = creators
+        self._levels = levels
         self._in_hand = asyncio.Semaphore(_JUDGED_AT_ONCE)
 
     async def check(self, creator_id: str, announced: Announced) -> None:
@@ -82,7 +79,7 @@ class VideoJudge:
         """
         if found := video_violations(self._limits, announced):
             raise invalid_fields(*found)
-        check_level(creator_id, await self._creators.level(creator_id))
+        check_level(creator_id, await self._levels.level(creator_id))
 
     async def judged(self, media: MediaObject) -> MediaObject | None:
         """With its verdict, once what it needs is in the accepted bucket; None when nothing is in
@@ -131,6 +128,10 @@ class VideoJudge:
             renditions=renditions,
             duration=timedelta(seconds=probe.duration_seconds),
         )
+        await self._promote(media, etag, accepted)
+        return accept(media, accepted)
+
+    async def _promote(self, media: MediaObject, etag: str, accepted: Accepted) -> None:
         await self._objects.promote(
             self._buckets.quarantine,
             media.quarantine_key,
@@ -140,7 +141,6 @@ class VideoJudge:
             sha256=accepted.sha256,
             content_type=accepted.content_type,
         )
-        return accept(media, accepted)
 
     async def _keep_renditions(self, frame: bytes) -> Mapping[RenditionKind, StoredImage]:
         """Of the poster frame, which is handled as any image that a stranger sent; none when it is

@@ -12,11 +12,10 @@ from enum import StrEnum
 from servicekit.errors import FailedPrecondition, Reason
 from services.media.frames import Order
 from services.media.images import RENDITION_SIDES, Code, Rejection, RenditionKind
+from services.media.levels import MINIMUM_VIDEO_LEVEL, may_show_videos
 from services.media.probes import MAXIMUM_POSTER_BYTES, ProbeOrder, ProbeReport
 from services.media.video_headers import CONTENT_TYPES, Container
 
-MINIMUM_LEVEL = "INTERMEDIATE"  # R87
-_LEVELS = ("NEWCOMER", "JUNIOR", MINIMUM_LEVEL, "ADVANCED", "EXPERT", "STAR")
 ACCEPTED_TYPES = tuple(CONTENT_TYPES.values())
 # 8K, the largest frame of H.264's highest level (ITU-T H.264, table A-1: 139,264 macroblocks).
 MAXIMUM_PIXELS = 139_264 * 16 * 16
@@ -50,10 +49,11 @@ def check_level(creator_id: str, level: str) -> None:
     Raises:
         FailedPrecondition: it is below what videos need (R87).
     """
-    if level not in _LEVELS or _LEVELS.index(level) < _LEVELS.index(MINIMUM_LEVEL):
+    if not may_show_videos(level):
         raise FailedPrecondition(
             Reason.CREATOR_NOT_ELIGIBLE,
-            f"creators/{creator_id} may not upload videos, which need the level {MINIMUM_LEVEL}",
+            f"creators/{creator_id} may not upload videos: they need the level"
+            f" {MINIMUM_VIDEO_LEVEL}",
             metadata={"missing": "level", "rule_id": "R87"},
         )
 

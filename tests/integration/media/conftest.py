@@ -16,10 +16,11 @@ from services.media.decoder_pool import DecoderPool
 from services.media.domain import Buckets
 from services.media.handlers import MediaHandlers
 from services.media.images import IMAGE_MAXIMUM_BYTES
+from services.media.levels import Levels
 from services.media.quotas import Quota
 from services.media.servicer import service
 from services.media.store import PostgresMediaStore
-from services.media.video_judging import CreatorDirectory, VideoJudge
+from services.media.video_judging import VideoJudge
 from services.media.video_probing import ProberPool
 from services.media.videos import Client, VideoLimits
 from tests.support.databases import Databases
@@ -64,16 +65,16 @@ async def probers() -> AsyncIterator[ProberPool]:
         yield probers
 
 
-class Levels:
-    """A directory in which everybody is a STAR."""
+class Stars:
+    """Everybody's level is the highest."""
 
     async def level(self, creator_id: str) -> str:
         return "STAR"
 
 
 @pytest.fixture
-def directory() -> CreatorDirectory:
-    return Levels()
+def levels() -> Levels:
+    return Stars()
 
 
 @dataclass
@@ -103,11 +104,11 @@ def house(
     objects: ObjectStore,
     decoders: DecoderPool,
     probers: ProberPool,
-    directory: CreatorDirectory,
+    levels: Levels,
 ) -> House:
     store = PostgresMediaStore(database)
     buckets = Buckets(QUARANTINE, ACCEPTED)
-    videos = VideoJudge(objects, probers, decoders, buckets, VIDEO_LIMITS, directory)
+    videos = VideoJudge(objects, probers, decoders, buckets, VIDEO_LIMITS, levels)
     handlers = MediaHandlers(
         store,
         objects,

@@ -14,8 +14,8 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 from devstack.access import Access
 from servicekit.database import Database
 from servicekit.errors import Reason
-from services.media.clients import GrpcCreatorDirectory
-from services.media.video_judging import CreatorDirectory
+from services.media.creators import GrpcCreatorLevels
+from services.media.levels import Levels
 from tests.integration.creators.house import House as CreatorsHouse
 from tests.integration.creators.house import approval, house_of
 from tests.integration.media.conftest import ACCEPTED, QUARANTINE, VIDEO_LIMITS, House
@@ -41,8 +41,8 @@ async def creators(access: Access, databases: Databases) -> AsyncIterator[Creato
 
 
 @pytest.fixture
-def directory(creators: CreatorsHouse) -> CreatorDirectory:
-    return GrpcCreatorDirectory(CreatorServiceStub(creators.served.as_service("media")))
+def levels(creators: CreatorsHouse) -> Levels:
+    return GrpcCreatorLevels(CreatorServiceStub(creators.served.as_service("media")))
 
 
 async def admit(creators: CreatorsHouse, name: str, level: int) -> None:
