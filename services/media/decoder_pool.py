@@ -14,17 +14,17 @@ from typing import Self
 import structlog
 from opentelemetry import trace
 
-from services.media.frames import LENGTHS, MAXIMUM_HEAD_BYTES, Order, Report, frame
+from services.media.frames import LENGTHS, MAXIMUM_HEAD_BYTES, PIPE_BYTES, Order, Report, frame
 from services.media.headers import format_of
 
 log = structlog.get_logger()
 _tracer = trace.get_tracer(__name__)
 
-# One decoder thread an image: images are decoded side by side instead. Warnings of libvips are
-# answers to the caller, not ours to print.
+# Two threads an image: one computes what the other encodes. Beyond that, images are decoded side by
+# side. Warnings of libvips are answers to the caller, not ours to print.
 _ENVIRONMENT = {
     "LANG": "C.UTF-8",
-    "VIPS_CONCURRENCY": "1",
+    "VIPS_CONCURRENCY": "2",
     "VIPS_WARNING": "0",
     "MALLOC_ARENA_MAX": "1",  # an arena reserves address space, which is limited
 }
@@ -121,6 +121,7 @@ class _Decoder:
             *(str(os.getpid()), str(confinement.memory_bytes), str(confinement.cpu_seconds)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            limit=PIPE_BYTES,
             env=environment,  # no secret of ours
             start_new_session=True,  # a terminal's Ctrl-C is for the server to answer
         )
