@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from bench import applying, lifecycle, listing, rpc, stack
+from bench import applying, lifecycle, listing, media, rpc, stack
 from servicekit.process import leave
 
 _AREAS = {
@@ -12,6 +12,7 @@ _AREAS = {
     "rpc": rpc.results,
     "applying": applying.results,
     "listing": listing.results,
+    "media": media.results,
 }
 
 

@@ -3,10 +3,9 @@
 No copy holds anything that is not pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 import pyvips
@@ -42,13 +41,6 @@ _COLUMNS, _ROWS = 9, 8
 _TELLING, _NOISE = 16, 2
 
 
-@dataclass(frozen=True)
-class _Rendition:
-    fit_within: int
-    image: pyvips.Image
-    content: bytes
-
-
 def draw(picture: pyvips.Image, order: Order, report: Report) -> list[bytes]:
     """The clean copy and the renditions of a whole picture in memory; fills in the rest of
     `report`.
@@ -59,20 +51,21 @@ def draw(picture: pyvips.Image, order: Order, report: Report) -> list[bytes]:
     kind = report.format
     if kind is None:
         raise AssertionError("a picture was decoded from some format")
-    # Beside each other: together they take as long as decoding did.
-    with ThreadPoolExecutor(1) as drawing:
-        smaller = drawing.submit(_smaller, picture, kind, order.renditions)
-        clean = _encoded(picture, _ENCODINGS[kind], kind, order.maximum_bytes)
-        renditions, report.dhash = smaller.result()
+    # Copies are encoded while the next is scaled: together that takes as long as decoding did.
+    with ThreadPoolExecutor(1) as encoding:
+        drawn = {0: picture}
+        encoded = [encoding.submit(_encoded, picture, _ENCODINGS[kind], kind, order.maximum_bytes)]
+        for side, smaller in _smaller(picture, order.renditions):
+            drawn[side] = picture = smaller
+            encoded.append(encoding.submit(_encoded, smaller, _RENDITION_ENCODINGS[kind][:1], kind))
+        report.dhash = dhash(picture)
+        contents = [one.result() for one in encoded]
     report.content_type = _CONTENT_TYPES[kind]
-    report.copies = [Copy(0, len(clean), picture.width, picture.height)]
-    contents = [clean]
-    for one in renditions:
-        content = one.content
-        if len(content) > len(clean):
-            content = _encoded(one.image, _RENDITION_ENCODINGS[kind][1:], kind, len(clean))
-        contents.append(content)
-        report.copies.append(Copy(one.fit_within, len(content), one.image.width, one.image.height))
+    for number, (side, image) in enumerate(drawn.items()):
+        if len(contents[number]) > len(contents[0]):
+            shorter = _RENDITION_ENCODINGS[kind][1:]
+            contents[number] = _encoded(image, shorter, kind, len(contents[0]))
+        report.copies.append(Copy(side, len(contents[number]), image.width, image.height))
     return contents
 
 
@@ -88,17 +81,13 @@ def displayable(image: pyvips.Image) -> pyvips.Image:
     return image.colourspace(space).copy(xres=_DOTS_PER_MM, yres=_DOTS_PER_MM)
 
 
-def _smaller(
-    picture: pyvips.Image, kind: Format, sides: Sequence[int]
-) -> tuple[list[_Rendition], int | None]:
-    """Each from the one before, which has all that it needs."""
-    renditions = []
+def _smaller(picture: pyvips.Image, sides: Sequence[int]) -> Iterator[tuple[int, pyvips.Image]]:
+    """By side, where the picture does not fit it; each from the one before, which has all that it
+    needs."""
     for side in sides:
         if max(picture.width, picture.height) > side:
             picture = _fitted(picture, side)
-            content = _encoded(picture, _RENDITION_ENCODINGS[kind][:1], kind, 0)
-            renditions.append(_Rendition(side, picture, content))
-    return renditions, dhash(picture)
+            yield side, picture
 
 
 def _fitted(picture: pyvips.Image, side: int) -> pyvips.Image:
@@ -110,7 +99,7 @@ def _fitted(picture: pyvips.Image, side: int) -> pyvips.Image:
 
 
 def _encoded(
-    image: pyvips.Image, encodings: Sequence[dict[str, Any]], kind: Format, maximum_bytes: int
+    image: pyvips.Image, encodings: Sequence[dict[str, Any]], kind: Format, maximum_bytes: int = 0
 ) -> bytes:
     """By the first encoding that is short enough, else by the last."""
     save = image.jpegsave_buffer if kind is Format.JPEG else image.pngsave_buffer
@@ -126,7 +115,8 @@ def dhash(picture: pyvips.Image) -> int | None:
     """64 bits, row by row: whether a cell is brighter than the one to its right. None when the
     picture is too flat for that to tell anything."""
     opaque = picture.flatten(background=255) if picture.hasalpha() else picture
-    cells = opaque.thumbnail_image(_COLUMNS, height=_ROWS, size="force").colourspace("b-w")
+    scaled = opaque.resize(_COLUMNS / opaque.width, vscale=_ROWS / opaque.height, kernel="linear")
+    cells = scaled.colourspace("b-w")
     grey = bytes(cells.write_to_memory())
     steps = [
         grey[row * _COLUMNS + column] - grey[row * _COLUMNS + column + 1]

@@ -16,6 +16,8 @@ LENGTHS = struct.Struct(">II")
 MAXIMUM_HEAD_BYTES = 4096
 # What a process says first, once it is confined.
 READY = b"{}"
+# What a pipe holds: as much as Linux lets anybody have (/proc/sys/fs/pipe-max-size).
+PIPE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)

@@ -229,12 +229,25 @@ class MediaHandlers:
         return Address(url, self._clock() + ADDRESS_LIFETIME)
 
     async def sweep(self) -> int:
-        """Empties quarantine of what is left there after its time; answers with how many it saw."""
+        """Empties quarantine of what is left there after its time; answers with how much it swept.
+
+        What cannot be swept is left for the next time and stands in no other's way.
+
+        Raises:
+            Unavailable: storage or the database does not answer, for any of them.
+        """
         due = await self._store.list_to_sweep(self._clock(), _SWEEP_SIZE)
+        swept = 0
         for media in due:
-            await self._objects.remove(self._buckets.quarantine, media.quarantine_key)
-            await self._store.set_swept(media.id)
-        return len(due)
+            try:
+                await self._objects.remove(self._buckets.quarantine, media.quarantine_key)
+                await self._store.set_swept(media.id)
+                swept += 1
+            except LiaisonError:
+                raise
+            except Exception:
+                log.exception("upload_not_swept", media_object=media.id)
+        return swept
 
     def _limits(self, purpose: Purpose) -> Limits:
         return limits_of(purpose, self._image_maximum_bytes)

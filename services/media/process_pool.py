@@ -15,7 +15,7 @@ from typing import Self, TypeVar
 import structlog
 
 from services.media.confinement import Confinement
-from services.media.frames import LENGTHS, MAXIMUM_HEAD_BYTES, frame
+from services.media.frames import LENGTHS, MAXIMUM_HEAD_BYTES, PIPE_BYTES, frame
 
 T = TypeVar("T")
 
@@ -52,6 +52,7 @@ class ConfinedProcess:
             *(str(os.getpid()), str(confinement.memory_bytes), str(confinement.cpu_seconds)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            limit=PIPE_BYTES,
             env={**_ENVIRONMENT, **environment, **ours},  # no secret of ours
             start_new_session=True,  # a terminal's Ctrl-C is for the server to answer
         )

@@ -13,18 +13,11 @@ from services.media.confinement import Confinement
 from services.media.decoder_pool import DecoderPool
 from services.media.images import IMAGE_MAXIMUM_BYTES, Purpose, limits_of, rejections
 from tests.integration.media.corpus import CORPUS_MISSING, corpus_files, is_as_expected
+from tests.integration.media.decoders import decoder_processes
 from tests.unit.media.pictures import jpeg, opened, png
 
 MIB = 1024 * 1024
 IMAGE = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)
-
-
-def decoder_processes() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children()
-        if "services.media.decoder" in child.cmdline()
-    ]
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import pyvips
 from services.media.decoder import close_doors, inspect
 from services.media.frames import Copy, Order, Report
 from services.media.headers import Format
-from tests.unit.media.pictures import jpeg, opened, picture, png
+from tests.unit.media.pictures import jpeg, opened, photo, picture, png
 
 ORDER = Order(maximum_pixels=50_000_000, fit_within=None, maximum_bytes=5_242_880)
 SHRINK = Order(maximum_pixels=50_000_000, fit_within=2000, maximum_bytes=5_242_880)
@@ -179,3 +179,44 @@ def test_a_clean_copy_is_encoded_smaller_when_it_is_too_long() -> None:
     tight = Order(50_000_000, None, len(at_ease) - 1)
     _, (cleaned,) = inspect(content, tight)
     assert 0 < len(cleaned) < len(at_ease)
+
+
+@pytest.mark.parametrize("order", [ORDER, SHRINK])
+def test_an_ultra_hdr_photo_is_a_jpeg_without_its_gain_map(order: Order) -> None:
+    # As phones take them: a JPEG, then another with what HDR screens add, told of in segments.
+    content = (photo(2400, 1200, seed=1).colourspace("scrgb") * 4).uhdrsave_buffer()
+    assert b"21496" in content  # ISO 21496-1, gain maps
+    assert content.count(b"\xff\xd8\xff") == 2
+    report, image = clean(content, order)
+    assert (report.format, report.width, report.height) == (Format.JPEG, 2400, 1200)
+    assert image.format == "uchar"
+    _, (cleaned,) = inspect(content, order)
+    assert b"21496" not in cleaned
+    assert cleaned.count(b"\xff\xd8\xff") == 1
+
+
+@pytest.mark.parametrize("interlace", [False, True])
+def test_progressive_and_interlaced_images_are_read(interlace: bool) -> None:
+    for content in (
+        picture(2400, 1200).jpegsave_buffer(interlace=interlace),
+        picture(2400, 1200).pngsave_buffer(interlace=interlace),
+    ):
+        _, image = clean(content, SHRINK)
+        assert (image.width, image.height) == (2000, 1000)
+
+
+def test_of_the_beginning_of_a_long_file_only_the_header_is_read() -> None:
+    content = jpeg(800, 400, orientation=6)
+    order = Order(50_000_000, None, 5_242_880, is_header_only=True)
+    report, copies = inspect(content[: len(content) // 2], order)
+    assert (report.format, report.width, report.height) == (Format.JPEG, 400, 800)
+    assert (report.problem, copies) == ("", [])
+
+
+def test_every_copy_has_the_same_resolution_whatever_the_camera_said() -> None:
+    for content in (
+        picture(800, 400).copy(xres=20, yres=30).jpegsave_buffer(),
+        picture(800, 400).copy(xres=20, yres=30).pngsave_buffer(),
+    ):
+        _, image = clean(content)
+        assert (image.xres, image.yres) == (pytest.approx(72 / 25.4, rel=0.01),) * 2

@@ -79,7 +79,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ETAG_MISMATCH: _ErrorReason.ValueType  # 24
     """ABORTED. Somebody else changed the resource since the `etag` was read."""
     ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 25
-    """RESOURCE_EXHAUSTED. A quota is used up; metadata names it."""
+    """RESOURCE_EXHAUSTED. A quota is used up; metadata names the `quota` and its `limit`, and
+    `retry_after_seconds` where time alone mends it.
+    """
     ERROR_REASON_DEPENDENCY_UNAVAILABLE: _ErrorReason.ValueType  # 26
     """UNAVAILABLE. Something this call needs does not answer; nothing is known to have changed."""
     ERROR_REASON_OUTCOME_UNKNOWN: _ErrorReason.ValueType  # 27
@@ -189,7 +191,9 @@ ERROR_REASON_DEPOSIT_REFERENCE_USED: ErrorReason.ValueType  # 23
 ERROR_REASON_ETAG_MISMATCH: ErrorReason.ValueType  # 24
 """ABORTED. Somebody else changed the resource since the `etag` was read."""
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 25
-"""RESOURCE_EXHAUSTED. A quota is used up; metadata names it."""
+"""RESOURCE_EXHAUSTED. A quota is used up; metadata names the `quota` and its `limit`, and
+`retry_after_seconds` where time alone mends it.
+"""
 ERROR_REASON_DEPENDENCY_UNAVAILABLE: ErrorReason.ValueType  # 26
 """UNAVAILABLE. Something this call needs does not answer; nothing is known to have changed."""
 ERROR_REASON_OUTCOME_UNKNOWN: ErrorReason.ValueType  # 27

@@ -1,0 +1,11 @@
+"""The decoder processes of a test, as the kernel knows them."""
+
+import psutil
+
+
+def decoder_processes() -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process().children()
+        if "services.media.decoder" in child.cmdline()
+    ]
