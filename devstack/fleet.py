@@ -1,4 +1,5 @@
-"""Our own processes: the six services, the worker, the PayPal sandbox and the trace viewer.
+"""Our own processes: the six services, the worker, the PayPal sandbox, the storefront and the trace
+viewer.
 
 Each gets the addresses and secrets it needs and no others.
 """
@@ -52,6 +53,11 @@ def _for_media(around: Surroundings) -> dict[str, str]:
         "LIAISON_OBJECT_STORE_SECRET_KEY": secret_key,
         "LIAISON_OBJECT_STORE_REGION": object_store.REGION,
         "LIAISON_OBJECT_STORE_TLS": "false",
+        "LIAISON_MEDIA_CATALOGUE_URL": _storefront_url(around),
+        "LIAISON_MEDIA_REPOST_URL": _storefront_url(around),
+        "LIAISON_MEDIA_REPOST_TOKEN": around.home.secret("storefront-token"),
+        # To be tried out by every creator (R94).
+        "LIAISON_MEDIA_REPOST_LEVELS": "NEWCOMER,JUNIOR,INTERMEDIATE,ADVANCED,EXPERT,STAR",
     }
 
 
@@ -73,7 +79,7 @@ _DATABASE_AND_RUNS = frozenset({"postgres", "temporal"})
 FLEET = (
     _Member("creators", _DATABASE),
     _Member("tasks", _DATABASE_AND_RUNS, _for_tasks),
-    _Member("media", frozenset({"postgres", "s3"}), _for_media),
+    _Member("media", frozenset({"postgres", "temporal", "s3", "storefront"}), _for_media),
     _Member("payouts", frozenset({"postgres", "temporal", "paypal"}), _for_payouts),
     _Member("disputes", _DATABASE_AND_RUNS),
     _Member("notifications", _DATABASE_AND_RUNS),
@@ -99,6 +105,22 @@ def paypal_sandbox(home: Home, ports: Ports) -> Part:
             "SANDBOX_WEBHOOK_ID": home.secret("paypal-webhook-id"),
             "SANDBOX_WEBHOOK_URL": f"http://{ports.address('payouts-webhook')}{WEBHOOK_PATH}",
             "SANDBOX_DATA_DIR": str(home.data("paypal")),
+        },
+        is_ready=tcp(address),
+        stop_grace_seconds=5,
+    )
+
+
+def storefront(home: Home, ports: Ports) -> Part:
+    address = ports.address("storefront")
+    return Part(
+        name="storefront",
+        address=address,
+        argv=_python("devstack.storefront"),
+        env={
+            "STOREFRONT_ADDRESS": address,
+            "STOREFRONT_TOKEN": home.secret("storefront-token"),
+            "STOREFRONT_DATA_DIR": str(home.data("storefront")),
         },
         is_ready=tcp(address),
         stop_grace_seconds=5,
@@ -160,6 +182,10 @@ def _common(name: str, around: Surroundings) -> dict[str, str]:
 
 def _paypal_url(around: Surroundings) -> str:
     return f"http://{around.ports.address('paypal')}"
+
+
+def _storefront_url(around: Surroundings) -> str:
+    return f"http://{around.ports.address('storefront')}"
 
 
 def _python(module: str) -> tuple[str, ...]:

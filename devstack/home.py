@@ -1,9 +1,10 @@
 """The data directory of one stack: where its data, logs, secrets and state lie. No process here.
 
-postgres/ s3/ temporal/ paypal/   what the servers keep between runs
-logs/                             one file a part, and the one of the run before
-secrets/                          passwords, keys and tokens, each readable by its owner alone
-jwks.json ports.json stack.json   public keys, chosen ports, state of the running stack
+postgres/ s3/ minio/ temporal/ paypal/ storefront/
+                                   what the servers keep between runs
+logs/                              one file a part, and the one of the run before
+secrets/                           passwords, keys and tokens, for their owner alone
+jwks.json ports.json stack.json    public keys, chosen ports, state of the running stack
 """
 
 import os

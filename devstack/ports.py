@@ -24,6 +24,7 @@ USUAL = {
     "traces-otlp": 4317,
     "paypal": 8091,
     "payouts-webhook": 8092,
+    "storefront": 8093,
     "creators": 15051,
     "tasks": 15052,
     "media": 15053,

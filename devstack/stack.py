@@ -16,7 +16,7 @@ import psutil
 
 from devstack import database, identity, state
 from devstack.access import Access, keep_administrator_url
-from devstack.fleet import FLEET, Surroundings, fleet, paypal_sandbox, trace_viewer
+from devstack.fleet import FLEET, Surroundings, fleet, paypal_sandbox, storefront, trace_viewer
 from devstack.home import Home, default_home
 from devstack.object_store import object_store
 from devstack.part import Part
@@ -25,7 +25,7 @@ from devstack.postgres import accepts_logins, postgres, superuser_url
 from devstack.supervisor import PartStatus, Supervisor
 from devstack.temporal import temporal
 
-SERVERS = ("temporal", "postgres", "s3", "paypal", "traces")
+SERVERS = ("temporal", "postgres", "s3", "paypal", "storefront", "traces")
 ALL_PARTS = (*SERVERS, *(member.name for member in FLEET))
 
 # A part's further addresses, beside the one it is known by.
@@ -138,6 +138,7 @@ class Stack:
             self._database_server(ports, administrator_url),
             object_store(home, ports),
             paypal_sandbox(home, ports),
+            storefront(home, ports),
             trace_viewer(home, ports),
             *fleet(Surroundings(home, ports, administrator_url, is_traced)),
         ]

@@ -105,9 +105,19 @@ def is_plain(value: str) -> bool:
     return _PLAIN.fullmatch(value) is not None
 
 
+def is_blank(value: str) -> bool:
+    """Whether nothing of this can be seen: separators, control and format characters alone, such as
+    a zero-width space, show nothing."""
+    # Mostly one of the first is seen; of the rest, which may be megabytes, each is looked at once.
+    return all(map(_is_unseen, value[:100])) and all(map(_is_unseen, set(value[100:])))
+
+
+def _is_unseen(character: str) -> bool:
+    return character in _UNSEEN or unicodedata.category(character)[0] in "ZC"
+
+
 def _visible(value: str) -> str:
-    """Separators, control and format characters alone, such as a zero-width space, show nothing."""
-    if value and all(one in _UNSEEN or unicodedata.category(one)[0] in "ZC" for one in value):
+    if value and is_blank(value):
         raise broken("BLANK", "Must hold something that can be seen")
     return value
 

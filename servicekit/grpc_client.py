@@ -67,8 +67,8 @@ def open_channel(
         ("grpc.service_config", json.dumps({"methodConfig": [method_config]})),
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.max_reconnect_backoff_ms", 2000),
-        # A full page of the largest tasks.
-        ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+        # The longest article that the media service takes, with what is known of its products.
+        ("grpc.max_receive_message_length", 20 * 1024 * 1024),
         # A silent stream whose server is gone without a word breaks, instead of waiting for ever.
         ("grpc.keepalive_time_ms", 60_000),
     ]

@@ -28,8 +28,6 @@ from servicekit.settings import ServerSettings
 
 log = structlog.get_logger()
 
-# An upload goes to object storage, never through a call.
-_MAXIMUM_MESSAGE_BYTES = 1024 * 1024
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
@@ -75,7 +73,7 @@ class GrpcServer:
         self._server = grpc.aio.server(
             interceptors=interceptors,
             options=[
-                ("grpc.max_receive_message_length", _MAXIMUM_MESSAGE_BYTES),
+                ("grpc.max_receive_message_length", settings.maximum_message_bytes),
                 ("grpc.so_reuseport", 0),
                 # A stream may be silent for days: a caller who is gone without a word is noticed,
                 # and callers may ask the same of us.

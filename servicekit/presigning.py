@@ -16,8 +16,10 @@ from urllib.parse import quote, urlencode, urlsplit
 from minio.credentials.credentials import Credentials
 
 from servicekit.clock import Clock
+from servicekit.settings import ObjectStoreSettings
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
+_DEFAULT_PORTS = {"https": "443", "http": "80"}
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,10 @@ class PostForm:
 
 
 class Presigner:
-    def __init__(self, origin: str, region: str, credentials: Credentials, clock: Clock) -> None:
-        self._origin = origin
-        self._region = region
-        self._credentials = credentials
+    def __init__(self, settings: ObjectStoreSettings, clock: Clock) -> None:
+        self._origin = origin_of(settings)
+        self._region = settings.object_store_region
+        self._credentials = credentials_of(settings)
         self._clock = clock
 
     def address(
@@ -100,6 +102,21 @@ class Presigner:
         for part in (*scope.split("/"), to_sign):
             key = hmac.digest(key, part.encode(), "sha256")
         return key.hex()
+
+
+def origin_of(settings: ObjectStoreSettings) -> str:
+    scheme = "https" if settings.object_store_tls else "http"
+    host, _, port = settings.object_store_endpoint.rpartition(":")
+    # Clients leave a default port out of `Host`, which is signed.
+    authority = host if port == _DEFAULT_PORTS[scheme] else f"{host}:{port}"
+    return f"{scheme}://{authority}"
+
+
+def credentials_of(settings: ObjectStoreSettings) -> Credentials:
+    return Credentials(
+        settings.object_store_access_key.get_secret_value(),
+        settings.object_store_secret_key.get_secret_value(),
+    )
 
 
 def address_of(origin: str, bucket: str, key: str) -> str:

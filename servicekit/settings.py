@@ -52,6 +52,8 @@ class ServerSettings(Settings):
     tls_certificate_file: Path | None = None
     tls_private_key_file: Path | None = None
     tls_client_ca_file: Path | None = None
+    # Of a request; what is larger, such as an upload, goes to object storage.
+    maximum_message_bytes: int = 1024 * 1024
     # Longer than any call's deadline, shorter than the pod's terminationGracePeriodSeconds.
     drain_seconds: float = 25.0
 

@@ -17,3 +17,11 @@ def payout(payout_id: str) -> str:
 
 def dispute(dispute_id: str) -> str:
     return f"dispute/{dispute_id}"
+
+
+def publication(publication_id: str) -> str:
+    return f"publication/{publication_id}"
+
+
+def withdrawal(publication_id: str) -> str:
+    return f"withdrawal/{publication_id}"

@@ -9,7 +9,9 @@ from datetime import timedelta
 import grpc
 import structlog
 from liaison.disputes.v1.disputes_pb2_grpc import DisputeServiceStub
+from liaison.media.v1.articles_pb2_grpc import ArticleServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
+from liaison.media.v1.publications_pb2_grpc import PublicationServiceStub
 from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceStub
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 from liaison.tasks.v1.records_pb2_grpc import RecordServiceStub
@@ -30,6 +32,8 @@ from workflows.dispute.activities import DisputeActivities
 from workflows.dispute.workflow import DisputeWorkflow
 from workflows.payout.activities import PayoutActivities
 from workflows.payout.workflow import PayoutWorkflow
+from workflows.publication.activities import PublicationActivities
+from workflows.publication.workflow import PublicationWorkflow, WithdrawalWorkflow
 from workflows.task.activities import TaskActivities
 from workflows.task.workflow import TaskWorkflow
 
@@ -41,7 +45,14 @@ RUNNER = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows", "servicekit")
 )
 
-WORKFLOWS = [TaskWorkflow, AssignmentWorkflow, PayoutWorkflow, DisputeWorkflow]
+WORKFLOWS = [
+    TaskWorkflow,
+    AssignmentWorkflow,
+    PayoutWorkflow,
+    DisputeWorkflow,
+    PublicationWorkflow,
+    WithdrawalWorkflow,
+]
 
 
 class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
@@ -87,14 +98,23 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
         return await stack.enter_async_context(service_channel(settings, address))
 
     records = RecordServiceStub(await channel(settings.tasks_address))
-    media = MediaServiceStub(await channel(settings.media_address))
+    media = await channel(settings.media_address)
     payouts = PayoutServiceStub(await channel(settings.payouts_address))
     disputes = DisputeServiceStub(await channel(settings.disputes_address))
     notifications = NotificationServiceStub(await channel(settings.notifications_address))
     task = TaskActivities(records, payouts, notifications)
-    assignment = AssignmentActivities(records, media, payouts, notifications)
+    publications = PublicationServiceStub(media)
+    assignment = AssignmentActivities(
+        records,
+        MediaServiceStub(media),
+        ArticleServiceStub(media),
+        publications,
+        payouts,
+        notifications,
+    )
     payout = PayoutActivities(payouts)
     dispute = DisputeActivities(disputes, notifications)
+    publication = PublicationActivities(publications, notifications)
     return Worker(
         await connect(settings),
         task_queue=ids.TASK_QUEUE,
@@ -111,6 +131,10 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
             payout.refresh_payout,
             dispute.record_dispute,
             dispute.send_dispute_notices,
+            publication.deliver_publication,
+            publication.mark_publication_overdue,
+            publication.take_publication_back,
+            publication.send_publication_notices,
         ],
         workflow_runner=RUNNER,
         graceful_shutdown_timeout=timedelta(seconds=settings.worker_drain_seconds),

@@ -11,7 +11,9 @@ from uuid import uuid4
 import grpc
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 from liaison.disputes.v1.disputes_pb2_grpc import DisputeServiceStub
+from liaison.media.v1.articles_pb2_grpc import ArticleServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
+from liaison.media.v1.publications_pb2_grpc import PublicationServiceStub
 from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceStub
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
@@ -40,11 +42,13 @@ class Caller:
             stack.push_async_callback(opened.close)
             return opened
 
-        tasks = channel("tasks")
+        tasks, media = channel("tasks"), channel("media")
         self.creators = CreatorServiceStub(channel("creators"))
         self.tasks = TaskServiceStub(tasks)
         self.assignments = AssignmentServiceStub(tasks)
-        self.media = MediaServiceStub(channel("media"))
+        self.media = MediaServiceStub(media)
+        self.articles = ArticleServiceStub(media)
+        self.publications = PublicationServiceStub(media)
         self.payouts = PayoutServiceStub(channel("payouts"))
         self.disputes = DisputeServiceStub(channel("disputes"))
         self.notifications = NotificationServiceStub(channel("notifications"))

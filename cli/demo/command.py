@@ -88,6 +88,8 @@ def _print_addresses(console: Console, story: Story) -> None:
     addresses = story.cast.access.addresses
     workflows = f"http://{addresses['temporal-ui']}/namespaces/default/workflows"
     console.print("\n[bold]Look at it[/] (while the stack runs)")
+    for name, publication in story.publications.items():
+        console.print(f"  {name}'s article".ljust(24) + publication.url, soft_wrap=True)
     console.print(f"  the task's workflow   {workflows}/{_workflow(story.task)}", soft_wrap=True)
     for name in SELECTED:
         assignment = story.assignment(name)

@@ -7,11 +7,12 @@ from google.protobuf.message import Message
 from google.type.money_pb2 import Money as MoneyMessage
 from liaison.creators.v1 import creators_pb2
 from liaison.disputes.v1 import disputes_pb2
-from liaison.media.v1 import media_pb2
+from liaison.media.v1 import media_pb2, publications_pb2
 from liaison.notifications.v1 import notifications_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
+from cli.demo.articles import TITLE
 from cli.demo.cast import insist
 from cli.demo.story import APPLICANTS, DEPOSIT, REWARD, SELECTED, Story
 from servicekit.money import Money
@@ -43,6 +44,7 @@ async def read_outcomes(story: Story) -> list[Outcome]:
         *await _task(story),
         *await _assignments(story),
         *await _payouts(story),
+        *await _articles(story),
         *await _others(story),
     ]
 
@@ -160,6 +162,32 @@ async def _payouts(story: Story) -> list[Outcome]:
 
 def _sum(what: str, expected: Money, found: MoneyMessage) -> Outcome:
     return Outcome("acme", what, str(expected), str(Money.from_message(found)))
+
+
+async def _articles(story: Story) -> list[Outcome]:
+    told = {"R72", "R78", "R80"}
+    outcomes = [Outcome("anna", "first draft", _listed(told), _listed(told & story.said_at_first))]
+    for name in ("anna", "ben"):
+        delivered = await insist(
+            story.acme.assignments.GetAssignment,
+            assignments_pb2.GetAssignmentRequest(name=story.assignment(name)),
+        )
+        publication = await insist(
+            story.acme.publications.GetPublication,
+            publications_pb2.GetPublicationRequest(name=story.publications[name].name),
+        )
+        (version,) = delivered.submissions[-1].article_revisions
+        shown = "as approved" if publication.article_revision == version else "another version"
+        late = "late" if publication.is_overdue else "in time"
+        found = f"{_word(publication, 'state')} {late}, {shown}"
+        outcomes.append(Outcome(name, "article", "PUBLISHED in time, as approved", found))
+    kinds = ", ".join(block["type"] for block in story.published["blocks"])
+    expected = "text, image, image, product, youtube, coupons"
+    return [
+        *outcomes,
+        Outcome("anna", "readers see", TITLE, story.published["title"]),
+        Outcome("anna", "and in it", expected, kinds),
+    ]
 
 
 async def _others(story: Story) -> list[Outcome]:

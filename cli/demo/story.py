@@ -3,17 +3,18 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 from liaison.creators.v1 import creators_pb2
 from liaison.disputes.v1 import disputes_pb2
-from liaison.media.v1 import media_pb2
+from liaison.media.v1 import articles_pb2, media_pb2, publications_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
-from cli.demo import pictures
+from cli.demo import articles, pictures
 from cli.demo.cast import Caller, Cast, insist, new_request_id, until
-from cli.demo.pictures import Picture
+from cli.demo.desk import Desk
 from cli.demo.timeline import Timeline
 from servicekit.errors import FailedPrecondition
 from servicekit.money import Money
@@ -59,6 +60,12 @@ class Story:
         self.applications: dict[str, str] = {}
         self.dispute = ""
         self.tiny = ""
+        self.desks = {name: Desk(name, caller, timeline) for name, caller in self.creators.items()}
+        # The rules that anna was told of when she had her first draft looked at.
+        self.said_at_first: set[str] = set()
+        self.publications: dict[str, publications_pb2.Publication] = {}
+        # Anna's article, as readers get it.
+        self.published: dict[str, Any] = {}
 
     def assignment(self, name: str) -> str:
         return f"assignments/{self.applications[name].rpartition('/')[2]}"
@@ -167,13 +174,14 @@ class Story:
                     application_deadline_time=to_timestamp(now + timedelta(seconds=25)),
                     submission_deadline_time=to_timestamp(now + timedelta(seconds=45)),
                     policy="policies/accelerated",
+                    store_coupons=[articles.COUPONS],
                 ),
                 request_id=new_request_id(),
             ),
         )
         self.task = draft.name
         self._say.tell(
-            "brand", "acme", f"drafts {self.task}: an article, 3 creators, {REWARD} each"
+            "brand", "acme", f"drafts {self.task}: an article, 3 creators, {REWARD} each, a coupon"
         )
         await insist(
             self.acme.tasks.PublishTask,
@@ -222,39 +230,53 @@ class Story:
     # The work
 
     async def _annas_story(self) -> None:
-        anna, name = self.creators["anna"], self.assignment("anna")
-        banner = await self._upload("anna", pictures.jpeg("banner", 1500, 720), "banner")
-        outdoors = await self._upload("anna", pictures.png("outdoors", 1200, 800), "image")
-        self.tiny = await self._upload("anna", pictures.png("tiny", 600, 300), "image")
-        await self._submit("anna", [banner, outdoors])
+        anna, desk = self.creators["anna"], self.desks["anna"]
+        banner = await desk.upload(pictures.jpeg("banner", 1500, 720), "banner")
+        outdoors = await desk.upload(pictures.png("outdoors", 1200, 800), "image")
+        self.tiny = await desk.upload(pictures.png("tiny", 600, 300), "image")
+        draft = await desk.write(articles.hasty_draft(self.assignment("anna"), banner, outdoors))
+        hasty = await desk.validate(draft)
+        self.said_at_first = {one.rule_id for one in [*hasty.violations, *hasty.advice]}
+        await desk.look_up(articles.PRODUCT)
+        article = await desk.rewrite(articles.mended(draft))
+        await desk.validate(article)
+        await self._submit("anna", article)
         await self._look_at(outdoors)
         await insist(
             self.acme.assignments.RequestChanges,
             assignments_pb2.RequestChangesRequest(
-                name=name,
+                name=self.assignment("anna"),
                 comment="The label cannot be read",
                 requirement_ids=["req-2"],
                 request_id=new_request_id(),
             ),
         )
         self._say.tell("brand", "acme", "asks anna for changes: req-2, the label cannot be read")
-        label = await self._upload("anna", pictures.jpeg("label", 2400, 1600), "image")
-        await self._submit("anna", [banner, outdoors, label])
+        label = await desk.upload(pictures.jpeg("label", 2400, 1600), "image")
+        article = await desk.rewrite(articles.with_label(article, label))
+        await self._submit("anna", article)
         await insist(
             self.acme.assignments.ApproveWork,
-            assignments_pb2.ApproveWorkRequest(name=name, request_id=new_request_id()),
+            assignments_pb2.ApproveWorkRequest(
+                name=self.assignment("anna"), request_id=new_request_id()
+            ),
         )
         self._say.tell("brand", "acme", "approves anna's work")
+        self.publications["anna"] = await desk.until_published(article)
+        self.published = await self._read_over_http(self.publications["anna"])
         await self._until_state(anna, "anna", State.STATE_COMPLETED)
         self._say.tell("platform", "", f"pays anna {REWARD} through PayPal")
 
     async def _bens_story(self) -> None:
         ben, name = self.creators["ben"], self.assignment("ben")
-        image = await self._upload("ben", pictures.jpeg("trail", 1600, 900), "image")
-        await self._submit("ben", [image])
+        desk = self.desks["ben"]
+        image = await desk.upload(pictures.jpeg("trail", 1600, 900), "image")
+        article = await desk.write(articles.short_article(name, image))
+        await self._submit("ben", article)
         self._say.tell("brand", "acme", "stays silent on ben's work")
         await self._until_state(ben, "ben", State.STATE_APPROVED)
         self._say.tell("platform", "", "approves ben's work in acme's name: 5 days have passed")
+        self.publications["ben"] = await desk.until_published(article)
         await until(
             lambda: insist(
                 ben.payouts.GetPayout, payouts_pb2.GetPayoutRequest(name=self.payout("ben"))
@@ -340,37 +362,6 @@ class Story:
 
     # What several acts do
 
-    async def _upload(self, who: str, picture: Picture, purpose: str) -> str:
-        """Uploads straight to object storage; answers with the media object's name."""
-        media = self.creators[who].media
-        upload = await insist(
-            media.CreateUpload,
-            media_pb2.CreateUploadRequest(
-                purpose=media_pb2.Purpose.Value(f"PURPOSE_{purpose.upper()}"),
-                size_bytes=len(picture.data),
-                sha256=picture.sha256,
-                content_type=picture.content_type,
-                request_id=new_request_id(),
-            ),
-        )
-        async with httpx.AsyncClient() as http:
-            answer = await http.put(upload.url, content=picture.data, headers=dict(upload.headers))
-            answer.raise_for_status()
-        found = await insist(
-            media.FinalizeUpload,
-            media_pb2.FinalizeUploadRequest(name=upload.name, request_id=new_request_id()),
-        )
-        if found.rejections:
-            reasons = "; ".join(
-                f"{one.code} ({one.rule_id}): {one.description}" for one in found.rejections
-            )
-            self._say.tell("creator", who, f"uploads {picture.name}: rejected. {reasons}")
-        else:
-            self._say.tell(
-                "creator", who, f"uploads {picture.name}: accepted, {found.width}x{found.height}"
-            )
-        return found.name
-
     async def _look_at(self, media_object: str) -> None:
         """The brand opens an image that was submitted to it."""
         download = await insist(
@@ -382,17 +373,30 @@ class Story:
         size = len(answer.content) // 1024
         self._say.tell("brand", "acme", f"opens an image of the submission, {size} KiB")
 
-    async def _submit(self, who: str, media_objects: list[str]) -> None:
+    async def _submit(self, who: str, article: articles_pb2.Article) -> None:
         assignment = await insist(
             self.creators[who].assignments.SubmitWork,
             assignments_pb2.SubmitWorkRequest(
                 name=self.assignment(who),
-                submission=assignments_pb2.Submission(media_objects=media_objects),
+                submission=assignments_pb2.Submission(articles=[article.name]),
                 request_id=new_request_id(),
             ),
         )
-        version = assignment.submissions[-1].version
-        self._say.tell("creator", who, f"submits version {version}, {len(media_objects)} image(s)")
+        submission = assignment.submissions[-1]
+        self._say.tell(
+            "creator",
+            who,
+            f"submits version {submission.version}: {submission.article_revisions[0]}",
+        )
+
+    async def _read_over_http(self, publication: publications_pb2.Publication) -> dict[str, Any]:
+        """As any reader does: without a token."""
+        async with httpx.AsyncClient() as http:
+            answer = await http.get(publication.url)
+            answer.raise_for_status()
+        document: dict[str, Any] = answer.json()
+        self._say.tell("platform", "", f"shows it to readers: {len(answer.content)} bytes of JSON")
+        return document
 
     async def _until_state(self, caller: Caller, who: str, state: State.ValueType) -> None:
         await until(

@@ -1,6 +1,7 @@
 """Turns our errors into google.rpc.Status, and everything else into INTERNAL with a trace id."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Never
 
 import grpc
@@ -18,6 +19,13 @@ from servicekit.rpcs import Rpc
 DOMAIN = "liaison"
 # Where gRPC carries a google.rpc.Status (https://grpc.io/docs/guides/error/).
 DETAILS_KEY = "grpc-status-details-bin"
+# An error is told in metadata, of which a peer takes 8 KiB in all unless it was told otherwise
+# (grpc.max_metadata_size): the details, which grow by a third on the way (base64), and the message,
+# whose characters beyond ASCII grow threefold. Of a larger one not even the reason would arrive.
+_MAXIMUM_DETAILS_BYTES = 4096
+_MAXIMUM_MESSAGE_BYTES = 512
+# What packing a BadRequest among the details takes.
+_ENVELOPE_BYTES = 64
 
 log = structlog.get_logger()
 
@@ -49,7 +57,7 @@ async def _abort(context: Context, error: LiaisonError) -> Never:
     try:
         await context.abort(
             grpc.StatusCode[error.code],
-            error.message,
+            status.message,
             ((DETAILS_KEY, status.SerializeToString()),),
         )
     except grpc.aio.InternalError as failure:
@@ -59,24 +67,48 @@ async def _abort(context: Context, error: LiaisonError) -> Never:
 
 
 def to_status(error: LiaisonError) -> Status:
-    details: list[Message] = [
-        ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
-    ]
-    if error.violations:
-        details.append(
-            BadRequest(
-                field_violations=[
-                    BadRequest.FieldViolation(
-                        field=violation.field,
-                        description=violation.description,
-                        reason=violation.rule,
-                    )
-                    for violation in error.violations
-                ]
+    """As many violations as an answer holds; where it does not hold all, the metadata
+    `violations_left_out` counts the others."""
+    all_violations = BadRequest(
+        field_violations=[
+            BadRequest.FieldViolation(
+                field=violation.field, description=violation.description, reason=violation.rule
             )
-        )
-    packed = []
-    for detail in details:
-        packed.append(AnyMessage())
-        packed[-1].Pack(detail)
-    return Status(code=grpc.StatusCode[error.code].value[0], message=error.message, details=packed)
+            for violation in error.violations
+        ]
+    )
+    status = _status(error, error.metadata, all_violations)
+    if status.ByteSize() <= _MAXIMUM_DETAILS_BYTES:
+        return status
+    count = len(error.violations)
+    bare = _status(error, {**error.metadata, "violations_left_out": str(count)}, BadRequest())
+    left_bytes = _MAXIMUM_DETAILS_BYTES - bare.ByteSize() - _ENVELOPE_BYTES
+    kept = BadRequest()
+    for violation in all_violations.field_violations:
+        kept.field_violations.append(violation)
+        if kept.ByteSize() > left_bytes:
+            del kept.field_violations[-1]
+            break
+    left_out = count - len(kept.field_violations)
+    return _status(error, {**error.metadata, "violations_left_out": str(left_out)}, kept)
+
+
+def _status(error: LiaisonError, metadata: Mapping[str, str], bad_request: BadRequest) -> Status:
+    info = ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=metadata)
+    return Status(
+        code=grpc.StatusCode[error.code].value[0],
+        message=_shortened(error.message),
+        details=map(_packed, [info, bad_request] if bad_request.field_violations else [info]),
+    )
+
+
+def _packed(detail: Message) -> AnyMessage:
+    packed = AnyMessage()
+    packed.Pack(detail)
+    return packed
+
+
+def _shortened(message: str) -> str:
+    if len(message.encode()) <= _MAXIMUM_MESSAGE_BYTES:
+        return message
+    return message.encode()[: _MAXIMUM_MESSAGE_BYTES - 3].decode(errors="ignore") + "…"

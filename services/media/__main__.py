@@ -1,51 +1,144 @@
 """The media process: wiring only."""
 
+from contextlib import AsyncExitStack
+
+import httpx
+from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
+from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
+from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
+
 from servicekit.clock import utc_now
 from servicekit.database import Database
+from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer
 from servicekit.object_store import ObjectStore
 from servicekit.process import run
 from servicekit.telemetry import telemetry
-from services.media.decoder_pool import Confinement, DecoderPool
-from services.media.handlers import Buckets, MediaHandlers
+from services.media.articles.catalogue import HttpCatalogue, http_client
+from services.media.articles.clients import GrpcAssignments
+from services.media.articles.examination import Examiner
+from services.media.articles.handlers import ArticleHandlers
+from services.media.articles.servicer import service as article_service
+from services.media.articles.store import PostgresArticleStore
+from services.media.confinement import Confinement
+from services.media.creators import GrpcCreatorLevels
+from services.media.decoder_pool import DecoderPool
+from services.media.domain import Buckets
+from services.media.handlers import MediaHandlers
+from services.media.levels import Levels
+from services.media.publications.assembly import Surroundings, publishing
 from services.media.quotas import Quota
 from services.media.servicer import service
 from services.media.settings import MediaSettings
 from services.media.store import PostgresMediaStore
 from services.media.sweeper import sweeping
+from services.media.video_judging import VideoJudge
+from services.media.video_probing import ProberPool
+from services.media.videos import Client, VideoLimits
 
 
 async def main() -> None:
     settings = MediaSettings()  # type: ignore[call-arg]  # the environment fills it
+    with telemetry(settings):
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(
+                Database(
+                    settings.database_url.get_secret_value(),
+                    pool_size=settings.database_pool_size,
+                )
+            )
+            objects = await stack.enter_async_context(ObjectStore(settings))
+            http = await stack.enter_async_context(http_client())
+            creators = await stack.enter_async_context(
+                service_channel(settings, settings.creators_address)
+            )
+            await database.migrate("services.media")
+            levels = GrpcCreatorLevels(CreatorServiceStub(creators))
+            media = await _media(settings, stack, database, objects, levels)
+            articles = await _articles(settings, stack, database, http, levels, media)
+            around = Surroundings(database, objects, http, articles, levels)
+            publications = await stack.enter_async_context(publishing(settings, around))
+            await stack.enter_async_context(sweeping(media, settings.media_sweep_interval_seconds))
+            await GrpcServer(
+                settings, [service(media), article_service(articles), publications], database
+            ).serve_until_told()
+
+
+async def _media(
+    settings: MediaSettings,
+    stack: AsyncExitStack,
+    database: Database,
+    objects: ObjectStore,
+    levels: Levels,
+) -> MediaHandlers:
+    decoders = await stack.enter_async_context(_decoders(settings))
+    probers = await stack.enter_async_context(_probers(settings))
+    buckets = Buckets(settings.media_quarantine_bucket, settings.media_accepted_bucket)
+    return MediaHandlers(
+        PostgresMediaStore(database),
+        objects,
+        decoders,
+        VideoJudge(objects, probers, decoders, buckets, _video_limits(settings), levels),
+        buckets,
+        settings.media_image_maximum_bytes,
+        Quota(
+            settings.media_quota_open_uploads,
+            settings.media_quota_uploads_an_hour,
+            settings.media_quota_bytes_kept,
+        ),
+        utc_now,
+    )
+
+
+async def _articles(
+    settings: MediaSettings,
+    stack: AsyncExitStack,
+    database: Database,
+    http: httpx.AsyncClient,
+    levels: Levels,
+    media: MediaHandlers,
+) -> ArticleHandlers:
+    tasks = await stack.enter_async_context(service_channel(settings, settings.tasks_address))
+    catalogue = HttpCatalogue(settings.media_catalogue_url, http)
+    shelf = PostgresMediaStore(database)
+    return ArticleHandlers(
+        PostgresArticleStore(database),
+        GrpcAssignments(AssignmentServiceStub(tasks), TaskServiceStub(tasks)),
+        Examiner(shelf, catalogue, levels, settings.media_kinds_with_banner),
+        catalogue,
+        media,
+        utc_now,
+    )
+
+
+def _decoders(settings: MediaSettings) -> DecoderPool:
     confinement = Confinement(
         settings.media_decoder_memory_bytes,
         settings.media_decoder_cpu_seconds,
         settings.media_decoder_wall_seconds,
     )
-    with telemetry(settings):
-        async with (
-            Database(
-                settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
-            ) as database,
-            ObjectStore(settings) as objects,
-            DecoderPool(confinement, size=settings.media_decoder_processes) as decoders,
-        ):
-            await database.migrate("services.media")
-            media = MediaHandlers(
-                PostgresMediaStore(database),
-                objects,
-                decoders,
-                Buckets(settings.media_quarantine_bucket, settings.media_accepted_bucket),
-                settings.media_image_maximum_bytes,
-                Quota(
-                    settings.media_quota_open_uploads,
-                    settings.media_quota_uploads_an_hour,
-                    settings.media_quota_bytes_kept,
-                ),
-                utc_now,
-            )
-            async with sweeping(media, settings.media_sweep_interval_seconds):
-                await GrpcServer(settings, [service(media)], database).serve_until_told()
+    return DecoderPool(confinement, size=settings.media_decoder_processes)
+
+
+def _probers(settings: MediaSettings) -> ProberPool:
+    confinement = Confinement(
+        settings.media_prober_memory_bytes,
+        settings.media_prober_cpu_seconds,
+        settings.media_prober_wall_seconds,
+    )
+    return ProberPool(confinement, size=settings.media_prober_processes)
+
+
+def _video_limits(settings: MediaSettings) -> dict[Client, VideoLimits]:
+    return {
+        Client.DESKTOP: VideoLimits(
+            settings.media_video_desktop_maximum_bytes,
+            settings.media_video_desktop_maximum_seconds,
+        ),
+        Client.APP: VideoLimits(
+            settings.media_video_app_maximum_bytes, settings.media_video_app_maximum_seconds
+        ),
+    }
 
 
 if __name__ == "__main__":

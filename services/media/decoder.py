@@ -7,29 +7,20 @@ elsewhere: this module decodes, strips and tells what it found.
 """
 
 import fcntl
-import resource
 import sys
-import time
 from contextlib import suppress
 from typing import BinaryIO
 
 import pyvips
 
 from servicekit.process import die_with_parent
+from services.media.confinement import confine, grant_processor_time
 from services.media.drawing import displayable, draw
-from services.media.frames import PIPE_BYTES, Order, Report, read_frame, write_frame
+from services.media.frames import PIPE_BYTES, READY, Order, Report, read_frame, write_frame
 from services.media.headers import Format, description_of, format_of, stored_size
 
 _LOADERS = {Format.JPEG: "jpegload_source", Format.PNG: "pngload_source"}
 _TURNS_SIDES = range(5, 9)  # EXIF orientations that swap width and height
-
-
-def confine(memory_bytes: int) -> None:
-    """What a decoder may not exceed, whatever the bytes make it do."""
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 def widen_pipes() -> None:
@@ -110,18 +101,17 @@ def serve(requests: BinaryIO, reports: BinaryIO, cpu_seconds: int) -> None:
     """Answers each order until the pool closes the pipe."""
     while (frame := read_frame(requests)) is not None:
         head, content = frame
-        # The limit is on the whole process, so each image gets its share on top of what is spent.
-        limit = int(time.process_time()) + 1 + cpu_seconds
-        resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
+        grant_processor_time(cpu_seconds)
         report, copies = inspect(content, Order.from_json(head))
         write_frame(reports, report.to_json(), copies)
 
 
 def main(parent_pid: int, memory_bytes: int, cpu_seconds: int) -> None:
     die_with_parent(parent_pid)
-    confine(memory_bytes)
+    confine(memory_bytes, open_files=16)
     close_doors()
     widen_pipes()
+    write_frame(sys.stdout.buffer, READY, [])
     serve(sys.stdin.buffer, sys.stdout.buffer, cpu_seconds)
 
 

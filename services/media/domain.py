@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from servicekit.errors import Violation
+from servicekit.errors import FailedPrecondition, Reason, Violation
+from services.media import videos
 from services.media.images import (
     CONTENT_TYPES,
     Limits,
@@ -15,6 +16,7 @@ from services.media.images import (
     RenditionKind,
     too_many_bytes,
 )
+from services.media.videos import Client, LimitsByClient
 
 # An upload that is not finished by then is gone.
 UPLOAD_LIFETIME = timedelta(hours=24)
@@ -22,6 +24,14 @@ UPLOAD_LIFETIME = timedelta(hours=24)
 ADDRESS_LIFETIME = timedelta(minutes=15)
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """Quarantine is written by strangers and read by us; accepted the other way round."""
+
+    quarantine: str
+    accepted: str
 
 
 class State(StrEnum):
@@ -37,11 +47,12 @@ class Announced:
     size_bytes: int
     sha256: str | None
     content_type: str
+    client: Client | None = None
 
 
 @dataclass(frozen=True)
 class StoredImage:
-    """Clean bytes that are kept."""
+    """Bytes that are kept."""
 
     size_bytes: int
     sha256: str
@@ -60,11 +71,13 @@ class Accepted(StoredImage):
     """The object itself, and its smaller copies: itself where it is small enough. Objects that were
     accepted before there were renditions have none.
 
-    `dhash` is the picture's fingerprint, of 64 bits; None when it is too flat to have one.
+    `dhash` is the picture's fingerprint, of 64 bits; None when it is too flat to have one. A video
+    has none, a `duration`, and renditions of its poster frame.
     """
 
     renditions: Mapping[RenditionKind, StoredImage] = field(default_factory=dict)
     dhash: int | None = None
+    duration: timedelta | None = None
 
 
 @dataclass(frozen=True)
@@ -91,21 +104,46 @@ class MediaObject:
         return self.state is State.PENDING and self.expire_time <= now
 
 
-def violations(limits: Limits, announced: Announced, client: str = "") -> list[Violation]:
+def violations(limits: Limits, announced: Announced) -> list[Violation]:
     """Everything that can be held against an image's upload before a byte of it is sent."""
-    found = []
-    if announced.size_bytes <= 0:
-        found.append(Violation("size_bytes", "RANGE", "Must be above zero"))
-    elif text := too_many_bytes(limits, announced.size_bytes):
-        found.append(Violation("size_bytes", limits.bytes_rule, text))
-    if announced.sha256 is not None and not _SHA256.fullmatch(announced.sha256):
-        found.append(Violation("sha256", "SHA-256", "Must be 64 lower-case hexadecimal digits"))
+    found = _of_size(too_many_bytes(limits, announced.size_bytes), limits.bytes_rule, announced)
+    found += [] if announced.sha256 is None else _of_sha256(announced.sha256)
     if announced.content_type not in CONTENT_TYPES:
         found.append(Violation("content_type", "R67", "Must be image/jpeg or image/png"))
-    if client:
+    if announced.client is not None:
         text = "Must be left out: an image has the same limits on each client"
         found.append(Violation("client", "VIDEO_ONLY", text))
     return found
+
+
+def video_violations(limits: LimitsByClient, announced: Announced) -> list[Violation]:
+    """The same for a video."""
+    too_many = videos.too_many_bytes(limits, announced.client, announced.size_bytes)
+    found = _of_size(too_many, "R88", announced) + _of_sha256(announced.sha256 or "")
+    if announced.content_type not in videos.ACCEPTED_TYPES:
+        types = f"{', '.join(videos.ACCEPTED_TYPES[:-1])} or {videos.ACCEPTED_TYPES[-1]}"
+        found.append(Violation("content_type", "R88", f"Must be {types}"))
+    if announced.client is None:
+        found.append(Violation("client", "R88", "Must be what the video is made on"))
+    return found
+
+
+def _of_size(too_many: str, rule: str, announced: Announced) -> list[Violation]:
+    if announced.size_bytes <= 0:
+        return [Violation("size_bytes", "RANGE", "Must be above zero")]
+    return [Violation("size_bytes", rule, too_many)] if too_many else []
+
+
+def _of_sha256(sha256: str) -> list[Violation]:
+    if _SHA256.fullmatch(sha256):
+        return []
+    return [Violation("sha256", "SHA-256", "Must be 64 lower-case hexadecimal digits")]
+
+
+def incomplete(media: MediaObject, why: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        Reason.UPLOAD_INCOMPLETE, f"uploads/{media.id} is not complete: {why}"
+    )
 
 
 def accept(media: MediaObject, accepted: Accepted, resembled: str | None = None) -> MediaObject:

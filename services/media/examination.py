@@ -8,7 +8,13 @@ from dataclasses import asdict, dataclass
 from services.media.decoder_pool import DecoderPool
 from services.media.domain import Accepted, StoredImage
 from services.media.frames import Report
-from services.media.images import RENDITION_SIDES, Limits, Rejection, rejections
+from services.media.images import (
+    RENDITION_SIDES,
+    Limits,
+    Rejection,
+    RenditionKind,
+    rejections,
+)
 
 
 @dataclass(frozen=True)
@@ -26,22 +32,28 @@ async def examine(decoders: DecoderPool, limits: Limits, content: bytes) -> Exam
     report, copies = await decoders.inspect(content, limits.order)
     if found := rejections(limits, len(content), report):
         return Examination(report, found)
-    # The decoder may have been taken over: what an address follows from is what it sent.
+    images = await images_of(report, copies)
+    accepted = Accepted(
+        **asdict(images[0]), renditions=renditions_of(report, images), dhash=report.dhash
+    )
+    return Examination(report, (), accepted, tuple(zip(images, copies, strict=True)))
+
+
+async def images_of(report: Report, copies: Sequence[bytes]) -> list[StoredImage]:
+    """The decoder may have been taken over: what an address follows from is what it sent."""
     digests = await asyncio.to_thread(lambda: [sha256_of(copy) for copy in copies])
-    images = [
+    return [
         StoredImage(copy.size_bytes, digest, report.content_type, copy.width, copy.height)
         for copy, digest in zip(report.copies, digests, strict=True)
     ]
-    contents = tuple(zip(images, copies, strict=True))
-    return Examination(report, (), _accepted(report, images), contents)
 
 
-def _accepted(report: Report, images: Sequence[StoredImage]) -> Accepted:
+def renditions_of(
+    report: Report, images: Sequence[StoredImage]
+) -> dict[RenditionKind, StoredImage]:
+    """What fits already is its own rendition."""
     by_side = {copy.fit_within: one for copy, one in zip(report.copies, images, strict=True)}
-    clean = images[0]
-    # What fits already is its own rendition.
-    renditions = {kind: by_side.get(side, clean) for kind, side in RENDITION_SIDES.items()}
-    return Accepted(**asdict(clean), renditions=renditions, dhash=report.dhash)
+    return {kind: by_side.get(side, images[0]) for kind, side in RENDITION_SIDES.items()}
 
 
 def sha256_of(content: bytes) -> str:

@@ -1,6 +1,6 @@
-"""What the decoder and its pool say to each other: a frame is two lengths, a JSON head and bytes.
+"""What decoders, probers and their pools say: a frame is two lengths, a JSON head and bytes.
 
-Kept apart from both, so that the decoder, which strangers' bytes reach, imports next to nothing.
+Kept apart, so that the processes that strangers' bytes reach import next to nothing.
 """
 
 import json
@@ -16,6 +16,8 @@ LENGTHS = struct.Struct(">II")
 MAXIMUM_HEAD_BYTES = 4096
 # What a pipe holds: as much as Linux lets anybody have (/proc/sys/fs/pipe-max-size).
 PIPE_BYTES = 1024 * 1024
+# What a process says first, once it is confined.
+READY = b"{}"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Protocol
-from uuid import uuid4
+from uuid import UUID, uuid5
 
 import structlog
 from opentelemetry import metrics
@@ -30,18 +30,24 @@ from services.media.domain import (
     ADDRESS_LIFETIME,
     UPLOAD_LIFETIME,
     Announced,
+    Buckets,
     MediaObject,
     State,
     accept,
+    incomplete,
     reject,
     violations,
 )
 from services.media.examination import examine, sha256_of
 from services.media.images import Limits, Purpose, RenditionKind, limits_of
 from services.media.quotas import Quota, Usage, check
+from services.media.video_judging import VideoJudge
+from services.media.videos import Client
 
 log = structlog.get_logger()
 
+# What upload ids follow from.
+_REQUESTS = UUID("5b0f6f0e-5a0c-4c6b-9a51-6a3c2d1c9be4")
 _SWEEP_SIZE = 100
 # Each holds its bytes in memory while it waits for a decoder.
 _FINALIZED_AT_ONCE = 8
@@ -57,7 +63,8 @@ class CreateUpload(Command):
     size_bytes: int
     sha256: str | None = None
     content_type: str
-    client: Annotated[str, proto_enum("CLIENT_")] = ""
+    client: Annotated[Client, proto_enum("CLIENT_")] | None = None
+    request_id: str
 
 
 class FinalizeUpload(Command):
@@ -83,14 +90,6 @@ class HoldMediaObjects(Command):
 
 
 @dataclass(frozen=True)
-class Buckets:
-    """Quarantine is written by strangers and read by us; accepted the other way round."""
-
-    quarantine: str
-    accepted: str
-
-
-@dataclass(frozen=True)
 class Address:
     """A presigned address, until when it is good, and what it takes: headers that go with a PUT, or
     fields of a form to POST."""
@@ -102,8 +101,9 @@ class Address:
 
 
 class MediaStore(Protocol):
-    async def add(self, media: MediaObject, check: Callable[[Usage], None]) -> None:
-        """Once `check` has seen what the owner uses: meanwhile nobody adds for the same owner."""
+    async def add(self, media: MediaObject, check: Callable[[Usage], None]) -> MediaObject:
+        """What lies under this id from now on: what came first, or else this, once `check` has seen
+        what the owner uses. Meanwhile nobody adds for the same owner."""
 
     async def get(self, media_id: str) -> MediaObject | None: ...
 
@@ -132,6 +132,7 @@ class MediaHandlers:
         store: MediaStore,
         objects: ObjectStore,
         decoders: DecoderPool,
+        videos: VideoJudge,
         buckets: Buckets,
         image_maximum_bytes: int,
         quota: Quota,
@@ -140,28 +141,35 @@ class MediaHandlers:
         self._store = store
         self._objects = objects
         self._decoders = decoders
+        self._videos = videos
         self._buckets = buckets
         self._image_maximum_bytes = image_maximum_bytes
         self._quota = quota
         self._clock = clock
         self._in_hand = asyncio.Semaphore(_FINALIZED_AT_ONCE)
+        self._videos_in_hand: dict[str, asyncio.Task[None]] = {}
 
     async def create_upload(
         self, who: Principal, command: CreateUpload
     ) -> tuple[MediaObject, Address]:
-        announced = Announced(command.size_bytes, command.sha256, command.content_type)
-        if found := violations(self._limits(command.purpose), announced, command.client):
+        owner = who.creator or ""
+        announced = Announced(
+            command.size_bytes, command.sha256, command.content_type, command.client
+        )
+        if command.purpose is Purpose.VIDEO:
+            await self._videos.check(owner, announced)
+        elif found := violations(self._limits(command.purpose), announced):
             raise invalid_fields(*found)
         now = self._clock()
         media = MediaObject(
-            id=uuid4().hex,
-            owner=who.creator or "",
+            id=uuid5(_REQUESTS, f"{owner} {command.request_id.lower()}").hex,
+            owner=owner,
             purpose=command.purpose,
             announced=announced,
             create_time=now,
             expire_time=now + UPLOAD_LIFETIME,
         )
-        await self._store.add(
+        media = await self._store.add(
             media, lambda usage: check(self._quota, usage, announced.size_bytes, now)
         )
         return media, self._upload_address(media, now + ADDRESS_LIFETIME)
@@ -174,14 +182,13 @@ class MediaHandlers:
         """
         media = await self._owned(who, command.id, f"uploads/{command.id}")
         if media.state is State.PENDING:
-            async with self._in_hand:
-                content = await self._announced_content(media)
-                # Without content another caller has finished, or nothing was uploaded yet.
-                if content is not None:
-                    await self._decide(media, content)
+            if media.purpose is Purpose.VIDEO:
+                await self._decide_video(media)
+            else:
+                await self._decide_image(media)
             media = await self._owned(who, command.id, f"uploads/{command.id}")
             if media.state is State.PENDING:
-                raise _incomplete(media, "its bytes have not arrived")
+                raise incomplete(media, "its bytes have not arrived")
         await self._clear_quarantine(media)
         return media
 
@@ -269,22 +276,43 @@ class MediaHandlers:
                 maximum_bytes=media.announced.size_bytes,
             )
         except TooManyBytes:
-            raise _incomplete(media, "there are more bytes than were announced") from None
+            raise incomplete(media, "there are more bytes than were announced") from None
         if content is None or media.announced.sha256 is None:
             return content
         if len(content) != media.announced.size_bytes:
-            raise _incomplete(media, "there are fewer bytes than were announced")
+            raise incomplete(media, "there are fewer bytes than were announced")
         # In a thread: 25 MB take long enough to hold up every other call.
         if await asyncio.to_thread(sha256_of, content) != media.announced.sha256:
-            raise _incomplete(media, "the bytes are not those that were announced")
+            raise incomplete(media, "the bytes are not those that were announced")
         return content
 
-    async def _decide(self, media: MediaObject, content: bytes) -> None:
-        decided = await self._judged_image(media, content)
+    async def _decide_image(self, media: MediaObject) -> None:
+        async with self._in_hand:
+            content = await self._announced_content(media)
+            # Without content another caller has finished, or nothing was uploaded yet.
+            if content is not None:
+                await self._finish(await self._judged_image(media, content))
+
+    async def _decide_video(self, media: MediaObject) -> None:
+        """Goes on to its end when the caller has no more time: the next call joins in here, or
+        finds the verdict."""
+
+        async def decide() -> None:
+            decided = await self._videos.judged(media)
+            if decided is not None:
+                await self._finish(decided)
+
+        in_hand = self._videos_in_hand.get(media.id)
+        if in_hand is None:
+            in_hand = self._videos_in_hand[media.id] = asyncio.create_task(decide())
+            in_hand.add_done_callback(lambda _: self._videos_in_hand.pop(media.id))
+        await asyncio.shield(in_hand)
+
+    async def _finish(self, decided: MediaObject) -> None:
         if await self._store.finish(decided, self._clock()):
             codes: list[str] = [rejection.code for rejection in decided.rejections]
             for verdict in codes or [State.ACCEPTED]:
-                _FINISHED.add(1, {"purpose": media.purpose, "verdict": verdict})
+                _FINISHED.add(1, {"purpose": decided.purpose, "verdict": verdict})
 
     async def _judged_image(self, media: MediaObject, content: bytes) -> MediaObject:
         """Rejected, or accepted with all that is kept of it in storage."""
@@ -333,12 +361,6 @@ class MediaHandlers:
             raise not_yours(name) if who.creator else not_found(name)
         who.require_party(name, creator=media.owner)
         return media
-
-
-def _incomplete(media: MediaObject, why: str) -> FailedPrecondition:
-    return FailedPrecondition(
-        Reason.UPLOAD_INCOMPLETE, f"uploads/{media.id} is not complete: {why}"
-    )
 
 
 def _not_accepted(media_ids: Sequence[str]) -> FailedPrecondition:

@@ -44,7 +44,7 @@ def format_of(content: bytes) -> Format | None:
     return None
 
 
-def description_of(content: bytes) -> str:
+def description_of(content: bytes, otherwise: str = "no known kind of image") -> str:
     """What bytes in no accepted format seem to be, for people to read."""
     for offset, magic, description in _OTHERS:
         if content.startswith(magic, offset):
@@ -52,7 +52,7 @@ def description_of(content: bytes) -> str:
     beginning = content[:512]
     if beginning.isascii() and beginning.decode("ascii").isprintable():
         return "text"
-    return "no known kind of image"
+    return otherwise
 
 
 def stored_size(content: bytes, kind: Format) -> tuple[int, int] | None:

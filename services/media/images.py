@@ -1,4 +1,7 @@
-"""What an image must be, by purpose: the limits, and every reason to turn one down. Pure."""
+"""What an image must be, by purpose: the limits, and every reason to turn one down. Pure.
+
+What a video must be is in `videos`.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +22,7 @@ CONTENT_TYPES = ("image/jpeg", "image/png")
 class Purpose(StrEnum):
     BANNER = "BANNER"
     IMAGE = "IMAGE"
+    VIDEO = "VIDEO"
 
 
 class RenditionKind(StrEnum):
@@ -40,6 +44,7 @@ class Code(StrEnum):
     BOMB = "BOMB"
     TOO_SMALL = "TOO_SMALL"
     CORRUPT = "CORRUPT"
+    TOO_LONG = "TOO_LONG"
 
 
 @dataclass(frozen=True)

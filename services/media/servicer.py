@@ -21,7 +21,8 @@ _READERS = (Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE
 _STAFF = (Role.MEDIATOR, Role.OPERATOR)
 
 ACCESS = {
-    "CreateUpload": allow(Role.CREATOR),
+    # A video's asks the creators service; the upload's id follows from the request's.
+    "CreateUpload": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
     # It reads, decodes and writes for seconds, during which no transaction may be open; the row's
     # state leads a repetition to the first verdict.
     "FinalizeUpload": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
@@ -114,6 +115,8 @@ def to_message(media: MediaObject, who: Principal) -> pb.MediaObject:
         message.size_bytes = media.accepted.size_bytes
         message.width = media.accepted.width
         message.height = media.accepted.height
+        if media.accepted.duration is not None:
+            message.duration.FromTimedelta(media.accepted.duration)
     if media.resembled:
         message.resembles_another = who.role in _STAFF or who.creator == media.owner
         if who.role in _STAFF:

@@ -12,6 +12,7 @@ from servicekit.database import Database
 from services.media.domain import Accepted, Announced, MediaObject, State, StoredImage
 from services.media.images import Code, Purpose, Rejection, RenditionKind
 from services.media.quotas import HOUR, Usage
+from services.media.videos import Client
 
 # Of 64 bits; so many may differ between copies of one picture that were scaled or encoded anew.
 _NEAR_BITS = 10
@@ -27,14 +28,17 @@ class PostgresMediaStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, media: MediaObject, check: Callable[[Usage], None]) -> None:
+    async def add(self, media: MediaObject, check: Callable[[Usage], None]) -> MediaObject:
         async with self._database.transaction():
             await self._database.execute(
                 "SELECT pg_advisory_xact_lock(hashtextextended('uploads of ' || %s, 0))",
                 (media.owner,),
             )
+            if (first := await self.get(media.id)) is not None:
+                return first
             check(await self._usage(media.owner, media.create_time))
             await self._insert(media)
+        return media
 
     async def _usage(self, owner: str, now: datetime) -> Usage:
         row = await self._database.fetch_one(
@@ -60,9 +64,9 @@ class PostgresMediaStore:
         await self._database.execute(
             """
             INSERT INTO media_object (id, owner, purpose, state, announced_size_bytes,
-                                      announced_sha256, announced_content_type,
+                                      announced_sha256, announced_content_type, client,
                                       create_time, expire_time, sweep_time)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             """,
             (
                 media.id,
@@ -72,6 +76,7 @@ class PostgresMediaStore:
                 media.announced.size_bytes,
                 media.announced.sha256,
                 media.announced.content_type,
+                media.announced.client,
                 media.create_time,
                 media.expire_time,
                 media.expire_time,
@@ -97,7 +102,7 @@ class PostgresMediaStore:
                    SET state = %(state)s, rejections = %(rejections)s, finish_time = %(now)s,
                        size_bytes = %(size_bytes)s, sha256 = %(sha256)s,
                        content_type = %(content_type)s, width = %(width)s, height = %(height)s,
-                       dhash = %(dhash)s, resembled = %(resembled)s
+                       dhash = %(dhash)s, resembled = %(resembled)s, duration = %(duration)s
                  WHERE id = %(id)s AND state = 'PENDING'
                 """,
                 {
@@ -192,6 +197,7 @@ def _columns(accepted: Accepted | None) -> dict[str, Any]:
         "content_type": accepted.content_type if accepted else None,
         "width": accepted.width if accepted else None,
         "height": accepted.height if accepted else None,
+        "duration": accepted.duration if accepted else None,
         "dhash": _signed(accepted.dhash) if accepted and accepted.dhash is not None else None,
     }
 
@@ -208,7 +214,10 @@ def _media_object(row: DictRow) -> MediaObject:
         owner=row["owner"],
         purpose=Purpose(row["purpose"]),
         announced=Announced(
-            row["announced_size_bytes"], row["announced_sha256"], row["announced_content_type"]
+            row["announced_size_bytes"],
+            row["announced_sha256"],
+            row["announced_content_type"],
+            Client(row["client"]) if row["client"] else None,
         ),
         create_time=row["create_time"],
         expire_time=row["expire_time"],
@@ -234,4 +243,5 @@ def _accepted(row: DictRow) -> Accepted:
             for kind, values in (row["renditions"] or {}).items()
         },
         dhash=None if row["dhash"] is None else row["dhash"] % 2**64,
+        duration=row["duration"],
     )

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
+from liaison.media.v1.articles_pb2_grpc import ArticleServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
@@ -66,7 +67,8 @@ async def main() -> None:
             applications = ApplicationHandlers(
                 store, PostgresApplicationStore(database), directory, runs, utc_now
             )
-            assignments = AssignmentHandlers(book, GrpcMediaLibrary(MediaServiceStub(media)), runs)
+            library = GrpcMediaLibrary(MediaServiceStub(media), ArticleServiceStub(media))
+            assignments = AssignmentHandlers(book, library, runs)
             watching = WatchHandlers(tasks, assignments, PostgresHistories(database), changes)
             sweeper = asyncio.create_task(_sweep(tasks, applications))
             await GrpcServer(

@@ -6,6 +6,7 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import (
     FailedPrecondition,
     LiaisonError,
+    PermissionDenied,
     Reason,
     illegal_state,
     not_found,
@@ -24,7 +25,6 @@ from services.tasks.assignment_commands import (
     RecordShipment,
     ReopenAssignment,
     RequestChanges,
-    SubmissionInput,
     SubmitWork,
 )
 from services.tasks.assignment_listing import AssignmentFilter
@@ -45,6 +45,15 @@ class MediaLibrary(Protocol):
 
     async def accepted_ids(self, owner_id: str, ids: list[str]) -> set[str]:
         """Those of `ids` that belong to the creator and were accepted."""
+
+    async def seal(self, owner_id: str, assignment_id: str, article_ids: list[str]) -> list[str]:
+        """The articles as they are now, to be delivered for the assignment:
+        `articles/{article}/revisions/{revision}` of each, in order.
+
+        Raises:
+            FailedPrecondition: ARTICLE_INVALID, with everything that is wrong with any of them.
+            PermissionDenied: one of them is not the creator's.
+        """
 
 
 class Order(Protocol):
@@ -91,9 +100,38 @@ class AssignmentHandlers:
         return await self._store.list_assignments(wanted, page)
 
     async def submit_work(self, who: Principal, command: SubmitWork) -> AssignmentRecord:
+        """What the task asks to be delivered is the workflow's to say."""
         record = await self._own(who, command.id)
         work = command.submission
-        await self._check_accepted(record.creator_id, work)
+        await self._check_accepted(record.creator_id, work.media_object_ids)
+        try:
+            revisions = await self._sealed(record, work.article_ids)
+        except (FailedPrecondition, PermissionDenied) as refusal:
+            return await self._submit_unsealed(who, command, refusal)
+        return await self._submit(who, command, revisions)
+
+    async def _sealed(self, record: AssignmentRecord, article_ids: list[str]) -> list[str]:
+        if not article_ids:
+            return []
+        return await self._media.seal(record.creator_id, record.id, article_ids)
+
+    async def _submit_unsealed(
+        self, who: Principal, command: SubmitWork, refusal: LiaisonError
+    ) -> AssignmentRecord:
+        """The articles may have been good when this very request came first, and edited since: its
+        answer is still the first one. A workflow to which it is new refuses it, for its own state
+        before anything else."""
+        try:
+            return await self._submit(who, command, [])
+        except FailedPrecondition as answer:
+            if answer.reason is Reason.MEDIA_NOT_ACCEPTED:
+                raise refusal from None
+            raise
+
+    async def _submit(
+        self, who: Principal, command: SubmitWork, revisions: list[str]
+    ) -> AssignmentRecord:
+        work = command.submission
         submission = model.SubmitWork(
             who.actor,
             work.note,
@@ -101,8 +139,9 @@ class AssignmentHandlers:
             work.links,
             work.article_ids,
             [str(one) for one in work.content_types],
+            revisions,
         )
-        return await self._send(who, record.id, "submit_work", submission, command.request_id)
+        return await self._send(who, command.id, "submit_work", submission, command.request_id)
 
     async def request_changes(self, who: Principal, command: RequestChanges) -> AssignmentRecord:
         return await self._order(
@@ -218,20 +257,13 @@ class AssignmentHandlers:
             ) from None
         return await self._own(who, assignment_id)
 
-    async def _check_accepted(self, owner_id: str, work: SubmissionInput) -> None:
-        """Work is what was accepted from its creator before. The platform keeps no articles yet:
-        whatever names one names nothing that was accepted."""
-        asked = work.media_object_ids
+    async def _check_accepted(self, owner_id: str, asked: list[str]) -> None:
         accepted = await self._media.accepted_ids(owner_id, asked) if asked else set()
-        missing = {
-            "media_objects": [f"mediaObjects/{id_}" for id_ in asked if id_ not in accepted],
-            "articles": [f"articles/{id_}" for id_ in work.article_ids],
-        }
-        if any(missing.values()):
+        if missing := [f"mediaObjects/{id_}" for id_ in asked if id_ not in accepted]:
             raise FailedPrecondition(
                 Reason.MEDIA_NOT_ACCEPTED,
-                "Only media objects and articles of your own that were accepted can be submitted",
-                metadata={field: ",".join(names) for field, names in missing.items() if names},
+                "Only media objects of your own that were accepted can be submitted",
+                metadata={"media_objects": ",".join(missing)},
             )
 
     async def _own(self, who: Principal, assignment_id: str) -> AssignmentRecord:

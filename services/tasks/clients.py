@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from liaison.creators.v1 import creators_pb2
-from liaison.media.v1 import media_pb2
+from liaison.media.v1 import articles_pb2, media_pb2
 
 from servicekit.batching import Batches
 from servicekit.errors import FailedPrecondition, Reason
@@ -11,6 +11,7 @@ from services.tasks.domain import Candidate
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.creators.v1.creators_pb2_grpc import CreatorServiceAsyncStub
+    from liaison.media.v1.articles_pb2_grpc import ArticleServiceAsyncStub
     from liaison.media.v1.media_pb2_grpc import MediaServiceAsyncStub
 
 
@@ -52,11 +53,12 @@ class GrpcCreatorDirectory:
 
 
 class GrpcMediaLibrary:
-    def __init__(self, stub: "MediaServiceAsyncStub") -> None:
-        self._stub = stub
+    def __init__(self, media: "MediaServiceAsyncStub", articles: "ArticleServiceAsyncStub") -> None:
+        self._media = media
+        self._articles = articles
 
     async def accepted_ids(self, owner_id: str, ids: list[str]) -> set[str]:
-        response = await self._stub.BatchGetMediaObjects(
+        response = await self._media.BatchGetMediaObjects(
             media_pb2.BatchGetMediaObjectsRequest(names=[f"mediaObjects/{id_}" for id_ in ids])
         )
         return {
@@ -65,3 +67,13 @@ class GrpcMediaLibrary:
             if found.state == media_pb2.MediaObject.STATE_ACCEPTED
             and found.owner == f"creators/{owner_id}"
         }
+
+    async def seal(self, owner_id: str, assignment_id: str, article_ids: list[str]) -> list[str]:
+        response = await self._articles.SealArticles(
+            articles_pb2.SealArticlesRequest(
+                names=[f"articles/{id_}" for id_ in article_ids],
+                assignment=f"assignments/{assignment_id}",
+                creator=f"creators/{owner_id}",
+            )
+        )
+        return list(response.revisions)

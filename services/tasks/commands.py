@@ -1,5 +1,6 @@
 """What callers of the tasks service may say: command models that mirror its requests."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Literal, Self, cast
 
@@ -38,6 +39,7 @@ from services.tasks.domain import (
     Product,
     Reward,
     State,
+    StoreCoupons,
 )
 from services.tasks.listings import Order, RewardKind
 from workflows.assignment.model import Funding, Requirement
@@ -67,6 +69,24 @@ def _order(order_by: object) -> Order:
     except ValueError:
         allowed = ", ".join(f"`{order}`" for order in Order)
         raise broken("AIP-132", f"Must be one of {allowed}") from None
+
+
+def _store_id(value: str) -> str:
+    if re.fullmatch(r"[0-9]{1,20}", value) is None:
+        raise broken("R90", "Must be the store's number: 1 to 20 digits")
+    return value
+
+
+def _coupon_id(value: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value) is None:
+        raise broken("R90", "Must be 1 to 64 letters, digits, `-` and `_`")
+    return value
+
+
+def _one_a_store(stores: "list[StoreCouponsInput]") -> "list[StoreCouponsInput]":
+    if len({one.store_id for one in stores}) != len(stores):
+        raise broken("R92", "Must name each store once, with all of its coupons")
+    return stores
 
 
 class RequirementInput(Command):
@@ -101,6 +121,11 @@ class EligibilityInput(Command):
     minimum_level: Annotated[str, proto_enum("CREATOR_LEVEL_")] = "NEWCOMER"
 
 
+class StoreCouponsInput(Command):
+    store_id: Annotated[str, AfterValidator(_store_id)]
+    coupon_ids: Annotated[list[Annotated[str, AfterValidator(_coupon_id)]], count(1, 50)]
+
+
 class TaskInput(Command):
     """A draft's content. Deadlines must follow each other; that they lie ahead is checked when the
     task is published."""
@@ -123,6 +148,9 @@ class TaskInput(Command):
     application_deadline_time: Instant
     selection_deadline_time: Instant | None = None
     submission_deadline_time: Instant
+    store_coupons: Annotated[
+        list[StoreCouponsInput], count(0, 10), AfterValidator(_one_a_store)
+    ] = Field(default_factory=list)
 
     @field_validator("funding")
     @classmethod
@@ -187,6 +215,9 @@ class TaskInput(Command):
             selection_deadline_time=self.selection_time(),
             submission_deadline_time=self.submission_deadline_time,
             policy_name=self.policy_name,
+            store_coupons=tuple(
+                StoreCoupons(one.store_id, tuple(one.coupon_ids)) for one in self.store_coupons
+            ),
         )
 
 

@@ -76,6 +76,14 @@ Reward = Money | Product
 
 
 @dataclass(frozen=True)
+class StoreCoupons:
+    """What one store that the brand works with gives for a task (R90, R92)."""
+
+    store_id: str
+    coupon_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Content:
     """What a brand writes: all of a draft, frozen when it is published.
 
@@ -98,6 +106,8 @@ class Content:
     selection_deadline_time: datetime
     submission_deadline_time: datetime
     policy_name: str
+    # Drafts from before there were any have none.
+    store_coupons: tuple[StoreCoupons, ...] = ()
 
     @property
     def has_live_stream(self) -> bool:

@@ -224,6 +224,10 @@ def task_message(task: Task) -> pb.Task:
         update_time=to_timestamp(task.update_time),
         publish_time=to_timestamp(task.publish_time),
         etag=task.etag,
+        store_coupons=[
+            pb.StoreCoupons(store_id=one.store_id, coupon_ids=one.coupon_ids)
+            for one in content.store_coupons
+        ],
     )
 
 

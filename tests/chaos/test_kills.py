@@ -25,6 +25,7 @@ VICTIMS = (
     "notifications",
     "disputes",
     "paypal",
+    "storefront",
     "traces",
 )
 

@@ -48,7 +48,14 @@ async def test_one_trace_runs_from_the_rpc_to_postgres_and_s3(stack: Stack, stor
     for spans in submissions:
         assert {"tasks", "worker", "media", "notifications"} <= {span["service"] for span in spans}
         names = " ".join(span["name"] for span in spans)
-        for step in ("record_assignment", "RecordAssignment", "HoldMediaObjects", "INSERT", "S3"):
+        for step in (
+            "SealArticles",
+            "record_assignment",
+            "HoldArticleRevisions",
+            "RecordAssignment",
+            "INSERT",
+            "S3",
+        ):
             assert step in names
         assert _is_one_tree(spans)
 

@@ -151,15 +151,20 @@ class Lives(RuleBasedStateMachine):
 
     # The creator and the brand
 
-    @rule(types=st.sampled_from([[], ["VIDEO"], ["VIDEO", "ARTICLE"], ["VIDEO", "LIST"]]))
-    def submit(self, types: list[str]) -> None:
-        command = SubmitWork(CREATOR, "Done", ["m1"], [], [], types)
+    @rule(
+        types=st.sampled_from([[], ["VIDEO"], ["VIDEO", "ARTICLE"], ["VIDEO", "LIST"]]),
+        articles=st.sampled_from([[], ["x"], ["x", "y"]]),
+        sealed=st.sampled_from([[], ["articles/x/revisions/r"]]),
+    )
+    def submit(self, types: list[str], articles: list[str], sealed: list[str]) -> None:
+        command = SubmitWork(CREATOR, "Done", ["m1"], [], articles, types, sealed)
         self.both("submit_work", command)
 
     @precondition(lambda self: self.model.state in (State.IN_PROGRESS, State.CHANGES_REQUESTED))
     @rule()
     def submit_all(self) -> None:
-        self.both("submit_work", SubmitWork(CREATOR, "Done", ["m1"], []))
+        sealed = ["articles/x/revisions/r"]
+        self.both("submit_work", SubmitWork(CREATOR, "Done", ["m1"], [], ["x"], [], sealed))
 
     @rule(number=st.integers(1, 4))
     def ask_for_changes(self, number: int) -> None:

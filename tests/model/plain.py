@@ -185,8 +185,12 @@ class Plain:
         given = set(command.content_types) or asked
         is_all = self.terms.completion_rule == "ALL"
         incomplete = not given <= asked or (is_all and given != asked)
-        return self._refuse_unless(*OPEN_WORK) | (
-            {Reason.CONTENT_INCOMPLETE} if incomplete else LEGAL
+        nothing_written = "ARTICLE" in given and not command.article_ids
+        unsealed = len(command.article_ids) != len(command.article_revisions)
+        return (
+            self._refuse_unless(*OPEN_WORK)
+            | ({Reason.CONTENT_INCOMPLETE} if incomplete or nothing_written else LEGAL)
+            | ({Reason.MEDIA_NOT_ACCEPTED} if unsealed else LEGAL)
         )
 
     def _submit(self, command: SubmitWork) -> None:

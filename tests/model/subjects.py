@@ -21,7 +21,7 @@ from workflows.notices import Notice
 
 # The name of each command, as the workflow's updates are called.
 RULES: dict[str, Callable[..., Transition]] = {
-    "submit_work": state.submit_work,
+    "submit_work": state.submit_new_work,
     "request_changes": state.request_changes,
     "approve_work": state.approve_work,
     "comment_on_expiry": state.comment_on_expiry,

@@ -157,7 +157,10 @@ class WorkflowLives(Lives):
             reasons: set[Reason] = expect()
             return reasons | {Reason.ILLEGAL_STATE} if self.model.is_over else reasons
 
-        return super().agree(expect_end, act, follow, is_recorded=is_recorded)
+        is_legal = super().agree(expect_end, act, follow, is_recorded=is_recorded)
+        # A reward whose agreed date was missed is late at once, and nobody waits for that.
+        Lives.catch_up(self, self.model.now)
+        return is_legal
 
     # The end
 

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from liaison.creators.v1 import creators_pb2
+from liaison.media.v1 import articles_pb2
 from liaison.notifications.v1 import notifications_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2 as pb
@@ -27,6 +28,7 @@ class Life:
         self.stage, self.id, self.brand, self.creator = stage, id_, brand, creator
         self.name = f"assignments/{id_}"
         self.workflow_id = ids.assignment(id_)
+        self._article = ""
         self._work = creator.caller.assignments
         self._review = brand.assignments
 
@@ -123,11 +125,27 @@ class Life:
 
     # What the creator does
 
+    async def write(self) -> str:
+        """The article of this assignment, written when it is first needed."""
+        if not self._article:
+            article = await self.creator.caller.articles.CreateArticle(
+                articles_pb2.CreateArticleRequest(
+                    article=articles_pb2.Article(
+                        assignment=self.name,
+                        title="In use",
+                        blocks=[articles_pb2.Block(text=articles_pb2.TextBlock(text="As asked."))],
+                    ),
+                    request_id=new_request_id(),
+                )
+            )
+            self._article = article.name
+        return self._article
+
     async def submit(self) -> None:
         await self._work.SubmitWork(
             pb.SubmitWorkRequest(
                 name=self.name,
-                submission=pb.Submission(links=["https://example.com/article"]),
+                submission=pb.Submission(articles=[await self.write()]),
                 request_id=new_request_id(),
             )
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -16,13 +17,14 @@ from servicekit.grpc_server import GrpcServer, Service
 from servicekit.settings import ServerSettings
 
 
-def server_settings(access: Access) -> ServerSettings:
+def server_settings(access: Access, **changes: Any) -> ServerSettings:
     return ServerSettings(
         listen_address="127.0.0.1:0",
         auth_jwks_file=access.home.jwks_file,
         auth_issuer=identity.ISSUER,
         auth_audience=identity.AUDIENCE,
         drain_seconds=0,
+        **changes,
     )
 
 
@@ -64,9 +66,10 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    access: Access, services: Sequence[Service], database: Database | None
+    access: Access, services: Sequence[Service], database: Database | None, **changes: Any
 ) -> AsyncIterator[Served]:
-    server = GrpcServer(server_settings(access), services, database)
+    """`changes` are of the server's settings."""
+    server = GrpcServer(server_settings(access, **changes), services, database)
     await server.start()
     served = Served(access, server.address)
     try:

@@ -9,7 +9,14 @@ from temporalio.exceptions import ApplicationError
 
 from servicekit.errors import Reason
 from tests.workflows.world import BRAND, CREATOR, DAY, HOUR, Life, World
-from workflows.assignment.model import ConfirmedBy, Event, Funding, State
+from workflows.assignment.model import (
+    ConfirmedBy,
+    Event,
+    Funding,
+    PublishArticles,
+    State,
+    SubmitWork,
+)
 from workflows.dispute.state import Ground, Outcome
 from workflows.policy import STANDARD, ReviewSilence, Span
 
@@ -133,6 +140,23 @@ async def test_a_repeated_command_gets_its_first_answer(world: World) -> None:
     assert life.recorded.state is State.CHANGES_REQUESTED
 
 
+async def test_an_article_is_delivered_sealed_and_its_request_stays_answered(
+    world: World,
+) -> None:
+    life = await world.assignment(content_types=["ARTICLE"])
+    nothing = SubmitWork(CREATOR, "Done", ["m1"], [])
+    await _refused(life, life.tell("submit_work", nothing), Reason.CONTENT_INCOMPLETE)
+    unsealed = SubmitWork(CREATOR, "Done", [], [], ["x"])
+    await _refused(life, life.tell("submit_work", unsealed), Reason.MEDIA_NOT_ACCEPTED)
+    sealed = replace(unsealed, article_revisions=["articles/x/revisions/r1"])
+    await life.tell("submit_work", sealed, "submit_work:1")
+    # The article was spoilt meanwhile, and the answer is still the first one.
+    await life.tell("submit_work", unsealed, "submit_work:1")
+    (submission,) = life.recorded.submissions
+    assert submission.article_revisions == ["articles/x/revisions/r1"]
+    await _refused(life, life.tell("submit_work", unsealed), Reason.ILLEGAL_STATE)
+
+
 async def test_a_book_that_is_away_delays_and_loses_nothing(world: World) -> None:
     life = await world.assignment()
     world.failures, world.attempts = 2, 0
@@ -158,6 +182,58 @@ async def test_notices_that_cannot_be_sent_hold_nothing_up(world: World) -> None
         Event.WORK_SUBMITTED,
         Event.CHANGES_REQUESTED,
     ]
+
+
+R1, R2 = "articles/x/revisions/r1", "articles/x/revisions/r2"
+
+
+async def test_what_is_approved_is_published_once_as_it_was_last_delivered(world: World) -> None:
+    life = await world.assignment(content_types=["ARTICLE"])
+    await life.deliver(R1)
+    await life.ask()
+    await life.deliver(R2)
+    assert world.published == []
+    await life.approve()
+    await life.saw(Event.COMPLETED)
+    assert world.published == [PublishArticles([R2], life.time_of(Event.WORK_APPROVED))]
+    assert await life.ended() is State.COMPLETED
+    assert len(world.published) == 1
+
+
+async def test_a_publication_that_cannot_be_asked_for_holds_neither_approval_nor_reward_up(
+    world: World,
+) -> None:
+    world.publications_are_away = True
+    life = await world.assignment(content_types=["ARTICLE"])
+    await life.deliver(R1)
+    await life.approve()
+    await life.saw(Event.COMPLETED)
+    await world.pass_time(DAY)
+    assert world.published == []
+    world.publications_are_away = False
+    await world.pass_time(HOUR + timedelta(minutes=1))
+    await world.until(lambda: world.published)
+    assert world.published == [PublishArticles([R1], life.time_of(Event.WORK_APPROVED))]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_published"),
+    [
+        (Outcome.PAY_IN_FULL, True),
+        (Outcome.PAY_PARTIAL, True),
+        (Outcome.CANCEL_WITHOUT_PAY, False),
+    ],
+)
+async def test_a_mediator_who_has_work_paid_has_it_published(
+    world: World, outcome: Outcome, is_published: bool
+) -> None:
+    life = await world.assignment(content_types=["ARTICLE"])
+    await life.deliver(R1)
+    dispute = await life.dispute(Ground.FRAUD, BRAND)
+    is_partial = outcome is Outcome.PAY_PARTIAL
+    amount = {"amount_minor": 5_000, "amount_currency": "USD"} if is_partial else {}
+    await life.decide(dispute, outcome, **amount)
+    assert [one.article_revisions for one in world.published] == [[R1]] * is_published
 
 
 async def test_an_end_waits_for_its_notices(world: World) -> None:

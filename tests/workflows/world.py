@@ -8,7 +8,7 @@ moments: what the services do is tested on the services themselves.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -31,6 +31,7 @@ from workflows.assignment.model import (
     Event,
     Funding,
     OpenDispute,
+    PublishArticles,
     RequestChanges,
     Requirement,
     State,
@@ -38,7 +39,7 @@ from workflows.assignment.model import (
     Terms,
     Transition,
 )
-from workflows.assignment.orders import RecordAssignment, StartAssignment
+from workflows.assignment.orders import RecordAssignment, StartAssignment, Undone
 from workflows.dispute.state import Change, Claim, Decide, Decision, Ground, Outcome, Withdraw
 from workflows.failures import to_application_error
 from workflows.notices import Batch, Notice
@@ -68,6 +69,7 @@ class World:
         self.assignments: dict[str, Assignment] = {}
         self.transitions: dict[str, list[Transition]] = defaultdict(list)
         self.told: list[Notice] = []
+        self.published: list[PublishArticles] = []
         self.tasks: dict[str, list[RecordTask]] = defaultdict(list)
         self.lapsed: list[LapseApplications] = []
         self.reserving: list[ReserveRewards] = []
@@ -88,6 +90,7 @@ class World:
         self.failures = 0
         self.attempts = 0
         self.notifications_are_away = False
+        self.publications_are_away = False
         self.may_reserve = asyncio.Event()
         self.may_reserve.set()
         self.may_record_task = asyncio.Event()
@@ -98,17 +101,21 @@ class World:
     # The activities
 
     @activity.defn
-    async def record_assignment(self, order: RecordAssignment) -> Batch:
+    async def record_assignment(self, order: RecordAssignment) -> Undone:
         self._be_away()
         known = {one.sequence for one in self.transitions[order.assignment.id]}
         self.transitions[order.assignment.id] += [
             one for one in order.transitions if one.sequence not in known
         ]
         self.assignments[order.assignment.id] = order.assignment
-        if self.notifications_are_away:
-            return Batch(order.notices)
-        self.told += order.notices
-        return Batch()
+        if not self.notifications_are_away:
+            self.told += order.notices
+        if order.publication is not None and not self.publications_are_away:
+            self.published.append(order.publication)
+        return Undone(
+            order.notices if self.notifications_are_away else [],
+            order.publication if self.publications_are_away else None,
+        )
 
     @activity.defn
     async def release_reward(self, payout_id: str) -> None:
@@ -215,11 +222,12 @@ class World:
         *,
         funding: Funding = Funding.ESCROW,
         deadline: timedelta = 10 * DAY,
+        content_types: Sequence[str] = (),
     ) -> "Life":
         id_, now = uuid4().hex, await self.now()
         handle = await self.environment.client.start_workflow(
             "Assignment",
-            StartAssignment(id_, "bea", terms(now + deadline, policy, funding), now),
+            StartAssignment(id_, "bea", terms(now + deadline, policy, funding, content_types), now),
             id=ids.assignment(id_),
             task_queue=self.queue,
         )
@@ -244,7 +252,10 @@ class World:
 
 
 def terms(
-    deadline: datetime, policy: Policy = STANDARD, funding: Funding = Funding.ESCROW
+    deadline: datetime,
+    policy: Policy = STANDARD,
+    funding: Funding = Funding.ESCROW,
+    content_types: Sequence[str] = (),
 ) -> Terms:
     return Terms(
         task_id="t1",
@@ -255,6 +266,7 @@ def terms(
         funding=funding,
         submission_deadline_time=deadline,
         policy=policy,
+        content_types=list(content_types),
     )
 
 
@@ -294,6 +306,11 @@ class Life:
     async def submit(self, update_id: str | None = None) -> None:
         command = SubmitWork(CREATOR, "Done", ["m1"], [])
         await self.tell("submit_work", command, update_id)
+
+    async def deliver(self, *revisions: str) -> None:
+        """Articles, sealed as these revisions."""
+        ids = [revision.split("/")[1] for revision in revisions]
+        await self.tell("submit_work", SubmitWork(CREATOR, "Done", [], [], ids, [], [*revisions]))
 
     async def ask(self, *requirement_ids: str) -> None:
         command = RequestChanges(BRAND, "More", list(requirement_ids) or ["req-1"])

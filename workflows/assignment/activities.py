@@ -4,53 +4,66 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from liaison.media.v1 import media_pb2
+import structlog
+from liaison.media.v1 import articles_pb2, media_pb2, publications_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import records_pb2
 from temporalio import activity
 
+from servicekit.errors import LiaisonError
+from servicekit.timestamps import to_timestamp
 from workflows.assignment.messages import assignment_message, transition_message
-from workflows.assignment.model import Assignment, Event, Submission
-from workflows.assignment.orders import RecordAssignment
+from workflows.assignment.model import Assignment, Event, PublishArticles, Submission
+from workflows.assignment.orders import RecordAssignment, Undone
 from workflows.delivery import try_to_send
 from workflows.failures import retrying_all_but
-from workflows.notices import Batch
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
+    from liaison.media.v1.articles_pb2_grpc import ArticleServiceAsyncStub
     from liaison.media.v1.media_pb2_grpc import MediaServiceAsyncStub
+    from liaison.media.v1.publications_pb2_grpc import PublicationServiceAsyncStub
     from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
     from liaison.tasks.v1.records_pb2_grpc import RecordServiceAsyncStub
+
+
+log = structlog.get_logger()
+
+# Who approves work waits for its record, and must not wait for a media service that is away.
+_PATIENCE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class AssignmentActivities:
     records: "RecordServiceAsyncStub"
     media: "MediaServiceAsyncStub"
+    articles: "ArticleServiceAsyncStub"
+    publications: "PublicationServiceAsyncStub"
     payouts: "PayoutServiceAsyncStub"
     notifications: "NotificationServiceAsyncStub"
 
     @activity.defn
-    async def record_assignment(self, order: RecordAssignment) -> Batch:
-        """Keeps the media of new submissions, writes the transitions into the tasks' book and tells
-        those concerned; answers with what could not be told, for another try. What happened is
-        decided: telling and recording do not wait for each other.
+    async def record_assignment(self, order: RecordAssignment) -> Undone:
+        """Keeps what new submissions deliver, writes the transitions into the tasks' book, tells
+        those concerned and has approved articles published; answers with what could not be told or
+        asked for, for another try. What happened is decided: telling and recording do not wait for
+        each other, and neither do the approved work and its reward for its publication.
 
-        Every failure is retried, a refusal too: what was decided must be recorded, and a defect
-        that stands in the way can be mended while the workflow waits.
+        Every other failure is retried, a refusal too: what was decided must be recorded, and a
+        defect that stands in the way can be mended while the workflow waits.
         """
         telling = asyncio.create_task(try_to_send(self.notifications, order.notices))
         try:
             await self._record(order)
         finally:
             undelivered = await telling
-        return undelivered
+        return Undone(undelivered.notices, await self._try_to_publish(order.publication))
 
     async def _record(self, order: RecordAssignment) -> None:
         a = order.assignment
         if any(transition.event == Event.WORK_SUBMITTED for transition in order.transitions):
             for submission in a.submissions:
-                await self._hold_media(a, submission)
+                await self._hold(a, submission)
         if order.transitions:  # else there are only notices to be sent again
             await self.records.RecordAssignment(
                 records_pb2.RecordAssignmentRequest(
@@ -59,16 +72,40 @@ class AssignmentActivities:
                 )
             )
 
-    async def _hold_media(self, a: Assignment, submission: Submission) -> None:
+    async def _hold(self, a: Assignment, submission: Submission) -> None:
         """Held before is held still."""
+        holder = f"{a.name}/submissions/{submission.version}"
         if submission.media_object_ids:
             await self.media.HoldMediaObjects(
                 media_pb2.HoldMediaObjectsRequest(
                     names=[f"mediaObjects/{id_}" for id_ in submission.media_object_ids],
-                    holder=f"{a.name}/submissions/{submission.version}",
+                    holder=holder,
                     brand=a.brand,
                 )
             )
+        if submission.article_revisions:
+            await self.articles.HoldArticleRevisions(
+                articles_pb2.HoldArticleRevisionsRequest(
+                    names=submission.article_revisions, holder=holder, brand=a.brand
+                )
+            )
+
+    async def _try_to_publish(self, order: PublishArticles | None) -> PublishArticles | None:
+        """Answers with what must be asked for later. Asked for before is asked for still."""
+        if order is None:
+            return None
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self.publications.PublishApprovedArticles(
+                    publications_pb2.PublishApprovedArticlesRequest(
+                        article_revisions=order.article_revisions,
+                        approve_time=to_timestamp(order.approve_time),
+                    )
+                )
+        except (LiaisonError, TimeoutError) as error:
+            log.warning("publication_delayed", names=order.article_revisions, error=str(error))
+            return order
+        return None
 
     @activity.defn
     async def release_reward(self, payout_id: str) -> None:

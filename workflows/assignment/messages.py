@@ -132,6 +132,7 @@ def _submission(submission: Submission) -> pb.Submission:
         submit_time=to_timestamp(submission.submit_time),
         articles=[f"articles/{id_}" for id_ in submission.article_ids],
         content_types=map(_content_type, submission.content_types),
+        article_revisions=submission.article_revisions,
     )
 
 

@@ -205,6 +205,8 @@ class Submission:
     submit_time: datetime
     article_ids: list[str] = field(default_factory=list)
     content_types: list[str] = field(default_factory=list)
+    # The articles as they were delivered, `articles/{article}/revisions/{revision}`.
+    article_revisions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -262,6 +264,14 @@ class Transition:
     time: datetime
 
 
+@dataclass(frozen=True)
+class PublishArticles:
+    """Approved ones, `articles/{article}/revisions/{revision}`."""
+
+    article_revisions: list[str]
+    approve_time: datetime
+
+
 # The commands, as callers send them; the workflow adds the time.
 
 
@@ -273,6 +283,8 @@ class SubmitWork:
     links: list[str]
     article_ids: list[str] = field(default_factory=list)
     content_types: list[str] = field(default_factory=list)
+    # In the order of `article_ids`; none where they could not be sealed.
+    article_revisions: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from workflows.assignment.model import Assignment, State, Terms, Transition
+from workflows.assignment.model import Assignment, PublishArticles, State, Terms, Transition
 from workflows.notices import Notice
 
 
@@ -17,11 +17,21 @@ class StartAssignment:
 
 @dataclass(frozen=True)
 class RecordAssignment:
-    """The assignment as it stands, the transitions that led there, and whom to tell."""
+    """The assignment as it stands, the transitions that led there, whom to tell, and what
+    to publish."""
 
     assignment: Assignment
     transitions: list[Transition]
     notices: list[Notice] = field(default_factory=list)
+    publication: PublishArticles | None = None
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What could not be told or published yet, for another try."""
+
+    notices: list[Notice] = field(default_factory=list)
+    publication: PublishArticles | None = None
 
 
 @dataclass(frozen=True)

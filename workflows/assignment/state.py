@@ -53,6 +53,19 @@ def start(id: str, creator_id: str, terms: Terms, now: datetime) -> tuple[Assign
     return assignment, transition
 
 
+def submit_new_work(a: Assignment, command: SubmitWork, now: datetime) -> Transition:
+    """`submit_work` for who sends it now. Histories hold work from before there were articles, so
+    what is asked of articles is asked on arrival only.
+
+    Raises:
+        FailedPrecondition: as `submit_work` does; or an article is to be delivered and none is
+            named, or a named one is not sealed.
+    """
+    require(a, now, "SubmitWork", *steps.WORKING)
+    _require_articles(_delivered(a.terms, command), command)
+    return submit_work(a, command, now)
+
+
 def submit_work(a: Assignment, command: SubmitWork, now: datetime) -> Transition:
     """
     Raises:
@@ -71,6 +84,7 @@ def submit_work(a: Assignment, command: SubmitWork, now: datetime) -> Transition
             now,
             command.article_ids,
             content_types,
+            command.article_revisions,
         )
     )
     a.clock = steps.review_clock(a, now)
@@ -91,6 +105,22 @@ def _delivered(terms: Terms, command: SubmitWork) -> list[str]:
             metadata={problem: ",".join(types)},
         )
     return delivered
+
+
+def _require_articles(delivered: list[str], command: SubmitWork) -> None:
+    if "ARTICLE" in delivered and not command.article_ids:
+        raise FailedPrecondition(
+            Reason.CONTENT_INCOMPLETE,
+            "An ARTICLE is delivered by its name: write one for this assignment with CreateArticle"
+            " and name it in submission.articles",
+            metadata={"missing": "articles"},
+        )
+    if len(command.article_revisions) != len(command.article_ids):
+        raise FailedPrecondition(
+            Reason.MEDIA_NOT_ACCEPTED,
+            "Only articles of your own that are valid can be submitted",
+            metadata={"articles": ",".join(f"articles/{id_}" for id_ in command.article_ids)},
+        )
 
 
 def request_changes(a: Assignment, command: RequestChanges, now: datetime) -> Transition:

@@ -14,6 +14,7 @@ from workflows.assignment.model import (
     Holder,
     ProposalKind,
     ProposalState,
+    PublishArticles,
     State,
     Transition,
 )
@@ -22,6 +23,9 @@ from workflows.assignment.model import (
 UNDECIDED = (State.IN_PROGRESS, State.IN_REVIEW, State.CHANGES_REQUESTED)
 # The creator's own time runs.
 WORKING = (State.IN_PROGRESS, State.CHANGES_REQUESTED)
+
+# Work is confirmed, and stays so: what follows is about its reward.
+_CONFIRMED = (State.APPROVED, State.REWARDED, State.COMPLETED)
 
 # Where each kind of proposal can be made and waits; elsewhere it lapses.
 PROPOSABLE = {
@@ -65,6 +69,21 @@ def is_over(a: Assignment) -> bool:
         and a.clock is None
         and not a.open_dispute_id
     )
+
+
+def confirms_work(transition: Transition) -> bool:
+    """Whether the work was approved by it: by the brand or in its stead, by its silence, or by a
+    mediator who has it paid, be it in part. What is paid for is the brand's, and readers may see
+    it; a mediator who finds that they should not has other outcomes."""
+    return transition.to_state is State.APPROVED and transition.from_state not in _CONFIRMED
+
+
+def publication(a: Assignment, transition: Transition) -> PublishArticles | None:
+    """What is to be published because of it: the articles of the version that it confirms."""
+    revisions = a.submissions[-1].article_revisions if a.submissions else []
+    if not revisions or not confirms_work(transition):
+        return None
+    return PublishArticles(revisions, transition.time)
 
 
 def step(

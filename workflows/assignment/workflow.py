@@ -25,6 +25,7 @@ with workflow.unsafe.imports_passed_through():
         MakeProposal,
         OpenDispute,
         OverrideAssignment,
+        PublishArticles,
         RecordShipment,
         ReopenAssignment,
         RequestChanges,
@@ -33,10 +34,15 @@ with workflow.unsafe.imports_passed_through():
         Transition,
     )
     from workflows.assignment.notices import notices
-    from workflows.assignment.orders import AssignmentResult, RecordAssignment, StartAssignment
+    from workflows.assignment.orders import (
+        AssignmentResult,
+        RecordAssignment,
+        StartAssignment,
+        Undone,
+    )
     from workflows.dispute.state import Dispute, DisputeResult, Outcome
     from workflows.failures import refusing
-    from workflows.notices import Batch, Notice
+    from workflows.notices import Notice
     from workflows.payout.state import PayoutReport, PayoutResult, PayoutTerms
     from workflows.payout.state import State as PayoutState
     from workflows.search_attributes import DEADLINE, STATE
@@ -53,10 +59,10 @@ _RETRY = RetryPolicy(
 )
 # Longer waits become timers: otherwise an outage would fill the history with heartbeats.
 _LOCAL_RETRY_THRESHOLD = timedelta(seconds=4)
-# Notices that could not be sent are tried again with the next transition, or after this, doubled
-# each time.
-_FIRST_NOTICE_RETRY_SECONDS = 60.0
-_LONGEST_NOTICE_RETRY_SECONDS = 6 * 3600.0
+# What could not be told or published is tried again with the next transition, or after this,
+# doubled each time: up to an hour, since an article is published within 24 (R99).
+_FIRST_RETRY_SECONDS = 60.0
+_LONGEST_RETRY_SECONDS = 3600.0
 
 
 @workflow.defn(name="Assignment")
@@ -74,7 +80,8 @@ class AssignmentWorkflow:
         self._recorded_sequence = 0
         self._unrecorded: list[Transition] = []
         self._untold: list[Notice] = []
-        self._notice_retry_seconds = _FIRST_NOTICE_RETRY_SECONDS
+        self._unpublished: PublishArticles | None = None
+        self._retry_seconds = _FIRST_RETRY_SECONDS
         self._dispute_to_start: Dispute | None = None
         self._payout: workflow.ChildWorkflowHandle[Any, PayoutResult] | None = None
         self._payout_is_held = False
@@ -118,7 +125,7 @@ class AssignmentWorkflow:
 
     @submit_work.validator
     def _check_submit_work(self, command: SubmitWork) -> None:
-        self._check(state.submit_work, command)
+        self._check(state.submit_new_work, command)
 
     @workflow.update
     async def request_changes(self, command: RequestChanges) -> None:
@@ -279,6 +286,7 @@ class AssignmentWorkflow:
         while following is not None:
             self._unrecorded.append(following)
             self._untold.extend(notices(self._assignment, following))
+            self._unpublished = steps.publication(self._assignment, following) or self._unpublished
             following = rewards.follow_up(self._assignment, workflow.now())
 
     # What `run` does
@@ -286,25 +294,27 @@ class AssignmentWorkflow:
     async def _record(self) -> None:
         """Writes what happened into the book, in order and exactly once."""
         workflow.set_current_details(describe(self._assignment))
-        if not self._unrecorded and not self._untold:
+        if not self._unrecorded and not self._is_behind:
             return
         transitions, self._unrecorded = self._unrecorded, []
         untold, self._untold = self._untold, []
+        unpublished, self._unpublished = self._unpublished, None
         self._show()
-        undelivered = await workflow.execute_local_activity(
+        undone = await workflow.execute_local_activity(
             "record_assignment",
-            RecordAssignment(self._assignment, transitions, untold),
-            result_type=Batch,
+            RecordAssignment(self._assignment, transitions, untold, unpublished),
+            result_type=Undone,
             summary=", ".join(transition.event for transition in transitions),
             start_to_close_timeout=_WRITE_SECONDS,
             retry_policy=_RETRY,
             local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
         )
-        self._untold = undelivered.notices + self._untold
-        self._notice_retry_seconds = (
-            min(2 * self._notice_retry_seconds, _LONGEST_NOTICE_RETRY_SECONDS)
-            if undelivered.notices
-            else _FIRST_NOTICE_RETRY_SECONDS
+        self._untold = undone.notices + self._untold
+        self._unpublished = self._unpublished or undone.publication
+        self._retry_seconds = (
+            min(2 * self._retry_seconds, _LONGEST_RETRY_SECONDS)
+            if undone.notices or undone.publication
+            else _FIRST_RETRY_SECONDS
         )
         if transitions:
             self._recorded_sequence = transitions[-1].sequence
@@ -347,8 +357,8 @@ class AssignmentWorkflow:
         a = self._assignment
         due_time = state.next_time(a)
         waits = [(due_time - workflow.now()).total_seconds()] if due_time else []
-        if self._untold:
-            waits.append(self._notice_retry_seconds)
+        if self._is_behind:
+            waits.append(self._retry_seconds)
         try:
             await workflow.wait_condition(
                 self._is_needed,
@@ -357,7 +367,7 @@ class AssignmentWorkflow:
             )
         except TimeoutError:
             # The server may fire a little early by this clock; the timer is the judge.
-            if due_time is not None and (not self._untold or due_time <= workflow.now()):
+            if due_time is not None and (not self._is_behind or due_time <= workflow.now()):
                 self._elapse(max(workflow.now(), due_time))
 
     def _is_needed(self) -> bool:
@@ -369,14 +379,19 @@ class AssignmentWorkflow:
             or self._has_ended()
         )
 
+    @property
+    def _is_behind(self) -> bool:
+        """Whether something that happened is still to be told or published."""
+        return bool(self._untold) or self._unpublished is not None
+
     def _has_ended(self) -> bool:
-        """Nothing can happen any more, and all that did is recorded and told."""
+        """Nothing can happen any more, and all that did is recorded, told and published."""
         is_paying = self._payout is not None and not self._payout.done()
         return (
             steps.is_over(self._assignment)
             and not is_paying
             and not self._unrecorded
-            and not self._untold
+            and not self._is_behind
         )
 
     async def _start_payout(self) -> workflow.ChildWorkflowHandle[Any, PayoutResult]:

@@ -114,6 +114,16 @@ class Article:
 
 
 @dataclass(frozen=True)
+class Change:
+    """What one request made of an article; `id` follows from the request. It is kept without the
+    article's content, which a repeated request brings along once more."""
+
+    id: str
+    request_sha256: str
+    article: Article
+
+
+@dataclass(frozen=True)
 class CatalogueProduct:
     """A product as the catalogue knows it; `image_url` and `price` may be empty."""
 

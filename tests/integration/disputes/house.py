@@ -256,7 +256,7 @@ def _worker(
     nobody = cast("Any", None)
     notifier = NotificationServiceStub(notifications.as_service())
     assignment = AssignmentActivities(
-        RecordServiceStub(tasks.as_service()), nobody, nobody, notifier
+        RecordServiceStub(tasks.as_service()), nobody, nobody, nobody, nobody, notifier
     )
     dispute = DisputeActivities(DisputeServiceStub(disputes.as_service()), notifier)
     return Worker(

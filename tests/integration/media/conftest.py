@@ -11,16 +11,26 @@ from devstack.access import Access
 from servicekit.database import Database
 from servicekit.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
-from services.media.decoder_pool import Confinement, DecoderPool
-from services.media.handlers import Buckets, MediaHandlers
+from services.media.confinement import Confinement
+from services.media.decoder_pool import DecoderPool
+from services.media.domain import Buckets
+from services.media.handlers import MediaHandlers
 from services.media.images import IMAGE_MAXIMUM_BYTES
+from services.media.levels import Levels
 from services.media.quotas import Quota
 from services.media.servicer import service
 from services.media.store import PostgresMediaStore
+from services.media.video_judging import VideoJudge
+from services.media.video_probing import ProberPool
+from services.media.videos import Client, VideoLimits
 from tests.support.databases import Databases
 from tests.support.serving import Served, serving
 
 QUARANTINE, ACCEPTED = "media-quarantine", "media-accepted"
+VIDEO_LIMITS = {
+    Client.DESKTOP: VideoLimits(maximum_bytes=2 * 1024 * 1024, maximum_seconds=20),
+    Client.APP: VideoLimits(maximum_bytes=1024 * 1024, maximum_seconds=8),
+}
 QUOTA = Quota(open_uploads=5, uploads_an_hour=60, bytes_kept=40 * 1024 * 1024)
 
 
@@ -48,6 +58,25 @@ async def decoders() -> AsyncIterator[DecoderPool]:
         yield decoders
 
 
+@pytest.fixture
+async def probers() -> AsyncIterator[ProberPool]:
+    confinement = Confinement(memory_bytes=1024 * 1024 * 1024, cpu_seconds=20, wall_seconds=30)
+    async with ProberPool(confinement) as probers:
+        yield probers
+
+
+class Stars:
+    """Everybody's level is the highest."""
+
+    async def level(self, creator_id: str) -> str:
+        return "STAR"
+
+
+@pytest.fixture
+def levels() -> Levels:
+    return Stars()
+
+
 @dataclass
 class House:
     """The parts that a test may want to reach behind the server's back."""
@@ -56,10 +85,26 @@ class House:
     store: PostgresMediaStore
     objects: ObjectStore
     decoders: DecoderPool
+    videos: VideoJudge
     passed: timedelta = field(default_factory=timedelta)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.passed
+
+    def handlers_with(
+        self, objects: ObjectStore, store: PostgresMediaStore | None = None
+    ) -> MediaHandlers:
+        """Other handlers than those that are served, with parts that fail."""
+        return MediaHandlers(
+            store or self.store,
+            objects,
+            self.decoders,
+            self.videos,
+            Buckets(QUARANTINE, ACCEPTED),
+            IMAGE_MAXIMUM_BYTES,
+            QUOTA,
+            self.now,
+        )
 
 
 @pytest.fixture
@@ -69,18 +114,27 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def house(database: Database, objects: ObjectStore, decoders: DecoderPool) -> House:
+def house(
+    database: Database,
+    objects: ObjectStore,
+    decoders: DecoderPool,
+    probers: ProberPool,
+    levels: Levels,
+) -> House:
     store = PostgresMediaStore(database)
+    buckets = Buckets(QUARANTINE, ACCEPTED)
+    videos = VideoJudge(objects, probers, decoders, buckets, VIDEO_LIMITS, levels)
     handlers = MediaHandlers(
         store,
         objects,
         decoders,
-        Buckets(QUARANTINE, ACCEPTED),
+        videos,
+        buckets,
         IMAGE_MAXIMUM_BYTES,
         QUOTA,
         lambda: house.now(),
     )
-    house = House(handlers, store, objects, decoders)
+    house = House(handlers, store, objects, decoders, videos)
     return house
 
 

@@ -1,4 +1,4 @@
-"""The media process: it starts, serves, and takes its decoders with it."""
+"""The media process: it starts, serves, and takes its decoders and probers with it."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ async def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
-async def test_the_process_serves_and_leaves_no_decoder_behind(
+async def test_the_process_serves_and_leaves_no_process_behind(
     access: Access, databases: Databases, signum: signal.Signals
 ) -> None:
     access_key, secret_key = access.object_store_credentials
@@ -37,6 +37,7 @@ async def test_the_process_serves_and_leaves_no_decoder_behind(
             "LIAISON_AUTH_JWKS_FILE": str(access.home.jwks_file),
             "LIAISON_AUTH_ISSUER": identity.ISSUER,
             "LIAISON_AUTH_AUDIENCE": identity.AUDIENCE,
+            "LIAISON_SERVICE_TOKEN_FILE": str(identity.service_token_file(access.home, "media")),
             "LIAISON_DATABASE_URL": await databases.fresh("media"),
             "LIAISON_OBJECT_STORE_ENDPOINT": access.addresses["s3"],
             "LIAISON_OBJECT_STORE_ACCESS_KEY": access_key,
@@ -53,12 +54,13 @@ async def test_the_process_serves_and_leaves_no_decoder_behind(
                 line = await process.stderr.readline()
                 assert line, said
                 said += line
-        decoders = psutil.Process(process.pid).children()
-        assert len(decoders) == 2
+        children = psutil.Process(process.pid).children()
+        modules = sorted(child.cmdline()[2] for child in children)
+        assert modules == [*2 * ["services.media.decoder"], "services.media.prober"]
     finally:
         process.send_signal(signum)
         _, rest = await process.communicate()
     if signum == signal.SIGTERM:
         assert process.returncode == 0, rest
-    await eventually(lambda: not any(decoder.is_running() for decoder in decoders))
+    await eventually(lambda: not any(child.is_running() for child in children))
     assert secret_key.encode() not in said + rest

@@ -65,9 +65,17 @@ class Creators:
 @dataclass
 class Media:
     accepted: set[tuple[str, str]] = field(default_factory=set)
+    sealed: list[tuple[str, str, list[str]]] = field(default_factory=list)
+    refusal: LiaisonError | None = None
 
     async def accepted_ids(self, owner_id: str, ids: list[str]) -> set[str]:
         return {id_ for id_ in ids if (owner_id, id_) in self.accepted}
+
+    async def seal(self, owner_id: str, assignment_id: str, article_ids: list[str]) -> list[str]:
+        if self.refusal is not None:
+            raise self.refusal
+        self.sealed.append((owner_id, assignment_id, article_ids))
+        return [f"articles/{id_}/revisions/r1" for id_ in article_ids]
 
 
 class Runs:

@@ -8,7 +8,14 @@ import pytest
 from liaison.tasks.v1 import assignments_pb2 as pb
 from liaison.tasks.v1 import tasks_pb2
 
-from servicekit.errors import FailedPrecondition, Reason
+from servicekit.errors import (
+    FailedPrecondition,
+    LiaisonError,
+    Reason,
+    Unavailable,
+    Violation,
+    not_yours,
+)
 from servicekit.timestamps import to_timestamp
 from services.tasks.domain import NotUnderWay
 from tests.integration.tasks.house import House
@@ -172,19 +179,59 @@ async def test_a_submission_says_what_it_delivers(begun: House) -> None:
     assert said == model.SubmitWork("creators/bea", "Both", [], links, [], ["LIST", "VIDEO"])
 
 
-async def test_no_article_was_accepted_yet(begun: House) -> None:
-    begun.media.accepted = {("bea", "m1")}
-    with refused(Reason.MEDIA_NOT_ACCEPTED) as caught:
-        await begun.work_of().SubmitWork(_submit(articles=["articles/x", "articles/y"]))
-    assert caught.value.metadata == {"articles": "articles/x,articles/y"}
-    everything = _submit(
-        articles=["articles/x"],
-        media_objects=["mediaObjects/m1", "mediaObjects/m2"],
-        links=["https://example.com/1"],
-    )
-    with refused(Reason.MEDIA_NOT_ACCEPTED) as caught:
-        await begun.work_of().SubmitWork(everything)
-    assert caught.value.metadata == {"articles": "articles/x", "media_objects": "mediaObjects/m2"}
+async def test_articles_are_sealed_and_go_to_the_workflow_as_they_are(begun: House) -> None:
+    await begun.work_of().SubmitWork(_submit(articles=["articles/x", "articles/y"]))
+    assert begun.media.sealed == [("bea", "a1", ["x", "y"])]
+    ((_, _, said, _),) = begun.runs.commands
+    revisions = ["articles/x/revisions/r1", "articles/y/revisions/r1"]
+    assert said == model.SubmitWork("creators/bea", "", [], [], ["x", "y"], [], revisions)
+
+
+INVALID = FailedPrecondition(
+    Reason.ARTICLE_INVALID,
+    "An article breaks rules",
+    violations=[Violation("submission.articles[0].title", "R72", "Shorten it")],
+)
+
+
+@pytest.mark.parametrize("refusal", [INVALID, not_yours("articles/x")])
+async def test_what_cannot_be_sealed_is_told_as_it_is(begun: House, refusal: LiaisonError) -> None:
+    begun.media.refusal = refusal
+    # The workflow takes nothing that is not sealed.
+    begun.runs.refusal = FailedPrecondition(Reason.MEDIA_NOT_ACCEPTED, "Not sealed")
+    with refused(refusal.reason, *(one.field for one in refusal.violations)) as caught:
+        await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
+    assert caught.value.violations == refusal.violations
+    ((_, _, said, _),) = begun.runs.commands
+    assert said == model.SubmitWork("creators/bea", "", [], [], ["x"])
+
+
+async def test_a_state_that_takes_no_work_is_told_before_the_articles_are_judged(
+    begun: House,
+) -> None:
+    begun.media.refusal = INVALID
+    begun.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "It is IN_REVIEW")
+    with refused(Reason.ILLEGAL_STATE):
+        await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
+
+
+async def test_a_repeated_submission_gets_its_first_answer_whatever_became_of_its_articles(
+    begun: House,
+) -> None:
+    request = _submit(articles=["articles/x"])
+    begun.runs.refusal = Unavailable(Reason.OUTCOME_UNKNOWN, "Who knows")
+    with refused(Reason.OUTCOME_UNKNOWN):
+        await begun.work_of().SubmitWork(request)
+    # It had arrived: under the same id the workflow answers as it did then.
+    begun.runs.refusal, begun.media.refusal = None, INVALID
+    assert (await begun.work_of().SubmitWork(request)).name == NAME
+    assert {command[3] for command in begun.runs.commands} == {request.request_id}
+
+
+async def test_media_that_is_away_seals_nothing(begun: House) -> None:
+    begun.media.refusal = Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Away")
+    with refused(Reason.DEPENDENCY_UNAVAILABLE):
+        await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
     assert begun.runs.commands == []
 
 

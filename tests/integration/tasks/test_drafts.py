@@ -337,6 +337,7 @@ _EDITS: dict[str, Any] = {
     "selection_deadline_time": _later,
     "submission_deadline_time": _later,
     "policy": "policies/standard",
+    "store_coupons": [pb.StoreCoupons(store_id="1100", coupon_ids=["AUTUMN-5"])],
 }
 
 
@@ -367,6 +368,60 @@ def test_every_field_that_a_brand_writes_is_tried() -> None:
     given = {"name", "state", "brand", "frozen_policy", "selected_count", "etag"}
     given |= {"create_time", "update_time", "publish_time"}
     assert {field.name for field in pb.Task.DESCRIPTOR.fields} - given == _EDITS.keys()
+
+
+COUPONS = [
+    pb.StoreCoupons(store_id="1" * 20, coupon_ids=[f"Spring_{n}-x" for n in range(50)]),
+    pb.StoreCoupons(store_id="0", coupon_ids=["a" * 64]),
+]
+
+
+async def test_coupons_are_kept_as_the_stores_gave_them_and_shown_like_the_rest(
+    house: House,
+) -> None:
+    task = await house.task(store_coupons=COUPONS)
+    assert list(task.store_coupons) == COUPONS
+    for reader in (house.creator(), house.operator()):
+        assert await reader.GetTask(pb.GetTaskRequest(name=task.name)) == task
+
+
+async def test_a_draft_from_before_there_were_coupons_has_none(house: House) -> None:
+    draft = await house.draft(store_coupons=COUPONS)
+    await house.database.execute("UPDATE task SET content = content - 'store_coupons'")
+    found = await house.brand().GetTask(pb.GetTaskRequest(name=draft.name))
+    assert list(found.store_coupons) == []
+
+
+def _coupons(*ids: str, store: str = "1100") -> pb.StoreCoupons:
+    return pb.StoreCoupons(store_id=store, coupon_ids=ids or ["AUTUMN-5"])
+
+
+_NOT_GIVEN: list[tuple[list[pb.StoreCoupons], set[tuple[str, str]]]] = [
+    ([_coupons(store="")], {("task.store_coupons[0].store_id", "REQUIRED")}),
+    ([pb.StoreCoupons(store_id="1")], {("task.store_coupons[0].coupon_ids", "REQUIRED")}),
+    ([_coupons(store=str(n)) for n in range(11)], {("task.store_coupons", "COUNT")}),
+    ([_coupons(), _coupons("WINTER")], {("task.store_coupons", "R92")}),
+    ([_coupons(*map(str, range(51)))], {("task.store_coupons[0].coupon_ids", "COUNT")}),
+    ([_coupons("A", "A")], {("task.store_coupons[0].coupon_ids", "UNIQUE")}),
+    (
+        # Arabic digits are digits too, and none of a store's.
+        [_coupons(store="1" * 21), _coupons(store="\u0661"), _coupons(store="11a")],
+        {(f"task.store_coupons[{n}].store_id", "R90") for n in range(3)},
+    ),
+    (
+        [_coupons("a" * 65, "A", "a b", "é", "A\n", "", "A/B")],
+        {(f"task.store_coupons[0].coupon_ids[{n}]", "R90") for n in (0, 2, 3, 4, 5, 6)},
+    ),
+]
+
+
+@pytest.mark.parametrize(("coupons", "violations"), _NOT_GIVEN)
+async def test_coupons_that_no_store_gives_are_refused_together(
+    house: House, coupons: list[pb.StoreCoupons], violations: set[tuple[str, str]]
+) -> None:
+    with refused(Reason.INVALID_FIELDS, *(field for field, _ in violations)) as caught:
+        await house.draft(store_coupons=coupons)
+    assert {(one.field, one.rule) for one in caught.value.violations} == violations
 
 
 def _delete(task: pb.Task, etag: str = "") -> pb.DeleteTaskRequest:

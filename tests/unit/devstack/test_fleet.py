@@ -64,6 +64,7 @@ def test_the_object_store_is_for_media_and_paypal_for_payouts(parts: dict[str, P
 
     assert has("LIAISON_OBJECT_STORE_") == {"media"}
     assert has("LIAISON_PAYPAL_") == {"payouts"}
+    assert has("LIAISON_MEDIA_CATALOGUE_") == has("LIAISON_MEDIA_REPOST_") == {"media"}
     assert has("LIAISON_TASKS_OFFERED_POLICIES") == {"tasks"}
 
 

@@ -6,6 +6,7 @@ from services.media.domain import Announced, violations
 from services.media.frames import Report
 from services.media.headers import Format
 from services.media.images import IMAGE_MAXIMUM_BYTES, Code, Limits, Purpose, limits_of, rejections
+from services.media.videos import Client
 
 BANNER = limits_of(Purpose.BANNER, IMAGE_MAXIMUM_BYTES)
 IMAGE = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)
@@ -68,7 +69,7 @@ def test_a_banner_has_at_most_5_242_880_bytes_r68() -> None:
 
 
 def test_everything_wrong_with_an_announcement_is_told_at_once_r67() -> None:
-    found = violations(IMAGE, Announced(-1, "A" * 64, "image/gif"), "APP")
+    found = violations(IMAGE, Announced(-1, "A" * 64, "image/gif", Client.APP))
     assert [(violation.field, violation.rule) for violation in found] == [
         ("size_bytes", "RANGE"),
         ("sha256", "SHA-256"),

@@ -58,6 +58,25 @@ def test_violations_go_over_grpc_with_their_rules() -> None:
     assert received.message == "Invalid request: a.b[1], c"
 
 
+@pytest.mark.parametrize("character", ["x", "é", "茶", "🫖"])
+def test_more_violations_than_metadata_holds_are_counted(character: str) -> None:
+    violations = [
+        Violation(f"article.blocks[{number}].text", "BLANK", character * 100)
+        for number in range(1000)
+    ]
+    error = errors.invalid_fields(*violations)
+    status = to_status(error)
+    assert 3500 < status.ByteSize() <= 4096
+    received = _received(error)
+    kept = len(received.violations)
+    assert list(received.violations) == violations[:kept]
+    assert received.metadata == {"violations_left_out": str(1000 - kept)}
+    assert received.message.startswith("Invalid request: article.blocks[0].text, ")
+    assert len(received.message.encode()) <= 512
+    # On the wire, with some of it to spare for other metadata.
+    assert status.ByteSize() * 4 / 3 + len(status.message.encode()) * 3 < 7500
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [

@@ -1,24 +1,28 @@
 """What activities ask of the services: each request is one that its service takes."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from google.protobuf.message import Message
-from liaison.media.v1 import media_pb2
+from liaison.media.v1 import articles_pb2, media_pb2, publications_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import records_pb2
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from servicekit.errors import FailedPrecondition, LiaisonError, Reason, Unavailable
+from servicekit.errors import FailedPrecondition, Internal, LiaisonError, Reason, Unavailable
 from servicekit.interceptors.validation import missing_fields
 from servicekit.money import Money
+from servicekit.timestamps import to_timestamp
 from tests.unit.workflows.lives import (
+    APPROVE,
     BEGIN,
     BRAND,
+    CHANGE,
     CREATOR,
+    DAY,
     LATER,
     SUBMIT,
     begun,
@@ -26,11 +30,11 @@ from tests.unit.workflows.lives import (
     submitted,
     terms,
 )
-from workflows.assignment import state
+from workflows.assignment import state, steps
 from workflows.assignment.activities import AssignmentActivities
+from workflows.assignment.model import Assignment, Transition
 from workflows.assignment.notices import notices
-from workflows.assignment.orders import RecordAssignment, StartAssignment
-from workflows.notices import Batch
+from workflows.assignment.orders import RecordAssignment, StartAssignment, Undone
 from workflows.payout.activities import PayoutActivities
 from workflows.payout.state import PayoutTerms, SendPayout
 from workflows.payout.state import State as Payout
@@ -62,11 +66,16 @@ class Service:
 AWAY = Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Away")
 
 
-async def _record(order: RecordAssignment, notifications: Service) -> tuple[list[Message], Batch]:
-    records, media = Service(), Service()
-    activities: Any = AssignmentActivities(records, media, Service(), notifications)  # type: ignore[arg-type]  # stand-ins
-    undelivered = await activities.record_assignment(order)
-    return [*media.requests, *records.requests], undelivered
+def _assignments(media: Service, records: Service, notifications: Service) -> Any:
+    payouts = Service()
+    return AssignmentActivities(records, media, media, media, payouts, notifications)  # type: ignore[arg-type]  # stand-ins
+
+
+async def _record(order: RecordAssignment, notifications: Service) -> tuple[list[Message], Undone]:
+    """All that was asked of anybody, in order; the notices apart."""
+    house = Service()
+    undelivered = await _assignments(house, house, notifications).record_assignment(order)
+    return house.requests, undelivered
 
 
 async def test_a_submission_holds_its_media_and_is_recorded() -> None:
@@ -83,7 +92,7 @@ async def test_a_submission_holds_its_media_and_is_recorded() -> None:
     assert [one.sequence for one in record.transitions] == [2]
     (sent,) = notifications.requests
     assert [one.notification.recipient for one in sent.notifications] == [BRAND]  # type: ignore[attr-defined]  # its message
-    assert undelivered == Batch()
+    assert undelivered == Undone()
 
 
 async def test_notices_that_wait_are_sent_again_without_a_record() -> None:
@@ -93,7 +102,71 @@ async def test_notices_that_wait_are_sent_again_without_a_record() -> None:
     requests, undelivered = await _record(RecordAssignment(a, [first], told), away)
     assert (len(requests), undelivered.notices) == (1, told)
     requests, undelivered = await _record(RecordAssignment(a, [], undelivered.notices), away)
-    assert (requests, undelivered) == ([], Batch())
+    assert (requests, undelivered) == ([], Undone())
+
+
+WRITTEN = replace(
+    SUBMIT, media_object_ids=[], article_ids=["x"], article_revisions=["articles/x/revisions/r1"]
+)
+
+
+async def test_a_submission_holds_its_articles_for_the_brand() -> None:
+    a = begun()
+    submission = state.submit_work(a, WRITTEN, LATER)
+    requests, _ = await _record(RecordAssignment(a, [submission]), Service())
+    hold, record = requests
+    assert hold == articles_pb2.HoldArticleRevisionsRequest(
+        names=["articles/x/revisions/r1"], holder="assignments/a1/submissions/1", brand=BRAND
+    )
+    (shown,) = record.assignment.submissions  # type: ignore[attr-defined]  # its message
+    assert list(shown.articles) == ["articles/x"]
+    assert list(shown.article_revisions) == ["articles/x/revisions/r1"]
+
+
+def _approved() -> tuple[Assignment, Transition]:
+    """At the second version, which has another revision than the first."""
+    a = begun()
+    state.submit_work(a, WRITTEN, LATER)
+    state.request_changes(a, CHANGE, LATER)
+    second = replace(WRITTEN, article_revisions=["articles/x/revisions/r2"])
+    state.submit_work(a, second, LATER)
+    return a, state.approve_work(a, APPROVE, LATER + DAY)
+
+
+def _published(a: Assignment, approval: Transition) -> RecordAssignment:
+    return RecordAssignment(a, [approval], [], steps.publication(a, approval))
+
+
+async def test_what_is_approved_is_recorded_and_then_published_as_it_was_last_delivered() -> None:
+    requests, undone = await _record(_published(*_approved()), Service())
+    record, publish = requests
+    assert isinstance(record, records_pb2.RecordAssignmentRequest)
+    assert publish == publications_pb2.PublishApprovedArticlesRequest(
+        article_revisions=["articles/x/revisions/r2"], approve_time=to_timestamp(LATER + DAY)
+    )
+    assert undone == Undone()
+
+
+@pytest.mark.parametrize("error", [AWAY, Internal(Reason.INTERNAL, "A defect")])
+async def test_what_cannot_be_published_now_is_answered_for_another_try(
+    error: LiaisonError,
+) -> None:
+    media, records = Service({"PublishApprovedArticles": [error, None]}), Service()
+    activities = _assignments(media, records, Service())
+    order = _published(*_approved())
+    undone = await activities.record_assignment(order)
+    assert (undone.notices, undone.publication) == ([], order.publication)
+    assert len(records.requests) == 1
+    again = RecordAssignment(order.assignment, [], [], undone.publication)
+    assert await activities.record_assignment(again) == Undone()
+    first, second = media.requests
+    assert first == second
+
+
+async def test_work_without_an_article_is_not_published() -> None:
+    a = submitted()
+    approval = state.approve_work(a, APPROVE, LATER)
+    assert steps.publication(a, approval) is None
 
 
 async def test_a_submission_without_media_holds_nothing() -> None:

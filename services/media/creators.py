@@ -1,0 +1,29 @@
+"""Creators as the use cases see them: over gRPC, in the role of a service."""
+
+from typing import TYPE_CHECKING
+
+from liaison.creators.v1 import creators_pb2 as pb
+
+from servicekit.errors import LiaisonError, Reason
+
+if TYPE_CHECKING:  # the stub's async face is there for type checkers only
+    from liaison.creators.v1.creators_pb2_grpc import CreatorServiceAsyncStub
+
+
+class GrpcCreatorLevels:
+    def __init__(self, stub: "CreatorServiceAsyncStub") -> None:
+        self._stub = stub
+
+    async def level(self, creator_id: str) -> str:
+        """Such as INTERMEDIATE; empty for a creator who is not admitted."""
+        try:
+            creator = await self._stub.GetCreator(
+                pb.GetCreatorRequest(name=f"creators/{creator_id}")
+            )
+        except LiaisonError as error:
+            if error.reason is Reason.NOT_FOUND:
+                return ""
+            raise
+        if creator.state != pb.Creator.STATE_ADMITTED:
+            return ""
+        return pb.CreatorLevel.Name(creator.level).removeprefix("CREATOR_LEVEL_")

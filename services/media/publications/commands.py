@@ -1,0 +1,88 @@
+"""What callers ask of publications and placements."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from servicekit.commands import (
+    Command,
+    Instant,
+    Visible,
+    broken,
+    count,
+    proto_enum,
+    resource_id,
+    resource_ids,
+    text,
+)
+from services.media.publications.domain import Channel, State
+from services.media.videos import Client
+
+PublicationId = Annotated[str, resource_id("publications/{publication}")]
+RevisionIds = Annotated[tuple[str, str], resource_ids("articles/{article}/revisions/{revision}")]
+
+
+def _network(channel: Channel) -> Channel:
+    if channel is Channel.FEED:
+        raise broken("R95", "Must be a social network: the article is on the feed already")
+    return channel
+
+
+Network = Annotated[Channel, proto_enum("CHANNEL_"), AfterValidator(_network)]
+
+
+class PublishArticle(Command):
+    article_id: Annotated[str, resource_id("articles/{article}")] = Field(alias="name")
+
+
+class GetPublication(Command):
+    id: PublicationId = Field(alias="name")
+
+
+class ListPublications(Command):
+    creator_id: Annotated[str, resource_id("creators/{creator}")] | None = Field(
+        None, alias="creator"
+    )
+    brand_id: Annotated[str, resource_id("brands/{brand}")] | None = Field(None, alias="brand")
+    article_id: Annotated[str, resource_id("articles/{article}")] | None = Field(
+        None, alias="article"
+    )
+    state: Annotated[State, proto_enum("STATE_")] | None = None
+    is_overdue: bool = False
+
+
+class RepostArticle(Command):
+    id: PublicationId = Field(alias="name")
+    networks: Annotated[list[Network], count(1, 5)]
+    client: Annotated[Client, proto_enum("CLIENT_")]
+
+
+class WithdrawPublication(Command):
+    id: PublicationId = Field(alias="name")
+    reason: Annotated[str, text(1, 1000), Visible]
+    request_id: str
+
+
+class PublishApprovedArticles(Command):
+    revisions: Annotated[list[RevisionIds], count(1, 20)] = Field(alias="article_revisions")
+    approve_time: Instant
+
+
+class PlacementInput(Command):
+    slot: Annotated[str, text(1, 63)]
+    publication_id: PublicationId = Field(alias="publication")
+    start_time: Instant
+    end_time: Instant
+
+
+class CreatePlacement(Command):
+    placement: PlacementInput
+
+
+class CancelPlacement(Command):
+    id: Annotated[str, resource_id("placements/{placement}")] = Field(alias="name")
+
+
+class ListPlacements(Command):
+    slot: str | None = None
+    active_time: Instant | None = None

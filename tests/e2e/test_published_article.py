@@ -1,0 +1,209 @@
+"""An article on the whole stack: uploaded through real presigned addresses, delivered, approved,
+read by anybody over HTTP, and taken back."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from liaison.media.v1 import articles_pb2, media_pb2, publications_pb2
+from liaison.notifications.v1 import notifications_pb2
+from liaison.tasks.v1 import assignments_pb2
+
+from cli.demo import articles, pictures
+from cli.demo.cast import Caller, insist, new_request_id, until
+from cli.demo.pictures import Picture
+from cli.demo.story import Story
+from devstack.stack import Stack
+from servicekit.errors import Reason
+from tests.support.lifetime import cast_of, whole_stack
+from tests.support.serving import refused
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("story")]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What there is once anna's work was approved."""
+
+    story: Story
+    article: articles_pb2.Article
+    images: dict[str, media_pb2.MediaObject]
+    publication: publications_pb2.Publication
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    async with whole_stack(tmp_path_factory.mktemp("article")) as stack:
+        yield stack
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def published(stack: Stack) -> AsyncIterator[Published]:
+    async with cast_of(stack, "article") as story:
+        await story.prepare()
+        anna, desk = story.creators["anna"], story.desks["anna"]
+        banner = await desk.upload(pictures.jpeg("banner", 1500, 720), "banner")
+        image = await _post(anna, pictures.png("outdoors", 1200, 800))
+        written = articles.hasty_draft(story.assignment("anna"), banner, image.name)
+        article = await desk.write(articles.mended(written))
+        await _deliver(story, article)
+        await insist(
+            story.acme.assignments.ApproveWork,
+            assignments_pb2.ApproveWorkRequest(
+                name=story.assignment("anna"), request_id=new_request_id()
+            ),
+        )
+        publication = await desk.until_published(article)
+        images = {
+            "banner": await anna.media.GetMediaObject(media_pb2.GetMediaObjectRequest(name=banner)),
+            "image": image,
+        }
+        yield Published(story, article, images, publication)
+
+
+async def _post(creator: Caller, picture: Picture) -> media_pb2.MediaObject:
+    """As a browser's form does, which cannot hash first."""
+    upload = await creator.media.CreateUpload(
+        media_pb2.CreateUploadRequest(
+            purpose=media_pb2.PURPOSE_IMAGE,
+            size_bytes=len(picture.data),
+            content_type=picture.content_type,
+            request_id=new_request_id(),
+        )
+    )
+    assert not upload.headers
+    async with httpx.AsyncClient() as http:
+        answer = await http.post(
+            upload.url,
+            data=dict(upload.form_fields),
+            files={"file": (picture.name, picture.data, picture.content_type)},
+        )
+    answer.raise_for_status()
+    found = await creator.media.FinalizeUpload(
+        media_pb2.FinalizeUploadRequest(name=upload.name, request_id=new_request_id())
+    )
+    assert found.state == media_pb2.MediaObject.STATE_ACCEPTED, list(found.rejections)
+    return found
+
+
+async def _deliver(story: Story, article: articles_pb2.Article) -> None:
+    answer = await insist(
+        story.creators["anna"].assignments.SubmitWork,
+        assignments_pb2.SubmitWorkRequest(
+            name=story.assignment("anna"),
+            submission=assignments_pb2.Submission(articles=[article.name]),
+            request_id=new_request_id(),
+        ),
+    )
+    (revision,) = answer.submissions[-1].article_revisions
+    shown = await story.acme.articles.GetArticleRevision(
+        articles_pb2.GetArticleRevisionRequest(name=revision)
+    )
+    assert shown.article.title == article.title
+
+
+async def _get(url: str) -> httpx.Response:
+    """As any reader does: without a token, a signature or a cookie."""
+    async with httpx.AsyncClient() as http:
+        return await http.get(url)
+
+
+async def _document(published: Published) -> dict[str, Any]:
+    answer = await _get(published.publication.url)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+@pytest.mark.rule("R60", "R74", "R86", "R93")
+async def test_readers_find_all_that_was_written_in_its_order(published: Published) -> None:
+    document, article = await _document(published), published.article
+    assert document["article"] == article.name
+    assert document["revision"] == published.publication.article_revision
+    assert document["creator"] == published.publication.creator
+    assert (document["title"], document["introduction"]) == (article.title, article.introduction)
+    assert document["hashtags"] == list(article.hashtags)
+    text, image, product, video, coupons = document["blocks"]
+    assert text == {"type": "text", "text": article.blocks[0].text.text}
+    assert image["description"] == article.blocks[1].image.description
+    item = article.blocks[2].product.item_id
+    assert product["url"] == f"https://www.aliexpress.com/item/{item}.html"
+    assert product["title"]  # as the catalogue knows it
+    assert product["description"] == article.blocks[2].product.description
+    youtube_id = article.blocks[3].video.youtube_id
+    assert (video["youtube_id"], youtube_id) == (youtube_id, "aqz-KE-bpKQ")
+    store_id = articles.COUPONS.store_id
+    assert coupons["coupon_ids"] == list(articles.COUPONS.coupon_ids)
+    assert coupons["store_url"] == f"https://www.aliexpress.com/store/{store_id}"
+
+
+@pytest.mark.rule("R73")
+async def test_the_inspiration_tab_gets_the_first_picture_and_the_first_sentence(
+    published: Published,
+) -> None:
+    document = await _document(published)
+    assert document["teaser"] == {
+        "picture": document["banner"],
+        "sentence": "I carried it for two days.",
+    }
+
+
+async def test_the_pictures_are_the_accepted_bytes(published: Published) -> None:
+    document = await _document(published)
+    shown = {"banner": document["banner"], "image": document["blocks"][1]["picture"]}
+    for name, picture in shown.items():
+        accepted = published.images[name]
+        original = await _get(picture["full"]["url"])
+        assert hashlib.sha256(original.content).hexdigest() == accepted.sha256
+        assert original.headers["content-type"] == accepted.content_type
+        for rendition in ("feed", "thumbnail"):
+            smaller = await _get(picture[rendition]["url"])
+            assert smaller.status_code == 200
+            assert picture[rendition]["width"] <= picture["full"]["width"]
+
+
+async def test_nothing_of_the_order_is_told_to_readers(published: Published) -> None:
+    told = (await _get(published.publication.url)).text
+    for word in ("assignments/", "brands/", "mediaObjects/", published.story.cast.id_of("acme")):
+        assert word not in told
+
+
+async def test_later_edits_change_nothing_of_what_was_approved(published: Published) -> None:
+    before = (await _get(published.publication.url)).content
+    edited = articles_pb2.Article()
+    edited.CopyFrom(published.article)
+    edited.title = "Something else"
+    await published.story.desks["anna"].rewrite(edited)
+    assert (await _get(published.publication.url)).content == before
+    with refused(Reason.ILLEGAL_STATE):
+        await _deliver(published.story, edited)
+
+
+async def test_what_an_operator_withdraws_is_gone_and_its_creator_is_told(
+    published: Published,
+) -> None:
+    """The last of these tests."""
+    story, url = published.story, published.publication.url
+    withdrawal = publications_pb2.WithdrawPublicationRequest(
+        name=published.publication.name,
+        reason="The product is recalled",
+        request_id=new_request_id(),
+    )
+    with refused(Reason.ROLE_NOT_ALLOWED):
+        await story.acme.publications.WithdrawPublication(withdrawal)
+    withdrawn = await insist(story.olga.publications.WithdrawPublication, withdrawal)
+    assert withdrawn.state == publications_pb2.Publication.STATE_WITHDRAWN
+    assert withdrawn.withdraw_reason == "The product is recalled"
+    assert (await _get(url)).status_code == 404
+    told = await until(
+        lambda: insist(
+            story.creators["anna"].notifications.ListNotifications,
+            notifications_pb2.ListNotificationsRequest(page_size=200),
+        ),
+        lambda page: any(one.subject == withdrawn.name for one in page.notifications),
+    )
+    assert any("The product is recalled" in one.text for one in told.notifications)

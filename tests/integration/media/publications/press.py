@@ -1,0 +1,294 @@
+"""The media service as publications see it. Only who commissioned an article, how far a creator has
+come and the workflows are answered here; `tests/workflows` has the workflows themselves."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from liaison.media.v1 import articles_pb2, media_pb2
+from liaison.media.v1 import publications_pb2 as pb
+from liaison.media.v1.articles_pb2_grpc import ArticleServiceStub
+from liaison.media.v1.media_pb2_grpc import MediaServiceStub
+from liaison.media.v1.publications_pb2_grpc import PublicationServiceStub
+from pydantic import SecretStr
+
+from devstack.access import Access
+from devstack.storefront.server import Storefront
+from devstack.storefront.settings import Settings as StorefrontSettings
+from servicekit.database import Database
+from servicekit.errors import Reason, Unavailable
+from servicekit.timestamps import to_timestamp
+from services.media.articles.catalogue import HttpCatalogue, http_client
+from services.media.articles.domain import Commission, StoreCoupons
+from services.media.articles.examination import Examiner
+from services.media.articles.handlers import ArticleHandlers
+from services.media.articles.servicer import service as article_service
+from services.media.articles.store import PostgresArticleStore
+from services.media.publications.delivery import Feed, ReaderDelivery
+from services.media.publications.documents import Document
+from services.media.publications.domain import Publication
+from services.media.publications.feed import BucketFeed, BucketFiles
+from services.media.publications.handlers import (
+    Promises,
+    PublicationHandlers,
+    PublicationRuns,
+)
+from services.media.publications.placement_store import PostgresPlacementStore
+from services.media.publications.placements import PlacementHandlers
+from services.media.publications.servicer import service as publication_service
+from services.media.publications.shelf import AcceptedMedia
+from services.media.publications.social import HttpSocialGateway
+from services.media.publications.store import PostgresPublicationStore
+from services.media.servicer import service as media_service
+from tests.integration.media.conftest import ACCEPTED, House
+from tests.support.serving import Served, request_id, serving
+from tests.unit.media.pictures import jpeg
+
+PUBLIC = "media-public"
+DAY = timedelta(days=1)
+TOKEN = "storefront-token"  # noqa: S105 - of a server that lives as long as a test
+ITEM = "1005001234567890"
+
+
+class Assignments:
+    """`anna` works for `acme` on `as1`, which gave coupons of its store."""
+
+    async def commission(self, assignment_id: str, creator_id: str) -> Commission | None:
+        if creator_id != "anna":
+            return None
+        return Commission(assignment_id, "acme", (StoreCoupons("911", ("SPRING", "SUMMER")),))
+
+
+class Levels:
+    def __init__(self) -> None:
+        self.levels = {"anna": "STAR", "bea": "JUNIOR"}
+
+    async def level(self, creator_id: str) -> str:
+        return self.levels.get(creator_id, "")
+
+
+class Runs:
+    """Stands where the workflows are: keeps which were started, and is away when told to."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, str]] = []
+        self.is_away = False
+
+    async def start(self, publication: Publication) -> None:
+        if self.is_away:
+            raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "The workflow engine does not answer")
+        self.started.append((publication.id, publication.state))
+
+
+class Gate:
+    """Before the feed: lets through, unless it is told to be away or to let something happen."""
+
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+        self.is_away = False
+        self.before_answering: Any = None
+
+    async def publish(self, document: Document) -> str:
+        self._check()
+        url = await self._feed.publish(document)
+        if self.before_answering is not None:
+            await self.before_answering()
+        return url
+
+    async def withdraw(self, key: str) -> None:
+        self._check()
+        await self._feed.withdraw(key)
+
+    def _check(self) -> None:
+        if self.is_away:
+            raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Object storage does not answer")
+
+
+@dataclass
+class Press:
+    """`anna` and `bea` are creators; `eve` and the brand `evil` are others."""
+
+    served: Served
+    house: House
+    handlers: PublicationHandlers
+    store: PostgresPublicationStore
+    feed: Gate
+    web: httpx.AsyncClient
+    storefront: str
+    levels: Levels = field(default_factory=Levels)
+    runs: Runs = field(default_factory=Runs)
+
+    def creator(self, name: str = "anna") -> Any:
+        return PublicationServiceStub(self.served.as_creator(name))
+
+    def brand(self, name: str = "acme") -> Any:
+        return PublicationServiceStub(self.served.as_brand(name))
+
+    @property
+    def operator(self) -> Any:
+        return PublicationServiceStub(self.served.as_operator())
+
+    @property
+    def worker(self) -> Any:
+        return PublicationServiceStub(self.served.as_service())
+
+    @property
+    def platform(self) -> Any:
+        return PublicationServiceStub(self.served.as_platform())
+
+    async def media_object(
+        self, purpose: media_pb2.Purpose.ValueType, creator: str = "anna", width: int = 1400
+    ) -> str:
+        """The name of an accepted image, unlike any other."""
+        media = MediaServiceStub(self.served.as_creator(creator))
+        content = jpeg(width, 800, exif_ifd0_ImageDescription=uuid4().hex)
+        upload = await media.CreateUpload(
+            media_pb2.CreateUploadRequest(
+                purpose=purpose,
+                size_bytes=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+                content_type="image/jpeg",
+                request_id=request_id(),
+            )
+        )
+        headers = {name: text for name, text in upload.headers.items() if name != "content-length"}
+        answer = await self.web.put(upload.url, content=content, headers=headers)
+        assert answer.status_code == 200
+        found = await media.FinalizeUpload(
+            media_pb2.FinalizeUploadRequest(name=upload.name, request_id=request_id())
+        )
+        assert found.state == media_pb2.MediaObject.STATE_ACCEPTED
+        return str(found.name)
+
+    async def article(
+        self, creator: str = "anna", assignment: str = "", **content: Any
+    ) -> articles_pb2.Article:
+        values: dict[str, Any] = {
+            "title": "A lamp",
+            "introduction": "It shines. All night.",
+            "blocks": [articles_pb2.Block(text=articles_pb2.TextBlock(text="Look at it."))],
+        }
+        articles = ArticleServiceStub(self.served.as_creator(creator))
+        article: articles_pb2.Article = await articles.CreateArticle(
+            articles_pb2.CreateArticleRequest(
+                article=articles_pb2.Article(assignment=assignment, **values | content),
+                request_id=request_id(),
+            )
+        )
+        return article
+
+    async def approved(self, **content: Any) -> pb.Publication:
+        """An article of `anna`'s that `acme` approved, on its way."""
+        article = await self.article(assignment="assignments/as1", **content)
+        articles = ArticleServiceStub(self.served.as_service())
+        sealed = await articles.SealArticles(
+            articles_pb2.SealArticlesRequest(
+                names=[article.name], assignment="assignments/as1", creator="creators/anna"
+            )
+        )
+        await self.worker.PublishApprovedArticles(approval(*sealed.revisions, time=self.now()))
+        name = f"publications/{article.name.removeprefix('articles/')}-feed"
+        return await self.get(name)
+
+    async def posted(self, creator: str = "anna", **content: Any) -> pb.Publication:
+        """A post of a creator's own, on its way."""
+        article = await self.article(creator, **content)
+        publication: pb.Publication = await self.creator(creator).PublishArticle(
+            pb.PublishArticleRequest(name=article.name, request_id=request_id())
+        )
+        return publication
+
+    async def published(self, creator: str = "anna", **content: Any) -> pb.Publication:
+        return await self.delivered(await self.posted(creator, **content))
+
+    async def delivered(self, publication: pb.Publication) -> pb.Publication:
+        answer: pb.Publication = await self.worker.DeliverPublication(
+            pb.DeliverPublicationRequest(name=publication.name)
+        )
+        return answer
+
+    async def get(self, name: str) -> pb.Publication:
+        answer: pb.Publication = await self.operator.GetPublication(
+            pb.GetPublicationRequest(name=name)
+        )
+        return answer
+
+    async def withdraw(self, publication: pb.Publication, **values: Any) -> pb.Publication:
+        answer: pb.Publication = await self.operator.WithdrawPublication(
+            withdrawal(publication, **values)
+        )
+        return answer
+
+    async def status(self, url: str) -> int:
+        """What anybody on the web is answered."""
+        return (await self.web.get(url)).status_code
+
+    async def reposts(self) -> list[dict[str, str]]:
+        answer = await self.web.get(
+            f"{self.storefront}/reposts", headers={"authorization": f"Bearer {TOKEN}"}
+        )
+        found: list[dict[str, str]] = answer.json()["reposts"]
+        return found
+
+    def now(self) -> datetime:
+        return self.house.now()
+
+
+def approval(*revisions: str, time: datetime) -> pb.PublishApprovedArticlesRequest:
+    return pb.PublishApprovedArticlesRequest(
+        article_revisions=revisions, approve_time=to_timestamp(time)
+    )
+
+
+def withdrawal(publication: pb.Publication, **values: Any) -> pb.WithdrawPublicationRequest:
+    asked = {"reason": "A complaint", "request_id": request_id()} | values
+    return pb.WithdrawPublicationRequest(name=publication.name, **asked)
+
+
+@asynccontextmanager
+async def press_of(
+    access: Access, database: Database, house: House, real_runs: PublicationRuns | None = None
+) -> AsyncIterator[Press]:
+    with TemporaryDirectory() as folder:
+        settings = StorefrontSettings(
+            address="127.0.0.1:0", token=SecretStr(TOKEN), data_dir=Path(folder)
+        )
+        async with Storefront(settings) as storefront, http_client() as http:
+            origin = f"http://{storefront.address}"
+            levels, runs = Levels(), Runs()
+            kept, store = PostgresArticleStore(database), PostgresPublicationStore(database)
+            catalogue = HttpCatalogue(origin, http)
+            examiner = Examiner(house.store, catalogue, levels, [])
+            articles = ArticleHandlers(
+                kept, Assignments(), examiner, catalogue, house.handlers, house.now
+            )
+            feed = Gate(BucketFeed(house.objects, PUBLIC, http))
+            delivery = ReaderDelivery(
+                store,
+                kept,
+                AcceptedMedia(house.store),
+                BucketFiles(house.objects, ACCEPTED, PUBLIC),
+                feed,
+                HttpSocialGateway(http, origin, TOKEN),
+            )
+            promises = Promises(DAY, frozenset({"EXPERT", "STAR"}))
+            handlers = PublicationHandlers(
+                store, kept, articles, levels, delivery, real_runs or runs, promises, house.now
+            )
+            placements = PlacementHandlers(
+                PostgresPlacementStore(database), store, ["home-top", "instagram"], house.now
+            )
+            services = [
+                media_service(house.handlers),
+                article_service(articles),
+                publication_service(handlers, placements),
+            ]
+            async with serving(access, services, database) as served:
+                yield Press(served, house, handlers, store, feed, http, origin, levels, runs)

@@ -1,0 +1,354 @@
+"""Probers as processes: what they find in real videos, and what hostile ones do to them."""
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from servicekit.object_store import ObjectChanged
+from services.media import video_probing
+from services.media.confinement import Confinement
+from services.media.probes import ProbeOrder, ProbeReport
+from services.media.video_headers import Container, container_of
+from services.media.video_probing import ProberPool
+from services.media.videos import Client, order_of, rejections
+from tests.integration.media.conftest import VIDEO_LIMITS
+from tests.unit.media.films import (
+    film,
+    lengthened,
+    sound_only,
+    with_duration,
+    with_reference,
+    with_size,
+)
+from tests.unit.media.pictures import opened
+
+MIB = 1024 * 1024
+
+
+@asynccontextmanager
+async def pool(
+    *, memory_mib: int = 1024, wall_seconds: float = 30.0, size: int = 1
+) -> AsyncIterator[ProberPool]:
+    async with ProberPool(Confinement(memory_mib * MIB, 20, wall_seconds), size=size) as probers:
+        yield probers
+
+
+def prober_processes() -> list[psutil.Process]:
+    return [
+        child for child in psutil.Process().children() if "services.media.prober" in child.cmdline()
+    ]
+
+
+def order(content: bytes) -> ProbeOrder:
+    container = container_of(content)
+    assert container is not None
+    return order_of(container, len(content))
+
+
+def reading(content: bytes) -> Callable[[int, int], Awaitable[bytes]]:
+    async def read(offset: int, length: int) -> bytes:
+        return content[offset : offset + length]
+
+    return read
+
+
+async def probed(probers: ProberPool, content: bytes) -> tuple[ProbeReport, bytes]:
+    return await probers.probe(reading(content), order(content))
+
+
+@pytest.mark.parametrize(
+    ("form", "codec", "container", "name"),
+    [
+        ("mp4", "libx264", Container.MP4, "h264"),
+        ("mp4", "mpeg4", Container.MP4, "mpeg4"),
+        ("mov", "libx264", Container.QUICKTIME, "h264"),
+        ("webm", "libvpx", Container.WEBM, "vp8"),
+        ("webm", "libvpx-vp9", Container.WEBM, "vp9"),
+        ("matroska", "libx264", Container.MATROSKA, "h264"),
+    ],
+)
+async def test_a_video_is_described_and_shows_a_picture(
+    probers: ProberPool, form: str, codec: str, container: Container, name: str
+) -> None:
+    content = film(form, codec)
+    assert container_of(content) is container
+    report, poster = await probed(probers, content)
+    assert (report.problem, report.has_video, report.codec) == ("", True, name)
+    assert (report.width, report.height) == (320, 240)
+    assert 3.0 <= report.duration_seconds < 3.1
+    assert (opened(poster).width, opened(poster).height) == (320, 240)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    ["+disable_chpl", "+faststart", "+frag_keyframe+empty_moov", "+frag_every_frame+empty_moov"],
+)
+async def test_an_index_may_lie_anywhere(probers: ProberPool, flags: str) -> None:
+    report, _ = await probed(probers, film(options={"movflags": flags}))
+    assert report.problem == ""
+    assert 3.0 <= report.duration_seconds < 3.3
+
+
+@pytest.mark.parametrize(
+    ("content", "at_least", "below"),
+    [
+        (lengthened(film(), 1), 3, 3.1),
+        # Its samples say otherwise, and no player goes on without any.
+        (lengthened(film(), 5000), 3, 3.1),
+        (with_duration(film("webm", "libvpx"), 1), 3, 3.1),
+        (with_duration(film("webm", "libvpx"), 5000), 5000, 5001),
+        # No header tells, and no index is there.
+        (film("webm", "libvpx", options={"live": "1"}), 3, 3.1),
+    ],
+)
+async def test_the_longest_of_all_that_is_said_of_the_duration_counts(
+    probers: ProberPool, content: bytes, at_least: float, below: float
+) -> None:
+    report, _ = await probed(probers, content)
+    assert at_least <= report.duration_seconds < below
+
+
+async def test_the_picture_is_the_first_that_shows_something(probers: ProberPool) -> None:
+    report, poster = await probed(probers, film(fades_in=True))
+    assert report.problem == ""
+    assert opened(poster).max() > 100
+
+
+@pytest.mark.parametrize(
+    ("degrees", "dark", "bright"),
+    [
+        (-90, (180, 3), (180, 190)),
+        (90, (180, 636), (180, 450)),
+        (180, (636, 180), (450, 180)),
+    ],
+)
+async def test_sizes_are_as_displayed(
+    probers: ProberPool, degrees: int, dark: tuple[int, int], bright: tuple[int, int]
+) -> None:
+    """As phones record upright. The film's left edge is dark: it is at the top of what is turned
+    right."""
+    report, poster = await probed(probers, film(size=(640, 360), turned_degrees=degrees))
+    expected = (640, 360) if degrees == 180 else (360, 640)
+    assert (report.width, report.height) == expected
+    upright = opened(poster).autorot()
+    assert (upright.width, upright.height) == expected
+    assert upright.getpoint(*dark)[0] < 60
+    assert upright.getpoint(*bright)[0] > 150
+
+
+async def test_a_large_picture_is_scaled_down(probers: ProberPool) -> None:
+    _, poster = await probed(probers, film(codec="mpeg4", seconds=1, size=(2000, 1000)))
+    assert (opened(poster).width, opened(poster).height) == (1080, 540)
+
+
+@pytest.mark.parametrize("form", ["mp4", "matroska"])
+async def test_what_was_cut_short_is_damaged(probers: ProberPool, form: str) -> None:
+    content = film(form, options={"movflags": "+faststart"} if form == "mp4" else {})
+    report, poster = await probed(probers, content[: len(content) * 2 // 3])
+    assert "bytes are missing" in report.problem
+    assert poster == b""
+
+
+async def test_an_index_that_never_came_is_damage(probers: ProberPool) -> None:
+    content = film()
+    report, _ = await probed(probers, content[: content.index(b"moov") - 4])
+    assert report.problem
+
+
+async def test_what_follows_the_last_box_is_passed_over(probers: ProberPool) -> None:
+    report, _ = await probed(probers, film() + bytes(range(256)) * 16)
+    assert report.problem == ""
+
+
+async def test_sound_alone_is_no_video(probers: ProberPool) -> None:
+    report, _ = await probed(probers, sound_only())
+    assert (report.problem, report.has_video) == ("", False)
+
+
+async def test_a_codec_that_nobody_plays_is_named_and_not_decoded(probers: ProberPool) -> None:
+    report, poster = await probed(probers, film("mov", "mjpeg"))
+    assert (report.codec, report.is_known_codec, poster) == ("mjpeg", False, b"")
+
+
+@pytest.mark.parametrize("codec", ["libvpx-vp9", "libx264"])
+async def test_the_frame_and_not_the_header_tells_a_size(probers: ProberPool, codec: str) -> None:
+    content = film("matroska", codec)
+    for lie in (with_size(content, 65_535, 240), with_size(content, 16, 16)):
+        assert lie != content
+        report, _ = await probed(probers, lie)
+        assert (report.problem, report.width, report.height) == ("", 320, 240)
+        # A giant is not decoded, whichever tells that it is none.
+        small = replace(order(lie), maximum_pixels=320 * 240 - 1)
+        report, poster = await probers.probe(reading(lie), small)
+        assert report.problem or report.width * report.height > small.maximum_pixels
+        assert poster == b""
+
+
+async def test_a_reference_to_another_file_is_not_followed(probers: ProberPool) -> None:
+    content = with_reference(film(is_silent=True), b"/etc/hostname")
+    report, poster = await probed(probers, content)
+    assert report.problem
+    assert poster == b""
+
+
+async def test_a_long_video_is_not_read_as_a_whole(probers: ProberPool) -> None:
+    content = film(seconds=60, size=(640, 480), quality=1)
+    reads: list[int] = []
+
+    async def read(offset: int, length: int) -> bytes:
+        reads.append(length)
+        return content[offset : offset + length]
+
+    report, _ = await probers.probe(read, order(content))
+    assert (report.problem, int(report.duration_seconds)) == ("", 60)
+    assert sum(reads) < 260 * 1024 < len(content) / 3
+
+
+async def test_who_reads_on_and_on_is_cut_off(
+    probers: ProberPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = film("webm", "libvpx", options={"live": "1"})
+    monkeypatch.setattr(video_probing, "_READ_BESIDES_BYTES", -2 * len(content))
+    report, _ = await probed(probers, content)
+    assert report.problem == "its parts lie so that it has to be read again and again"
+    monkeypatch.undo()
+    report, _ = await probed(probers, content)
+    assert report.problem == ""
+
+
+async def test_a_prober_that_was_killed_is_replaced_and_the_video_still_judged() -> None:
+    async with pool() as probers:
+        (first,) = prober_processes()
+        first.kill()
+        report, poster = await probed(probers, film())
+        assert (report.problem, bool(poster)) == ("", True)
+        (second,) = prober_processes()
+        assert second.pid != first.pid
+
+
+async def test_a_video_that_takes_too_long_is_damaged_and_the_next_is_not() -> None:
+    async with pool(wall_seconds=2) as probers:
+        (stuck,) = prober_processes()
+        stuck.suspend()
+        report, _ = await probed(probers, film())
+        assert report.problem == "reading it takes over 2 seconds"
+        report, _ = await probed(probers, film())
+        assert report.problem == ""
+
+
+async def test_storages_time_is_not_the_videos() -> None:
+    content = film()
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def read(offset: int, length: int) -> bytes:
+        asked.set()
+        await answered.wait()
+        return content[offset : offset + length]
+
+    async with pool(wall_seconds=1) as probers:
+        call = asyncio.create_task(probers.probe(read, order(content)))
+        await asked.wait()
+        asyncio.get_running_loop().call_later(1.5, answered.set)
+        report, _ = await call
+        assert report.problem == ""
+
+
+async def test_what_storage_raises_is_raised_and_the_next_video_judged(
+    probers: ProberPool,
+) -> None:
+    async def read(offset: int, length: int) -> bytes:
+        raise ObjectChanged
+
+    with pytest.raises(ObjectChanged):
+        await probers.probe(read, order(film()))
+    report, _ = await probed(probers, film())
+    assert report.problem == ""
+
+
+async def test_a_video_that_takes_too_much_memory_is_damaged() -> None:
+    large = film(codec="mpeg4", seconds=1, size=(7680, 4320), is_silent=True)
+    async with pool(memory_mib=200) as probers:
+        report, poster = await probed(probers, large)
+        assert report.problem
+        assert poster == b""
+        report, _ = await probed(probers, film())
+        assert report.problem == ""
+
+
+async def test_a_prober_can_open_nothing_and_knows_no_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LIAISON_OBJECT_STORE_SECRET_KEY", "hush")
+    async with pool() as probers:
+        await probed(probers, film())
+        (process,) = prober_processes()
+        assert "hush" not in str(process.environ())
+        assert process.rlimit(psutil.RLIMIT_AS) == (1024 * MIB, 1024 * MIB)
+        assert process.rlimit(psutil.RLIMIT_NOFILE) == (3, 3)
+        assert process.num_fds() == 3
+    assert prober_processes() == []
+
+
+async def test_a_prober_that_does_not_start_is_no_videos_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with pool() as probers:
+        (only,) = prober_processes()
+        only.kill()
+        monkeypatch.setattr(sys, "executable", "/bin/false")
+        with pytest.raises(RuntimeError, match=r"services\.media\.prober does not start"):
+            await probed(probers, film())
+        monkeypatch.undo()
+        report, _ = await probed(probers, film())
+        assert report.problem == ""
+
+
+_SEEDS: dict[str, Callable[[], bytes]] = {
+    "mp4": lambda: film(seconds=1),
+    "faststart": lambda: film(seconds=1, options={"movflags": "+faststart"}),
+    "fragments": lambda: film(seconds=2, options={"movflags": "+frag_keyframe+empty_moov"}),
+    "webm": lambda: film("webm", "libvpx", seconds=1),
+    "matroska": lambda: film("matroska", "mpeg4", seconds=1),
+}
+_MUTATIONS = int(os.environ.get("PROBER_MUTATIONS", "0"))
+
+
+@pytest.mark.parametrize("seed", _SEEDS)
+async def test_whatever_is_changed_there_is_a_verdict(probers: ProberPool, seed: str) -> None:
+    """`PROBER_MUTATIONS` searches longer, and at random."""
+    chance = random.Random(None if _MUTATIONS else seed)  # noqa: S311 - no secret comes of it
+    content = _SEEDS[seed]()
+    for _ in range(_MUTATIONS or 40):
+        mutated = _mutated(content, chance)
+        container = container_of(mutated)
+        if container is None:
+            continue
+        report, poster = await probers.probe(reading(mutated), order(mutated))
+        found = rejections(VIDEO_LIMITS, Client.DESKTOP, len(mutated), container, report)
+        assert found or (report.width and report.height and opened(poster).avg() >= 0)
+    report, _ = await probed(probers, content)
+    assert report.problem == ""
+    (process,) = prober_processes()
+    assert process.memory_info().rss < 300 * MIB
+
+
+def _mutated(content: bytes, chance: random.Random) -> bytes:
+    """A few bytes changed, where headers are; perhaps cut off, or with a part elsewhere, too."""
+    changed = bytearray(content)
+    for _ in range(chance.choice((1, 4, 32))):
+        edge = chance.randrange(min(len(changed), 2048))
+        changed[chance.choice((edge, -1 - edge))] = chance.choice((0, 1, 127, 255, edge % 256))
+    match chance.randrange(6):
+        case 0:
+            del changed[chance.randrange(64, len(changed)) :]
+        case 1:
+            start, target = chance.randrange(len(changed)), chance.randrange(len(changed))
+            changed[target:target] = changed[start : start + chance.randrange(1, 512)]
+    return bytes(changed)

@@ -1,0 +1,190 @@
+"""Objects as services write and read them, and what the calls tell."""
+
+import asyncio
+import hashlib
+import io
+
+import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from servicekit import object_store
+from servicekit.clock import utc_now
+from servicekit.errors import Reason, Unavailable
+from servicekit.object_store import ObjectChanged, ObjectStore, StoredObject, TooManyBytes
+from servicekit.s3 import S3
+from tests.integration.storage.conftest import ACCEPTED, Storage
+
+BODY = b"the bytes that were accepted"
+WRITERS = 32
+
+
+async def test_an_immutable_object_keeps_its_first_content(objects: ObjectStore, key: str) -> None:
+    await objects.put_immutable(ACCEPTED, key, b"first", content_type="image/png")
+    first = await objects.stat(ACCEPTED, key)
+    await objects.put_immutable(ACCEPTED, key, b"second", content_type="image/jpeg")
+    assert await objects.stat(ACCEPTED, key) == first
+    assert await objects.read(ACCEPTED, key, maximum_bytes=10) == b"first"
+
+
+async def test_of_many_writers_one_wins_and_no_reader_sees_another(
+    objects: ObjectStore, key: str
+) -> None:
+    seen: set[bytes] = set()
+
+    async def write(number: int) -> None:
+        content = b"%04d" % number * 10_000
+        try:
+            await objects.put_immutable(ACCEPTED, key, content, content_type="image/png")
+        except Unavailable:
+            return  # another write was under way: the caller would ask again
+        found = await objects.read(ACCEPTED, key, maximum_bytes=len(content))
+        assert found is not None, "it was said to be there"
+        seen.add(found)
+
+    await asyncio.gather(*map(write, range(WRITERS)))
+    assert len(seen) == 1
+    assert len(seen.pop()) == 40_000
+
+
+async def test_absent_objects_are_none_and_may_be_removed(objects: ObjectStore, key: str) -> None:
+    assert await objects.stat(ACCEPTED, key) is None
+    assert await objects.read(ACCEPTED, key, maximum_bytes=10) is None
+    await objects.remove(ACCEPTED, key)
+
+
+async def test_a_removed_object_is_gone_and_may_come_again(objects: ObjectStore, key: str) -> None:
+    for content in (b"first", b"second"):
+        await objects.put_immutable(ACCEPTED, key, content, content_type="image/png")
+        assert await objects.read(ACCEPTED, key, maximum_bytes=10) == content
+        await objects.remove(ACCEPTED, key)
+        assert await objects.stat(ACCEPTED, key) is None
+
+
+async def test_reading_stops_at_the_cap(objects: ObjectStore, key: str) -> None:
+    await objects.put_immutable(ACCEPTED, key, BODY, content_type="image/png")
+    with pytest.raises(TooManyBytes):
+        await objects.read(ACCEPTED, key, maximum_bytes=len(BODY) - 1)
+    assert await objects.read(ACCEPTED, key, maximum_bytes=len(BODY)) == BODY
+
+
+@pytest.mark.parametrize(
+    ("offset", "length", "expected"),
+    [
+        (0, 3, BODY[:3]),
+        (5, 1, BODY[5:6]),
+        (0, 1000, BODY),
+        (len(BODY) - 2, 10, BODY[-2:]),
+        (len(BODY), 10, b""),
+        (len(BODY) + 10, 10, b""),
+    ],
+)
+async def test_a_range_is_read_as_of_a_file(
+    objects: ObjectStore, key: str, offset: int, length: int, expected: bytes
+) -> None:
+    await objects.put_immutable(ACCEPTED, key, BODY, content_type="image/png")
+    etag = await etag_of(objects, key)
+    assert await objects.read_range(ACCEPTED, key, offset, length, etag=etag) == expected
+
+
+async def test_every_range_is_of_the_same_object(objects: ObjectStore, key: str) -> None:
+    await objects.put_immutable(ACCEPTED, key, BODY, content_type="image/png")
+    etag = await etag_of(objects, key)
+    await objects.remove(ACCEPTED, key)
+    with pytest.raises(ObjectChanged):
+        await objects.read_range(ACCEPTED, key, 0, 3, etag=etag)
+    await objects.put_immutable(ACCEPTED, key, BODY.upper(), content_type="image/png")
+    with pytest.raises(ObjectChanged):
+        await objects.read_range(ACCEPTED, key, 0, 3, etag=etag)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ä b~+c",
+        "100%",
+        "a%2Fb",
+        "q?x=1&y=2#h",
+        "=;:@$,'\"(!)*",
+        "{}|^`<>[]",
+        "nai\u0308ve 🎈",
+        " around ",
+        "n" * 255,
+        "/".join(["n" * 200] * 4),
+    ],
+)
+async def test_an_odd_key_names_one_object(objects: ObjectStore, key: str, name: str) -> None:
+    odd_key = f"{key}/{name}"
+    await objects.put_immutable(ACCEPTED, odd_key, BODY, content_type="image/png")
+    assert await objects.read(ACCEPTED, odd_key, maximum_bytes=100) == BODY
+    await objects.remove(ACCEPTED, odd_key)
+    assert await objects.stat(ACCEPTED, odd_key) is None
+
+
+async def test_a_write_whose_checksum_is_wrong_leaves_nothing(storage: Storage, key: str) -> None:
+    s3 = S3(storage.settings, threads=1, clock=utc_now)
+    wrong = hashlib.sha256(b"other bytes").hexdigest()
+    headers = {"Content-Type": "image/png", "Content-Length": str(len(BODY))}
+    with pytest.raises(Exception, match="HTTP 400"):
+        s3._put(ACCEPTED, key, io.BytesIO(BODY), wrong, headers)
+    assert s3.head(ACCEPTED, key) is None
+    s3.close()
+
+
+async def test_storage_that_is_away_is_unavailable_and_no_secret_is_told(
+    storage: Storage,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(object_store, "_tracer", provider.get_tracer("test"))
+    away = storage.settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
+    async with ObjectStore(away) as objects:
+        for call in (
+            objects.stat(ACCEPTED, "key"),
+            objects.read(ACCEPTED, "key", maximum_bytes=1),
+            objects.read_range(ACCEPTED, "key", 0, 1, etag="etag"),
+            objects.put_immutable(ACCEPTED, "key", b"", content_type="image/png"),
+            objects.promote(
+                "source", "key", "etag", ACCEPTED, "key", sha256="", content_type="video/mp4"
+            ),
+            objects.remove(ACCEPTED, "key"),
+        ):
+            with pytest.raises(Unavailable) as caught:
+                await call
+            assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
+    spans = exporter.get_finished_spans()
+    assert [span.name for span in spans] == [
+        "S3/HeadObject",
+        "S3/GetObject",
+        "S3/GetObject",
+        "S3/PutObject",
+        "S3/PutObject",
+        "S3/DeleteObject",
+    ]
+    for span in spans:
+        assert span.kind is SpanKind.CLIENT
+        assert span.status.status_code is StatusCode.ERROR
+        attributes = dict(span.attributes or {})
+        assert attributes["rpc.system"] == "aws-api"
+        assert attributes["aws.s3.bucket"] == ACCEPTED
+        assert attributes["aws.s3.key"] == "key"
+        assert attributes["server.address"] == "127.0.0.1"
+    assert dict(spans[4].attributes or {})["aws.s3.copy_source"] == "source/key"
+    told = caplog.text + "".join(span.to_json() for span in spans)
+    for secret in (
+        away.object_store_access_key.get_secret_value(),
+        away.object_store_secret_key.get_secret_value(),
+        "Signature",
+    ):
+        assert secret not in told
+
+
+async def etag_of(objects: ObjectStore, key: str) -> str:
+    stored = await objects.stat(ACCEPTED, key)
+    assert isinstance(stored, StoredObject)
+    return stored.etag

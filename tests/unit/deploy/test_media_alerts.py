@@ -1,0 +1,87 @@
+"""The alerts about publishing: they look at what is measured, and each has its runbook."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+RULES = ROOT / "deploy/observability/media-alerts.yaml"
+RULE_TESTS = ROOT / "deploy/observability/media-alerts.test.yaml"
+RUNBOOK = ROOT / "docs/runbooks/media.md"
+
+# In a process of its own: a meter provider is set once.
+_MEASURING = """
+from datetime import timedelta
+from opentelemetry import metrics as otel
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+otel.set_meter_provider(MeterProvider(metric_readers=[PrometheusMetricReader()]))
+from prometheus_client import generate_latest
+from servicekit.clock import utc_now
+from services.media.publications import metrics
+from services.media.publications.domain import Channel, Publication
+now = utc_now()
+waited = timedelta(minutes=4)
+feed = Publication("a1", "r1", Channel.FEED, "anna", now - waited, now)
+metrics.published(feed, now)
+metrics.on_their_way({Channel.FEED: (2, now - waited)}, now)
+print(generate_latest().decode())
+"""
+
+
+@pytest.fixture(scope="module")
+def measured() -> str:
+    done = subprocess.run(  # noqa: S603 - our own arguments only
+        [sys.executable, "-c", _MEASURING], capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+def test_alerts_look_at_what_is_measured(measured: str) -> None:
+    named = set(re.findall(r"\bmedia_publications_\w+", RULES.read_text()))
+    assert named
+    for name in named:
+        assert re.search(rf"^{name}{{", measured, re.MULTILINE), name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ('media_publications_delay_seconds_bucket{channel="FEED",le="120",', 0.0),
+        ('media_publications_delay_seconds_bucket{channel="FEED",le="300",', 1.0),  # R100
+        ('media_publications_delay_seconds_bucket{channel="FEED",le="86400",', 1.0),  # R99
+        ('media_publications_overdue_total{channel="VK",', 0.0),
+        ('media_publications_pending{channel="FEED",', 2.0),
+        ('media_publications_pending{channel="VK",', 0.0),
+        ('media_publications_oldest_pending_age_seconds{channel="FEED",', 240.0),
+    ],
+)
+def test_what_is_measured_tells_whether_promises_are_kept(
+    measured: str, name: str, value: float
+) -> None:
+    (line,) = [line for line in measured.splitlines() if line.startswith(name)]
+    assert float(line.rpartition(" ")[2]) == value
+
+
+def test_each_alert_has_its_place_in_the_runbook() -> None:
+    rules = RULES.read_text()
+    alerts = re.findall(r"- alert: (\w+)", rules)
+    anchors = re.findall(r"runbook: docs/runbooks/media.md#(\w+)", rules)
+    headings = re.findall(r"^## (\w+)$", RUNBOOK.read_text(), re.MULTILINE)
+    assert alerts == headings
+    assert anchors == [alert.lower() for alert in alerts]
+
+
+def test_prometheus_takes_the_rules_and_they_fire_when_they_should() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not on PATH: it comes with Debian's package prometheus")
+    for arguments in (["check", "rules", str(RULES)], ["test", "rules", str(RULE_TESTS)]):
+        done = subprocess.run(  # noqa: S603 - our own arguments only
+            [promtool, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,75 @@
+"""What a publication's workflows have done for them: by the media service, which owns what readers
+see and may be asked the same thing any number of times, and by notifications."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from liaison.media.v1 import publications_pb2 as pb
+from temporalio import activity
+
+from servicekit.errors import LiaisonError
+from workflows.delivery import send_notices, try_to_send
+from workflows.failures import retrying_all_but
+from workflows.notices import OPERATORS, Batch, Notice
+from workflows.publication import notices
+from workflows.publication.state import Arrival, PublicationTerms, State, WithdrawalTerms
+
+if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
+    from liaison.media.v1.publications_pb2_grpc import PublicationServiceAsyncStub
+    from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
+
+
+@dataclass(frozen=True)
+class PublicationActivities:
+    publications: "PublicationServiceAsyncStub"
+    notifications: "NotificationServiceAsyncStub"
+
+    @activity.defn
+    async def deliver_publication(self, terms: PublicationTerms) -> Arrival:
+        with retrying_all_but():
+            publication = await self._deliver(terms.publication_id)
+            if publication.state != pb.Publication.STATE_PUBLISHED:
+                return Arrival(_state(publication))
+            told = notices.published(terms, publication.url)
+            return await self._arrived(publication, told)
+
+    @activity.defn
+    async def mark_publication_overdue(self, terms: PublicationTerms) -> Arrival:
+        """Nobody is told of one that arrived at the last moment."""
+        with retrying_all_but():
+            try:
+                publication = await self.publications.MarkPublicationOverdue(
+                    pb.MarkPublicationOverdueRequest(name=f"publications/{terms.publication_id}")
+                )
+            except LiaisonError:
+                # The media service itself stands in the way: who can mend it hears of it now.
+                to_operators = [one for one in notices.overdue(terms) if one.recipient == OPERATORS]
+                await try_to_send(self.notifications, to_operators)
+                raise
+            is_late = publication.state == pb.Publication.STATE_PENDING
+            return await self._arrived(publication, notices.overdue(terms) if is_late else [])
+
+    @activity.defn
+    async def take_publication_back(self, terms: WithdrawalTerms) -> Arrival:
+        with retrying_all_but():
+            publication = await self._deliver(terms.publication_id)
+            return await self._arrived(publication, notices.withdrawn(terms))
+
+    @activity.defn
+    async def send_publication_notices(self, batch: Batch) -> None:
+        with retrying_all_but():
+            await send_notices(self.notifications, batch.notices)
+
+    async def _deliver(self, publication_id: str) -> pb.Publication:
+        """Of one that is withdrawn: makes sure that nothing of it is left."""
+        request = pb.DeliverPublicationRequest(name=f"publications/{publication_id}")
+        publication: pb.Publication = await self.publications.DeliverPublication(request)
+        return publication
+
+    async def _arrived(self, publication: pb.Publication, told: list[Notice]) -> Arrival:
+        late = await try_to_send(self.notifications, told) if told else Batch()
+        return Arrival(_state(publication), publication.url, late.notices)
+
+
+def _state(publication: pb.Publication) -> State:
+    return State(pb.Publication.State.Name(publication.state).removeprefix("STATE_"))

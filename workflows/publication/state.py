@@ -1,0 +1,58 @@
+"""What a publication's workflows are told and tell: pure. What readers see is the media service's
+own."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from workflows.notices import Notice
+
+FEED = "FEED"
+
+
+class State(StrEnum):
+    """Where a publication is; see liaison.media.v1.Publication.State."""
+
+    PENDING = "PENDING"
+    PUBLISHED = "PUBLISHED"
+    WITHDRAWN = "WITHDRAWN"
+
+
+@dataclass(frozen=True)
+class PublicationTerms:
+    """What was approved or asked for. `brand_id` is empty for a creator's own post."""
+
+    publication_id: str
+    creator_id: str
+    brand_id: str
+    channel: str
+    due_time: datetime
+
+
+@dataclass(frozen=True)
+class WithdrawalTerms:
+    """What an operator has taken back; `was_published` says whether readers saw it before."""
+
+    publication_id: str
+    creator_id: str
+    brand_id: str
+    channel: str
+    reason: str
+    was_published: bool
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What the media service says of a publication, and whom it could not be told."""
+
+    state: State
+    url: str = ""
+    undelivered: list[Notice] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class PublicationResult:
+    """How a publication's way ended."""
+
+    state: State
+    was_late: bool
