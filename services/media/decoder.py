@@ -16,14 +16,7 @@ import pyvips
 from servicekit.process import die_with_parent
 from services.media.confinement import confine, grant_processor_time
 from services.media.drawing import displayable, draw
-from services.media.frames import (
-    PIPE_BYTES,
-    READY,
-    Order,
-    Report,
-    read_frame,
-    write_frame,
-)
+from services.media.frames import PIPE_BYTES, READY, Order, Report, read_frame, write_frame
 from services.media.headers import Format, description_of, format_of, stored_size
 
 _LOADERS = {Format.JPEG: "jpegload_source", Format.PNG: "pngload_source"}

@@ -14,10 +14,10 @@ from services.media.headers import Format
 LENGTHS = struct.Struct(">II")
 # A report is short; a longer one does not come from a decoder in its right mind.
 MAXIMUM_HEAD_BYTES = 4096
-# What a process says first, once it is confined.
-READY = b"{}"
 # What a pipe holds: as much as Linux lets anybody have (/proc/sys/fs/pipe-max-size).
 PIPE_BYTES = 1024 * 1024
+# What a process says first, once it is confined.
+READY = b"{}"
 
 
 @dataclass(frozen=True)

@@ -91,6 +91,21 @@ class House:
     def now(self) -> datetime:
         return datetime.now(UTC) + self.passed
 
+    def handlers_with(
+        self, objects: ObjectStore, store: PostgresMediaStore | None = None
+    ) -> MediaHandlers:
+        """Other handlers than those that are served, with parts that fail."""
+        return MediaHandlers(
+            store or self.store,
+            objects,
+            self.decoders,
+            self.videos,
+            Buckets(QUARANTINE, ACCEPTED),
+            IMAGE_MAXIMUM_BYTES,
+            QUOTA,
+            self.now,
+        )
+
 
 @pytest.fixture
 async def database(databases: Databases) -> AsyncIterator[Database]:

@@ -15,11 +15,10 @@ from servicekit.database import Database
 from servicekit.errors import Reason, Unavailable
 from servicekit.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
-from services.media.domain import Buckets, MediaObject, State
-from services.media.handlers import FinalizeUpload, MediaHandlers, MediaStore
-from services.media.images import IMAGE_MAXIMUM_BYTES
+from services.media.domain import MediaObject, State
+from services.media.handlers import FinalizeUpload, MediaHandlers
 from services.media.store import PostgresMediaStore
-from tests.integration.media.conftest import ACCEPTED, QUARANTINE, QUOTA, House
+from tests.integration.media.conftest import ACCEPTED, QUARANTINE, House
 from tests.integration.media.uploading import (
     IMAGE,
     downloaded,
@@ -85,26 +84,12 @@ class MortalStore(PostgresMediaStore):
         return finished
 
 
-def handlers_with(house: House, store: MediaStore, objects: ObjectStore) -> MediaHandlers:
-    buckets = Buckets(QUARANTINE, ACCEPTED)
-    return MediaHandlers(
-        store,
-        objects,
-        house.decoders,
-        house.videos,
-        buckets,
-        IMAGE_MAXIMUM_BYTES,
-        QUOTA,
-        house.now,
-    )
-
-
 @asynccontextmanager
 async def mortal(
     house: House, database: Database, settings: ObjectStoreSettings, fuse: Fuse
 ) -> AsyncIterator[MediaHandlers]:
     async with MortalObjects(settings, fuse) as objects:
-        yield handlers_with(house, MortalStore(database, fuse), objects)
+        yield house.handlers_with(objects, MortalStore(database, fuse))
 
 
 @pytest.mark.parametrize("steps", range(1, len(STEPS) + 1))

@@ -9,9 +9,7 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 from servicekit.errors import LiaisonError, Reason
 from servicekit.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
-from services.media.handlers import Buckets, MediaHandlers
-from services.media.images import IMAGE_MAXIMUM_BYTES
-from tests.integration.media.conftest import ACCEPTED, QUARANTINE, QUOTA, House
+from tests.integration.media.conftest import QUARANTINE, House
 from tests.integration.media.uploading import announcement, finalization, uploaded
 from tests.support.serving import Served, refused
 from tests.unit.media.pictures import jpeg
@@ -28,18 +26,6 @@ class Stubborn(ObjectStore):
         if key == self.kept:
             raise PermissionError("retention")
         await super().remove(bucket, key)
-
-
-def handlers_with(house: House, objects: ObjectStore) -> MediaHandlers:
-    return MediaHandlers(
-        house.store,
-        objects,
-        house.decoders,
-        Buckets(QUARANTINE, ACCEPTED),
-        IMAGE_MAXIMUM_BYTES,
-        QUOTA,
-        house.now,
-    )
 
 
 async def test_what_was_announced_and_never_sent_is_gone_too(served: Served, house: House) -> None:
@@ -63,7 +49,7 @@ async def test_one_object_that_cannot_be_removed_stands_in_no_others_way(
     house.passed = LATER
     async with Stubborn(object_store_settings) as objects:
         objects.kept = uploads[0].name
-        handlers = handlers_with(house, objects)
+        handlers = house.handlers_with(objects)
         assert await handlers.sweep() == 2
         assert await handlers.sweep() == 0
     found = [await house.objects.stat(QUARANTINE, upload.name) for upload in uploads]
@@ -80,7 +66,7 @@ async def test_storage_that_is_away_loses_no_upload_from_sight(
     away = object_store_settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
     async with ObjectStore(away) as objects:
         with pytest.raises(LiaisonError) as caught:
-            await handlers_with(house, objects).sweep()
+            await house.handlers_with(objects).sweep()
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
     assert await house.handlers.sweep() == 1
     assert await house.objects.stat(QUARANTINE, upload.name) is None

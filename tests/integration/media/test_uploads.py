@@ -13,10 +13,9 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import LiaisonError, Reason
 from servicekit.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
-from services.media.domain import Buckets
-from services.media.handlers import FinalizeUpload, MediaHandlers
+from services.media.handlers import FinalizeUpload
 from services.media.images import IMAGE_MAXIMUM_BYTES
-from tests.integration.media.conftest import ACCEPTED, QUARANTINE, QUOTA, House
+from tests.integration.media.conftest import ACCEPTED, QUARANTINE, House
 from tests.integration.media.uploading import (
     BANNER,
     IMAGE,
@@ -303,16 +302,7 @@ async def test_storage_that_is_away_changes_nothing(
     upload_id = upload.name.removeprefix("uploads/")
     away = object_store_settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
     async with ObjectStore(away) as objects:
-        handlers = MediaHandlers(
-            house.store,
-            objects,
-            house.decoders,
-            house.videos,
-            Buckets(QUARANTINE, ACCEPTED),
-            IMAGE_MAXIMUM_BYTES,
-            QUOTA,
-            house.now,
-        )
+        handlers = house.handlers_with(objects)
         anna = Principal("creators/anna", Role.CREATOR, creator="anna")
         with pytest.raises(LiaisonError) as caught:
             await handlers.finalize_upload(anna, FinalizeUpload(id=upload.name))
