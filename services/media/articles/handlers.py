@@ -245,7 +245,8 @@ class ArticleHandlers:
             revisions.append(revision)
         if violations:
             raise _invalid(violations)
-        return await self._sealed(revisions)
+        await self._seal(revisions)
+        return revisions
 
     async def seal_own(self, who: Principal, article_id: str) -> Revision:
         """Seals a post of a creator's own, to be published at once.
@@ -266,8 +267,8 @@ class ArticleHandlers:
         found, revision = await self._revision(article)
         if found:
             raise _invalid(found)
-        (sealed,) = await self._sealed([revision])
-        return sealed
+        await self._seal([revision])
+        return revision
 
     async def hold_article_revisions(self, command: HoldArticleRevisions) -> None:
         revisions = []
@@ -301,14 +302,12 @@ class ArticleHandlers:
         )
         return examined.findings.violations, revision
 
-    async def _sealed(self, revisions: Sequence[Revision]) -> list[Revision]:
-        """As they are kept from now on: by whoever was first to seal this content."""
+    async def _seal(self, revisions: Sequence[Revision]) -> None:
         for revision in revisions:
             # The revision itself needs its media, whoever is shown it.
             await self._hold_media(revision, revision.name, None)
         if not await self._store.seal(revisions):
             raise _changed_meanwhile("An article")
-        return [await self._store.revision(one.article_id, one.id) or one for one in revisions]
 
     async def _hold_media(self, revision: Revision, holder: str, brand_id: str | None) -> None:
         for ids in _batches(dict.fromkeys(revision.content.media_object_ids())):
