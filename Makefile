@@ -6,10 +6,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 # Published as source only: a commit of 12 February 2026. docs/storage.md tells what was seen of it.
 MINIO := github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c
 
-.PHONY: help setup demo up down status test lint rules unit generate check-generated histories minio lock bench clean
+.PHONY: help setup demo up down status test lint rules unit generate check-generated histories minio ocr lock bench clean
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z%-]+:.*## /{printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,8 +72,12 @@ minio: setup ## build the official MinIO server with Go >= 1.24; the embedded st
 	$(BIN)/minio --version
 	@echo "The embedded stack now keeps objects in MinIO; LIAISON_S3_SERVER=seaweedfs goes back to those it kept before"
 
-lock: setup ## resolve pyproject.toml anew into requirements.lock
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --all-extras --upgrade pyproject.toml -o requirements.lock
+ocr: setup ## add text detection in images (R65), which LIAISON_MEDIA_TEXT_DETECTION=true turns on
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-ocr.lock
+
+lock: setup ## resolve pyproject.toml anew into requirements.lock, and for `make ocr` around that
+	$(COMPILE) --extra stack --extra dev --upgrade pyproject.toml -o requirements.lock
+	$(COMPILE) --extra ocr --upgrade --constraints requirements.lock pyproject.toml -o requirements-ocr.lock
 
 bench: setup ## the benchmarks: one JSON object a line
 	$(BIN)/python -m bench

@@ -121,20 +121,21 @@ class GrpcServer:
         await self._server.stop(self._settings.drain_seconds)
 
     async def serve_until_told(self) -> None:
-        """Serves until SIGTERM or SIGINT."""
+        """Serves until SIGTERM or SIGINT, which may come while it starts."""
+        told = listen_for_stop()
         await self.start()
-        await told_to_stop()
+        await told.wait()
         log.info("draining")
         await self.stop()
 
 
-async def told_to_stop() -> None:
-    """Returns when the process gets SIGTERM or SIGINT."""
+def listen_for_stop() -> asyncio.Event:
+    """Set once the process gets SIGTERM or SIGINT, which end it no more."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, told.set)
-    await told.wait()
+    return told
 
 
 def _tls(settings: ServerSettings) -> grpc.ServerCredentials | None:

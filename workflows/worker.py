@@ -20,7 +20,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from servicekit.grpc_client import service_channel
-from servicekit.grpc_server import GrpcServer, told_to_stop
+from servicekit.grpc_server import GrpcServer, listen_for_stop
 from servicekit.process import run
 from servicekit.settings import ClientSettings, ServerSettings, TemporalSettings
 from servicekit.telemetry import sampler, telemetry
@@ -64,13 +64,14 @@ class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
 
 async def main() -> None:
     settings = WorkerSettings()  # type: ignore[call-arg]  # the environment fills it
+    told_to_stop = listen_for_stop()
     with telemetry(settings, lambda resource: create_tracer_provider(sampler(), resource)):
         async with AsyncExitStack() as stack:
             worker = await _worker(settings, stack)
             health = GrpcServer(settings, [], None)
             async with running(worker, patience_seconds=settings.worker_drain_seconds + 5):
                 await health.start()
-                await told_to_stop()
+                await told_to_stop.wait()
                 await health.stop()
 
 

@@ -32,6 +32,7 @@ from services.media.servicer import service
 from services.media.settings import MediaSettings
 from services.media.store import PostgresMediaStore
 from services.media.sweeper import sweeping
+from services.media.text_detection import TextDetector
 from services.media.video_judging import VideoJudge
 from services.media.video_probing import ProberPool
 from services.media.videos import Client, VideoLimits
@@ -73,6 +74,11 @@ async def _media(
 ) -> MediaHandlers:
     decoders = await stack.enter_async_context(_decoders(settings))
     probers = await stack.enter_async_context(_probers(settings))
+    text_detector = (
+        await stack.enter_async_context(_text_detector(settings))
+        if settings.media_text_detection
+        else None
+    )
     buckets = Buckets(settings.media_quarantine_bucket, settings.media_accepted_bucket)
     return MediaHandlers(
         PostgresMediaStore(database),
@@ -87,6 +93,7 @@ async def _media(
             settings.media_quota_bytes_kept,
         ),
         utc_now,
+        text_detector,
     )
 
 
@@ -127,6 +134,15 @@ def _probers(settings: MediaSettings) -> ProberPool:
         settings.media_prober_wall_seconds,
     )
     return ProberPool(confinement, size=settings.media_prober_processes)
+
+
+def _text_detector(settings: MediaSettings) -> TextDetector:
+    confinement = Confinement(
+        settings.media_text_reader_memory_bytes,
+        settings.media_text_reader_cpu_seconds,
+        settings.media_text_reader_wall_seconds,
+    )
+    return TextDetector(confinement)
 
 
 def _video_limits(settings: MediaSettings) -> dict[Client, VideoLimits]:

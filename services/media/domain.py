@@ -95,6 +95,8 @@ class MediaObject:
     accepted: Accepted | None = None
     # The accepted object of another creator that it looks like: a hint.
     resembled: str | None = None
+    # Whether there is text in a banner (R65); None where nobody looked, or it cannot be told.
+    has_text: bool | None = None
 
     @property
     def quarantine_key(self) -> str:

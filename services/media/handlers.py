@@ -41,6 +41,7 @@ from services.media.domain import (
 from services.media.examination import examine, sha256_of
 from services.media.images import Limits, Purpose, RenditionKind, limits_of
 from services.media.quotas import Quota, Usage, check
+from services.media.text_detection import TextDetector
 from services.media.video_judging import VideoJudge
 from services.media.videos import Client
 
@@ -116,6 +117,8 @@ class MediaStore(Protocol):
     async def find_resembled(self, dhash: int, owner: str) -> str | None:
         """The accepted image of somebody else that is nearest to this one, if one is near."""
 
+    async def set_has_text(self, media_id: str, has_text: bool) -> None: ...
+
     async def hold(self, media_ids: Sequence[str], holder: str, brand_id: str | None) -> None: ...
 
     async def is_held_for(self, media_id: str, brand_id: str) -> bool: ...
@@ -137,6 +140,7 @@ class MediaHandlers:
         image_maximum_bytes: int,
         quota: Quota,
         clock: Clock,
+        text_detector: TextDetector | None = None,
     ) -> None:
         self._store = store
         self._objects = objects
@@ -146,6 +150,7 @@ class MediaHandlers:
         self._image_maximum_bytes = image_maximum_bytes
         self._quota = quota
         self._clock = clock
+        self._text_detector = text_detector
         self._in_hand = asyncio.Semaphore(_FINALIZED_AT_ONCE)
         self._videos_in_hand: dict[str, asyncio.Task[None]] = {}
 
@@ -190,6 +195,7 @@ class MediaHandlers:
             if media.state is State.PENDING:
                 raise incomplete(media, "its bytes have not arrived")
         await self._clear_quarantine(media)
+        await self._look_for_text(media)
         return media
 
     async def get_media_object(self, who: Principal, command: GetMediaObject) -> MediaObject:
@@ -333,6 +339,25 @@ class MediaHandlers:
             await self._objects.remove(self._buckets.quarantine, media.quarantine_key)
         except LiaisonError:
             log.warning("quarantine_not_cleared", media_object=media.id)
+
+    async def _look_for_text(self, media: MediaObject) -> None:
+        """For advice on a banner (R65): the verdict stands whether or not this works, and a
+        repetition makes up for it."""
+        if self._text_detector is None or media.purpose is not Purpose.BANNER:
+            return
+        if media.accepted is None or media.has_text is not None:
+            return
+        try:
+            clean = await self._objects.read(
+                self._buckets.accepted,
+                media.accepted.key,
+                maximum_bytes=media.accepted.size_bytes,
+            )
+        except (LiaisonError, TooManyBytes):
+            clean = None
+        has_text = await self._text_detector.has_text(clean) if clean else None
+        if has_text is not None:
+            await self._store.set_has_text(media.id, has_text)
 
     async def _is_stored(self, media: MediaObject) -> bool:
         accepted = media.accepted

@@ -1,7 +1,8 @@
 """A few processes for strangers' bytes, started ahead of need, watched, and replaced when they die.
 
 Each speaks frames over its standard input and output (`services.media.frames`). What is said is
-its pool's business: `decoder_pool` for images, `video_probing` for videos.
+its pool's business: `decoder_pool` for images, `video_probing` for videos, `text_detection` for
+text in images.
 """
 
 import asyncio

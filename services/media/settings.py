@@ -12,7 +12,7 @@ from servicekit.settings import (
     ServerSettings,
     TemporalSettings,
 )
-from services.media import decoder_pool, video_probing
+from services.media import decoder_pool, text_detection, video_probing
 from services.media.articles.domain import Kind
 from services.media.images import IMAGE_MAXIMUM_BYTES
 from services.media.publications.settings import PublicationSettings
@@ -50,6 +50,11 @@ class MediaSettings(
     media_prober_memory_bytes: int = video_probing.CONFINEMENT.memory_bytes
     media_prober_cpu_seconds: int = video_probing.CONFINEMENT.cpu_seconds
     media_prober_wall_seconds: float = video_probing.CONFINEMENT.wall_seconds
+    # Whether banners are searched for text (R65): it needs what `make ocr` installs.
+    media_text_detection: bool = False
+    media_text_reader_memory_bytes: int = text_detection.CONFINEMENT.memory_bytes
+    media_text_reader_cpu_seconds: int = text_detection.CONFINEMENT.cpu_seconds
+    media_text_reader_wall_seconds: float = text_detection.CONFINEMENT.wall_seconds
     media_sweep_interval_seconds: float = 600.0
     # Of products: AliExpress.com's own platform, or what stands in for it.
     media_catalogue_url: str = "http://127.0.0.1:8093"

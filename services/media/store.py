@@ -155,6 +155,11 @@ class PostgresMediaStore:
         )
         return row["id"] if row else None
 
+    async def set_has_text(self, media_id: str, has_text: bool) -> None:
+        await self._database.execute(
+            "UPDATE media_object SET has_text = %s WHERE id = %s", (has_text, media_id)
+        )
+
     async def hold(self, media_ids: Sequence[str], holder: str, brand_id: str | None) -> None:
         await self._database.execute(
             """
@@ -228,6 +233,7 @@ def _media_object(row: DictRow) -> MediaObject:
         ),
         accepted=_accepted(row) if state is State.ACCEPTED else None,
         resembled=row["resembled"],
+        has_text=row["has_text"],
     )
 
 

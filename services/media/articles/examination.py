@@ -72,7 +72,11 @@ class Examiner:
     async def _uploads(self, article: Article) -> dict[str, Upload]:
         ids = list(dict.fromkeys(article.content.media_object_ids()))
         return {
-            media.id: Upload(media.purpose, resembles_another=media.resembled is not None)
+            media.id: Upload(
+                media.purpose,
+                resembles_another=media.resembled is not None,
+                has_text=media.has_text,
+            )
             for media in (await self._shelf.list_by_id(ids) if ids else ())
             if media.owner == article.creator_id and media.state is State.ACCEPTED
         }

@@ -21,6 +21,7 @@ from servicekit.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
 from tests.support.servers import servers
 
+MINIO = ("minio",) if minio_binary() else ()
 CONFIGURED = ("configured",) if "LIAISON_OBJECT_STORE_ENDPOINT" in os.environ else ()
 QUARANTINE, ACCEPTED, PUBLIC = "media-quarantine", "media-accepted", "media-public"
 
@@ -38,7 +39,7 @@ class Storage:
         return f"{scheme}://{self.settings.object_store_endpoint}"
 
 
-@pytest.fixture(scope="session", params=["seaweedfs", "minio", *CONFIGURED])
+@pytest.fixture(scope="session", params=["seaweedfs", *MINIO, *CONFIGURED])
 def storage(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Storage]:
@@ -46,8 +47,6 @@ def storage(
     if kind == "configured":
         yield Storage(kind, ObjectStoreSettings())  # type: ignore[call-arg]  # the environment fills it
         return
-    if kind == "minio" and minio_binary() is None:
-        pytest.skip("MinIO is not here: `make minio` builds it where Go is, or put it on PATH")
     if kind == chosen_server():
         yield Storage(kind, _settings(request.getfixturevalue("access")))
         return

@@ -9,7 +9,7 @@ import pytest
 
 from servicekit.errors import Unavailable
 from servicekit.object_store import ObjectStore
-from tests.integration.storage.conftest import ACCEPTED, PUBLIC, QUARANTINE, Storage
+from tests.integration.storage.conftest import ACCEPTED, MINIO, PUBLIC, QUARANTINE, Storage
 
 BODY = b"somebody else's bytes"
 MINUTE = timedelta(minutes=1)
@@ -20,6 +20,15 @@ def is_minio(storage: Storage) -> bool:
     if storage.kind not in ("minio", "seaweedfs"):
         pytest.skip("of a server of yours nothing is known")
     return storage.kind == "minio"
+
+
+@pytest.mark.skipif(not MINIO, reason="MinIO is not here: `make minio` builds it where Go is")
+async def test_the_suite_runs_on_minio_too(
+    storage: Storage, stranger: httpx.AsyncClient, is_minio: bool
+) -> None:
+    """Or says, by being skipped, that this run did not."""
+    answer = await stranger.get(storage.origin)
+    assert (answer.headers.get("server") == "MinIO") == is_minio
 
 
 async def test_minio_copies_for_who_adds_an_unsigned_copy_source_to_an_upload(

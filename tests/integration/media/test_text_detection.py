@@ -1,0 +1,112 @@
+"""Text in images, read by a real text reader where `make ocr` has installed one (R65)."""
+
+import importlib.util
+from collections.abc import AsyncIterator
+
+import psutil
+import pytest
+import pyvips
+from liaison.media.v1 import media_pb2 as pb
+from liaison.media.v1.media_pb2_grpc import MediaServiceStub
+
+from devstack.access import Access
+from servicekit.database import Database
+from services.media import text_detection
+from services.media.confinement import Confinement
+from services.media.servicer import service
+from services.media.text_detection import TextDetectionMissing, TextDetector
+from tests.integration.media.conftest import House
+from tests.integration.media.uploading import announcement, finalization, put
+from tests.support.serving import serving
+
+CONFINEMENT = Confinement(memory_bytes=3 * 1024**3, cpu_seconds=30, wall_seconds=30.0)
+IS_INSTALLED = importlib.util.find_spec("rapidocr") is not None
+needs_ocr = pytest.mark.skipif(not IS_INSTALLED, reason="RapidOCR is not here: `make ocr` adds it")
+
+
+@pytest.fixture
+async def detector() -> AsyncIterator[TextDetector]:
+    async with TextDetector(CONFINEMENT) as detector:
+        yield detector
+
+
+def picture(text: str = "", *, height: int = 400) -> bytes:
+    """A JPEG of a gradient, with a text in the middle of it."""
+    image = pyvips.Image.identity(ushort=False).resize(4, vscale=height)[0].cast("uchar")
+    if text:
+        letters = pyvips.Image.text(text, dpi=300).embed(60, 120, image.width, image.height)
+        image = (letters > 128).ifthenelse(0, image)
+    return bytes(image.jpegsave_buffer(Q=88))
+
+
+@needs_ocr
+@pytest.mark.parametrize("text", ["SUMMER SALE", "Größe für dich", "Soldes d'été"])
+async def test_text_is_found(detector: TextDetector, text: str) -> None:
+    assert await detector.has_text(picture(text)) is True
+
+
+@needs_ocr
+@pytest.mark.parametrize("text", ["", "42", "-50%"])
+async def test_what_needs_no_translation_is_no_text(detector: TextDetector, text: str) -> None:
+    assert await detector.has_text(picture(text)) is False
+
+
+@needs_ocr
+async def test_what_is_no_image_cannot_be_told_and_the_reader_goes_on(
+    detector: TextDetector,
+) -> None:
+    assert await detector.has_text(b"no image") is None
+    assert await detector.has_text(b"") is None
+    assert await detector.has_text(picture("SUMMER SALE")) is True
+
+
+@needs_ocr
+async def test_a_reader_that_dies_is_replaced_and_none_outlives_the_detector() -> None:
+    async with TextDetector(CONFINEMENT) as detector:
+        assert await detector.has_text(picture()) is False
+        (first,) = psutil.Process().children()
+        first.kill()
+        assert await detector.has_text(picture("SUMMER SALE")) is True
+        (second,) = psutil.Process().children()
+        assert second.pid != first.pid
+    assert not second.is_running()
+
+
+@needs_ocr
+async def test_an_image_that_takes_too_long_cannot_be_told() -> None:
+    hasty = Confinement(CONFINEMENT.memory_bytes, CONFINEMENT.cpu_seconds, wall_seconds=0.001)
+    async with TextDetector(hasty) as detector:
+        assert await detector.has_text(picture("SUMMER SALE")) is None
+
+
+@needs_ocr
+@pytest.mark.parametrize(
+    ("purpose", "expected"), [(pb.PURPOSE_BANNER, True), (pb.PURPOSE_IMAGE, None)]
+)
+async def test_of_a_banner_it_is_kept(
+    access: Access,
+    database: Database,
+    house: House,
+    detector: TextDetector,
+    purpose: pb.Purpose.ValueType,
+    expected: bool | None,
+) -> None:
+    house.handlers._text_detector = detector
+    content = picture("SUMMER SALE")
+    async with serving(access, [service(house.handlers)], database) as served:
+        anna = MediaServiceStub(served.as_creator("anna"))
+        request = announcement(content, purpose=purpose)
+        upload: pb.Upload = await anna.CreateUpload(request)
+        assert await put(upload, content) == 200
+        for _ in range(2):
+            media: pb.MediaObject = await anna.FinalizeUpload(finalization(upload.name))
+            assert media.state == pb.MediaObject.STATE_ACCEPTED
+    kept = await house.store.get(upload.name.removeprefix("uploads/"))
+    assert kept is not None
+    assert kept.has_text is expected
+
+
+def test_without_what_it_needs_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_detection, "_NEEDED", ("rapidocr_that_is_not_there",))
+    with pytest.raises(TextDetectionMissing, match="make ocr"):
+        TextDetector(CONFINEMENT)
