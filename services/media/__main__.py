@@ -90,7 +90,7 @@ async def _media(
         Quota(
             settings.media_quota_open_uploads,
             settings.media_quota_uploads_an_hour,
-            settings.media_quota_bytes_kept,
+            settings.media_quota_bytes_a_month,
         ),
         utc_now,
         text_detector,

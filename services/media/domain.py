@@ -20,9 +20,15 @@ from services.media.videos import Client, LimitsByClient
 
 # An upload that is not finished by then is gone.
 UPLOAD_LIFETIME = timedelta(hours=24)
-# Addresses are bearer secrets: long enough for a slow line, no longer.
+# Addresses are bearer secrets: long enough for a slow line, no longer. Who needs longer asks again.
 ADDRESS_LIFETIME = timedelta(minutes=15)
+# A verdict that takes longer, waiting for others' included, is given up; it may be asked for anew.
+JUDGING_LIMIT = timedelta(minutes=30)
+# From an upload's expiry to the sweep. A finalization that began before has ended by then, whatever
+# the servers' clocks differ by, and so has the last address to write to quarantine.
+SWEEP_DELAY = timedelta(hours=1)
 
+_SECOND = timedelta(seconds=1)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -102,8 +108,20 @@ class MediaObject:
     def quarantine_key(self) -> str:
         return f"uploads/{self.id}"
 
+    @property
+    def sweep_time(self) -> datetime:
+        return self.expire_time + SWEEP_DELAY
+
     def is_gone(self, now: datetime) -> bool:
         return self.state is State.PENDING and self.expire_time <= now
+
+    def address_lifetime(self, now: datetime) -> timedelta:
+        """For how many whole seconds an address to upload to is good; zero where there is none: the
+        verdict is there, or the upload is gone."""
+        if self.state is not State.PENDING:
+            return timedelta()
+        left = (self.expire_time - now) // _SECOND * _SECOND
+        return max(timedelta(), min(ADDRESS_LIFETIME, left))
 
 
 def violations(limits: Limits, announced: Announced) -> list[Violation]:

@@ -1,9 +1,8 @@
 """What can be done with media: the way of an upload, and the use of what came of it."""
 
 import asyncio
-import base64
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Protocol
 from uuid import UUID, uuid5
@@ -20,14 +19,17 @@ from servicekit.errors import (
     LiaisonError,
     NotFound,
     Reason,
+    Unavailable,
     invalid_fields,
     not_found,
     not_yours,
+    request_id_reused,
 )
 from servicekit.object_store import ObjectStore, TooManyBytes
+from services.media.addresses import Address, Addresses
 from services.media.decoder_pool import DecoderPool
 from services.media.domain import (
-    ADDRESS_LIFETIME,
+    JUDGING_LIMIT,
     UPLOAD_LIFETIME,
     Announced,
     Buckets,
@@ -40,7 +42,7 @@ from services.media.domain import (
 )
 from services.media.examination import examine, sha256_of
 from services.media.images import Limits, Purpose, RenditionKind, limits_of
-from services.media.quotas import Quota, Usage, check
+from services.media.quotas import Quota
 from services.media.text_detection import TextDetector
 from services.media.video_judging import VideoJudge
 from services.media.videos import Client
@@ -90,21 +92,14 @@ class HoldMediaObjects(Command):
     brand_id: Annotated[str, resource_id("brands/{brand}")] | None = Field(None, alias="brand")
 
 
-@dataclass(frozen=True)
-class Address:
-    """A presigned address, until when it is good, and what it takes: headers that go with a PUT, or
-    fields of a form to POST."""
-
-    url: str
-    expire_time: datetime
-    headers: dict[str, str] = field(default_factory=dict)
-    form_fields: dict[str, str] = field(default_factory=dict)
-
-
 class MediaStore(Protocol):
-    async def add(self, media: MediaObject, check: Callable[[Usage], None]) -> MediaObject:
-        """What lies under this id from now on: what came first, or else this, once `check` has seen
-        what the owner uses. Meanwhile nobody adds for the same owner."""
+    async def add(self, media: MediaObject, quota: Quota) -> MediaObject:
+        """What lies under this id from now on: what came first, or else this. Meanwhile nobody adds
+        for the same owner.
+
+        Raises:
+            ResourceExhausted: the owner's quota has no room for it.
+        """
 
     async def get(self, media_id: str) -> MediaObject | None: ...
 
@@ -125,8 +120,9 @@ class MediaStore(Protocol):
 
     async def list_to_sweep(self, now: datetime, size: int) -> list[MediaObject]: ...
 
-    async def set_swept(self, media_id: str) -> None:
-        """Quarantine is empty for good: an upload that is still pending goes, too."""
+    async def set_swept(self, media_id: str, now: datetime) -> None:
+        """Quarantine is empty for good: an upload that is still pending goes, too. One that was
+        announced anew meanwhile stays."""
 
 
 class MediaHandlers:
@@ -147,6 +143,7 @@ class MediaHandlers:
         self._decoders = decoders
         self._videos = videos
         self._buckets = buckets
+        self._addresses = Addresses(objects, buckets)
         self._image_maximum_bytes = image_maximum_bytes
         self._quota = quota
         self._clock = clock
@@ -156,28 +153,24 @@ class MediaHandlers:
 
     async def create_upload(
         self, who: Principal, command: CreateUpload
-    ) -> tuple[MediaObject, Address]:
-        owner = who.creator or ""
-        announced = Announced(
-            command.size_bytes, command.sha256, command.content_type, command.client
-        )
-        if command.purpose is Purpose.VIDEO:
-            await self._videos.check(owner, announced)
-        elif found := violations(self._limits(command.purpose), announced):
-            raise invalid_fields(*found)
+    ) -> tuple[MediaObject, Address | None]:
+        """A repetition finds the upload, with another address; without one where nothing may be
+        uploaded any more.
+
+        Raises:
+            InvalidArgument: not such an upload, or another one was announced by this `request_id`.
+            FailedPrecondition: a video, and not from this creator (R87).
+            ResourceExhausted: a quota of the creator's is used up.
+        """
         now = self._clock()
-        media = MediaObject(
-            id=uuid5(_REQUESTS, f"{owner} {command.request_id.lower()}").hex,
-            owner=owner,
-            purpose=command.purpose,
-            announced=announced,
-            create_time=now,
-            expire_time=now + UPLOAD_LIFETIME,
-        )
-        media = await self._store.add(
-            media, lambda usage: check(self._quota, usage, announced.size_bytes, now)
-        )
-        return media, self._upload_address(media, now + ADDRESS_LIFETIME)
+        asked = _media_object(who.creator or "", command, now)
+        made = await self._store.get(asked.id)
+        if made is None:
+            await self._check(asked)
+            made = await self._store.add(asked, self._quota)
+        if (made.purpose, made.announced) != (asked.purpose, asked.announced):
+            raise request_id_reused(command.request_id)
+        return made, self._addresses.to_upload(made, now)
 
     async def finalize_upload(self, who: Principal, command: FinalizeUpload) -> MediaObject:
         """Judges an upload, once and for good; a repetition finds the verdict.
@@ -223,10 +216,7 @@ class MediaHandlers:
         stored = accepted.renditions.get(command.rendition) if command.rendition else accepted
         if stored is None:
             raise _no_rendition(media, command.rendition)
-        url = self._objects.presign_get(
-            self._buckets.accepted, stored.key, expires=ADDRESS_LIFETIME
-        )
-        return Address(url, self._clock() + ADDRESS_LIFETIME)
+        return self._addresses.to_download(stored, self._clock())
 
     async def sweep(self) -> int:
         """Empties quarantine of what is left there after its time; answers with how much it swept.
@@ -236,12 +226,13 @@ class MediaHandlers:
         Raises:
             Unavailable: storage or the database does not answer, for any of them.
         """
-        due = await self._store.list_to_sweep(self._clock(), _SWEEP_SIZE)
+        now = self._clock()
+        due = await self._store.list_to_sweep(now, _SWEEP_SIZE)
         swept = 0
         for media in due:
             try:
                 await self._objects.remove(self._buckets.quarantine, media.quarantine_key)
-                await self._store.set_swept(media.id)
+                await self._store.set_swept(media.id, now)
                 swept += 1
             except LiaisonError:
                 raise
@@ -249,29 +240,15 @@ class MediaHandlers:
                 log.exception("upload_not_swept", media_object=media.id)
         return swept
 
+    async def _check(self, asked: MediaObject) -> None:
+        """Everything that can be held against an upload before a byte of it is sent, but quotas."""
+        if asked.purpose is Purpose.VIDEO:
+            await self._videos.check(asked.owner, asked.announced)
+        elif found := violations(self._limits(asked.purpose), asked.announced):
+            raise invalid_fields(*found)
+
     def _limits(self, purpose: Purpose) -> Limits:
         return limits_of(purpose, self._image_maximum_bytes)
-
-    def _upload_address(self, media: MediaObject, expire_time: datetime) -> Address:
-        """For just the announced bytes, once; for a form, as many bytes at most."""
-        announced, bucket, key = media.announced, self._buckets.quarantine, media.quarantine_key
-        if announced.sha256 is None:
-            form = self._objects.presign_post(
-                bucket,
-                key,
-                content_type=announced.content_type,
-                maximum_bytes=announced.size_bytes,
-                expires=ADDRESS_LIFETIME,
-            )
-            return Address(form.url, expire_time, form_fields=dict(form.fields))
-        headers = {
-            "content-length": str(announced.size_bytes),
-            "content-type": announced.content_type,
-            "if-none-match": "*",
-            "x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(announced.sha256)).decode(),
-        }
-        url = self._objects.presign_put(bucket, key, headers=headers, expires=ADDRESS_LIFETIME)
-        return Address(url, expire_time, headers)
 
     async def _announced_content(self, media: MediaObject) -> bytes | None:
         """What lies in quarantine, if it is what was announced; None when nothing is there."""
@@ -293,7 +270,7 @@ class MediaHandlers:
         return content
 
     async def _decide_image(self, media: MediaObject) -> None:
-        async with self._in_hand:
+        async with _in_time(media), self._in_hand:
             content = await self._announced_content(media)
             # Without content another caller has finished, or nothing was uploaded yet.
             if content is not None:
@@ -304,9 +281,10 @@ class MediaHandlers:
         finds the verdict."""
 
         async def decide() -> None:
-            decided = await self._videos.judged(media)
-            if decided is not None:
-                await self._finish(decided)
+            async with _in_time(media):
+                decided = await self._videos.judged(media)
+                if decided is not None:
+                    await self._finish(decided)
 
         in_hand = self._videos_in_hand.get(media.id)
         if in_hand is None:
@@ -386,6 +364,36 @@ class MediaHandlers:
             raise not_yours(name) if who.creator else not_found(name)
         who.require_party(name, creator=media.owner)
         return media
+
+
+def _media_object(owner: str, command: CreateUpload, now: datetime) -> MediaObject:
+    return MediaObject(
+        id=uuid5(_REQUESTS, f"{owner} {command.request_id.lower()}").hex,
+        owner=owner,
+        purpose=command.purpose,
+        announced=Announced(
+            command.size_bytes, command.sha256, command.content_type, command.client
+        ),
+        create_time=now,
+        expire_time=now + UPLOAD_LIFETIME,
+    )
+
+
+@asynccontextmanager
+async def _in_time(media: MediaObject) -> AsyncIterator[None]:
+    """The block ends well before the upload is swept.
+
+    Raises:
+        Unavailable: it took too long, and was cancelled.
+    """
+    try:
+        async with asyncio.timeout(JUDGING_LIMIT.total_seconds()):
+            yield
+    except TimeoutError:
+        raise Unavailable(
+            Reason.DEPENDENCY_UNAVAILABLE,
+            f"uploads/{media.id} was not judged in time: ask for it again",
+        ) from None
 
 
 def _not_accepted(media_ids: Sequence[str]) -> FailedPrecondition:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from servicekit.errors import Reason, ResourceExhausted
 
 HOUR = timedelta(hours=1)
+MONTH = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -15,12 +16,13 @@ class Quota:
 
     open_uploads: int
     uploads_an_hour: int
-    bytes_kept: int
+    bytes_a_month: int
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What one creator uses. Open are the uploads that are neither finished nor expired."""
+    """What one creator uses when one more upload is announced. Open are those that are neither
+    finished nor expired."""
 
     open_uploads: int
     # When the first of them expires.
@@ -28,8 +30,11 @@ class Usage:
     uploads_an_hour: int
     # When the first of the last hour was announced.
     hour_begin_time: datetime | None
-    # Accepted, and announced by the open ones, which may all be accepted.
-    bytes_kept: int
+    # Of what was announced within the month: accepted, or open, which may all be accepted.
+    # Renditions are not counted.
+    bytes_a_month: int
+    # When so few of them are left that there is room for the one more.
+    bytes_end_time: datetime | None
 
 
 @dataclass(frozen=True)
@@ -67,4 +72,10 @@ def _shares(quota: Quota, usage: Usage, size_bytes: int) -> Iterator[_Share]:
     yield _Share("open_uploads", usage.open_uploads + 1, quota.open_uploads, usage.next_expire_time)
     hour_end_time = usage.hour_begin_time and usage.hour_begin_time + HOUR
     yield _Share("uploads_an_hour", usage.uploads_an_hour + 1, quota.uploads_an_hour, hour_end_time)
-    yield _Share("bytes_kept", usage.bytes_kept + size_bytes, quota.bytes_kept)
+    yield _Share(
+        "bytes_a_month",
+        usage.bytes_a_month + size_bytes,
+        quota.bytes_a_month,
+        # More than the quota at once will never do.
+        usage.bytes_end_time if size_bytes <= quota.bytes_a_month else None,
+    )

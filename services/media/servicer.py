@@ -21,8 +21,8 @@ _READERS = (Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE
 _STAFF = (Role.MEDIATOR, Role.OPERATOR)
 
 ACCESS = {
-    # A video's asks the creators service; the upload's id follows from the request's.
-    "CreateUpload": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
+    # A repetition finds the upload, and needs an address that is still good.
+    "CreateUpload": allow(Role.CREATOR, repeat=Repeat.BY_ID),
     # It reads, decodes and writes for seconds, during which no transaction may be open; the row's
     # state leads a repetition to the first verdict.
     "FinalizeUpload": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
@@ -40,13 +40,17 @@ class MediaServicer(MediaServiceServicer):
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Any) -> pb.Upload:
         command = parse(handlers.CreateUpload, request)
         media, address = await self._media.create_upload(current_principal(), command)
-        return pb.Upload(
-            name=f"uploads/{media.id}",
-            url=address.url,
-            headers=address.headers,
-            form_fields=address.form_fields,
-            expire_time=to_timestamp(media.expire_time),
-        )
+        upload = pb.Upload(name=f"uploads/{media.id}", expire_time=to_timestamp(media.expire_time))
+        if address is not None:
+            upload.MergeFrom(
+                pb.Upload(
+                    url=address.url,
+                    headers=address.headers,
+                    form_fields=address.form_fields,
+                    url_expire_time=to_timestamp(address.expire_time),
+                )
+            )
+        return upload
 
     async def FinalizeUpload(
         self, request: pb.FinalizeUploadRequest, context: Any

@@ -31,10 +31,11 @@ class MediaSettings(
     media_quarantine_bucket: str = "media-quarantine"
     media_accepted_bucket: str = "media-accepted"
     media_image_maximum_bytes: int = IMAGE_MAXIMUM_BYTES
-    # Of one creator: announced and not finished, announced within an hour, and kept.
+    # Of one creator: announced and not finished; announced within an hour; accepted, of what was
+    # announced within 30 days.
     media_quota_open_uploads: int = 50
     media_quota_uploads_an_hour: int = 200
-    media_quota_bytes_kept: int = 5 * 1024**3
+    media_quota_bytes_a_month: int = 5 * 1024**3
     # Decoders run beside the server: memory for a pod is its own plus this many times that.
     media_decoder_processes: int = 2
     media_decoder_memory_bytes: int = decoder_pool.CONFINEMENT.memory_bytes

@@ -1,6 +1,6 @@
 """The media service's SQL."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, LiteralString
@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from servicekit.database import Database
 from services.media.domain import Accepted, Announced, MediaObject, State, StoredImage
 from services.media.images import Code, Purpose, Rejection, RenditionKind
-from services.media.quotas import HOUR, Usage
+from services.media.quotas import HOUR, MONTH, Quota, Usage, check
 from services.media.videos import Client
 
 # Of 64 bits; so many may differ between copies of one picture that were scaled or encoded anew.
@@ -28,7 +28,7 @@ class PostgresMediaStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, media: MediaObject, check: Callable[[Usage], None]) -> MediaObject:
+    async def add(self, media: MediaObject, quota: Quota) -> MediaObject:
         async with self._database.transaction():
             await self._database.execute(
                 "SELECT pg_advisory_xact_lock(hashtextextended('uploads of ' || %s, 0))",
@@ -36,25 +36,37 @@ class PostgresMediaStore:
             )
             if (first := await self.get(media.id)) is not None:
                 return first
-            check(await self._usage(media.owner, media.create_time))
+            size_bytes = media.announced.size_bytes
+            usage = await self._usage(media, quota.bytes_a_month - size_bytes)
+            check(quota, usage, size_bytes, media.create_time)
             await self._insert(media)
         return media
 
-    async def _usage(self, owner: str, now: datetime) -> Usage:
+    async def _usage(self, media: MediaObject, room_bytes: int) -> Usage:
+        """Of the owner, when this one is announced. Its bytes find room once all others of the
+        month are no more than `room_bytes`."""
+        now = media.create_time
         row = await self._database.fetch_one(
             """
             SELECT count(*) FILTER (WHERE is_open) AS open_uploads,
                    min(expire_time) FILTER (WHERE is_open) AS next_expire_time,
                    count(*) FILTER (WHERE is_recent) AS uploads_an_hour,
                    min(create_time) FILTER (WHERE is_recent) AS hour_begin_time,
-                   coalesce(sum(CASE WHEN is_open THEN announced_size_bytes
-                                     ELSE size_bytes END), 0)::bigint AS bytes_kept
-              FROM (SELECT *, state = 'PENDING' AND expire_time > %(now)s AS is_open,
-                           create_time > %(recent)s AS is_recent
+                   coalesce(sum(bytes), 0)::bigint AS bytes_a_month,
+                   max(end_time) FILTER (WHERE bytes_until > %(room)s) AS bytes_end_time
+              FROM (SELECT *, sum(bytes) OVER (ORDER BY end_time DESC) AS bytes_until
                       FROM media_object
-                     WHERE owner = %(owner)s) AS theirs
+                     CROSS JOIN LATERAL (
+                           SELECT state = 'PENDING' AND expire_time > %(now)s AS is_open,
+                                  create_time > %(now)s - %(hour)s AS is_recent) AS times
+                     CROSS JOIN LATERAL (
+                           SELECT CASE WHEN is_open THEN announced_size_bytes
+                                       ELSE size_bytes END AS bytes,
+                                  CASE WHEN is_open THEN expire_time
+                                       ELSE create_time + %(month)s END AS end_time) AS shares
+                     WHERE owner = %(owner)s AND create_time > %(now)s - %(month)s) AS theirs
             """,
-            {"owner": owner, "now": now, "recent": now - HOUR},
+            {"owner": media.owner, "now": now, "hour": HOUR, "month": MONTH, "room": room_bytes},
         )
         if row is None:
             raise AssertionError("an aggregate is one row")
@@ -79,7 +91,7 @@ class PostgresMediaStore:
                 media.announced.client,
                 media.create_time,
                 media.expire_time,
-                media.expire_time,
+                media.sweep_time,
             ),
         )
 
@@ -184,13 +196,15 @@ class PostgresMediaStore:
         )
         return [_media_object(row) for row in rows]
 
-    async def set_swept(self, media_id: str) -> None:
+    async def set_swept(self, media_id: str, now: datetime) -> None:
         async with self._database.transaction():
             await self._database.execute(
-                "DELETE FROM media_object WHERE id = %s AND state = 'PENDING'", (media_id,)
+                "DELETE FROM media_object WHERE id = %s AND sweep_time <= %s AND state = 'PENDING'",
+                (media_id, now),
             )
             await self._database.execute(
-                "UPDATE media_object SET sweep_time = NULL WHERE id = %s", (media_id,)
+                "UPDATE media_object SET sweep_time = NULL WHERE id = %s AND sweep_time <= %s",
+                (media_id, now),
             )
 
 

@@ -31,7 +31,7 @@ VIDEO_LIMITS = {
     Client.DESKTOP: VideoLimits(maximum_bytes=2 * 1024 * 1024, maximum_seconds=20),
     Client.APP: VideoLimits(maximum_bytes=1024 * 1024, maximum_seconds=8),
 }
-QUOTA = Quota(open_uploads=5, uploads_an_hour=60, bytes_kept=40 * 1024 * 1024)
+QUOTA = Quota(open_uploads=5, uploads_an_hour=60, bytes_a_month=40 * 1024 * 1024)
 
 
 @pytest.fixture

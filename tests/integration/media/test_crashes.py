@@ -133,7 +133,7 @@ async def test_a_crash_before_quarantine_was_cleared_is_made_good_by_the_sweep(
     assert media is not None
     assert media.state is State.ACCEPTED
     assert await house.objects.stat(QUARANTINE, upload.name) is not None
-    house.passed = media.expire_time - house.now()
+    house.passed = media.sweep_time - house.now()
     assert await house.handlers.sweep() == 1
     assert await house.objects.stat(QUARANTINE, upload.name) is None
     assert await house.store.get(media.id) == media

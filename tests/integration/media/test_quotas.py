@@ -1,6 +1,7 @@
 """No creator is ever over the quota, however many calls come at once."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 from liaison.media.v1 import media_pb2 as pb
@@ -8,6 +9,9 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
+from services.media.domain import Announced, MediaObject
+from services.media.images import Purpose
+from services.media.quotas import HOUR
 from tests.integration.media.conftest import QUOTA, House
 from tests.integration.media.uploading import IMAGE, announcement, finalization, finalized, put
 from tests.support.serving import Served, refused
@@ -60,7 +64,7 @@ async def test_an_answer_that_is_repeated_uses_no_quota(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     request = announcement(jpeg())
     answers = [await anna.CreateUpload(request) for _ in range(QUOTA.open_uploads + 1)]
-    assert all(answer == answers[0] for answer in answers)
+    assert {answer.name for answer in answers} == {answers[0].name}
 
 
 async def test_others_have_their_own(served: Served) -> None:
@@ -102,20 +106,72 @@ async def test_uploads_an_hour_are_counted_whatever_became_of_them(
     await anna.CreateUpload(announcement(jpeg()))
 
 
-async def test_bytes_are_counted_when_they_are_announced_and_while_they_are_kept(
-    served: Served, database: Database
+async def test_bytes_are_counted_from_when_they_are_announced_for_a_month(
+    served: Served, house: House
 ) -> None:
     media = await finalized(served, jpeg(817, 417))
     anna = MediaServiceStub(served.as_creator("anna"))
-    room = QUOTA.bytes_kept - media.size_bytes
+    room = QUOTA.bytes_a_month - media.size_bytes
     calls = [anna.CreateUpload(large(room // 2)) for _ in range(4)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(answer, pb.Upload) for answer in answers) == 2
     with refused(Reason.QUOTA_EXCEEDED) as caught:
         await anna.CreateUpload(large(2))
-    assert caught.value.metadata == {"quota": "bytes_kept", "limit": str(QUOTA.bytes_kept)}
-    await database.execute("UPDATE media_object SET expire_time = now() WHERE state = 'PENDING'")
+    told = caught.value.metadata
+    assert (told["quota"], told["limit"]) == ("bytes_a_month", str(QUOTA.bytes_a_month))
+    # Of what is open, nobody knows but that it expires.
+    assert 86_000 < int(told["retry_after_seconds"]) <= 86_400
+    house.passed = timedelta(seconds=int(told["retry_after_seconds"]))
     await anna.CreateUpload(large(20 * MIB))
+
+
+async def test_a_refusal_for_bytes_tells_when_enough_of_them_are_a_month_old(
+    served: Served, house: House, database: Database
+) -> None:
+    days, size_bytes = (29, 20, 10, 1), 10 * MIB
+    assert len(days) * size_bytes == QUOTA.bytes_a_month
+    for ago in days:
+        await _add_accepted(database, ago, size_bytes)
+    anna = MediaServiceStub(served.as_creator("anna"))
+    for wanted_bytes, days_left in ((1, 1), (10 * MIB, 1), (10 * MIB + 1, 10), (20 * MIB + 1, 20)):
+        house.passed = timedelta()
+        request = large(wanted_bytes)
+        with refused(Reason.QUOTA_EXCEEDED) as caught:
+            await anna.CreateUpload(request)
+        assert caught.value.metadata["quota"] == "bytes_a_month"
+        passed = timedelta(seconds=int(caught.value.metadata["retry_after_seconds"]))
+        assert timedelta(days=days_left) - passed < timedelta(minutes=1)
+        house.passed = passed - timedelta(minutes=1)
+        with refused(Reason.QUOTA_EXCEEDED):
+            await anna.CreateUpload(request)
+        house.passed = passed
+        await anna.CreateUpload(request)
+        await database.execute("DELETE FROM media_object WHERE state = 'PENDING'")
+
+
+async def test_more_than_a_months_bytes_never_find_room(house: House) -> None:
+    quota = replace(QUOTA, bytes_a_month=MIB)
+    now = house.now()
+    asked = MediaObject(
+        "a" * 32, "anna", Purpose.IMAGE, Announced(MIB + 1, None, "image/jpeg"), now, now + HOUR
+    )
+    with refused(Reason.QUOTA_EXCEEDED) as caught:
+        await house.store.add(asked, quota)
+    assert caught.value.metadata == {"quota": "bytes_a_month", "limit": str(MIB)}
+
+
+async def _add_accepted(database: Database, days_ago: int, size_bytes: int) -> None:
+    await database.execute(
+        """
+        INSERT INTO media_object (id, owner, purpose, state, announced_size_bytes,
+                                  announced_content_type, size_bytes, sha256, content_type, width,
+                                  height, create_time, expire_time, finish_time)
+        SELECT md5(%(days)s::text), 'anna', 'IMAGE', 'ACCEPTED', 1, 'image/png', %(size)s, 'a',
+               'image/png', 1, 1, announced, announced, announced
+          FROM (SELECT now() - make_interval(days => %(days)s) AS announced) AS at
+        """,
+        {"days": days_ago, "size": size_bytes},
+    )
 
 
 async def test_what_is_wrong_with_an_announcement_is_told_before_the_quota(served: Served) -> None:

@@ -1,20 +1,40 @@
 """Quarantine is emptied of what nobody finished, whatever stands in the way."""
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from liaison.media.v1 import media_pb2 as pb
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
+from servicekit.auth import Principal, Role
 from servicekit.errors import LiaisonError, Reason
 from servicekit.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
-from tests.integration.media.conftest import QUARANTINE, House
+from services.media.domain import JUDGING_LIMIT, SWEEP_DELAY, UPLOAD_LIFETIME
+from services.media.handlers import FinalizeUpload
+from tests.integration.media.conftest import ACCEPTED, QUARANTINE, House
 from tests.integration.media.uploading import announcement, finalization, uploaded
 from tests.support.serving import Served, refused
 from tests.unit.media.pictures import jpeg
 
-LATER = timedelta(hours=24, seconds=1)
+ANNA = Principal("creators/anna", Role.CREATOR, creator="anna")
+LATER = UPLOAD_LIFETIME + SWEEP_DELAY + timedelta(seconds=1)
+
+
+class Waiting(ObjectStore):
+    """Has read, and goes on when it is told."""
+
+    def __init__(self, settings: ObjectStoreSettings) -> None:
+        super().__init__(settings)
+        self.has_read, self.may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def read(self, *arguments: Any, **options: Any) -> bytes | None:
+        content = await super().read(*arguments, **options)
+        self.has_read.set()
+        await self.may_go_on.wait()
+        return content
 
 
 class Stubborn(ObjectStore):
@@ -70,3 +90,52 @@ async def test_storage_that_is_away_loses_no_upload_from_sight(
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
     assert await house.handlers.sweep() == 1
     assert await house.objects.stat(QUARANTINE, upload.name) is None
+
+
+async def test_a_finalization_that_began_in_time_loses_nothing(
+    served: Served, house: House, object_store_settings: ObjectStoreSettings
+) -> None:
+    upload = await uploaded(served, jpeg(823, 423))
+    house.passed = UPLOAD_LIFETIME - timedelta(seconds=30)
+    command = FinalizeUpload(id=upload.name)
+    async with Waiting(object_store_settings) as objects:
+        finalizing = asyncio.create_task(
+            house.handlers_with(objects).finalize_upload(ANNA, command)
+        )
+        await objects.has_read.wait()
+        # For as long as it may take, and longer.
+        house.passed = UPLOAD_LIFETIME + JUDGING_LIMIT + timedelta(minutes=15)
+        assert await house.handlers.sweep() == 0
+        # Who comes only now comes too late, and changes nothing.
+        with refused(Reason.NOT_YOURS):
+            await house.handlers.finalize_upload(ANNA, command)
+        objects.may_go_on.set()
+        media = await finalizing
+    assert media.state == "ACCEPTED"
+    assert await house.objects.stat(QUARANTINE, upload.name) is None
+    assert media.accepted is not None
+    assert await house.objects.stat(ACCEPTED, media.accepted.key) is not None
+    house.passed = LATER
+    assert await house.handlers.sweep() == 1
+    anna = MediaServiceStub(served.as_creator("anna"))
+    assert (await anna.FinalizeUpload(finalization(upload.name))).state == (
+        pb.MediaObject.STATE_ACCEPTED
+    )
+
+
+async def test_what_takes_too_long_to_judge_is_given_up_and_may_be_judged_anew(
+    served: Served,
+    house: House,
+    object_store_settings: ObjectStoreSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    upload = await uploaded(served, jpeg(824, 424))
+    command = FinalizeUpload(id=upload.name)
+    async with Waiting(object_store_settings) as objects:
+        handlers = house.handlers_with(objects)
+        with monkeypatch.context() as hasty:
+            hasty.setattr("services.media.handlers.JUDGING_LIMIT", timedelta(milliseconds=100))
+            with refused(Reason.DEPENDENCY_UNAVAILABLE):
+                await handlers.finalize_upload(ANNA, command)
+        objects.may_go_on.set()
+        assert (await handlers.finalize_upload(ANNA, command)).state == "ACCEPTED"

@@ -1,9 +1,12 @@
 """The way of an upload through the real server, and everything that can be wrong with it."""
 
 import asyncio
+import base64
 import hashlib
+import json
 import struct
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from liaison.media.v1 import media_pb2 as pb
@@ -13,6 +16,7 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import LiaisonError, Reason
 from servicekit.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
+from services.media.domain import ADDRESS_LIFETIME, SWEEP_DELAY, UPLOAD_LIFETIME
 from services.media.handlers import FinalizeUpload
 from services.media.images import IMAGE_MAXIMUM_BYTES
 from tests.integration.media.conftest import ACCEPTED, QUARANTINE, House
@@ -24,6 +28,7 @@ from tests.integration.media.uploading import (
     downloaded,
     finalization,
     finalized,
+    post,
     put,
     reasons,
     uploaded,
@@ -192,11 +197,106 @@ async def test_missing_fields_are_named(served: Served) -> None:
 async def test_a_request_id_is_good_for_one_announcement(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     request = announcement(jpeg())
-    upload = await anna.CreateUpload(request)
-    assert await anna.CreateUpload(request) == upload
-    request.size_bytes += 1
+    await anna.CreateUpload(request)
+    for field, value in (
+        ("purpose", IMAGE),
+        ("size_bytes", request.size_bytes + 1),
+        ("sha256", ""),
+        ("sha256", "a" * 64),
+        ("content_type", "image/png"),
+        ("client", pb.CLIENT_APP),
+    ):
+        other = pb.CreateUploadRequest()
+        other.CopyFrom(request)
+        setattr(other, field, value)
+        with refused(Reason.REQUEST_ID_REUSED):
+            await anna.CreateUpload(other)
+    # Another token of the same creator's makes no difference, and another creator has other ids.
+    other.CopyFrom(request)
+    other.size_bytes += 1
+    second = served.with_token(served.access.token("creator", creator="anna", subject="sessions/2"))
     with refused(Reason.REQUEST_ID_REUSED):
-        await anna.CreateUpload(request)
+        await MediaServiceStub(second).CreateUpload(other)
+    await MediaServiceStub(served.as_creator("boris")).CreateUpload(other)
+
+
+async def test_of_two_announcements_at_once_by_one_request_id_one_is_made(served: Served) -> None:
+    anna = MediaServiceStub(served.as_creator("anna"))
+    one, other = announcement(jpeg()), announcement(png(), "image/png")
+    other.request_id = one.request_id
+    answers = await asyncio.gather(
+        *(anna.CreateUpload(request) for request in (one, other) * 3), return_exceptions=True
+    )
+    made = [answer for answer in answers if isinstance(answer, pb.Upload)]
+    assert len(made) == 3
+    assert len({upload.name for upload in made}) == 1
+    errors = [answer for answer in answers if isinstance(answer, LiaisonError)]
+    assert [error.reason for error in errors] == [Reason.REQUEST_ID_REUSED] * 3
+
+
+@pytest.mark.parametrize("announced_sha256", [True, False])
+async def test_a_repeated_announcement_has_a_new_address_while_bytes_may_come(
+    served: Served, house: House, announced_sha256: bool
+) -> None:
+    anna = MediaServiceStub(served.as_creator("anna"))
+    content = jpeg(818, 418)
+    request = announcement(content)
+    if not announced_sha256:
+        request.sha256 = ""
+    send, status = (put, 200) if announced_sha256 else (post, 204)
+    first = await anna.CreateUpload(request)
+    begin_time = first.expire_time.ToDatetime(UTC) - UPLOAD_LIFETIME
+    lifetime = first.url_expire_time.ToDatetime(UTC) - begin_time
+    assert ADDRESS_LIFETIME - timedelta(seconds=1) < lifetime <= ADDRESS_LIFETIME
+
+    house.passed = timedelta(hours=10)
+    again = await anna.CreateUpload(request)
+    assert (again.name, again.expire_time) == (first.name, first.expire_time)
+    assert again.url_expire_time.ToDatetime(UTC) > begin_time + timedelta(hours=10)
+    house.passed = UPLOAD_LIFETIME - timedelta(minutes=5)
+    last = await anna.CreateUpload(request)
+    # No longer than the upload.
+    left = last.expire_time.ToDatetime(UTC) - last.url_expire_time.ToDatetime(UTC)
+    assert timedelta() <= left < timedelta(seconds=2)
+    assert signed_lifetime(last) <= timedelta(minutes=5)
+    assert await send(last, content) == status
+
+    media = await anna.FinalizeUpload(finalization(first.name))
+    assert media.state == pb.MediaObject.STATE_ACCEPTED
+    assert_no_address(await anna.CreateUpload(request), first)
+
+
+async def test_a_repeated_announcement_of_what_is_gone_has_no_address(
+    served: Served, house: House
+) -> None:
+    anna = MediaServiceStub(served.as_creator("anna"))
+    request = announcement(jpeg())
+    first = await anna.CreateUpload(request)
+    house.passed = UPLOAD_LIFETIME + timedelta(seconds=1)
+    assert_no_address(await anna.CreateUpload(request), first)
+    house.passed = UPLOAD_LIFETIME + SWEEP_DELAY + timedelta(seconds=1)
+    assert await house.handlers.sweep() == 1
+    # Nothing is known of the first any more.
+    anew = await anna.CreateUpload(request)
+    assert anew.url
+    assert anew.expire_time.ToDatetime() > first.expire_time.ToDatetime()
+    # Another server that was sweeping meanwhile leaves it alone.
+    await house.store.set_swept(anew.name.removeprefix("uploads/"), house.now())
+    assert (await anna.CreateUpload(request)).expire_time == anew.expire_time
+
+
+def signed_lifetime(upload: pb.Upload) -> timedelta:
+    """What storage will go by."""
+    if upload.form_fields:
+        policy = json.loads(base64.b64decode(upload.form_fields["policy"]))
+        begin = datetime.strptime(upload.form_fields["x-amz-date"], "%Y%m%dT%H%M%S%z")
+        return datetime.fromisoformat(policy["expiration"]) - begin
+    (seconds,) = parse_qs(urlsplit(upload.url).query)["X-Amz-Expires"]
+    return timedelta(seconds=int(seconds))
+
+
+def assert_no_address(upload: pb.Upload, first: pb.Upload) -> None:
+    assert upload == pb.Upload(name=first.name, expire_time=first.expire_time)
 
 
 async def test_somebody_elses_and_unknown_media_look_the_same(served: Served) -> None:
@@ -282,15 +382,24 @@ async def test_a_brand_sees_what_was_submitted_to_it_r27(served: Served) -> None
 
 
 async def test_an_unfinished_upload_is_gone_after_a_day(served: Served, house: House) -> None:
-    upload = await uploaded(served, jpeg())
-    done = await finalized(served, jpeg())
-    house.passed = timedelta(hours=24, seconds=1)
+    content = jpeg()
+    upload = await uploaded(served, content)
+    upload_of_done = await uploaded(served, content)
+    done = await MediaServiceStub(served.as_creator("anna")).FinalizeUpload(
+        finalization(upload_of_done.name)
+    )
+    # Its address is still good, for the same bytes.
+    assert await put(upload_of_done, content) == 200
+    house.passed = UPLOAD_LIFETIME + timedelta(seconds=1)
     anna = MediaServiceStub(served.as_creator("anna"))
     with refused(Reason.NOT_YOURS):
         await anna.FinalizeUpload(finalization(upload.name))
+    assert await house.handlers.sweep() == 0
+    house.passed += SWEEP_DELAY
     assert await house.handlers.sweep() == 2
     assert await house.handlers.sweep() == 0
-    assert await house.objects.stat(QUARANTINE, upload.name) is None
+    for name in (upload.name, upload_of_done.name):
+        assert await house.objects.stat(QUARANTINE, name) is None
     assert await house.store.get(upload.name.removeprefix("uploads/")) is None
     assert await anna.GetMediaObject(pb.GetMediaObjectRequest(name=done.name)) == done
 

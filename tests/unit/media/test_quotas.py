@@ -8,16 +8,17 @@ from servicekit.errors import Reason, ResourceExhausted
 from services.media.quotas import Quota, Usage, check
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
-QUOTA = Quota(open_uploads=3, uploads_an_hour=10, bytes_kept=1000)
+QUOTA = Quota(open_uploads=3, uploads_an_hour=10, bytes_a_month=1000)
 
 
-def usage(open_uploads: int = 0, uploads_an_hour: int = 0, bytes_kept: int = 0) -> Usage:
+def usage(open_uploads: int = 0, uploads_an_hour: int = 0, bytes_a_month: int = 0) -> Usage:
     return Usage(
         open_uploads,
         NOW + timedelta(hours=2) if open_uploads else None,
         uploads_an_hour,
         NOW - timedelta(minutes=59, milliseconds=500) if uploads_an_hour else None,
-        bytes_kept,
+        bytes_a_month,
+        NOW + timedelta(days=3) if bytes_a_month else None,
     )
 
 
@@ -48,10 +49,20 @@ def test_an_hour_passes() -> None:
     }
 
 
-def test_time_frees_no_bytes() -> None:
-    assert refusal(usage(bytes_kept=900), 101) == {"quota": "bytes_kept", "limit": "1000"}
+def test_a_month_passes() -> None:
+    assert refusal(usage(bytes_a_month=900), 101) == {
+        "quota": "bytes_a_month",
+        "limit": "1000",
+        "retry_after_seconds": "259200",
+    }
+
+
+def test_more_than_a_month_has_is_never_within_the_quota() -> None:
+    never = {"quota": "bytes_a_month", "limit": "1000"}
+    assert refusal(usage(), 1001) == never
+    assert refusal(usage(3, 10, 900), 1001) == never
 
 
 def test_of_several_the_one_that_holds_longest_is_told() -> None:
     assert refusal(usage(3, 10))["quota"] == "open_uploads"
-    assert refusal(usage(3, 10, 1000))["quota"] == "bytes_kept"
+    assert refusal(usage(3, 10, 1000))["quota"] == "bytes_a_month"

@@ -27,7 +27,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cliaison/media/v1/media.proto\x12\x10liaison.media.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xae\x02\n\x06Upload\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x36\n\x07headers\x18\x03 \x03(\x0b\x32%.liaison.media.v1.Upload.HeadersEntry\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x0b\x66orm_fields\x18\x05 \x03(\x0b\x32(.liaison.media.v1.Upload.FormFieldsEntry\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x31\n\x0f\x46ormFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x88\x04\n\x0bMediaObject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.liaison.media.v1.MediaObject.State\x12\r\n\x05owner\x18\x03 \x01(\t\x12*\n\x07purpose\x18\x04 \x01(\x0e\x32\x19.liaison.media.v1.Purpose\x12/\n\nrejections\x18\x05 \x03(\x0b\x32\x1b.liaison.media.v1.Rejection\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x12\n\nsize_bytes\x18\x08 \x01(\x03\x12\r\n\x05width\x18\t \x01(\x05\x12\x0e\n\x06height\x18\n \x01(\x05\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11resembles_another\x18\r \x01(\x08\x12\x1e\n\x16resembled_media_object\x18\x0e \x01(\t\"Y\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x12\n\x0eSTATE_ACCEPTED\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\"?\n\tRejection\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07rule_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xd1\x01\n\x13\x43reateUploadRequest\x12\x30\n\x07purpose\x18\x01 \x01(\x0e\x32\x19.liaison.media.v1.PurposeB\x04\xe2\x41\x01\x02\x12\x18\n\nsize_bytes\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x1a\n\x0c\x63ontent_type\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x06\x63lient\x18\x06 \x01(\x0e\x32\x18.liaison.media.v1.Client\"E\n\x15\x46inalizeUploadRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"+\n\x15GetMediaObjectRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"2\n\x1b\x42\x61tchGetMediaObjectsRequest\x12\x13\n\x05names\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\"T\n\x1c\x42\x61tchGetMediaObjectsResponse\x12\x34\n\rmedia_objects\x18\x01 \x03(\x0b\x32\x1d.liaison.media.v1.MediaObject\"S\n\x17HoldMediaObjectsRequest\x12\x13\n\x05names\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06holder\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05\x62rand\x18\x03 \x01(\t\"\x1a\n\x18HoldMediaObjectsResponse\"[\n\x15\x43reateDownloadRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12.\n\trendition\x18\x02 \x01(\x0e\x32\x1b.liaison.media.v1.Rendition\"H\n\x08\x44ownload\x12\x0b\n\x03url\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\\\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePURPOSE_BANNER\x10\x01\x12\x11\n\rPURPOSE_IMAGE\x10\x02\x12\x11\n\rPURPOSE_VIDEO\x10\x03*D\n\x06\x43lient\x12\x16\n\x12\x43LIENT_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43LIENT_DESKTOP\x10\x01\x12\x0e\n\nCLIENT_APP\x10\x02*S\n\tRendition\x12\x19\n\x15RENDITION_UNSPECIFIED\x10\x00\x12\x12\n\x0eRENDITION_FEED\x10\x01\x12\x17\n\x13RENDITION_THUMBNAIL\x10\x02\x32\xcc\x04\n\x0cMediaService\x12O\n\x0c\x43reateUpload\x12%.liaison.media.v1.CreateUploadRequest\x1a\x18.liaison.media.v1.Upload\x12X\n\x0e\x46inalizeUpload\x12\'.liaison.media.v1.FinalizeUploadRequest\x1a\x1d.liaison.media.v1.MediaObject\x12X\n\x0eGetMediaObject\x12\'.liaison.media.v1.GetMediaObjectRequest\x1a\x1d.liaison.media.v1.MediaObject\x12u\n\x14\x42\x61tchGetMediaObjects\x12-.liaison.media.v1.BatchGetMediaObjectsRequest\x1a..liaison.media.v1.BatchGetMediaObjectsResponse\x12i\n\x10HoldMediaObjects\x12).liaison.media.v1.HoldMediaObjectsRequest\x1a*.liaison.media.v1.HoldMediaObjectsResponse\x12U\n\x0e\x43reateDownload\x12\'.liaison.media.v1.CreateDownloadRequest\x1a\x1a.liaison.media.v1.Downloadb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cliaison/media/v1/media.proto\x12\x10liaison.media.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe3\x02\n\x06Upload\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x36\n\x07headers\x18\x03 \x03(\x0b\x32%.liaison.media.v1.Upload.HeadersEntry\x12/\n\x0b\x65xpire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12=\n\x0b\x66orm_fields\x18\x05 \x03(\x0b\x32(.liaison.media.v1.Upload.FormFieldsEntry\x12\x33\n\x0furl_expire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x31\n\x0f\x46ormFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x88\x04\n\x0bMediaObject\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32#.liaison.media.v1.MediaObject.State\x12\r\n\x05owner\x18\x03 \x01(\t\x12*\n\x07purpose\x18\x04 \x01(\x0e\x32\x19.liaison.media.v1.Purpose\x12/\n\nrejections\x18\x05 \x03(\x0b\x32\x1b.liaison.media.v1.Rejection\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x0e\n\x06sha256\x18\x07 \x01(\t\x12\x12\n\nsize_bytes\x18\x08 \x01(\x03\x12\r\n\x05width\x18\t \x01(\x05\x12\x0e\n\x06height\x18\n \x01(\x05\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12+\n\x08\x64uration\x18\x0c \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x19\n\x11resembles_another\x18\r \x01(\x08\x12\x1e\n\x16resembled_media_object\x18\x0e \x01(\t\"Y\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_PENDING\x10\x01\x12\x12\n\x0eSTATE_ACCEPTED\x10\x02\x12\x12\n\x0eSTATE_REJECTED\x10\x03\"?\n\tRejection\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0f\n\x07rule_id\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\"\xd1\x01\n\x13\x43reateUploadRequest\x12\x30\n\x07purpose\x18\x01 \x01(\x0e\x32\x19.liaison.media.v1.PurposeB\x04\xe2\x41\x01\x02\x12\x18\n\nsize_bytes\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x0e\n\x06sha256\x18\x03 \x01(\t\x12\x1a\n\x0c\x63ontent_type\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12(\n\x06\x63lient\x18\x06 \x01(\x0e\x32\x18.liaison.media.v1.Client\"E\n\x15\x46inalizeUploadRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"+\n\x15GetMediaObjectRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"2\n\x1b\x42\x61tchGetMediaObjectsRequest\x12\x13\n\x05names\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\"T\n\x1c\x42\x61tchGetMediaObjectsResponse\x12\x34\n\rmedia_objects\x18\x01 \x03(\x0b\x32\x1d.liaison.media.v1.MediaObject\"S\n\x17HoldMediaObjectsRequest\x12\x13\n\x05names\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x12\x14\n\x06holder\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05\x62rand\x18\x03 \x01(\t\"\x1a\n\x18HoldMediaObjectsResponse\"[\n\x15\x43reateDownloadRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12.\n\trendition\x18\x02 \x01(\x0e\x32\x1b.liaison.media.v1.Rendition\"H\n\x08\x44ownload\x12\x0b\n\x03url\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\\\n\x07Purpose\x12\x17\n\x13PURPOSE_UNSPECIFIED\x10\x00\x12\x12\n\x0ePURPOSE_BANNER\x10\x01\x12\x11\n\rPURPOSE_IMAGE\x10\x02\x12\x11\n\rPURPOSE_VIDEO\x10\x03*D\n\x06\x43lient\x12\x16\n\x12\x43LIENT_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43LIENT_DESKTOP\x10\x01\x12\x0e\n\nCLIENT_APP\x10\x02*S\n\tRendition\x12\x19\n\x15RENDITION_UNSPECIFIED\x10\x00\x12\x12\n\x0eRENDITION_FEED\x10\x01\x12\x17\n\x13RENDITION_THUMBNAIL\x10\x02\x32\xcc\x04\n\x0cMediaService\x12O\n\x0c\x43reateUpload\x12%.liaison.media.v1.CreateUploadRequest\x1a\x18.liaison.media.v1.Upload\x12X\n\x0e\x46inalizeUpload\x12\'.liaison.media.v1.FinalizeUploadRequest\x1a\x1d.liaison.media.v1.MediaObject\x12X\n\x0eGetMediaObject\x12\'.liaison.media.v1.GetMediaObjectRequest\x1a\x1d.liaison.media.v1.MediaObject\x12u\n\x14\x42\x61tchGetMediaObjects\x12-.liaison.media.v1.BatchGetMediaObjectsRequest\x1a..liaison.media.v1.BatchGetMediaObjectsResponse\x12i\n\x10HoldMediaObjects\x12).liaison.media.v1.HoldMediaObjectsRequest\x1a*.liaison.media.v1.HoldMediaObjectsResponse\x12U\n\x0e\x43reateDownload\x12\'.liaison.media.v1.CreateDownloadRequest\x1a\x1a.liaison.media.v1.Downloadb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -60,42 +60,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HOLDMEDIAOBJECTSREQUEST'].fields_by_name['holder']._serialized_options = b'\342A\001\002'
   _globals['_CREATEDOWNLOADREQUEST'].fields_by_name['name']._loaded_options = None
   _globals['_CREATEDOWNLOADREQUEST'].fields_by_name['name']._serialized_options = b'\342A\001\002'
-  _globals['_PURPOSE']._serialized_start=1787
-  _globals['_PURPOSE']._serialized_end=1879
-  _globals['_CLIENT']._serialized_start=1881
-  _globals['_CLIENT']._serialized_end=1949
-  _globals['_RENDITION']._serialized_start=1951
-  _globals['_RENDITION']._serialized_end=2034
+  _globals['_PURPOSE']._serialized_start=1840
+  _globals['_PURPOSE']._serialized_end=1932
+  _globals['_CLIENT']._serialized_start=1934
+  _globals['_CLIENT']._serialized_end=2002
+  _globals['_RENDITION']._serialized_start=2004
+  _globals['_RENDITION']._serialized_end=2087
   _globals['_UPLOAD']._serialized_start=149
-  _globals['_UPLOAD']._serialized_end=451
-  _globals['_UPLOAD_HEADERSENTRY']._serialized_start=354
-  _globals['_UPLOAD_HEADERSENTRY']._serialized_end=400
-  _globals['_UPLOAD_FORMFIELDSENTRY']._serialized_start=402
-  _globals['_UPLOAD_FORMFIELDSENTRY']._serialized_end=451
-  _globals['_MEDIAOBJECT']._serialized_start=454
-  _globals['_MEDIAOBJECT']._serialized_end=974
-  _globals['_MEDIAOBJECT_STATE']._serialized_start=885
-  _globals['_MEDIAOBJECT_STATE']._serialized_end=974
-  _globals['_REJECTION']._serialized_start=976
-  _globals['_REJECTION']._serialized_end=1039
-  _globals['_CREATEUPLOADREQUEST']._serialized_start=1042
-  _globals['_CREATEUPLOADREQUEST']._serialized_end=1251
-  _globals['_FINALIZEUPLOADREQUEST']._serialized_start=1253
-  _globals['_FINALIZEUPLOADREQUEST']._serialized_end=1322
-  _globals['_GETMEDIAOBJECTREQUEST']._serialized_start=1324
-  _globals['_GETMEDIAOBJECTREQUEST']._serialized_end=1367
-  _globals['_BATCHGETMEDIAOBJECTSREQUEST']._serialized_start=1369
-  _globals['_BATCHGETMEDIAOBJECTSREQUEST']._serialized_end=1419
-  _globals['_BATCHGETMEDIAOBJECTSRESPONSE']._serialized_start=1421
-  _globals['_BATCHGETMEDIAOBJECTSRESPONSE']._serialized_end=1505
-  _globals['_HOLDMEDIAOBJECTSREQUEST']._serialized_start=1507
-  _globals['_HOLDMEDIAOBJECTSREQUEST']._serialized_end=1590
-  _globals['_HOLDMEDIAOBJECTSRESPONSE']._serialized_start=1592
-  _globals['_HOLDMEDIAOBJECTSRESPONSE']._serialized_end=1618
-  _globals['_CREATEDOWNLOADREQUEST']._serialized_start=1620
-  _globals['_CREATEDOWNLOADREQUEST']._serialized_end=1711
-  _globals['_DOWNLOAD']._serialized_start=1713
-  _globals['_DOWNLOAD']._serialized_end=1785
-  _globals['_MEDIASERVICE']._serialized_start=2037
-  _globals['_MEDIASERVICE']._serialized_end=2625
+  _globals['_UPLOAD']._serialized_end=504
+  _globals['_UPLOAD_HEADERSENTRY']._serialized_start=407
+  _globals['_UPLOAD_HEADERSENTRY']._serialized_end=453
+  _globals['_UPLOAD_FORMFIELDSENTRY']._serialized_start=455
+  _globals['_UPLOAD_FORMFIELDSENTRY']._serialized_end=504
+  _globals['_MEDIAOBJECT']._serialized_start=507
+  _globals['_MEDIAOBJECT']._serialized_end=1027
+  _globals['_MEDIAOBJECT_STATE']._serialized_start=938
+  _globals['_MEDIAOBJECT_STATE']._serialized_end=1027
+  _globals['_REJECTION']._serialized_start=1029
+  _globals['_REJECTION']._serialized_end=1092
+  _globals['_CREATEUPLOADREQUEST']._serialized_start=1095
+  _globals['_CREATEUPLOADREQUEST']._serialized_end=1304
+  _globals['_FINALIZEUPLOADREQUEST']._serialized_start=1306
+  _globals['_FINALIZEUPLOADREQUEST']._serialized_end=1375
+  _globals['_GETMEDIAOBJECTREQUEST']._serialized_start=1377
+  _globals['_GETMEDIAOBJECTREQUEST']._serialized_end=1420
+  _globals['_BATCHGETMEDIAOBJECTSREQUEST']._serialized_start=1422
+  _globals['_BATCHGETMEDIAOBJECTSREQUEST']._serialized_end=1472
+  _globals['_BATCHGETMEDIAOBJECTSRESPONSE']._serialized_start=1474
+  _globals['_BATCHGETMEDIAOBJECTSRESPONSE']._serialized_end=1558
+  _globals['_HOLDMEDIAOBJECTSREQUEST']._serialized_start=1560
+  _globals['_HOLDMEDIAOBJECTSREQUEST']._serialized_end=1643
+  _globals['_HOLDMEDIAOBJECTSRESPONSE']._serialized_start=1645
+  _globals['_HOLDMEDIAOBJECTSRESPONSE']._serialized_end=1671
+  _globals['_CREATEDOWNLOADREQUEST']._serialized_start=1673
+  _globals['_CREATEDOWNLOADREQUEST']._serialized_end=1764
+  _globals['_DOWNLOAD']._serialized_start=1766
+  _globals['_DOWNLOAD']._serialized_end=1838
+  _globals['_MEDIASERVICE']._serialized_start=2090
+  _globals['_MEDIASERVICE']._serialized_end=2678
 # @@protoc_insertion_point(module_scope)

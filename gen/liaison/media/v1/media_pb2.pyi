@@ -150,10 +150,13 @@ class Upload(_message.Message):
     HEADERS_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     FORM_FIELDS_FIELD_NUMBER: _builtins.int
+    URL_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`uploads/{upload}`."""
     url: _builtins.str
-    """Where the bytes go."""
+    """Where the bytes go, until `url_expire_time`. Empty where nothing may be uploaded any more: once
+    there is a verdict, which FinalizeUpload answers again, and after `expire_time`.
+    """
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Headers that a PUT must carry, exactly; none when `form_fields` are there."""
@@ -168,6 +171,12 @@ class Upload(_message.Message):
         when `headers` are there.
         """
 
+    @_builtins.property
+    def url_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """After this `url` takes no bytes; the same CreateUpload again answers with another address. Not set
+        where there is none.
+        """
+
     def __init__(
         self,
         *,
@@ -176,10 +185,11 @@ class Upload(_message.Message):
         headers: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         form_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        url_expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "url_expire_time", b"url_expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "form_fields", b"form_fields", "headers", b"headers", "name", b"name", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "form_fields", b"form_fields", "headers", b"headers", "name", b"name", "url", b"url", "url_expire_time", b"url_expire_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -73,8 +73,12 @@ class MediaServiceServicer:
 
     def CreateUpload(self, request, context):
         """Announces an upload. With the bytes' SHA-256 the answer is a presigned PUT that admits just those
-        bytes, once; without it a form (a POST policy) that admits at most so many. A creator has a quota,
-        of open uploads, uploads an hour and bytes kept: QUOTA_EXCEEDED tells which `quota` is used up.
+        bytes, once; without it a form (a POST policy) that admits at most so many. The same request again
+        finds the upload, with a new address for as long as it is not finalized and not gone.
+
+        A creator has quotas: QUOTA_EXCEEDED tells which `quota` is used up. `open_uploads` are those that
+        are not finalized; `uploads_an_hour` count whatever became of them; `bytes_a_month` are those of
+        accepted objects, without renditions, and announced by open uploads, within 30 days.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

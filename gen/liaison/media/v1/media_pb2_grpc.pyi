@@ -35,8 +35,12 @@ class MediaServiceStub:
     def __new__(cls, channel: _aio.Channel) -> MediaServiceAsyncStub: ...
     CreateUpload: _grpc.UnaryUnaryMultiCallable[_media_pb2.CreateUploadRequest, _media_pb2.Upload]
     """Announces an upload. With the bytes' SHA-256 the answer is a presigned PUT that admits just those
-    bytes, once; without it a form (a POST policy) that admits at most so many. A creator has a quota,
-    of open uploads, uploads an hour and bytes kept: QUOTA_EXCEEDED tells which `quota` is used up.
+    bytes, once; without it a form (a POST policy) that admits at most so many. The same request again
+    finds the upload, with a new address for as long as it is not finalized and not gone.
+
+    A creator has quotas: QUOTA_EXCEEDED tells which `quota` is used up. `open_uploads` are those that
+    are not finalized; `uploads_an_hour` count whatever became of them; `bytes_a_month` are those of
+    accepted objects, without renditions, and announced by open uploads, within 30 days.
     """
     FinalizeUpload: _grpc.UnaryUnaryMultiCallable[_media_pb2.FinalizeUploadRequest, _media_pb2.MediaObject]
     """Validates what was uploaded; the media object is ACCEPTED, or REJECTED with every reason."""
@@ -60,8 +64,12 @@ class MediaServiceAsyncStub(MediaServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateUpload: _aio.UnaryUnaryMultiCallable[_media_pb2.CreateUploadRequest, _media_pb2.Upload]  # type: ignore[assignment]
     """Announces an upload. With the bytes' SHA-256 the answer is a presigned PUT that admits just those
-    bytes, once; without it a form (a POST policy) that admits at most so many. A creator has a quota,
-    of open uploads, uploads an hour and bytes kept: QUOTA_EXCEEDED tells which `quota` is used up.
+    bytes, once; without it a form (a POST policy) that admits at most so many. The same request again
+    finds the upload, with a new address for as long as it is not finalized and not gone.
+
+    A creator has quotas: QUOTA_EXCEEDED tells which `quota` is used up. `open_uploads` are those that
+    are not finalized; `uploads_an_hour` count whatever became of them; `bytes_a_month` are those of
+    accepted objects, without renditions, and announced by open uploads, within 30 days.
     """
     FinalizeUpload: _aio.UnaryUnaryMultiCallable[_media_pb2.FinalizeUploadRequest, _media_pb2.MediaObject]  # type: ignore[assignment]
     """Validates what was uploaded; the media object is ACCEPTED, or REJECTED with every reason."""
@@ -88,8 +96,12 @@ class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_media_pb2.Upload, _abc.Awaitable[_media_pb2.Upload]]:
         """Announces an upload. With the bytes' SHA-256 the answer is a presigned PUT that admits just those
-        bytes, once; without it a form (a POST policy) that admits at most so many. A creator has a quota,
-        of open uploads, uploads an hour and bytes kept: QUOTA_EXCEEDED tells which `quota` is used up.
+        bytes, once; without it a form (a POST policy) that admits at most so many. The same request again
+        finds the upload, with a new address for as long as it is not finalized and not gone.
+
+        A creator has quotas: QUOTA_EXCEEDED tells which `quota` is used up. `open_uploads` are those that
+        are not finalized; `uploads_an_hour` count whatever became of them; `bytes_a_month` are those of
+        accepted objects, without renditions, and announced by open uploads, within 30 days.
         """
 
     @_abc_1.abstractmethod
