@@ -70,7 +70,7 @@ minio: setup ## build the official MinIO server with Go >= 1.24; the embedded st
 	@echo "Building MinIO into .venv/bin: some minutes, once"
 	GOBIN=$(CURDIR)/$(BIN) go install -trimpath $(MINIO)
 	$(BIN)/minio --version
-	@echo "The embedded stack now keeps objects in MinIO; LIAISON_S3_SERVER=seaweedfs goes back to those it kept before"
+	@echo "New stacks now keep objects in MinIO; LIAISON_S3_SERVER=minio has one that began with SeaweedFS do so, too"
 
 ocr: setup ## add text detection in images (R65), which LIAISON_MEDIA_TEXT_DETECTION=true turns on
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-ocr.lock

@@ -85,14 +85,20 @@ def inspect(
     files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files to judge.")],
     purpose: Annotated[
         ImagePurpose,
-        typer.Option(help="An article's banner (R67–R69), or an image in its body (R82–R84)."),
+        typer.Option(
+            help="An article's banner (R67–R69), or an image in its body (R82–R84).",
+            case_sensitive=False,
+        ),
     ],
 ) -> None:
-    """Judge image files as uploads are judged. No server is needed.
+    """Judge image files as uploads are judged. No server is needed, and none is
+    asked: the limits are those that it has where nothing else is configured.
+
+    A FILE is a regular file, or /dev/stdin.
 
     Prints one JSON object a line, in the order of the files:
 
-    - file: as it was given
+    - file: as it was given; bytes that are no UTF-8 as \\xNN
     - verdict: ACCEPTED or REJECTED
     - reasons: every one that holds, of TOO_LARGE_BYTES, UNSUPPORTED_TYPE,
       BOMB, TOO_SMALL and CORRUPT, in this order
@@ -100,7 +106,8 @@ def inspect(
     - width, height: pixels as displayed; null where the content does not tell
 
     Exit code: 0 all accepted, 1 some rejected, 2 some could not be read (the
-    others are judged all the same).
+    others are judged all the same), 3 something failed: nothing can be written,
+    no decoder starts, or one takes too long because the machine is busy.
     """
     from cli.media import inspect_files
 

@@ -1,6 +1,7 @@
 """The object store: MinIO where it was built (`make minio`), else `weed mini` from a wheel.
 
-Each keeps its data in a directory of its own and sees nothing of the other's.
+Each keeps its data in a directory of its own and sees nothing of the other's, so whichever began in
+a home goes on there.
 """
 
 import asyncio
@@ -19,10 +20,13 @@ from devstack.home import SITE_PACKAGES_BIN, Home
 from devstack.part import Part, Probe
 from devstack.ports import LOOPBACK, Ports
 from devstack.probes import http
+from devstack.supervisor import PartFailed
 
 Server = Literal["minio", "seaweedfs"]
 
 SERVER_VARIABLE = "LIAISON_S3_SERVER"
+# Where each keeps its data.
+_DATA: dict[Server, str] = {"minio": "minio", "seaweedfs": "s3"}
 REGION = "us-east-1"
 PUBLIC_BUCKET = "media-public"
 BUCKETS = ("media-quarantine", "media-accepted", PUBLIC_BUCKET)
@@ -52,21 +56,40 @@ def minio_binary() -> str | None:
     return shutil.which("minio", path=os.pathsep.join(places))
 
 
-def chosen_server() -> Server:
-    """What LIAISON_S3_SERVER names, or MinIO if it is there."""
-    match os.environ.get(SERVER_VARIABLE):
+def chosen_server(home: Home) -> Server:
+    """What LIAISON_S3_SERVER names, else what has kept objects in this home before, else MinIO if
+    it is there.
+
+    Raises:
+        PartFailed: it is not there, or there is no such server.
+    """
+    match os.environ.get(SERVER_VARIABLE, ""):
         case "seaweedfs":
             return "seaweedfs"
         case "minio":
+            if minio_binary() is None:
+                raise PartFailed(f"{SERVER_VARIABLE} names minio, which is not here: `make minio`")
             return "minio"
-        case None | "":
-            return "minio" if minio_binary() else "seaweedfs"
+        case "":
+            return _usual_server(home)
         case other:
-            raise ValueError(f"{SERVER_VARIABLE} is minio or seaweedfs, not {other}")
+            raise PartFailed(f"{SERVER_VARIABLE} is minio or seaweedfs, not {other}")
+
+
+def _usual_server(home: Home) -> Server:
+    used = {server for server, name in _DATA.items() if any(home.data(name).iterdir())}
+    if minio_binary():
+        return "seaweedfs" if used == {"seaweedfs"} else "minio"
+    if used == {"minio"}:
+        raise PartFailed(
+            f"objects are kept in MinIO here, which is gone: `make minio` builds it anew, and"
+            f" {SERVER_VARIABLE}=seaweedfs begins without them"
+        )
+    return "seaweedfs"
 
 
 def object_store(home: Home, ports: Ports) -> Part:
-    server = chosen_server()
+    server = chosen_server(home)
     argv, env = _minio(home, ports) if server == "minio" else _seaweedfs(home, ports)
     answers = http(f"http://{ports.address('s3')}/", refusal_will_do=True)
     return Part(
@@ -91,7 +114,7 @@ def _minio(home: Home, ports: Ports) -> tuple[tuple[str, ...], dict[str, str]]:
         "server",
         f"--address={ports.address('s3')}",
         f"--console-address={ports.address('s3-console')}",
-        str(home.data("minio")),
+        str(home.data(_DATA["minio"])),
     )
     return argv, {
         "MINIO_ROOT_USER": access_key,
@@ -112,7 +135,7 @@ def _seaweedfs(home: Home, ports: Ports) -> tuple[tuple[str, ...], dict[str, str
         str(SITE_PACKAGES_BIN / "weed"),
         "-logtostderr=true",
         "mini",
-        f"-dir={home.data('s3')}",
+        f"-dir={home.data(_DATA['seaweedfs'])}",
         f"-ip={LOOPBACK}",
         f"-ip.bind={LOOPBACK}",  # its own default is every interface
         "-master.telemetry=false",  # and telemetry on

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, NoReturn
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 
 def die_with_parent(parent_pid: int) -> None:
@@ -19,11 +19,21 @@ def die_with_parent(parent_pid: int) -> None:
     A change of user id clears the wish, so ask after it. `parent_pid` closes a race: a parent that
     died before the wish was heard has already been replaced by another.
     """
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hide_memory() -> None:
+    """No other process of this user may read this one's memory or environment, nor trace it; and it
+    leaves no core. For who holds secrets beside processes that strangers may take over."""
+    _prctl(_PR_SET_DUMPABLE, 0)
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
 
 
 def leave(code: int) -> NoReturn:

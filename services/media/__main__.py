@@ -12,7 +12,7 @@ from servicekit.database import Database
 from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer
 from servicekit.object_store import ObjectStore
-from servicekit.process import run
+from servicekit.process import hide_memory, run
 from servicekit.telemetry import telemetry
 from services.media.articles.catalogue import HttpCatalogue, http_client
 from services.media.articles.clients import GrpcAssignments
@@ -39,6 +39,7 @@ from services.media.videos import Client, VideoLimits
 
 
 async def main() -> None:
+    hide_memory()
     settings = MediaSettings()  # type: ignore[call-arg]  # the environment fills it
     with telemetry(settings):
         async with AsyncExitStack() as stack:

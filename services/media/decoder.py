@@ -4,6 +4,10 @@ It speaks frames over its standard input and output (`services.media.frames`), h
 opens no file. It is limited in memory, processor time and open files; the pool that started it
 (`services.media.decoder_pool`) watches the clock and replaces it. What is acceptable is decided
 elsewhere: this module decodes, strips and tells what it found.
+
+Whatever libvips warns of is damage, by design: of most warnings nobody can tell what is lost. Even
+"invalid SOS parameters", which some phones' JPEGs are known for and which loses nothing: libvips
+tells errors from warnings, and not warnings from each other.
 """
 
 import fcntl
@@ -16,7 +20,15 @@ import pyvips
 from servicekit.process import die_with_parent
 from services.media.confinement import confine, grant_processor_time
 from services.media.drawing import displayable, draw
-from services.media.frames import PIPE_BYTES, READY, Order, Report, read_frame, write_frame
+from services.media.frames import (
+    MEMORY,
+    PIPE_BYTES,
+    READY,
+    Order,
+    Report,
+    read_frame,
+    write_frame,
+)
 from services.media.headers import Format, description_of, format_of, stored_size
 
 _LOADERS = {Format.JPEG: "jpegload_source", Format.PNG: "pngload_source"}
@@ -55,8 +67,15 @@ def inspect(content: bytes, order: Order) -> tuple[Report, list[bytes]]:
         if order.is_header_only or report.width * report.height > order.maximum_pixels:
             return report, []
         return report, draw(_decoded(content, kind, order.fit_within), order, report)
+    except MemoryError:
+        report.exhausted = MEMORY
     except pyvips.Error as error:
-        report.problem = _reason(error)
+        reason = _reason(error)
+        if "memory" in reason.lower():  # as libvips, libjpeg and libpng say it
+            report.exhausted = MEMORY
+        else:
+            report.problem = reason
+    report.copies.clear()
     return report, []
 
 
@@ -108,7 +127,8 @@ def serve(requests: BinaryIO, reports: BinaryIO, cpu_seconds: int) -> None:
 
 def main(parent_pid: int, memory_bytes: int, cpu_seconds: int) -> None:
     die_with_parent(parent_pid)
-    confine(memory_bytes, open_files=16)
+    # Standard input, output and error.
+    confine(memory_bytes, open_files=3)
     close_doors()
     widen_pipes()
     write_frame(sys.stdout.buffer, READY, [])

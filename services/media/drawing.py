@@ -3,6 +3,7 @@
 No copy holds anything that is not pixels.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -13,26 +14,34 @@ import pyvips
 from services.media.frames import Copy, Order, Report
 from services.media.headers import Format
 
-_CONTENT_TYPES = {Format.JPEG: "image/jpeg", Format.PNG: "image/png"}
-# In the order tried until the result is short enough. All drop EXIF, XMP, ICC and comments. Making
-# coding tables to measure would take longer than decoding did, for 5 % of the bytes.
-_ENCODINGS: dict[Format, tuple[dict[str, Any], ...]] = {
-    Format.JPEG: ({"Q": 88}, *({"Q": quality, "optimize_coding": True} for quality in (70, 45))),
-    Format.PNG: ({"compression": 7}, {"compression": 7, "palette": True}),
-}
-# The same for what feeds and lists show; the last is for a small original of few colours.
-_RENDITION_ENCODINGS: dict[Format, tuple[dict[str, Any], ...]] = {
-    Format.JPEG: (
-        {"Q": 80},
-        {"Q": 60, "optimize_coding": True},
-        {"Q": 40, "optimize_coding": True},
-    ),
-    Format.PNG: (
-        {"compression": 6},
-        {"compression": 9, "palette": True},
-        {"compression": 9, "palette": True, "bitdepth": 4, "dither": 0},
-    ),
-}
+# All drop EXIF, XMP, ICC and comments.
+_Encoding = tuple[Format, dict[str, Any]]
+# In the order tried until the result is short enough. Making coding tables to measure would take
+# longer than decoding did, for 5 % of the bytes.
+_JPEG: tuple[_Encoding, ...] = (
+    (Format.JPEG, {"Q": 88}),
+    (Format.JPEG, {"Q": 70, "optimize_coding": True}),
+    (Format.JPEG, {"Q": 45, "optimize_coding": True}),
+)
+# Without loss, for photographs and for drawings. Harder compression takes ten times as long, for
+# less than 10 % of the bytes.
+_PNG: tuple[_Encoding, ...] = (
+    (Format.PNG, {"compression": 6, "filter": "all"}),
+    (Format.PNG, {"compression": 6, "filter": "none"}),
+)
+# The same for what feeds and lists show. The last is for a small original of few colours.
+_OPAQUE_RENDITION: tuple[_Encoding, ...] = (
+    (Format.JPEG, {"Q": 80}),
+    (Format.JPEG, {"Q": 60, "optimize_coding": True}),
+    (Format.JPEG, {"Q": 40, "optimize_coding": True}),
+    (Format.PNG, {"compression": 9, "palette": True, "bitdepth": 4, "dither": 0}),
+)
+_TRANSPARENT_RENDITION: tuple[_Encoding, ...] = (
+    (Format.PNG, {"compression": 6, "filter": "all"}),
+    (Format.PNG, {"compression": 9, "palette": True}),
+    (Format.PNG, {"compression": 9, "palette": True, "bitdepth": 4, "dither": 0}),
+)
+_OPAQUE = 255
 _DOTS_PER_MM = 72 / 25.4
 # A dHash compares neighbours among 9 by 8 grey cells.
 _COLUMNS, _ROWS = 9, 8
@@ -48,25 +57,45 @@ def draw(picture: pyvips.Image, order: Order, report: Report) -> list[bytes]:
     Raises:
         pyvips.Error: an encoder failed, for want of memory.
     """
-    kind = report.format
-    if kind is None:
-        raise AssertionError("a picture was decoded from some format")
+    picture = _without_needless_alpha(picture)
+    encodings = _encodings(picture, order, report)
+    rendition = _TRANSPARENT_RENDITION if picture.hasalpha() else _OPAQUE_RENDITION
     # Copies are encoded while the next is scaled: together that takes as long as decoding did.
     with ThreadPoolExecutor(1) as encoding:
         drawn = {0: picture}
-        encoded = [encoding.submit(_encoded, picture, _ENCODINGS[kind], kind, order.maximum_bytes)]
+        encoded = [encoding.submit(_clean, picture, encodings, order.maximum_bytes)]
         for side, smaller in _smaller(picture, order.renditions):
             drawn[side] = picture = smaller
-            encoded.append(encoding.submit(_encoded, smaller, _RENDITION_ENCODINGS[kind][:1], kind))
+            encoded.append(encoding.submit(_encoded, smaller, rendition[:1]))
         report.dhash = dhash(picture)
-        contents = [one.result() for one in encoded]
-    report.content_type = _CONTENT_TYPES[kind]
+        results = [one.result() for one in encoded]
     for number, (side, image) in enumerate(drawn.items()):
-        if len(contents[number]) > len(contents[0]):
-            shorter = _RENDITION_ENCODINGS[kind][1:]
-            contents[number] = _encoded(image, shorter, kind, len(contents[0]))
-        report.copies.append(Copy(side, len(contents[number]), image.width, image.height))
-    return contents
+        if len(results[number][1]) > len(results[0][1]):
+            results[number] = _encoded(image, rendition[1:], len(results[0][1]))
+        kind, content = results[number]
+        report.copies.append(Copy(side, kind, len(content), image.width, image.height))
+    return [content for _, content in results]
+
+
+def _without_needless_alpha(picture: pyvips.Image) -> pyvips.Image:
+    if picture.hasalpha() and picture.extract_band(picture.bands - 1).min() == _OPAQUE:
+        return picture.extract_band(0, n=picture.bands - 1).copy_memory()
+    return picture
+
+
+def _encodings(picture: pyvips.Image, order: Order, report: Report) -> Sequence[_Encoding]:
+    """For the clean copy, whose colours are never fewer than the picture's."""
+    if report.format is Format.JPEG:
+        return _JPEG
+    lossless = _PNG
+    bits = picture.get("bits-per-sample") if picture.get_typeof("bits-per-sample") else 8
+    has_palette = picture.get_typeof("palette") and picture.get("palette")
+    is_scaled = max(report.width, report.height) > (order.fit_within or sys.maxsize)
+    if (has_palette or bits < 8) and not is_scaled:
+        few: dict[str, Any] = {"palette": True, "dither": 0} if has_palette else {}
+        lossless = ((Format.PNG, few | {"bitdepth": bits, "compression": 6}), *_PNG)
+    # What is too long as a PNG, and has no transparency to lose, is a photograph.
+    return lossless if picture.hasalpha() else (*lossless, *_JPEG[:1])
 
 
 def displayable(image: pyvips.Image) -> pyvips.Image:
@@ -98,17 +127,35 @@ def _fitted(picture: pyvips.Image, side: int) -> pyvips.Image:
     return picture.resize(scale, kernel="linear").copy_memory()
 
 
+def _clean(
+    image: pyvips.Image, encodings: Sequence[_Encoding], maximum_bytes: int
+) -> tuple[Format, bytes]:
+    if "bitdepth" in encodings[0][1]:
+        kind, content = _encoded(image, encodings[:1])
+        if len(content) <= maximum_bytes and _is_same(image, content):
+            return kind, content
+        encodings = encodings[1:]
+    return _encoded(image, encodings, maximum_bytes)
+
+
+def _is_same(image: pyvips.Image, content: bytes) -> bool:
+    """Whether all colours are still there: a palette is made anew, and may be too small."""
+    source = pyvips.Source.new_from_memory(content)
+    again = pyvips.Image.pngload_source(source, access="sequential")
+    return bool(again.bands == image.bands and (again != image).max() == 0)
+
+
 def _encoded(
-    image: pyvips.Image, encodings: Sequence[dict[str, Any]], kind: Format, maximum_bytes: int = 0
-) -> bytes:
+    image: pyvips.Image, encodings: Sequence[_Encoding], maximum_bytes: int = 0
+) -> tuple[Format, bytes]:
     """By the first encoding that is short enough, else by the last."""
-    save = image.jpegsave_buffer if kind is Format.JPEG else image.pngsave_buffer
-    content = b""
-    for encoding in encodings:
-        content = save(keep="none", **encoding)
+    kind, content = encodings[0][0], b""
+    for kind, options in encodings:
+        save = image.jpegsave_buffer if kind is Format.JPEG else image.pngsave_buffer
+        content = save(keep="none", **options)
         if len(content) <= maximum_bytes:
             break
-    return content
+    return kind, content
 
 
 def dhash(picture: pyvips.Image) -> int | None:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from services.media.decoder_pool import DecoderPool
 from services.media.domain import Accepted, StoredImage
@@ -28,9 +28,20 @@ class Examination:
     contents: tuple[tuple[StoredImage, bytes], ...] = ()
 
 
-async def examine(decoders: DecoderPool, limits: Limits, content: bytes) -> Examination:
-    report, copies = await decoders.inspect(content, limits.order)
-    if found := rejections(limits, len(content), report):
+async def examine(
+    decoders: DecoderPool, limits: Limits, content: bytes, size_bytes: int | None = None
+) -> Examination:
+    """Where `content` is but the beginning of too many bytes, `size_bytes` tells how many.
+
+    Raises:
+        Unavailable: there is no time for it at present.
+    """
+    size_bytes = len(content) if size_bytes is None else size_bytes
+    # It is rejected, whatever its end is: the header tells what else is wrong.
+    is_header_only = size_bytes > limits.maximum_bytes
+    order = replace(limits.order, is_header_only=is_header_only)
+    report, copies = await decoders.inspect(content, order)
+    if found := rejections(limits, size_bytes, report):
         return Examination(report, found)
     images = await images_of(report, copies)
     accepted = Accepted(
@@ -43,7 +54,7 @@ async def images_of(report: Report, copies: Sequence[bytes]) -> list[StoredImage
     """The decoder may have been taken over: what an address follows from is what it sent."""
     digests = await asyncio.to_thread(lambda: [sha256_of(copy) for copy in copies])
     return [
-        StoredImage(copy.size_bytes, digest, report.content_type, copy.width, copy.height)
+        StoredImage(copy.size_bytes, digest, copy.format.content_type, copy.width, copy.height)
         for copy, digest in zip(report.copies, digests, strict=True)
     ]
 

@@ -16,6 +16,8 @@ LENGTHS = struct.Struct(">II")
 MAXIMUM_HEAD_BYTES = 4096
 # What a pipe holds: as much as Linux lets anybody have (/proc/sys/fs/pipe-max-size).
 PIPE_BYTES = 1024 * 1024
+# What decoding may use up.
+MEMORY, PROCESSOR_TIME = "memory", "processor time"
 # What a process says first, once it is confined.
 READY = b"{}"
 
@@ -48,6 +50,7 @@ class Copy:
     """One encoded copy. `fit_within` is that of the order's rendition; 0 for the clean copy."""
 
     fit_within: int
+    format: Format
     size_bytes: int
     width: int
     height: int
@@ -62,7 +65,7 @@ class Report:
     width: int = 0
     height: int = 0
     problem: str = ""  # why there is no clean copy
-    content_type: str = ""
+    exhausted: str = ""  # the same, where decoding takes more of this than is allowed
     # Of 64 bits; None for a picture with too little in it to be told from others.
     dhash: int | None = None
     # The clean copy, then the renditions smaller than it; their bytes follow in this order.
@@ -74,13 +77,6 @@ class Report:
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()
-
-    @classmethod
-    def from_json(cls, head: bytes) -> "Report":
-        values = json.loads(head)
-        kind = values.pop("format")
-        copies = [Copy(**copy) for copy in values.pop("copies")]
-        return cls(Format(kind) if kind else None, copies=copies, **values)
 
 
 def frame(head: bytes, content_length: int) -> bytes:

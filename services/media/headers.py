@@ -13,6 +13,10 @@ class Format(StrEnum):
     JPEG = "JPEG"
     PNG = "PNG"
 
+    @property
+    def content_type(self) -> str:
+        return f"image/{self.value.lower()}"
+
 
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"

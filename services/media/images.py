@@ -103,7 +103,10 @@ def rejections(limits: Limits, size_bytes: int, report: Report) -> tuple[Rejecti
         return (*found, Rejection(Code.BOMB, "MAXIMUM_PIXELS", _bomb(report)))
     if too_small := _too_small(limits, report):
         found.append(too_small)
-    if report.problem:
+    if report.exhausted:
+        text = f"Decoding it takes more {report.exhausted} than is allowed; scale the image down"
+        found.append(Rejection(Code.CORRUPT, "R67", text))
+    elif report.problem:
         text = f"The {report.format} data is damaged ({report.problem}); save the image anew"
         found.append(Rejection(Code.CORRUPT, "R67", text))
     return tuple(found)

@@ -70,7 +70,10 @@ def from_prober(head: bytes) -> Question | ProbeReport:
     Raises:
         ValueError: it makes no sense.
     """
-    values = json.loads(head)
+    try:
+        values = json.loads(head)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
     if not isinstance(values, dict):
         raise ValueError("no fields")
     kind = Question if "offset" in values else ProbeReport

@@ -7,9 +7,11 @@ text in images.
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Self, TypeVar
 
 import structlog
@@ -21,7 +23,10 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
+_SOURCE_ROOT = Path(__file__).resolve().parents[2]
 _ENVIRONMENT = {
+    # Ours names more than is needed, and what it leaves empty is the working directory.
+    "PYTHONPATH": str(_SOURCE_ROOT),
     "LANG": "C.UTF-8",
     "MALLOC_ARENA_MAX": "1",  # an arena reserves address space, which is limited
 }
@@ -29,6 +34,10 @@ _ENVIRONMENT = {
 
 class Died(Exception):
     """The process ended, or spoke nonsense."""
+
+
+class OutOfTime(Died):
+    """It ended because it had used up its processor time."""
 
 
 class ConfinedProcess:
@@ -42,20 +51,28 @@ class ConfinedProcess:
 
     @classmethod
     async def start(
-        cls, module: str, confinement: Confinement, environment: Mapping[str, str]
+        cls,
+        module: str,
+        confinement: Confinement,
+        environment: Mapping[str, str],
+        errors: int | None,
     ) -> Self:
-        ours = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            module,
-            *(str(os.getpid()), str(confinement.memory_bytes), str(confinement.cpu_seconds)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            limit=PIPE_BYTES,
-            env={**_ENVIRONMENT, **environment, **ours},  # no secret of ours
-            start_new_session=True,  # a terminal's Ctrl-C is for the server to answer
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",  # the working directory may be anybody's
+                "-m",
+                module,
+                *(str(os.getpid()), str(confinement.memory_bytes), str(confinement.cpu_seconds)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                limit=PIPE_BYTES,
+                stderr=errors,
+                env={**_ENVIRONMENT, **environment},  # no secret of ours
+                start_new_session=True,  # a terminal's Ctrl-C is for the server to answer
+            )
+        except OSError as error:
+            raise RuntimeError(f"{module} does not start: {error.strerror}") from error
         started = cls(process)
         try:
             await started.receive(0)
@@ -83,7 +100,7 @@ class ConfinedProcess:
             self._orders.write(content)
             await self._orders.drain()
         except OSError as error:
-            raise Died from error
+            raise await self._death() from error
 
     async def receive(self, maximum_bytes: int) -> tuple[bytes, bytes]:
         """A frame's head and content, which has at most `maximum_bytes`.
@@ -101,7 +118,11 @@ class ConfinedProcess:
             head = await self._reports.readexactly(head_length)
             return head, await self._reports.readexactly(content_length)
         except (OSError, EOFError) as error:
-            raise Died from error
+            raise await self._death() from error
+
+    async def _death(self) -> Died:
+        await self.end()
+        return OutOfTime() if self._process.returncode == -signal.SIGXCPU else Died()
 
     async def end(self) -> None:
         with suppress(ProcessLookupError):
@@ -120,11 +141,14 @@ class ProcessPool:
         *,
         size: int,
         environment: Mapping[str, str] | None = None,
+        errors: int | None = None,
     ) -> None:
+        """`errors` is where the processes' standard error goes, as `subprocess` has it."""
         self._module = module
         self._confinement = confinement
         self._size = size
         self._environment = environment or {}
+        self._errors = errors
         # None stands for a process that has to be started first.
         self._idle: asyncio.Queue[ConfinedProcess | None] = asyncio.Queue()
 
@@ -143,10 +167,13 @@ class ProcessPool:
         somebody else may have killed it.
 
         Raises:
+            OutOfTime: processor time is counted for each file, so it is the file's doing.
             Died: it died both times, so it is the file's doing.
         """
         try:
             return await self._try(conversation)
+        except OutOfTime:
+            raise
         except Died:
             return await self._try(conversation)
 
@@ -167,4 +194,6 @@ class ProcessPool:
                 await process.end()
 
     async def _start(self) -> ConfinedProcess:
-        return await ConfinedProcess.start(self._module, self._confinement, self._environment)
+        return await ConfinedProcess.start(
+            self._module, self._confinement, self._environment, self._errors
+        )

@@ -19,6 +19,8 @@ _tracer = trace.get_tracer(__name__)
 
 # Where nothing else is configured. One image was seen to need 0.75 GB, and 1.9 GB of addresses.
 CONFINEMENT = Confinement(memory_bytes=3 * 1024**3, cpu_seconds=10, wall_seconds=5.0)
+# What a caller waits for a reader that is free: advice is not worth more.
+_PATIENCE_SECONDS = 2.0
 _NEEDED = ("rapidocr", "onnxruntime", "cv2")
 # One thread an image, in each of the libraries that would like more.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
@@ -42,6 +44,7 @@ class TextDetector:
                 f"LIAISON_MEDIA_TEXT_DETECTION needs {', '.join(missing)}: run `make ocr`"
             )
         self._wall_seconds = confinement.wall_seconds
+        self._free = asyncio.Semaphore(size)
         self._processes = ProcessPool(
             "services.media.text_reader", confinement, size=size, environment=_ENVIRONMENT
         )
@@ -54,7 +57,8 @@ class TextDetector:
         await self._processes.__aexit__(*exc)
 
     async def has_text(self, content: bytes) -> bool | None:
-        """None when it cannot be told: the image takes too long, breaks its reader, or is none."""
+        """None when it cannot be told: the image takes too long, breaks its reader, or is none; or
+        no reader is free for a while."""
 
         async def ask(reader: ConfinedProcess) -> bool | None:
             async with asyncio.timeout(self._wall_seconds):
@@ -62,15 +66,23 @@ class TextDetector:
                 head, _ = await reader.receive(0)
             try:
                 answer = json.loads(head)["shows_text"]
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
                 raise Died from error
             return answer if isinstance(answer, bool) else None
 
         with _tracer.start_as_current_span("detect text") as span:
             span.set_attribute("image.size_bytes", len(content))
             try:
+                async with asyncio.timeout(_PATIENCE_SECONDS):
+                    await self._free.acquire()
+            except TimeoutError:
+                log.warning("text_not_detected", error="no reader is free")
+                return None
+            try:
                 return await self._processes.converse(ask)
             except (Died, TimeoutError, RuntimeError) as error:
                 # The last is of a reader that does not start: advice is not worth a failed call.
                 log.warning("text_not_detected", error=type(error).__name__)
                 return None
+            finally:
+                self._free.release()

@@ -88,7 +88,8 @@ def main(parent_pid: int, memory_bytes: int, cpu_seconds: int) -> None:
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # frames are not to be mixed with its words
     engine = _loaded()
-    confine(memory_bytes, open_files=16)
+    # Standard input, output and error, and where reports go.
+    confine(memory_bytes, open_files=4)
     serve(engine, sys.stdin.buffer, reports, cpu_seconds)
 
 

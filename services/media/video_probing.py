@@ -9,6 +9,7 @@ from typing import Self
 
 from opentelemetry import trace
 
+from servicekit.errors import Reason, Unavailable
 from services.media.confinement import Confinement
 from services.media.probes import (
     MAXIMUM_POSTER_BYTES,
@@ -51,7 +52,11 @@ class ProberPool:
 
     async def probe(self, read: ReadRange, order: ProbeOrder) -> tuple[ProbeReport, bytes]:
         """What the video is, and its poster frame, a JPEG that is still to be sanitised; a video
-        that breaks its prober is reported. What `read` raises is raised."""
+        that breaks its prober is reported. What `read` raises is raised.
+
+        Raises:
+            Unavailable: it took too long by the clock, which is as likely the machine's doing.
+        """
 
         async def ask(prober: ConfinedProcess) -> tuple[ProbeReport, bytes]:
             return await _Conversation(prober, read, order, self._wall_seconds).hold()
@@ -65,7 +70,10 @@ class ProberPool:
             except _ReadsTooMuch:
                 problem = "its parts lie so that it has to be read again and again"
             except _TooSlow:
-                problem = f"reading it takes over {self._wall_seconds:g} seconds"
+                raise Unavailable(
+                    Reason.DEPENDENCY_UNAVAILABLE,
+                    f"The video was not read within {self._wall_seconds:g} seconds; try again",
+                ) from None
         return ProbeReport(problem=problem), b""
 
 

@@ -2,22 +2,33 @@
 
 import asyncio
 import hashlib
-import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import psutil
 import pytest
+from structlog.testing import capture_logs
 
+from servicekit.errors import Reason
+from services.media import video_probing
 from services.media.confinement import Confinement
 from services.media.decoder_pool import DecoderPool
-from services.media.images import IMAGE_MAXIMUM_BYTES, Purpose, limits_of, rejections
+from services.media.examination import examine
+from services.media.headers import Format
+from services.media.images import IMAGE_MAXIMUM_BYTES, Code, Purpose, limits_of, rejections
+from services.media.video_probing import ProberPool
 from tests.integration.media.corpus import CORPUS_MISSING, corpus_files, is_as_expected
 from tests.integration.media.decoders import decoder_processes
-from tests.unit.media.pictures import jpeg, opened, png
+from tests.support.serving import refused
+from tests.unit.media.pictures import jpeg, opened, photo, png
 
 MIB = 1024 * 1024
 IMAGE = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)
+BANNER = limits_of(Purpose.BANNER, IMAGE_MAXIMUM_BYTES)
 
 
 @asynccontextmanager
@@ -58,23 +69,25 @@ async def test_a_decoder_that_was_killed_is_replaced_and_the_image_still_judged(
         assert second.pid != first.pid
 
 
-async def test_an_image_that_takes_too_long_is_damaged_and_the_next_is_not() -> None:
+async def test_where_the_clock_runs_out_the_image_may_come_again() -> None:
     async with pool(wall_seconds=2) as decoders:
         (stuck,) = decoder_processes()
         stuck.suspend()
-        report, copies = await decoders.inspect(jpeg(), IMAGE.order)
-        assert report.problem == "decoding takes over 2 seconds"
-        assert copies == []
+        with refused(Reason.DEPENDENCY_UNAVAILABLE):
+            await decoders.inspect(png(), IMAGE.order)
         report, copies = await decoders.inspect(png(), IMAGE.order)
         assert (report.problem, bool(copies)) == ("", True)
 
 
-async def test_an_image_that_takes_too_much_memory_is_damaged() -> None:
+async def test_an_image_that_takes_too_much_memory_is_told_so() -> None:
     large = png(6000, 6000)
     async with pool(memory_mib=120) as decoders:
-        report, copies = await decoders.inspect(large, limits_of(Purpose.BANNER, 1).order)
-        assert report.problem
-        assert copies == []
+        examined = await examine(decoders, BANNER, large)
+        (rejection,) = examined.rejections
+        assert (rejection.code, rejection.rule_id) == (Code.CORRUPT, "R67")
+        assert rejection.description == (
+            "Decoding it takes more memory than is allowed; scale the image down"
+        )
         report, copies = await decoders.inspect(png(), IMAGE.order)
         assert (report.problem, bool(copies)) == ("", True)
 
@@ -89,7 +102,7 @@ async def test_an_abandoned_image_leaves_no_half_read_decoder_behind() -> None:
         with pytest.raises(asyncio.CancelledError):
             await call
         report, copies = await decoders.inspect(png(), IMAGE.order)
-        assert report.content_type == "image/png"
+        assert report.copies[0].format is Format.PNG
         assert opened(copies[0]).width == 800
 
 
@@ -105,10 +118,53 @@ async def test_a_decoder_is_confined_and_knows_no_secret(monkeypatch: pytest.Mon
     assert decoder_processes() == []
 
 
-async def test_a_decoder_dies_with_the_signal_that_its_processor_limit_sends() -> None:
-    async with pool() as decoders:
-        (process,) = decoder_processes()
-        process.send_signal(signal.SIGXCPU)
-        report, _ = await decoders.inspect(jpeg(), IMAGE.order)
+async def test_an_image_that_takes_too_much_processor_time_gets_no_second_try() -> None:
+    slow = photo(5000, 4000, seed=1).pngsave_buffer(compression=1)
+    async with pool(cpu_seconds=0) as decoders:
+        (first,) = decoder_processes()
+        with capture_logs() as logs:
+            report, _ = await decoders.inspect(slow, replace(IMAGE.order, fit_within=None))
+        (rejection,) = rejections(IMAGE, 1000, report)
+        assert rejection.code is Code.CORRUPT
+        assert rejection.description == (
+            "Decoding it takes more processor time than is allowed; scale the image down"
+        )
+        assert [entry["pid"] for entry in logs if entry["event"] == "process_replaced"] == [
+            first.pid
+        ]
+        report, _ = await decoders.inspect(png(), IMAGE.order)
         assert report.problem == ""
-        assert [found.pid for found in decoder_processes()] != [process.pid]
+
+
+async def test_a_decoder_can_open_nothing() -> None:
+    async with pool() as decoders:
+        await decoders.inspect(png(2400, 1200), IMAGE.order)
+        (process,) = decoder_processes()
+        assert process.rlimit(psutil.RLIMIT_NOFILE) == (3, 3)
+        assert process.num_fds() == 3
+
+
+@pytest.mark.parametrize("attempt", ["open('/dev/null')", "socket.socket()"])
+def test_who_is_confined_can_open_no_file_and_no_socket(attempt: str) -> None:
+    program = (
+        "import socket; from services.media.confinement import confine;"
+        f"confine(2**30, open_files=3); {attempt}"
+    )
+    run = subprocess.run(  # noqa: S603 - our own arguments only
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert "Too many open files" in run.stderr
+
+
+async def test_a_hostile_working_directory_is_not_looked_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("pyvips", "av", "services", "servicekit", "json", "cv2"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", "")
+    async with pool() as decoders, ProberPool(video_probing.CONFINEMENT) as probers:
+        report, _ = await decoders.inspect(png(), IMAGE.order)
+        assert report.problem == ""
+        assert probers is not None

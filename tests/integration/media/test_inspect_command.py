@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,23 +11,37 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
+import cli.media
 from devstack.home import SOURCE_ROOT
 from services.media.images import BANNER_MAXIMUM_BYTES, IMAGE_MAXIMUM_BYTES
 from tests.integration.media.corpus import CORPUS_MISSING, corpus_files, is_as_expected
 from tests.unit.media.pictures import jpeg, picture, png
 
 _ADDRESS_SPACE_BYTES = 4 * 1024**3
+ENVIRONMENT = {"PYTHONPATH": os.pathsep.join((str(SOURCE_ROOT), str(SOURCE_ROOT / "gen")))}
+
+
+def argv(purpose: str, *files: Path | str) -> list[str | Path]:
+    return [sys.executable, "-m", "cli", "media", "inspect", "--purpose", purpose, *files]
+
+
+def running(purpose: str, *files: str, **streams: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - our own command
+        argv(purpose, *files),
+        env=ENVIRONMENT,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
+    )
 
 
 def inspected(
     purpose: str, *files: Path | str, folder: Path = SOURCE_ROOT
 ) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli", "media", "inspect", "--purpose", purpose, *files]
     return subprocess.run(  # noqa: S603 - our own command
-        command,
+        argv(purpose, *files),
         cwd=folder,
-        env={"PYTHONPATH": os.pathsep.join((str(SOURCE_ROOT), str(SOURCE_ROOT / "gen")))},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
@@ -153,6 +168,73 @@ def test_a_file_is_named_as_it_was_typed(made: Made, tmp_path: Path) -> None:
     run = inspected("banner", "--", *names, folder=tmp_path)
     assert run.returncode == 0, run.stderr
     assert [line["file"] for line in lines(run)] == names
+
+
+def test_a_name_that_is_no_utf_8_still_makes_good_json(made: Made, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    made(name, jpeg())
+    (line,) = lines(inspected("Banner", name, folder=tmp_path))
+    assert (line["file"], line["verdict"]) == (r"caf\xe9.jpg", "ACCEPTED")
+
+
+def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    run = inspected("banner", "pipe", "/dev/zero", "", folder=tmp_path)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.splitlines() == [
+        "pipe: no regular file: give what it holds to /dev/stdin",
+        "/dev/zero: no regular file: give what it holds to /dev/stdin",
+        "'': No such file or directory",
+    ]
+
+
+def test_standard_input_is_read_to_its_end(tmp_path: Path) -> None:
+    with running("image", "/dev/stdin", stdin=subprocess.PIPE) as process:
+        told, complaints = process.communicate(jpeg(2400, 1200))
+    assert (process.returncode, complaints) == (0, b"")
+    assert (json.loads(told)["file"], json.loads(told)["width"]) == ("/dev/stdin", 2400)
+
+
+def test_ctrl_c_ends_it_while_it_waits_for_standard_input(made: Made) -> None:
+    first = made("first.jpg", jpeg())
+    with running("image", first, "/dev/stdin", stdin=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == -signal.SIGINT
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+def test_output_that_cannot_be_written_is_told_in_one_line(made: Made) -> None:
+    with (
+        Path("/dev/full").open("wb") as full,
+        running("image", made("a.jpg", jpeg()), stdout=full) as process,
+    ):
+        _, complaints = process.communicate()
+    assert process.returncode == 3
+    assert complaints == b"standard output: No space left on device\n"
+
+
+def test_where_nobody_reads_on_it_ends_quietly(made: Made) -> None:
+    with running("image", *[made("a.jpg", jpeg())] * 3) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert (process.wait(), process.stderr.read()) == (3, b"")
+
+
+def test_a_decoder_that_does_not_start_is_told_in_one_line(
+    made: Made, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    monkeypatch.setattr(structlog, "configure", lambda **_: None)
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        assert cli.media.inspect_files("image", [made("a.jpg", jpeg())]) == 3
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert capfd.readouterr() == ("", "services.media.decoder does not start\n")
 
 
 @pytest.mark.parametrize("arguments", [("banner",), ("poster", "x.jpg"), ()])

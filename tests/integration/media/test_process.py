@@ -55,7 +55,7 @@ async def test_the_process_serves_and_leaves_no_process_behind(
                 assert line, said
                 said += line
         children = psutil.Process(process.pid).children()
-        modules = sorted(child.cmdline()[2] for child in children)
+        modules = sorted(child.cmdline()[3] for child in children)
         assert modules == [*2 * ["services.media.decoder"], "services.media.prober"]
     finally:
         process.send_signal(signum)

@@ -47,7 +47,7 @@ def storage(
     if kind == "configured":
         yield Storage(kind, ObjectStoreSettings())  # type: ignore[call-arg]  # the environment fills it
         return
-    if kind == chosen_server():
+    if kind == chosen_server(Home(tmp_path_factory.mktemp("new"))):
         yield Storage(kind, _settings(request.getfixturevalue("access")))
         return
     home = tmp_path_factory.mktemp(kind)

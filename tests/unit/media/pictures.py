@@ -34,11 +34,14 @@ def opened(content: bytes) -> pyvips.Image:
     return pyvips.Image.new_from_buffer(content, "")
 
 
-def photo(width: int, height: int, seed: int) -> pyvips.Image:
-    """Soft patches of colour with noise on them, as photographs have; another for each seed."""
+def photo(width: int, height: int, seed: int, grain: float = 6) -> pyvips.Image:
+    """Soft patches of colour with noise on them, as photographs have; another for each seed.
+
+    `grain` is the noise's standard deviation, of 256 steps.
+    """
     cells = pyvips.Image.gaussnoise(16, 16, mean=128, sigma=60, seed=seed).bandjoin(
         [pyvips.Image.gaussnoise(16, 16, mean=128, sigma=60, seed=seed + n) for n in (1000, 2000)]
     )
     soft = cells.resize(width / 16, vscale=height / 16, kernel="cubic")
-    noise = pyvips.Image.gaussnoise(width, height, mean=0, sigma=6, seed=seed)
+    noise = pyvips.Image.gaussnoise(width, height, mean=0, sigma=grain, seed=seed)
     return (soft + noise).cast("uchar").copy(interpretation="srgb")

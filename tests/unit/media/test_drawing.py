@@ -1,11 +1,14 @@
 """What is made of a decoded picture: renditions and the fingerprint."""
 
+from dataclasses import replace
+
 import pytest
 import pyvips
 
 from services.media.decoder import inspect
 from services.media.drawing import dhash
 from services.media.frames import Order, Report
+from services.media.headers import Format
 from tests.unit.media.pictures import jpeg, opened, photo, picture, png
 
 ORDER = Order(50_000_000, 2000, 5_242_880, renditions=(1080, 320))
@@ -62,6 +65,82 @@ def test_what_is_transparent_colours_nothing_beside_it() -> None:
 def test_no_rendition_has_more_bytes_than_its_object(content: bytes) -> None:
     report, _ = drawn(content)
     assert all(copy.size_bytes <= report.clean_bytes for copy in report.copies)
+
+
+def pixels(image: pyvips.Image) -> bytes:
+    return bytes(image.write_to_memory())
+
+
+BANNER = replace(ORDER, fit_within=None)
+
+
+@pytest.mark.parametrize(("width", "height", "grain"), [(2000, 1200, 2), (3000, 1500, 1)])
+def test_a_png_photograph_loses_nothing_but_metadata(width: int, height: int, grain: int) -> None:
+    original = photo(width, height, seed=1, grain=grain)
+    content = original.pngsave_buffer(filter="all")
+    assert 2_500_000 < len(content) < 5_242_880
+    report, images = drawn(content, BANNER)
+    assert report.copies[0].format is Format.PNG
+    assert pixels(images[0]) == pixels(original)
+    assert report.clean_bytes < 1.1 * len(content)
+    # As a body image, it is scaled down where it is larger.
+    report, images = drawn(content)
+    assert report.copies[0].format is Format.PNG
+    assert images[0].width == 2000
+
+
+def test_renditions_are_jpegs_and_those_of_transparent_pictures_pngs() -> None:
+    original = photo(2400, 1600, seed=1)
+    report, _ = drawn(original.pngsave_buffer())
+    assert [copy.format for copy in report.copies] == [Format.PNG, Format.JPEG, Format.JPEG]
+    assert report.copies[-1].size_bytes < 30_000
+    report, _ = drawn(original.bandjoin(128).pngsave_buffer())
+    assert [copy.format for copy in report.copies] == 3 * [Format.PNG]
+
+
+def test_transparency_that_hides_nothing_is_none() -> None:
+    original = photo(900, 600, seed=1)
+    report, images = drawn(original.bandjoin(255).pngsave_buffer())
+    assert pixels(images[0]) == pixels(original)
+    assert [copy.format for copy in report.copies] == [Format.PNG, Format.JPEG]
+
+
+def test_an_opaque_png_that_is_too_long_without_loss_becomes_a_jpeg() -> None:
+    original = photo(1500, 900, seed=1)
+    tight = replace(BANNER, maximum_bytes=1_000_000)
+    report, images = drawn(original.pngsave_buffer(), tight)
+    assert report.copies[0].format is Format.JPEG
+    assert report.clean_bytes <= 1_000_000
+    assert (images[0] - original).abs().avg() < 8
+    report, images = drawn(original.bandjoin(128).pngsave_buffer(), tight)
+    assert report.copies[0].format is Format.PNG
+    assert report.clean_bytes > 1_000_000  # for which it is rejected
+    assert pixels(images[0].extract_band(0, n=3)) == pixels(original)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_a_palette_stays_one_and_loses_no_colour(bits: int) -> None:
+    content = photo(1500, 900, seed=1).pngsave_buffer(palette=True, bitdepth=bits)
+    report, (clean, *_) = drawn(content)
+    assert pixels(clean) == pixels(opened(content))
+    assert (clean.get("palette"), clean.get("bits-per-sample")) == (1, bits)
+    assert report.clean_bytes < 1.1 * len(content)
+
+
+def test_black_and_white_stays_in_one_bit_a_pixel() -> None:
+    grain = pyvips.Image.gaussnoise(1600, 900, mean=128, sigma=60, seed=1) > 128
+    content = grain.copy(interpretation="b-w").pngsave_buffer(bitdepth=1)
+    report, (clean, *_) = drawn(content)
+    assert clean.get("bits-per-sample") == 1
+    assert pixels(clean) == pixels(opened(content))
+    assert report.clean_bytes < 1.1 * len(content)
+
+
+def test_a_palette_that_is_scaled_down_gets_the_colours_in_between() -> None:
+    content = photo(3000, 1500, seed=1).pngsave_buffer(palette=True, bitdepth=2)
+    _, (clean, *_) = drawn(content)
+    assert clean.width == 2000
+    assert not clean.get_typeof("palette")
 
 
 def test_a_drawing_of_few_colours_has_renditions_of_few_colours() -> None:

@@ -87,8 +87,8 @@ class _RenditionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rendition.V
     """Fits 320×320 pixels: what a list shows."""
 
 class Rendition(_Rendition, metaclass=_RenditionEnumTypeWrapper):
-    """A smaller copy of an accepted image, or of a video's poster frame: a JPEG, or a PNG where the image
-    is one.
+    """A smaller copy of an accepted image, or of a video's poster frame: a JPEG, or a PNG where it is
+    transparent, or of so few colours that a JPEG would have more bytes than the object.
     """
 
 RENDITION_UNSPECIFIED: Rendition.ValueType  # 0
