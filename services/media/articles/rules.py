@@ -5,13 +5,13 @@ would make an article better is in `advice`.
 """
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
 from servicekit.commands import is_blank
 from services.media.articles import hashtags, links
 from services.media.articles.advice import advice
+from services.media.articles.composition import composed
 from services.media.articles.domain import Content, Coupon, Image, Product, Text, Video
 from services.media.articles.findings import Facts, Finding, Findings
 from services.media.levels import may_show_videos
@@ -20,7 +20,6 @@ TITLE_MAXIMUM = 60  # R72
 INTRODUCTION_MAXIMUM = 1000  # R75
 HASHTAGS_MAXIMUM = 5  # R78
 _DESCRIPTION_MAXIMUM = 1000  # the platform's own, of what R86 admits
-# Whose videos may be uploaded (R87).
 
 _STORE_ID = re.compile(r"[0-9]{1,20}")
 _COUPON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -43,7 +42,7 @@ def item_ids(content: Content) -> tuple[str, ...]:
 
 def characters(text: str) -> int:
     """As R72 and R75 count them: code points of NFC, so that é is one however it was typed."""
-    return len(unicodedata.normalize("NFC", text))
+    return len(composed(text))
 
 
 def _violations(content: Content, facts: Facts) -> Iterator[Finding]:
