@@ -210,8 +210,9 @@ async def test_what_cannot_be_sealed_is_told_as_it_is(begun: House, refusal: Lia
     with refused(refusal.reason, *(one.field for one in refusal.violations)) as caught:
         await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
     assert caught.value.violations == refusal.violations
-    ((_, _, said, _),) = begun.runs.commands
-    assert said == model.SubmitWork("creators/bea", "", [], [], ["x"])
+    # However often the call was repeated, the workflow was told of nothing that is sealed.
+    unsealed = model.SubmitWork("creators/bea", "", [], [], ["x"])
+    assert all(said == unsealed for _, _, said, _ in begun.runs.commands)
 
 
 @pytest.mark.parametrize("reason", [Reason.ILLEGAL_STATE, Reason.CONTENT_INCOMPLETE])
