@@ -18,6 +18,7 @@ from services.media.articles.catalogue import HttpCatalogue, http_client
 from services.media.articles.clients import GrpcAssignments
 from services.media.articles.examination import Examiner
 from services.media.articles.handlers import ArticleHandlers
+from services.media.articles.quotas import Quota as ArticleQuota
 from services.media.articles.servicer import service as article_service
 from services.media.articles.store import PostgresArticleStore
 from services.media.confinement import Confinement
@@ -60,7 +61,10 @@ async def main() -> None:
             articles = await _articles(settings, stack, database, http, levels, media)
             around = Surroundings(database, objects, http, articles, levels)
             publications = await stack.enter_async_context(publishing(settings, around))
-            await stack.enter_async_context(sweeping(media, settings.media_sweep_interval_seconds))
+            for swept in (media, articles):
+                await stack.enter_async_context(
+                    sweeping(swept, settings.media_sweep_interval_seconds)
+                )
             await GrpcServer(
                 settings, [service(media), article_service(articles), publications], database
             ).serve_until_told()
@@ -115,6 +119,7 @@ async def _articles(
         Examiner(shelf, catalogue, levels, settings.media_kinds_with_banner),
         catalogue,
         media,
+        ArticleQuota(settings.media_quota_drafts_kept, settings.media_quota_article_bytes),
         utc_now,
     )
 

@@ -36,6 +36,10 @@ class MediaSettings(
     media_quota_open_uploads: int = 50
     media_quota_uploads_an_hour: int = 200
     media_quota_bytes_a_month: int = 5 * 1024**3
+    # Of one creator: drafts of which nothing was delivered or published, and bytes of all drafts
+    # and of what was sealed within 30 days.
+    media_quota_drafts_kept: int = 500
+    media_quota_article_bytes: int = 256 * 1024**2
     # Decoders run beside the server: memory for a pod is its own plus this many times that.
     media_decoder_processes: int = 2
     media_decoder_memory_bytes: int = decoder_pool.CONFINEMENT.memory_bytes

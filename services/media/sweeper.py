@@ -1,21 +1,26 @@
-"""Empties quarantine, again and again, beside the server."""
+"""Clears away what is left over, again and again, beside the server."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Protocol
 
 import structlog
 
 from servicekit.errors import LiaisonError
-from services.media.handlers import MediaHandlers
 
 log = structlog.get_logger()
 
 
+class Swept(Protocol):
+    async def sweep(self) -> int:
+        """Answers with how much there was, and may be called again while there is any."""
+
+
 @asynccontextmanager
-async def sweeping(media: MediaHandlers, interval_seconds: float) -> AsyncIterator[None]:
+async def sweeping(swept: Swept, interval_seconds: float) -> AsyncIterator[None]:
     """Sweeps for as long as the block runs. Several servers may: a sweep may be repeated."""
-    task = asyncio.create_task(_sweep_forever(media, interval_seconds))
+    task = asyncio.create_task(_sweep_forever(swept, interval_seconds))
     try:
         yield
     finally:
@@ -24,10 +29,10 @@ async def sweeping(media: MediaHandlers, interval_seconds: float) -> AsyncIterat
             await task
 
 
-async def _sweep_forever(media: MediaHandlers, interval_seconds: float) -> None:
+async def _sweep_forever(swept: Swept, interval_seconds: float) -> None:
     while True:
         try:
-            while await media.sweep():
+            while await swept.sweep():
                 pass
         except LiaisonError as error:
             log.warning("sweep_failed", reason=error.reason)

@@ -6,7 +6,6 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import (
     FailedPrecondition,
     LiaisonError,
-    PermissionDenied,
     Reason,
     illegal_state,
     not_found,
@@ -104,28 +103,25 @@ class AssignmentHandlers:
         record = await self._own(who, command.id)
         work = command.submission
         await self._check_accepted(record.creator_id, work.media_object_ids)
-        try:
-            revisions = await self._sealed(record, work.article_ids)
-        except (FailedPrecondition, PermissionDenied) as refusal:
-            return await self._submit_unsealed(who, command, refusal)
-        return await self._submit(who, command, revisions)
+        if work.article_ids:
+            answer = await self._answer_unsealed(who, command)
+            if answer is not None:
+                return answer
+            revisions = await self._media.seal(record.creator_id, record.id, work.article_ids)
+            return await self._submit(who, command, revisions)
+        return await self._submit(who, command, [])
 
-    async def _sealed(self, record: AssignmentRecord, article_ids: list[str]) -> list[str]:
-        if not article_ids:
-            return []
-        return await self._media.seal(record.creator_id, record.id, article_ids)
-
-    async def _submit_unsealed(
-        self, who: Principal, command: SubmitWork, refusal: LiaisonError
-    ) -> AssignmentRecord:
-        """The articles may have been good when this very request came first, and edited since: its
-        answer is still the first one. A workflow to which it is new refuses it, for its own state
-        before anything else."""
+    async def _answer_unsealed(
+        self, who: Principal, command: SubmitWork
+    ) -> AssignmentRecord | None:
+        """What the workflow says while the articles are not sealed; None when nothing else is
+        missing. So nothing is sealed of what is refused, and a request that was heard before gets
+        its first answer, whatever became of the articles since."""
         try:
             return await self._submit(who, command, [])
-        except FailedPrecondition as answer:
-            if answer.reason is Reason.MEDIA_NOT_ACCEPTED:
-                raise refusal from None
+        except FailedPrecondition as refusal:
+            if refusal.reason is Reason.MEDIA_NOT_ACCEPTED:
+                return None
             raise
 
     async def _submit(

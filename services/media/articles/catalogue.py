@@ -24,7 +24,11 @@ from services.media.articles.links import product_address
 _ASK_SECONDS = 5.0
 # Of all that one call asks for: below the deadline of the call that waits.
 _ASK_ALL_SECONDS = 10.0
-_ASKED_AT_ONCE = 8
+# By all calls that look up many products, by one of them, and by those that look up just one: who
+# adds a product need not wait until somebody's long list is done.
+_MANY_ASKED_AT_ONCE = 16
+_ASKED_AT_ONCE_BY_ONE = 8
+_SINGLES_ASKED_AT_ONCE = 4
 _ANSWER_MAXIMUM_BYTES = 64 * 1024
 # Prices change; a creator who looks a product up and then adds it need not wait twice.
 _KEPT_SECONDS = 60.0
@@ -68,7 +72,8 @@ class HttpCatalogue:
         self._base_url = base_url.rstrip("/")
         self._http = http
         self._monotonic_seconds = monotonic_seconds
-        self._asking = asyncio.Semaphore(_ASKED_AT_ONCE)
+        self._many = asyncio.Semaphore(_MANY_ASKED_AT_ONCE)
+        self._singles = asyncio.Semaphore(_SINGLES_ASKED_AT_ONCE)
         # What was answered and until when it is good; the latest come last.
         self._kept: OrderedDict[str, tuple[CatalogueProduct | None, float]] = OrderedDict()
 
@@ -86,9 +91,16 @@ class HttpCatalogue:
     async def _answers(self, item_ids: list[str]) -> dict[str, CatalogueProduct | None]:
         is_away = False
         tasks: list[asyncio.Task[CatalogueProduct | None]] = []
+        turns = self._singles if len(item_ids) == 1 else self._many
+        own_turns = asyncio.Semaphore(_ASKED_AT_ONCE_BY_ONE)
+
+        async def answer(item_id: str) -> CatalogueProduct | None:
+            async with own_turns, turns:
+                return await self._answer(item_id)
+
         try:
             async with asyncio.timeout(_ASK_ALL_SECONDS), asyncio.TaskGroup() as group:
-                tasks = [group.create_task(self._answer(item)) for item in item_ids]
+                tasks = [group.create_task(answer(item)) for item in item_ids]
         except* (_Away, TimeoutError):
             is_away = True
         if is_away:
@@ -100,11 +112,10 @@ class HttpCatalogue:
     async def _answer(self, item_id: str) -> CatalogueProduct | None:
         if not _ITEM_ID.fullmatch(item_id):
             raise AssertionError("only numbers go into an address")
-        async with self._asking:
-            try:
-                status, body = await self._get(f"{self._base_url}/products/{item_id}")
-            except httpx.HTTPError as error:
-                raise _Away from error
+        try:
+            status, body = await self._get(f"{self._base_url}/products/{item_id}")
+        except httpx.HTTPError as error:
+            raise _Away from error
         if status not in (HTTPStatus.OK, HTTPStatus.NOT_FOUND):
             raise _Away
         product = _product(item_id, body) if status == HTTPStatus.OK else None

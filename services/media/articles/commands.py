@@ -4,12 +4,17 @@ A draft may break the rules of `rules`; its bounds here only keep it from growin
 """
 
 import sys
-import unicodedata
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from servicekit.commands import Command, broken, count, proto_enum, resource_id, resource_ids, text
+from services.media.articles.composition import (
+    EXPANSION_MAXIMUM,
+    MARKS_MAXIMUM,
+    composed,
+    is_stream_safe,
+)
 from services.media.articles.domain import (
     Block,
     Content,
@@ -42,18 +47,27 @@ def _at_most(maximum: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _composed(value: str) -> str:
-    """NFC: what looks the same is kept, counted and compared as the same."""
-    return unicodedata.normalize("NFC", value)
+def _composed(maximum: int) -> AfterValidator:
+    """NFC: what looks the same is kept, counted and compared as the same. Goes before `text`, since
+    decomposed letters are longer; but nobody works on what is too long in any case."""
+
+    def compose(value: str) -> str:
+        if len(value) > maximum * EXPANSION_MAXIMUM:
+            raise broken("LENGTH", f"Must be at most {maximum} characters, not {len(value)}")
+        if not is_stream_safe(value):
+            raise broken(
+                "COMBINING_MARKS", f"Must not put over {MARKS_MAXIMUM} marks on one letter"
+            )
+        return composed(value)
+
+    return AfterValidator(compose)
 
 
-# Before its length is looked at: decomposed letters are longer.
-Composed = AfterValidator(_composed)
-Description = Annotated[str, Composed, text(0, 10_000)]
+Description = Annotated[str, _composed(10_000), text(0, 10_000)]
 
 
 class TextInput(Command):
-    text: Annotated[str, Composed, text(1, _ANY_LENGTH)]
+    text: Annotated[str, _composed(_ANY_LENGTH), text(1, _ANY_LENGTH)]
 
     def block(self) -> Text:
         return Text(self.text)
@@ -123,11 +137,11 @@ class ArticleInput(Command):
     assignment_id: AssignmentId | None = Field(None, alias="assignment")
     kind: Annotated[Kind, proto_enum("KIND_")] = Kind.ARTICLE
     banner_id: MediaId | None = Field(None, alias="banner")
-    title: Annotated[str, Composed, text(0, 600)] = ""
-    introduction: Annotated[str, Composed, text(0, 10_000)] = ""
+    title: Annotated[str, _composed(600), text(0, 600)] = ""
+    introduction: Annotated[str, _composed(10_000), text(0, 10_000)] = ""
     blocks: Annotated[list[BlockInput], _at_most(_BLOCKS_MAXIMUM)] = Field(default_factory=list)
     hashtags: Annotated[
-        list[Annotated[str, Composed, text(1, 100)]], _at_most(_HASHTAGS_MAXIMUM)
+        list[Annotated[str, _composed(100), text(1, 100)]], _at_most(_HASHTAGS_MAXIMUM)
     ] = Field(default_factory=list)
 
     def content(self) -> Content:

@@ -1,7 +1,8 @@
 """What can be done with articles: writing, examining, sealing and showing them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import islice
 from typing import Protocol
 
@@ -43,15 +44,21 @@ from services.media.articles.domain import (
 )
 from services.media.articles.examination import Catalogue, Examiner
 from services.media.articles.findings import Finding, Findings
+from services.media.articles.quotas import MONTH, Quota, Usage, check
 from services.media.handlers import HoldMediaObjects
 
 _HELD_AT_ONCE = 100  # what HoldMediaObjects takes
+_FORGOTTEN_AT_ONCE = 1000
 
 
 class ArticleStore(Protocol):
-    """Where articles are kept."""
+    """Where articles are kept.
 
-    async def add(self, change: Change) -> bool:
+    What writes takes a check, which sees what the creator used before and uses after: what it
+    raises undoes all. Meanwhile nobody writes for the same creator.
+    """
+
+    async def add(self, change: Change, check: Callable[[Usage, Usage], None]) -> bool:
         """False when this very change was made before."""
 
     async def change(self, change_id: str) -> Change | None: ...
@@ -67,22 +74,30 @@ class ArticleStore(Protocol):
     ) -> list[Article]:
         """Without their blocks."""
 
-    async def save(self, change: Change) -> bool:
+    async def save(self, change: Change, check: Callable[[Usage, Usage], None]) -> bool:
         """False when the article was changed or thrown away since the version before, or this very
         change was made before."""
 
-    async def delete(self, article: Article) -> bool:
-        """False when it was changed, sealed or thrown away meanwhile."""
+    async def is_in_use(self, article: Article) -> bool:
+        """Whether a revision of it is held or published."""
 
-    async def seal(self, revisions: Sequence[Revision]) -> bool:
-        """All or none; one that is there already stays as it is. False when one of the articles was
-        thrown away meanwhile."""
+    async def delete(self, article: Article) -> bool:
+        """False when it was changed, put to use or thrown away meanwhile. Its revisions stay."""
+
+    async def seal(
+        self, revisions: Sequence[Revision], check: Callable[[Usage, Usage], None]
+    ) -> bool:
+        """One creator's, all or none; one that is there already stays as it is. False when one of
+        the articles was thrown away meanwhile."""
 
     async def revision(self, article_id: str, revision_id: str) -> Revision | None: ...
 
     async def hold(self, revisions: Sequence[Revision], holder: str, brand_id: str) -> None: ...
 
     async def is_held_for(self, revision: Revision, brand_id: str) -> bool: ...
+
+    async def forget_changes(self, before: datetime, size: int) -> int:
+        """Those that were made before that, so many at most; answers with how many there were."""
 
 
 class Assignments(Protocol):
@@ -110,6 +125,7 @@ class ArticleHandlers:
         examiner: Examiner,
         catalogue: Catalogue,
         media: MediaHolder,
+        quota: Quota,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -117,6 +133,7 @@ class ArticleHandlers:
         self._examiner = examiner
         self._catalogue = catalogue
         self._media = media
+        self._quota = quota
         self._clock = clock
 
     async def create_article(self, who: Principal, command: CreateArticle) -> Article:
@@ -143,7 +160,7 @@ class ArticleHandlers:
             update_time=now,
             commission=commission,
         )
-        if not await self._store.add(asked.change(article)):
+        if not await self._store.add(asked.change(article), self._check):
             raise _changed_meanwhile(article.name)
         return article
 
@@ -185,7 +202,7 @@ class ArticleHandlers:
         updated = replace(
             article, content=asked.content, version=article.version + 1, update_time=self._clock()
         )
-        if not await self._store.save(asked.change(updated)):
+        if not await self._store.save(asked.change(updated), self._check):
             raise _changed_meanwhile(article.name)
         return updated
 
@@ -193,8 +210,8 @@ class ArticleHandlers:
         article = await self._owned(who, command.id)
         if command.etag:
             _check_etag(article, command.etag)
-        if article.latest_revision_id:
-            raise illegal_state(article.name, "SEALED", "DeleteArticle")
+        if await self._store.is_in_use(article):
+            raise illegal_state(article.name, "IN_USE", "DeleteArticle")
         if not await self._store.delete(article):
             raise _changed_meanwhile(article.name)
 
@@ -282,6 +299,13 @@ class ArticleHandlers:
             await self._hold_media(revision, command.holder, command.brand_id)
         await self._store.hold(revisions, command.holder, command.brand_id)
 
+    async def sweep(self) -> int:
+        """Forgets some of the requests of more than a month ago; answers with how many."""
+        return await self._store.forget_changes(self._clock() - MONTH, _FORGOTTEN_AT_ONCE)
+
+    def _check(self, before: Usage, after: Usage) -> None:
+        check(self._quota, before, after, self._clock())
+
     async def _commission(self, assignment_id: str, creator_id: str) -> Commission:
         commission = await self._assignments.commission(assignment_id, creator_id)
         if commission is None:
@@ -306,7 +330,7 @@ class ArticleHandlers:
         for revision in revisions:
             # The revision itself needs its media, whoever is shown it.
             await self._hold_media(revision, revision.name, None)
-        if not await self._store.seal(revisions):
+        if not await self._store.seal(revisions, self._check):
             raise _changed_meanwhile("An article")
 
     async def _hold_media(self, revision: Revision, holder: str, brand_id: str | None) -> None:

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from services.media.articles.composition import composed
+
 _MAXIMUM_LENGTH = 50
 
 
@@ -11,7 +13,7 @@ def is_hashtag(text: str) -> bool:
     A word is of letters, digits, the marks that scripts such as Devanagari write vowels with, and
     `_`, and holds a letter or a digit: `#Baby&Kids`, `#2024_sale`, `#हिन्दी`.
     """
-    tag = unicodedata.normalize("NFC", text)
+    tag = composed(text)
     if not tag.startswith("#") or len(tag) > _MAXIMUM_LENGTH:
         return False
     return all(_is_word(word) for word in tag[1:].split("&"))
@@ -19,7 +21,7 @@ def is_hashtag(text: str) -> bool:
 
 def folded(text: str) -> str:
     """Equal for hashtags that readers take for the same."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
+    return composed(composed(text).casefold())
 
 
 def _is_word(word: str) -> bool:

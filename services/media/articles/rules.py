@@ -5,13 +5,13 @@ would make an article better is in `advice`.
 """
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
 from servicekit.commands import is_blank
 from services.media.articles import hashtags, links
 from services.media.articles.advice import advice
+from services.media.articles.composition import composed
 from services.media.articles.domain import Content, Coupon, Image, Product, Text, Video
 from services.media.articles.findings import Facts, Finding, Findings
 from services.media.levels import may_show_videos
@@ -20,7 +20,7 @@ TITLE_MAXIMUM = 60  # R72
 INTRODUCTION_MAXIMUM = 1000  # R75
 HASHTAGS_MAXIMUM = 5  # R78
 _DESCRIPTION_MAXIMUM = 1000  # the platform's own, of what R86 admits
-# Whose videos may be uploaded (R87).
+PRODUCTS_MAXIMUM = 200  # the platform's own: different ones, each of which is looked up
 
 _STORE_ID = re.compile(r"[0-9]{1,20}")
 _COUPON_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -36,14 +36,19 @@ def examine(content: Content, facts: Facts) -> Findings:
 
 
 def item_ids(content: Content) -> tuple[str, ...]:
-    """The products that an article links to, each once, in order of their blocks."""
+    """The products to be looked up of an article: those that it links to, each once, in order of
+    their blocks, and no more than it may have."""
+    return _linked(content)[:PRODUCTS_MAXIMUM]
+
+
+def _linked(content: Content) -> tuple[str, ...]:
     found = (links.item_id_in(block.url) for block in content.blocks if isinstance(block, Product))
     return tuple(dict.fromkeys(filter(None, found)))
 
 
 def characters(text: str) -> int:
     """As R72 and R75 count them: code points of NFC, so that é is one however it was typed."""
-    return len(unicodedata.normalize("NFC", text))
+    return len(composed(text))
 
 
 def _violations(content: Content, facts: Facts) -> Iterator[Finding]:
@@ -55,6 +60,8 @@ def _violations(content: Content, facts: Facts) -> Iterator[Finding]:
         "article.introduction", content.introduction, INTRODUCTION_MAXIMUM, "R75"
     )
     yield from _hashtag_violations(content.hashtags)
+    yield from _count_violations(content)
+    looked_up = frozenset(item_ids(content))
     for path, block in _blocks(content):
         match block:
             case Text():
@@ -63,7 +70,7 @@ def _violations(content: Content, facts: Facts) -> Iterator[Finding]:
             case Image():
                 yield from _image_violations(f"{path}.image", block, facts)
             case Product():
-                yield from _product_violations(f"{path}.product", block, facts)
+                yield from _product_violations(f"{path}.product", block, facts, looked_up)
             case Video():
                 yield from _video_violations(f"{path}.video", block, facts)
             case Coupon():
@@ -130,13 +137,25 @@ def _image_violations(path: str, image: Image, facts: Facts) -> Iterator[Finding
     yield from _description_violations(path, image.description)
 
 
-def _product_violations(path: str, product: Product, facts: Facts) -> Iterator[Finding]:
+def _count_violations(content: Content) -> Iterator[Finding]:
+    if (count := len(_linked(content))) > PRODUCTS_MAXIMUM:
+        yield Finding(
+            "article.blocks",
+            "COUNT",
+            f"{count} different products; at most {PRODUCTS_MAXIMUM} are allowed:"
+            f" take out {count - PRODUCTS_MAXIMUM}",
+        )
+
+
+def _product_violations(
+    path: str, product: Product, facts: Facts, looked_up: frozenset[str]
+) -> Iterator[Finding]:
     try:
         item = links.item_id(product.url)
     except links.NotUnderstood as error:
         yield Finding(f"{path}.url", "R81", str(error))
     else:
-        if item not in facts.products:
+        if item in looked_up and item not in facts.products:
             yield Finding(
                 f"{path}.url",
                 "R81",

@@ -1,6 +1,8 @@
 """The SQL of articles and their sealed revisions."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, LiteralString
 
 from psycopg.rows import DictRow
@@ -24,6 +26,9 @@ from services.media.articles.domain import (
     Text,
     Video,
 )
+from services.media.articles.quotas import MONTH, Usage
+
+Check = Callable[[Usage, Usage], None]
 
 _COMMISSION = TypeAdapter(Commission)
 _PRODUCTS = TypeAdapter(tuple[CatalogueProduct, ...])
@@ -47,10 +52,10 @@ class PostgresArticleStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, change: Change) -> bool:
+    async def add(self, change: Change, check: Check) -> bool:
         article = change.article
         commission = article.commission
-        async with self._database.transaction():
+        async with self._checked(article.creator_id, article.update_time, check):
             added = await self._database.execute(
                 """
                 INSERT INTO article (id, creator_id, assignment_id, commission, version, content,
@@ -122,11 +127,10 @@ class PostgresArticleStore:
         )
         return [_article(row) for row in rows]
 
-    async def save(self, change: Change) -> bool:
+    async def save(self, change: Change, check: Check) -> bool:
         article = change.article
         try:
-            async with self._database.transaction():
-                # First, so that who sends a request twice waits here for what becomes of it.
+            async with self._checked(article.creator_id, article.update_time, check):
                 if not await self._keep_change(change):
                     return False
                 await self._replace(article)
@@ -151,19 +155,28 @@ class PostgresArticleStore:
         if not saved:
             raise _ChangedMeanwhile
 
+    async def is_in_use(self, article: Article) -> bool:
+        row = await self._database.fetch_one(
+            "SELECT FROM article_in_use WHERE article_id = %s LIMIT 1", (article.id,)
+        )
+        return row is not None
+
     async def delete(self, article: Article) -> bool:
+        # A hold or a publication that comes at the same time needs the revision alone, which stays.
         deleted = await self._database.execute(
             """
-            UPDATE article SET content = NULL, blocks = NULL
-             WHERE id = %s AND version = %s AND content IS NOT NULL AND latest_revision_id IS NULL
+            UPDATE article SET content = NULL, blocks = NULL, latest_revision_id = NULL
+             WHERE id = %s AND version = %s AND content IS NOT NULL
+               AND NOT EXISTS (SELECT FROM article_in_use WHERE article_id = article.id)
             """,
             (article.id, article.version),
         )
         return deleted == 1
 
-    async def seal(self, revisions: Sequence[Revision]) -> bool:
+    async def seal(self, revisions: Sequence[Revision], check: Check) -> bool:
         article_ids = [revision.article_id for revision in revisions]
-        async with self._database.transaction():
+        first = revisions[0]
+        async with self._checked(first.creator_id, first.seal_time, check):
             # In an order, so that two callers never wait for each other in a circle.
             found = await self._database.fetch_all(
                 """
@@ -181,8 +194,8 @@ class PostgresArticleStore:
     async def revision(self, article_id: str, revision_id: str) -> Revision | None:
         row = await self._database.fetch_one(
             """
-            SELECT revision.article_id, revision.id, creator_id, commission, revision.content,
-                   revision.blocks, products, seal_time
+            SELECT revision.article_id, revision.id, revision.creator_id, commission,
+                   revision.content, revision.blocks, products, seal_time
               FROM article_revision AS revision JOIN article ON article.id = article_id
              WHERE article_id = %s AND revision.id = %s
             """,
@@ -217,16 +230,68 @@ class PostgresArticleStore:
         )
         return row is not None
 
+    async def forget_changes(self, before: datetime, size: int) -> int:
+        return await self._database.execute(
+            """
+            DELETE FROM article_change WHERE id IN (
+                SELECT id FROM article_change WHERE change_time < %s ORDER BY change_time LIMIT %s
+                   FOR UPDATE SKIP LOCKED
+            )
+            """,
+            (before, size),
+        )
+
+    @asynccontextmanager
+    async def _checked(self, creator_id: str, now: datetime, check: Check) -> AsyncIterator[None]:
+        """A transaction that nobody else writes in for the same creator, and that stays only if
+        `check` takes what the creator used before and uses after."""
+        async with self._database.transaction():
+            # Who sends a request twice waits here, too, for what becomes of it.
+            await self._database.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('articles of ' || %s, 0))",
+                (creator_id,),
+            )
+            before = await self._usage(creator_id, now)
+            yield
+            check(before, await self._usage(creator_id, now))
+
+    async def _usage(self, creator_id: str, now: datetime) -> Usage:
+        row = await self._database.fetch_one(
+            """
+            WITH drafts AS (
+                SELECT count(*) FILTER (
+                           WHERE NOT EXISTS (SELECT FROM article_in_use
+                                              WHERE article_id = article.id)
+                       ) AS drafts_kept,
+                       coalesce(sum(size_bytes), 0)::bigint AS draft_bytes
+                  FROM article
+                 WHERE creator_id = %(creator)s AND content IS NOT NULL
+            ), sealed AS (
+                SELECT coalesce(sum(size_bytes), 0)::bigint AS sealed_bytes,
+                       min(seal_time) AS month_begin_time
+                  FROM article_revision
+                 WHERE creator_id = %(creator)s AND seal_time > %(recent)s
+            )
+            SELECT * FROM drafts, sealed
+            """,
+            {"creator": creator_id, "recent": now - MONTH},
+        )
+        if row is None:
+            raise AssertionError("an aggregate is one row")
+        return Usage(**row)
+
     async def _seal(self, revision: Revision) -> None:
         await self._database.execute(
             """
-            INSERT INTO article_revision (article_id, id, content, blocks, products, seal_time)
-            VALUES (%s, %s, %s, %s, %s, %s)
+            INSERT INTO article_revision (article_id, id, creator_id, content, blocks, products,
+                                          seal_time)
+            VALUES (%s, %s, %s, %s, %s, %s, %s)
             ON CONFLICT DO NOTHING
             """,
             (
                 revision.article_id,
                 revision.id,
+                revision.creator_id,
                 *_content_json(revision.content),
                 Jsonb(_PRODUCTS.dump_python(revision.products, mode="json")),
                 revision.seal_time,

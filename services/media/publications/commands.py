@@ -19,6 +19,7 @@ from services.media.publications.domain import Channel, State
 from services.media.videos import Client
 
 PublicationId = Annotated[str, resource_id("publications/{publication}")]
+Slot = Annotated[str, text(1, 63)]
 RevisionIds = Annotated[tuple[str, str], resource_ids("articles/{article}/revisions/{revision}")]
 
 
@@ -69,7 +70,7 @@ class PublishApprovedArticles(Command):
 
 
 class PlacementInput(Command):
-    slot: Annotated[str, text(1, 63)]
+    slot: Slot
     publication_id: PublicationId = Field(alias="publication")
     start_time: Instant
     end_time: Instant
@@ -84,5 +85,5 @@ class CancelPlacement(Command):
 
 
 class ListPlacements(Command):
-    slot: str | None = None
+    slot: Slot | None = None
     active_time: Instant | None = None

@@ -137,13 +137,18 @@ class PublicationHandlers:
         self._clock = clock
 
     async def publish_article(self, who: Principal, command: PublishArticle) -> Publication:
-        """Once: what the draft became after that changes nothing of it."""
+        """Once: what the draft became after that changes nothing of it.
+
+        Raises:
+            FailedPrecondition: the creator is not admitted (R2), or the post is not as it must be.
+        """
         article = await self._articles.article(command.article_id)
         if article is None or article.creator_id != who.creator:
             raise not_yours(f"articles/{command.article_id}")
         id_ = publication_id(article.id, Channel.FEED)
         # What is written for an assignment is published when that is approved: sealing refuses it.
         if article.commission is not None or await self._store.get(id_) is None:
+            await self._check_admitted(article.creator_id)
             revision = await self._sealer.seal_own(who, article.id)
             await self._store.add([self._requested(revision, Channel.FEED, self._clock())])
         return await self._under_way(id_)
@@ -249,6 +254,12 @@ class PublicationHandlers:
         for publication in found:
             await self._start(publication)
         return len(found)
+
+    async def _check_admitted(self, creator_id: str) -> None:
+        if not await self._levels.level(creator_id):
+            raise FailedPrecondition(
+                Reason.CREATOR_NOT_ADMITTED, f"creators/{creator_id} is not admitted"
+            )
 
     async def _check_reposting(self, publication: Publication, client: Client) -> None:
         if client is not Client.DESKTOP:

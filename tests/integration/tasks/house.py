@@ -19,7 +19,7 @@ from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 from devstack.access import Access
 from servicekit.changes import Changes
 from servicekit.database import Database
-from servicekit.errors import LiaisonError
+from servicekit.errors import FailedPrecondition, LiaisonError, Reason
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
 from services.tasks.application_store import PostgresApplicationStore
@@ -36,7 +36,14 @@ from services.tasks.watching import WatchHandlers
 from tests.support.serving import Served, request_id, serving
 from workflows.assignment import state as life
 from workflows.assignment.messages import assignment_message, transition_message
-from workflows.assignment.model import Assignment, Funding, Requirement, Terms, Transition
+from workflows.assignment.model import (
+    Assignment,
+    Funding,
+    Requirement,
+    SubmitWork,
+    Terms,
+    Transition,
+)
 from workflows.policy import STANDARD
 from workflows.task.state import PublishedTask, Selection
 
@@ -79,12 +86,14 @@ class Media:
 
 
 class Runs:
-    """Workflows that do as they are told, unless told to refuse."""
+    """Workflows that do as they are told, unless told to refuse; work with articles that are not
+    sealed they refuse by themselves."""
 
     def __init__(self, book: PostgresBook) -> None:
         self._book = book
         self.started: list[PublishedTask] = []
         self.commands: list[tuple[str, str, object, str]] = []
+        self.obeyed: set[str] = set()
         self.refusal: LiaisonError | None = None
         self.selected: dict[str, list[str]] = {}
 
@@ -113,8 +122,16 @@ class Runs:
     async def command(
         self, assignment_id: str, name: str, command: object, request_id: str
     ) -> None:
+        is_repeated = request_id in self.obeyed
         self.commands.append((assignment_id, name, command, request_id))
         self._may_refuse()
+        if isinstance(command, SubmitWork) and not is_repeated:
+            self._require_sealed(command)
+        self.obeyed.add(request_id)
+
+    def _require_sealed(self, work: SubmitWork) -> None:
+        if len(work.article_revisions) != len(work.article_ids):
+            raise FailedPrecondition(Reason.MEDIA_NOT_ACCEPTED, "Not sealed")
 
     async def _record(self, task_id: str, state: State) -> None:
         """After its publishing, which was the first."""

@@ -1,6 +1,7 @@
 """Commands to assignments: checked, sent to the workflow, and answered with what came of them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from servicekit.errors import (
     FailedPrecondition,
     LiaisonError,
     Reason,
+    ResourceExhausted,
     Unavailable,
     Violation,
     not_yours,
@@ -180,11 +182,15 @@ async def test_a_submission_says_what_it_delivers(begun: House) -> None:
 
 
 async def test_articles_are_sealed_and_go_to_the_workflow_as_they_are(begun: House) -> None:
-    await begun.work_of().SubmitWork(_submit(articles=["articles/x", "articles/y"]))
+    request = _submit(articles=["articles/x", "articles/y"])
+    await begun.work_of().SubmitWork(request)
     assert begun.media.sealed == [("bea", "a1", ["x", "y"])]
-    ((_, _, said, _),) = begun.runs.commands
+    # Once to hear whether anything else is missing.
+    unsealed = model.SubmitWork("creators/bea", "", [], [], ["x", "y"])
     revisions = ["articles/x/revisions/r1", "articles/y/revisions/r1"]
-    assert said == model.SubmitWork("creators/bea", "", [], [], ["x", "y"], [], revisions)
+    said = [command[2] for command in begun.runs.commands]
+    assert said == [unsealed, replace(unsealed, article_revisions=revisions)]
+    assert {command[3] for command in begun.runs.commands} == {request.request_id}
 
 
 INVALID = FailedPrecondition(
@@ -192,47 +198,39 @@ INVALID = FailedPrecondition(
     "An article breaks rules",
     violations=[Violation("submission.articles[0].title", "R72", "Shorten it")],
 )
+USED_UP = ResourceExhausted(
+    Reason.QUOTA_EXCEEDED, "At most 1 byte", metadata={"quota": "article_bytes", "limit": "1"}
+)
+AWAY = Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Away")
 
 
-@pytest.mark.parametrize("refusal", [INVALID, not_yours("articles/x")])
+@pytest.mark.parametrize("refusal", [INVALID, not_yours("articles/x"), USED_UP, AWAY])
 async def test_what_cannot_be_sealed_is_told_as_it_is(begun: House, refusal: LiaisonError) -> None:
     begun.media.refusal = refusal
-    # The workflow takes nothing that is not sealed.
-    begun.runs.refusal = FailedPrecondition(Reason.MEDIA_NOT_ACCEPTED, "Not sealed")
     with refused(refusal.reason, *(one.field for one in refusal.violations)) as caught:
         await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
     assert caught.value.violations == refusal.violations
-    ((_, _, said, _),) = begun.runs.commands
-    assert said == model.SubmitWork("creators/bea", "", [], [], ["x"])
+    # However often the call was repeated, the workflow was told of nothing that is sealed.
+    unsealed = model.SubmitWork("creators/bea", "", [], [], ["x"])
+    assert all(said == unsealed for _, _, said, _ in begun.runs.commands)
 
 
-async def test_a_state_that_takes_no_work_is_told_before_the_articles_are_judged(
-    begun: House,
-) -> None:
-    begun.media.refusal = INVALID
-    begun.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "It is IN_REVIEW")
-    with refused(Reason.ILLEGAL_STATE):
+@pytest.mark.parametrize("reason", [Reason.ILLEGAL_STATE, Reason.CONTENT_INCOMPLETE])
+async def test_of_work_that_is_refused_nothing_is_sealed(begun: House, reason: Reason) -> None:
+    begun.runs.refusal = FailedPrecondition(reason, "Not now, or not so")
+    with refused(reason):
         await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
+    assert begun.media.sealed == []
 
 
 async def test_a_repeated_submission_gets_its_first_answer_whatever_became_of_its_articles(
     begun: House,
 ) -> None:
     request = _submit(articles=["articles/x"])
-    begun.runs.refusal = Unavailable(Reason.OUTCOME_UNKNOWN, "Who knows")
-    with refused(Reason.OUTCOME_UNKNOWN):
-        await begun.work_of().SubmitWork(request)
-    # It had arrived: under the same id the workflow answers as it did then.
-    begun.runs.refusal, begun.media.refusal = None, INVALID
+    begun.runs.obeyed.add(request.request_id)  # and its answer was lost
+    begun.media.refusal = INVALID
     assert (await begun.work_of().SubmitWork(request)).name == NAME
     assert {command[3] for command in begun.runs.commands} == {request.request_id}
-
-
-async def test_media_that_is_away_seals_nothing(begun: House) -> None:
-    begun.media.refusal = Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Away")
-    with refused(Reason.DEPENDENCY_UNAVAILABLE):
-        await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
-    assert begun.runs.commands == []
 
 
 async def test_only_accepted_media_of_ones_own_is_submitted(begun: House) -> None:

@@ -86,7 +86,7 @@ class Article(_message.Message):
     """`articles/{article}/revisions/{revision}` that was sealed last, if any."""
     @_builtins.property
     def blocks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Block]:
-        """The body, from top to bottom; at most 1,000 blocks."""
+        """The body, from top to bottom; at most 1,000 blocks, and at most 200 different products in them."""
 
     @_builtins.property
     def hashtags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:

@@ -95,7 +95,8 @@ class ArticleServiceServicer:
     """
 
     def CreateArticle(self, request, context):
-        """Starts a draft. It may break rules until it is delivered or published.
+        """Starts a draft. It may break rules until it is delivered or published. A creator has quotas, of
+        drafts kept and of bytes: QUOTA_EXCEEDED tells which `quota` is used up.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -123,7 +124,8 @@ class ArticleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteArticle(self, request, context):
-        """Throws away a draft of which nothing was delivered or published.
+        """Throws away a draft of which nothing was delivered or published: ILLEGAL_STATE with IN_USE
+        otherwise. What was sealed of it stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,9 @@ class ArticleServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ArticleServiceAsyncStub: ...
     CreateArticle: _grpc.UnaryUnaryMultiCallable[_articles_pb2.CreateArticleRequest, _articles_pb2.Article]
-    """Starts a draft. It may break rules until it is delivered or published."""
+    """Starts a draft. It may break rules until it is delivered or published. A creator has quotas, of
+    drafts kept and of bytes: QUOTA_EXCEEDED tells which `quota` is used up.
+    """
     GetArticle: _grpc.UnaryUnaryMultiCallable[_articles_pb2.GetArticleRequest, _articles_pb2.Article]
     """One draft: its creator and staff."""
     ListArticles: _grpc.UnaryUnaryMultiCallable[_articles_pb2.ListArticlesRequest, _articles_pb2.ListArticlesResponse]
@@ -45,7 +47,9 @@ class ArticleServiceStub:
     UpdateArticle: _grpc.UnaryUnaryMultiCallable[_articles_pb2.UpdateArticleRequest, _articles_pb2.Article]
     """Replaces a draft's content; the `etag` must be the latest."""
     DeleteArticle: _grpc.UnaryUnaryMultiCallable[_articles_pb2.DeleteArticleRequest, _empty_pb2.Empty]
-    """Throws away a draft of which nothing was delivered or published."""
+    """Throws away a draft of which nothing was delivered or published: ILLEGAL_STATE with IN_USE
+    otherwise. What was sealed of it stays.
+    """
     ValidateArticle: _grpc.UnaryUnaryMultiCallable[_articles_pb2.ValidateArticleRequest, _articles_pb2.ArticleValidation]
     """Everything that is wrong with a draft, everything that could be better, and what was understood
     of it, at once; each with its rule and the path of the field. Its creator and staff.
@@ -72,7 +76,9 @@ class ArticleServiceAsyncStub(ArticleServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateArticle: _aio.UnaryUnaryMultiCallable[_articles_pb2.CreateArticleRequest, _articles_pb2.Article]  # type: ignore[assignment]
-    """Starts a draft. It may break rules until it is delivered or published."""
+    """Starts a draft. It may break rules until it is delivered or published. A creator has quotas, of
+    drafts kept and of bytes: QUOTA_EXCEEDED tells which `quota` is used up.
+    """
     GetArticle: _aio.UnaryUnaryMultiCallable[_articles_pb2.GetArticleRequest, _articles_pb2.Article]  # type: ignore[assignment]
     """One draft: its creator and staff."""
     ListArticles: _aio.UnaryUnaryMultiCallable[_articles_pb2.ListArticlesRequest, _articles_pb2.ListArticlesResponse]  # type: ignore[assignment]
@@ -80,7 +86,9 @@ class ArticleServiceAsyncStub(ArticleServiceStub):
     UpdateArticle: _aio.UnaryUnaryMultiCallable[_articles_pb2.UpdateArticleRequest, _articles_pb2.Article]  # type: ignore[assignment]
     """Replaces a draft's content; the `etag` must be the latest."""
     DeleteArticle: _aio.UnaryUnaryMultiCallable[_articles_pb2.DeleteArticleRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Throws away a draft of which nothing was delivered or published."""
+    """Throws away a draft of which nothing was delivered or published: ILLEGAL_STATE with IN_USE
+    otherwise. What was sealed of it stays.
+    """
     ValidateArticle: _aio.UnaryUnaryMultiCallable[_articles_pb2.ValidateArticleRequest, _articles_pb2.ArticleValidation]  # type: ignore[assignment]
     """Everything that is wrong with a draft, everything that could be better, and what was understood
     of it, at once; each with its rule and the path of the field. Its creator and staff.
@@ -110,7 +118,9 @@ class ArticleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _articles_pb2.CreateArticleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_articles_pb2.Article, _abc.Awaitable[_articles_pb2.Article]]:
-        """Starts a draft. It may break rules until it is delivered or published."""
+        """Starts a draft. It may break rules until it is delivered or published. A creator has quotas, of
+        drafts kept and of bytes: QUOTA_EXCEEDED tells which `quota` is used up.
+        """
 
     @_abc_1.abstractmethod
     def GetArticle(
@@ -142,7 +152,9 @@ class ArticleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _articles_pb2.DeleteArticleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Throws away a draft of which nothing was delivered or published."""
+        """Throws away a draft of which nothing was delivered or published: ILLEGAL_STATE with IN_USE
+        otherwise. What was sealed of it stays.
+        """
 
     @_abc_1.abstractmethod
     def ValidateArticle(

@@ -99,7 +99,8 @@ class PublicationServiceServicer:
     """
 
     def PublishArticle(self, request, context):
-        """Publishes an article that is written for no assignment, as it is now, once (R98).
+        """Publishes an article that is written for no assignment, as it is now, once (R98). For admitted
+        creators (R2).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

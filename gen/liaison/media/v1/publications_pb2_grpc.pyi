@@ -36,7 +36,9 @@ class PublicationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PublicationServiceAsyncStub: ...
     PublishArticle: _grpc.UnaryUnaryMultiCallable[_publications_pb2.PublishArticleRequest, _publications_pb2.Publication]
-    """Publishes an article that is written for no assignment, as it is now, once (R98)."""
+    """Publishes an article that is written for no assignment, as it is now, once (R98). For admitted
+    creators (R2).
+    """
     GetPublication: _grpc.UnaryUnaryMultiCallable[_publications_pb2.GetPublicationRequest, _publications_pb2.Publication]
     """One publication: the article's creator, the brand it was written for, staff and platforms."""
     ListPublications: _grpc.UnaryUnaryMultiCallable[_publications_pb2.ListPublicationsRequest, _publications_pb2.ListPublicationsResponse]
@@ -73,7 +75,9 @@ class PublicationServiceAsyncStub(PublicationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     PublishArticle: _aio.UnaryUnaryMultiCallable[_publications_pb2.PublishArticleRequest, _publications_pb2.Publication]  # type: ignore[assignment]
-    """Publishes an article that is written for no assignment, as it is now, once (R98)."""
+    """Publishes an article that is written for no assignment, as it is now, once (R98). For admitted
+    creators (R2).
+    """
     GetPublication: _aio.UnaryUnaryMultiCallable[_publications_pb2.GetPublicationRequest, _publications_pb2.Publication]  # type: ignore[assignment]
     """One publication: the article's creator, the brand it was written for, staff and platforms."""
     ListPublications: _aio.UnaryUnaryMultiCallable[_publications_pb2.ListPublicationsRequest, _publications_pb2.ListPublicationsResponse]  # type: ignore[assignment]
@@ -113,7 +117,9 @@ class PublicationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _publications_pb2.PublishArticleRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_publications_pb2.Publication, _abc.Awaitable[_publications_pb2.Publication]]:
-        """Publishes an article that is written for no assignment, as it is now, once (R98)."""
+        """Publishes an article that is written for no assignment, as it is now, once (R98). For admitted
+        creators (R2).
+        """
 
     @_abc_1.abstractmethod
     def GetPublication(

@@ -17,7 +17,7 @@ from services.media.articles.servicer import service as article_service
 from services.media.articles.store import PostgresArticleStore
 from services.media.servicer import service as media_service
 from services.media.settings import MediaSettings
-from tests.integration.media.articles.house import Assignments, House, Levels
+from tests.integration.media.articles.house import QUOTA, Assignments, House, Levels
 from tests.integration.media.conftest import House as MediaHouse
 from tests.support.serving import serving
 
@@ -38,7 +38,7 @@ async def articles(
         catalogue = HttpCatalogue(f"http://{storefront.address}", http)
         examiner = Examiner(house.store, catalogue, levels, ())
         handlers = ArticleHandlers(
-            store, assignments, examiner, catalogue, house.handlers, lambda: house.now()
+            store, assignments, examiner, catalogue, house.handlers, QUOTA, lambda: house.now()
         )
         async with serving(
             access,

@@ -15,6 +15,7 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 from servicekit.database import Database
 from services.media.articles.domain import Commission, StoreCoupons
 from services.media.articles.handlers import ArticleHandlers
+from services.media.articles.quotas import Quota
 from services.media.articles.store import PostgresArticleStore
 from tests.integration.media.conftest import House as MediaHouse
 from tests.integration.media.test_uploads import finalized
@@ -26,6 +27,8 @@ if TYPE_CHECKING:  # the stub's async face is there for type checkers only
 
 ITEM, ABSENT_ITEM = "1005001234567890", "1005001234567404"
 ADDRESS = f"https://www.aliexpress.com/item/{ITEM}.html"
+# Enough for every test that is not of quotas.
+QUOTA = Quota(drafts_kept=20, article_bytes=64 * 1024 * 1024)
 COUPONS = (StoreCoupons("123", ("A1", "B2")), StoreCoupons("77", ("C3",)))
 
 

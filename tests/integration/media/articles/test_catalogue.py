@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +14,7 @@ from devstack.storefront.server import Storefront
 from servicekit.errors import LiaisonError, Reason
 from services.media.articles.catalogue import HttpCatalogue, http_client
 from services.media.articles.domain import CatalogueProduct
+from services.media.articles.rules import PRODUCTS_MAXIMUM
 from tests.integration.media.articles.house import ABSENT_ITEM, ADDRESS, ITEM
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -101,9 +103,53 @@ async def test_a_few_are_asked_for_at_once() -> None:
 
     scripted.answer = wait
     async with catalogue_of(scripted) as catalogue:
-        items = [str(10**10 + number) for number in range(50)]
+        items = _items(50)
         assert list(await catalogue.products(items)) == items
     assert scripted.most_at_once == 8
+
+
+def _items(count: int, first: int = 10**10) -> list[str]:
+    return [str(first + number) for number in range(count)]
+
+
+class Slow(Scripted):
+    """It takes a tenth of a second to answer; `is_busy` once all turns of long lists are taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_busy = asyncio.Event()
+
+    async def usual(self, request: web.Request) -> web.StreamResponse:
+        if self.at_once == 16:
+            self.is_busy.set()
+        await asyncio.sleep(0.1)
+        return await super().usual(request)
+
+
+async def test_the_products_of_a_full_article_are_looked_up_in_time() -> None:
+    async with catalogue_of(Slow()) as catalogue:
+        items = _items(PRODUCTS_MAXIMUM)
+        begin = time.monotonic()
+        assert list(await catalogue.products(items)) == items
+        # 200 by eights; a call has 10 seconds.
+        assert time.monotonic() - begin < 5
+
+
+async def test_who_looks_one_product_up_does_not_wait_for_long_lists() -> None:
+    scripted = Slow()
+    async with catalogue_of(scripted) as catalogue, asyncio.TaskGroup() as group:
+        lists = [
+            group.create_task(catalogue.products(_items(100, number * 10**10)))
+            for number in range(1, 5)
+        ]
+        await scripted.is_busy.wait()
+        asked = len(scripted.asked)
+        for number in range(3):
+            assert await catalogue.products([str(number + 1)])
+        # Three turns of those lists, and one that was under way.
+        assert len(scripted.asked) - asked < 5 * 16
+        assert scripted.most_at_once == 17
+        assert not any(one.done() for one in lists)
 
 
 def _json(value: Any) -> Answer:

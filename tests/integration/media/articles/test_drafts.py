@@ -270,7 +270,7 @@ async def test_one_request_changes_one_article_however_it_races(articles: House)
     assert [one.title for one in page.articles].count("Changed") == 1
 
 
-async def test_a_draft_is_thrown_away_unless_it_was_sealed(articles: House) -> None:
+async def test_a_draft_is_thrown_away(articles: House) -> None:
     anna = articles.creator()
     article = await articles.created(title="One")
     changed = await anna.UpdateArticle(change(article, title="Two"))
@@ -287,12 +287,6 @@ async def test_a_draft_is_thrown_away_unless_it_was_sealed(articles: House) -> N
         await articles.operator.GetArticle(reading(article.name))
     page = await anna.ListArticles(pb.ListArticlesRequest())
     assert not page.articles
-
-    assignment = articles.assignments.add("a1", "anna")
-    kept = await articles.created(title="Kept", assignment=assignment)
-    await articles.sealed(kept)
-    with refused(Reason.ILLEGAL_STATE):
-        await anna.DeleteArticle(deletion(kept.name))
 
 
 async def test_drafts_are_listed_latest_first_without_their_blocks(articles: House) -> None:

@@ -14,6 +14,7 @@ from tests.integration.media.articles.house import (
     ADDRESS,
     COUPONS,
     ITEM,
+    QUOTA,
     House,
     coupon,
     creation,
@@ -159,7 +160,13 @@ async def test_a_banner_may_be_left_out_where_the_kind_does_without(articles: Ho
     own, handlers = articles, articles.handlers
     examiner = Examiner(own.media.store, handlers._catalogue, own.levels, [Kind.LIST])
     strict = ArticleHandlers(
-        own.store, own.assignments, examiner, handlers._catalogue, own.media.handlers, own.media.now
+        own.store,
+        own.assignments,
+        examiner,
+        handlers._catalogue,
+        own.media.handlers,
+        QUOTA,
+        own.media.now,
     )
     async with serving(own.served.access, [article_service(strict)], own.database) as served:
         anna = stub(served.as_creator("anna"))

@@ -29,6 +29,7 @@ from services.media.articles.catalogue import HttpCatalogue, http_client
 from services.media.articles.domain import Commission, StoreCoupons
 from services.media.articles.examination import Examiner
 from services.media.articles.handlers import ArticleHandlers
+from services.media.articles.quotas import Quota
 from services.media.articles.servicer import service as article_service
 from services.media.articles.store import PostgresArticleStore
 from services.media.publications.delivery import Feed, ReaderDelivery
@@ -52,6 +53,7 @@ from tests.support.serving import Served, request_id, serving
 from tests.unit.media.pictures import jpeg
 
 PUBLIC = "media-public"
+QUOTA = Quota(drafts_kept=100, article_bytes=2**30)
 DAY = timedelta(days=1)
 TOKEN = "storefront-token"  # noqa: S105 - of a server that lives as long as a test
 ITEM = "1005001234567890"
@@ -267,7 +269,7 @@ async def press_of(
             catalogue = HttpCatalogue(origin, http)
             examiner = Examiner(house.store, catalogue, levels, [])
             articles = ArticleHandlers(
-                kept, Assignments(), examiner, catalogue, house.handlers, house.now
+                kept, Assignments(), examiner, catalogue, house.handlers, QUOTA, house.now
             )
             feed = Gate(BucketFeed(house.objects, PUBLIC, http))
             delivery = ReaderDelivery(

@@ -234,3 +234,12 @@ async def test_placements_are_listed_earliest_first_to_those_who_show_them(press
     assert list(only.placements) == [made[2]]
     with refused(Reason.ROLE_NOT_ALLOWED):
         await press.creator().ListPlacements(pb.ListPlacementsRequest())
+
+
+@pytest.mark.parametrize("slot", ["x" * 64, "home\x00top", "home\x1b[2Jtop"])
+async def test_a_slot_is_a_word_wherever_it_is_named(press: Press, slot: str) -> None:
+    with refused(Reason.INVALID_FIELDS, "slot"):
+        await press.platform.ListPlacements(pb.ListPlacementsRequest(slot=slot))
+    published = await press.published()
+    with refused(Reason.INVALID_FIELDS, "placement.slot"):
+        await press.operator.CreatePlacement(placement(published, press.now() + HOUR, slot=slot))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from liaison.media.v1 import articles_pb2, media_pb2
 from liaison.media.v1 import publications_pb2 as pb
+from liaison.media.v1.articles_pb2_grpc import ArticleServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from servicekit.errors import LiaisonError, Reason
@@ -110,6 +111,33 @@ async def test_create_publishes_a_creators_own_post_once(press: Press) -> None:
     with refused(Reason.NOT_YOURS):
         await bea.PublishArticle(
             pb.PublishArticleRequest(name="articles/none", request_id=request_id())
+        )
+
+
+@pytest.mark.rule("R2", part="publishing")
+async def test_only_admitted_creators_publish(press: Press) -> None:
+    article = await press.article("eve")
+    with refused(Reason.CREATOR_NOT_ADMITTED):
+        await press.creator("eve").PublishArticle(publishing(article))
+    assert press.runs.started == []
+    with refused(Reason.NOT_YOURS):
+        await press.creator("eve").PublishArticle(publishing(await press.article("bea")))
+    press.levels.levels["eve"] = "NEWCOMER"
+    request = publishing(article)
+    first = await press.creator("eve").PublishArticle(request)
+    # What is published stays so, as does its answer, for who is admitted no more.
+    press.levels.levels.clear()
+    assert await press.creator("eve").PublishArticle(request) == first
+    assert await press.creator("eve").PublishArticle(publishing(article)) == first
+
+
+async def test_what_is_published_is_not_thrown_away(press: Press) -> None:
+    article = await press.article("bea")
+    await press.creator("bea").PublishArticle(publishing(article))
+    articles = ArticleServiceStub(press.served.as_creator("bea"))
+    with refused(Reason.ILLEGAL_STATE):
+        await articles.DeleteArticle(
+            articles_pb2.DeleteArticleRequest(name=article.name, request_id=request_id())
         )
 
 

@@ -214,3 +214,21 @@ def test_products_that_are_only_spoken_of_are_to_be_linked() -> None:
         blocks=(*GOOD.blocks, Text(f"And {ADDRESS.replace(ITEM, OTHER_ITEM)}")),
     )
     assert advice(named) == [("blocks[5].text.text", "R80")]  # the other one is linked
+
+
+def test_so_many_different_products_and_no_more_are_looked_up() -> None:
+    def linking(count: int) -> tuple[Product, ...]:
+        return tuple(
+            Product(f"https://www.aliexpress.com/item/{10**15 + number}.html")
+            for number in [*range(count), *range(count)]
+        )
+
+    within, beyond = Content(blocks=linking(200)), Content(blocks=linking(203))
+    assert len(item_ids(within)) == 200
+    assert item_ids(beyond) == item_ids(within)
+    known = {item: CatalogueProduct(item, ADDRESS, "Tea set") for item in item_ids(within)}
+    facts = replace(FACTS, products=known)
+    assert violations(within, facts) == []
+    assert violations(beyond, facts) == [("blocks", "COUNT")]
+    (finding,) = examine(beyond, facts).violations
+    assert finding.description.endswith("at most 200 are allowed: take out 3")
