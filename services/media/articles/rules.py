@@ -19,6 +19,7 @@ from services.media.levels import may_show_videos
 TITLE_MAXIMUM = 60  # R72
 INTRODUCTION_MAXIMUM = 1000  # R75
 HASHTAGS_MAXIMUM = 5  # R78
+MEDIA_OBJECTS_MAXIMUM = 200  # the platform's own: each is confirmed and copied with the article
 _DESCRIPTION_MAXIMUM = 1000  # the platform's own, of what R86 admits
 # Whose videos may be uploaded (R87).
 
@@ -55,6 +56,7 @@ def _violations(content: Content, facts: Facts) -> Iterator[Finding]:
         "article.introduction", content.introduction, INTRODUCTION_MAXIMUM, "R75"
     )
     yield from _hashtag_violations(content.hashtags)
+    yield from _count_violations(content)
     for path, block in _blocks(content):
         match block:
             case Text():
@@ -123,6 +125,16 @@ def _hashtag_violations(tags: tuple[str, ...]) -> Iterator[Finding]:
         seen[hashtags.folded(tag)] += 1
         if seen[hashtags.folded(tag)] == 2:
             yield Finding(path, "UNIQUE", "Is there already: take it out")
+
+
+def _count_violations(content: Content) -> Iterator[Finding]:
+    if (count := len(set(content.media_object_ids()))) > MEDIA_OBJECTS_MAXIMUM:
+        yield Finding(
+            "article.blocks",
+            "COUNT",
+            f"Shows {count:,} uploads; at most {MEDIA_OBJECTS_MAXIMUM} are allowed:"
+            f" take out {count - MEDIA_OBJECTS_MAXIMUM:,}",
+        )
 
 
 def _image_violations(path: str, image: Image, facts: Facts) -> Iterator[Finding]:
