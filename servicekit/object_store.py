@@ -116,9 +116,7 @@ class ObjectStore:
         self, bucket: str, key: str, content: bytes, *, content_type: str, cache_control: str = ""
     ) -> None:
         """Writes an object whose key tells its content; one that is there already is left alone."""
-        headers = {"Content-Type": content_type}
-        if cache_control:
-            headers["Cache-Control"] = cache_control
+        headers = _headers(content_type, cache_control)
         await self._call(
             "PutObject", bucket, key, lambda: self._s3.put_new(bucket, key, content, headers)
         )
@@ -133,6 +131,7 @@ class ObjectStore:
         *,
         sha256: str,
         content_type: str,
+        cache_control: str = "",
     ) -> None:
         """Copies an object, of up to 5 GiB, to a key that tells its content, if it has that hash.
 
@@ -149,7 +148,11 @@ class ObjectStore:
             target_bucket,
             target_key,
             lambda: self._s3.promote(
-                (source_bucket, source_key), etag, (target_bucket, target_key), sha256, content_type
+                (source_bucket, source_key),
+                etag,
+                (target_bucket, target_key),
+                sha256,
+                _headers(content_type, cache_control),
             ),
             {"aws.s3.copy_source": f"{source_bucket}/{source_key}"},
         )
@@ -194,3 +197,9 @@ class ObjectStore:
                         Reason.DEPENDENCY_UNAVAILABLE, "Object storage does not answer"
                     ) from error
                 raise
+
+
+def _headers(content_type: str, cache_control: str) -> dict[str, str]:
+    """What is stored with an object, and told to who reads it."""
+    caching = {"Cache-Control": cache_control} if cache_control else {}
+    return {"Content-Type": content_type, **caching}

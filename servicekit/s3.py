@@ -130,7 +130,7 @@ class S3:
         etag: str,
         target: tuple[str, str],
         sha256: str,
-        content_type: str,
+        headers: Mapping[str, str],
     ) -> None:
         """Copies what has that hash from one bucket and key to another: all of it, or nothing."""
         found = self.head(*source)
@@ -144,8 +144,8 @@ class S3:
         if self.head(*target) is None:
             # What is no longer than a range is verified before there is a request.
             body = chain([next(verified)], verified)
-            headers = {"Content-Type": content_type, "Content-Length": str(found.size_bytes)}
-            self._put(*target, body, sha256, headers)
+            sized = {**headers, "Content-Length": str(found.size_bytes)}
+            self._put(*target, body, sha256, sized)
         for _ in verified:
             pass  # somebody else's write came first: the source must be right all the same
 

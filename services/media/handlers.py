@@ -54,6 +54,10 @@ _REQUESTS = UUID("5b0f6f0e-5a0c-4c6b-9a51-6a3c2d1c9be4")
 _SWEEP_SIZE = 100
 # Each holds its bytes in memory while it waits for a decoder.
 _FINALIZED_AT_ONCE = 8
+# An error travels in headers, which take little.
+_NAMED_IN_ERRORS = 50
+# Of one call, which may need thousands: storage has others to answer.
+_CONFIRMED_AT_ONCE = 6
 _FINISHED = metrics.get_meter(__name__).create_counter(
     "media.uploads.finished", unit="{upload}", description="Uploads by verdict"
 )
@@ -200,13 +204,26 @@ class MediaHandlers:
         return [media for media in found if not media.is_gone(now)]
 
     async def hold_media_objects(self, command: HoldMediaObjects) -> None:
-        found = await self._store.list_by_id(command.ids)
-        # A row is not enough: storage itself must confirm that the bytes are there.
-        is_stored = await asyncio.gather(*map(self._is_stored, found))
-        kept = {media.id for media, is_kept in zip(found, is_stored, strict=True) if is_kept}
-        if lacking := [media_id for media_id in command.ids if media_id not in kept]:
-            raise _not_accepted(lacking)
+        await self.require_stored(command.ids)
         await self._store.hold(command.ids, command.holder, command.brand_id)
+
+    async def require_stored(self, media_ids: Sequence[str]) -> None:
+        """A row is not enough: storage itself must confirm that the bytes are there.
+
+        Raises:
+            FailedPrecondition: some are not accepted, or not there.
+        """
+        in_hand = asyncio.Semaphore(_CONFIRMED_AT_ONCE)
+
+        async def is_stored(media: MediaObject) -> bool:
+            async with in_hand:
+                return await self._is_stored(media)
+
+        found = await self._store.list_by_id(media_ids)
+        confirmed = await asyncio.gather(*map(is_stored, found))
+        kept = {media.id for media, is_kept in zip(found, confirmed, strict=True) if is_kept}
+        if lacking := [media_id for media_id in media_ids if media_id not in kept]:
+            raise _not_accepted(lacking)
 
     async def create_download(self, who: Principal, command: CreateDownload) -> Address:
         media = await self._visible(who, command.id)
@@ -397,7 +414,7 @@ async def _in_time(media: MediaObject) -> AsyncIterator[None]:
 
 
 def _not_accepted(media_ids: Sequence[str]) -> FailedPrecondition:
-    names = ", ".join(f"mediaObjects/{media_id}" for media_id in media_ids)
+    names = ", ".join(f"mediaObjects/{media_id}" for media_id in media_ids[:_NAMED_IN_ERRORS])
     return FailedPrecondition(
         Reason.MEDIA_NOT_ACCEPTED, f"Not accepted: {names}", metadata={"media_objects": names}
     )

@@ -119,6 +119,24 @@ async def _document(published: Published) -> dict[str, Any]:
     return document
 
 
+def _files(*pictures: Any) -> set[str]:
+    """The addresses of every size of them."""
+    return {picture[size]["url"] for picture in pictures for size in ("full", "feed", "thumbnail")}
+
+
+async def _posted_besides(published: Published) -> dict[str, Any]:
+    """What readers get of a post of anna's own that shows an image of her article, too."""
+    anna, desk = published.story.creators["anna"], published.story.desks["anna"]
+    post = await desk.write(articles.short_article("", published.images["image"].name))
+    await insist(
+        anna.publications.PublishArticle,
+        publications_pb2.PublishArticleRequest(name=post.name, request_id=new_request_id()),
+    )
+    answer = await _get((await desk.until_published(post)).url)
+    document: dict[str, Any] = answer.json()
+    return document
+
+
 @pytest.mark.rule("R60", "R74", "R86", "R93")
 async def test_readers_find_all_that_was_written_in_its_order(published: Published) -> None:
     document, article = await _document(published), published.article
@@ -188,6 +206,10 @@ async def test_what_an_operator_withdraws_is_gone_and_its_creator_is_told(
 ) -> None:
     """The last of these tests."""
     story, url = published.story, published.publication.url
+    document = await _document(published)
+    files = _files(document["banner"], document["blocks"][1]["picture"])
+    kept = _files((await _posted_besides(published))["blocks"][1]["picture"])
+    assert {(await _get(file)).status_code for file in files | kept} == {200}
     withdrawal = publications_pb2.WithdrawPublicationRequest(
         name=published.publication.name,
         reason="The product is recalled",
@@ -199,6 +221,8 @@ async def test_what_an_operator_withdraws_is_gone_and_its_creator_is_told(
     assert withdrawn.state == publications_pb2.Publication.STATE_WITHDRAWN
     assert withdrawn.withdraw_reason == "The product is recalled"
     assert (await _get(url)).status_code == 404
+    assert {(await _get(file)).status_code for file in files} <= {403, 404}
+    assert {(await _get(file)).status_code for file in kept} == {200}
     told = await until(
         lambda: insist(
             story.creators["anna"].notifications.ListNotifications,

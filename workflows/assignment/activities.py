@@ -8,6 +8,7 @@ import structlog
 from liaison.media.v1 import articles_pb2, media_pb2, publications_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import records_pb2
+from opentelemetry import metrics
 from temporalio import activity
 
 from servicekit.errors import LiaisonError
@@ -31,6 +32,13 @@ log = structlog.get_logger()
 
 # Who approves work waits for its record, and must not wait for a media service that is away.
 _PATIENCE_SECONDS = 3.0
+# Until an order is taken no publication is there that could be watched: nobody else would hear of
+# work that is approved and goes nowhere.
+_DELAYED = metrics.get_meter(__name__).create_counter(
+    "assignments.publication_orders.delayed",
+    unit="{attempt}",
+    description="Times that approved work could not be ordered to be published",
+)
 
 
 @dataclass(frozen=True)
@@ -103,6 +111,7 @@ class AssignmentActivities:
                     )
                 )
         except (LiaisonError, TimeoutError) as error:
+            _DELAYED.add(1)
             log.warning("publication_delayed", names=order.article_revisions, error=str(error))
             return order
         return None

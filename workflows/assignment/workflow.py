@@ -59,10 +59,11 @@ _RETRY = RetryPolicy(
 )
 # Longer waits become timers: otherwise an outage would fill the history with heartbeats.
 _LOCAL_RETRY_THRESHOLD = timedelta(seconds=4)
-# What could not be told or published is tried again with the next transition, or after this,
-# doubled each time: up to an hour, since an article is published within 24 (R99).
+# What could not be told or ordered to be published is tried again with the next transition, or
+# after this, doubled each time. An article is usually on the feed within 5 minutes (R100).
 _FIRST_RETRY_SECONDS = 60.0
 _LONGEST_RETRY_SECONDS = 3600.0
+_LONGEST_RETRY_SECONDS_OF_ORDERS = 300.0
 
 
 @workflow.defn(name="Assignment")
@@ -311,8 +312,9 @@ class AssignmentWorkflow:
         )
         self._untold = undone.notices + self._untold
         self._unpublished = self._unpublished or undone.publication
+        longest = _LONGEST_RETRY_SECONDS_OF_ORDERS if undone.publication else _LONGEST_RETRY_SECONDS
         self._retry_seconds = (
-            min(2 * self._retry_seconds, _LONGEST_RETRY_SECONDS)
+            min(2 * self._retry_seconds, longest)
             if undone.notices or undone.publication
             else _FIRST_RETRY_SECONDS
         )

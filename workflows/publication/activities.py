@@ -12,7 +12,13 @@ from workflows.delivery import send_notices, try_to_send
 from workflows.failures import retrying_all_but
 from workflows.notices import OPERATORS, Batch, Notice
 from workflows.publication import notices
-from workflows.publication.state import Arrival, PublicationTerms, State, WithdrawalTerms
+from workflows.publication.state import (
+    FEED,
+    Arrival,
+    PublicationTerms,
+    State,
+    WithdrawalTerms,
+)
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.media.v1.publications_pb2_grpc import PublicationServiceAsyncStub
@@ -28,9 +34,10 @@ class PublicationActivities:
     async def deliver_publication(self, terms: PublicationTerms) -> Arrival:
         with retrying_all_but():
             publication = await self._deliver(terms.publication_id)
-            if publication.state != pb.Publication.STATE_PUBLISHED:
-                return Arrival(_state(publication))
-            told = notices.published(terms, publication.url)
+            if publication.state == pb.Publication.STATE_PUBLISHED:
+                told = notices.published(terms, publication.url)
+            else:
+                told = _posted_all_the_same(terms, publication)
             return await self._arrived(publication, told)
 
     @activity.defn
@@ -53,7 +60,8 @@ class PublicationActivities:
     async def take_publication_back(self, terms: WithdrawalTerms) -> Arrival:
         with retrying_all_but():
             publication = await self._deliver(terms.publication_id)
-            return await self._arrived(publication, notices.withdrawn(terms))
+            told = notices.withdrawn(terms) + _posted_all_the_same(terms, publication)
+            return await self._arrived(publication, told)
 
     @activity.defn
     async def send_publication_notices(self, batch: Batch) -> None:
@@ -69,6 +77,15 @@ class PublicationActivities:
     async def _arrived(self, publication: pb.Publication, told: list[Notice]) -> Arrival:
         late = await try_to_send(self.notifications, told) if told else Batch()
         return Arrival(_state(publication), publication.url, late.notices)
+
+
+def _posted_all_the_same(
+    terms: PublicationTerms | WithdrawalTerms, publication: pb.Publication
+) -> list[Notice]:
+    """What is withdrawn and on a network was taken at the same moment: once posted, nothing is."""
+    if terms.channel == FEED or not publication.url:
+        return []
+    return notices.posted_all_the_same(terms, publication.url)
 
 
 def _state(publication: pb.Publication) -> State:

@@ -3,7 +3,7 @@ happens otherwise. Markdown; no personal data."""
 
 from datetime import datetime
 
-from workflows.publication.state import PublicationTerms, State
+from workflows.publication.state import FEED, PublicationTerms, State, WithdrawalTerms
 
 
 def describe(terms: PublicationTerms, state: State, *, is_late: bool) -> str:
@@ -19,6 +19,31 @@ def describe(terms: PublicationTerms, state: State, *, is_late: bool) -> str:
             f"- channel `{terms.channel}`",
         ]
     )
+
+
+def describe_withdrawal(terms: WithdrawalTerms, *, is_done: bool) -> str:
+    return "\n".join(
+        [
+            f"**{_way_back(terms, is_done=is_done)}**",
+            "",
+            "" if is_done else "Tried until it works; the pending activity says what fails.",
+            "",
+            f"- `publications/{terms.publication_id}` of `creators/{terms.creator_id}`",
+            f"- channel `{terms.channel}`",
+        ]
+    )
+
+
+def _way_back(terms: WithdrawalTerms, *, is_done: bool) -> str:
+    match terms.channel == FEED, is_done:
+        case True, False:
+            return "The platform must take the article and its pictures from its readers"
+        case True, True:
+            return "Readers get nothing of it any more: nobody must act"
+        case False, False:
+            return "The platform must stop the post on its way to the network"
+        case _:
+            return "Stopped, unless the network had it already and keeps it: nobody must act"
 
 
 def _now(terms: PublicationTerms, state: State, *, is_late: bool) -> tuple[str, str]:
@@ -37,7 +62,13 @@ def _now(terms: PublicationTerms, state: State, *, is_late: bool) -> tuple[str, 
                 " (WithdrawPublication).",
             )
         case State.PUBLISHED, _:
-            return "Published: nobody must act", "An operator can take it back."
+            # Nothing is added here when it is withdrawn later: this has ended.
+            return (
+                "It came to its readers: nobody must act",
+                f"If it was withdrawn after that, `withdrawal/{terms.publication_id}` tells it."
+                if terms.channel == FEED
+                else "The network keeps what it was given.",
+            )
         case _:
             return "Withdrawn by an operator: nobody must act", ""
 

@@ -29,6 +29,15 @@ def published(terms: PublicationTerms, url: str) -> list[Notice]:
     return list(_notices(terms, "PUBLISHED", texts))
 
 
+def posted_all_the_same(terms: PublicationTerms | WithdrawalTerms, url: str) -> list[Notice]:
+    """Of a post that was withdrawn at the very moment when the network took it."""
+    network = _network(terms.channel)
+    text = (
+        f"Your article was posted to {network} before it could be stopped, and stays there: {url}"
+    )
+    return list(_notices(terms, "POSTED_ALL_THE_SAME", {"creator": text}))
+
+
 def overdue(terms: PublicationTerms) -> list[Notice]:
     """Also to operators, who alone can do something about it."""
     where = "published" if terms.channel == FEED else f"posted to {_network(terms.channel)}"
@@ -45,7 +54,10 @@ def withdrawn(terms: WithdrawalTerms) -> list[Notice]:
     reason = as_sentence(terms.reason)
     if terms.channel != FEED:
         network = _network(terms.channel)
-        texts = {"creator": f"Your article is not posted to {network} any more: {reason}"}
+        # True also of a post that is on the network before anybody can stop it: that is told, too.
+        texts = {
+            "creator": f"The platform has withdrawn your article on its way to {network}: {reason}"
+        }
     elif terms.was_published:
         texts = {
             "creator": f"The platform has withdrawn your article: {reason} What was posted to"

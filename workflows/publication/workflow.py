@@ -13,7 +13,7 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from workflows.notices import Batch, Notice
-    from workflows.publication.details import describe
+    from workflows.publication.details import describe, describe_withdrawal
     from workflows.publication.state import (
         Arrival,
         PublicationResult,
@@ -101,10 +101,7 @@ class WithdrawalWorkflow:
     @workflow.run
     async def run(self, terms: WithdrawalTerms) -> None:
         """What was withdrawn is gone for readers, and those whom it concerns are told."""
-        workflow.set_current_details(
-            "**The platform must take the article back**\n\nTried until nothing is left of it."
-            f"\n\n- `publications/{terms.publication_id}`\n- channel `{terms.channel}`"
-        )
+        workflow.set_current_details(describe_withdrawal(terms, is_done=False))
         arrival = await workflow.execute_activity(
             "take_publication_back",
             terms,
@@ -113,6 +110,7 @@ class WithdrawalWorkflow:
             start_to_close_timeout=_ATTEMPT_TIMEOUT,
             retry_policy=_RETRY,
         )
+        workflow.set_current_details(describe_withdrawal(terms, is_done=True))
         await _tell_later(arrival.undelivered)
 
 

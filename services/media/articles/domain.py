@@ -134,22 +134,28 @@ class CatalogueProduct:
     price: str = ""
 
 
-@dataclass(frozen=True)
-class Revision:
-    """An article as it was when it was sealed: nobody changes it."""
+@dataclass(frozen=True, kw_only=True)
+class RevisionHead:
+    """Which article was sealed, without what was in it."""
 
     article_id: str
     id: str
     creator_id: str
-    content: Content
-    # In order of their blocks.
-    products: tuple[CatalogueProduct, ...]
-    seal_time: datetime
     commission: Commission | None = None
 
     @property
     def name(self) -> str:
         return f"articles/{self.article_id}/revisions/{self.id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision(RevisionHead):
+    """An article as it was when it was sealed: nobody changes it."""
+
+    content: Content
+    # In order of their blocks.
+    products: tuple[CatalogueProduct, ...]
+    seal_time: datetime
 
 
 def revision_id(content: Content) -> str:

@@ -1,9 +1,9 @@
 """What can be done with articles: writing, examining, sealing and showing them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
+from itertools import chain
 from typing import Protocol
 
 from servicekit.auth import STAFF, Principal, Role
@@ -40,14 +40,13 @@ from services.media.articles.domain import (
     Change,
     Commission,
     Revision,
+    RevisionHead,
     revision_id,
 )
 from services.media.articles.examination import Catalogue, Examiner
 from services.media.articles.findings import Finding, Findings
 from services.media.articles.quotas import MONTH, Quota, Usage, check
-from services.media.handlers import HoldMediaObjects
 
-_HELD_AT_ONCE = 100  # what HoldMediaObjects takes
 _FORGOTTEN_AT_ONCE = 1000
 
 
@@ -87,12 +86,17 @@ class ArticleStore(Protocol):
     async def seal(
         self, revisions: Sequence[Revision], check: Callable[[Usage, Usage], None]
     ) -> bool:
-        """One creator's, all or none; one that is there already stays as it is. False when one of
-        the articles was thrown away meanwhile."""
+        """One creator's, all or none, each with a hold on its media: the revision itself needs
+        them, whoever is shown it. One that is there already stays as it is. False when one of the
+        articles was thrown away meanwhile."""
 
     async def revision(self, article_id: str, revision_id: str) -> Revision | None: ...
 
-    async def hold(self, revisions: Sequence[Revision], holder: str, brand_id: str) -> None: ...
+    async def revision_heads(self, ids: Sequence[tuple[str, str]]) -> list[RevisionHead]:
+        """In this order; unknown ones are left out."""
+
+    async def hold(self, revisions: Sequence[RevisionHead], holder: str, brand_id: str) -> None:
+        """Along with the media in them: a brand that sees an article sees what is in it."""
 
     async def is_held_for(self, revision: Revision, brand_id: str) -> bool: ...
 
@@ -107,10 +111,8 @@ class Assignments(Protocol):
         """None when there is no such assignment, or it is somebody else's."""
 
 
-class MediaHolder(Protocol):
-    """The use cases of media objects."""
-
-    async def hold_media_objects(self, command: HoldMediaObjects) -> None:
+class StoredMedia(Protocol):
+    async def require_stored(self, media_ids: Sequence[str]) -> None:
         """
         Raises:
             FailedPrecondition: storage does not have all of them.
@@ -124,7 +126,7 @@ class ArticleHandlers:
         assignments: Assignments,
         examiner: Examiner,
         catalogue: Catalogue,
-        media: MediaHolder,
+        media: StoredMedia,
         quota: Quota,
         clock: Clock,
     ) -> None:
@@ -288,16 +290,12 @@ class ArticleHandlers:
         return revision
 
     async def hold_article_revisions(self, command: HoldArticleRevisions) -> None:
-        revisions = []
-        for article_id, id_ in command.ids:
-            revision = await self._store.revision(article_id, id_)
-            if revision is None:
-                raise not_found(f"articles/{article_id}/revisions/{id_}")
-            revisions.append(revision)
-        # Media first: a brand that sees an article sees what is in it.
-        for revision in revisions:
-            await self._hold_media(revision, command.holder, command.brand_id)
-        await self._store.hold(revisions, command.holder, command.brand_id)
+        """Storage is not asked: it confirmed all of it when the revisions were sealed."""
+        heads = await self._store.revision_heads(command.ids)
+        if lacking := set(command.ids) - {(head.article_id, head.id) for head in heads}:
+            article_id, id_ = min(lacking)
+            raise not_found(f"articles/{article_id}/revisions/{id_}")
+        await self._store.hold(heads, command.holder, command.brand_id)
 
     async def sweep(self) -> int:
         """Forgets some of the requests of more than a month ago; answers with how many."""
@@ -327,21 +325,10 @@ class ArticleHandlers:
         return examined.findings.violations, revision
 
     async def _seal(self, revisions: Sequence[Revision]) -> None:
-        for revision in revisions:
-            # The revision itself needs its media, whoever is shown it.
-            await self._hold_media(revision, revision.name, None)
+        shown = (revision.content.media_object_ids() for revision in revisions)
+        await self._media.require_stored(sorted(set(chain.from_iterable(shown))))
         if not await self._store.seal(revisions, self._check):
             raise _changed_meanwhile("An article")
-
-    async def _hold_media(self, revision: Revision, holder: str, brand_id: str | None) -> None:
-        for ids in _batches(dict.fromkeys(revision.content.media_object_ids())):
-            await self._media.hold_media_objects(
-                HoldMediaObjects(
-                    names=[f"mediaObjects/{media_id}" for media_id in ids],
-                    holder=holder,
-                    brand=f"brands/{brand_id}" if brand_id else None,
-                )
-            )
 
     async def _owned(self, who: Principal, article_id: str) -> Article:
         """The draft, if it is the caller's own or the caller may see all of them."""
@@ -351,12 +338,6 @@ class ArticleHandlers:
             raise _absent(who, name)
         who.require_party(name, creator=article.creator_id)
         return article
-
-
-def _batches(ids: dict[str, None]) -> Iterator[list[str]]:
-    rest = iter(ids)
-    while batch := list(islice(rest, _HELD_AT_ONCE)):
-        yield batch
 
 
 def _absent(who: Principal, name: str) -> LiaisonError:

@@ -19,6 +19,7 @@ from services.media.levels import may_show_videos
 TITLE_MAXIMUM = 60  # R72
 INTRODUCTION_MAXIMUM = 1000  # R75
 HASHTAGS_MAXIMUM = 5  # R78
+MEDIA_OBJECTS_MAXIMUM = 200  # the platform's own: each is confirmed and copied with the article
 _DESCRIPTION_MAXIMUM = 1000  # the platform's own, of what R86 admits
 PRODUCTS_MAXIMUM = 200  # the platform's own: different ones, each of which is looked up
 
@@ -138,13 +139,17 @@ def _image_violations(path: str, image: Image, facts: Facts) -> Iterator[Finding
 
 
 def _count_violations(content: Content) -> Iterator[Finding]:
-    if (count := len(_linked(content))) > PRODUCTS_MAXIMUM:
-        yield Finding(
-            "article.blocks",
-            "COUNT",
-            f"{count} different products; at most {PRODUCTS_MAXIMUM} are allowed:"
-            f" take out {count - PRODUCTS_MAXIMUM}",
-        )
+    for what, count, maximum in (
+        ("uploads", len(set(content.media_object_ids())), MEDIA_OBJECTS_MAXIMUM),
+        ("products", len(_linked(content)), PRODUCTS_MAXIMUM),
+    ):
+        if count > maximum:
+            yield Finding(
+                "article.blocks",
+                "COUNT",
+                f"{count:,} different {what}; at most {maximum} are allowed:"
+                f" take out {count - maximum:,}",
+            )
 
 
 def _product_violations(

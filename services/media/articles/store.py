@@ -23,6 +23,7 @@ from services.media.articles.domain import (
     Kind,
     Product,
     Revision,
+    RevisionHead,
     Text,
     Video,
 )
@@ -203,22 +204,59 @@ class PostgresArticleStore:
         )
         return _revision(row) if row else None
 
-    async def hold(self, revisions: Sequence[Revision], holder: str, brand_id: str) -> None:
-        await self._database.execute(
+    async def revision_heads(self, ids: Sequence[tuple[str, str]]) -> list[RevisionHead]:
+        """In this order; unknown ones are left out."""
+        rows = await self._database.fetch_all(
             """
-            INSERT INTO article_revision_hold (article_id, revision_id, holder, brand_id)
-            SELECT article_id, revision_id, %s, %s
-              FROM unnest(%s::text[], %s::text[]) AS held (article_id, revision_id)
-             ORDER BY 1, 2
-            ON CONFLICT DO NOTHING
+            SELECT article_id, revision.id, creator_id, commission
+              FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS asked (article_id, id, number)
+              JOIN article_revision AS revision USING (article_id, id)
+              JOIN article ON article.id = article_id
+             ORDER BY number
             """,
-            (
-                holder,
-                brand_id,
-                [revision.article_id for revision in revisions],
-                [revision.id for revision in revisions],
-            ),
+            ([article_id for article_id, _ in ids], [id_ for _, id_ in ids]),
         )
+        return [
+            RevisionHead(
+                article_id=row["article_id"],
+                id=row["id"],
+                creator_id=row["creator_id"],
+                commission=_commission(row),
+            )
+            for row in rows
+        ]
+
+    async def hold(self, revisions: Sequence[RevisionHead], holder: str, brand_id: str) -> None:
+        """What is in them is held by the revisions themselves, since they were sealed."""
+        values = {
+            "holder": holder,
+            "brand": brand_id,
+            "names": [revision.name for revision in revisions],
+            "articles": [revision.article_id for revision in revisions],
+            "ids": [revision.id for revision in revisions],
+        }
+        async with self._database.transaction():
+            await self._database.execute(
+                """
+                INSERT INTO hold (media_object, holder, brand_id)
+                SELECT DISTINCT media_object, %(holder)s, %(brand)s
+                  FROM hold WHERE holder = ANY(%(names)s)
+                 ORDER BY media_object
+                ON CONFLICT DO NOTHING
+                """,
+                values,
+            )
+            await self._database.execute(
+                """
+                INSERT INTO article_revision_hold (article_id, revision_id, holder, brand_id)
+                SELECT article_id, revision_id, %(holder)s, %(brand)s
+                  FROM unnest(%(articles)s::text[], %(ids)s::text[])
+                       AS held (article_id, revision_id)
+                 ORDER BY 1, 2
+                ON CONFLICT DO NOTHING
+                """,
+                values,
+            )
 
     async def is_held_for(self, revision: Revision, brand_id: str) -> bool:
         row = await self._database.fetch_one(
@@ -296,6 +334,15 @@ class PostgresArticleStore:
                 Jsonb(_PRODUCTS.dump_python(revision.products, mode="json")),
                 revision.seal_time,
             ),
+        )
+        await self._database.execute(
+            """
+            INSERT INTO hold (media_object, holder)
+            SELECT DISTINCT media_object, %s FROM unnest(%s::text[]) AS media_object
+             ORDER BY media_object
+            ON CONFLICT DO NOTHING
+            """,
+            (revision.name, list(revision.content.media_object_ids())),
         )
         await self._database.execute(
             "UPDATE article SET latest_revision_id = %s WHERE id = %s",

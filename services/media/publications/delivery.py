@@ -1,8 +1,9 @@
 """The way of a publication to its readers: its document is made, its media are laid out, and the
-channel is given it. Each step may be repeated, and one that was done before costs little."""
+channel is given it; and the way back. Each step may be repeated, and one that was done before costs
+little."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,15 +11,14 @@ from servicekit.errors import Internal, Reason, Unavailable
 from services.media.articles.domain import Revision
 from services.media.publications.documents import (
     Document,
+    PublicFile,
     StoredFile,
     Upload,
     document_of,
     key_of,
+    public_file,
 )
 from services.media.publications.domain import Channel, Publication, publication_id
-
-# Of one article's files: there may be thousands.
-_FILES_AT_ONCE = 6
 
 
 class Feed(Protocol):
@@ -54,11 +54,14 @@ class MediaShelf(Protocol):
 
 
 class PublicFiles(Protocol):
-    def address(self, file: StoredFile) -> str:
+    def address(self, file: PublicFile) -> str:
         """Where readers find it once it is there."""
 
-    async def show(self, file: StoredFile) -> None:
-        """Lays it out for readers, by its content; may be repeated."""
+    async def show(self, file: PublicFile) -> None:
+        """Lays it out for readers; may be repeated."""
+
+    async def remove(self, file: PublicFile) -> None:
+        """May be repeated, and of what was never there."""
 
 
 class Revisions(Protocol):
@@ -89,36 +92,35 @@ class ReaderDelivery:
         self._gateway = gateway
 
     async def deliver(self, publication: Publication) -> str:
-        document = await self._document(publication)
-        if publication.channel is Channel.FEED:
-            return await self._feed.publish(document)
-        return await self._post(publication, document)
-
-    async def take_back(self, publication: Publication) -> None:
-        """A network keeps what it was given. Files may be in other articles, and stay: nobody finds
-        them without a document."""
-        if publication.channel is Channel.FEED:
-            await self._feed.withdraw(key_of(publication.article_id, publication.revision_id))
-
-    async def _document(self, publication: Publication) -> Document:
-        revision = await self._revisions.revision(publication.article_id, publication.revision_id)
-        if revision is None:
-            raise _lacking(publication, "its sealed revision")
+        """Nothing of it goes on once it has answered or failed: what is taken back then is gone."""
+        revision = await self._revision(publication)
         media_object_ids = sorted(set(revision.content.media_object_ids()))
         uploads = await self._shelf.uploads(media_object_ids)
         if lacking := set(media_object_ids) - uploads.keys():
             raise _lacking(publication, ", ".join(sorted(lacking)))
-        await self._show(file for upload in uploads.values() for file in upload.files())
-        return document_of(revision, uploads, self._files.address)
+        document = document_of(revision, uploads, lambda file: self._address(publication, file))
+        if publication.channel is not Channel.FEED:
+            return await self._post(publication, document)
+        await _all_of(self._files.show(file) for file in _files(publication, uploads))
+        return await self._feed.publish(document)
 
-    async def _show(self, files: Iterable[StoredFile]) -> None:
-        in_hand = asyncio.Semaphore(_FILES_AT_ONCE)
+    async def take_back(self, publication: Publication) -> None:
+        """The document first, since it leads to the rest. A network keeps what it was given."""
+        if publication.channel is not Channel.FEED:
+            return
+        await self._feed.withdraw(key_of(publication.article_id, publication.revision_id))
+        revision = await self._revision(publication)
+        uploads = await self._shelf.uploads(sorted(set(revision.content.media_object_ids())))
+        await _all_of(self._files.remove(file) for file in _files(publication, uploads))
 
-        async def show(file: StoredFile) -> None:
-            async with in_hand:
-                await self._files.show(file)
+    async def _revision(self, publication: Publication) -> Revision:
+        revision = await self._revisions.revision(publication.article_id, publication.revision_id)
+        if revision is None:
+            raise _lacking(publication, "its sealed revision")
+        return revision
 
-        await asyncio.gather(*map(show, {file.key: file for file in files}.values()))
+    def _address(self, publication: Publication, file: StoredFile) -> str:
+        return self._files.address(public_file(publication.article_id, file))
 
     async def _post(self, publication: Publication, document: Document) -> str:
         on_feed = publication_id(publication.article_id, Channel.FEED)
@@ -131,6 +133,19 @@ class ReaderDelivery:
             publication.channel, source.url, document.title, document.sentence, document.image_url
         )
         return await self._gateway.post(publication.id, post)
+
+
+def _files(publication: Publication, uploads: Mapping[str, Upload]) -> list[PublicFile]:
+    """Each once."""
+    stored = {file.file_name: file for upload in uploads.values() for file in upload.files()}
+    return [public_file(publication.article_id, file) for file in stored.values()]
+
+
+async def _all_of(steps: Iterable[Awaitable[None]]) -> None:
+    """Waits for the end of each, also where one fails."""
+    for end in await asyncio.gather(*steps, return_exceptions=True):
+        if end is not None:
+            raise end
 
 
 def _lacking(publication: Publication, what: str) -> Internal:

@@ -7,6 +7,7 @@ Readers are everybody: nothing is in it that only the creator or the brand may k
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
 from services.media.articles import links
@@ -41,9 +42,18 @@ class StoredFile:
         return f"sha256/{self.sha256}"
 
     @property
-    def key(self) -> str:
-        """In the public bucket."""
-        return f"media/sha256/{self.sha256}{_EXTENSIONS.get(self.content_type, '')}"
+    def file_name(self) -> str:
+        return f"{self.sha256}{_EXTENSIONS.get(self.content_type, '')}"
+
+
+@dataclass(frozen=True)
+class PublicFile:
+    """A file as readers of one article get it. Each article has copies of its own: what is taken
+    back with it is in no other, and `key`, its place in the public bucket, is below the article's.
+    """
+
+    stored: StoredFile
+    key: str
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,10 @@ def key_of(article_id: str, revision_id: str) -> str:
     return f"articles/{article_id}/{revision_id}.json"
 
 
+def public_file(article_id: str, stored: StoredFile) -> PublicFile:
+    return PublicFile(stored, f"articles/{article_id}/media/{stored.file_name}")
+
+
 @dataclass(frozen=True)
 class Document:
     """What readers get, and what else is made of it."""
@@ -124,6 +138,7 @@ def document_of(revision: Revision, uploads: Mapping[str, Upload], address: Addr
             "article": f"articles/{revision.article_id}",
             "revision": revision.name,
             "creator": f"creators/{revision.creator_id}",
+            "seal_time": revision.seal_time.astimezone(UTC).isoformat(timespec="milliseconds"),
             "kind": str(content.kind),
             "title": content.title,
             "introduction": content.introduction,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from servicekit.errors import Violation
-from services.media.articles.domain import Revision
+from services.media.articles.domain import RevisionHead
 
 # A slot belongs to one article for that long at most.
 LONGEST_PLACEMENT = timedelta(days=90)
@@ -31,7 +31,7 @@ class State(StrEnum):
 @dataclass(frozen=True)
 class Publication:
     """One article in one channel. `url` and `publish_time` are there once it was PUBLISHED, also of
-    one that was withdrawn after that."""
+    one that was withdrawn after that, or when a network took it at the same moment."""
 
     article_id: str
     revision_id: str
@@ -64,15 +64,15 @@ def publication_id(article_id: str, channel: Channel) -> str:
 
 
 def publication_of(
-    revision: Revision, channel: Channel, request_time: datetime, window: timedelta
+    head: RevisionHead, channel: Channel, request_time: datetime, window: timedelta
 ) -> Publication:
     """What is promised from `request_time` on, within `window` (R99)."""
-    commission = revision.commission
+    commission = head.commission
     return Publication(
-        article_id=revision.article_id,
-        revision_id=revision.id,
+        article_id=head.article_id,
+        revision_id=head.id,
         channel=channel,
-        creator_id=revision.creator_id,
+        creator_id=head.creator_id,
         request_time=request_time,
         due_time=request_time + window,
         brand_id=commission.brand_id if commission else "",

@@ -1,4 +1,4 @@
-"""The feed as a public bucket: documents under articles/, what they show under media/.
+"""The feed as a public bucket: an article's document and copies of what it shows, side by side.
 
 Where an app has a feed of its own, another Feed stands in this one's place.
 """
@@ -6,17 +6,18 @@ Where an app has a feed of its own, another Feed stands in this one's place.
 import asyncio
 
 import httpx
-import structlog
 
 from servicekit.errors import Internal, Reason, Unavailable
 from servicekit.object_store import ObjectStore
-from services.media.publications.documents import Document, StoredFile
+from services.media.publications.documents import Document, PublicFile, StoredFile
 
-log = structlog.get_logger()
-
-# A document can be withdrawn, so nobody may keep it for long; files are what their name says.
+# What can be withdrawn nobody may keep for long. Files never change, but they can go, too: browsers
+# and proxies show them for a day after that at most, and nobody finds them without the document.
 _DOCUMENT_CACHING = "public, max-age=60"
-_FILE_CACHING = "public, max-age=31536000, immutable"
+_FILE_CACHING = "public, max-age=86400"
+# By all deliveries and withdrawals together: an article has hundreds of files, and storage has
+# others to answer.
+_FILES_AT_ONCE = 6
 # What is larger goes from bucket to bucket in pieces.
 _LARGEST_IN_MEMORY_BYTES = 16 * 1024 * 1024
 _TIMEOUT_SECONDS = 5.0  # well below the deadline of the call that waits
@@ -62,58 +63,55 @@ class BucketFiles:
         self._objects = objects
         self._accepted_bucket = accepted_bucket
         self._public_bucket = public_bucket
-        self._copying: dict[str, asyncio.Task[None]] = {}
+        self._in_hand = asyncio.Semaphore(_FILES_AT_ONCE)
 
-    def address(self, file: StoredFile) -> str:
+    def address(self, file: PublicFile) -> str:
         return self._objects.public_url(self._public_bucket, file.key)
 
-    async def show(self, file: StoredFile) -> None:
-        """A video may take longer than the call that asks: it goes on all the same, and who asks
-        again waits for the same."""
-        copying = self._copying.get(file.key)
-        if copying is None:
-            copying = self._copying[file.key] = asyncio.create_task(self._copy(file))
-            copying.add_done_callback(lambda done: self._end(file.key, done))
-        await asyncio.shield(copying)
+    async def show(self, file: PublicFile) -> None:
+        async with self._in_hand:
+            await self._copy(file)
 
-    def _end(self, key: str, done: "asyncio.Task[None]") -> None:
-        del self._copying[key]
-        if not done.cancelled() and (error := done.exception()):
-            log.warning("file_not_shown", key=key, error=type(error).__name__)
+    async def remove(self, file: PublicFile) -> None:
+        async with self._in_hand:
+            await self._objects.remove(self._public_bucket, file.key)
 
-    async def _copy(self, file: StoredFile) -> None:
+    async def _copy(self, file: PublicFile) -> None:
         if await self._objects.stat(self._public_bucket, file.key) is not None:
             return
-        if file.size_bytes > _LARGEST_IN_MEMORY_BYTES:
+        stored = file.stored
+        if stored.size_bytes > _LARGEST_IN_MEMORY_BYTES:
             await self._promote(file)
             return
         content = await self._objects.read(
-            self._accepted_bucket, file.accepted_key, maximum_bytes=file.size_bytes
+            self._accepted_bucket, stored.accepted_key, maximum_bytes=stored.size_bytes
         )
         if content is None:
-            raise _missing(file)
+            raise _missing(stored)
         await self._objects.put_immutable(
             self._public_bucket,
             file.key,
             content,
-            content_type=file.content_type,
+            content_type=stored.content_type,
             cache_control=_FILE_CACHING,
         )
 
-    async def _promote(self, file: StoredFile) -> None:
-        source = await self._objects.stat(self._accepted_bucket, file.accepted_key)
+    async def _promote(self, file: PublicFile) -> None:
+        stored = file.stored
+        source = await self._objects.stat(self._accepted_bucket, stored.accepted_key)
         if source is None:
-            raise _missing(file)
+            raise _missing(stored)
         await self._objects.promote(
             self._accepted_bucket,
-            file.accepted_key,
+            stored.accepted_key,
             source.etag,
             self._public_bucket,
             file.key,
-            sha256=file.sha256,
-            content_type=file.content_type,
+            sha256=stored.sha256,
+            content_type=stored.content_type,
+            cache_control=_FILE_CACHING,
         )
 
 
-def _missing(file: StoredFile) -> Internal:
-    return Internal(Reason.INTERNAL, f"The accepted object {file.sha256} is missing")
+def _missing(stored: StoredFile) -> Internal:
+    return Internal(Reason.INTERNAL, f"The accepted object {stored.sha256} is missing")

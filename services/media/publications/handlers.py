@@ -1,10 +1,13 @@
 """What can be done with publications. How each of them goes is decided by its workflow; what became
 of it is kept here, and a row's state decides between what happens at once."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
+
+import structlog
 
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
@@ -16,7 +19,7 @@ from servicekit.errors import (
     not_yours,
 )
 from servicekit.pagination import Page
-from services.media.articles.domain import Article, Revision
+from services.media.articles.domain import Article, Revision, RevisionHead
 from services.media.levels import Levels
 from services.media.publications import metrics
 from services.media.publications.commands import (
@@ -35,6 +38,8 @@ from services.media.publications.domain import (
     publication_of,
 )
 from services.media.videos import Client
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,8 @@ class PublicationStore(Protocol):
         """Latest first."""
 
     async def publish(self, publication_id: str, url: str, now: datetime) -> bool:
-        """False unless it was PENDING: published before, or withdrawn meanwhile. One that is due
-        before `now` is overdue."""
+        """False unless it was PENDING: published before, or withdrawn meanwhile. What a network
+        took of one that was withdrawn is kept with it all the same."""
 
     async def mark_overdue(self, publication_id: str) -> bool:
         """False unless it is PENDING and was not marked before."""
@@ -83,7 +88,8 @@ class PublicationStore(Protocol):
 class Articles(Protocol):
     async def article(self, article_id: str) -> Article | None: ...
 
-    async def revision(self, article_id: str, revision_id: str) -> Revision | None: ...
+    async def revision_heads(self, ids: Sequence[tuple[str, str]]) -> list[RevisionHead]:
+        """By article and revision; unknown ones are left out."""
 
 
 class Sealer(Protocol):
@@ -95,7 +101,8 @@ class Delivery(Protocol):
     """The way to the readers."""
 
     async def deliver(self, publication: Publication) -> str:
-        """Answers once readers see it, with its address. May be repeated."""
+        """Answers once readers see it, with its address. May be repeated, and has done all that it
+        does once it has answered or failed."""
 
     async def take_back(self, publication: Publication) -> None:
         """May be repeated, and of what never arrived."""
@@ -135,6 +142,7 @@ class PublicationHandlers:
         self._runs = runs
         self._promises = promises
         self._clock = clock
+        self._in_hand: dict[str, asyncio.Task[None]] = {}
 
     async def publish_article(self, who: Principal, command: PublishArticle) -> Publication:
         """Once: what the draft became after that changes nothing of it.
@@ -154,12 +162,10 @@ class PublicationHandlers:
         return await self._under_way(id_)
 
     async def publish_approved_articles(self, command: PublishApprovedArticles) -> None:
-        publications = []
-        for article_id, revision_id in command.revisions:
-            revision = await self._articles.revision(article_id, revision_id)
-            if revision is None:
-                raise not_found(f"articles/{article_id}/revisions/{revision_id}")
-            publications.append(self._requested(revision, Channel.FEED, command.approve_time))
+        publications = [
+            self._requested(head, Channel.FEED, command.approve_time)
+            for head in await self._heads(command.revisions)
+        ]
         await self._store.add(publications)
         for publication in publications:
             await self._under_way(publication.id)
@@ -195,11 +201,9 @@ class PublicationHandlers:
         if source.channel is not Channel.FEED:
             detail = f"on {source.channel}"
             raise illegal_state(source.name, source.state, "RepostArticle", detail=detail)
-        revision = await self._articles.revision(source.article_id, source.revision_id)
-        if revision is None:
-            raise not_found(f"articles/{source.article_id}/revisions/{source.revision_id}")
+        (head,) = await self._heads([(source.article_id, source.revision_id)])
         now = self._clock()
-        posts = [self._requested(revision, network, now) for network in command.networks]
+        posts = [self._requested(head, network, now) for network in command.networks]
         if not await self._store.add_posts(source.id, posts):
             state = (await self._existing(source.id)).state
             raise illegal_state(source.name, state, "RepostArticle")
@@ -227,24 +231,22 @@ class PublicationHandlers:
 
     async def deliver_publication(self, command: GetPublication) -> Publication:
         """Whoever withdraws it meanwhile need not wait: what arrives after that is taken back here,
-        and a workflow asks until it has been told PUBLISHED or WITHDRAWN."""
-        publication = await self._existing(command.id)
-        if publication.state is State.PENDING:
-            url = await self._delivery.deliver(publication)
-            now = self._clock()
-            if await self._store.publish(publication.id, url, now):
-                metrics.published(publication, now)
-                if not publication.is_overdue and publication.due_time < now:
-                    metrics.late(publication)
-            publication = await self._existing(command.id)
-        if publication.state is State.WITHDRAWN:
-            await self._delivery.take_back(publication)
-        return publication
+        and a workflow asks until it has been told PUBLISHED or WITHDRAWN.
+
+        A delivery goes on to its end when the caller has no more time, since what it lays out late
+        must not stay if it is withdrawn: the next call joins in here, or finds what became of it.
+        """
+        in_hand = self._in_hand.get(command.id)
+        if in_hand is None:
+            in_hand = asyncio.create_task(self._deliver(command.id))
+            self._in_hand[command.id] = in_hand
+            in_hand.add_done_callback(lambda done: self._delivered(command.id, done))
+        await asyncio.shield(in_hand)
+        return await self._existing(command.id)
 
     async def mark_publication_overdue(self, command: GetPublication) -> Publication:
         publication = await self._existing(command.id)
-        if await self._store.mark_overdue(publication.id):
-            metrics.late(publication)
+        await self._mark_overdue(publication)
         return await self._existing(command.id)
 
     async def start_missing_runs(self) -> int:
@@ -261,6 +263,44 @@ class PublicationHandlers:
                 Reason.CREATOR_NOT_ADMITTED, f"creators/{creator_id} is not admitted"
             )
 
+    async def _deliver(self, publication_id: str) -> None:
+        publication = await self._existing(publication_id)
+        if publication.state is State.PENDING:
+            try:
+                await self._bring(publication)
+            except Exception:
+                # Half of it may be there, and nobody comes after one that was withdrawn meanwhile.
+                if (await self._existing(publication_id)).state is State.PENDING:
+                    raise
+            publication = await self._existing(publication_id)
+        if publication.state is State.WITHDRAWN:
+            await self._delivery.take_back(publication)
+
+    async def _bring(self, publication: Publication) -> None:
+        url = await self._delivery.deliver(publication)
+        now = self._clock()
+        if publication.due_time < now:
+            await self._mark_overdue(publication)
+        if await self._store.publish(publication.id, url, now):
+            metrics.published(publication, now)
+
+    def _delivered(self, publication_id: str, done: "asyncio.Task[None]") -> None:
+        """Perhaps nobody waits for it any more."""
+        del self._in_hand[publication_id]
+        if not done.cancelled() and (error := done.exception()):
+            log.warning("not_delivered", publication=publication_id, error=type(error).__name__)
+
+    async def _mark_overdue(self, publication: Publication) -> None:
+        if await self._store.mark_overdue(publication.id):
+            metrics.late(publication)
+
+    async def _heads(self, ids: Sequence[tuple[str, str]]) -> list[RevisionHead]:
+        heads = await self._articles.revision_heads(ids)
+        if lacking := set(ids) - {(head.article_id, head.id) for head in heads}:
+            article_id, id_ = min(lacking)
+            raise not_found(f"articles/{article_id}/revisions/{id_}")
+        return heads
+
     async def _check_reposting(self, publication: Publication, client: Client) -> None:
         if client is not Client.DESKTOP:
             raise _no_reposting("R96", "Reposting works on the AliExpress.com desktop site only")
@@ -268,8 +308,8 @@ class PublicationHandlers:
         if not levels or await self._levels.level(publication.creator_id) not in levels:
             raise _no_reposting("R94", "Reposting is not open to your level yet")
 
-    def _requested(self, revision: Revision, channel: Channel, time: datetime) -> Publication:
-        return publication_of(revision, channel, time, self._promises.window)
+    def _requested(self, head: RevisionHead, channel: Channel, time: datetime) -> Publication:
+        return publication_of(head, channel, time, self._promises.window)
 
     async def _under_way(self, publication_id: str) -> Publication:
         """The publication as it is kept, with its workflow started."""

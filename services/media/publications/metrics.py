@@ -27,10 +27,17 @@ _PENDING = _METER.create_gauge(
     unit="{publication}",
     description="Publications on their way, by channel",
 )
+# Times, not ages: they stay true, and grow old, where nobody can look any more.
 _OLDEST = _METER.create_gauge(
-    "media.publications.oldest_pending_age",
+    "media.publications.oldest_pending_time",
     unit="s",
-    description="Age of the oldest publication on its way, by channel; 0 when there is none",
+    description="Unix time since when the oldest publication on its way waits, by channel; 0 when"
+    " there is none",
+)
+_LOOK = _METER.create_gauge(
+    "media.publications.look_time",
+    unit="s",
+    description="Unix time when it was last seen what is on its way",
 )
 
 
@@ -48,6 +55,7 @@ def on_their_way(counts: Mapping[Channel, tuple[int, datetime]], now: datetime) 
     for channel in Channel:
         # Else its first increase would be its first sample, which shows no increase.
         _OVERDUE.add(0, {"channel": channel})
-        count, since = counts.get(channel, (0, now))
+        count, since = counts.get(channel, (0, None))
         _PENDING.set(count, {"channel": channel})
-        _OLDEST.set(max((now - since).total_seconds(), 0.0), {"channel": channel})
+        _OLDEST.set(since.timestamp() if since else 0.0, {"channel": channel})
+    _LOOK.set(now.timestamp())

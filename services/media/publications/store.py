@@ -94,16 +94,17 @@ class PostgresPublicationStore:
         return [_publication(row) for row in rows]
 
     async def publish(self, publication_id: str, url: str, now: datetime) -> bool:
-        published = await self._database.execute(
+        published = await self._database.fetch_one(
             """
             UPDATE publication
-               SET state = 'PUBLISHED', url = %(url)s, publish_time = %(now)s,
-                   is_overdue = is_overdue OR due_time < %(now)s
-             WHERE id = %(id)s AND state = 'PENDING'
+               SET state = CASE state WHEN 'PENDING' THEN 'PUBLISHED' ELSE state END,
+                   url = %(url)s, publish_time = %(now)s
+             WHERE id = %(id)s AND url = '' AND (state = 'PENDING' OR channel <> 'FEED')
+            RETURNING state
             """,
             {"id": publication_id, "url": url, "now": now},
         )
-        return published == 1
+        return published is not None and published["state"] == State.PUBLISHED
 
     async def mark_overdue(self, publication_id: str) -> bool:
         marked = await self._database.execute(

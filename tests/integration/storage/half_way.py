@@ -26,4 +26,4 @@ class Halting(S3):
 
 settings = ObjectStoreSettings()  # type: ignore[call-arg]  # the environment fills it
 halting = Halting(settings, threads=1, clock=utc_now)
-halting.promote((source, key), etag, (target, key), sha256, "video/mp4")
+halting.promote((source, key), etag, (target, key), sha256, {"Content-Type": "video/mp4"})

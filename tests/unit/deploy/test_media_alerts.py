@@ -15,6 +15,7 @@ RUNBOOK = ROOT / "docs/runbooks/media.md"
 
 # In a process of its own: a meter provider is set once.
 _MEASURING = """
+import asyncio
 from datetime import timedelta
 from opentelemetry import metrics as otel
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -22,13 +23,24 @@ from opentelemetry.sdk.metrics import MeterProvider
 otel.set_meter_provider(MeterProvider(metric_readers=[PrometheusMetricReader()]))
 from prometheus_client import generate_latest
 from servicekit.clock import utc_now
+from servicekit.errors import Reason, Unavailable
 from services.media.publications import metrics
 from services.media.publications.domain import Channel, Publication
+from tests.unit.workflows.lives import begun
+from workflows.assignment.activities import AssignmentActivities
+from workflows.assignment.model import PublishArticles
+from workflows.assignment.orders import RecordAssignment
+class Away:
+    async def PublishApprovedArticles(self, request):
+        raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Away")
 now = utc_now()
+order = RecordAssignment(begun(), [], [], PublishArticles(["articles/a1/revisions/r1"], now))
+asyncio.run(AssignmentActivities(*[Away()] * 6).record_assignment(order))
 waited = timedelta(minutes=4)
 feed = Publication("a1", "r1", Channel.FEED, "anna", now - waited, now)
 metrics.published(feed, now)
 metrics.on_their_way({Channel.FEED: (2, now - waited)}, now)
+print("now", now.timestamp())
 print(generate_latest().decode())
 """
 
@@ -36,13 +48,20 @@ print(generate_latest().decode())
 @pytest.fixture(scope="module")
 def measured() -> str:
     done = subprocess.run(  # noqa: S603 - our own arguments only
-        [sys.executable, "-c", _MEASURING], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _MEASURING], capture_output=True, text=True, check=True, cwd=ROOT
     )
     return done.stdout
 
 
+def value_of(measured: str, name: str) -> float:
+    (line,) = [line for line in measured.splitlines() if line.startswith(name)]
+    return float(line.rpartition(" ")[2])
+
+
 def test_alerts_look_at_what_is_measured(measured: str) -> None:
-    named = set(re.findall(r"\bmedia_publications_\w+", RULES.read_text()))
+    named = set(
+        re.findall(r"\b(?:media_publications|assignments_publication)_\w+", RULES.read_text())
+    )
     assert named
     for name in named:
         assert re.search(rf"^{name}{{", measured, re.MULTILINE), name
@@ -57,14 +76,22 @@ def test_alerts_look_at_what_is_measured(measured: str) -> None:
         ('media_publications_overdue_total{channel="VK",', 0.0),
         ('media_publications_pending{channel="FEED",', 2.0),
         ('media_publications_pending{channel="VK",', 0.0),
-        ('media_publications_oldest_pending_age_seconds{channel="FEED",', 240.0),
+        ('media_publications_oldest_pending_time_seconds{channel="VK",', 0.0),
+        ("assignments_publication_orders_delayed_total{", 1.0),
     ],
 )
 def test_what_is_measured_tells_whether_promises_are_kept(
     measured: str, name: str, value: float
 ) -> None:
-    (line,) = [line for line in measured.splitlines() if line.startswith(name)]
-    assert float(line.rpartition(" ")[2]) == value
+    assert value_of(measured, name) == value
+
+
+def test_what_waits_is_told_by_times_which_stay_true_when_nobody_can_look(measured: str) -> None:
+    now = value_of(measured, "now ")
+    since = value_of(measured, 'media_publications_oldest_pending_time_seconds{channel="FEED",')
+    assert now - since == pytest.approx(240)
+    look = value_of(measured, "media_publications_look_time_seconds{")
+    assert look == pytest.approx(now)
 
 
 def test_each_alert_has_its_place_in_the_runbook() -> None:

@@ -1,5 +1,6 @@
 """What a publication's activities ask of the services, and whom they tell."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,6 +55,33 @@ async def test_nobody_is_told_that_a_withdrawn_one_arrived() -> None:
     notifications = Service()
     activities = acting(Service({"DeliverPublication": [said(State.WITHDRAWN)]}), notifications)
     assert await activities.deliver_publication(TERMS) == Arrival(State.WITHDRAWN)
+    assert notifications.requests == []
+
+
+@pytest.mark.parametrize("method", ["deliver_publication", "take_publication_back"])
+async def test_a_post_that_came_before_its_withdrawal_is_told_once(method: str) -> None:
+    url = "https://vk.example/1"
+    notifications = Service()
+    activities = acting(
+        Service({"DeliverPublication": [said(State.WITHDRAWN, url)]}), notifications
+    )
+    terms: Any = (
+        replace(TERMS, channel="VK")
+        if method == "deliver_publication"
+        else WithdrawalTerms("a1-feed", "bea", "acme", "VK", "A complaint", was_published=False)
+    )
+    assert await getattr(activities, method)(terms) == Arrival(State.WITHDRAWN, url)
+    (slipped,) = notices.posted_all_the_same(terms, url)
+    sent = [one for request in notifications.requests for one in request.notifications]  # type: ignore[attr-defined]  # their message
+    assert slipped.deduplication_id in {one.deduplication_id for one in sent}
+
+
+async def test_an_article_that_readers_saw_before_its_withdrawal_is_told_as_withdrawn() -> None:
+    notifications = Service()
+    activities = acting(
+        Service({"DeliverPublication": [said(State.WITHDRAWN, URL)]}), notifications
+    )
+    assert (await activities.deliver_publication(TERMS)).state is State.WITHDRAWN
     assert notifications.requests == []
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from workflows.publication import notices
-from workflows.publication.details import describe
+from workflows.publication.details import describe, describe_withdrawal
 from workflows.publication.state import PublicationTerms, State, WithdrawalTerms
 
 DUE = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -43,7 +43,11 @@ def test_a_post_of_its_own_and_one_on_a_network_are_the_creators_affair() -> Non
     [
         (withdrawal(), 2, "What was posted to social networks stays there."),
         (withdrawal(was_published=False), 2, "does not publish your article: A complaint."),
-        (withdrawal("PINTEREST"), 1, "not posted to Pinterest any more: A complaint."),
+        (
+            withdrawal("PINTEREST"),
+            1,
+            "withdrawn your article on its way to Pinterest: A complaint.",
+        ),
     ],
 )
 def test_a_withdrawal_is_told_with_its_reason(
@@ -53,6 +57,34 @@ def test_a_withdrawal_is_told_with_its_reason(
     assert len(told) == recipients
     assert words in told[0].text
     assert all("A complaint." in notice.text for notice in told)
+
+
+def test_a_post_that_could_not_be_stopped_is_told_as_it_is() -> None:
+    (told,) = notices.posted_all_the_same(withdrawal("VK"), "https://vk.example/1")
+    assert told.recipient == "creators/bea"
+    assert "posted to VK before it could be stopped" in told.text
+    assert told.deduplication_id != notices.withdrawn(withdrawal("VK"))[0].deduplication_id
+
+
+@pytest.mark.parametrize(
+    ("channel", "is_done", "words"),
+    [
+        ("FEED", False, "must take the article and its pictures from its readers"),
+        ("FEED", True, "Readers get nothing of it any more: nobody must act"),
+        ("VK", False, "must stop the post"),
+        ("VK", True, "unless the network had it already and keeps it: nobody must act"),
+    ],
+)
+def test_operators_read_how_far_a_withdrawal_is(channel: str, is_done: bool, words: str) -> None:
+    text = describe_withdrawal(withdrawal(channel), is_done=is_done)
+    assert words in text
+    assert ("nobody must act" in text) == is_done
+
+
+def test_what_has_ended_is_worded_so_that_it_stays_true() -> None:
+    text = describe(terms(), State.PUBLISHED, is_late=False)
+    assert "`withdrawal/a1-feed`" in text
+    assert "keeps what it was given" in describe(terms("VK"), State.PUBLISHED, is_late=False)
 
 
 @pytest.mark.parametrize("state", list(State))

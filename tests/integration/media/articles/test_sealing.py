@@ -1,6 +1,7 @@
 """Sealing: what is delivered or published is valid, kept as it was, and shown to who may see it."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from liaison.media.v1 import articles_pb2 as pb
@@ -9,6 +10,7 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from servicekit.auth import Principal, Role
 from servicekit.errors import LiaisonError, Reason
+from servicekit.object_store import StoredObject
 from tests.integration.media.articles.house import (
     ADDRESS,
     COUPONS,
@@ -22,6 +24,7 @@ from tests.integration.media.articles.house import (
     sealing,
     stub,
     text,
+    told,
 )
 from tests.integration.media.conftest import ACCEPTED
 from tests.support.serving import refused
@@ -193,14 +196,11 @@ async def test_media_in_a_sealed_revision_stay_and_their_bytes_must_be_there(
     again = await written(articles, "Another", blocks=[image(picture)])
     with refused(Reason.MEDIA_NOT_ACCEPTED):
         await articles.sealed(again)
-    with refused(Reason.MEDIA_NOT_ACCEPTED):
-        await articles.service.HoldArticleRevisions(holding(name))
-    with refused(Reason.NOT_YOURS):
-        await articles.brand().GetArticleRevision(reading(name))
 
 
-async def test_an_article_of_more_media_than_one_call_holds_is_sealed(articles: House) -> None:
-    ids = [f"m{number}" for number in range(250)]
+async def many_pictures(articles: House, count: int) -> list[str]:
+    """The names of so many accepted images of anna's, all of the same bytes."""
+    ids = [uuid4().hex for _ in range(count)]
     media = await articles.media.store.get((await articles.picture()).partition("/")[2])
     assert media is not None
     assert media.accepted is not None
@@ -217,10 +217,49 @@ async def test_an_article_of_more_media_than_one_call_holds_is_sealed(articles: 
         """,
         (ids, media.id),
     )
-    article = await written(articles, blocks=[image(f"mediaObjects/{one}") for one in ids])
-    await articles.sealed(article)
-    row = await articles.database.fetch_one("SELECT count(*) AS count FROM hold")
-    assert row == {"count": 250}
+    return [f"mediaObjects/{one}" for one in ids]
+
+
+async def test_an_article_shows_200_uploads_at_most(articles: House) -> None:
+    pictures = await many_pictures(articles, 201)
+    enough = await written(articles, blocks=[*map(image, pictures[:200]), image(pictures[0])])
+    assert (await articles.validated(enough)).is_valid
+    article = await written(articles, "More", blocks=list(map(image, pictures)))
+    found = told((await articles.validated(article)).violations)
+    assert found == [("article.blocks", "COUNT")]
+    with refused(Reason.ARTICLE_INVALID, "submission.articles[0].blocks"):
+        await articles.sealed(article)
+
+
+async def test_storage_confirms_each_media_object_once_and_never_again(articles: House) -> None:
+    """The largest submission that there is: holding it must take no time, since work that was
+    submitted is held before its record is written."""
+    pictures = await many_pictures(articles, 200)
+    written_ones = [
+        await written(articles, f"Tea {number}", blocks=list(map(image, pictures)))
+        for number in range(20)
+    ]
+    asked: list[str] = []
+    stat = articles.media.objects.stat
+
+    async def counted(bucket: str, key: str) -> StoredObject | None:
+        asked.append(key)
+        return await stat(bucket, key)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(articles.media.objects, "stat", counted)
+        revisions = await articles.sealed(*written_ones)
+        assert len(asked) == 200
+        for _ in range(2):
+            await articles.service.HoldArticleRevisions(holding(*revisions))
+        assert len(asked) == 200
+    row = await articles.database.fetch_one(
+        "SELECT count(*) AS count FROM hold WHERE brand_id = 'acme'"
+    )
+    assert row == {"count": 200}
+    media = MediaServiceStub(articles.served.as_brand("acme"))
+    seen = await media.GetMediaObject(media_pb2.GetMediaObjectRequest(name=pictures[-1]))
+    assert seen.name == pictures[-1]
 
 
 async def test_what_is_held_is_not_thrown_away(articles: House) -> None:

@@ -32,7 +32,7 @@ from services.media.articles.handlers import ArticleHandlers
 from services.media.articles.quotas import Quota
 from services.media.articles.servicer import service as article_service
 from services.media.articles.store import PostgresArticleStore
-from services.media.publications.delivery import Feed, ReaderDelivery
+from services.media.publications.delivery import Feed, Post, ReaderDelivery, SocialGateway
 from services.media.publications.documents import Document
 from services.media.publications.domain import Publication
 from services.media.publications.feed import BucketFeed, BucketFiles
@@ -113,6 +113,20 @@ class Gate:
             raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Object storage does not answer")
 
 
+class Wire:
+    """Before the gateway to networks: lets something happen before it answers."""
+
+    def __init__(self, gateway: SocialGateway) -> None:
+        self._gateway = gateway
+        self.before_answering: Any = None
+
+    async def post(self, publication_id: str, post: Post) -> str:
+        url = await self._gateway.post(publication_id, post)
+        if self.before_answering is not None:
+            await self.before_answering()
+        return url
+
+
 @dataclass
 class Press:
     """`anna` and `bea` are creators; `eve` and the brand `evil` are others."""
@@ -122,6 +136,7 @@ class Press:
     handlers: PublicationHandlers
     store: PostgresPublicationStore
     feed: Gate
+    gateway: Wire
     web: httpx.AsyncClient
     storefront: str
     levels: Levels = field(default_factory=Levels)
@@ -210,6 +225,15 @@ class Press:
     async def published(self, creator: str = "anna", **content: Any) -> pb.Publication:
         return await self.delivered(await self.posted(creator, **content))
 
+    async def media_in(self, publication: pb.Publication) -> list[str]:
+        """The ids of what its article shows."""
+        articles = ArticleServiceStub(self.served.as_operator())
+        revision = await articles.GetArticleRevision(
+            articles_pb2.GetArticleRevisionRequest(name=publication.article_revision)
+        )
+        names = (block.image.media_object for block in revision.article.blocks)
+        return [name.removeprefix("mediaObjects/") for name in names]
+
     async def delivered(self, publication: pb.Publication) -> pb.Publication:
         answer: pb.Publication = await self.worker.DeliverPublication(
             pb.DeliverPublicationRequest(name=publication.name)
@@ -272,13 +296,14 @@ async def press_of(
                 kept, Assignments(), examiner, catalogue, house.handlers, QUOTA, house.now
             )
             feed = Gate(BucketFeed(house.objects, PUBLIC, http))
+            gateway = Wire(HttpSocialGateway(http, origin, TOKEN))
             delivery = ReaderDelivery(
                 store,
                 kept,
                 AcceptedMedia(house.store),
                 BucketFiles(house.objects, ACCEPTED, PUBLIC),
                 feed,
-                HttpSocialGateway(http, origin, TOKEN),
+                gateway,
             )
             promises = Promises(DAY, frozenset({"EXPERT", "STAR"}))
             handlers = PublicationHandlers(
@@ -293,4 +318,6 @@ async def press_of(
                 publication_service(handlers, placements),
             ]
             async with serving(access, services, database) as served:
-                yield Press(served, house, handlers, store, feed, http, origin, levels, runs)
+                yield Press(
+                    served, house, handlers, store, feed, gateway, http, origin, levels, runs
+                )

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -11,12 +12,13 @@ from liaison.media.v1 import publications_pb2 as pb
 from liaison.media.v1.articles_pb2_grpc import ArticleServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
-from servicekit.errors import LiaisonError, Reason
+from servicekit.errors import LiaisonError, Reason, Unavailable
 from servicekit.timestamps import from_timestamp
 from services.media.publications.commands import GetPublication
 from tests.integration.media.publications.press import (
     DAY,
     ITEM,
+    PUBLIC,
     Press,
     approval,
     withdrawal,
@@ -82,7 +84,7 @@ async def test_readers_get_the_whole_article_without_asking_anybody(press: Press
     kept = await media.GetMediaObject(media_pb2.GetMediaObjectRequest(name=image))
     full = await press.web.get(picture["picture"]["full"]["url"])
     assert hashlib.sha256(full.content).hexdigest() == kept.sha256
-    assert full.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert full.headers["cache-control"] == "public, max-age=86400"
     sizes = {"feed": 1080, "thumbnail": 320}
     for size, side in sizes.items():
         shown = picture["picture"][size]
@@ -249,6 +251,110 @@ async def test_a_withdrawn_article_is_gone_for_its_readers(press: Press) -> None
     # It is published once: nobody brings it back.
     assert (await press.delivered(published)).state == WITHDRAWN
     assert await press.status(published.url) in (403, 404)
+
+
+async def illustrated(press: Press, *media: str) -> tuple[pb.Publication, dict[str, int]]:
+    """An article that shows them, published, and what anybody is answered for its files."""
+    published = await press.published(blocks=list(map(picture, media)))
+    return published, await statuses(press, await addresses(press, published))
+
+
+def picture(media: str) -> articles_pb2.Block:
+    return articles_pb2.Block(image=articles_pb2.ImageBlock(media_object=media))
+
+
+async def addresses(press: Press, publication: pb.Publication) -> list[str]:
+    blocks = (await press.web.get(publication.url)).json()["blocks"]
+    return [size["url"] for block in blocks for size in block["picture"].values() if "url" in size]
+
+
+async def statuses(press: Press, urls: Iterable[str]) -> dict[str, int]:
+    return {url: await press.status(url) for url in urls}
+
+
+async def test_its_pictures_go_with_it_and_those_of_other_articles_stay(press: Press) -> None:
+    shared = await press.media_object(media_pb2.PURPOSE_IMAGE)
+    alone = await press.media_object(media_pb2.PURPOSE_IMAGE, width=1000)
+    withdrawn, gone = await illustrated(press, shared, alone)
+    _, kept = await illustrated(press, shared)
+    assert len(gone) > len(kept) == 3
+    assert {*gone.values(), *kept.values()} == {200}
+    await press.withdraw(withdrawn)
+    assert set((await statuses(press, gone)).values()) <= {403, 404}
+    assert await statuses(press, kept) == kept
+
+
+async def test_withdrawals_and_deliveries_of_the_same_pictures_do_not_disturb_one_another(
+    press: Press,
+) -> None:
+    images = [
+        await press.media_object(media_pb2.PURPOSE_IMAGE, width=width) for width in (1000, 1400)
+    ]
+    blocks = list(map(picture, images))
+    for _ in range(5):
+        first, gone = await illustrated(press, *images)
+        pending = await press.posted(blocks=blocks)
+        arrived, _ = await asyncio.gather(press.delivered(pending), press.withdraw(first))
+        assert set((await statuses(press, gone)).values()) <= {403, 404}
+        shown = await statuses(press, await addresses(press, arrived))
+        assert set(shown.values()) == {200}
+
+
+async def objects_of(press: Press, publication: pb.Publication) -> list[str]:
+    """What readers are shown of a publication whose article shows one image."""
+    article, _, revision = publication.article_revision.partition("/revisions/")
+    media = [await press.house.store.get(one) for one in await press.media_in(publication)]
+    files = [
+        f"{article}/media/{stored.sha256}.jpg"
+        for one in media
+        if one and one.accepted
+        for stored in (one.accepted, *one.accepted.renditions.values())
+    ]
+    assert files
+    keys = [f"{article}/{revision}.json", *files]
+    return [key for key in keys if await press.house.objects.stat(PUBLIC, key) is not None]
+
+
+async def test_a_delivery_whose_caller_gave_up_leaves_nothing_of_what_is_withdrawn(
+    press: Press,
+) -> None:
+    image = await press.media_object(media_pb2.PURPOSE_IMAGE)
+    pending = await press.posted(blocks=[picture(image)])
+    is_there, is_withdrawn = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        is_there.set()
+        await is_withdrawn.wait()
+
+    press.feed.before_answering = wait
+    call = asyncio.create_task(press.delivered(pending))
+    await is_there.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert len(await objects_of(press, pending)) == 4
+    press.feed.is_away = True  # a withdrawal that comes no further than its row
+    with refused(Reason.DEPENDENCY_UNAVAILABLE):
+        await press.withdraw(pending)
+    press.feed.is_away = False
+    is_withdrawn.set()
+    assert (await press.delivered(pending)).state == WITHDRAWN
+    assert await objects_of(press, pending) == []
+
+
+async def test_a_delivery_that_fails_half_way_leaves_nothing_of_what_is_withdrawn(
+    press: Press,
+) -> None:
+    image = await press.media_object(media_pb2.PURPOSE_IMAGE)
+    pending = await press.posted(blocks=[picture(image)])
+
+    async def withdraw_and_fail() -> None:
+        await press.withdraw(pending)
+        raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Object storage does not answer")
+
+    press.feed.before_answering = withdraw_and_fail
+    assert (await press.delivered(pending)).state == WITHDRAWN
+    assert await objects_of(press, pending) == []
 
 
 async def test_one_that_is_withdrawn_on_its_way_never_arrives(press: Press) -> None:

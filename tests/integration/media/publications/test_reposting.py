@@ -140,6 +140,23 @@ async def test_a_withdrawal_stops_posts_on_their_way_and_leaves_those_that_arriv
     )
 
 
+async def test_what_a_network_took_at_that_very_moment_is_told_as_it_is(press: Press) -> None:
+    published = await press.published()
+    answer = await press.creator().RepostArticle(reposting(published, [VK]))
+    (pending,) = answer.publications
+
+    async def withdraw() -> None:
+        await press.withdraw(pending)
+
+    press.gateway.before_answering = withdraw
+    end = await press.delivered(pending)
+    assert end.state == pb.Publication.STATE_WITHDRAWN
+    assert [one["network"] for one in await press.reposts()] == ["VK"]
+    assert end.url == f"https://vk.example/posts/{pending.name.removeprefix('publications/')}"
+    assert end.HasField("publish_time")
+    assert await press.delivered(pending) == end
+
+
 async def test_reposts_and_a_withdrawal_at_once_leave_no_post_of_what_is_gone(
     press: Press,
 ) -> None:

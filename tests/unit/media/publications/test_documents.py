@@ -69,7 +69,13 @@ def revision(**content: Any) -> Revision:
 
 
 def made(**content: Any) -> Document:
-    return document_of(revision(**content), UPLOADS, lambda file: f"https://cdn.example/{file.key}")
+    return document_of(
+        revision(**content), UPLOADS, lambda file: f"https://cdn.example/{file.file_name}"
+    )
+
+
+def test_a_document_tells_when_its_content_was_sealed() -> None:
+    assert made(title="Lamps").content["seal_time"] == "2026-03-01T00:00:00.000+00:00"
 
 
 def test_a_document_has_everything_in_order() -> None:
@@ -104,11 +110,11 @@ def test_a_document_has_everything_in_order() -> None:
     assert content["hashtags"] == ["#Lamps"]
     assert content["teaser"]["sentence"] == document.sentence == "Light it up."
     assert content["teaser"]["picture"] == content["banner"]
-    assert document.image_url == f"https://cdn.example/media/sha256/{'2' * 64}.jpg"
+    assert document.image_url == f"https://cdn.example/{'2' * 64}.jpg"
     _, image, product, video, youtube, coupons = content["blocks"]
     assert image["description"] == "A shot"
     assert image["picture"]["thumbnail"] == {
-        "url": f"https://cdn.example/media/sha256/{'6' * 64}.jpg",
+        "url": f"https://cdn.example/{'6' * 64}.jpg",
         "content_type": "image/jpeg",
         "size_bytes": 1000,
         "width": 320,

@@ -1,10 +1,11 @@
 """Publications and placements: their ids and times."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.media.articles.domain import Commission, Content, Revision
+from services.media.articles.domain import Commission, RevisionHead
 from services.media.publications.domain import (
     Channel,
     publication_of,
@@ -16,12 +17,14 @@ DAY = timedelta(days=1)
 
 
 def test_a_publication_is_one_an_article_and_channel_and_promised_within_a_day() -> None:
-    revision = Revision("a1", "r1", "anna", Content(), (), NOW, Commission("as1", "acme"))
+    revision = RevisionHead(
+        article_id="a1", id="r1", creator_id="anna", commission=Commission("as1", "acme")
+    )
     publication = publication_of(revision, Channel.VK, NOW, DAY)
     assert publication.name == "publications/a1-vk"
     assert (publication.brand_id, publication.assignment_id) == ("acme", "as1")
     assert publication.due_time - publication.request_time == DAY
-    own = publication_of(Revision("a1", "r1", "anna", Content(), (), NOW), Channel.FEED, NOW, DAY)
+    own = publication_of(replace(revision, commission=None), Channel.FEED, NOW, DAY)
     assert (own.brand_id, own.assignment_id, own.id) == ("", "", "a1-feed")
 
 
