@@ -6,7 +6,9 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import (
     FailedPrecondition,
     LiaisonError,
+    PermissionDenied,
     Reason,
+    ResourceExhausted,
     illegal_state,
     not_found,
     not_yours,
@@ -29,6 +31,7 @@ from services.tasks.assignment_commands import (
 from services.tasks.assignment_listing import AssignmentFilter
 from services.tasks.domain import AssignmentRecord, NotUnderWay
 from workflows.assignment import model
+from workflows.assignment.steps import WORKING
 
 
 class AssignmentStore(Protocol):
@@ -103,25 +106,27 @@ class AssignmentHandlers:
         record = await self._own(who, command.id)
         work = command.submission
         await self._check_accepted(record.creator_id, work.media_object_ids)
-        if work.article_ids:
-            answer = await self._answer_unsealed(who, command)
-            if answer is not None:
-                return answer
+        if not work.article_ids or record.state not in WORKING:
+            # Nothing is sealed of what is refused. A request that was heard before gets its first
+            # answer all the same.
+            return await self._submit(who, command, [])
+        try:
             revisions = await self._media.seal(record.creator_id, record.id, work.article_ids)
-            return await self._submit(who, command, revisions)
-        return await self._submit(who, command, [])
+        except (FailedPrecondition, PermissionDenied, ResourceExhausted) as refusal:
+            return await self._submit_unsealed(who, command, refusal)
+        return await self._submit(who, command, revisions)
 
-    async def _answer_unsealed(
-        self, who: Principal, command: SubmitWork
-    ) -> AssignmentRecord | None:
-        """What the workflow says while the articles are not sealed; None when nothing else is
-        missing. So nothing is sealed of what is refused, and a request that was heard before gets
-        its first answer, whatever became of the articles since."""
+    async def _submit_unsealed(
+        self, who: Principal, command: SubmitWork, refusal: LiaisonError
+    ) -> AssignmentRecord:
+        """The articles may have been good when this very request came first, and edited since: its
+        answer is still the first one. A workflow to which it is new refuses it, for its own state
+        before anything else."""
         try:
             return await self._submit(who, command, [])
-        except FailedPrecondition as refusal:
-            if refusal.reason is Reason.MEDIA_NOT_ACCEPTED:
-                return None
+        except FailedPrecondition as answer:
+            if answer.reason is Reason.MEDIA_NOT_ACCEPTED:
+                raise refusal from None
             raise
 
     async def _submit(

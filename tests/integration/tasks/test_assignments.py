@@ -1,7 +1,6 @@
 """Commands to assignments: checked, sent to the workflow, and answered with what came of them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +22,7 @@ from services.tasks.domain import NotUnderWay
 from tests.integration.tasks.house import House
 from tests.support.serving import refused, request_id
 from workflows.assignment import model
+from workflows.assignment import state as life
 
 NAME = "assignments/a1"
 
@@ -182,15 +182,11 @@ async def test_a_submission_says_what_it_delivers(begun: House) -> None:
 
 
 async def test_articles_are_sealed_and_go_to_the_workflow_as_they_are(begun: House) -> None:
-    request = _submit(articles=["articles/x", "articles/y"])
-    await begun.work_of().SubmitWork(request)
+    await begun.work_of().SubmitWork(_submit(articles=["articles/x", "articles/y"]))
     assert begun.media.sealed == [("bea", "a1", ["x", "y"])]
-    # Once to hear whether anything else is missing.
-    unsealed = model.SubmitWork("creators/bea", "", [], [], ["x", "y"])
+    ((_, _, said, _),) = begun.runs.commands
     revisions = ["articles/x/revisions/r1", "articles/y/revisions/r1"]
-    said = [command[2] for command in begun.runs.commands]
-    assert said == [unsealed, replace(unsealed, article_revisions=revisions)]
-    assert {command[3] for command in begun.runs.commands} == {request.request_id}
+    assert said == model.SubmitWork("creators/bea", "", [], [], ["x", "y"], [], revisions)
 
 
 INVALID = FailedPrecondition(
@@ -215,12 +211,16 @@ async def test_what_cannot_be_sealed_is_told_as_it_is(begun: House, refusal: Lia
     assert all(said == unsealed for _, _, said, _ in begun.runs.commands)
 
 
-@pytest.mark.parametrize("reason", [Reason.ILLEGAL_STATE, Reason.CONTENT_INCOMPLETE])
-async def test_of_work_that_is_refused_nothing_is_sealed(begun: House, reason: Reason) -> None:
-    begun.runs.refusal = FailedPrecondition(reason, "Not now, or not so")
-    with refused(reason):
-        await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
-    assert begun.media.sealed == []
+async def test_of_work_that_is_refused_for_its_state_nothing_is_sealed(house: House) -> None:
+    assignment, selected = house.begun(await house.task(), "a1")
+    submitted = life.submit_work(
+        assignment, model.SubmitWork("creators/bea", "", [], ["https://example.com/1"]), house.now
+    )
+    await house.record(assignment, selected, submitted)
+    house.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "It is in review")
+    with refused(Reason.ILLEGAL_STATE):
+        await house.work_of().SubmitWork(_submit(articles=["articles/x"]))
+    assert house.media.sealed == []
 
 
 async def test_a_repeated_submission_gets_its_first_answer_whatever_became_of_its_articles(
