@@ -211,7 +211,7 @@ async def test_a_publication_that_cannot_be_asked_for_holds_neither_approval_nor
     await world.pass_time(DAY)
     assert world.published == []
     world.publications_are_away = False
-    # However long it was away, without a word to anybody: usually it is there in 5 minutes (R100).
+    # However long it was away: usually an article is there in 5 minutes (R100).
     await world.pass_time(timedelta(minutes=6))
     await world.until(lambda: world.published)
     assert world.published == [PublishArticles([R1], life.time_of(Event.WORK_APPROVED))]

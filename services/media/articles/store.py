@@ -208,7 +208,7 @@ class PostgresArticleStore:
         """In this order; unknown ones are left out."""
         rows = await self._database.fetch_all(
             """
-            SELECT article_id, revision.id, creator_id, commission
+            SELECT article_id, revision.id, revision.creator_id, commission
               FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS asked (article_id, id, number)
               JOIN article_revision AS revision USING (article_id, id)
               JOIN article ON article.id = article_id
