@@ -9,7 +9,7 @@ from services.media.frames import MEMORY, Copy, Order, Report
 from services.media.headers import format_of
 
 _HEADS = TypeAdapter(Report)
-_SIDES = range(2**31)
+_SIDES = range(2**32)  # a PNG's header may claim any (https://www.w3.org/TR/png-3/#11IHDR)
 _HASHES = range(2**64)
 _WORDS = 200  # characters of a description that people read
 

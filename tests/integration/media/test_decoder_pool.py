@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import struct
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ from tests.support.serving import refused
 from tests.unit.media.pictures import jpeg, opened, photo, png
 
 MIB = 1024 * 1024
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 IMAGE = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)
 BANNER = limits_of(Purpose.BANNER, IMAGE_MAXIMUM_BYTES)
 
@@ -57,6 +59,14 @@ async def test_every_file_of_the_corpus_gets_its_verdict(
         for copy in copies:
             assert opened(copy).avg() >= 0
             assert not file.payload or file.payload not in copy
+
+
+async def test_a_header_may_claim_any_size(decoders: DecoderPool) -> None:
+    """2**32 - 1 pixels each way: a bomb, and no decoder's lie."""
+    largest = PNG_MAGIC + struct.pack(">I4sII", 13, b"IHDR", 2**32 - 1, 2**32 - 1) + b"\x08\2\0\0\0"
+    report, copies = await decoders.inspect(largest, IMAGE.order)
+    (found,) = rejections(IMAGE, len(largest), report)
+    assert (found.code, copies) == (Code.BOMB, [])
 
 
 async def test_a_decoder_that_was_killed_is_replaced_and_the_image_still_judged() -> None:

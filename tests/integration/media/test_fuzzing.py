@@ -50,6 +50,8 @@ def decoding() -> Iterator[Decoding]:
         runner.run(decoders.__aexit__())
 
 
+# What reproduces a failure is long, and says so before it is told.
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(
     max_examples=_EXAMPLES or 300,
     derandomize=not _EXAMPLES,
@@ -72,8 +74,9 @@ def test_any_bytes_get_a_verdict_and_what_is_accepted_is_clean(
         assert_clean(copy)
         opened = decoded(copy)
         assert (opened.width, opened.height) == (stored.width, stored.height)
-    (decoder,) = decoder_processes()
-    assert decoder.memory_info().rss < _MAXIMUM_RSS_BYTES
+    # None, for a moment, after bytes that two decoders died of.
+    for decoder in decoder_processes():
+        assert decoder.memory_info().rss < _MAXIMUM_RSS_BYTES
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed[1:4].hex())

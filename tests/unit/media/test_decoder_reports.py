@@ -39,7 +39,7 @@ def lie_of_copy(number: int, **values: Any) -> Callable[[dict[str, Any]], None]:
         lie(format="GIF"),
         lie(width="2400"),
         lie(width=-2400),
-        lie(height=2**31),
+        lie(height=2**32),
         lie(height=1200.5),
         lie(width=True),
         lie(dhash=-1),
