@@ -1,5 +1,7 @@
 """Statements through the real server: what each party sees of the ledger."""
 
+import csv
+import io
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from liaison.payouts.v1 import payouts_pb2
 from liaison.payouts.v1 import statements_pb2 as pb
 from liaison.payouts.v1.statements_pb2_grpc import StatementServiceStub
 
+from cli.statement import COLUMNS, row_of, write_statement
 from devstack.access import Access
 from servicekit.database import Database
 from servicekit.errors import Reason
@@ -193,6 +196,33 @@ async def test_bad_questions_are_refused_with_their_fields(house: House) -> None
     ):
         with refused(Reason.INVALID_FIELDS, *fields):
             await operator.ListStatementLines(request)
+
+
+async def test_the_whole_statement_is_written_as_csv(house: House) -> None:
+    for number in range(5):
+        await house.deposit(1_000, reference=f'=HYPERLINK("http://evil/{number}"),\u00fc')
+    await house.reserve("p1", minor=100)
+    file = io.StringIO(newline="")
+    operator = _statements(house.served.as_operator())
+    await write_statement(operator, _acme(page_size=2), file)
+    lines = await _lines(operator, _acme())
+    assert file.getvalue().count("\r\n") == len(lines) + 1
+    header, *rows = csv.reader(io.StringIO(file.getvalue(), newline=""))
+    assert tuple(header) == COLUMNS
+    assert rows == [row_of(line) for line in lines]
+    assert rows[0][-1] == '\'=HYPERLINK("http://evil/0"),\u00fc'
+    assert rows[-1][1:11] == (
+        ["RESERVE", "USD", "0.00", "", "-1.02", "1.02", "48.98", "1.02", "payouts/p1", ""]
+    )
+
+
+async def test_a_refused_export_writes_nothing(house: House) -> None:
+    file = io.StringIO()
+    with refused(Reason.INVALID_FIELDS, "currency_code"):
+        await write_statement(
+            _statements(house.served.as_operator()), _acme(currency_code="XXX"), file
+        )
+    assert file.getvalue() == ""
 
 
 @pytest.mark.parametrize("party", ["brands/acme", "creators/anna"])
