@@ -20,6 +20,7 @@ from services.payouts.statement_servicer import service as statement_service
 from services.payouts.statement_store import PostgresStatementStore
 from services.payouts.statements import StatementHandlers
 from services.payouts.store import PostgresPayoutStore
+from services.payouts.watch import watching
 from services.payouts.webhook import WebhookServer
 from workflows.client import Workflows
 
@@ -47,9 +48,10 @@ async def main() -> None:
             await webhook.start()
             payouts = PayoutHandlers(store, utc_now)
             statements = StatementHandlers(PostgresStatementStore(database))
-            await GrpcServer(
-                settings, [service(payouts, payments), statement_service(statements)], database
-            ).serve_until_told()
+            async with watching(store, utc_now):
+                await GrpcServer(
+                    settings, [service(payouts, payments), statement_service(statements)], database
+                ).serve_until_told()
             await webhook.stop()
 
 
