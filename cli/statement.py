@@ -70,7 +70,7 @@ def print_statement(
         return 1
     except LiaisonError as error:
         details = [f"{each.field}: {each.description}" for each in error.violations]
-        typer.echo("; ".join([error.message, *details]), err=True)
+        typer.echo("; ".join(details) or error.message, err=True)
         return 1
     return 0
 
