@@ -77,7 +77,7 @@ async def _live(house: House) -> payouts_pb2.Deposit:
     async with httpx.AsyncClient() as http:
         answer = await http.put(
             f"{house.settings.paypal_base_url}/admin/behaviours/reversed@example.com",
-            json={"behaviour": "REVERSED_LATE", "delay_seconds": 0.5},
+            json={"behaviour": "REVERSED_LATE", "delay_seconds": 1.5},
         )
         answer.raise_for_status()
     await house.reserve("p2", creator="bob")
