@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from bench import applying, lifecycle, listing, media, rpc, stack
+from bench import applying, lifecycle, listing, media, payouts, rpc, stack
 from servicekit.process import leave
 
 _AREAS = {
@@ -13,6 +13,7 @@ _AREAS = {
     "applying": applying.results,
     "listing": listing.results,
     "media": media.results,
+    "payouts": payouts.results,
 }
 
 

@@ -1,6 +1,7 @@
 """`liaison`: the commands of operators and developers. Each is imported when it is called, because
 the stack's imports would make `liaison --help` and `liaison token` slow."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
@@ -17,6 +18,8 @@ app = typer.Typer(
 )
 media = typer.Typer(help="Look at media as the media service does.", no_args_is_help=True)
 app.add_typer(media, name="media")
+
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
 
 class ImagePurpose(StrEnum):
@@ -78,6 +81,32 @@ def token(
     from cli.token import print_token
 
     raise typer.Exit(print_token(role, subject=subject, brand=brand, creator=creator, ttl=ttl))
+
+
+@app.command()
+def statement(
+    brand: Annotated[str, typer.Option(help="Whose funds.")] = "",
+    creator: Annotated[str, typer.Option(help="Or whose rewards.")] = "",
+    currency: Annotated[str, typer.Option(help="Such as USD; all if empty.")] = "",
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=_TIMES, help="First instant, in UTC.")
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option("--to", formats=_TIMES, help="The instant after the last.")
+    ] = None,
+) -> None:
+    """Print a brand's or a creator's statement as CSV (RFC 4180), oldest line first.
+
+    A text that a spreadsheet would take for a formula begins with an apostrophe.
+
+    Exit code: 0 all printed, 1 refused or broken off, 2 wrong usage, 3 not running.
+    """
+    from cli.statement import print_statement
+
+    if bool(brand) == bool(creator):
+        raise typer.BadParameter("exactly one of --brand and --creator is needed")
+    parent = f"brands/{brand}" if brand else f"creators/{creator}"
+    raise typer.Exit(print_statement(parent, currency=currency, start=start, end=end))
 
 
 @media.command()

@@ -16,7 +16,11 @@ from services.payouts.runs import PayoutRuns
 from services.payouts.servicer import service
 from services.payouts.settings import PayoutsSettings
 from services.payouts.signatures import SignatureVerifier
+from services.payouts.statement_servicer import service as statement_service
+from services.payouts.statement_store import PostgresStatementStore
+from services.payouts.statements import StatementHandlers
 from services.payouts.store import PostgresPayoutStore
+from services.payouts.watch import watching
 from services.payouts.webhook import WebhookServer
 from workflows.client import Workflows
 
@@ -43,7 +47,11 @@ async def main() -> None:
             )
             await webhook.start()
             payouts = PayoutHandlers(store, utc_now)
-            await GrpcServer(settings, [service(payouts, payments)], database).serve_until_told()
+            statements = StatementHandlers(PostgresStatementStore(database))
+            async with watching(store, utc_now):
+                await GrpcServer(
+                    settings, [service(payouts, payments), statement_service(statements)], database
+                ).serve_until_told()
             await webhook.stop()
 
 

@@ -1,5 +1,7 @@
 """The ledger's SQL: posting transfers, and summing accounts up."""
 
+from dataclasses import dataclass
+
 from servicekit.database import Database
 from servicekit.money import Money
 from services.payouts.postings import Account, Transfer, available, reserved
@@ -7,6 +9,17 @@ from services.payouts.postings import Account, Transfer, available, reserved
 
 class PostedOtherwise(Exception):
     """Another transfer was posted under the same key: a defect, which must not be papered over."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What of a currency does not add up; all zero in a sound ledger."""
+
+    currency: str
+    # Of all entries.
+    sum_minor: int = 0
+    # By how much carried balances and the sums of their entries differ, without signs.
+    carried_minor: int = 0
 
 
 class PostgresLedger:
@@ -109,3 +122,19 @@ class PostgresLedger:
             (Account(row["owner"], row["kind"]), Money(row["currency"], row["sum_minor"]))
             for row in rows
         ]
+
+    async def drifts(self) -> list[Drift]:
+        """Of every currency there is. One statement, so that it sees one state of the ledger."""
+        rows = await self._database.fetch_all(
+            """
+            WITH summed AS (
+                SELECT owner, kind, currency, sum(amount_minor) AS minor FROM entry
+                 GROUP BY owner, kind, currency)
+            SELECT currency, coalesce(sum(s.minor), 0)::bigint AS sum_minor,
+                   coalesce(sum(abs(a.balance_minor - coalesce(s.minor, 0))), 0)::bigint
+                       AS carried_minor
+              FROM account a FULL JOIN summed s USING (owner, kind, currency)
+             GROUP BY currency ORDER BY currency
+            """
+        )
+        return [Drift(row["currency"], row["sum_minor"], row["carried_minor"]) for row in rows]

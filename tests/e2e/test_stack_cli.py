@@ -113,6 +113,13 @@ def test_an_interrupted_start_leaves_no_process(developer: Developer) -> None:
     assert _eventually(lambda: not _processes_in(developer.home))
 
 
+def test_a_statement_needs_one_party_and_a_running_service(developer: Developer) -> None:
+    answer = developer.types("statement", "--brand", "acme", "--from", "2026-03-01")
+    assert (answer.returncode, answer.stdout) == (3, "")
+    assert developer.types("statement").returncode == 2
+    assert developer.types("statement", "--brand", "a", "--creator", "b").returncode == 2
+
+
 def test_a_token_carries_the_role_and_whom_it_speaks_for(developer: Developer) -> None:
     printed = developer.types("token", "--role", "brand", "--brand", "acme").stdout.strip()
     keys = jwt.PyJWKSet.from_json(developer.home.jwks_file.read_text())

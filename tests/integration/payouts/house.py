@@ -34,6 +34,9 @@ from services.payouts.paypal import Paypal, http_client
 from services.payouts.servicer import service as payouts_service
 from services.payouts.settings import PaypalSettings
 from services.payouts.signatures import SignatureVerifier
+from services.payouts.statement_servicer import service as statement_service
+from services.payouts.statement_store import PostgresStatementStore
+from services.payouts.statements import StatementHandlers
 from services.payouts.store import PostgresPayoutStore
 from services.payouts.webhook import PATH, WebhookServer
 from tests.support.serving import Served, request_id, serving
@@ -263,9 +266,12 @@ async def house_of(
                 )
             )
         )
-        served = await exits.enter_async_context(
-            serving(access, [payouts_service(PayoutHandlers(store, utc_now), payments)], database)
-        )
+        statements = StatementHandlers(PostgresStatementStore(database))
+        services = [
+            payouts_service(PayoutHandlers(store, utc_now), payments),
+            statement_service(statements),
+        ]
+        served = await exits.enter_async_context(serving(access, services, database))
         yield House(
             served, creators, database, payments, webhook, settings, told, folder / "sandbox"
         )

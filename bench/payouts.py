@@ -1,0 +1,23 @@
+"""The ledger beside bare inserts, and payouts through the sandbox beside the sandbox alone."""
+
+import tempfile
+from pathlib import Path
+
+from bench.posting import ledger_ratio
+from bench.result import Result
+from bench.settling import settled_ratio
+from devstack.home import Home
+from devstack.stack import Stack
+
+_PARTS = ("payouts", "creators")
+
+
+async def results() -> list[Result]:
+    with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
+        async with Stack(Home(Path(folder) / "home"), parts=_PARTS, durable=False) as stack:
+            ledger = await ledger_ratio(stack.access)
+            settled = await settled_ratio(stack.access, Path(folder))
+    return [
+        Result("payouts.ledger.ratio_to_insert", ledger, "ratio", ">= 0.4"),
+        Result("payouts.settled_ratio", settled, "ratio", ">= 0.3"),
+    ]

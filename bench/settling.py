@@ -1,0 +1,181 @@
+"""Payouts settled a second through the sandbox, beside the sandbox alone.
+
+Ours: that many payouts are sent over gRPC, and settled in the ledger once the sandbox's webhooks
+have told of them. The sandbox alone: a bare client orders as much of another one like it, which
+tells nobody, until all of it is paid there. Either time ends when the last one is paid.
+"""
+
+import asyncio
+import os
+import socket
+import sqlite3
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import psycopg
+from liaison.payouts.v1 import payouts_pb2 as pb
+
+from bench.driving import BareClient, Wire
+from bench.posting import CREATOR, REWARD, reservations
+from devstack.access import Access
+from devstack.child import launch_argv
+from devstack.home import SOURCE_ROOT
+from devstack.probes import accepts_tcp
+from servicekit.database import Database
+from services.payouts.ledger import PostgresLedger
+
+_PATH = "/liaison.payouts.v1.PayoutService/SendPayout"
+_PAYOUTS = 400
+_RUNS = 3
+_AT_ONCE = 64
+_LOOK_SECONDS = 0.02
+_PATIENCE_SECONDS = 120.0
+_RECEIVER = "bench@example.com"
+_CLIENT = ("bench", "bench")
+
+
+async def settled_ratio(access: Access, folder: Path) -> float:
+    await _introduce_creator(access)
+    async with (
+        Database(access.service_url("payouts"), pool_size=2) as database,
+        BareClient(access.addresses["payouts"], _PATH) as ours,
+        _bare_sandbox(folder / "bare") as address,
+        aiohttp.ClientSession(f"http://{address}") as bare,
+    ):
+        headers = {"Authorization": await _authorization(bare)}
+        ratios = []
+        for _ in range(1 + _RUNS):
+            wires = await _due(access, database)
+            rate = await _rate(ours.rate_of(wires), lambda: _settled(database))
+            ratios.append(rate / await _bare_rate(bare, headers, folder / "bare"))
+    return statistics.median(ratios[1:])  # the first warms up
+
+
+async def _introduce_creator(access: Access) -> None:
+    """Straight into the service's schema: being admitted is not what is measured."""
+    async with await psycopg.AsyncConnection.connect(access.service_url("creators")) as connection:
+        await connection.execute(
+            """
+            INSERT INTO creator (id, state, display_name, mobile_number, dingtalk_id, account,
+                                 statistics, level, paypal_receiver, create_time, update_time)
+            VALUES (%s, 'ADMITTED', 'bench', '+34612345678', '+34612345678',
+                    '{"account_class": "EXTERNAL", "handle": "@bench", "post_count": 100,
+                      "follower_count": 10000}',
+                    jsonb_build_object('post_count', 100, 'follower_count', 10000,
+                                       'observe_time', now(), 'source', 'DECLARED'),
+                    'NEWCOMER', %s, now(), now())
+            """,
+            (CREATOR, _RECEIVER),
+        )
+
+
+async def _due(access: Access, database: Database) -> list[Wire]:
+    """Requests to send payouts whose rewards are reserved."""
+    ledger = PostgresLedger(database)
+    token = access.token("service", subject="services/bench")
+    wires = []
+    for transfer in await reservations(ledger, database, _PAYOUTS):
+        await ledger.post(transfer)
+        request = pb.SendPayoutRequest(name=f"payouts/{transfer.payout_id}", attempt=1)
+        wires.append(Wire(request.SerializeToString(), token))
+    return wires
+
+
+async def _settled(database: Database) -> int:
+    row = await database.fetch_one("SELECT count(*) AS n FROM transfer WHERE kind = 'SETTLE'")
+    count: int = row["n"] if row else 0
+    return count
+
+
+async def _bare_rate(http: aiohttp.ClientSession, headers: dict[str, str], data: Path) -> float:
+    left = iter([f"bare-{uuid4().hex}" for _ in range(_PAYOUTS)])
+
+    async def work() -> None:
+        for id_ in left:
+            answer = await http.post("/v1/payments/payouts", json=_order(id_), headers=headers)
+            await answer.read()
+            answer.raise_for_status()
+
+    async def paid() -> int:
+        with closing(sqlite3.connect(data / "sandbox.sqlite3")) as state:
+            (count,) = state.execute(
+                "SELECT count(*) FROM item WHERE status = 'SUCCESS'"
+            ).fetchone()
+        return int(count)
+
+    return await _rate(asyncio.gather(*(work() for _ in range(_AT_ONCE))), paid)
+
+
+async def _rate(orders: Awaitable[Any], count: Callable[[], Awaitable[int]]) -> float:
+    """Payouts a second until as many more are paid as were ordered.
+
+    Raises:
+        TimeoutError: some never were, which no speed makes up for.
+    """
+    before = await count()
+    started = time.perf_counter()
+    await orders
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        while await count() < before + _PAYOUTS:  # noqa: ASYNC110  another process pays
+            await asyncio.sleep(_LOOK_SECONDS)
+    return _PAYOUTS / (time.perf_counter() - started)
+
+
+def _order(id_: str) -> dict[str, Any]:
+    amount = {"currency": REWARD.currency, "value": str(REWARD).partition(" ")[0]}
+    return {
+        "sender_batch_header": {"sender_batch_id": id_, "email_subject": "A reward"},
+        "items": [{"recipient_type": "EMAIL", "receiver": _RECEIVER, "amount": amount}],
+    }
+
+
+async def _authorization(http: aiohttp.ClientSession) -> str:
+    answer = await http.post(
+        "/v1/oauth2/token",
+        data={"grant_type": "client_credentials"},
+        auth=aiohttp.BasicAuth(*_CLIENT),
+    )
+    answer.raise_for_status()
+    return f"Bearer {(await answer.json())['access_token']}"
+
+
+@asynccontextmanager
+async def _bare_sandbox(data: Path) -> AsyncIterator[str]:
+    """Another sandbox in a process of its own, which tells nobody; its address."""
+    address = f"127.0.0.1:{_free_port()}"
+    process = await asyncio.create_subprocess_exec(
+        *launch_argv([sys.executable, "-m", "devstack.paypal_sandbox"]),
+        cwd=SOURCE_ROOT,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={
+            **os.environ,
+            "SANDBOX_ADDRESS": address,
+            "SANDBOX_PUBLIC_URL": f"http://{address}",
+            "SANDBOX_CLIENT_ID": _CLIENT[0],
+            "SANDBOX_CLIENT_SECRET": _CLIENT[1],
+            "SANDBOX_DATA_DIR": str(data),
+        },
+    )
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while not await accepts_tcp(address):  # noqa: ASYNC110  another process starts
+                await asyncio.sleep(_LOOK_SECONDS)
+        yield address
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

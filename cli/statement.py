@@ -1,0 +1,143 @@
+"""`liaison statement`: the statement of a brand or a creator as CSV, read as an operator."""
+
+import asyncio
+import csv
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TextIO
+
+import typer
+from google.type.money_pb2 import Money as MoneyMessage
+from liaison.payouts.v1 import statements_pb2 as pb
+from liaison.payouts.v1.statements_pb2_grpc import StatementServiceStub
+
+from cli.stack import NOT_RUNNING
+from devstack.access import Access, attach
+from devstack.home import Home, default_home
+from servicekit.errors import LiaisonError
+from servicekit.grpc_client import open_channel
+from servicekit.money import Money
+from servicekit.timestamps import from_timestamp, to_timestamp
+
+if TYPE_CHECKING:  # the stub's async face is there for type checkers only
+    from liaison.payouts.v1.statements_pb2_grpc import StatementServiceAsyncStub
+
+COLUMNS = (
+    "post_time",
+    "kind",
+    "currency",
+    "amount",
+    "fee",
+    "available_change",
+    "reserved_change",
+    "available_balance",
+    "reserved_balance",
+    "payout",
+    "attempt",
+    "assignment",
+    "deposit",
+    "external_reference",
+)
+
+_PAGE_SIZE = 200
+# What makes a spreadsheet take a text for a formula, or look at what follows as if it began there
+# (https://owasp.org/www-community/attacks/CSV_Injection).
+_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+
+
+def print_statement(
+    parent: str, *, currency: str, start: datetime | None, end: datetime | None
+) -> int:
+    """Times without a zone are UTC. Answers with the exit code."""
+    access = attach(Home(default_home()))
+    if access is None or "payouts" not in access.addresses:
+        typer.echo("The payouts service is not running: `liaison up` starts it.", err=True)
+        return NOT_RUNNING
+    request = pb.ListStatementLinesRequest(
+        parent=parent,
+        page_size=_PAGE_SIZE,
+        currency_code=currency,
+        start_time=to_timestamp(start and start.replace(tzinfo=UTC)),
+        end_time=to_timestamp(end and end.replace(tzinfo=UTC)),
+    )
+    sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # it is a file's
+    try:
+        asyncio.run(_print(access, request))
+        sys.stdout.flush()
+    except OSError as error:  # a full disk, or a pipe that nobody reads any more
+        typer.echo(f"standard output: {error.strerror}", err=True)
+        return 1
+    except LiaisonError as error:
+        details = [f"{each.field}: {each.description}" for each in error.violations]
+        typer.echo("; ".join(details) or error.message, err=True)
+        return 1
+    return 0
+
+
+async def _print(access: Access, request: pb.ListStatementLinesRequest) -> None:
+    channel = open_channel(
+        access.addresses["payouts"], lambda: access.token("operator", subject="staff/cli")
+    )
+    try:
+        await write_statement(StatementServiceStub(channel), request, sys.stdout)
+    finally:
+        await channel.close()
+
+
+async def write_statement(
+    statements: "StatementServiceAsyncStub", request: pb.ListStatementLinesRequest, file: TextIO
+) -> None:
+    """All that `request` asks for as CSV of RFC 4180, with a header; nothing when it is refused.
+    `file` must not translate line ends."""
+    writer = csv.writer(file, lineterminator="\r\n")
+    is_begun = False
+    async for page in _pages(statements, request):
+        if not is_begun:
+            writer.writerow(COLUMNS)
+            is_begun = True
+        writer.writerows(map(row_of, page.lines))
+
+
+async def _pages(
+    statements: "StatementServiceAsyncStub", request: pb.ListStatementLinesRequest
+) -> AsyncIterator[pb.ListStatementLinesResponse]:
+    wanted = pb.ListStatementLinesRequest()
+    wanted.CopyFrom(request)
+    while True:
+        page = await statements.ListStatementLines(wanted)
+        yield page
+        if not page.next_page_token:
+            return
+        wanted.page_token = page.next_page_token
+
+
+def row_of(line: pb.StatementLine) -> list[str]:
+    """The cells of COLUMNS. What a line does not have is empty."""
+    funds = line.brand_funds if line.HasField("brand_funds") else None
+    return [
+        from_timestamp(line.post_time).isoformat(),
+        pb.StatementLine.Kind.Name(line.kind).removeprefix("KIND_"),
+        line.amount.currency_code,
+        _decimal(line.amount),
+        _decimal(line.fee) if line.HasField("fee") else "",
+        _decimal(funds.available_change) if funds else "",
+        _decimal(funds.reserved_change) if funds else "",
+        _decimal(funds.available_balance) if funds else "",
+        _decimal(funds.reserved_balance) if funds else "",
+        _text(line.payout),
+        str(line.attempt) if line.attempt else "",
+        _text(line.assignment),
+        _text(line.deposit),
+        _text(line.external_reference),
+    ]
+
+
+def _decimal(message: MoneyMessage) -> str:
+    """A number that a spreadsheet can sum up, so it is never quoted, not even below zero."""
+    return str(Money.from_message(message)).partition(" ")[0]
+
+
+def _text(value: str) -> str:
+    """A text as nothing but a text: the references of banks and brands are anybody's words."""
+    return f"'{value}" if value.lstrip(" ").startswith(_FORMULA_STARTS) else value
