@@ -252,8 +252,14 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 @asynccontextmanager
 async def house_of(
-    access: Access, database: Database, creators_database: Database, folder: Path
+    access: Access,
+    database: Database,
+    creators_database: Database,
+    folder: Path,
+    *,
+    sends_webhooks: bool = True,
 ) -> AsyncIterator[House]:
+    """Webhooks that the sandbox does not send are in `House.events` all the same."""
     port = free_port()
     settings = paypal_settings(f"http://127.0.0.1:{port}")
     async with AsyncExitStack() as exits:
@@ -288,7 +294,7 @@ async def house_of(
                     public_url=settings.paypal_base_url,
                     client_id=settings.paypal_client_id,
                     client_secret=settings.paypal_client_secret,
-                    webhook_url=f"http://{webhook.address}{PATH}",
+                    webhook_url=f"http://{webhook.address}{PATH}" if sends_webhooks else None,
                     webhook_id=WEBHOOK_ID,
                     data_dir=folder / "sandbox",
                     step_seconds=0.02,

@@ -141,7 +141,8 @@ async def test_row_04_the_answer_is_lost(house: House, receiver: str) -> None:
 
 
 async def test_row_04_killed_while_the_post_runs(house: House, database_url: str) -> None:
-    """A process killed when the sandbox has accepted and the answer is on its way."""
+    """A process killed when the sandbox has accepted and the answer is on its way. To be refused
+    afterwards proves no more than after an answer that was lost."""
     house.lose_webhooks()
     await house.due("p1", "anna@example.com")
     async with (
@@ -153,7 +154,12 @@ async def test_row_04_killed_while_the_post_runs(house: House, database_url: str
         await victim.kill()
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
         await house.send_once("p1")
-    await house.send_once("p1", later=LEASE)
+    await house.behave("anna@example.com", "INSUFFICIENT_FUNDS")
+    with refused(Reason.DEPENDENCY_UNAVAILABLE):
+        await house.send_once("p1", later=LEASE)
+    await is_in_doubt(house)
+    await house.behave("anna@example.com", "SUCCESS")
+    await house.send("p1")
     await ends_paid_once(house)
 
 
