@@ -209,8 +209,9 @@ class Money(RuleBasedStateMachine):
 
         await eventually(is_at_rest)
 
-    @rule(data=st.data())
-    def tell(self, data: st.DataObject) -> None:
+    # How many there are depends on how fast all is: what is drawn must not depend on it.
+    @rule(chosen=st.lists(st.integers(0, 30), min_size=1, max_size=4))
+    def tell(self, chosen: list[int]) -> None:
         """Some of the webhooks so far arrive, in any order, any number of times."""
         told = """
             SELECT body FROM event JOIN batch USING (batch_id)
@@ -218,8 +219,7 @@ class Money(RuleBasedStateMachine):
         """
         events = [row[0].encode() for row in self.world.query(told, f"po-{self.life}-")]
         if events:
-            chosen = data.draw(st.lists(st.integers(0, len(events) - 1), max_size=4))
-            self.world.do(self._tell([events[one] for one in chosen]))
+            self.world.do(self._tell([events[one % len(events)] for one in chosen]))
 
     async def _tell(self, bodies: list[bytes]) -> None:
         async with httpx.AsyncClient(trust_env=False) as http:
@@ -315,7 +315,7 @@ def test_money_is_never_paid_twice_lost_or_left_in_doubt(world: World) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis has no types for it
         lambda: Money(world),
         settings=settings(
-            max_examples=_EXAMPLES or 40,
+            max_examples=_EXAMPLES or 30,
             stateful_step_count=20,
             derandomize=not _EXAMPLES,
             deadline=None,
