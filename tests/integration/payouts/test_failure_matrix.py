@@ -65,7 +65,6 @@ async def is_in_doubt(house: House) -> None:
         await house.send("p1", attempt=2)
 
 
-@pytest.mark.rule("R30", part="payouts")
 async def test_row_01_repeated_requests_make_one_payout(house: House) -> None:
     """Reservations and sends at once, as duplicate approvals and retries make them."""
     await house.deposit(100_000)
