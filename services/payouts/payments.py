@@ -26,7 +26,7 @@ from servicekit.errors import (
     not_found,
 )
 from services.payouts import domain, postings
-from services.payouts.domain import FINAL, SENDABLE, Attempt, Payout
+from services.payouts.domain import FINAL, SENDABLE, Attempt, AttemptState, Payout
 from services.payouts.handlers import PayoutId
 from services.payouts.postings import Transfer
 from services.payouts.provider import (
@@ -275,6 +275,8 @@ class PaymentHandlers:
         has_moved = reading.attempt.state is not attempt.state
         if has_moved:
             log.info("payout_moved", payout=payout_id, attempt=number, state=reading.attempt.state)
+        if has_moved and reading.attempt.state is AttemptState.BLOCKED:
+            log.error("payout_stopped", payout=payout_id, reason=reading.attempt.error_code)
         return Booked(after, has_moved)
 
 

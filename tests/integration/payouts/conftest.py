@@ -4,17 +4,25 @@ sandbox at the other end."""
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from devstack.access import Access
 from servicekit.database import Database
 from tests.integration.payouts.house import House, house_of
+from tests.integration.payouts.scripted import Answer, Answering, Scripted, Send, starting
+from tests.integration.payouts.signing import Signer, certified
 from tests.support.databases import Databases
 
 
 @pytest.fixture
-async def database(databases: Databases) -> AsyncIterator[Database]:
-    async with Database(await databases.fresh("payouts")) as database:
+async def database_url(databases: Databases) -> str:
+    return await databases.fresh("payouts")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with Database(database_url) as database:
         yield database
 
 
@@ -27,3 +35,29 @@ async def house(
         house_of(access, database, creators, tmp_path) as house,
     ):
         yield house
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield client
+
+
+@pytest.fixture
+async def genuine(house: House) -> AsyncIterator[tuple[Signer, str]]:
+    """A signer whose certificate lies where the service is told that PayPal's are."""
+    async with certified(house, Signer()) as found:
+        yield found
+
+
+@pytest.fixture
+async def answering(house: House) -> AsyncIterator[Answering]:
+    """Makes a function that sends p1's first attempt to a PayPal that gives these answers."""
+    await house.due("p1", "anna@example.com")
+    async with starting() as start:
+
+        async def begin(*answers: Answer | None) -> Send:
+            house.payments._provider = await start(Scripted(list(answers)))
+            return lambda: house.send_once("p1")
+
+        yield begin

@@ -7,10 +7,11 @@ import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import httpx
 from google.type.money_pb2 import Money as MoneyMessage
 from liaison.creators.v1 import creators_pb2
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
@@ -155,11 +156,28 @@ class House:
             pb.SendPayoutRequest(name=f"payouts/{payout}", attempt=attempt)
         )
 
-    async def send_once(self, payout: str) -> None:
-        """A first attempt's call without the retries that a client makes by itself."""
-        await self.payments.send_payout(
-            SendPayout.model_validate({"name": f"payouts/{payout}", "attempt": 1})
+    async def send_once(
+        self, payout: str, attempt: int = 1, *, later: timedelta = timedelta()
+    ) -> Payout:
+        """One call, so long after now, without the retries that a client makes by itself."""
+        known = self.payments
+        payments = PaymentHandlers(
+            known._store, known._provider, known._receivers, lambda: utc_now() + later
         )
+        return await payments.send_payout(
+            SendPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})
+        )
+
+    async def behave(
+        self, receiver: str, behaviour: str, delay_seconds: float | None = None
+    ) -> None:
+        """How the sandbox treats what is sent to `receiver` from now on."""
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answer = await http.put(
+                f"{self.settings.paypal_base_url}/admin/behaviours/{receiver}",
+                json={"behaviour": behaviour, "delay_seconds": delay_seconds},
+            )
+            answer.raise_for_status()
 
     def lose_webhooks(self) -> None:
         """From now on none is taken for PayPal's."""
@@ -182,6 +200,14 @@ class House:
 
         await eventually(has_come)
         return found
+
+    async def until_provider(self, *batches: tuple[str, str]) -> None:
+        """Waits, without asking the service, until the sandbox's batches stand so."""
+
+        async def has_come() -> bool:
+            return self.batches() == list(batches)
+
+        await eventually(has_come)
 
     async def funds(self, brand: str = "acme") -> tuple[int, int]:
         """Available and reserved, in minor units of USD."""
@@ -210,6 +236,12 @@ class House:
             )
             return [(str(row[0]), str(row[1])) for row in rows]
 
+    def events(self) -> list[bytes]:
+        """The bodies of all webhooks that the sandbox had to send, in their order."""
+        with contextlib.closing(sqlite3.connect(self.sandbox_data / "sandbox.sqlite3")) as database:
+            rows = database.execute("SELECT body FROM event ORDER BY rowid")
+            return [str(row[0]).encode() for row in rows]
+
     @property
     def webhook_url(self) -> str:
         return f"http://{self.webhook.address}{PATH}"
@@ -223,8 +255,14 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 @asynccontextmanager
 async def house_of(
-    access: Access, database: Database, creators_database: Database, folder: Path
+    access: Access,
+    database: Database,
+    creators_database: Database,
+    folder: Path,
+    *,
+    sends_webhooks: bool = True,
 ) -> AsyncIterator[House]:
+    """Webhooks that the sandbox does not send are in `House.events` all the same."""
     port = free_port()
     settings = paypal_settings(f"http://127.0.0.1:{port}")
     async with AsyncExitStack() as exits:
@@ -259,7 +297,7 @@ async def house_of(
                     public_url=settings.paypal_base_url,
                     client_id=settings.paypal_client_id,
                     client_secret=settings.paypal_client_secret,
-                    webhook_url=f"http://{webhook.address}{PATH}",
+                    webhook_url=f"http://{webhook.address}{PATH}" if sends_webhooks else None,
                     webhook_id=WEBHOOK_ID,
                     data_dir=folder / "sandbox",
                     step_seconds=0.02,

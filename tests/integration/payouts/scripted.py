@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from services.payouts.domain import Payout
 from services.payouts.paypal import Paypal, http_client
 from tests.integration.payouts.house import paypal_settings
 
@@ -28,6 +29,8 @@ DUPLICATE: dict[str, Any] = {
     ],
 }
 Answer = tuple[int, Any]
+Send = Callable[[], Awaitable[Payout]]
+Answering = Callable[..., Awaitable[Send]]
 
 
 @dataclass
@@ -83,3 +86,15 @@ async def starting() -> AsyncIterator[Start]:
         yield begin
         for runner in runners:
             await runner.cleanup()
+
+
+def shown_batch(
+    value: str = "100.00",
+    receiver: str = "anna@example.com",
+    state: str = "PENDING",
+    status: str = "PENDING",
+) -> Any:
+    detail = {"receiver": receiver, "amount": {"currency": "USD", "value": value}}
+    header = CREATED["batch_header"] | {"payout_batch_id": "FIRST", "batch_status": state}
+    item = {"payout_item_id": "I1", "transaction_status": status, "payout_item": detail}
+    return {"batch_header": header, "items": [item]}

@@ -1,0 +1,220 @@
+"""A payouts process of its own, and the places at which it can be stopped to be killed there: on
+its way to the provider, on the way back, and in the middle of a transaction."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import httpx
+import psycopg
+from aiohttp import web
+from liaison.payouts.v1 import payouts_pb2 as pb
+from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
+
+from devstack import identity
+from tests.integration.payouts.house import House, eventually, usd
+from tests.support.serving import Served
+
+if TYPE_CHECKING:  # the stub's async face is there for type checkers only
+    from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+
+NOBODY = "127.0.0.1:1"
+TOKEN_PATH = "/v1/oauth2/token"  # noqa: S105  # a path
+PAYOUTS_PATH = "/v1/payments/payouts"
+
+
+class Held(StrEnum):
+    """What a gate keeps back."""
+
+    CALL = "CALL"
+    ANSWER = "ANSWER"
+
+
+class Gate:
+    """Stands before the sandbox, and keeps one kind of call, or its answer, until it is opened."""
+
+    def __init__(self, sandbox_url: str, path: str, held: Held) -> None:
+        self._sandbox_url = sandbox_url
+        self._path, self._held = path, held
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+        self._http = httpx.AsyncClient(trust_env=False)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        is_held = request.path == self._path
+        if is_held and self._held is Held.CALL:
+            await self._hold()
+        answer = await self._http.request(
+            request.method,
+            f"{self._sandbox_url}{request.path_qs}",
+            content=body,
+            headers={
+                name: request.headers[name]
+                for name in ("Authorization", "Content-Type")
+                if name in request.headers
+            },
+        )
+        if is_held and self._held is Held.ANSWER:
+            await self._hold()
+        return web.Response(
+            status=answer.status_code, body=answer.content, content_type="application/json"
+        )
+
+    async def _hold(self) -> None:
+        self.reached.set()
+        await self.opened.wait()
+
+    async def stop(self) -> None:
+        self.opened.set()
+        await self._http.aclose()
+
+
+@asynccontextmanager
+async def gate_to(house: House, path: str, held: Held) -> AsyncIterator[tuple[Gate, str]]:
+    """The gate, and its address."""
+    gate = Gate(house.settings.paypal_base_url, path, held)
+    application = web.Application()
+    application.router.add_route("*", "/{rest:.*}", gate.handle)
+    runner = web.AppRunner(
+        application, access_log=None, handler_cancellation=True, shutdown_timeout=0
+    )
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield gate, f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+        await gate.stop()
+
+
+class Victim:
+    """A payouts process that is killed. What it is asked is not asked again by itself."""
+
+    def __init__(self, process: asyncio.subprocess.Process, served: Served) -> None:
+        self._process = process
+        self._served = served
+        self._calls: list[asyncio.Task[None]] = []
+
+    @property
+    def worker(self) -> "PayoutServiceAsyncStub":
+        return PayoutServiceStub(self._served.as_service())
+
+    def reserve(self, *payouts: str) -> None:
+        request = pb.ReserveRewardsRequest(
+            brand="brands/acme",
+            amount=usd(10_000),
+            reservations=[
+                pb.RewardReservation(payout=f"payouts/{payout}", creator="creators/anna")
+                for payout in payouts
+            ],
+        )
+        self._begin(self.worker.ReserveRewards(request))
+
+    def send(self, payout: str) -> None:
+        self._begin(
+            self.worker.SendPayout(pb.SendPayoutRequest(name=f"payouts/{payout}", attempt=1))
+        )
+
+    def refresh(self, payout: str) -> None:
+        self._begin(self.worker.RefreshPayout(pb.RefreshPayoutRequest(name=f"payouts/{payout}")))
+
+    def _begin(self, call: Awaitable[Any]) -> None:
+        async def follow() -> None:
+            await call
+
+        self._calls.append(asyncio.create_task(follow()))
+
+    async def give_up(self) -> None:
+        """Ends the calls from this side, as a time-out does."""
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+
+    async def kill(self) -> None:
+        """SIGKILL. None of its calls had come to an answer."""
+        assert not any(call.done() for call in self._calls), self._calls
+        await self.give_up()
+        self._process.send_signal(signal.SIGKILL)
+        assert await self._process.wait() == -signal.SIGKILL
+
+
+@asynccontextmanager
+async def victim_of(house: House, database_url: str, paypal_url: str = "") -> AsyncIterator[Victim]:
+    """A second payouts process on the house's database, paying through its sandbox."""
+    access = house.served.access
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.payouts",
+        env=os.environ
+        | {
+            "LIAISON_LISTEN_ADDRESS": "127.0.0.1:0",
+            "LIAISON_AUTH_JWKS_FILE": str(access.home.jwks_file),
+            "LIAISON_AUTH_ISSUER": identity.ISSUER,
+            "LIAISON_AUTH_AUDIENCE": identity.AUDIENCE,
+            "LIAISON_SERVICE_TOKEN_FILE": str(identity.service_token_file(access.home, "payouts")),
+            "LIAISON_DATABASE_URL": database_url,
+            "LIAISON_CREATORS_ADDRESS": house.creators.address,
+            "LIAISON_PAYPAL_BASE_URL": paypal_url or house.settings.paypal_base_url,
+            "LIAISON_PAYPAL_CLIENT_ID": house.settings.paypal_client_id,
+            "LIAISON_PAYPAL_CLIENT_SECRET": house.settings.paypal_client_secret.get_secret_value(),
+            "LIAISON_PAYPAL_WEBHOOK_ID": house.settings.paypal_webhook_id,
+            "LIAISON_PAYPAL_WEBHOOK_LISTEN_ADDRESS": "127.0.0.1:0",
+            "LIAISON_PAYPAL_CERTIFICATE_ORIGIN": house.settings.paypal_certificate_origin,
+            "TEMPORAL_ADDRESS": NOBODY,
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )
+    served: Served | None = None
+    try:
+        served = Served(access, await _address_said_by(process))
+        yield Victim(process, served)
+    finally:
+        if served is not None:
+            await served.close()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.communicate()
+
+
+async def _address_said_by(process: asyncio.subprocess.Process) -> str:
+    assert process.stderr is not None
+    async with asyncio.timeout(20):
+        while line := await process.stderr.readline():
+            if b'"serving"' in line:
+                return str(json.loads(line)["address"])
+    raise AssertionError("it ended before it served")
+
+
+@asynccontextmanager
+async def blocked_by(database_url: str, statement: LiteralString) -> AsyncIterator[None]:
+    """What `statement` locks stays locked inside, and is as if it had never been afterwards."""
+    async with await psycopg.AsyncConnection.connect(database_url) as connection:
+        await connection.execute(statement)
+        try:
+            yield
+        finally:
+            await connection.rollback()
+
+
+async def until_one_waits(house: House) -> None:
+    """Until a transaction waits for a lock."""
+
+    async def waits() -> bool:
+        row = await house.database.fetch_one(
+            """
+            SELECT FROM pg_stat_activity
+             WHERE datname = current_database() AND wait_event_type = 'Lock'
+            """
+        )
+        return row is not None
+
+    await eventually(waits)
