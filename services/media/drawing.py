@@ -23,12 +23,17 @@ _JPEG: tuple[_Encoding, ...] = (
     (Format.JPEG, {"Q": 70, "optimize_coding": True}),
     (Format.JPEG, {"Q": 45, "optimize_coding": True}),
 )
-# Without loss, for photographs and for drawings. Harder compression takes ten times as long, for
-# less than 10 % of the bytes.
+# Without loss, for photographs and for drawings.
 _PNG: tuple[_Encoding, ...] = (
     (Format.PNG, {"compression": 6, "filter": "all"}),
     (Format.PNG, {"compression": 6, "filter": "none"}),
 )
+# For less than 10 % of the bytes it takes 0.7 s of processor time a megapixel; making a palette
+# takes 0.55 s. A palette is made at once for a drawing of a few pixels, else where it must be, and
+# beyond so many pixels both would be too much to ask for.
+_HARDER: _Encoding = (Format.PNG, {"compression": 9, "filter": "all"})
+_HARDER_MAXIMUM_PIXELS = 4_000_000
+_PALETTE_MAXIMUM_PIXELS, _PALETTE_AT_ONCE_PIXELS = 6_000_000, 2_000_000
 # The same for what feeds and lists show. The last is for a small original of few colours.
 _OPAQUE_RENDITION: tuple[_Encoding, ...] = (
     (Format.JPEG, {"Q": 80}),
@@ -87,15 +92,21 @@ def _encodings(picture: pyvips.Image, order: Order, report: Report) -> Sequence[
     """For the clean copy, whose colours are never fewer than the picture's."""
     if report.format is Format.JPEG:
         return _JPEG
-    lossless = _PNG
+    lossless = list(_PNG)
+    pixels = picture.width * picture.height
     bits = picture.get("bits-per-sample") if picture.get_typeof("bits-per-sample") else 8
     has_palette = picture.get_typeof("palette") and picture.get("palette")
     is_scaled = max(report.width, report.height) > (order.fit_within or sys.maxsize)
-    if (has_palette or bits < 8) and not is_scaled:
-        few: dict[str, Any] = {"palette": True, "dither": 0} if has_palette else {}
-        lossless = ((Format.PNG, few | {"bitdepth": bits, "compression": 6}), *_PNG)
-    # What is too long as a PNG, and has no transparency to lose, is a photograph.
-    return lossless if picture.hasalpha() else (*lossless, *_JPEG[:1])
+    if has_palette and not is_scaled and pixels <= _PALETTE_MAXIMUM_PIXELS:
+        palette = {"palette": True, "dither": 0, "bitdepth": bits, "compression": 6}
+        is_small = pixels <= _PALETTE_AT_ONCE_PIXELS
+        lossless.insert(0 if is_small else len(lossless), (Format.PNG, palette))
+    elif bits < 8 and not is_scaled and not has_palette:
+        lossless.insert(0, (Format.PNG, {"bitdepth": bits, "compression": 6}))
+    if not picture.hasalpha():
+        # What is too long as a PNG, and has no transparency to lose, is a photograph.
+        return (*lossless, *_JPEG[:1])
+    return (*lossless, _HARDER) if pixels <= _HARDER_MAXIMUM_PIXELS else lossless
 
 
 def displayable(image: pyvips.Image) -> pyvips.Image:
@@ -130,12 +141,17 @@ def _fitted(picture: pyvips.Image, side: int) -> pyvips.Image:
 def _clean(
     image: pyvips.Image, encodings: Sequence[_Encoding], maximum_bytes: int
 ) -> tuple[Format, bytes]:
-    if "bitdepth" in encodings[0][1]:
-        kind, content = _encoded(image, encodings[:1])
-        if len(content) <= maximum_bytes and _is_same(image, content):
-            return kind, content
-        encodings = encodings[1:]
-    return _encoded(image, encodings, maximum_bytes)
+    """By the first encoding that is short enough and loses no colour, else by the shortest."""
+    tried: list[tuple[Format, bytes]] = []
+    for encoding in encodings:
+        kind, content = _encoded(image, [encoding])
+        is_short = len(content) <= maximum_bytes
+        if "bitdepth" in encoding[1] and not (is_short and _is_same(image, content)):
+            continue
+        tried.append((kind, content))
+        if is_short:
+            break
+    return min(tried, key=lambda one: len(one[1]))
 
 
 def _is_same(image: pyvips.Image, content: bytes) -> bool:

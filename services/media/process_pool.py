@@ -21,6 +21,8 @@ from services.media.frames import LENGTHS, MAXIMUM_HEAD_BYTES, PIPE_BYTES, frame
 
 T = TypeVar("T")
 
+_DYING_SECONDS = 1.0
+
 log = structlog.get_logger()
 
 _SOURCE_ROOT = Path(__file__).resolve().parents[2]
@@ -121,6 +123,11 @@ class ConfinedProcess:
             raise await self._death() from error
 
     async def _death(self) -> Died:
+        """A process whose pipes are closed ends by itself, unless somebody took it over. Killing it
+        first would hide what it died of."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DYING_SECONDS):
+                await self._process.wait()
         await self.end()
         return OutOfTime() if self._process.returncode == -signal.SIGXCPU else Died()
 

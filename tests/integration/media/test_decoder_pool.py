@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from servicekit.errors import Reason
 from services.media import video_probing
 from services.media.confinement import Confinement
-from services.media.decoder_pool import DecoderPool
+from services.media.decoder_pool import CONFINEMENT, DecoderPool
 from services.media.examination import examine
 from services.media.headers import Format
 from services.media.images import IMAGE_MAXIMUM_BYTES, Code, Purpose, limits_of, rejections
@@ -25,11 +25,12 @@ from services.media.video_probing import ProberPool
 from tests.integration.media.corpus import CORPUS_MISSING, corpus_files, is_as_expected
 from tests.integration.media.decoders import decoder_processes
 from tests.support.serving import refused
-from tests.unit.media.pictures import jpeg, opened, photo, png
+from tests.unit.media.pictures import jpeg, opened, palette_png, photo, png
 
 MIB = 1024 * 1024
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 IMAGE = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)
+BANNER = limits_of(Purpose.BANNER, IMAGE_MAXIMUM_BYTES)
 BANNER = limits_of(Purpose.BANNER, IMAGE_MAXIMUM_BYTES)
 
 
@@ -67,6 +68,15 @@ async def test_a_header_may_claim_any_size(decoders: DecoderPool) -> None:
     report, copies = await decoders.inspect(largest, IMAGE.order)
     (found,) = rejections(IMAGE, len(largest), report)
     assert (found.code, copies) == (Code.BOMB, [])
+
+
+async def test_a_large_drawing_in_colours_far_apart_is_judged_in_time() -> None:
+    """Making its palette anew would take more time than there is."""
+    drawing = palette_png(6000, 6000)
+    async with DecoderPool(CONFINEMENT, size=1) as decoders:
+        report, copies = await decoders.inspect(drawing, BANNER.order)
+    assert rejections(BANNER, len(drawing), report) == ()
+    assert opened(copies[0]).width == 6000
 
 
 async def test_a_decoder_that_was_killed_is_replaced_and_the_image_still_judged() -> None:

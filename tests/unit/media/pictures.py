@@ -1,5 +1,8 @@
 """Small images, made when a test needs them."""
 
+import random
+import struct
+import zlib
 from typing import Any
 
 import pyvips
@@ -45,3 +48,19 @@ def photo(width: int, height: int, seed: int, grain: float = 6) -> pyvips.Image:
     soft = cells.resize(width / 16, vscale=height / 16, kernel="cubic")
     noise = pyvips.Image.gaussnoise(width, height, mean=0, sigma=grain, seed=seed)
     return (soft + noise).cast("uchar").copy(interpretation="srgb")
+
+
+def palette_png(width: int, height: int) -> bytes:
+    """Few bytes of many pixels, in 256 colours as far apart as chance has them."""
+    chance = random.Random(1)  # noqa: S311 - the same picture each time
+    rows = [b"\0" + bytes(chance.choices(range(256), k=width)) for _ in range(8)]
+    pixels = zlib.compress(b"".join(rows[row // 64 % 8] for row in range(height)), 1)
+    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"PLTE", chance.randbytes(768)), (b"IDAT", pixels), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, data) for kind, data in parts)
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """Of a PNG (https://www.w3.org/TR/png-3/#5Chunk-layout)."""
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))

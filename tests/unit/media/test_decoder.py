@@ -9,7 +9,7 @@ import pyvips
 from services.media.decoder import close_doors, inspect
 from services.media.frames import Copy, Order, Report
 from services.media.headers import Format
-from tests.unit.media.pictures import jpeg, opened, photo, picture, png
+from tests.unit.media.pictures import chunk, jpeg, opened, photo, picture, png
 
 ORDER = Order(maximum_pixels=50_000_000, fit_within=None, maximum_bytes=5_242_880)
 SHRINK = Order(maximum_pixels=50_000_000, fit_within=2000, maximum_bytes=5_242_880)
@@ -29,11 +29,6 @@ def clean(content: bytes, order: Order = ORDER) -> tuple[Report, pyvips.Image]:
         Copy(0, report.copies[0].format, len(cleaned), image.width, image.height)
     ]
     return report, image
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    body = kind + data
-    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
 
 def with_chunks(content: bytes, *chunks: bytes) -> bytes:
