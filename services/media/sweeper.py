@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 import structlog
 
+from servicekit.background import in_background
 from servicekit.errors import LiaisonError
 
 log = structlog.get_logger()
@@ -20,13 +21,8 @@ class Swept(Protocol):
 @asynccontextmanager
 async def sweeping(swept: Swept, interval_seconds: float) -> AsyncIterator[None]:
     """Sweeps for as long as the block runs. Several servers may: a sweep may be repeated."""
-    task = asyncio.create_task(_sweep_forever(swept, interval_seconds))
-    try:
+    async with in_background(_sweep_forever(swept, interval_seconds)):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _sweep_forever(swept: Swept, interval_seconds: float) -> None:

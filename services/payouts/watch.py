@@ -6,11 +6,12 @@ restore, a broken disk.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from servicekit.background import in_background
 from servicekit.clock import Clock
 from servicekit.errors import LiaisonError
 from services.payouts import metrics
@@ -25,13 +26,8 @@ _INTERVAL_SECONDS = 60.0
 @asynccontextmanager
 async def watching(ledger: PostgresLedger, clock: Clock) -> AsyncIterator[None]:
     """Checks for as long as the block runs, at once to begin with."""
-    task = asyncio.create_task(_check_forever(ledger, clock))
-    try:
+    async with in_background(_check_forever(ledger, clock)):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _check_forever(ledger: PostgresLedger, clock: Clock) -> None:

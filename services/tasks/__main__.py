@@ -10,6 +10,7 @@ from liaison.media.v1.articles_pb2_grpc import ArticleServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from servicekit.background import in_background
 from servicekit.changes import Changes
 from servicekit.clock import utc_now
 from servicekit.database import Database
@@ -70,13 +71,12 @@ async def main() -> None:
             library = GrpcMediaLibrary(MediaServiceStub(media), ArticleServiceStub(media))
             assignments = AssignmentHandlers(book, library, runs)
             watching = WatchHandlers(tasks, assignments, PostgresHistories(database), changes)
-            sweeper = asyncio.create_task(_sweep(tasks, applications))
+            await stack.enter_async_context(in_background(_sweep(tasks, applications)))
             await GrpcServer(
                 settings,
                 services(tasks, applications, assignments, RecordHandlers(book, utc_now), watching),
                 database,
             ).serve_until_told()
-            sweeper.cancel()
 
 
 async def _sweep(tasks: TaskHandlers, applications: ApplicationHandlers) -> None:

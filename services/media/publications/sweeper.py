@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from servicekit.background import in_background
 from servicekit.clock import Clock
 from servicekit.errors import LiaisonError
 from services.media.publications import metrics
@@ -23,13 +24,8 @@ async def sweeping(
     publications: PublicationHandlers, store: PostgresPublicationStore, clock: Clock
 ) -> AsyncIterator[None]:
     """Sweeps for as long as the block runs. Several servers may: a sweep may be repeated."""
-    task = asyncio.create_task(_sweep_forever(publications, store, clock))
-    try:
+    async with in_background(_sweep_forever(publications, store, clock)):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def _sweep_forever(
