@@ -4,7 +4,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from google.protobuf.message import Message
-from google.type.money_pb2 import Money as MoneyMessage
 from liaison.creators.v1 import creators_pb2
 from liaison.disputes.v1 import disputes_pb2
 from liaison.media.v1 import media_pb2, publications_pb2
@@ -158,10 +157,6 @@ async def _payouts(story: Story) -> list[Outcome]:
         Outcome("acme", "reserved", "0.00 USD", str(Money.from_message(balance.reserved))),
     ]
     return outcomes
-
-
-def _sum(what: str, expected: Money, found: MoneyMessage) -> Outcome:
-    return Outcome("acme", what, str(expected), str(Money.from_message(found)))
 
 
 async def _articles(story: Story) -> list[Outcome]:
