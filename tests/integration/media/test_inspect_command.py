@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -38,17 +37,16 @@ def running(purpose: str, *files: str, **streams: Any) -> subprocess.Popen[bytes
 def inspected(
     purpose: str, *files: Path | str, folder: Path = SOURCE_ROOT
 ) -> subprocess.CompletedProcess[str]:
+    # Enough for any image, and too little for a file that would be read as a whole. The shell sets
+    # it: nothing may run between fork and exec in a process that has gRPC's threads.
+    limited = ("/bin/sh", "-c", f'ulimit -v {_ADDRESS_SPACE_BYTES // 1024} && exec "$@"', "sh")
     return subprocess.run(  # noqa: S603 - our own command
-        argv(purpose, *files),
+        [*limited, *argv(purpose, *files)],
         cwd=folder,
         env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,
-        # Enough for any image, and too little for a file that would be read as a whole.
-        preexec_fn=lambda: resource.setrlimit(
-            resource.RLIMIT_AS, (_ADDRESS_SPACE_BYTES, _ADDRESS_SPACE_BYTES)
-        ),
     )
 
 
