@@ -59,6 +59,9 @@ class Reason(StrEnum):
     ARTICLE_INVALID = auto()
     REPOSTING_NOT_AVAILABLE = auto()
     SLOT_TAKEN = auto()
+    PAYOUT_ON_HOLD = auto()
+    SENDING_HALTED = auto()
+    PAYOUT_NOT_CLAIMED = auto()
 
 
 @dataclass(frozen=True)

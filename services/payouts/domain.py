@@ -21,6 +21,16 @@ class State(StrEnum):
     PAID = "PAID"
     FAILED = "FAILED"
     RELEASED = "RELEASED"
+    UNCLAIMED = "UNCLAIMED"
+    BLOCKED = "BLOCKED"
+    WRITTEN_OFF = "WRITTEN_OFF"
+
+
+class ProviderName(StrEnum):
+    """Who moves the money of an attempt; see payouts.v1.Provider."""
+
+    PAYPAL = "PAYPAL"
+    MANUAL = "MANUAL"
 
 
 class AttemptState(StrEnum):
@@ -64,8 +74,11 @@ class Attempt:
     amount: Money
     sender_batch_id: str
     create_time: datetime
+    update_time: datetime
+    provider: ProviderName = ProviderName.PAYPAL
     provider_batch_id: str = ""
     provider_item_id: str = ""
+    provider_transaction_id: str = ""
     provider_state: str = ""
     error_code: str = ""
     # Who may POST it, and until when; see `leased`.

@@ -5,6 +5,7 @@ are sure that it has not, `OutcomeUnknown` is not.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from servicekit.money import Money
@@ -27,6 +28,8 @@ class Item:
     amount: Money
     fee: Money
     error_code: str
+    # By which the provider's reports know the movement of money; empty before there is one.
+    transaction_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,32 @@ class Batch:
     sender_batch_id: str
     state: str
     items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A movement of money as a provider reports it: of a payment, or of one that came back.
+
+    `amount` is negative where money came back; `fee` is negative where a fee did.
+    """
+
+    id: str
+    # Our own id of the payment, where the report has it.
+    sender_batch_id: str
+    # The earlier transaction that this one takes back, if it does.
+    reverses_id: str
+    amount: Money
+    fee: Money
+    time: datetime
+
+
+@dataclass(frozen=True)
+class Report:
+    """All transactions of a time. Reports lag behind: `end_time` is the moment before which this
+    one is complete, which may be earlier than was asked for."""
+
+    transactions: tuple[Transaction, ...]
+    end_time: datetime
 
 
 class ProviderError(Exception):
@@ -70,6 +99,10 @@ class NotReadable(ProviderError):
     """A question got no answer that can be used; nothing is changed by asking again."""
 
 
+class NotCancellable(ProviderError):
+    """The payment is not unclaimed, or no longer: only a look tells what it is."""
+
+
 class Provider(Protocol):
     async def send(self, order: Order) -> str:
         """Orders the payment; answers with the provider's batch id.
@@ -80,6 +113,20 @@ class Provider(Protocol):
 
     async def batch(self, batch_id: str) -> Batch:
         """
+        Raises:
+            NotReadable.
+        """
+
+    async def cancel(self, item_id: str) -> None:
+        """Takes an unclaimed payment back. Whatever the answer was, a look tells what came of it.
+
+        Raises:
+            NotCancellable, NotReadable.
+        """
+
+    async def report(self, start: datetime, end: datetime) -> Report:
+        """What moved from `start` on and before `end`, or before where the report ends.
+
         Raises:
             NotReadable.
         """

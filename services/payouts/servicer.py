@@ -12,7 +12,7 @@ from servicekit.auth import Role, current_principal
 from servicekit.commands import parse
 from servicekit.grpc_server import Service
 from servicekit.pagination import Cursor, page_of
-from servicekit.rpcs import allow
+from servicekit.rpcs import Repeat, allow
 from servicekit.timestamps import to_timestamp
 from services.payouts import handlers, payments
 from services.payouts.domain import Attempt, Deposit, Payout
@@ -31,6 +31,14 @@ ACCESS = {
     "ReduceReward": allow(Role.SERVICE),
     "SendPayout": allow(Role.SERVICE),
     "RefreshPayout": allow(Role.SERVICE),
+    "RecallPayout": allow(Role.SERVICE),
+    "RetryPayout": allow(Role.OPERATOR),
+    "HoldPayout": allow(Role.OPERATOR),
+    "ResumePayout": allow(Role.OPERATOR),
+    "WriteOffPayout": allow(Role.OPERATOR),
+    "ResolveAttempt": allow(Role.OPERATOR, repeat=Repeat.BY_COMMAND),
+    "ConfirmBankTransfer": allow(Role.OPERATOR, repeat=Repeat.BY_COMMAND),
+    "RejectBankTransfer": allow(Role.OPERATOR, repeat=Repeat.BY_COMMAND),
 }
 
 

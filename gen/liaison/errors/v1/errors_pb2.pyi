@@ -128,6 +128,16 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_SLOT_TAKEN: _ErrorReason.ValueType  # 41
     """FAILED_PRECONDITION. Another placement has the slot in that time; metadata names the `placement`."""
+    ERROR_REASON_PAYOUT_ON_HOLD: _ErrorReason.ValueType  # 42
+    """FAILED_PRECONDITION. An operator keeps this payout from being sent."""
+    ERROR_REASON_SENDING_HALTED: _ErrorReason.ValueType  # 43
+    """UNAVAILABLE. No payout is sent now: a reconciliation found what does not match, the database was
+    restored, or an operator stopped it. Payouts go on by themselves when it is over.
+    """
+    ERROR_REASON_PAYOUT_NOT_CLAIMED: _ErrorReason.ValueType  # 44
+    """FAILED_PRECONDITION. Nobody claimed the last attempt at this account: the creator names another one,
+    or names this one again, or an operator decides.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The `reason` of the one google.rpc.ErrorInfo in every error's details; its `domain` is
@@ -240,4 +250,14 @@ this client (R96); metadata names the `rule_id`.
 """
 ERROR_REASON_SLOT_TAKEN: ErrorReason.ValueType  # 41
 """FAILED_PRECONDITION. Another placement has the slot in that time; metadata names the `placement`."""
+ERROR_REASON_PAYOUT_ON_HOLD: ErrorReason.ValueType  # 42
+"""FAILED_PRECONDITION. An operator keeps this payout from being sent."""
+ERROR_REASON_SENDING_HALTED: ErrorReason.ValueType  # 43
+"""UNAVAILABLE. No payout is sent now: a reconciliation found what does not match, the database was
+restored, or an operator stopped it. Payouts go on by themselves when it is over.
+"""
+ERROR_REASON_PAYOUT_NOT_CLAIMED: ErrorReason.ValueType  # 44
+"""FAILED_PRECONDITION. Nobody claimed the last attempt at this account: the creator names another one,
+or names this one again, or an operator decides.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

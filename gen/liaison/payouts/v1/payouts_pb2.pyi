@@ -21,6 +21,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Provider:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ProviderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Provider.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PROVIDER_UNSPECIFIED: _Provider.ValueType  # 0
+    """The one that the platform uses; never stored."""
+    PROVIDER_PAYPAL: _Provider.ValueType  # 1
+    """PayPal Payouts."""
+    PROVIDER_MANUAL: _Provider.ValueType  # 2
+    """A bank transfer that an operator makes and confirms."""
+
+class Provider(_Provider, metaclass=_ProviderEnumTypeWrapper):
+    """Who moves the money of an attempt."""
+
+PROVIDER_UNSPECIFIED: Provider.ValueType  # 0
+"""The one that the platform uses; never stored."""
+PROVIDER_PAYPAL: Provider.ValueType  # 1
+"""PayPal Payouts."""
+PROVIDER_MANUAL: Provider.ValueType  # 2
+"""A bank transfer that an operator makes and confirms."""
+Global___Provider: _TypeAlias = Provider  # noqa: Y015
+
 @_typing.final
 class Deposit(_message.Message):
     """Money that a brand brings."""
@@ -204,6 +228,12 @@ class Payout(_message.Message):
         """The latest attempt failed; the money is still reserved."""
         STATE_RELEASED: Payout._State.ValueType  # 6
         """Not to be paid; the money went back to the brand."""
+        STATE_UNCLAIMED: Payout._State.ValueType  # 7
+        """The provider has the money ready, and the creator has not claimed it."""
+        STATE_BLOCKED: Payout._State.ValueType  # 8
+        """The latest attempt has stopped; an operator decides."""
+        STATE_WRITTEN_OFF: Payout._State.ValueType  # 9
+        """An operator ended it: the creator cannot be paid."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where the money is."""
@@ -222,6 +252,12 @@ class Payout(_message.Message):
     """The latest attempt failed; the money is still reserved."""
     STATE_RELEASED: Payout.State.ValueType  # 6
     """Not to be paid; the money went back to the brand."""
+    STATE_UNCLAIMED: Payout.State.ValueType  # 7
+    """The provider has the money ready, and the creator has not claimed it."""
+    STATE_BLOCKED: Payout.State.ValueType  # 8
+    """The latest attempt has stopped; an operator decides."""
+    STATE_WRITTEN_OFF: Payout.State.ValueType  # 9
+    """An operator ended it: the creator cannot be paid."""
 
     NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -232,6 +268,8 @@ class Payout(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    IS_HELD_FIELD_NUMBER: _builtins.int
+    DECISIONS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`payouts/{payout}`; the id is that of the assignment."""
     state: Global___Payout.State.ValueType
@@ -240,6 +278,8 @@ class Payout(_message.Message):
     """`brands/{brand}` that pays."""
     creator: _builtins.str
     """`creators/{creator}` who is paid."""
+    is_held: _builtins.bool
+    """An operator keeps it from being sent."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
         """How much, without the fee."""
@@ -260,6 +300,10 @@ class Payout(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """When anything here last changed."""
 
+    @_builtins.property
+    def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Decision]:
+        """What operators decided, oldest first; for staff only."""
+
     def __init__(
         self,
         *,
@@ -272,14 +316,99 @@ class Payout(_message.Message):
         attempts: _abc.Iterable[Global___Attempt] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        is_held: _builtins.bool = ...,
+        decisions: _abc.Iterable[Global___Decision] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "create_time", b"create_time", "fee", b"fee", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempts", b"attempts", "brand", b"brand", "create_time", b"create_time", "creator", b"creator", "fee", b"fee", "name", b"name", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "attempts", b"attempts", "brand", b"brand", "create_time", b"create_time", "creator", b"creator", "decisions", b"decisions", "fee", b"fee", "is_held", b"is_held", "name", b"name", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Payout: _TypeAlias = Payout  # noqa: Y015
+
+@_typing.final
+class Decision(_message.Message):
+    """What an operator decided about a payout."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Kind:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _KindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Decision._Kind.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        KIND_UNSPECIFIED: Decision._Kind.ValueType  # 0
+        """Never stored."""
+        KIND_RETRY: Decision._Kind.ValueType  # 1
+        """That the next attempt is made."""
+        KIND_HOLD: Decision._Kind.ValueType  # 2
+        """That nothing is sent."""
+        KIND_RESUME: Decision._Kind.ValueType  # 3
+        """That it may be sent again."""
+        KIND_WRITE_OFF: Decision._Kind.ValueType  # 4
+        """That it cannot be paid."""
+        KIND_RESOLVE: Decision._Kind.ValueType  # 5
+        """What became of an attempt."""
+        KIND_CONFIRM: Decision._Kind.ValueType  # 6
+        """That a bank transfer was made."""
+        KIND_REJECT: Decision._Kind.ValueType  # 7
+        """That a bank transfer cannot be made."""
+
+    class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
+        """What was decided."""
+
+    KIND_UNSPECIFIED: Decision.Kind.ValueType  # 0
+    """Never stored."""
+    KIND_RETRY: Decision.Kind.ValueType  # 1
+    """That the next attempt is made."""
+    KIND_HOLD: Decision.Kind.ValueType  # 2
+    """That nothing is sent."""
+    KIND_RESUME: Decision.Kind.ValueType  # 3
+    """That it may be sent again."""
+    KIND_WRITE_OFF: Decision.Kind.ValueType  # 4
+    """That it cannot be paid."""
+    KIND_RESOLVE: Decision.Kind.ValueType  # 5
+    """What became of an attempt."""
+    KIND_CONFIRM: Decision.Kind.ValueType  # 6
+    """That a bank transfer was made."""
+    KIND_REJECT: Decision.Kind.ValueType  # 7
+    """That a bank transfer cannot be made."""
+
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    kind: Global___Decision.Kind.ValueType
+    """What was decided."""
+    reason: _builtins.str
+    """Why."""
+    actor: _builtins.str
+    """`staff/{staff}` who decided."""
+    attempt: _builtins.int
+    """The attempt that it is about; 0 when it is about none."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When."""
+
+    def __init__(
+        self,
+        *,
+        kind: Global___Decision.Kind.ValueType = ...,
+        reason: _builtins.str = ...,
+        actor: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "attempt", b"attempt", "create_time", b"create_time", "kind", b"kind", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Decision: _TypeAlias = Decision  # noqa: Y015
 
 @_typing.final
 class Attempt(_message.Message):
@@ -341,6 +470,10 @@ class Attempt(_message.Message):
     PROVIDER_STATE_FIELD_NUMBER: _builtins.int
     ERROR_CODE_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    SENDER_BATCH_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """1, 2, 3, …"""
     state: Global___Attempt.State.ValueType
@@ -353,9 +486,19 @@ class Attempt(_message.Message):
     """The provider's own word for the item's state, once known."""
     error_code: _builtins.str
     """The provider's error code of a failure, if it gave one."""
+    provider: Global___Provider.ValueType
+    """Who moves the money."""
+    sender_batch_id: _builtins.str
+    """The id that the provider was given, by which it never pays twice."""
+    provider_transaction_id: _builtins.str
+    """The provider's id of the movement of money, as its reports have it, once known."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was first sent."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it last changed."""
 
     def __init__(
         self,
@@ -367,10 +510,14 @@ class Attempt(_message.Message):
         provider_state: _builtins.str = ...,
         error_code: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        provider: Global___Provider.ValueType = ...,
+        sender_batch_id: _builtins.str = ...,
+        provider_transaction_id: _builtins.str = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "error_code", b"error_code", "number", b"number", "provider_batch_id", b"provider_batch_id", "provider_item_id", b"provider_item_id", "provider_state", b"provider_state", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "error_code", b"error_code", "number", b"number", "provider", b"provider", "provider_batch_id", b"provider_batch_id", "provider_item_id", b"provider_item_id", "provider_state", b"provider_state", "provider_transaction_id", b"provider_transaction_id", "sender_batch_id", b"sender_batch_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -765,3 +912,325 @@ class RefreshPayoutRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RefreshPayoutRequest: _TypeAlias = RefreshPayoutRequest  # noqa: Y015
+
+@_typing.final
+class RecallPayoutRequest(_message.Message):
+    """Takes an unclaimed payment back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payouts/{payout}`."""
+    attempt: _builtins.int
+    """The attempt that nobody has claimed."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecallPayoutRequest: _TypeAlias = RecallPayoutRequest  # noqa: Y015
+
+@_typing.final
+class RetryPayoutRequest(_message.Message):
+    """Has the next attempt made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    RECEIVER_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payouts/{payout}`."""
+    reason: _builtins.str
+    """Why, in at most 1,000 characters."""
+    provider: Global___Provider.ValueType
+    """Who is to move the money; the platform's own choice when absent."""
+    receiver: _builtins.str
+    """Where the money goes, in the provider's terms: an IBAN say. Required for PROVIDER_MANUAL; the
+    account that the creator named when absent.
+    """
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        provider: Global___Provider.ValueType = ...,
+        receiver: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "provider", b"provider", "reason", b"reason", "receiver", b"receiver", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryPayoutRequest: _TypeAlias = RetryPayoutRequest  # noqa: Y015
+
+@_typing.final
+class HoldPayoutRequest(_message.Message):
+    """Keeps a payout from being sent."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payouts/{payout}`."""
+    reason: _builtins.str
+    """Why, in at most 1,000 characters."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HoldPayoutRequest: _TypeAlias = HoldPayoutRequest  # noqa: Y015
+
+@_typing.final
+class ResumePayoutRequest(_message.Message):
+    """Lets a payout be sent again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payouts/{payout}`."""
+    reason: _builtins.str
+    """Why, in at most 1,000 characters."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResumePayoutRequest: _TypeAlias = ResumePayoutRequest  # noqa: Y015
+
+@_typing.final
+class WriteOffPayoutRequest(_message.Message):
+    """Ends a payout that cannot be paid."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Beneficiary:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _BeneficiaryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[WriteOffPayoutRequest._Beneficiary.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        BENEFICIARY_UNSPECIFIED: WriteOffPayoutRequest._Beneficiary.ValueType  # 0
+        """Not allowed."""
+        BENEFICIARY_BRAND: WriteOffPayoutRequest._Beneficiary.ValueType  # 1
+        """It goes back to the brand's available funds."""
+        BENEFICIARY_PLATFORM: WriteOffPayoutRequest._Beneficiary.ValueType  # 2
+        """The platform keeps it, to pay the creator in another way."""
+
+    class Beneficiary(_Beneficiary, metaclass=_BeneficiaryEnumTypeWrapper):
+        """Who keeps what is reserved."""
+
+    BENEFICIARY_UNSPECIFIED: WriteOffPayoutRequest.Beneficiary.ValueType  # 0
+    """Not allowed."""
+    BENEFICIARY_BRAND: WriteOffPayoutRequest.Beneficiary.ValueType  # 1
+    """It goes back to the brand's available funds."""
+    BENEFICIARY_PLATFORM: WriteOffPayoutRequest.Beneficiary.ValueType  # 2
+    """The platform keeps it, to pay the creator in another way."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    BENEFICIARY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payouts/{payout}`."""
+    reason: _builtins.str
+    """Why, in at most 1,000 characters."""
+    beneficiary: Global___WriteOffPayoutRequest.Beneficiary.ValueType
+    """Who keeps what is reserved."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        beneficiary: Global___WriteOffPayoutRequest.Beneficiary.ValueType = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["beneficiary", b"beneficiary", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WriteOffPayoutRequest: _TypeAlias = WriteOffPayoutRequest  # noqa: Y015
+
+@_typing.final
+class ResolveAttemptRequest(_message.Message):
+    """Says what became of an attempt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Outcome:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _OutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ResolveAttemptRequest._Outcome.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        OUTCOME_UNSPECIFIED: ResolveAttemptRequest._Outcome.ValueType  # 0
+        """Not allowed."""
+        OUTCOME_NOT_PAID: ResolveAttemptRequest._Outcome.ValueType  # 1
+        """No money has left, and none will: another attempt may be made."""
+        OUTCOME_FOUND: ResolveAttemptRequest._Outcome.ValueType  # 2
+        """It is the provider's batch `provider_batch_id`, which is looked at and must be that payment."""
+
+    class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
+        """What became of it."""
+
+    OUTCOME_UNSPECIFIED: ResolveAttemptRequest.Outcome.ValueType  # 0
+    """Not allowed."""
+    OUTCOME_NOT_PAID: ResolveAttemptRequest.Outcome.ValueType  # 1
+    """No money has left, and none will: another attempt may be made."""
+    OUTCOME_FOUND: ResolveAttemptRequest.Outcome.ValueType  # 2
+    """It is the provider's batch `provider_batch_id`, which is looked at and must be that payment."""
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    PROVIDER_BATCH_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payouts/{payout}`."""
+    attempt: _builtins.int
+    """The attempt, which must be BLOCKED."""
+    outcome: Global___ResolveAttemptRequest.Outcome.ValueType
+    """What became of it."""
+    provider_batch_id: _builtins.str
+    """The provider's batch id; for OUTCOME_FOUND only."""
+    reason: _builtins.str
+    """How that is known, in at most 1,000 characters."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        outcome: Global___ResolveAttemptRequest.Outcome.ValueType = ...,
+        provider_batch_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "name", b"name", "outcome", b"outcome", "provider_batch_id", b"provider_batch_id", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResolveAttemptRequest: _TypeAlias = ResolveAttemptRequest  # noqa: Y015
+
+@_typing.final
+class ConfirmBankTransferRequest(_message.Message):
+    """Says that a bank transfer was made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    EXTERNAL_REFERENCE_FIELD_NUMBER: _builtins.int
+    FEE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payouts/{payout}`."""
+    attempt: _builtins.int
+    """The attempt."""
+    external_reference: _builtins.str
+    """The bank's reference of the transfer; unique, at most 100 characters."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    @_builtins.property
+    def fee(self) -> _money_pb2.Money:
+        """What the bank charged on top, in the payout's currency; nothing when absent."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        external_reference: _builtins.str = ...,
+        fee: _money_pb2.Money | None = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fee", b"fee"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "external_reference", b"external_reference", "fee", b"fee", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ConfirmBankTransferRequest: _TypeAlias = ConfirmBankTransferRequest  # noqa: Y015
+
+@_typing.final
+class RejectBankTransferRequest(_message.Message):
+    """Says that a bank transfer cannot be made."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """`payouts/{payout}`."""
+    attempt: _builtins.int
+    """The attempt."""
+    reason: _builtins.str
+    """Why, in at most 1,000 characters."""
+    request_id: _builtins.str
+    """UUID of this request (AIP-155)."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        attempt: _builtins.int = ...,
+        reason: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "name", b"name", "reason", b"reason", "request_id", b"request_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectBankTransferRequest: _TypeAlias = RejectBankTransferRequest  # noqa: Y015

@@ -90,6 +90,46 @@ class PayoutServiceStub:
                 request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.RefreshPayoutRequest.SerializeToString,
                 response_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
                 _registered_method=True)
+        self.RecallPayout = channel.unary_unary(
+                '/liaison.payouts.v1.PayoutService/RecallPayout',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.RecallPayoutRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+                _registered_method=True)
+        self.RetryPayout = channel.unary_unary(
+                '/liaison.payouts.v1.PayoutService/RetryPayout',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.RetryPayoutRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+                _registered_method=True)
+        self.HoldPayout = channel.unary_unary(
+                '/liaison.payouts.v1.PayoutService/HoldPayout',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.HoldPayoutRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+                _registered_method=True)
+        self.ResumePayout = channel.unary_unary(
+                '/liaison.payouts.v1.PayoutService/ResumePayout',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ResumePayoutRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+                _registered_method=True)
+        self.WriteOffPayout = channel.unary_unary(
+                '/liaison.payouts.v1.PayoutService/WriteOffPayout',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.WriteOffPayoutRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+                _registered_method=True)
+        self.ResolveAttempt = channel.unary_unary(
+                '/liaison.payouts.v1.PayoutService/ResolveAttempt',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ResolveAttemptRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+                _registered_method=True)
+        self.ConfirmBankTransfer = channel.unary_unary(
+                '/liaison.payouts.v1.PayoutService/ConfirmBankTransfer',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ConfirmBankTransferRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+                _registered_method=True)
+        self.RejectBankTransfer = channel.unary_unary(
+                '/liaison.payouts.v1.PayoutService/RejectBankTransfer',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.RejectBankTransferRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+                _registered_method=True)
 
 
 class PayoutServiceServicer:
@@ -177,6 +217,64 @@ class PayoutServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecallPayout(self, request, context):
+        """Takes a payment that nobody has claimed back from the provider; one that was claimed meanwhile
+        stays paid. May be repeated. For the platform's workers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryPayout(self, request, context):
+        """An operator has the next attempt made now: to another receiver or by another provider if need
+        be, and also where nothing would be paid again by itself.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def HoldPayout(self, request, context):
+        """An operator keeps a payout from being sent, until it is resumed. What was sent goes on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumePayout(self, request, context):
+        """An operator lets a payout that was held be sent again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WriteOffPayout(self, request, context):
+        """An operator ends a payout that cannot be paid, such as one whose payee is gone.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResolveAttempt(self, request, context):
+        """An operator says what became of an attempt that is BLOCKED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ConfirmBankTransfer(self, request, context):
+        """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL was made.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectBankTransfer(self, request, context):
+        """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL cannot be made.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PayoutServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -233,6 +331,46 @@ def add_PayoutServiceServicer_to_server(servicer, server):
             'RefreshPayout': grpc.unary_unary_rpc_method_handler(
                     servicer.RefreshPayout,
                     request_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.RefreshPayoutRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.SerializeToString,
+            ),
+            'RecallPayout': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecallPayout,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.RecallPayoutRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.SerializeToString,
+            ),
+            'RetryPayout': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryPayout,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.RetryPayoutRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.SerializeToString,
+            ),
+            'HoldPayout': grpc.unary_unary_rpc_method_handler(
+                    servicer.HoldPayout,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.HoldPayoutRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.SerializeToString,
+            ),
+            'ResumePayout': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumePayout,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ResumePayoutRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.SerializeToString,
+            ),
+            'WriteOffPayout': grpc.unary_unary_rpc_method_handler(
+                    servicer.WriteOffPayout,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.WriteOffPayoutRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.SerializeToString,
+            ),
+            'ResolveAttempt': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResolveAttempt,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ResolveAttemptRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.SerializeToString,
+            ),
+            'ConfirmBankTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.ConfirmBankTransfer,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.ConfirmBankTransferRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.SerializeToString,
+            ),
+            'RejectBankTransfer': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectBankTransfer,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.RejectBankTransferRequest.FromString,
                     response_serializer=liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.SerializeToString,
             ),
     }
@@ -533,6 +671,222 @@ class PayoutService:
             target,
             '/liaison.payouts.v1.PayoutService/RefreshPayout',
             liaison_dot_payouts_dot_v1_dot_payouts__pb2.RefreshPayoutRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecallPayout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.payouts.v1.PayoutService/RecallPayout',
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.RecallPayoutRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryPayout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.payouts.v1.PayoutService/RetryPayout',
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.RetryPayoutRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def HoldPayout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.payouts.v1.PayoutService/HoldPayout',
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.HoldPayoutRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumePayout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.payouts.v1.PayoutService/ResumePayout',
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.ResumePayoutRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WriteOffPayout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.payouts.v1.PayoutService/WriteOffPayout',
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.WriteOffPayoutRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResolveAttempt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.payouts.v1.PayoutService/ResolveAttempt',
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.ResolveAttemptRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ConfirmBankTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.payouts.v1.PayoutService/ConfirmBankTransfer',
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.ConfirmBankTransferRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectBankTransfer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/liaison.payouts.v1.PayoutService/RejectBankTransfer',
+            liaison_dot_payouts_dot_v1_dot_payouts__pb2.RejectBankTransferRequest.SerializeToString,
             liaison_dot_payouts_dot_v1_dot_payouts__pb2.Payout.FromString,
             options,
             channel_credentials,

@@ -63,6 +63,26 @@ class PayoutServiceStub:
     """
     RefreshPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.RefreshPayoutRequest, _payouts_pb2.Payout]
     """Asks the provider what became of the latest attempt, and books it. For the platform's workers."""
+    RecallPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.RecallPayoutRequest, _payouts_pb2.Payout]
+    """Takes a payment that nobody has claimed back from the provider; one that was claimed meanwhile
+    stays paid. May be repeated. For the platform's workers.
+    """
+    RetryPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.RetryPayoutRequest, _payouts_pb2.Payout]
+    """An operator has the next attempt made now: to another receiver or by another provider if need
+    be, and also where nothing would be paid again by itself.
+    """
+    HoldPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.HoldPayoutRequest, _payouts_pb2.Payout]
+    """An operator keeps a payout from being sent, until it is resumed. What was sent goes on."""
+    ResumePayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ResumePayoutRequest, _payouts_pb2.Payout]
+    """An operator lets a payout that was held be sent again."""
+    WriteOffPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.WriteOffPayoutRequest, _payouts_pb2.Payout]
+    """An operator ends a payout that cannot be paid, such as one whose payee is gone."""
+    ResolveAttempt: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ResolveAttemptRequest, _payouts_pb2.Payout]
+    """An operator says what became of an attempt that is BLOCKED."""
+    ConfirmBankTransfer: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ConfirmBankTransferRequest, _payouts_pb2.Payout]
+    """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL was made."""
+    RejectBankTransfer: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.RejectBankTransferRequest, _payouts_pb2.Payout]
+    """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL cannot be made."""
 
 @_typing.type_check_only
 class PayoutServiceAsyncStub(PayoutServiceStub):
@@ -99,6 +119,26 @@ class PayoutServiceAsyncStub(PayoutServiceStub):
     """
     RefreshPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.RefreshPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
     """Asks the provider what became of the latest attempt, and books it. For the platform's workers."""
+    RecallPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.RecallPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
+    """Takes a payment that nobody has claimed back from the provider; one that was claimed meanwhile
+    stays paid. May be repeated. For the platform's workers.
+    """
+    RetryPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.RetryPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
+    """An operator has the next attempt made now: to another receiver or by another provider if need
+    be, and also where nothing would be paid again by itself.
+    """
+    HoldPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.HoldPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
+    """An operator keeps a payout from being sent, until it is resumed. What was sent goes on."""
+    ResumePayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ResumePayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
+    """An operator lets a payout that was held be sent again."""
+    WriteOffPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.WriteOffPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
+    """An operator ends a payout that cannot be paid, such as one whose payee is gone."""
+    ResolveAttempt: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ResolveAttemptRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
+    """An operator says what became of an attempt that is BLOCKED."""
+    ConfirmBankTransfer: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ConfirmBankTransferRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
+    """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL was made."""
+    RejectBankTransfer: _aio.UnaryUnaryMultiCallable[_payouts_pb2.RejectBankTransferRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
+    """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL cannot be made."""
 
 class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
     """Funds and payouts. Every amount shown is derived from the ledger."""
@@ -198,5 +238,73 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
         """Asks the provider what became of the latest attempt, and books it. For the platform's workers."""
+
+    @_abc_1.abstractmethod
+    def RecallPayout(
+        self,
+        request: _payouts_pb2.RecallPayoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
+        """Takes a payment that nobody has claimed back from the provider; one that was claimed meanwhile
+        stays paid. May be repeated. For the platform's workers.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryPayout(
+        self,
+        request: _payouts_pb2.RetryPayoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
+        """An operator has the next attempt made now: to another receiver or by another provider if need
+        be, and also where nothing would be paid again by itself.
+        """
+
+    @_abc_1.abstractmethod
+    def HoldPayout(
+        self,
+        request: _payouts_pb2.HoldPayoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
+        """An operator keeps a payout from being sent, until it is resumed. What was sent goes on."""
+
+    @_abc_1.abstractmethod
+    def ResumePayout(
+        self,
+        request: _payouts_pb2.ResumePayoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
+        """An operator lets a payout that was held be sent again."""
+
+    @_abc_1.abstractmethod
+    def WriteOffPayout(
+        self,
+        request: _payouts_pb2.WriteOffPayoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
+        """An operator ends a payout that cannot be paid, such as one whose payee is gone."""
+
+    @_abc_1.abstractmethod
+    def ResolveAttempt(
+        self,
+        request: _payouts_pb2.ResolveAttemptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
+        """An operator says what became of an attempt that is BLOCKED."""
+
+    @_abc_1.abstractmethod
+    def ConfirmBankTransfer(
+        self,
+        request: _payouts_pb2.ConfirmBankTransferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
+        """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL was made."""
+
+    @_abc_1.abstractmethod
+    def RejectBankTransfer(
+        self,
+        request: _payouts_pb2.RejectBankTransferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
+        """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL cannot be made."""
 
 def add_PayoutServiceServicer_to_server(servicer: PayoutServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

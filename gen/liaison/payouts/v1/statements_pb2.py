@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#liaison/payouts/v1/statements.proto\x12\x12liaison.payouts.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xd8\x03\n\rStatementLine\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.liaison.payouts.v1.StatementLine.Kind\x12-\n\tpost_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x1f\n\x03\x66\x65\x65\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\x33\n\x0b\x62rand_funds\x18\x05 \x01(\x0b\x32\x1e.liaison.payouts.v1.BrandFunds\x12\x0f\n\x07\x64\x65posit\x18\x06 \x01(\t\x12\x1a\n\x12\x65xternal_reference\x18\x07 \x01(\t\x12\x0e\n\x06payout\x18\x08 \x01(\t\x12\x12\n\nassignment\x18\t \x01(\t\x12\x0f\n\x07\x61ttempt\x18\n \x01(\x05\"\x85\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_DEPOSIT\x10\x01\x12\x10\n\x0cKIND_RESERVE\x10\x02\x12\x0f\n\x0bKIND_REDUCE\x10\x03\x12\x10\n\x0cKIND_RELEASE\x10\x04\x12\x0f\n\x0bKIND_SETTLE\x10\x05\x12\x0f\n\x0bKIND_RETURN\x10\x06\"\xc4\x01\n\nBrandFunds\x12,\n\x10\x61vailable_change\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12+\n\x0freserved_change\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12-\n\x11\x61vailable_balance\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12,\n\x10reserved_balance\x18\x04 \x01(\x0b\x32\x12.google.type.Money\"\xcd\x01\n\x19ListStatementLinesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x1aListStatementLinesResponse\x12\x30\n\x05lines\x18\x01 \x03(\x0b\x32!.liaison.payouts.v1.StatementLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x87\x01\n\x10StatementService\x12s\n\x12ListStatementLines\x12-.liaison.payouts.v1.ListStatementLinesRequest\x1a..liaison.payouts.v1.ListStatementLinesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#liaison/payouts/v1/statements.proto\x12\x12liaison.payouts.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\"\xec\x03\n\rStatementLine\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.liaison.payouts.v1.StatementLine.Kind\x12-\n\tpost_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x1f\n\x03\x66\x65\x65\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\x33\n\x0b\x62rand_funds\x18\x05 \x01(\x0b\x32\x1e.liaison.payouts.v1.BrandFunds\x12\x0f\n\x07\x64\x65posit\x18\x06 \x01(\t\x12\x1a\n\x12\x65xternal_reference\x18\x07 \x01(\t\x12\x0e\n\x06payout\x18\x08 \x01(\t\x12\x12\n\nassignment\x18\t \x01(\t\x12\x0f\n\x07\x61ttempt\x18\n \x01(\x05\"\x99\x01\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_DEPOSIT\x10\x01\x12\x10\n\x0cKIND_RESERVE\x10\x02\x12\x0f\n\x0bKIND_REDUCE\x10\x03\x12\x10\n\x0cKIND_RELEASE\x10\x04\x12\x0f\n\x0bKIND_SETTLE\x10\x05\x12\x0f\n\x0bKIND_RETURN\x10\x06\x12\x12\n\x0eKIND_WRITE_OFF\x10\x07\"\xc4\x01\n\nBrandFunds\x12,\n\x10\x61vailable_change\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12+\n\x0freserved_change\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12-\n\x11\x61vailable_balance\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12,\n\x10reserved_balance\x18\x04 \x01(\x0b\x32\x12.google.type.Money\"\xcd\x01\n\x19ListStatementLinesRequest\x12\x14\n\x06parent\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x15\n\rcurrency_code\x18\x04 \x01(\t\x12.\n\nstart_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"g\n\x1aListStatementLinesResponse\x12\x30\n\x05lines\x18\x01 \x03(\x0b\x32!.liaison.payouts.v1.StatementLine\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x87\x01\n\x10StatementService\x12s\n\x12ListStatementLines\x12-.liaison.payouts.v1.ListStatementLinesRequest\x1a..liaison.payouts.v1.ListStatementLinesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,15 +37,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSTATEMENTLINESREQUEST'].fields_by_name['parent']._loaded_options = None
   _globals['_LISTSTATEMENTLINESREQUEST'].fields_by_name['parent']._serialized_options = b'\342A\001\002'
   _globals['_STATEMENTLINE']._serialized_start=151
-  _globals['_STATEMENTLINE']._serialized_end=623
+  _globals['_STATEMENTLINE']._serialized_end=643
   _globals['_STATEMENTLINE_KIND']._serialized_start=490
-  _globals['_STATEMENTLINE_KIND']._serialized_end=623
-  _globals['_BRANDFUNDS']._serialized_start=626
-  _globals['_BRANDFUNDS']._serialized_end=822
-  _globals['_LISTSTATEMENTLINESREQUEST']._serialized_start=825
-  _globals['_LISTSTATEMENTLINESREQUEST']._serialized_end=1030
-  _globals['_LISTSTATEMENTLINESRESPONSE']._serialized_start=1032
-  _globals['_LISTSTATEMENTLINESRESPONSE']._serialized_end=1135
-  _globals['_STATEMENTSERVICE']._serialized_start=1138
-  _globals['_STATEMENTSERVICE']._serialized_end=1273
+  _globals['_STATEMENTLINE_KIND']._serialized_end=643
+  _globals['_BRANDFUNDS']._serialized_start=646
+  _globals['_BRANDFUNDS']._serialized_end=842
+  _globals['_LISTSTATEMENTLINESREQUEST']._serialized_start=845
+  _globals['_LISTSTATEMENTLINESREQUEST']._serialized_end=1050
+  _globals['_LISTSTATEMENTLINESRESPONSE']._serialized_start=1052
+  _globals['_LISTSTATEMENTLINESRESPONSE']._serialized_end=1155
+  _globals['_STATEMENTSERVICE']._serialized_start=1158
+  _globals['_STATEMENTSERVICE']._serialized_end=1293
 # @@protoc_insertion_point(module_scope)

@@ -47,6 +47,8 @@ class StatementLine(_message.Message):
         """A reward was paid, and the fee that it did not cost went back."""
         KIND_RETURN: StatementLine._Kind.ValueType  # 6
         """A reward that had been paid came back."""
+        KIND_WRITE_OFF: StatementLine._Kind.ValueType  # 7
+        """A reward that could not be paid was written off."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
         """What happened."""
@@ -65,6 +67,8 @@ class StatementLine(_message.Message):
     """A reward was paid, and the fee that it did not cost went back."""
     KIND_RETURN: StatementLine.Kind.ValueType  # 6
     """A reward that had been paid came back."""
+    KIND_WRITE_OFF: StatementLine.Kind.ValueType  # 7
+    """A reward that could not be paid was written off."""
 
     KIND_FIELD_NUMBER: _builtins.int
     POST_TIME_FIELD_NUMBER: _builtins.int

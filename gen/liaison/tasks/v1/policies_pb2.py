@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fliaison/tasks/v1/policies.proto\x12\x10liaison.tasks.v1\x1a\x1egoogle/protobuf/duration.proto\"\x9b\x05\n\x06Policy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x10selection_window\x18\x02 \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12-\n\rreview_window\x18\x03 \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12\x33\n\x10review_reminders\x18\x04 \x03(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x0ereview_silence\x18\x05 \x01(\x0e\x32\x1f.liaison.tasks.v1.ReviewSilence\x12\x1b\n\x13max_revision_rounds\x18\x06 \x01(\x05\x12-\n\rrework_window\x18\x07 \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12-\n\rreward_window\x18\x08 \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12\x31\n\x11\x63ompletion_window\x18\t \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12-\n\rreopen_window\x18\n \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12.\n\x0e\x64ispute_window\x18\x0b \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12\x35\n\x15\x64ispute_answer_window\x18\x0c \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12\x39\n\x19\x64ispute_resolution_window\x18\r \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12\x35\n\x15payout_retry_interval\x18\x0e \x01(\x0b\x32\x16.liaison.tasks.v1.Span\"C\n\x04Span\x12\x0e\n\x06months\x18\x01 \x01(\x05\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*m\n\rReviewSilence\x12\x1e\n\x1aREVIEW_SILENCE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bREVIEW_SILENCE_AUTO_APPROVE\x10\x01\x12\x1b\n\x17REVIEW_SILENCE_ESCALATE\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fliaison/tasks/v1/policies.proto\x12\x10liaison.tasks.v1\x1a\x1egoogle/protobuf/duration.proto\"\xc9\x05\n\x06Policy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x30\n\x10selection_window\x18\x02 \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12-\n\rreview_window\x18\x03 \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12\x33\n\x10review_reminders\x18\x04 \x03(\x0b\x32\x19.google.protobuf.Duration\x12\x37\n\x0ereview_silence\x18\x05 \x01(\x0e\x32\x1f.liaison.tasks.v1.ReviewSilence\x12\x1b\n\x13max_revision_rounds\x18\x06 \x01(\x05\x12-\n\rrework_window\x18\x07 \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12-\n\rreward_window\x18\x08 \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12\x31\n\x11\x63ompletion_window\x18\t \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12-\n\rreopen_window\x18\n \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12.\n\x0e\x64ispute_window\x18\x0b \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12\x35\n\x15\x64ispute_answer_window\x18\x0c \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12\x39\n\x19\x64ispute_resolution_window\x18\r \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12\x35\n\x15payout_retry_interval\x18\x0e \x01(\x0b\x32\x16.liaison.tasks.v1.Span\x12,\n\x0c\x63laim_window\x18\x0f \x01(\x0b\x32\x16.liaison.tasks.v1.Span\"C\n\x04Span\x12\x0e\n\x06months\x18\x01 \x01(\x05\x12+\n\x08\x64uration\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration*m\n\rReviewSilence\x12\x1e\n\x1aREVIEW_SILENCE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bREVIEW_SILENCE_AUTO_APPROVE\x10\x01\x12\x1b\n\x17REVIEW_SILENCE_ESCALATE\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'liaison.tasks.v1.policies_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REVIEWSILENCE']._serialized_start=824
-  _globals['_REVIEWSILENCE']._serialized_end=933
+  _globals['_REVIEWSILENCE']._serialized_start=870
+  _globals['_REVIEWSILENCE']._serialized_end=979
   _globals['_POLICY']._serialized_start=86
-  _globals['_POLICY']._serialized_end=753
-  _globals['_SPAN']._serialized_start=755
-  _globals['_SPAN']._serialized_end=822
+  _globals['_POLICY']._serialized_end=799
+  _globals['_SPAN']._serialized_start=801
+  _globals['_SPAN']._serialized_end=868
 # @@protoc_insertion_point(module_scope)

@@ -66,6 +66,7 @@ class Policy(_message.Message):
     DISPUTE_ANSWER_WINDOW_FIELD_NUMBER: _builtins.int
     DISPUTE_RESOLUTION_WINDOW_FIELD_NUMBER: _builtins.int
     PAYOUT_RETRY_INTERVAL_FIELD_NUMBER: _builtins.int
+    CLAIM_WINDOW_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`policies/{policy}`."""
     review_silence: Global___ReviewSilence.ValueType
@@ -116,6 +117,10 @@ class Policy(_message.Message):
     def payout_retry_interval(self) -> Global___Span:
         """A payout that failed is tried again after this, unless somebody asks for it earlier."""
 
+    @_builtins.property
+    def claim_window(self) -> Global___Span:
+        """A reward that nobody claims at the provider is taken back after this."""
+
     def __init__(
         self,
         *,
@@ -133,10 +138,11 @@ class Policy(_message.Message):
         dispute_answer_window: Global___Span | None = ...,
         dispute_resolution_window: Global___Span | None = ...,
         payout_retry_interval: Global___Span | None = ...,
+        claim_window: Global___Span | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["completion_window", b"completion_window", "dispute_answer_window", b"dispute_answer_window", "dispute_resolution_window", b"dispute_resolution_window", "dispute_window", b"dispute_window", "payout_retry_interval", b"payout_retry_interval", "reopen_window", b"reopen_window", "review_window", b"review_window", "reward_window", b"reward_window", "rework_window", b"rework_window", "selection_window", b"selection_window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["claim_window", b"claim_window", "completion_window", b"completion_window", "dispute_answer_window", b"dispute_answer_window", "dispute_resolution_window", b"dispute_resolution_window", "dispute_window", b"dispute_window", "payout_retry_interval", b"payout_retry_interval", "reopen_window", b"reopen_window", "review_window", b"review_window", "reward_window", b"reward_window", "rework_window", b"rework_window", "selection_window", b"selection_window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["completion_window", b"completion_window", "dispute_answer_window", b"dispute_answer_window", "dispute_resolution_window", b"dispute_resolution_window", "dispute_window", b"dispute_window", "max_revision_rounds", b"max_revision_rounds", "name", b"name", "payout_retry_interval", b"payout_retry_interval", "reopen_window", b"reopen_window", "review_reminders", b"review_reminders", "review_silence", b"review_silence", "review_window", b"review_window", "reward_window", b"reward_window", "rework_window", b"rework_window", "selection_window", b"selection_window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["claim_window", b"claim_window", "completion_window", b"completion_window", "dispute_answer_window", b"dispute_answer_window", "dispute_resolution_window", b"dispute_resolution_window", "dispute_window", b"dispute_window", "max_revision_rounds", b"max_revision_rounds", "name", b"name", "payout_retry_interval", b"payout_retry_interval", "reopen_window", b"reopen_window", "review_reminders", b"review_reminders", "review_silence", b"review_silence", "review_window", b"review_window", "reward_window", b"reward_window", "rework_window", b"rework_window", "selection_window", b"selection_window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
