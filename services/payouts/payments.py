@@ -6,7 +6,7 @@ attempt that the next call goes on with, under the same id, which the provider p
 """
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Protocol
@@ -26,12 +26,20 @@ from servicekit.errors import (
     not_found,
 )
 from services.payouts import domain, postings
-from services.payouts.domain import FINAL, SENDABLE, Attempt, AttemptState, Payout
+from services.payouts.domain import (
+    FINAL,
+    SENDABLE,
+    Attempt,
+    AttemptState,
+    Payout,
+    PayoutAccount,
+)
 from services.payouts.handlers import PayoutId
 from services.payouts.postings import Transfer
 from services.payouts.provider import (
     AlreadyTaken,
     Batch,
+    NotCancellable,
     NothingTaken,
     NotReadable,
     OutcomeUnknown,
@@ -51,6 +59,11 @@ class RefreshPayout(Command):
     id: PayoutId = Field(alias="name")
 
 
+class RecallPayout(Command):
+    id: PayoutId = Field(alias="name")
+    attempt: Annotated[int, between(1, 1000)]
+
+
 @dataclass(frozen=True)
 class Hint:
     """By which ids the provider told of something; either may be empty."""
@@ -60,8 +73,7 @@ class Hint:
 
 
 class Receivers(Protocol):
-    async def receiver_of(self, creator: str) -> str:
-        """Where a creator wants its rewards sent; empty when it has not said."""
+    async def account_of(self, creator: str) -> PayoutAccount: ...
 
 
 class PaymentStore(Protocol):
@@ -125,6 +137,28 @@ class PaymentHandlers:
             return payout
         return (await self._refreshed(payout, attempt, attempt.provider_batch_id)).payout
 
+    async def recall_payout(self, command: RecallPayout) -> Payout:
+        """Takes back what nobody has claimed. The provider's word on what came of that is booked:
+        that the creator was faster, or that it is back.
+
+        Raises:
+            Unavailable: it is not known whether it was taken back (OUTCOME_UNKNOWN): recall again.
+        """
+        payout = _found(await self._store.get(command.id), command.id)
+        attempt = payout.attempt(command.attempt)
+        if attempt is None:
+            raise invalid_fields(Violation("attempt", "ORDER", "There is no such attempt"))
+        if attempt.state is not AttemptState.UNCLAIMED:
+            return payout
+        with suppress(NotCancellable, NotReadable):
+            await self._provider.cancel(attempt.provider_item_id)
+        after = (await self._refreshed(payout, attempt, attempt.provider_batch_id)).payout
+        if after.attempts[attempt.number - 1].state is AttemptState.UNCLAIMED:
+            raise Unavailable(
+                Reason.OUTCOME_UNKNOWN, "The payment is still unclaimed: recall it again"
+            )
+        return after
+
     async def follow(self, hint: Hint) -> Booked | None:
         """Looks at what the provider pointed at; None when it is none of ours.
 
@@ -141,13 +175,19 @@ class PaymentHandlers:
         )
 
     async def _receiver(self, payout: Payout) -> str:
-        receiver = await self._receivers.receiver_of(payout.creator)
-        if not receiver:
+        account = await self._receivers.account_of(payout.creator)
+        creator, latest = f"creators/{payout.creator}", payout.latest_attempt
+        if not account.receiver:
             raise FailedPrecondition(
-                Reason.PAYOUT_ACCOUNT_MISSING,
-                f"creators/{payout.creator} has named no PayPal account",
+                Reason.PAYOUT_ACCOUNT_MISSING, f"{creator} has named no PayPal account"
             )
-        return receiver
+        if latest is not None and not account.is_worth_trying_after(latest):
+            raise FailedPrecondition(
+                Reason.PAYOUT_NOT_CLAIMED,
+                f"Nobody claimed attempt {latest.number}, and {creator} has not named its PayPal"
+                " account anew since",
+            )
+        return account.receiver
 
     async def _take(self, command: SendPayout, receiver: str) -> Attempt | None:
         """Commits that the attempt is about to be sent, by this call alone; None when there is
