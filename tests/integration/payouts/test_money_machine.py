@@ -57,6 +57,7 @@ _KNOWN = {
     Reason.INVALID_FIELDS,
 }
 # Money that the provider has, or may still give, to a creator.
+_UNDECIDED = (pb.Payout.STATE_SENT, pb.Payout.STATE_UNCLAIMED, pb.Payout.STATE_BLOCKED)
 _ALIVE = ("PENDING", "ONHOLD", "SUCCESS", "UNCLAIMED", "BLOCKED")
 
 
@@ -268,7 +269,7 @@ class Money(RuleBasedStateMachine):
         elif alive:
             stopped = payout.attempts[-1].state == pb.Attempt.STATE_BLOCKED
             assert stopped or alive != ["SUCCESS"], "a payment was lost"
-            assert payout.state in (pb.Payout.STATE_SENT, pb.Payout.STATE_SENDING)
+            assert payout.state in _UNDECIDED
         if "REVERSED" in items:
             assert items[-1] == "REVERSED", "what had come back was paid again"
 
