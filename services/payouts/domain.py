@@ -156,7 +156,9 @@ def sender_batch_id(payout_id: str, number: int) -> str:
     return f"po-{payout_id}-{number}"
 
 
-def new_attempt(payout: Payout, receiver: str, now: datetime) -> Attempt:
+def new_attempt(
+    payout: Payout, receiver: str, now: datetime, provider: ProviderName = ProviderName.PAYPAL
+) -> Attempt:
     number = len(payout.attempts) + 1
     return Attempt(
         number=number,
@@ -165,6 +167,8 @@ def new_attempt(payout: Payout, receiver: str, now: datetime) -> Attempt:
         amount=payout.amount,
         sender_batch_id=sender_batch_id(payout.id, number),
         create_time=now,
+        update_time=now,
+        provider=provider,
     )
 
 
