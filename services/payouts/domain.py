@@ -178,7 +178,9 @@ def sender_batch_id(payout_id: str, number: int) -> str:
     return f"po-{payout_id}-{number}"
 
 
-def new_attempt(payout: Payout, receiver: str, now: datetime) -> Attempt:
+def new_attempt(
+    payout: Payout, receiver: str, now: datetime, provider: ProviderName = ProviderName.PAYPAL
+) -> Attempt:
     number = len(payout.attempts) + 1
     return Attempt(
         number=number,
@@ -188,6 +190,7 @@ def new_attempt(payout: Payout, receiver: str, now: datetime) -> Attempt:
         sender_batch_id=sender_batch_id(payout.id, number),
         create_time=now,
         update_time=now,
+        provider=provider,
     )
 
 

@@ -5,7 +5,7 @@ transaction afterwards, and no transaction is open in between. A call that dies 
 attempt that the next call goes on with, under the same id, which the provider pays once only.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -33,6 +33,7 @@ from services.payouts.domain import (
     AttemptState,
     Payout,
     PayoutAccount,
+    ProviderName,
 )
 from services.payouts.handlers import PayoutId
 from services.payouts.postings import Transfer
@@ -66,10 +67,11 @@ class RecallPayout(Command):
 
 @dataclass(frozen=True)
 class Hint:
-    """By which ids the provider told of something; either may be empty."""
+    """By which ids a provider told of something; either may be empty."""
 
     sender_batch_id: str
     provider_batch_id: str
+    provider: ProviderName = ProviderName.PAYPAL
 
 
 class Receivers(Protocol):
@@ -84,7 +86,7 @@ class PaymentStore(Protocol):
     async def lock(self, payout_id: str) -> Payout | None: ...
 
     async def find_attempt(
-        self, sender_batch_id: str, provider_batch_id: str
+        self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
     ) -> tuple[str, int] | None: ...
 
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None: ...
@@ -104,13 +106,22 @@ class Booked:
 
 
 class PaymentHandlers:
+    """`provider` pays where nobody says otherwise; an attempt is never asked of another one than
+    it was made with."""
+
     def __init__(
-        self, store: PaymentStore, provider: Provider, receivers: Receivers, clock: Clock
+        self,
+        store: PaymentStore,
+        providers: Mapping[ProviderName, Provider],
+        receivers: Receivers,
+        clock: Clock,
+        provider: ProviderName = ProviderName.PAYPAL,
     ) -> None:
         self._store = store
-        self._provider = provider
+        self._providers = providers
         self._receivers = receivers
         self._clock = clock
+        self._provider = provider
 
     async def send_payout(self, command: SendPayout) -> Payout:
         """Makes an attempt, or goes on with the one that was begun.
@@ -151,7 +162,7 @@ class PaymentHandlers:
         if attempt.state is not AttemptState.UNCLAIMED:
             return payout
         with suppress(NotCancellable, NotReadable):
-            await self._provider.cancel(attempt.provider_item_id)
+            await self._providers[attempt.provider].cancel(attempt.provider_item_id)
         after = (await self._refreshed(payout, attempt, attempt.provider_batch_id)).payout
         if after.attempts[attempt.number - 1].state is AttemptState.UNCLAIMED:
             raise Unavailable(
@@ -164,7 +175,9 @@ class PaymentHandlers:
 
         The hint itself is believed in nothing: it may be late, doubled or out of order.
         """
-        found = await self._store.find_attempt(hint.sender_batch_id, hint.provider_batch_id)
+        found = await self._store.find_attempt(
+            hint.provider, hint.sender_batch_id, hint.provider_batch_id
+        )
         if found is None:
             return None
         payout_id, number = found
@@ -198,7 +211,7 @@ class PaymentHandlers:
             attempt = payout.attempt(command.attempt)
             if attempt is None:
                 _require_turn(payout, command.attempt)
-                attempt = domain.new_attempt(payout, receiver, now)
+                attempt = domain.new_attempt(payout, receiver, now, self._provider)
                 await self._store.add_attempt(payout.id, attempt)
             if attempt.state not in SENDABLE:
                 return None
@@ -220,7 +233,7 @@ class PaymentHandlers:
                 Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
             )
         try:
-            batch_id = await self._provider.send(attempt.order)
+            batch_id = await self._providers[attempt.provider].send(attempt.order)
         except AlreadyTaken as error:
             return await self._adopt(payout_id, attempt, error.batch_id)
         except Rejected as error:
@@ -248,7 +261,7 @@ class PaymentHandlers:
                 payout_id, attempt, lambda a: domain.stopped(a, "DUPLICATE_WITHOUT_LINK")
             )
         try:
-            batch = await self._provider.batch(batch_id)
+            batch = await self._providers[attempt.provider].batch(batch_id)
         except NotReadable as error:
             return await self._doubt(payout_id, attempt, error.code)
         payout = (await self._book(payout_id, attempt.number, batch)).payout
@@ -290,7 +303,7 @@ class PaymentHandlers:
         if not batch_id or attempt.state in FINAL:
             return Booked(payout, has_moved=False)
         try:
-            batch = await self._provider.batch(batch_id)
+            batch = await self._providers[attempt.provider].batch(batch_id)
         except NotReadable as error:
             raise Unavailable(
                 Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"
