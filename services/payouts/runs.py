@@ -13,7 +13,16 @@ from workflows.payout.state import PayoutChanged
 log = structlog.get_logger()
 
 # What a workflow waits for; that an attempt is on its way it knows from having sent it.
-NEWS = frozenset({State.PAID, State.FAILED, State.RELEASED})
+NEWS = frozenset(
+    {
+        State.PAID,
+        State.FAILED,
+        State.RELEASED,
+        State.UNCLAIMED,
+        State.BLOCKED,
+        State.WRITTEN_OFF,
+    }
+)
 
 # Below the time that PayPal waits for a webhook's answer.
 _TELL_SECONDS = 5.0
