@@ -31,6 +31,7 @@ from services.payouts.domain import (
     SENDABLE,
     Attempt,
     AttemptState,
+    Decision,
     Payout,
     PayoutAccount,
     ProviderName,
@@ -89,11 +90,22 @@ class PaymentStore(Protocol):
         self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
     ) -> tuple[str, int] | None: ...
 
+    async def retry_of(self, payout_id: str, attempt_number: int) -> Decision | None: ...
+
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None: ...
 
     async def save_attempt(self, payout_id: str, attempt: Attempt, now: datetime) -> None: ...
 
     async def post(self, transfer: Transfer) -> int: ...
+
+
+@dataclass(frozen=True)
+class Means:
+    """How a new attempt is made, and what an operator had decided about it when that was found."""
+
+    receiver: str
+    provider: ProviderName
+    decision: Decision | None
 
 
 @dataclass(frozen=True)
@@ -131,11 +143,10 @@ class PaymentHandlers:
                 (OUTCOME_UNKNOWN); either way the same call is to be made again.
         """
         payout = _found(await self._store.get(command.id), command.id)
-        receiver = ""
+        means = None
         if payout.attempt(command.attempt) is None:
-            _require_turn(payout, command.attempt)
-            receiver = await self._receiver(payout)
-        attempt = await self._take(command, receiver)
+            means = await self._means(payout, command.attempt)
+        attempt = await self._take(command, means)
         if attempt is None:
             return _found(await self._store.get(command.id), command.id)
         return await self._send(command.id, attempt)
@@ -187,14 +198,24 @@ class PaymentHandlers:
             payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
         )
 
-    async def _receiver(self, payout: Payout) -> str:
+    async def _means(self, payout: Payout, number: int) -> Means:
+        decision = await self._store.retry_of(payout.id, number)
+        _require_turn(payout, number, decision)
+        receiver = decision.receiver if decision else None
+        if receiver is None:
+            receiver = await self._receiver(payout, is_decided=decision is not None)
+        provider = decision.provider if decision else None
+        return Means(receiver, provider or self._provider, decision)
+
+    async def _receiver(self, payout: Payout, *, is_decided: bool) -> str:
         account = await self._receivers.account_of(payout.creator)
         creator, latest = f"creators/{payout.creator}", payout.latest_attempt
         if not account.receiver:
             raise FailedPrecondition(
                 Reason.PAYOUT_ACCOUNT_MISSING, f"{creator} has named no PayPal account"
             )
-        if latest is not None and not account.is_worth_trying_after(latest):
+        is_tried = latest is not None and not account.is_worth_trying_after(latest)
+        if latest is not None and is_tried and not is_decided:
             raise FailedPrecondition(
                 Reason.PAYOUT_NOT_CLAIMED,
                 f"Nobody claimed attempt {latest.number}, and {creator} has not named its PayPal"
@@ -202,19 +223,21 @@ class PaymentHandlers:
             )
         return account.receiver
 
-    async def _take(self, command: SendPayout, receiver: str) -> Attempt | None:
+    async def _take(self, command: SendPayout, means: Means | None) -> Attempt | None:
         """Commits that the attempt is about to be sent, by this call alone; None when there is
         nothing to send."""
         now = self._clock()
         async with self._store.transaction():
             payout = _found(await self._store.lock(command.id), command.id)
             attempt = payout.attempt(command.attempt)
-            if attempt is None:
-                _require_turn(payout, command.attempt)
-                attempt = domain.new_attempt(payout, receiver, now, self._provider)
-                await self._store.add_attempt(payout.id, attempt)
-            if attempt.state not in SENDABLE:
+            if attempt is not None and attempt.state not in SENDABLE:
                 return None
+            if payout.is_held:
+                raise FailedPrecondition(
+                    Reason.PAYOUT_ON_HOLD, f"An operator keeps {payout.name} from being sent"
+                )
+            if attempt is None:
+                attempt = await self._begin(payout, command.attempt, means, now)
             taken = domain.leased(attempt, now)
             if taken is None:
                 raise Unavailable(
@@ -225,6 +248,19 @@ class PaymentHandlers:
                 log.error("payout_stopped", payout=payout.id, reason=taken.error_code)
             await self._store.save_attempt(payout.id, taken, now)
         return taken if taken.state in SENDABLE else None
+
+    async def _begin(
+        self, payout: Payout, number: int, means: Means | None, now: datetime
+    ) -> Attempt:
+        decision = await self._store.retry_of(payout.id, number)
+        _require_turn(payout, number, decision)
+        if means is None or decision != means.decision:
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, "An operator has just decided about this attempt"
+            )
+        attempt = domain.new_attempt(payout, means.receiver, now, means.provider)
+        await self._store.add_attempt(payout.id, attempt)
+        return attempt
 
     async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
         present = _found(await self._store.get(payout_id), payout_id).attempt(attempt.number)
@@ -339,9 +375,9 @@ def _found(payout: Payout | None, payout_id: str) -> Payout:
     return payout
 
 
-def _require_turn(payout: Payout, number: int) -> None:
+def _require_turn(payout: Payout, number: int, decision: Decision | None) -> None:
     """A new attempt: the first one, or the one after an attempt that failed."""
-    if not payout.is_sendable:
+    if not payout.is_sendable(decision):
         raise illegal_state(payout.name, payout.state, "SendPayout")
     if number != len(payout.attempts) + 1:
         raise invalid_fields(

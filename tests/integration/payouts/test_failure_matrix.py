@@ -293,7 +293,10 @@ async def test_row_10_a_webhook_before_the_answer(house: House) -> None:
     async with gate_to(house, PAYOUTS_PATH, Held.ANSWER) as (gate, url), http_client() as http:
         known = house.payments
         sender = PaymentHandlers(
-            known._store, providers_of(paypal_settings(url), http), known._receivers, utc_now
+            known._store,
+            providers_of(paypal_settings(url), http, house.database),
+            known._receivers,
+            utc_now,
         )
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
         await gate.reached.wait()
