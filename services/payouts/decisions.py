@@ -166,8 +166,8 @@ class DecisionHandlers:
         return await self._store.decisions(payout.id)
 
     async def retry_payout(self, who: Principal, command: RetryPayout) -> Payout:
-        """Has the next attempt made, even of what came back after it was paid. What is held may then
-        lack the fee of a second payment, which the platform bears.
+        """Has the next attempt made, even of what came back after it was paid. What is held may
+        then lack the fee of a second payment, which the platform bears.
 
         Raises:
             Unavailable: decided, and the workflow could not be told: repeat it.
@@ -229,7 +229,7 @@ class DecisionHandlers:
         return payout
 
     async def resolve_attempt(self, who: Principal, command: ResolveAttempt) -> Payout:
-        """Ends a stop. Where the provider can be asked it is, and its word outweighs the operator's.
+        """Ends a stop. The provider is asked where it can be, and its word outweighs an operator's.
 
         Raises:
             Unavailable: the provider does not answer, or the workflow could not be told.

@@ -1,8 +1,8 @@
 """The provider that pays by bank transfers which operators make by hand: what it was ordered to pay
 is a row in our own database, and a person says what became of it.
 
-Its ids are our own: a batch, and the one item in it, goes by the order's `sender_batch_id`. An id is
-never freed, so that nothing is ordered twice however late it is sent again.
+Its ids are our own: a batch, and the one item in it, goes by the order's `sender_batch_id`. An id
+is never freed, so that nothing is ordered twice however late it is sent again.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,9 @@ from services.payouts.provider import (
     AlreadyTaken,
     Batch,
     Item,
+    MayPost,
     NotCancellable,
+    NothingTaken,
     NotReadable,
     Order,
     OutcomeUnknown,
@@ -62,7 +64,9 @@ class Manual:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def send(self, order: Order) -> str:
+    async def send(self, order: Order, may_post: MayPost) -> str:
+        if not await may_post():
+            raise NothingTaken("FENCE_LOST")
         try:
             count = await self._database.execute(
                 """
@@ -111,7 +115,7 @@ class Manual:
         """Complete up to the moment it is made, by the database's clock."""
         try:
             async with self._database.transaction():
-                # Whoever is confirming one now ends first, and whoever comes later has a later time.
+                # Whoever is confirming one ends first, and whoever comes later has a later time.
                 await self._database.execute("LOCK TABLE bank_transfer IN SHARE MODE")
                 now = await self._database.fetch_one("SELECT clock_timestamp() AS time")
                 rows = await self._database.fetch_all(

@@ -19,8 +19,8 @@ REDUCE     reserved → available: what a lower reward needs less
 RELEASE    reserved → available: all that is held for the payout
 SETTLE     reserved → provider/{provider} (the reward), fees/{provider} (the fee), available (the
            rest)
-WRITE_OFF  reserved → available or platform/written_off: all that is held for a payout that cannot be
-           paid
+WRITE_OFF  reserved → available or platform/written_off: all that is held for a payout that cannot
+           be paid
 RETURN     provider/{provider} → reserved: a reward that came back after it was paid; the provider
            keeps the fee. What comes back unclaimed was never settled: its hold was kept all along.
 """
