@@ -8,10 +8,14 @@ from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer
 from servicekit.process import run
 from servicekit.telemetry import telemetry
+from services.payouts.bank_transfers import BankTransferHandlers
 from services.payouts.creators import CreatorReceivers
+from services.payouts.decisions import DecisionHandlers
 from services.payouts.handlers import PayoutHandlers
+from services.payouts.manual import Manual
 from services.payouts.payments import PaymentHandlers
-from services.payouts.paypal import Paypal, http_client
+from services.payouts.paypal import http_client
+from services.payouts.providers import providers_of
 from services.payouts.runs import PayoutRuns
 from services.payouts.servicer import service
 from services.payouts.settings import PayoutsSettings
@@ -38,20 +42,28 @@ async def main() -> None:
             await database.migrate("services.payouts")
             store = PostgresPayoutStore(database)
             receivers = CreatorReceivers(CreatorServiceStub(channel))
-            payments = PaymentHandlers(store, Paypal(settings, http), receivers, utc_now)
+            providers = providers_of(settings, http, database)
+            payments = PaymentHandlers(
+                store, providers, receivers, utc_now, settings.payout_provider
+            )
+            runs = PayoutRuns(Workflows(settings))
+            decisions = DecisionHandlers(store, providers, payments, runs, utc_now)
+            transfers = BankTransferHandlers(store, Manual(database), payments, runs, utc_now)
             webhook = WebhookServer(
                 settings.paypal_webhook_listen_address,
                 SignatureVerifier(settings, http, utc_now),
                 payments,
-                PayoutRuns(Workflows(settings)),
+                runs,
             )
             await webhook.start()
             payouts = PayoutHandlers(store, utc_now)
             statements = StatementHandlers(PostgresStatementStore(database))
             async with watching(store, utc_now):
-                await GrpcServer(
-                    settings, [service(payouts, payments), statement_service(statements)], database
-                ).serve_until_told()
+                services = [
+                    service(payouts, payments, decisions, transfers),
+                    statement_service(statements),
+                ]
+                await GrpcServer(settings, services, database).serve_until_told()
             await webhook.stop()
 
 

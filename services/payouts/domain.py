@@ -33,6 +33,18 @@ class ProviderName(StrEnum):
     MANUAL = "MANUAL"
 
 
+class DecisionKind(StrEnum):
+    """See payouts.v1.Decision.Kind."""
+
+    RETRY = "RETRY"
+    HOLD = "HOLD"
+    RESUME = "RESUME"
+    WRITE_OFF = "WRITE_OFF"
+    RESOLVE = "RESOLVE"
+    CONFIRM = "CONFIRM"
+    REJECT = "REJECT"
+
+
 class AttemptState(StrEnum):
     """See payouts.v1.Attempt.State."""
 
@@ -48,6 +60,8 @@ class AttemptState(StrEnum):
 
 # To be POSTed, for the first time or again.
 SENDABLE = frozenset({AttemptState.SENDING, AttemptState.UNKNOWN})
+# Over, unless what was paid comes back.
+ENDED = frozenset({State.PAID, State.RELEASED, State.WRITTEN_OFF})
 # Nothing more can come of it.
 FINAL = frozenset({AttemptState.FAILED, AttemptState.RETURNED})
 # In no need of the money, or not yet: the payout may be lowered or released.
@@ -111,6 +125,23 @@ class PayoutAccount:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What an operator decided about a payout, and why. `attempt_number` is the attempt that it is
+    about: of RETRY, the one that may be made, by `provider` and to `receiver` where it says so."""
+
+    kind: DecisionKind
+    reason: str
+    actor: str
+    request_id: str
+    create_time: datetime
+    attempt_number: int | None = None
+    provider: ProviderName | None = None
+    receiver: str | None = None
+    # Of RETRY: what had been paid and had come back is to be paid again.
+    pays_again: bool = False
+
+
+@dataclass(frozen=True)
 class Payout:
     """The money movement that fulfils one reward. `reserved_amount` is what was first asked for;
     `held_minor` is what the ledger holds for it now, fee included."""
@@ -138,6 +169,20 @@ class Payout:
     def latest_attempt(self) -> Attempt | None:
         return self.attempts[-1] if self.attempts else None
 
+    def attempt_known_by(self, sender_batch_id: str, provider_batch_id: str) -> Attempt:
+        """By our id, else by the provider's.
+
+        Raises:
+            LookupError: by neither.
+        """
+        for attempt in self.attempts:
+            if attempt.sender_batch_id == sender_batch_id:
+                return attempt
+        for attempt in self.attempts:
+            if attempt.provider_batch_id == provider_batch_id:
+                return attempt
+        raise LookupError(sender_batch_id)
+
     def attempt(self, number: int) -> Attempt | None:
         return self.attempts[number - 1] if 0 < number <= len(self.attempts) else None
 
@@ -150,11 +195,11 @@ class Payout:
         # Of what came back after it was paid, no part is paid again.
         return self.state in _IDLE and not self.was_settled
 
-    @property
-    def is_sendable(self) -> bool:
-        """Whether a new attempt may begin. A payment that came back after the creator had it is
-        never made a second time by itself."""
-        return self.state in _IDLE and not self.was_settled
+    def is_sendable(self, decision: Decision | None) -> bool:
+        """Whether a new attempt may begin, about which an operator has decided this. A payment that
+        came back after the creator had it is never made a second time by itself."""
+        is_decided = decision is not None and decision.pays_again
+        return self.state in _IDLE and (is_decided or not self.was_settled)
 
 
 @dataclass(frozen=True)
@@ -178,7 +223,9 @@ def sender_batch_id(payout_id: str, number: int) -> str:
     return f"po-{payout_id}-{number}"
 
 
-def new_attempt(payout: Payout, receiver: str, now: datetime) -> Attempt:
+def new_attempt(
+    payout: Payout, receiver: str, now: datetime, provider: ProviderName = ProviderName.PAYPAL
+) -> Attempt:
     number = len(payout.attempts) + 1
     return Attempt(
         number=number,
@@ -188,6 +235,7 @@ def new_attempt(payout: Payout, receiver: str, now: datetime) -> Attempt:
         sender_batch_id=sender_batch_id(payout.id, number),
         create_time=now,
         update_time=now,
+        provider=provider,
     )
 
 
@@ -246,6 +294,11 @@ def stopped(attempt: Attempt, code: str) -> Attempt:
     return replace(attempt, state=AttemptState.BLOCKED, error_code=code)
 
 
+def resolved_not_paid(attempt: Attempt) -> Attempt:
+    """An operator knows that no money has left for it, and that none will."""
+    return replace(attempt, state=AttemptState.FAILED, error_code="RESOLVED_NOT_PAID")
+
+
 # The provider's item states. PENDING and ONHOLD are in flight.
 _ITEM_STATES = {
     "PENDING": AttemptState.ACCEPTED,
@@ -283,6 +336,14 @@ def is_same_payment(attempt: Attempt, batch: Batch) -> bool:
     return item.receiver.casefold() == attempt.receiver.casefold() and item.amount == attempt.amount
 
 
+def is_in_flight(attempt: Attempt, batch: Batch) -> bool:
+    """Whether `batch` shows that this attempt may still be paid."""
+    if batch.state == "DENIED" or not is_same_payment(attempt, batch):
+        return False
+    # A state that we have no word for may be anything.
+    return _ITEM_STATES.get(batch.items[0].state, _A.ACCEPTED) is _A.ACCEPTED
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a look at the provider changes: the attempt as it now stands, and what is to be posted
@@ -310,6 +371,21 @@ def read(attempt: Attempt, batch: Batch) -> Reading:
         settles=was_paid and not is_settled,
         returns=after.state is _A.RETURNED and (was_paid or is_settled),
     )
+
+
+def may_have_moved(attempt: Attempt, item_state: str, batch_state: str) -> bool:
+    """Whether what the provider told of the item, or of the whole batch, can be news: if not, there
+    is nothing to be looked at. Either is empty where nothing was told of it."""
+    if attempt.state in FINAL:
+        return False
+    if attempt.state in SENDABLE or not attempt.provider_batch_id:
+        return True
+    if item_state:
+        return item_state != attempt.provider_state
+    if batch_state in ("PENDING", "PROCESSING"):
+        return False
+    # A batch succeeds once its item has come to anything at all.
+    return batch_state != "SUCCESS" or attempt.provider_state in ("", "PENDING")
 
 
 def _as_shown(attempt: Attempt, batch: Batch) -> Attempt:

@@ -5,11 +5,13 @@ transaction afterwards, and no transaction is open in between. A call that dies 
 attempt that the next call goes on with, under the same id, which the provider pays once only.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 from pydantic import Field
@@ -31,12 +33,15 @@ from services.payouts.domain import (
     SENDABLE,
     Attempt,
     AttemptState,
+    Decision,
     Payout,
     PayoutAccount,
+    ProviderName,
 )
 from services.payouts.handlers import PayoutId
 from services.payouts.postings import Transfer
 from services.payouts.provider import (
+    FENCE_LOST,
     AlreadyTaken,
     Batch,
     NotCancellable,
@@ -66,10 +71,14 @@ class RecallPayout(Command):
 
 @dataclass(frozen=True)
 class Hint:
-    """By which ids the provider told of something; either may be empty."""
+    """By which ids a provider told of something, and which state of the item or of the whole batch;
+    each may be empty."""
 
     sender_batch_id: str
     provider_batch_id: str
+    item_state: str = ""
+    batch_state: str = ""
+    provider: ProviderName = ProviderName.PAYPAL
 
 
 class Receivers(Protocol):
@@ -83,15 +92,26 @@ class PaymentStore(Protocol):
 
     async def lock(self, payout_id: str) -> Payout | None: ...
 
-    async def find_attempt(
-        self, sender_batch_id: str, provider_batch_id: str
-    ) -> tuple[str, int] | None: ...
+    async def find(
+        self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
+    ) -> Payout | None: ...
+
+    async def retry_of(self, payout_id: str, attempt_number: int) -> Decision | None: ...
 
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None: ...
 
     async def save_attempt(self, payout_id: str, attempt: Attempt, now: datetime) -> None: ...
 
     async def post(self, transfer: Transfer) -> int: ...
+
+
+@dataclass(frozen=True)
+class Means:
+    """How a new attempt is made, and what an operator had decided about it when that was found."""
+
+    receiver: str
+    provider: ProviderName
+    decision: Decision | None
 
 
 @dataclass(frozen=True)
@@ -104,13 +124,23 @@ class Booked:
 
 
 class PaymentHandlers:
+    """`provider` pays where nobody says otherwise; an attempt is never asked of another one than
+    it was made with."""
+
     def __init__(
-        self, store: PaymentStore, provider: Provider, receivers: Receivers, clock: Clock
+        self,
+        store: PaymentStore,
+        providers: Mapping[ProviderName, Provider],
+        receivers: Receivers,
+        clock: Clock,
+        provider: ProviderName = ProviderName.PAYPAL,
     ) -> None:
         self._store = store
-        self._provider = provider
+        self._providers = providers
         self._receivers = receivers
         self._clock = clock
+        self._provider = provider
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def send_payout(self, command: SendPayout) -> Payout:
         """Makes an attempt, or goes on with the one that was begun.
@@ -120,11 +150,10 @@ class PaymentHandlers:
                 (OUTCOME_UNKNOWN); either way the same call is to be made again.
         """
         payout = _found(await self._store.get(command.id), command.id)
-        receiver = ""
+        means = None
         if payout.attempt(command.attempt) is None:
-            _require_turn(payout, command.attempt)
-            receiver = await self._receiver(payout)
-        attempt = await self._take(command, receiver)
+            means = await self._means(payout, command.attempt)
+        attempt = await self._take(command, means)
         if attempt is None:
             return _found(await self._store.get(command.id), command.id)
         return await self._send(command.id, attempt)
@@ -151,7 +180,7 @@ class PaymentHandlers:
         if attempt.state is not AttemptState.UNCLAIMED:
             return payout
         with suppress(NotCancellable, NotReadable):
-            await self._provider.cancel(attempt.provider_item_id)
+            await self._providers[attempt.provider].cancel(attempt.provider_item_id)
         after = (await self._refreshed(payout, attempt, attempt.provider_batch_id)).payout
         if after.attempts[attempt.number - 1].state is AttemptState.UNCLAIMED:
             raise Unavailable(
@@ -162,26 +191,41 @@ class PaymentHandlers:
     async def follow(self, hint: Hint) -> Booked | None:
         """Looks at what the provider pointed at; None when it is none of ours.
 
-        The hint itself is believed in nothing: it may be late, doubled or out of order.
+        The hint itself is believed in nothing: it may be late, doubled or out of order. It only
+        spares a look that could find nothing new.
         """
-        found = await self._store.find_attempt(hint.sender_batch_id, hint.provider_batch_id)
-        if found is None:
-            return None
-        payout_id, number = found
-        payout = _found(await self._store.get(payout_id), payout_id)
-        attempt = payout.attempts[number - 1]
-        return await self._refreshed(
-            payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
-        )
+        # One after the other: of several hints at once, the first one's look serves them all.
+        async with self._turns.setdefault(hint.sender_batch_id, asyncio.Lock()):
+            payout = await self._store.find(
+                hint.provider, hint.sender_batch_id, hint.provider_batch_id
+            )
+            if payout is None:
+                return None
+            attempt = payout.attempt_known_by(hint.sender_batch_id, hint.provider_batch_id)
+            if not domain.may_have_moved(attempt, hint.item_state, hint.batch_state):
+                return Booked(payout, has_moved=False)
+            return await self._refreshed(
+                payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
+            )
 
-    async def _receiver(self, payout: Payout) -> str:
+    async def _means(self, payout: Payout, number: int) -> Means:
+        decision = await self._store.retry_of(payout.id, number)
+        _require_turn(payout, number, decision)
+        receiver = decision.receiver if decision else None
+        if receiver is None:
+            receiver = await self._receiver(payout, is_decided=decision is not None)
+        provider = decision.provider if decision else None
+        return Means(receiver, provider or self._provider, decision)
+
+    async def _receiver(self, payout: Payout, *, is_decided: bool) -> str:
         account = await self._receivers.account_of(payout.creator)
         creator, latest = f"creators/{payout.creator}", payout.latest_attempt
         if not account.receiver:
             raise FailedPrecondition(
                 Reason.PAYOUT_ACCOUNT_MISSING, f"{creator} has named no PayPal account"
             )
-        if latest is not None and not account.is_worth_trying_after(latest):
+        is_tried = latest is not None and not account.is_worth_trying_after(latest)
+        if latest is not None and is_tried and not is_decided:
             raise FailedPrecondition(
                 Reason.PAYOUT_NOT_CLAIMED,
                 f"Nobody claimed attempt {latest.number}, and {creator} has not named its PayPal"
@@ -189,19 +233,21 @@ class PaymentHandlers:
             )
         return account.receiver
 
-    async def _take(self, command: SendPayout, receiver: str) -> Attempt | None:
+    async def _take(self, command: SendPayout, means: Means | None) -> Attempt | None:
         """Commits that the attempt is about to be sent, by this call alone; None when there is
         nothing to send."""
         now = self._clock()
         async with self._store.transaction():
             payout = _found(await self._store.lock(command.id), command.id)
             attempt = payout.attempt(command.attempt)
-            if attempt is None:
-                _require_turn(payout, command.attempt)
-                attempt = domain.new_attempt(payout, receiver, now)
-                await self._store.add_attempt(payout.id, attempt)
-            if attempt.state not in SENDABLE:
+            if attempt is not None and attempt.state not in SENDABLE:
                 return None
+            if payout.is_held:
+                raise FailedPrecondition(
+                    Reason.PAYOUT_ON_HOLD, f"An operator keeps {payout.name} from being sent"
+                )
+            if attempt is None:
+                attempt = await self._begin(payout, command.attempt, means, now)
             taken = domain.leased(attempt, now)
             if taken is None:
                 raise Unavailable(
@@ -213,14 +259,26 @@ class PaymentHandlers:
             await self._store.save_attempt(payout.id, taken, now)
         return taken if taken.state in SENDABLE else None
 
-    async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
-        present = _found(await self._store.get(payout_id), payout_id).attempt(attempt.number)
-        if not domain.may_post(present, attempt.fence, self._clock()):
+    async def _begin(
+        self, payout: Payout, number: int, means: Means | None, now: datetime
+    ) -> Attempt:
+        decision = await self._store.retry_of(payout.id, number)
+        _require_turn(payout, number, decision)
+        if means is None or decision != means.decision:
             raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
+                Reason.DEPENDENCY_UNAVAILABLE, "An operator has just decided about this attempt"
             )
+        attempt = domain.new_attempt(payout, means.receiver, now, means.provider)
+        await self._store.add_attempt(payout.id, attempt)
+        return attempt
+
+    async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
+        async def may_post() -> bool:
+            present = _found(await self._store.get(payout_id), payout_id).attempt(attempt.number)
+            return domain.may_post(present, attempt.fence, self._clock())
+
         try:
-            batch_id = await self._provider.send(attempt.order)
+            batch_id = await self._providers[attempt.provider].send(attempt.order, may_post)
         except AlreadyTaken as error:
             return await self._adopt(payout_id, attempt, error.batch_id)
         except Rejected as error:
@@ -230,6 +288,11 @@ class PaymentHandlers:
             _require_known(payout, attempt.number)
             return payout
         except NothingTaken as error:
+            if error.code == FENCE_LOST:
+                # Nothing is recorded: the attempt is another sender's now.
+                raise Unavailable(
+                    Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
+                ) from error
             log.error("payout_not_taken", payout=payout_id, code=error.code)
             code = error.code
             await self._record(payout_id, attempt, lambda a: domain.not_taken(a, code))
@@ -248,7 +311,7 @@ class PaymentHandlers:
                 payout_id, attempt, lambda a: domain.stopped(a, "DUPLICATE_WITHOUT_LINK")
             )
         try:
-            batch = await self._provider.batch(batch_id)
+            batch = await self._providers[attempt.provider].batch(batch_id)
         except NotReadable as error:
             return await self._doubt(payout_id, attempt, error.code)
         payout = (await self._book(payout_id, attempt.number, batch)).payout
@@ -290,7 +353,7 @@ class PaymentHandlers:
         if not batch_id or attempt.state in FINAL:
             return Booked(payout, has_moved=False)
         try:
-            batch = await self._provider.batch(batch_id)
+            batch = await self._providers[attempt.provider].batch(batch_id)
         except NotReadable as error:
             raise Unavailable(
                 Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"
@@ -326,9 +389,9 @@ def _found(payout: Payout | None, payout_id: str) -> Payout:
     return payout
 
 
-def _require_turn(payout: Payout, number: int) -> None:
+def _require_turn(payout: Payout, number: int, decision: Decision | None) -> None:
     """A new attempt: the first one, or the one after an attempt that failed."""
-    if not payout.is_sendable:
+    if not payout.is_sendable(decision):
         raise illegal_state(payout.name, payout.state, "SendPayout")
     if number != len(payout.attempts) + 1:
         raise invalid_fields(

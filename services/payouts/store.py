@@ -1,4 +1,5 @@
-"""The SQL of deposits, payouts and attempts; the ledger's is in `services.payouts.ledger`."""
+"""The SQL of deposits, payouts and attempts; the ledger's is in `services.payouts.ledger`, that of
+decisions in `services.payouts.decision_store`."""
 
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -10,6 +11,7 @@ from psycopg.rows import DictRow
 from servicekit.database import Database
 from servicekit.money import Money
 from servicekit.pagination import Page
+from services.payouts.decision_store import PostgresDecisions
 from services.payouts.domain import Attempt, AttemptState, Deposit, Payout, ProviderName, State
 from services.payouts.ledger import PostgresLedger
 
@@ -21,7 +23,7 @@ _PAYOUTS: LiteralString = """
 """
 
 
-class PostgresPayoutStore(PostgresLedger):
+class PostgresPayoutStore(PostgresLedger, PostgresDecisions):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._database = database
@@ -117,19 +119,22 @@ class PostgresPayoutStore(PostgresLedger):
         )
         return [_payout(row) for row in rows]
 
-    async def find_attempt(
-        self, sender_batch_id: str, provider_batch_id: str
-    ) -> tuple[str, int] | None:
-        """Payout and number of the attempt that goes by either id, ours before the provider's."""
+    async def find(
+        self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
+    ) -> Payout | None:
+        """The payout of the provider's attempt by either id, ours before its own."""
         row = await self._database.fetch_one(
-            """
-            SELECT payout_id, number FROM attempt
-             WHERE sender_batch_id = %(ours)s OR provider_batch_id = %(theirs)s
-             ORDER BY sender_batch_id = %(ours)s DESC LIMIT 1
+            _PAYOUTS  # noqa: S608  both parts are literals
+            + """
+             WHERE p.id = (
+                   SELECT payout_id FROM attempt
+                    WHERE provider = %(provider)s
+                      AND (sender_batch_id = %(ours)s OR provider_batch_id = %(theirs)s)
+                    ORDER BY sender_batch_id = %(ours)s DESC LIMIT 1)
             """,
-            {"ours": sender_batch_id, "theirs": provider_batch_id},
+            {"provider": provider, "ours": sender_batch_id, "theirs": provider_batch_id},
         )
-        return (row["payout_id"], row["number"]) if row else None
+        return _payout(row) if row else None
 
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None:
         await self._database.execute(

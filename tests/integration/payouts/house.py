@@ -28,11 +28,15 @@ from servicekit.money import Money
 from services.creators.handlers import CreatorHandlers
 from services.creators.servicer import service as creators_service
 from services.creators.store import PostgresCreatorStore
+from services.payouts.bank_transfers import BankTransferHandlers
 from services.payouts.creators import CreatorReceivers
+from services.payouts.decisions import DecisionHandlers
 from services.payouts.domain import Payout
 from services.payouts.handlers import PayoutHandlers
+from services.payouts.manual import Manual
 from services.payouts.payments import PaymentHandlers, RecallPayout, SendPayout
-from services.payouts.paypal import Paypal, http_client
+from services.payouts.paypal import http_client
+from services.payouts.providers import providers_of
 from services.payouts.servicer import service as payouts_service
 from services.payouts.settings import PaypalSettings
 from services.payouts.signatures import SignatureVerifier
@@ -70,9 +74,17 @@ class Told:
     """Stands where the workflows are told: payout id and state of each."""
 
     changes: list[tuple[str, str]] = field(default_factory=list)
+    # Of each that was to be made: payout id and number.
+    retries: list[tuple[str, int]] = field(default_factory=list)
 
     async def tell(self, payout: Payout) -> None:
         self.changes.append((payout.id, payout.state))
+
+    async def inform(self, payout: Payout) -> None:
+        await self.tell(payout)
+
+    async def retry(self, payout: Payout) -> None:
+        self.retries.append((payout.id, len(payout.attempts) + 1))
 
 
 @dataclass
@@ -167,7 +179,7 @@ class House:
         """One call, so long after now, without the retries that a client makes by itself."""
         known = self.payments
         payments = PaymentHandlers(
-            known._store, known._provider, known._receivers, lambda: utc_now() + later
+            known._store, known._providers, known._receivers, lambda: utc_now() + later
         )
         return await payments.send_payout(
             SendPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})
@@ -302,8 +314,11 @@ async def house_of(
         http = await exits.enter_async_context(http_client())
         store = PostgresPayoutStore(database)
         receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
-        payments = PaymentHandlers(store, Paypal(settings, http), receivers, utc_now)
+        providers = providers_of(settings, http, database)
+        payments = PaymentHandlers(store, providers, receivers, utc_now)
         told = Told()
+        decisions = DecisionHandlers(store, providers, payments, told, utc_now)
+        transfers = BankTransferHandlers(store, Manual(database), payments, told, utc_now)
         webhook = WebhookServer(
             settings.paypal_webhook_listen_address,
             SignatureVerifier(settings, http, utc_now),
@@ -328,7 +343,7 @@ async def house_of(
         )
         statements = StatementHandlers(PostgresStatementStore(database))
         services = [
-            payouts_service(PayoutHandlers(store, utc_now), payments),
+            payouts_service(PayoutHandlers(store, utc_now), payments, decisions, transfers),
             statement_service(statements),
         ]
         served = await exits.enter_async_context(serving(access, services, database))
@@ -345,4 +360,5 @@ def paypal_settings(base_url: str) -> PaypalSettings:
         paypal_webhook_id=WEBHOOK_ID,
         paypal_webhook_listen_address="127.0.0.1:0",
         paypal_certificate_origin=base_url,
+        paypal_posts_a_minute=1_000_000,
     )
