@@ -173,6 +173,8 @@ class World:
     @activity.defn
     async def recall_payout(self, order: RecallPayout) -> PayoutState:
         self.recalled.append((order, await self.now()))
+        if order.payout_id in self.refresh_answers_of:  # it is unclaimed no more
+            self.refresh_answers_of[order.payout_id] = [PayoutState.SENT]
         return _answer(self.recall_answers)
 
     @activity.defn

@@ -154,11 +154,14 @@ def report_reward_written_off(a: Assignment, now: datetime) -> Transition:
 
 def report_payout_failed(a: Assignment, now: datetime) -> Transition:
     """The reward is not with the creator. One that was sent and came back is due again: at its
-    first time while that lies ahead, so that no attempt that fails late puts it off for ever."""
+    first time while that lies ahead, so that no attempt that fails late puts it off for ever. What
+    was late when it was sent is late still (R51)."""
     to_state = a.state
     if a.state in (State.REWARDED, State.COMPLETED):
         to_state = State.APPROVED
-        if a.reward_due_time is not None and a.reward_due_time > now:
+        if a.reward_is_overdue:
+            a.clock = None
+        elif a.reward_due_time is not None and a.reward_due_time > now:
             a.clock = Clock(ClockKind.REWARD, a.reward_due_time)
         else:
             start_reward_clock(a, now)
