@@ -5,11 +5,13 @@ transaction afterwards, and no transaction is open in between. A call that dies 
 attempt that the next call goes on with, under the same id, which the provider pays once only.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 from pydantic import Field
@@ -33,6 +35,7 @@ from services.payouts.domain import (
     AttemptState,
     Payout,
     PayoutAccount,
+    ProviderName,
 )
 from services.payouts.handlers import PayoutId
 from services.payouts.postings import Transfer
@@ -67,10 +70,14 @@ class RecallPayout(Command):
 
 @dataclass(frozen=True)
 class Hint:
-    """By which ids the provider told of something; either may be empty."""
+    """By which ids a provider told of something, and which state of the item or of the whole batch;
+    each may be empty."""
 
     sender_batch_id: str
     provider_batch_id: str
+    item_state: str = ""
+    batch_state: str = ""
+    provider: ProviderName = ProviderName.PAYPAL
 
 
 class Receivers(Protocol):
@@ -84,9 +91,9 @@ class PaymentStore(Protocol):
 
     async def lock(self, payout_id: str) -> Payout | None: ...
 
-    async def find_attempt(
-        self, sender_batch_id: str, provider_batch_id: str
-    ) -> tuple[str, int] | None: ...
+    async def find(
+        self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
+    ) -> Payout | None: ...
 
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None: ...
 
@@ -105,13 +112,23 @@ class Booked:
 
 
 class PaymentHandlers:
+    """`provider` pays where nobody says otherwise; an attempt is never asked of another one than
+    it was made with."""
+
     def __init__(
-        self, store: PaymentStore, provider: Provider, receivers: Receivers, clock: Clock
+        self,
+        store: PaymentStore,
+        providers: Mapping[ProviderName, Provider],
+        receivers: Receivers,
+        clock: Clock,
+        provider: ProviderName = ProviderName.PAYPAL,
     ) -> None:
         self._store = store
-        self._provider = provider
+        self._providers = providers
         self._receivers = receivers
         self._clock = clock
+        self._provider = provider
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def send_payout(self, command: SendPayout) -> Payout:
         """Makes an attempt, or goes on with the one that was begun.
@@ -152,7 +169,7 @@ class PaymentHandlers:
         if attempt.state is not AttemptState.UNCLAIMED:
             return payout
         with suppress(NotCancellable, NotReadable):
-            await self._provider.cancel(attempt.provider_item_id)
+            await self._providers[attempt.provider].cancel(attempt.provider_item_id)
         after = (await self._refreshed(payout, attempt, attempt.provider_batch_id)).payout
         if after.attempts[attempt.number - 1].state is AttemptState.UNCLAIMED:
             raise Unavailable(
@@ -163,17 +180,22 @@ class PaymentHandlers:
     async def follow(self, hint: Hint) -> Booked | None:
         """Looks at what the provider pointed at; None when it is none of ours.
 
-        The hint itself is believed in nothing: it may be late, doubled or out of order.
+        The hint itself is believed in nothing: it may be late, doubled or out of order. It only
+        spares a look that could find nothing new.
         """
-        found = await self._store.find_attempt(hint.sender_batch_id, hint.provider_batch_id)
-        if found is None:
-            return None
-        payout_id, number = found
-        payout = _found(await self._store.get(payout_id), payout_id)
-        attempt = payout.attempts[number - 1]
-        return await self._refreshed(
-            payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
-        )
+        # One after the other: of several hints at once, the first one's look serves them all.
+        async with self._turns.setdefault(hint.sender_batch_id, asyncio.Lock()):
+            payout = await self._store.find(
+                hint.provider, hint.sender_batch_id, hint.provider_batch_id
+            )
+            if payout is None:
+                return None
+            attempt = payout.attempt_known_by(hint.sender_batch_id, hint.provider_batch_id)
+            if not domain.may_have_moved(attempt, hint.item_state, hint.batch_state):
+                return Booked(payout, has_moved=False)
+            return await self._refreshed(
+                payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
+            )
 
     async def _receiver(self, payout: Payout) -> str:
         account = await self._receivers.account_of(payout.creator)
@@ -199,7 +221,7 @@ class PaymentHandlers:
             attempt = payout.attempt(command.attempt)
             if attempt is None:
                 _require_turn(payout, command.attempt)
-                attempt = domain.new_attempt(payout, receiver, now)
+                attempt = domain.new_attempt(payout, receiver, now, self._provider)
                 await self._store.add_attempt(payout.id, attempt)
             if attempt.state not in SENDABLE:
                 return None
@@ -220,7 +242,7 @@ class PaymentHandlers:
             return domain.may_post(present, attempt.fence, self._clock())
 
         try:
-            batch_id = await self._provider.send(attempt.order, may_post)
+            batch_id = await self._providers[attempt.provider].send(attempt.order, may_post)
         except AlreadyTaken as error:
             return await self._adopt(payout_id, attempt, error.batch_id)
         except Rejected as error:
@@ -253,7 +275,7 @@ class PaymentHandlers:
                 payout_id, attempt, lambda a: domain.stopped(a, "DUPLICATE_WITHOUT_LINK")
             )
         try:
-            batch = await self._provider.batch(batch_id)
+            batch = await self._providers[attempt.provider].batch(batch_id)
         except NotReadable as error:
             return await self._doubt(payout_id, attempt, error.code)
         payout = (await self._book(payout_id, attempt.number, batch)).payout
@@ -295,7 +317,7 @@ class PaymentHandlers:
         if not batch_id or attempt.state in FINAL:
             return Booked(payout, has_moved=False)
         try:
-            batch = await self._provider.batch(batch_id)
+            batch = await self._providers[attempt.provider].batch(batch_id)
         except NotReadable as error:
             raise Unavailable(
                 Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"

@@ -93,7 +93,7 @@ def mortal(house: House, clock: Clock, steps: int) -> PaymentHandlers:
     life, known = Life(steps), house.payments
     return PaymentHandlers(
         MortalStore(house.database, life),
-        MortalProvider(known._provider, life),
+        {name: MortalProvider(each, life) for name, each in known._providers.items()},
         known._receivers,
         clock,
     )

@@ -32,7 +32,8 @@ from services.payouts.creators import CreatorReceivers
 from services.payouts.domain import Payout
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.payments import PaymentHandlers, RecallPayout, SendPayout
-from services.payouts.paypal import Paypal, http_client
+from services.payouts.paypal import http_client
+from services.payouts.providers import providers_of
 from services.payouts.servicer import service as payouts_service
 from services.payouts.settings import PaypalSettings
 from services.payouts.signatures import SignatureVerifier
@@ -167,7 +168,7 @@ class House:
         """One call, so long after now, without the retries that a client makes by itself."""
         known = self.payments
         payments = PaymentHandlers(
-            known._store, known._provider, known._receivers, lambda: utc_now() + later
+            known._store, known._providers, known._receivers, lambda: utc_now() + later
         )
         return await payments.send_payout(
             SendPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})
@@ -302,7 +303,7 @@ async def house_of(
         http = await exits.enter_async_context(http_client())
         store = PostgresPayoutStore(database)
         receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
-        payments = PaymentHandlers(store, Paypal(settings, http), receivers, utc_now)
+        payments = PaymentHandlers(store, providers_of(settings, http), receivers, utc_now)
         told = Told()
         webhook = WebhookServer(
             settings.paypal_webhook_listen_address,
