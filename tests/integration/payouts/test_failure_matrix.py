@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 
 from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
+from services.payouts import paypal
 from services.payouts.domain import LEASE, Payout
 from services.payouts.payments import PaymentHandlers, SendPayout
 from services.payouts.paypal import http_client
@@ -578,8 +579,12 @@ async def test_row_19_a_stalled_sender_does_not_post_what_was_denied_meanwhile(
     await _has_not_posted(house, sending)
 
 
-async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(house: House) -> None:
-    """The fence is asked for when the token is there, and the turn has come."""
+async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fence is asked for when the token is there, and the turn has come. Nothing but the fence
+    holds it back: it may wait for its token for as long as this test takes."""
+    monkeypatch.setattr(paypal, "_READY_SECONDS", 60)
     await house.due("p1", "anna@example.com")
     begin = utc_now()
     known = house.payments
