@@ -48,6 +48,8 @@ class Lives(RuleBasedStateMachine):
     """Subclasses bring the subject."""
 
     policy: Policy = STANDARD
+    # A life's steps are few: whether money is due before the first of them.
+    begins_due: bool = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,6 +97,9 @@ class Lives(RuleBasedStateMachine):
         self.subject = self.begin(terms, answers)
         self.subject.wait_for(1)
         self.model = Plain(terms, self.subject.transitions[0].time)
+        if self.begins_due:
+            self.submit_all()
+            self.approve()
 
     # Telling both
 

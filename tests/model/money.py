@@ -71,7 +71,7 @@ class PlainPayout:
             self.state = "RELEASED"
 
     def hold(self, is_held: bool, now: datetime) -> None:
-        if self.is_held and not is_held:
+        if self.is_held and not is_held and self.state == "READY":
             self.time = max(self.time, now)
         self.is_held = is_held
 

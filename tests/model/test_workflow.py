@@ -21,7 +21,7 @@ from tests.model.plain import BRAND
 from tests.model.running import House, Running, house
 from tests.model.subjects import Subject
 from workflows.assignment.model import Action, OverrideAssignment, State, Terms
-from workflows.dispute.state import Decision, Outcome
+from workflows.dispute.state import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Span
 
 _LIVES = int(os.environ.get("MODEL_LIVES", "0"))
@@ -33,6 +33,7 @@ POLICY = replace(
     completion_window=Span(seconds=12.3 * 3600),
     dispute_window=Span(seconds=11.7 * 3600),
     payout_retry_interval=Span(seconds=25.1 * 3600),
+    claim_window=Span(seconds=26.7 * 3600),
 )
 _LOWERING = (Outcome.PAY_PARTIAL, Outcome.CANCEL_WITHOUT_PAY)
 _SOON, _FAR = timedelta(seconds=5), timedelta(days=2)
@@ -127,6 +128,9 @@ class WorkflowLives(Lives):
     @rule(state=st.sampled_from(["PAID", "FAILED", "UNCLAIMED", "UNCLAIMED", "BLOCKED"]))
     def provider(self, state: str) -> None:
         """The provider decides what becomes of money under way."""
+        self.provider_says(state)
+
+    def provider_says(self, state: str) -> None:
         self.come_to_rest()
         if self.payout is not None and self.payout.is_under_way and self.payout.state != state:
             self.tell(state)
@@ -223,12 +227,31 @@ class WorkflowLives(Lives):
         assert set_aside == (self.payout.set_aside if self.payout else [])
 
 
-def test_the_workflow_leads_the_lives_that_the_model_foretells() -> None:
+class DueLives(WorkflowLives):
+    """From where the reward is due: its payout is most of what happens."""
+
+    begins_due = True
+
+    @precondition(lambda self: self.payout is not None and self.payout.state == "SENT")
+    @rule()
+    def nobody_claims(self) -> None:
+        self.provider_says("UNCLAIMED")
+
+    @precondition(lambda self: self.payout is not None and not self.payout.is_over)
+    @precondition(lambda self: self.model.state is State.APPROVED and not self.model.dispute)
+    @rule(outcome=st.sampled_from(_LOWERING))
+    def the_brand_disputes_and_wins(self, outcome: Outcome) -> None:
+        self._open(Ground.FRAUD, BRAND)
+        if self.model.dispute is not None:  # else it was one too many
+            self.decide_well(outcome, _FAR)
+
+
+def _live(lives: type[WorkflowLives]) -> None:
     with house() as WorkflowLives.house:
         run_state_machine_as_test(
-            WorkflowLives,
+            lives,
             settings=settings(
-                max_examples=_LIVES or 40,
+                max_examples=_LIVES or 30,
                 stateful_step_count=25,
                 derandomize=not _LIVES,
                 deadline=None,
@@ -237,3 +260,11 @@ def test_the_workflow_leads_the_lives_that_the_model_foretells() -> None:
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+
+def test_the_workflow_leads_the_lives_that_the_model_foretells() -> None:
+    _live(WorkflowLives)
+
+
+def test_what_is_due_is_paid_lowered_or_given_up_as_the_model_foretells() -> None:
+    _live(DueLives)
