@@ -118,6 +118,7 @@ class Creator:
     level: Level | None = None
     live_stream_application: Application | None = None
     paypal_receiver: str = ""
+    paypal_receiver_name_time: datetime | None = None
 
     @property
     def name(self) -> str:
@@ -249,6 +250,7 @@ def applied(
         refused_by="",
         appeal=None,
         paypal_receiver=paypal_receiver,
+        paypal_receiver_name_time=now,
         update_time=now,
     )
     refusals = failed_criteria(account.account_class, statistics)

@@ -216,8 +216,14 @@ class CreatorHandlers:
         self, who: Principal, command: commands.UpdatePayoutAccount
     ) -> Creator:
         creator = await self._owned(who, command.id, for_update=True)
+        now = self._clock()
         return await self._keep(
-            replace(creator, paypal_receiver=command.paypal_receiver, update_time=self._clock())
+            replace(
+                creator,
+                paypal_receiver=command.paypal_receiver,
+                paypal_receiver_name_time=now,
+                update_time=now,
+            )
         )
 
     async def _owned(self, who: Principal, creator_id: str, *, for_update: bool = False) -> Creator:

@@ -27,6 +27,7 @@ def creator_message(creator: Creator) -> pb.Creator:
         level=_level(creator.level),
         live_stream_access=creator.has_live_stream_access,
         paypal_receiver=creator.paypal_receiver,
+        paypal_receiver_name_time=to_timestamp(creator.paypal_receiver_name_time),
         create_time=to_timestamp(creator.create_time),
         update_time=to_timestamp(creator.update_time),
         refused_by=creator.refused_by,

@@ -77,7 +77,9 @@ class PostgresCreatorStore:
                SET state = %(state)s, account = %(account)s, statistics = %(statistics)s,
                    refusals = %(refusals)s, refused_by = %(refused_by)s, appeal = %(appeal)s,
                    level = %(level)s, live_stream_application = %(live_stream_application)s,
-                   paypal_receiver = %(paypal_receiver)s, update_time = %(update_time)s
+                   paypal_receiver = %(paypal_receiver)s,
+                   paypal_receiver_name_time = %(paypal_receiver_name_time)s,
+                   update_time = %(update_time)s
              WHERE id = %(id)s
             """,
             {
@@ -91,6 +93,7 @@ class PostgresCreatorStore:
                 "level": creator.level,
                 "live_stream_application": _json(_APPLICATION, creator.live_stream_application),
                 "paypal_receiver": creator.paypal_receiver,
+                "paypal_receiver_name_time": creator.paypal_receiver_name_time,
                 "update_time": creator.update_time,
             },
         )
@@ -195,6 +198,7 @@ def _creator(row: DictRow) -> Creator:
         level=Level(row["level"]) if row["level"] else None,
         live_stream_application=_read(_APPLICATION, row["live_stream_application"]),
         paypal_receiver=row["paypal_receiver"],
+        paypal_receiver_name_time=row["paypal_receiver_name_time"],
         create_time=row["create_time"],
         update_time=row["update_time"],
     )

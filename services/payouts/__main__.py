@@ -11,7 +11,8 @@ from servicekit.telemetry import telemetry
 from services.payouts.creators import CreatorReceivers
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.payments import PaymentHandlers
-from services.payouts.paypal import Paypal, http_client
+from services.payouts.paypal import http_client
+from services.payouts.providers import providers_of
 from services.payouts.runs import PayoutRuns
 from services.payouts.servicer import service
 from services.payouts.settings import PayoutsSettings
@@ -38,7 +39,13 @@ async def main() -> None:
             await database.migrate("services.payouts")
             store = PostgresPayoutStore(database)
             receivers = CreatorReceivers(CreatorServiceStub(channel))
-            payments = PaymentHandlers(store, Paypal(settings, http), receivers, utc_now)
+            payments = PaymentHandlers(
+                store,
+                providers_of(settings, http),
+                receivers,
+                utc_now,
+                settings.payout_provider,
+            )
             webhook = WebhookServer(
                 settings.paypal_webhook_listen_address,
                 SignatureVerifier(settings, http, utc_now),

@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING
 
 from liaison.creators.v1 import creators_pb2 as pb
 
+from servicekit.timestamps import from_timestamp
+from services.payouts.domain import PayoutAccount
+
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.creators.v1.creators_pb2_grpc import CreatorServiceAsyncStub
 
@@ -12,6 +15,10 @@ class CreatorReceivers:
     def __init__(self, creators: "CreatorServiceAsyncStub") -> None:
         self._creators = creators
 
-    async def receiver_of(self, creator: str) -> str:
+    async def account_of(self, creator: str) -> PayoutAccount:
         answer = await self._creators.GetCreator(pb.GetCreatorRequest(name=f"creators/{creator}"))
-        return answer.paypal_receiver
+        is_named = answer.HasField("paypal_receiver_name_time")
+        return PayoutAccount(
+            answer.paypal_receiver,
+            from_timestamp(answer.paypal_receiver_name_time) if is_named else None,
+        )

@@ -89,6 +89,26 @@ class Attempt:
     def order(self) -> Order:
         return Order(self.sender_batch_id, self.receiver, self.amount)
 
+    @property
+    def was_not_claimed(self) -> bool:
+        """Whether it came back because nobody claimed it, by itself or recalled."""
+        return self.state is AttemptState.RETURNED and self.provider_state == "RETURNED"
+
+
+@dataclass(frozen=True)
+class PayoutAccount:
+    """Where a creator wants to be paid; `receiver` is empty when it has not said. `name_time` is
+    when it was named last, the same one again included."""
+
+    receiver: str
+    name_time: datetime | None
+
+    def is_worth_trying_after(self, attempt: Attempt) -> bool:
+        """An account at which nobody claimed a payment is, once the creator has looked at it."""
+        is_same = self.receiver.casefold() == attempt.receiver.casefold()
+        was_named_since = self.name_time is not None and self.name_time > attempt.create_time
+        return not (attempt.was_not_claimed and is_same) or was_named_since
+
 
 @dataclass(frozen=True)
 class Payout:
@@ -107,6 +127,8 @@ class Payout:
     attempts: tuple[Attempt, ...]
     create_time: datetime
     update_time: datetime
+    # An operator keeps it from being sent.
+    is_held: bool = False
 
     @property
     def name(self) -> str:
@@ -156,7 +178,9 @@ def sender_batch_id(payout_id: str, number: int) -> str:
     return f"po-{payout_id}-{number}"
 
 
-def new_attempt(payout: Payout, receiver: str, now: datetime) -> Attempt:
+def new_attempt(
+    payout: Payout, receiver: str, now: datetime, provider: ProviderName = ProviderName.PAYPAL
+) -> Attempt:
     number = len(payout.attempts) + 1
     return Attempt(
         number=number,
@@ -165,6 +189,8 @@ def new_attempt(payout: Payout, receiver: str, now: datetime) -> Attempt:
         amount=payout.amount,
         sender_batch_id=sender_batch_id(payout.id, number),
         create_time=now,
+        update_time=now,
+        provider=provider,
     )
 
 
@@ -309,6 +335,7 @@ def _as_shown(attempt: Attempt, batch: Batch) -> Attempt:
         state=_A.FAILED if batch.state == "DENIED" else shown,
         provider_batch_id=batch.id,
         provider_item_id=item.id,
+        provider_transaction_id=item.transaction_id or attempt.provider_transaction_id,
         provider_state=item.state,
         error_code=item.error_code,
     )

@@ -5,8 +5,8 @@ transaction afterwards, and no transaction is open in between. A call that dies 
 attempt that the next call goes on with, under the same id, which the provider pays once only.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Protocol
@@ -26,12 +26,21 @@ from servicekit.errors import (
     not_found,
 )
 from services.payouts import domain, postings
-from services.payouts.domain import FINAL, SENDABLE, Attempt, AttemptState, Payout
+from services.payouts.domain import (
+    FINAL,
+    SENDABLE,
+    Attempt,
+    AttemptState,
+    Payout,
+    PayoutAccount,
+    ProviderName,
+)
 from services.payouts.handlers import PayoutId
 from services.payouts.postings import Transfer
 from services.payouts.provider import (
     AlreadyTaken,
     Batch,
+    NotCancellable,
     NothingTaken,
     NotReadable,
     OutcomeUnknown,
@@ -51,17 +60,22 @@ class RefreshPayout(Command):
     id: PayoutId = Field(alias="name")
 
 
+class RecallPayout(Command):
+    id: PayoutId = Field(alias="name")
+    attempt: Annotated[int, between(1, 1000)]
+
+
 @dataclass(frozen=True)
 class Hint:
-    """By which ids the provider told of something; either may be empty."""
+    """By which ids a provider told of something; either may be empty."""
 
     sender_batch_id: str
     provider_batch_id: str
+    provider: ProviderName = ProviderName.PAYPAL
 
 
 class Receivers(Protocol):
-    async def receiver_of(self, creator: str) -> str:
-        """Where a creator wants its rewards sent; empty when it has not said."""
+    async def account_of(self, creator: str) -> PayoutAccount: ...
 
 
 class PaymentStore(Protocol):
@@ -72,7 +86,7 @@ class PaymentStore(Protocol):
     async def lock(self, payout_id: str) -> Payout | None: ...
 
     async def find_attempt(
-        self, sender_batch_id: str, provider_batch_id: str
+        self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
     ) -> tuple[str, int] | None: ...
 
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None: ...
@@ -92,13 +106,22 @@ class Booked:
 
 
 class PaymentHandlers:
+    """`provider` pays where nobody says otherwise; an attempt is never asked of another one than
+    it was made with."""
+
     def __init__(
-        self, store: PaymentStore, provider: Provider, receivers: Receivers, clock: Clock
+        self,
+        store: PaymentStore,
+        providers: Mapping[ProviderName, Provider],
+        receivers: Receivers,
+        clock: Clock,
+        provider: ProviderName = ProviderName.PAYPAL,
     ) -> None:
         self._store = store
-        self._provider = provider
+        self._providers = providers
         self._receivers = receivers
         self._clock = clock
+        self._provider = provider
 
     async def send_payout(self, command: SendPayout) -> Payout:
         """Makes an attempt, or goes on with the one that was begun.
@@ -125,12 +148,36 @@ class PaymentHandlers:
             return payout
         return (await self._refreshed(payout, attempt, attempt.provider_batch_id)).payout
 
+    async def recall_payout(self, command: RecallPayout) -> Payout:
+        """Takes back what nobody has claimed. The provider's word on what came of that is booked:
+        that the creator was faster, or that it is back.
+
+        Raises:
+            Unavailable: it is not known whether it was taken back (OUTCOME_UNKNOWN): recall again.
+        """
+        payout = _found(await self._store.get(command.id), command.id)
+        attempt = payout.attempt(command.attempt)
+        if attempt is None:
+            raise invalid_fields(Violation("attempt", "ORDER", "There is no such attempt"))
+        if attempt.state is not AttemptState.UNCLAIMED:
+            return payout
+        with suppress(NotCancellable, NotReadable):
+            await self._providers[attempt.provider].cancel(attempt.provider_item_id)
+        after = (await self._refreshed(payout, attempt, attempt.provider_batch_id)).payout
+        if after.attempts[attempt.number - 1].state is AttemptState.UNCLAIMED:
+            raise Unavailable(
+                Reason.OUTCOME_UNKNOWN, "The payment is still unclaimed: recall it again"
+            )
+        return after
+
     async def follow(self, hint: Hint) -> Booked | None:
         """Looks at what the provider pointed at; None when it is none of ours.
 
         The hint itself is believed in nothing: it may be late, doubled or out of order.
         """
-        found = await self._store.find_attempt(hint.sender_batch_id, hint.provider_batch_id)
+        found = await self._store.find_attempt(
+            hint.provider, hint.sender_batch_id, hint.provider_batch_id
+        )
         if found is None:
             return None
         payout_id, number = found
@@ -141,13 +188,19 @@ class PaymentHandlers:
         )
 
     async def _receiver(self, payout: Payout) -> str:
-        receiver = await self._receivers.receiver_of(payout.creator)
-        if not receiver:
+        account = await self._receivers.account_of(payout.creator)
+        creator, latest = f"creators/{payout.creator}", payout.latest_attempt
+        if not account.receiver:
             raise FailedPrecondition(
-                Reason.PAYOUT_ACCOUNT_MISSING,
-                f"creators/{payout.creator} has named no PayPal account",
+                Reason.PAYOUT_ACCOUNT_MISSING, f"{creator} has named no PayPal account"
             )
-        return receiver
+        if latest is not None and not account.is_worth_trying_after(latest):
+            raise FailedPrecondition(
+                Reason.PAYOUT_NOT_CLAIMED,
+                f"Nobody claimed attempt {latest.number}, and {creator} has not named its PayPal"
+                " account anew since",
+            )
+        return account.receiver
 
     async def _take(self, command: SendPayout, receiver: str) -> Attempt | None:
         """Commits that the attempt is about to be sent, by this call alone; None when there is
@@ -158,7 +211,7 @@ class PaymentHandlers:
             attempt = payout.attempt(command.attempt)
             if attempt is None:
                 _require_turn(payout, command.attempt)
-                attempt = domain.new_attempt(payout, receiver, now)
+                attempt = domain.new_attempt(payout, receiver, now, self._provider)
                 await self._store.add_attempt(payout.id, attempt)
             if attempt.state not in SENDABLE:
                 return None
@@ -180,7 +233,7 @@ class PaymentHandlers:
                 Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
             )
         try:
-            batch_id = await self._provider.send(attempt.order)
+            batch_id = await self._providers[attempt.provider].send(attempt.order)
         except AlreadyTaken as error:
             return await self._adopt(payout_id, attempt, error.batch_id)
         except Rejected as error:
@@ -208,7 +261,7 @@ class PaymentHandlers:
                 payout_id, attempt, lambda a: domain.stopped(a, "DUPLICATE_WITHOUT_LINK")
             )
         try:
-            batch = await self._provider.batch(batch_id)
+            batch = await self._providers[attempt.provider].batch(batch_id)
         except NotReadable as error:
             return await self._doubt(payout_id, attempt, error.code)
         payout = (await self._book(payout_id, attempt.number, batch)).payout
@@ -250,7 +303,7 @@ class PaymentHandlers:
         if not batch_id or attempt.state in FINAL:
             return Booked(payout, has_moved=False)
         try:
-            batch = await self._provider.batch(batch_id)
+            batch = await self._providers[attempt.provider].batch(batch_id)
         except NotReadable as error:
             raise Unavailable(
                 Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"

@@ -7,8 +7,8 @@ account                     what its balance says
 `world/deposits`            minus all money that brands have brought in
 `brands/{brand}/available`  a brand's free funds; never below zero
 `brands/{brand}/reserved`   set aside for rewards that are not paid; never below zero
-`provider/paypal`           paid out to creators through PayPal, less what came back
-`fees/paypal`               kept by PayPal as fees
+`provider/{provider}`       paid out to creators through `paypal` or `manual`, less what came back
+`fees/{provider}`           kept by it as fees
 `platform/fees`             minus what we bore of those fees ourselves
 
 transfer   posts
@@ -16,9 +16,10 @@ DEPOSIT    world/deposits → available
 RESERVE    available → reserved: the reward and the highest fee it can cost
 REDUCE     reserved → available: what a lower reward needs less
 RELEASE    reserved → available: all that is held for the payout
-SETTLE     reserved → provider/paypal (the reward), fees/paypal (the fee), available (the rest)
-RETURN     provider/paypal → reserved: a reward that came back after it was paid; PayPal keeps the
-           fee. What comes back unclaimed was never settled: its hold was kept all along.
+SETTLE     reserved → provider/{provider} (the reward), fees/{provider} (the fee), available (the
+           rest)
+RETURN     provider/{provider} → reserved: a reward that came back after it was paid; the provider
+           keeps the fee. What comes back unclaimed was never settled: its hold was kept all along.
 """
 
 import hashlib
@@ -27,7 +28,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from servicekit.money import Money
-from services.payouts.domain import Attempt, Deposit, Payout
+from services.payouts.domain import Attempt, Deposit, Payout, ProviderName
 
 # PayPal charges about 2 % on top of what it pays out, capped for most countries: this is the most
 # it can be. A higher one would be borne by the platform, never by a hold that cannot cover it.
@@ -56,9 +57,9 @@ class Account:
 
 
 WORLD = Account("world", "deposits")
-PROVIDER = Account("provider", "paypal")
-FEES = Account("fees", "paypal")
 PLATFORM = Account("platform", "fees")
+# Whose entries are what left us, whichever provider it went through.
+PROVIDER_OWNER = "provider"
 
 
 def available(brand: str) -> Account:
@@ -67,6 +68,14 @@ def available(brand: str) -> Account:
 
 def reserved(brand: str) -> Account:
     return Account(f"brands/{brand}", "reserved")
+
+
+def paid_through(provider: ProviderName) -> Account:
+    return Account(PROVIDER_OWNER, provider.lower())
+
+
+def fees_of(provider: ProviderName) -> Account:
+    return Account("fees", provider.lower())
 
 
 @dataclass(frozen=True)
@@ -148,19 +157,20 @@ def settle(payout: Payout, attempt: Attempt, fee: Money) -> Transfer:
     has gone, and no rule of ours may keep that out of the books.
     """
     currency, paid_minor = attempt.amount.currency, attempt.amount.amount_minor
+    fees = fees_of(attempt.provider)
     is_same_currency = fee.currency == currency
     fee_minor = fee.amount_minor if is_same_currency else 0
     left_minor = payout.held_minor - paid_minor - fee_minor
     legs = {
         reserved(payout.brand): -payout.held_minor,
-        PROVIDER: paid_minor,
-        FEES: fee_minor,
+        paid_through(attempt.provider): paid_minor,
+        fees: fee_minor,
         available(payout.brand): max(left_minor, 0),
         PLATFORM: min(left_minor, 0),
     }
     entries = _entries(currency, legs)
     if not is_same_currency:
-        entries += _entries(fee.currency, {FEES: fee.amount_minor, PLATFORM: -fee.amount_minor})
+        entries += _entries(fee.currency, {fees: fee.amount_minor, PLATFORM: -fee.amount_minor})
     return Transfer(
         f"settle/{payout.id}/{attempt.number}", Kind.SETTLE, entries, payout.id, attempt.number
     )
@@ -168,7 +178,7 @@ def settle(payout: Payout, attempt: Attempt, fee: Money) -> Transfer:
 
 def give_back(payout: Payout, attempt: Attempt) -> Transfer:
     minor = attempt.amount.amount_minor
-    legs = {PROVIDER: -minor, reserved(payout.brand): minor}
+    legs = {paid_through(attempt.provider): -minor, reserved(payout.brand): minor}
     return Transfer(
         f"return/{payout.id}/{attempt.number}",
         Kind.RETURN,

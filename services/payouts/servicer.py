@@ -117,6 +117,9 @@ class PayoutServicer(PayoutServiceServicer):
             await self._payments.refresh_payout(parse(payments.RefreshPayout, request))
         )
 
+    async def RecallPayout(self, request: pb.RecallPayoutRequest, context: Any) -> pb.Payout:
+        return to_payout(await self._payments.recall_payout(parse(payments.RecallPayout, request)))
+
 
 def service(payouts: PayoutHandlers, payments: PaymentHandlers) -> Service:
     return Service(
@@ -151,6 +154,7 @@ def to_payout(payout: Payout) -> pb.Payout:
         attempts=map(_to_attempt, payout.attempts),
         create_time=to_timestamp(payout.create_time),
         update_time=to_timestamp(payout.update_time),
+        is_held=payout.is_held,
     )
 
 
@@ -163,4 +167,8 @@ def _to_attempt(attempt: Attempt) -> pb.Attempt:
         provider_state=attempt.provider_state,
         error_code=attempt.error_code,
         create_time=to_timestamp(attempt.create_time),
+        provider=pb.Provider.Value(f"PROVIDER_{attempt.provider}"),
+        sender_batch_id=attempt.sender_batch_id,
+        provider_transaction_id=attempt.provider_transaction_id,
+        update_time=to_timestamp(attempt.update_time),
     )

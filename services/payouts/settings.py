@@ -12,6 +12,7 @@ from servicekit.settings import (
     Settings,
     TemporalSettings,
 )
+from services.payouts.domain import ProviderName
 
 
 def _origin(value: str) -> str:
@@ -39,4 +40,5 @@ class PaypalSettings(Settings):
 class PayoutsSettings(
     ServerSettings, DatabaseSettings, ClientSettings, TemporalSettings, PaypalSettings
 ):
-    pass
+    # Who pays where no operator says otherwise.
+    payout_provider: ProviderName = ProviderName.PAYPAL

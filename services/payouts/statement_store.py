@@ -8,7 +8,7 @@ from servicekit.database import Database
 from servicekit.money import Money
 from servicekit.pagination import Page
 from services.payouts import postings
-from services.payouts.postings import PROVIDER, Kind
+from services.payouts.postings import PROVIDER_OWNER, Kind
 from services.payouts.statements import BrandFunds, Line, ListStatementLines
 
 # Bounds are coalesced, so that an index can begin and end at them whether they are given or not.
@@ -49,10 +49,9 @@ _BRAND_LINES: LiteralString = """
             + sum(line.available_change) OVER upto)::bigint AS available_balance,
            (coalesce(opening.reserved_minor, 0)
             + sum(line.reserved_change) OVER upto)::bigint AS reserved_balance,
-           coalesce((SELECT e.amount_minor FROM entry e
+           coalesce((SELECT sum(e.amount_minor) FROM entry e
                       WHERE e.transfer_id = t.id AND e.owner = %(provider)s
-                        AND e.kind = %(provider_kind)s AND e.currency = line.currency), 0)
-               AS paid_minor
+                        AND e.currency = line.currency), 0)::bigint AS paid_minor
       FROM line JOIN transfer t ON t.id = line.transfer_id
       LEFT JOIN opening USING (currency)
       LEFT JOIN deposit d ON d.transfer_id = t.id
@@ -72,9 +71,9 @@ _CREATOR_LINES: LiteralString = """
            AND (%(currency)s::text IS NULL OR p.currency = %(currency)s)
          ORDER BY t.create_time, t.id LIMIT %(size)s)
     SELECT line.*,
-           (SELECT e.amount_minor FROM entry e
+           (SELECT sum(e.amount_minor) FROM entry e
              WHERE e.transfer_id = line.id AND e.owner = %(provider)s
-               AND e.kind = %(provider_kind)s AND e.currency = line.currency)
+               AND e.currency = line.currency)::bigint AS amount_minor
       FROM line ORDER BY line.create_time, line.id
 """
 
@@ -118,8 +117,7 @@ def _bounds(wanted: ListStatementLines, page: Page) -> dict[str, Any]:
         "currency": wanted.currency_code,
         "start_time": wanted.start_time,
         "end_time": wanted.end_time,
-        "provider": PROVIDER.owner,
-        "provider_kind": PROVIDER.kind,
+        "provider": PROVIDER_OWNER,
     }
 
 

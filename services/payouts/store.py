@@ -10,7 +10,7 @@ from psycopg.rows import DictRow
 from servicekit.database import Database
 from servicekit.money import Money
 from servicekit.pagination import Page
-from services.payouts.domain import Attempt, AttemptState, Deposit, Payout, State
+from services.payouts.domain import Attempt, AttemptState, Deposit, Payout, ProviderName, State
 from services.payouts.ledger import PostgresLedger
 
 _DEPOSIT: LiteralString = "SELECT * FROM deposit WHERE id = %s"
@@ -118,26 +118,27 @@ class PostgresPayoutStore(PostgresLedger):
         return [_payout(row) for row in rows]
 
     async def find_attempt(
-        self, sender_batch_id: str, provider_batch_id: str
+        self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
     ) -> tuple[str, int] | None:
-        """Payout and number of the attempt that goes by either id, ours before the provider's."""
+        """Payout and number of the provider's attempt by either id, ours before its own."""
         row = await self._database.fetch_one(
             """
             SELECT payout_id, number FROM attempt
-             WHERE sender_batch_id = %(ours)s OR provider_batch_id = %(theirs)s
+             WHERE provider = %(provider)s
+               AND (sender_batch_id = %(ours)s OR provider_batch_id = %(theirs)s)
              ORDER BY sender_batch_id = %(ours)s DESC LIMIT 1
             """,
-            {"ours": sender_batch_id, "theirs": provider_batch_id},
+            {"provider": provider, "ours": sender_batch_id, "theirs": provider_batch_id},
         )
         return (row["payout_id"], row["number"]) if row else None
 
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None:
         await self._database.execute(
             """
-            INSERT INTO attempt (payout_id, number, state, receiver, amount_minor,
+            INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, provider,
                                  sender_batch_id, create_time, update_time)
             VALUES (%(payout_id)s, %(number)s, %(state)s, %(receiver)s, %(amount_minor)s,
-                    %(sender_batch_id)s, %(now)s, %(now)s)
+                    %(provider)s, %(sender_batch_id)s, %(now)s, %(now)s)
             """,
             {
                 "payout_id": payout_id,
@@ -145,6 +146,7 @@ class PostgresPayoutStore(PostgresLedger):
                 "state": attempt.state,
                 "receiver": attempt.receiver,
                 "amount_minor": attempt.amount.amount_minor,
+                "provider": attempt.provider,
                 "sender_batch_id": attempt.sender_batch_id,
                 "now": attempt.create_time,
             },
@@ -156,6 +158,7 @@ class PostgresPayoutStore(PostgresLedger):
             UPDATE attempt
                SET state = %(state)s, provider_batch_id = %(batch_id)s,
                    provider_item_id = %(item_id)s, provider_state = %(provider_state)s,
+                   provider_transaction_id = %(transaction_id)s,
                    error_code = %(error_code)s, fence = %(fence)s,
                    lease_end_time = %(lease_end_time)s, update_time = %(now)s
              WHERE payout_id = %(payout_id)s AND number = %(number)s
@@ -166,6 +169,7 @@ class PostgresPayoutStore(PostgresLedger):
                 "state": attempt.state,
                 "batch_id": attempt.provider_batch_id or None,
                 "item_id": attempt.provider_item_id or None,
+                "transaction_id": attempt.provider_transaction_id or None,
                 "provider_state": attempt.provider_state,
                 "error_code": attempt.error_code,
                 "fence": attempt.fence,
@@ -201,6 +205,7 @@ def _payout(row: DictRow) -> Payout:
         attempts=tuple(_attempt(attempt, currency) for attempt in row["attempts"]),
         create_time=row["create_time"],
         update_time=row["update_time"],
+        is_held=row["is_held"],
     )
 
 
@@ -214,8 +219,11 @@ def _attempt(row: DictRow, currency: str) -> Attempt:
         amount=Money(currency, row["amount_minor"]),
         sender_batch_id=row["sender_batch_id"],
         create_time=datetime.fromisoformat(row["create_time"]),
+        update_time=datetime.fromisoformat(row["update_time"]),
+        provider=ProviderName(row["provider"]),
         provider_batch_id=row["provider_batch_id"] or "",
         provider_item_id=row["provider_item_id"] or "",
+        provider_transaction_id=row["provider_transaction_id"] or "",
         provider_state=row["provider_state"],
         error_code=row["error_code"],
         fence=row["fence"],

@@ -9,6 +9,7 @@ import pytest
 
 from devstack.access import Access
 from servicekit.database import Database
+from services.payouts.domain import ProviderName
 from tests.integration.payouts.house import House, house_of
 from tests.integration.payouts.scripted import Answer, Answering, Scripted, Send, starting
 from tests.integration.payouts.signing import Signer, certified
@@ -57,7 +58,8 @@ async def answering(house: House) -> AsyncIterator[Answering]:
     async with starting() as start:
 
         async def begin(*answers: Answer | None) -> Send:
-            house.payments._provider = await start(Scripted(list(answers)))
+            paypal = await start(Scripted(list(answers)))
+            house.payments._providers = {ProviderName.PAYPAL: paypal}
             return lambda: house.send_once("p1")
 
         yield begin

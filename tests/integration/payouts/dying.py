@@ -13,7 +13,7 @@ from servicekit.database import Database
 from services.payouts.domain import Attempt, Payout
 from services.payouts.payments import PaymentHandlers
 from services.payouts.postings import Transfer
-from services.payouts.provider import Batch, Order, Provider
+from services.payouts.provider import Batch, Order, Provider, Report
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.house import House
 
@@ -79,13 +79,21 @@ class MortalProvider:
         self._life.step()
         return batch
 
+    async def cancel(self, item_id: str) -> None:
+        self._life.step()
+        await self._provider.cancel(item_id)
+        self._life.step()
+
+    async def report(self, start: datetime, end: datetime) -> Report:
+        return await self._provider.report(start, end)
+
 
 def mortal(house: House, clock: Clock, steps: int) -> PaymentHandlers:
     """The house's payments, in a process that lives so many steps."""
     life, known = Life(steps), house.payments
     return PaymentHandlers(
         MortalStore(house.database, life),
-        MortalProvider(known._provider, life),
+        {name: MortalProvider(each, life) for name, each in known._providers.items()},
         known._receivers,
         clock,
     )

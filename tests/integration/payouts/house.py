@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -30,8 +31,9 @@ from services.creators.store import PostgresCreatorStore
 from services.payouts.creators import CreatorReceivers
 from services.payouts.domain import Payout
 from services.payouts.handlers import PayoutHandlers
-from services.payouts.payments import PaymentHandlers, SendPayout
-from services.payouts.paypal import Paypal, http_client
+from services.payouts.payments import PaymentHandlers, RecallPayout, SendPayout
+from services.payouts.paypal import http_client
+from services.payouts.providers import providers_of
 from services.payouts.servicer import service as payouts_service
 from services.payouts.settings import PaypalSettings
 from services.payouts.signatures import SignatureVerifier
@@ -125,11 +127,15 @@ class House:
             )
         )
         if receiver:
-            await stub.UpdatePayoutAccount(
-                creators_pb2.UpdatePayoutAccountRequest(
-                    name=f"creators/{creator}", paypal_receiver=receiver, request_id=request_id()
-                )
+            await self.name_account(creator, receiver)
+
+    async def name_account(self, creator: str, receiver: str) -> None:
+        stub = CreatorServiceStub(self.creators.as_creator(creator))
+        await stub.UpdatePayoutAccount(
+            creators_pb2.UpdatePayoutAccountRequest(
+                name=f"creators/{creator}", paypal_receiver=receiver, request_id=request_id()
             )
+        )
 
     async def reserve(
         self, *payouts: str, minor: int = 10_000, brand: str = "acme", creator: str = "anna"
@@ -162,10 +168,21 @@ class House:
         """One call, so long after now, without the retries that a client makes by itself."""
         known = self.payments
         payments = PaymentHandlers(
-            known._store, known._provider, known._receivers, lambda: utc_now() + later
+            known._store, known._providers, known._receivers, lambda: utc_now() + later
         )
         return await payments.send_payout(
             SendPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})
+        )
+
+    async def recall(self, payout: str, attempt: int = 1) -> pb.Payout:
+        return await self.worker.RecallPayout(
+            pb.RecallPayoutRequest(name=f"payouts/{payout}", attempt=attempt)
+        )
+
+    async def recall_once(self, payout: str, attempt: int = 1) -> Payout:
+        """One call, without the retries that a client makes by itself."""
+        return await self.payments.recall_payout(
+            RecallPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})
         )
 
     async def behave(
@@ -236,6 +253,12 @@ class House:
             )
             return [(str(row[0]), str(row[1])) for row in rows]
 
+    def receivers(self) -> list[str]:
+        """To whom the sandbox was ordered to pay, in that order."""
+        with contextlib.closing(sqlite3.connect(self.sandbox_data / "sandbox.sqlite3")) as database:
+            rows = database.execute("SELECT detail FROM item ORDER BY rowid")
+            return [str(json.loads(row[0])["receiver"]) for row in rows]
+
     def events(self) -> list[bytes]:
         """The bodies of all webhooks that the sandbox had to send, in their order."""
         with contextlib.closing(sqlite3.connect(self.sandbox_data / "sandbox.sqlite3")) as database:
@@ -280,7 +303,7 @@ async def house_of(
         http = await exits.enter_async_context(http_client())
         store = PostgresPayoutStore(database)
         receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
-        payments = PaymentHandlers(store, Paypal(settings, http), receivers, utc_now)
+        payments = PaymentHandlers(store, providers_of(settings, http), receivers, utc_now)
         told = Told()
         webhook = WebhookServer(
             settings.paypal_webhook_listen_address,

@@ -18,7 +18,8 @@ from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
 from services.payouts.domain import LEASE, Payout
 from services.payouts.payments import PaymentHandlers, SendPayout
-from services.payouts.paypal import Paypal, http_client
+from services.payouts.paypal import http_client
+from services.payouts.providers import providers_of
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.house import House, paypal_settings, utc_now
 from tests.integration.payouts.killing import (
@@ -275,7 +276,7 @@ async def _is_stopped(house: House, logs: Any, code: str) -> None:
     """A person is told why, and nothing goes on before it has decided."""
     assert [log["reason"] for log in logs if log["log_level"] == "error"] == [code]
     payout = await house.get("p1")
-    assert payout.state == pb.Payout.STATE_SENDING
+    assert payout.state == pb.Payout.STATE_BLOCKED
     assert payout.attempts[0].state == pb.Attempt.STATE_BLOCKED
     assert payout.attempts[0].error_code == code
     assert await house.funds() == (89_800, 10_200)
@@ -292,7 +293,7 @@ async def test_row_10_a_webhook_before_the_answer(house: House) -> None:
     async with gate_to(house, PAYOUTS_PATH, Held.ANSWER) as (gate, url), http_client() as http:
         known = house.payments
         sender = PaymentHandlers(
-            known._store, Paypal(paypal_settings(url), http), known._receivers, utc_now
+            known._store, providers_of(paypal_settings(url), http), known._receivers, utc_now
         )
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
         await gate.reached.wait()
@@ -353,6 +354,81 @@ async def test_row_10_every_webhook_is_lost(house: House) -> None:
     await house.due("p1", "anna@example.com")
     await house.send("p1")
     await ends_paid_once(house)
+
+
+@pytest.mark.rule("R30", part="payouts")
+async def test_row_11_what_nobody_claims_is_taken_back_and_paid_to_a_corrected_receiver(
+    house: House,
+) -> None:
+    await _unclaimed(house)
+    assert await house.funds() == (89_800, 10_200)
+    with refused(Reason.ILLEGAL_STATE):
+        await house.worker.ReleaseReward(RELEASE)
+    recalled = await house.recall("p1")
+    assert recalled.state == pb.Payout.STATE_FAILED
+    assert recalled.attempts[0].state == pb.Attempt.STATE_RETURNED
+    assert await house.funds() == (89_800, 10_200)
+    with refused(Reason.PAYOUT_NOT_CLAIMED):
+        await house.send("p1", attempt=2)
+    await house.name_account("anna", "anna@example.com")
+    await house.send("p1", attempt=2)
+    paid = await house.until("p1", pb.Payout.STATE_PAID)
+    assert paid.attempts[1].provider_transaction_id
+    assert house.receivers() == ["unclaimed@example.com", "anna@example.com"]
+    assert (await house.balances())["provider/paypal"] == 10_000
+
+
+async def test_row_12_a_claim_is_faster_than_the_recall(house: House, answering: Answering) -> None:
+    """PayPal refuses the cancellation, and shows that the money has arrived."""
+    await _scripted_unclaimed(
+        house,
+        answering,
+        (400, {"name": "ITEM_INCORRECT_STATUS"}),
+        (200, shown_batch(state="SUCCESS", status="SUCCESS")),
+    )
+    recalled = await house.recall("p1")
+    assert recalled.state == pb.Payout.STATE_PAID
+    assert (await house.balances())["provider/paypal"] == 10_000
+    assert await house.recall("p1") == recalled
+
+
+@pytest.mark.parametrize("lost", [None, (500, b"")])
+async def test_row_13_the_answer_to_a_recall_is_lost(
+    house: House, answering: Answering, lost: Answer | None
+) -> None:
+    """Whether it was done is seen by looking: not yet, and then it was. It comes back once."""
+    await _scripted_unclaimed(
+        house,
+        answering,
+        lost,
+        (200, shown_batch(state="SUCCESS", status="UNCLAIMED")),
+        lost,
+        (200, shown_batch(state="SUCCESS", status="RETURNED")),
+    )
+    with refused(Reason.OUTCOME_UNKNOWN):
+        await house.recall_once("p1")
+    assert (await house.get("p1")).state == pb.Payout.STATE_UNCLAIMED
+    for _ in range(2):
+        recalled = await house.recall_once("p1")
+        assert recalled.state == "FAILED"
+        assert await house.funds() == (89_800, 10_200)
+    assert (await attempt_of(house)).state == pb.Attempt.STATE_RETURNED
+    await house.balances()
+
+
+async def _unclaimed(house: House) -> None:
+    await house.due("p1", "unclaimed@example.com")
+    await house.send("p1")
+    await house.until("p1", pb.Payout.STATE_UNCLAIMED)
+
+
+async def _scripted_unclaimed(house: House, answering: Answering, *then: Answer | None) -> None:
+    """An unclaimed payment at a PayPal that gives these answers from then on."""
+    accepted = {"batch_header": CREATED["batch_header"] | {"payout_batch_id": "FIRST"}}
+    shown = shown_batch(state="SUCCESS", status="UNCLAIMED")
+    send = await answering((201, accepted), (200, shown), *then)
+    await send()
+    assert (await house.refresh("p1")).state == pb.Payout.STATE_UNCLAIMED
 
 
 async def test_row_14_killed_in_the_settling_transaction(house: House, database_url: str) -> None:
@@ -427,6 +503,7 @@ async def test_row_16_what_comes_back_unclaimed_is_payable_again(house: House) -
     assert returned.attempts[0].state == pb.Attempt.STATE_RETURNED
     assert await house.funds() == (89_800, 10_200)
     await house.behave("unclaimed@example.com", "SUCCESS")
+    await house.name_account("anna", "unclaimed@example.com")
     await house.send("p1", attempt=2)
     await house.until("p1", pb.Payout.STATE_PAID)
     assert (await house.balances())["provider/paypal"] == 10_000
@@ -493,7 +570,7 @@ async def test_row_19_a_stalled_sender_does_not_post_what_was_denied_meanwhile(
     store = Stalling(house.database)
     begin = utc_now()
     known = house.payments
-    sender = PaymentHandlers(store, known._provider, known._receivers, lambda: begin)
+    sender = PaymentHandlers(store, known._providers, known._receivers, lambda: begin)
     sending = asyncio.create_task(sender.send_payout(_first_attempt()))
     await store.stalled.wait()
     await house.behave("anna@example.com", "DENIED")
@@ -516,7 +593,7 @@ async def test_row_20_a_doubt_of_weeks_is_not_sent_again(house: House) -> None:
     await house.database.execute("UPDATE attempt SET create_time = now() - interval '26 days'")
     stopped = await house.send("p1")
     assert stopped.attempts[0].state == pb.Attempt.STATE_BLOCKED
-    assert stopped.state == pb.Payout.STATE_SENDING
+    assert stopped.state == pb.Payout.STATE_BLOCKED
     assert await house.send("p1") == stopped
     assert len(house.batches()) == 1
 

@@ -84,9 +84,9 @@ async def reserve(database: Database, minor: int = 100, held: int = 102) -> None
 async def attempt(database: Database, number: int = 1, minor: int = 100) -> None:
     await database.execute(
         """
-        INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, sender_batch_id,
-                             create_time, update_time)
-        VALUES ('p1', %(number)s, 'SENDING', 'anna@example.com', %(minor)s,
+        INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, provider,
+                             sender_batch_id, create_time, update_time)
+        VALUES ('p1', %(number)s, 'SENDING', 'anna@example.com', %(minor)s, 'PAYPAL',
                 'po-p1-' || %(number)s, now(), now())
         """,
         {"number": number, "minor": minor},

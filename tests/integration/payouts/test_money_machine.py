@@ -35,7 +35,7 @@ from devstack.paypal_sandbox.lifecycle import Behaviour
 from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
 from services.payouts.domain import LEASE, MAXIMUM_DOUBT
-from services.payouts.payments import RefreshPayout, SendPayout
+from services.payouts.payments import RecallPayout, RefreshPayout, SendPayout
 from tests.integration.payouts.dying import Death, mortal
 from tests.integration.payouts.house import House, eventually, house_of, usd, utc_now
 from tests.integration.payouts.signing import Signer, certified
@@ -55,8 +55,10 @@ _KNOWN = {
     Reason.OUTCOME_UNKNOWN,
     Reason.ILLEGAL_STATE,
     Reason.INVALID_FIELDS,
+    Reason.PAYOUT_NOT_CLAIMED,
 }
 # Money that the provider has, or may still give, to a creator.
+_UNDECIDED = (pb.Payout.STATE_SENT, pb.Payout.STATE_UNCLAIMED, pb.Payout.STATE_BLOCKED)
 _ALIVE = ("PENDING", "ONHOLD", "SUCCESS", "UNCLAIMED", "BLOCKED")
 
 
@@ -174,6 +176,21 @@ class Money(RuleBasedStateMachine):
         command = RefreshPayout.model_validate({"name": f"payouts/{self.payout(number)}"})
         await mortal(self.house, self.clock, steps).refresh_payout(command)
 
+    @rule(number=PAYOUTS, steps=STEPS)
+    def recall(self, number: int, steps: int) -> None:
+        self.attempt(self._recall(number, steps))
+
+    async def _recall(self, number: int, steps: int) -> None:
+        command = {"name": f"payouts/{self.payout(number)}", "attempt": 1}
+        await mortal(self.house, self.clock, steps).recall_payout(
+            RecallPayout.model_validate(command)
+        )
+
+    @rule(number=PAYOUTS)
+    def name_account(self, number: int) -> None:
+        """The creator has looked at its account, where nobody had claimed a payment."""
+        self.world.do(self.house.name_account(self.payout(number), self.receiver(number)))
+
     @rule(number=PAYOUTS)
     def release(self, number: int) -> None:
         request = pb.ReleaseRewardRequest(name=f"payouts/{self.payout(number)}")
@@ -268,7 +285,7 @@ class Money(RuleBasedStateMachine):
         elif alive:
             stopped = payout.attempts[-1].state == pb.Attempt.STATE_BLOCKED
             assert stopped or alive != ["SUCCESS"], "a payment was lost"
-            assert payout.state in (pb.Payout.STATE_SENT, pb.Payout.STATE_SENDING)
+            assert payout.state in _UNDECIDED
         if "REVERSED" in items:
             assert items[-1] == "REVERSED", "what had come back was paid again"
 

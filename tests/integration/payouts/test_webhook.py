@@ -65,9 +65,9 @@ async def test_an_event_that_cannot_be_booked_is_not_acknowledged(
     await house.due("p1", "anna@example.com")
     await house.database.execute(
         """
-        INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, sender_batch_id,
-                             create_time, update_time)
-        VALUES ('p1', 1, 'UNKNOWN', 'anna@example.com', 10000, 'po-p1-1', now(), now())
+        INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, provider,
+                             sender_batch_id, create_time, update_time)
+        VALUES ('p1', 1, 'UNKNOWN', 'anna@example.com', 10000, 'PAYPAL', 'po-p1-1', now(), now())
         """
     )
     signer, url = genuine

@@ -21,6 +21,7 @@ def _attempt(state: AttemptState = AttemptState.ACCEPTED, provider_batch_id: str
         amount=TEN,
         sender_batch_id="po-p1-1",
         create_time=NOW,
+        update_time=NOW,
         provider_batch_id=provider_batch_id,
     )
 

@@ -8,10 +8,18 @@ from hypothesis import strategies as st
 
 from servicekit.money import Money
 from services.payouts import postings
-from services.payouts.domain import Deposit, Payout, State, new_attempt
-from services.payouts.postings import FEES, PLATFORM, PROVIDER, Transfer, available, reserved
+from services.payouts.domain import Deposit, Payout, ProviderName, State, new_attempt
+from services.payouts.postings import (
+    PLATFORM,
+    Transfer,
+    available,
+    fees_of,
+    paid_through,
+    reserved,
+)
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+FEES, PROVIDER = fees_of(ProviderName.PAYPAL), paid_through(ProviderName.PAYPAL)
 amounts = st.integers(1, 10**12)
 fees = st.integers(0, 10**10)
 

@@ -210,6 +210,7 @@ class Creator(_message.Message):
     STATISTICS_FIELD_NUMBER: _builtins.int
     UNMET_CRITERIA_FIELD_NUMBER: _builtins.int
     LIVE_STREAM_APPLICATION_FIELD_NUMBER: _builtins.int
+    PAYPAL_RECEIVER_NAME_TIME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`creators/{creator}`."""
     state: Global___Creator.State.ValueType
@@ -266,6 +267,10 @@ class Creator(_message.Message):
     def live_stream_application(self) -> Global___LiveStreamApplication:
         """The latest application for live-stream access, if any."""
 
+    @_builtins.property
+    def paypal_receiver_name_time(self) -> _timestamp_pb2.Timestamp:
+        """When the PayPal account was named last, the same one again included; absent until named."""
+
     def __init__(
         self,
         *,
@@ -286,10 +291,11 @@ class Creator(_message.Message):
         statistics: Global___Statistics | None = ...,
         unmet_criteria: _abc.Iterable[Global___Refusal] | None = ...,
         live_stream_application: Global___LiveStreamApplication | None = ...,
+        paypal_receiver_name_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "appeal", b"appeal", "create_time", b"create_time", "live_stream_application", b"live_stream_application", "statistics", b"statistics", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "appeal", b"appeal", "create_time", b"create_time", "live_stream_application", b"live_stream_application", "paypal_receiver_name_time", b"paypal_receiver_name_time", "statistics", b"statistics", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "appeal", b"appeal", "create_time", b"create_time", "dingtalk_id", b"dingtalk_id", "display_name", b"display_name", "level", b"level", "live_stream_access", b"live_stream_access", "live_stream_application", b"live_stream_application", "mobile_number", b"mobile_number", "name", b"name", "paypal_receiver", b"paypal_receiver", "refusals", b"refusals", "refused_by", b"refused_by", "state", b"state", "statistics", b"statistics", "unmet_criteria", b"unmet_criteria", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account", "appeal", b"appeal", "create_time", b"create_time", "dingtalk_id", b"dingtalk_id", "display_name", b"display_name", "level", b"level", "live_stream_access", b"live_stream_access", "live_stream_application", b"live_stream_application", "mobile_number", b"mobile_number", "name", b"name", "paypal_receiver", b"paypal_receiver", "paypal_receiver_name_time", b"paypal_receiver_name_time", "refusals", b"refusals", "refused_by", b"refused_by", "state", b"state", "statistics", b"statistics", "unmet_criteria", b"unmet_criteria", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,17 @@
+"""The providers that there are. One more joins by an entry here, a name in `domain.ProviderName`,
+payouts.v1.Provider and the database, and a driver in the suite that all of them pass."""
+
+from collections.abc import Mapping
+
+import httpx
+
+from services.payouts.domain import ProviderName
+from services.payouts.paypal import Paypal
+from services.payouts.provider import Provider
+from services.payouts.settings import PaypalSettings
+
+
+def providers_of(
+    settings: PaypalSettings, http: httpx.AsyncClient
+) -> Mapping[ProviderName, Provider]:
+    return {ProviderName.PAYPAL: Paypal(settings, http)}
