@@ -138,6 +138,20 @@ class Payout:
     def latest_attempt(self) -> Attempt | None:
         return self.attempts[-1] if self.attempts else None
 
+    def attempt_known_by(self, sender_batch_id: str, provider_batch_id: str) -> Attempt:
+        """By our id, else by the provider's.
+
+        Raises:
+            LookupError: by neither.
+        """
+        for attempt in self.attempts:
+            if attempt.sender_batch_id == sender_batch_id:
+                return attempt
+        for attempt in self.attempts:
+            if attempt.provider_batch_id == provider_batch_id:
+                return attempt
+        raise LookupError(sender_batch_id)
+
     def attempt(self, number: int) -> Attempt | None:
         return self.attempts[number - 1] if 0 < number <= len(self.attempts) else None
 
@@ -313,6 +327,21 @@ def read(attempt: Attempt, batch: Batch) -> Reading:
         settles=was_paid and not is_settled,
         returns=after.state is _A.RETURNED and (was_paid or is_settled),
     )
+
+
+def may_have_moved(attempt: Attempt, item_state: str, batch_state: str) -> bool:
+    """Whether what the provider told of the item, or of the whole batch, can be news: if not, there
+    is nothing to be looked at. Either is empty where nothing was told of it."""
+    if attempt.state in FINAL:
+        return False
+    if attempt.state in SENDABLE or not attempt.provider_batch_id:
+        return True
+    if item_state:
+        return item_state != attempt.provider_state
+    if batch_state in ("PENDING", "PROCESSING"):
+        return False
+    # A batch succeeds once its item has come to anything at all.
+    return batch_state != "SUCCESS" or attempt.provider_state in ("", "PENDING")
 
 
 def _as_shown(attempt: Attempt, batch: Batch) -> Attempt:

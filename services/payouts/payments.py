@@ -5,11 +5,13 @@ transaction afterwards, and no transaction is open in between. A call that dies 
 attempt that the next call goes on with, under the same id, which the provider pays once only.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Protocol
+from weakref import WeakValueDictionary
 
 import structlog
 from pydantic import Field
@@ -67,10 +69,13 @@ class RecallPayout(Command):
 
 @dataclass(frozen=True)
 class Hint:
-    """By which ids a provider told of something; either may be empty."""
+    """By which ids a provider told of something, and which state of the item or of the whole batch;
+    each may be empty."""
 
     sender_batch_id: str
     provider_batch_id: str
+    item_state: str = ""
+    batch_state: str = ""
     provider: ProviderName = ProviderName.PAYPAL
 
 
@@ -85,9 +90,9 @@ class PaymentStore(Protocol):
 
     async def lock(self, payout_id: str) -> Payout | None: ...
 
-    async def find_attempt(
+    async def find(
         self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
-    ) -> tuple[str, int] | None: ...
+    ) -> Payout | None: ...
 
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None: ...
 
@@ -122,6 +127,7 @@ class PaymentHandlers:
         self._receivers = receivers
         self._clock = clock
         self._provider = provider
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def send_payout(self, command: SendPayout) -> Payout:
         """Makes an attempt, or goes on with the one that was begun.
@@ -173,19 +179,22 @@ class PaymentHandlers:
     async def follow(self, hint: Hint) -> Booked | None:
         """Looks at what the provider pointed at; None when it is none of ours.
 
-        The hint itself is believed in nothing: it may be late, doubled or out of order.
+        The hint itself is believed in nothing: it may be late, doubled or out of order. It only
+        spares a look that could find nothing new.
         """
-        found = await self._store.find_attempt(
-            hint.provider, hint.sender_batch_id, hint.provider_batch_id
-        )
-        if found is None:
-            return None
-        payout_id, number = found
-        payout = _found(await self._store.get(payout_id), payout_id)
-        attempt = payout.attempts[number - 1]
-        return await self._refreshed(
-            payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
-        )
+        # One after the other: of several hints at once, the first one's look serves them all.
+        async with self._turns.setdefault(hint.sender_batch_id, asyncio.Lock()):
+            payout = await self._store.find(
+                hint.provider, hint.sender_batch_id, hint.provider_batch_id
+            )
+            if payout is None:
+                return None
+            attempt = payout.attempt_known_by(hint.sender_batch_id, hint.provider_batch_id)
+            if not domain.may_have_moved(attempt, hint.item_state, hint.batch_state):
+                return Booked(payout, has_moved=False)
+            return await self._refreshed(
+                payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
+            )
 
     async def _receiver(self, payout: Payout) -> str:
         account = await self._receivers.account_of(payout.creator)

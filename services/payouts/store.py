@@ -117,20 +117,22 @@ class PostgresPayoutStore(PostgresLedger):
         )
         return [_payout(row) for row in rows]
 
-    async def find_attempt(
+    async def find(
         self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
-    ) -> tuple[str, int] | None:
-        """Payout and number of the provider's attempt by either id, ours before its own."""
+    ) -> Payout | None:
+        """The payout of the provider's attempt by either id, ours before its own."""
         row = await self._database.fetch_one(
-            """
-            SELECT payout_id, number FROM attempt
-             WHERE provider = %(provider)s
-               AND (sender_batch_id = %(ours)s OR provider_batch_id = %(theirs)s)
-             ORDER BY sender_batch_id = %(ours)s DESC LIMIT 1
+            _PAYOUTS  # noqa: S608  both parts are literals
+            + """
+             WHERE p.id = (
+                   SELECT payout_id FROM attempt
+                    WHERE provider = %(provider)s
+                      AND (sender_batch_id = %(ours)s OR provider_batch_id = %(theirs)s)
+                    ORDER BY sender_batch_id = %(ours)s DESC LIMIT 1)
             """,
             {"provider": provider, "ours": sender_batch_id, "theirs": provider_batch_id},
         )
-        return (row["payout_id"], row["number"]) if row else None
+        return _payout(row) if row else None
 
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None:
         await self._database.execute(

@@ -101,7 +101,7 @@ class WebhookServer:
 
 
 def hint_in(event: Any) -> Hint:
-    """The ids in an event, of a batch or of an item.
+    """The ids and states in an event, of a batch or of an item.
 
     Raises:
         TypeError: it is no event.
@@ -112,13 +112,17 @@ def hint_in(event: Any) -> Hint:
     header = _mapping(resource.get("batch_header"))
     sender_header = _mapping(header.get("sender_batch_header"))
     return Hint(
-        sender_batch_id=str(
-            sender_header.get("sender_batch_id") or resource.get("sender_batch_id") or ""
+        sender_batch_id=_text(
+            sender_header.get("sender_batch_id") or resource.get("sender_batch_id")
         ),
-        provider_batch_id=str(
-            header.get("payout_batch_id") or resource.get("payout_batch_id") or ""
-        ),
+        provider_batch_id=_text(header.get("payout_batch_id") or resource.get("payout_batch_id")),
+        item_state=_text(resource.get("transaction_status")),
+        batch_state=_text(header.get("batch_status")),
     )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

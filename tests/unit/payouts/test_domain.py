@@ -1,5 +1,6 @@
 """How attempts go on: what a provider's answer may change, and who may POST."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -165,3 +166,31 @@ def test_a_doubt_grows_too_old_to_be_sent_again() -> None:
     assert domain.is_too_old_to_repeat(_attempt(AttemptState.UNKNOWN), later)
     assert not domain.is_too_old_to_repeat(_attempt(AttemptState.SENDING), later)
     assert not domain.is_too_old_to_repeat(_attempt(AttemptState.UNKNOWN), NOW)
+
+
+@pytest.mark.parametrize(
+    ("state", "provider_state", "item_state", "batch_state", "expected"),
+    [
+        # Nobody knows yet what became of it: anything told is news.
+        (AttemptState.UNKNOWN, "", "", "PROCESSING", True),
+        (AttemptState.SENDING, "", "SUCCESS", "", True),
+        (AttemptState.ACCEPTED, "", "", "PROCESSING", False),
+        (AttemptState.ACCEPTED, "", "SUCCESS", "", True),
+        # The item's own event may be lost.
+        (AttemptState.ACCEPTED, "", "", "SUCCESS", True),
+        (AttemptState.ACCEPTED, "ONHOLD", "", "SUCCESS", False),
+        (AttemptState.ACCEPTED, "ONHOLD", "ONHOLD", "", False),
+        (AttemptState.PAID, "SUCCESS", "SUCCESS", "", False),
+        (AttemptState.PAID, "SUCCESS", "", "SUCCESS", False),
+        (AttemptState.PAID, "SUCCESS", "REFUNDED", "", True),
+        (AttemptState.PAID, "SUCCESS", "", "DENIED", True),
+        (AttemptState.UNCLAIMED, "UNCLAIMED", "RETURNED", "", True),
+        (AttemptState.RETURNED, "RETURNED", "SUCCESS", "", False),
+        (AttemptState.ACCEPTED, "", "", "", True),
+    ],
+)
+def test_only_what_can_be_news_is_looked_at(
+    state: AttemptState, provider_state: str, item_state: str, batch_state: str, *, expected: bool
+) -> None:
+    attempt = replace(_attempt(state), provider_state=provider_state)
+    assert domain.may_have_moved(attempt, item_state, batch_state) is expected
