@@ -40,6 +40,7 @@ from services.payouts.domain import (
 from services.payouts.handlers import PayoutId
 from services.payouts.postings import Transfer
 from services.payouts.provider import (
+    FENCE_LOST,
     AlreadyTaken,
     Batch,
     NotCancellable,
@@ -236,13 +237,12 @@ class PaymentHandlers:
         return taken if taken.state in SENDABLE else None
 
     async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
-        present = _found(await self._store.get(payout_id), payout_id).attempt(attempt.number)
-        if not domain.may_post(present, attempt.fence, self._clock()):
-            raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
-            )
+        async def may_post() -> bool:
+            present = _found(await self._store.get(payout_id), payout_id).attempt(attempt.number)
+            return domain.may_post(present, attempt.fence, self._clock())
+
         try:
-            batch_id = await self._providers[attempt.provider].send(attempt.order)
+            batch_id = await self._providers[attempt.provider].send(attempt.order, may_post)
         except AlreadyTaken as error:
             return await self._adopt(payout_id, attempt, error.batch_id)
         except Rejected as error:
@@ -252,6 +252,11 @@ class PaymentHandlers:
             _require_known(payout, attempt.number)
             return payout
         except NothingTaken as error:
+            if error.code == FENCE_LOST:
+                # Nothing is recorded: the attempt is another sender's now.
+                raise Unavailable(
+                    Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
+                ) from error
             log.error("payout_not_taken", payout=payout_id, code=error.code)
             code = error.code
             await self._record(payout_id, attempt, lambda a: domain.not_taken(a, code))

@@ -346,4 +346,5 @@ def paypal_settings(base_url: str) -> PaypalSettings:
         paypal_webhook_id=WEBHOOK_ID,
         paypal_webhook_listen_address="127.0.0.1:0",
         paypal_certificate_origin=base_url,
+        paypal_posts_a_minute=1_000_000,
     )

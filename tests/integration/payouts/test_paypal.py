@@ -25,6 +25,11 @@ from tests.integration.payouts.scripted import (
     starting,
 )
 
+
+async def may_post() -> bool:
+    return True
+
+
 ORDER = Order("po-p1-1", "anna@example.com", Money("USD", 1050))
 
 
@@ -37,7 +42,7 @@ async def start() -> AsyncIterator[Start]:
 async def test_an_order_is_one_batch_of_one_item(start: Start) -> None:
     scripted = Scripted([(201, CREATED | {"of_tomorrow": True})])
     paypal = await start(scripted)
-    assert await paypal.send(ORDER) == "B1"
+    assert await paypal.send(ORDER, may_post) == "B1"
     assert scripted.bodies == [
         {
             "sender_batch_header": {
@@ -49,6 +54,7 @@ async def test_an_order_is_one_batch_of_one_item(start: Start) -> None:
                     "recipient_type": "EMAIL",
                     "receiver": "anna@example.com",
                     "amount": {"currency": "USD", "value": "10.50"},
+                    "sender_item_id": "po-p1-1",
                 }
             ],
         }
@@ -84,7 +90,7 @@ async def test_only_what_is_certain_is_taken_for_certain(
 ) -> None:
     paypal = await start(Scripted([answer]))
     with pytest.raises(expected) as caught:
-        await paypal.send(ORDER)
+        await paypal.send(ORDER, may_post)
     assert type(caught.value) is expected
 
 
@@ -92,13 +98,13 @@ async def test_another_id_in_the_answer_is_not_believed(start: Start) -> None:
     header = CREATED["batch_header"] | {"sender_batch_header": {"sender_batch_id": "po-p2-1"}}
     paypal = await start(Scripted([(201, {"batch_header": header})]))
     with pytest.raises(OutcomeUnknown):
-        await paypal.send(ORDER)
+        await paypal.send(ORDER, may_post)
 
 
 async def test_a_duplicate_tells_the_first_batch_by_its_link(start: Start) -> None:
     paypal = await start(Scripted([(400, DUPLICATE)]))
     with pytest.raises(AlreadyTaken) as caught:
-        await paypal.send(ORDER)
+        await paypal.send(ORDER, may_post)
     assert caught.value.batch_id == "FIRST"
 
 
@@ -107,7 +113,7 @@ async def test_a_duplicate_without_a_link_tells_none(start: Start) -> None:
     body = {"name": "USER_BUSINESS_ERROR", "details": [{"issue": words}]}
     paypal = await start(Scripted([(400, body)]))
     with pytest.raises(AlreadyTaken) as caught:
-        await paypal.send(ORDER)
+        await paypal.send(ORDER, may_post)
     assert caught.value.batch_id is None
 
 
@@ -116,14 +122,14 @@ async def test_a_token_is_kept_and_renewed_when_it_is_refused(start: Start) -> N
     scripted = Scripted([(201, CREATED), (201, CREATED), unauthorized, (201, CREATED)])
     paypal = await start(scripted)
     for _ in range(3):
-        assert await paypal.send(ORDER) == "B1"
+        assert await paypal.send(ORDER, may_post) == "B1"
     assert scripted.headers == ["Bearer T1", "Bearer T1", "Bearer T1", "Bearer T2"]
 
 
 async def test_without_a_token_nothing_was_taken(start: Start) -> None:
     paypal = await start(Scripted([(201, CREATED)], token_status=503))
     with pytest.raises(NothingTaken):
-        await paypal.send(ORDER)
+        await paypal.send(ORDER, may_post)
     with pytest.raises(NotReadable):
         await paypal.batch("B1")
 
@@ -132,7 +138,7 @@ async def test_where_nobody_listens_nothing_was_taken() -> None:
     async with http_client() as http:
         paypal = Paypal(paypal_settings(f"http://127.0.0.1:{free_port()}"), http)
         with pytest.raises(NothingTaken):
-            await paypal.send(ORDER)
+            await paypal.send(ORDER, may_post)
         with pytest.raises(NotReadable):
             await paypal.batch("B1")
 
