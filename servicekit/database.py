@@ -85,6 +85,27 @@ class Database:
         return _open.get() is not None
 
     @asynccontextmanager
+    async def exclusively(self, name: str) -> AsyncIterator[None]:
+        """Runs the block as the only one of this name in our schema, whatever transactions it
+        opens. A process that dies gives its place up.
+
+        Raises:
+            Unavailable: another one has it.
+        """
+        key = "hashtext(current_schema() || '.' || %s)"
+        # On a connection of its own, since no transaction may stay open for so long.
+        async with self._connection() as connection:
+            taken = await connection.execute(f"SELECT pg_try_advisory_lock({key})", (name,))
+            if not ((await taken.fetchone()) or {}).get("pg_try_advisory_lock"):
+                raise Unavailable(
+                    Reason.DEPENDENCY_UNAVAILABLE, "Another call does the same now: try again"
+                )
+            try:
+                yield
+            finally:
+                await connection.execute(f"SELECT pg_advisory_unlock({key})", (name,))
+
+    @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         if (joined := _open.get()) is not None:
             yield joined

@@ -10,10 +10,15 @@ from servicekit.process import run
 from servicekit.telemetry import telemetry
 from services.payouts.creators import CreatorReceivers
 from services.payouts.handlers import PayoutHandlers
+from services.payouts.overview import PostgresOverview
 from services.payouts.payments import PaymentHandlers
 from services.payouts.paypal import http_client
 from services.payouts.providers import providers_of
+from services.payouts.reconciliation_handlers import ReconciliationHandlers
+from services.payouts.reconciliation_servicer import service as reconciliation_service
+from services.payouts.reconciliation_store import PostgresReconciliationStore
 from services.payouts.runs import PayoutRuns
+from services.payouts.sending import SwitchHandlers
 from services.payouts.servicer import service
 from services.payouts.settings import PayoutsSettings
 from services.payouts.signatures import SignatureVerifier
@@ -21,7 +26,7 @@ from services.payouts.statement_servicer import service as statement_service
 from services.payouts.statement_store import PostgresStatementStore
 from services.payouts.statements import StatementHandlers
 from services.payouts.store import PostgresPayoutStore
-from services.payouts.watch import watching
+from services.payouts.watch import Lookout, watching
 from services.payouts.webhook import WebhookServer
 from workflows.client import Workflows
 
@@ -39,26 +44,40 @@ async def main() -> None:
             await database.migrate("services.payouts")
             store = PostgresPayoutStore(database)
             receivers = CreatorReceivers(CreatorServiceStub(channel))
+            providers = providers_of(settings, http)
+            switch = SwitchHandlers(store, providers, utc_now)
+            # Before anything can be sent.
+            await switch.watch_place()
             payments = PaymentHandlers(
+                store, providers, receivers, utc_now, settings.payout_provider
+            )
+            runs = PayoutRuns(Workflows(settings))
+            reconciliations = ReconciliationHandlers(
+                PostgresReconciliationStore(database, store),
                 store,
-                providers_of(settings, http),
-                receivers,
+                payments,
+                switch,
+                providers,
+                runs,
                 utc_now,
-                settings.payout_provider,
             )
             webhook = WebhookServer(
                 settings.paypal_webhook_listen_address,
                 SignatureVerifier(settings, http, utc_now),
                 payments,
-                PayoutRuns(Workflows(settings)),
+                runs,
             )
             await webhook.start()
             payouts = PayoutHandlers(store, utc_now)
             statements = StatementHandlers(PostgresStatementStore(database))
-            async with watching(store, utc_now):
-                await GrpcServer(
-                    settings, [service(payouts, payments), statement_service(statements)], database
-                ).serve_until_told()
+            services = [
+                service(payouts, payments),
+                statement_service(statements),
+                reconciliation_service(reconciliations, switch),
+            ]
+            lookout = Lookout(switch, PostgresOverview(database), providers, utc_now)
+            async with watching(store, utc_now, lookout):
+                await GrpcServer(settings, services, database).serve_until_told()
             await webhook.stop()
 
 

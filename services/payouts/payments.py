@@ -27,7 +27,7 @@ from servicekit.errors import (
     invalid_fields,
     not_found,
 )
-from services.payouts import domain, postings
+from services.payouts import domain, metrics, postings
 from services.payouts.domain import (
     FINAL,
     SENDABLE,
@@ -50,8 +50,11 @@ from services.payouts.provider import (
     Provider,
     Rejected,
 )
+from services.payouts.sending import Event, require_sending
 
 log = structlog.get_logger()
+
+SENDING_HALTED = "SENDING_HALTED"
 
 
 class SendPayout(Command):
@@ -101,6 +104,8 @@ class PaymentStore(Protocol):
 
     async def post(self, transfer: Transfer) -> int: ...
 
+    async def halts(self) -> list[Event]: ...
+
 
 @dataclass(frozen=True)
 class Booked:
@@ -134,8 +139,9 @@ class PaymentHandlers:
         """Makes an attempt, or goes on with the one that was begun.
 
         Raises:
-            Unavailable: nothing was taken (DEPENDENCY_UNAVAILABLE), or nobody knows
-                (OUTCOME_UNKNOWN); either way the same call is to be made again.
+            Unavailable: nothing was taken (DEPENDENCY_UNAVAILABLE), nothing is sent now
+                (SENDING_HALTED), or nobody knows (OUTCOME_UNKNOWN); in any case the same call is to
+                be made again.
         """
         payout = _found(await self._store.get(command.id), command.id)
         receiver = ""
@@ -225,6 +231,7 @@ class PaymentHandlers:
                 await self._store.add_attempt(payout.id, attempt)
             if attempt.state not in SENDABLE:
                 return None
+            require_sending(await self._store.halts())
             taken = domain.leased(attempt, now)
             if taken is None:
                 raise Unavailable(
@@ -233,13 +240,19 @@ class PaymentHandlers:
             if domain.is_too_old_to_repeat(taken, now):
                 taken = replace(domain.stopped(taken, "TOO_OLD_TO_REPEAT"), lease_end_time=None)
                 log.error("payout_stopped", payout=payout.id, reason=taken.error_code)
+                metrics.stopped()
             await self._store.save_attempt(payout.id, taken, now)
         return taken if taken.state in SENDABLE else None
 
     async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
+        halts: list[Event] = []
+
         async def may_post() -> bool:
             present = _found(await self._store.get(payout_id), payout_id).attempt(attempt.number)
-            return domain.may_post(present, attempt.fence, self._clock())
+            if not domain.may_post(present, attempt.fence, self._clock()):
+                return False
+            halts[:] = await self._store.halts()
+            return not halts
 
         try:
             batch_id = await self._providers[attempt.provider].send(attempt.order, may_post)
@@ -247,17 +260,24 @@ class PaymentHandlers:
             return await self._adopt(payout_id, attempt, error.batch_id)
         except Rejected as error:
             log.error("payout_rejected", payout=payout_id, code=error.code)
+            metrics.rejected()
             code = error.code
             payout = await self._record(payout_id, attempt, lambda a: domain.rejected(a, code))
             _require_known(payout, attempt.number)
             return payout
         except NothingTaken as error:
+            if halts:
+                await self._record(
+                    payout_id, attempt, lambda a: domain.not_taken(a, SENDING_HALTED)
+                )
+                require_sending(halts)
             if error.code == FENCE_LOST:
                 # Nothing is recorded: the attempt is another sender's now.
                 raise Unavailable(
                     Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
                 ) from error
             log.error("payout_not_taken", payout=payout_id, code=error.code)
+            metrics.not_taken()
             code = error.code
             await self._record(payout_id, attempt, lambda a: domain.not_taken(a, code))
             raise Unavailable(
@@ -271,6 +291,7 @@ class PaymentHandlers:
         """The id is taken: by our own earlier POST, if the batch behind it is what we ordered."""
         if batch_id is None:
             log.error("payout_stopped", payout=payout_id, reason="DUPLICATE_WITHOUT_LINK")
+            metrics.stopped()
             return await self._record(
                 payout_id, attempt, lambda a: domain.stopped(a, "DUPLICATE_WITHOUT_LINK")
             )
@@ -344,6 +365,7 @@ class PaymentHandlers:
             log.info("payout_moved", payout=payout_id, attempt=number, state=reading.attempt.state)
         if has_moved and reading.attempt.state is AttemptState.BLOCKED:
             log.error("payout_stopped", payout=payout_id, reason=reading.attempt.error_code)
+            metrics.stopped()
         return Booked(after, has_moved)
 
 

@@ -39,10 +39,11 @@ class FindingKind(StrEnum):
 
 
 class Part(StrEnum):
-    """What moves for an attempt, each at most once."""
+    """What moves for an attempt, each at most once. That a fee comes back is never booked."""
 
     PAYMENT = "PAYMENT"
     RETURN = "RETURN"
+    FEE_RETURN = "FEE_RETURN"
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,7 @@ class Booking:
 
 @dataclass(frozen=True)
 class Standing:
-    """An attempt as it stands in the ledger. `transaction_id` is by which the provider's reports
-    know its payment, if we were told."""
+    """An attempt, and what the ledger has of it."""
 
     payout_id: str
     attempt: Attempt
@@ -79,7 +79,7 @@ class Standing:
         return Key(self.payout_id, self.attempt.number, part)
 
     def has(self, part: Part) -> bool:
-        return self.is_settled if part is Part.PAYMENT else self.is_returned
+        return {Part.PAYMENT: self.is_settled, Part.RETURN: self.is_returned}.get(part, False)
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,8 @@ class Reconciliation:
 
 
 def part_of(transaction: Transaction) -> Part:
+    if transaction.amount.amount_minor == 0:
+        return Part.FEE_RETURN
     return Part.RETURN if transaction.amount.amount_minor < 0 else Part.PAYMENT
 
 
@@ -167,7 +169,7 @@ def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading
     Not of one that is being sent at this moment: its sender learns more.
     """
     is_being_sent = attempt.lease_end_time is not None and attempt.lease_end_time > now
-    if attempt.provider_batch_id or is_being_sent:
+    if attempt.provider_batch_id or is_being_sent or transaction.is_pending:
         return None
     if transaction.amount == attempt.amount and (
         attempt.state in SENDABLE or attempt.state is AttemptState.BLOCKED

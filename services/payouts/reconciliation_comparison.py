@@ -81,18 +81,16 @@ class _Comparer:
         return self._found
 
     def compare_attempt(self, standing: Standing, transactions: list[Transaction]) -> None:
-        left: list[Transaction] = []
-        for part in Part:
+        left = list(transactions)
+        for part in (Part.PAYMENT, Part.RETURN):
             of_part = [each for each in transactions if part_of(each) is part]
             booking = self._bookings.get(standing.key(part))
             if booking is not None and of_part:
                 same = min(of_part, key=_likeness(standing, booking))
-                of_part.remove(same)
-                self._compare(standing, same, self._bookings.pop(standing.key(part)))
-            left += of_part
-        if not standing.is_settled and not standing.is_returned:
-            left = self._pair(standing, left)
-        for each in left:
+                left.remove(same)
+                self._compare(standing, same, self._bookings.pop(booking.key))
+        is_undelivered = standing.attempt.state in FINAL and not standing.is_settled
+        for each in self._set_off(standing, left) if is_undelivered else left:
             self._judge(standing, each)
 
     def _compare(self, standing: Standing, theirs: Transaction, ours: Booking) -> None:
@@ -105,31 +103,29 @@ class _Comparer:
             return
         self._add(FindingKind.DIFFERENT, standing, theirs, ours, _different_words(theirs, ours))
 
-    def _pair(self, standing: Standing, transactions: list[Transaction]) -> list[Transaction]:
-        """Sets off what left and came back before the ledger took it for paid. What is left over
-        is answered."""
-        payments = [each for each in transactions if part_of(each) is Part.PAYMENT]
-        left = [each for each in transactions if part_of(each) is Part.RETURN]
-        for payment in list(payments):
+    def _set_off(self, standing: Standing, transactions: list[Transaction]) -> list[Transaction]:
+        """Of an attempt that was never delivered: what left and came back is nothing together, if
+        its fee came back as well. What is left over is answered."""
+        left, pairs = list(transactions), list[Transaction]()
+        for payment in transactions:
             back = next((each for each in left if _is_opposite(payment, each)), None)
-            if back is not None:
-                payments.remove(payment)
+            if part_of(payment) is Part.PAYMENT and back is not None:
+                left.remove(payment)
                 left.remove(back)
-                self._set_off(standing, payment, back)
-        return payments + left
-
-    def _set_off(self, standing: Standing, payment: Transaction, back: Transaction) -> None:
-        for each in (payment, back):
-            self._theirs.append(each)
-            self._match(standing, each, None)
-        if payment.fee.amount_minor + back.fee.amount_minor:
-            self._add(
-                FindingKind.DIFFERENT,
-                standing,
-                back,
-                None,
-                f"The provider kept a fee of {payment.fee} for what was not delivered",
-            )
+                pairs += (payment, back)
+        fees = [each for each in left if pairs and part_of(each) is Part.FEE_RETURN]
+        kept_minor = sum(each.fee.amount_minor for each in pairs + fees)
+        if kept_minor and not all(self._is_past_waiting(standing, each) for each in pairs + fees):
+            self._waiting += pairs + fees
+        else:
+            for each in pairs + fees:
+                self._theirs.append(each)
+                self._match(standing, each, None)
+            if kept_minor:
+                kept = Money(pairs[0].fee.currency, kept_minor)
+                words = f"The provider kept a fee of {kept} for what was not delivered"
+                self._add(FindingKind.DIFFERENT, standing, pairs[-1], None, words)
+        return [each for each in left if each not in fees]
 
     def _judge(self, standing: Standing, transaction: Transaction) -> None:
         """A transaction that no booking is."""
@@ -139,6 +135,9 @@ class _Comparer:
             self._find(transaction, standing, f"The provider {again} this attempt a second time")
         elif part is Part.PAYMENT and transaction.amount != attempt.amount:
             words = f"The provider paid out {transaction.amount}, and {attempt.amount} was ordered"
+            self._find(transaction, standing, words, FindingKind.DIFFERENT)
+        elif part is Part.FEE_RETURN and standing.is_settled:
+            words = f"The provider gave a fee back ({transaction.fee}), which the ledger has not"
             self._find(transaction, standing, words, FindingKind.DIFFERENT)
         elif part is Part.RETURN and standing.is_settled:
             words = f"The provider gave {_back(transaction)} back, and shows the payment as made"

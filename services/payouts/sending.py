@@ -1,9 +1,10 @@
 """The switch that stops all sending: why it is stopped, by whom, and what lifts it.
 
-Each cause stops and is lifted apart. OPERATOR and MISMATCH are lifted by a person. RESTORED, after
-the database was found elsewhere, is lifted by a reconciliation of each provider without a mismatch,
-up to a moment after it was found; where they have mismatches, a person decides once they have run,
-and not before. What was sent goes on: payouts are looked at, followed and recalled as ever.
+Nothing is sent while a single halt stands; each is lifted for itself. OPERATOR and MISMATCH are
+lifted by a person. RESTORED, after the database was found elsewhere, is lifted by reconciliations
+of all providers without a mismatch, up to moments after it was found; where they have mismatches, a
+person decides once they have run, and not before. What was sent goes on: payouts are looked at,
+followed and recalled as ever.
 """
 
 from collections.abc import Collection, Mapping
@@ -41,13 +42,19 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """Sending is stopped for one cause, or no longer."""
+    """Sending is stopped, or one halt is lifted. `id` is 0 of what is not kept yet."""
 
     kind: EventKind
     cause: Cause
     reason: str
     actor: str
     time: datetime
+    lifts_id: int | None = None
+    id: int = 0
+
+
+def lifted(halt: Event, reason: str, actor: str, now: datetime) -> Event:
+    return Event(EventKind.RESUME, halt.cause, reason, actor, now, lifts_id=halt.id)
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def require_sending(halts: Collection[Event]) -> None:
     if halts:
         raise Unavailable(
             Reason.SENDING_HALTED,
-            "Sending is stopped for now: " + ", ".join(halt.cause for halt in halts),
+            "Sending is stopped for now: " + ", ".join(sorted({halt.cause for halt in halts})),
         )
 
 
@@ -159,7 +166,7 @@ class SwitchHandlers:
         return await self._store.sending()
 
     async def resume_sending(self, who: Principal, command: ResumeSending) -> Sending:
-        """Lifts every cause.
+        """Lifts all halts.
 
         Raises:
             FailedPrecondition: the database is another one, and nobody has reconciled it since.
@@ -180,11 +187,30 @@ class SwitchHandlers:
                     )
             now = self._clock()
             for halt in halts:
-                await self._store.add_event(
-                    Event(EventKind.RESUME, halt.cause, command.reason, who.actor, now)
-                )
+                await self._store.add_event(lifted(halt, command.reason, who.actor, now))
         log.warning("sending_resumed", actor=who.actor)
         return await self._store.sending()
+
+    async def halt_for_mismatches(self, reason: str, now: datetime) -> None:
+        """In the transaction that records them."""
+        await self._store.add_event(Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, now))
+
+    async def lift_restored(self) -> None:
+        """Lifts what clean reconciliations of all providers lift."""
+        async with self._store.transaction():
+            await self._store.lock_switch()
+            reaches = await self._store.reaches()
+            halts = [
+                halt
+                for halt in await self._store.halts()
+                if halt.cause is Cause.RESTORED
+                and is_reconciled(halt, reaches, self._providers, is_clean=True)
+            ]
+            for halt in halts:
+                reason = "Everything that the providers moved is in the ledger"
+                await self._store.add_event(lifted(halt, reason, SYSTEM, self._clock()))
+        if halts:
+            log.warning("sending_resumed", actor=SYSTEM)
 
     async def watch_place(self) -> None:
         """Halts where the database is not where it is known to be. Of an empty database nothing is

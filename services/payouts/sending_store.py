@@ -22,7 +22,7 @@ class PostgresSwitch:
     async def halts(self) -> list[Event]:
         """What stops all sending, the latest first; a halt is seen as soon as it has committed."""
         rows = await self._database.fetch_all(
-            "SELECT 'HALT' AS kind, * FROM sending_halt ORDER BY create_time DESC, id DESC"
+            "SELECT * FROM sending_halt ORDER BY create_time DESC, id DESC"
         )
         return [_event(row) for row in rows]
 
@@ -33,10 +33,10 @@ class PostgresSwitch:
     async def add_event(self, event: Event) -> None:
         await self._database.execute(
             """
-            INSERT INTO sending_event (kind, cause, reason, actor, create_time)
-            VALUES (%s, %s, %s, %s, %s)
+            INSERT INTO sending_event (kind, cause, reason, actor, lifts_id, create_time)
+            VALUES (%s, %s, %s, %s, %s, %s)
             """,
-            (event.kind, event.cause, event.reason, event.actor, event.time),
+            (event.kind, event.cause, event.reason, event.actor, event.lifts_id, event.time),
         )
 
     async def reaches(self) -> Reaches:
@@ -74,7 +74,13 @@ class PostgresSwitch:
 
 def _event(row: DictRow) -> Event:
     return Event(
-        EventKind(row["kind"]), Cause(row["cause"]), row["reason"], row["actor"], row["create_time"]
+        EventKind(row["kind"]),
+        Cause(row["cause"]),
+        row["reason"],
+        row["actor"],
+        row["create_time"],
+        row["lifts_id"],
+        row["id"],
     )
 
 

@@ -12,6 +12,7 @@ from servicekit.money import Money
 from servicekit.pagination import Page
 from services.payouts.domain import Attempt, AttemptState, Deposit, Payout, ProviderName, State
 from services.payouts.ledger import PostgresLedger
+from services.payouts.sending_store import PostgresSwitch
 
 _DEPOSIT: LiteralString = "SELECT * FROM deposit WHERE id = %s"
 _PAYOUTS: LiteralString = """
@@ -21,7 +22,7 @@ _PAYOUTS: LiteralString = """
 """
 
 
-class PostgresPayoutStore(PostgresLedger):
+class PostgresPayoutStore(PostgresLedger, PostgresSwitch):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._database = database

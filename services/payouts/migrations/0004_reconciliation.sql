@@ -79,14 +79,16 @@ CREATE TABLE finding (
     CHECK (num_nulls(ledger_currency, ledger_amount_minor) IN (0, 2))
 );
 
--- Stops all sending, or lifts what stopped it for one cause.
+-- Stops all sending, or lifts one of the halts: that one alone, whatever else was halted meanwhile.
 CREATE TABLE sending_event (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind        text        NOT NULL CHECK (kind IN ('HALT', 'RESUME')),
     cause       text        NOT NULL CHECK (cause IN ('OPERATOR', 'MISMATCH', 'RESTORED')),
     reason      text        NOT NULL CHECK (reason <> ''),
     actor       text        NOT NULL,
-    create_time timestamptz NOT NULL
+    lifts_id    bigint UNIQUE REFERENCES sending_event,
+    create_time timestamptz NOT NULL,
+    CHECK ((kind = 'RESUME') = (lifts_id IS NOT NULL))
 );
 
 -- Where the database was found to be; the last row is where it is known to be.
@@ -136,14 +138,13 @@ SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8) AS time
        (SELECT oid FROM pg_database WHERE datname = current_database()) AS database_oid
   FROM pg_control_system();
 
--- What keeps payouts from being sent, one row a cause; none where they are sent. A database that is
--- not where it is known to be is halted before anybody has noted that.
+-- What keeps payouts from being sent; nothing where they are sent. A database that is not where it is
+-- known to be is halted before anybody has noted that.
 CREATE VIEW sending_halt AS
-SELECT id, cause, reason, actor, create_time
-  FROM (SELECT DISTINCT ON (cause) * FROM sending_event ORDER BY cause, id DESC) AS latest
- WHERE kind = 'HALT'
+SELECT id, kind, cause, reason, actor, lifts_id, create_time FROM sending_event halt
+ WHERE kind = 'HALT' AND NOT EXISTS (SELECT FROM sending_event WHERE lifts_id = halt.id)
 UNION ALL
-SELECT 0, 'RESTORED', 'The database is another one than it was', 'system', now()
+SELECT 0, 'HALT', 'RESTORED', 'The database is another one than it was', 'system', NULL, now()
   FROM present_place AS found,
        (SELECT * FROM place ORDER BY id DESC LIMIT 1) AS known
  WHERE (found.system_identifier, found.timeline, found.database_oid)

@@ -18,6 +18,7 @@ from liaison.creators.v1 import creators_pb2
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 from liaison.payouts.v1 import payouts_pb2 as pb
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
+from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 from pydantic import SecretStr
 
 from devstack.access import Access
@@ -34,6 +35,10 @@ from services.payouts.handlers import PayoutHandlers
 from services.payouts.payments import PaymentHandlers, RecallPayout, SendPayout
 from services.payouts.paypal import http_client
 from services.payouts.providers import providers_of
+from services.payouts.reconciliation_handlers import ReconciliationHandlers
+from services.payouts.reconciliation_servicer import service as reconciliation_service
+from services.payouts.reconciliation_store import PostgresReconciliationStore
+from services.payouts.sending import SwitchHandlers
 from services.payouts.servicer import service as payouts_service
 from services.payouts.settings import PaypalSettings
 from services.payouts.signatures import SignatureVerifier
@@ -46,6 +51,7 @@ from tests.support.serving import Served, request_id, serving
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+    from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceAsyncStub
 
 DEADLINE_SECONDS = 10
 WEBHOOK_ID = "WH-TEST"
@@ -90,6 +96,11 @@ class House:
     @property
     def worker(self) -> "PayoutServiceAsyncStub":
         return PayoutServiceStub(self.served.as_service())
+
+    @property
+    def reconciler(self) -> "ReconciliationServiceAsyncStub":
+        """As an operator."""
+        return ReconciliationServiceStub(self.served.as_operator())
 
     @property
     def operator(self) -> "PayoutServiceAsyncStub":
@@ -303,8 +314,19 @@ async def house_of(
         http = await exits.enter_async_context(http_client())
         store = PostgresPayoutStore(database)
         receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
-        payments = PaymentHandlers(store, providers_of(settings, http), receivers, utc_now)
+        providers = providers_of(settings, http)
+        payments = PaymentHandlers(store, providers, receivers, utc_now)
         told = Told()
+        switch = SwitchHandlers(store, providers, utc_now)
+        reconciliations = ReconciliationHandlers(
+            PostgresReconciliationStore(database, store),
+            store,
+            payments,
+            switch,
+            providers,
+            told,
+            utc_now,
+        )
         webhook = WebhookServer(
             settings.paypal_webhook_listen_address,
             SignatureVerifier(settings, http, utc_now),
@@ -331,6 +353,7 @@ async def house_of(
         services = [
             payouts_service(PayoutHandlers(store, utc_now), payments),
             statement_service(statements),
+            reconciliation_service(reconciliations, switch),
         ]
         served = await exits.enter_async_context(serving(access, services, database))
         yield House(
