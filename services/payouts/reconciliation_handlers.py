@@ -13,6 +13,7 @@ from typing import Annotated, Protocol
 from uuid import UUID
 
 import structlog
+from pydantic import Field
 
 from servicekit.clock import Clock
 from servicekit.commands import Command, proto_enum, resource_id
@@ -51,7 +52,7 @@ class RunReconciliation(Command):
 
 
 class GetReconciliation(Command):
-    id: Annotated[str, resource_id("reconciliations/{reconciliation}")]
+    id: Annotated[str, resource_id("reconciliations/{reconciliation}")] = Field(alias="name")
 
 
 @dataclass(frozen=True)
