@@ -1,6 +1,7 @@
 """The SQL of what is compared: everything that was reported or booked, and not compared before."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
+from datetime import datetime
 
 from psycopg.rows import DictRow
 
@@ -8,7 +9,7 @@ from servicekit.database import Database
 from servicekit.money import Money
 from services.payouts.domain import Attempt, Payout, ProviderName
 from services.payouts.postings import PROVIDER_OWNER, Kind, fees_of
-from services.payouts.provider import Transaction
+from services.payouts.provider import Report, Transaction
 from services.payouts.reconciliation import Booking, Key, Part, Standing
 from services.payouts.reconciliation_handlers import Ask, Known
 from services.payouts.store import PostgresPayoutStore
@@ -39,7 +40,13 @@ class PostgresEvidence:
                                           AND t.attempt_number = a.number
                                           AND NOT EXISTS (SELECT FROM reconciled_transaction
                                                            WHERE transfer_id = t.id))))
-                       AS open_since_time
+                       AS open_attempt_time,
+                   (SELECT min(time) FROM reported_transaction r
+                     WHERE provider = %(provider)s
+                       AND NOT EXISTS (SELECT FROM reconciled_transaction m
+                                        WHERE m.provider = r.provider AND m.transaction_id = r.id)
+                       AND NOT EXISTS (SELECT FROM finding
+                                        WHERE transaction_id = r.id)) AS open_transaction_time
             """,
             {"provider": provider},
         )
@@ -47,17 +54,24 @@ class PostgresEvidence:
             raise AssertionError("a SELECT without FROM has one row")
         return Ask(**row)
 
-    async def known(self, provider: ProviderName, report: Sequence[Transaction]) -> Known:
+    async def known(
+        self, provider: ProviderName, report: Report, report_start_time: datetime
+    ) -> Known:
         """What the ledger has, of the report and of everything that was not compared before."""
         waiting = await self._waiting(provider)
-        fresh = {each.id: each for each in report}
+        fresh = {each.id: each for each in report.transactions}
         old = await self._seen(provider, list(fresh))
-        candidates = {**waiting, **{id_: fresh[id_] for id_ in fresh if id_ not in old}}
-        candidates |= {id_: fresh[id_] for id_ in fresh if id_ in waiting}
+        is_gone = {
+            id_: report_start_time <= each.time < report.end_time and id_ not in fresh
+            for id_, each in waiting.items()
+        }
+        candidates = {id_: fresh.get(id_, each) for id_, each in waiting.items()}
+        candidates |= {id_: each for id_, each in fresh.items() if id_ not in old}
         reversed_ids = [each.reverses_id for each in candidates.values() if each.reverses_id]
         earlier = await self._matched(provider, reversed_ids)
         return Known(
-            transactions=tuple(candidates.values()),
+            transactions=tuple(each for id_, each in candidates.items() if not is_gone.get(id_)),
+            gone=tuple(each for id_, each in waiting.items() if is_gone[id_]),
             new_ids=frozenset(id_ for id_ in fresh if id_ not in old),
             standings=await self._standings(provider, candidates.values(), earlier),
             payout_ids=await self._payout_ids(candidates.values()),

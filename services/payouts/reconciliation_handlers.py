@@ -28,6 +28,7 @@ from services.payouts.reconciliation import (
     Booking,
     Comparison,
     Key,
+    Match,
     Part,
     Reconciliation,
     Standing,
@@ -63,8 +64,9 @@ class Ask:
     first_day_time: datetime
     first_start_time: datetime | None
     last_end_time: datetime | None
-    # Since when the oldest attempt lives of which something was not compared yet.
-    open_since_time: datetime | None
+    # Of the oldest attempt of which something was not compared yet, and of the oldest transaction.
+    open_attempt_time: datetime | None
+    open_transaction_time: datetime | None
 
     @property
     def start_time(self) -> datetime:
@@ -81,16 +83,18 @@ class Ask:
         start = self.start_time
         if self.first_start_time is None:
             return start
-        since = min(start, self.open_since_time or start) - MARGIN
-        return max(since, start - _LONGEST_OPEN, self.first_start_time)
+        since = min(start, self.open_attempt_time or start, self.open_transaction_time or start)
+        return max(since - MARGIN, start - _LONGEST_OPEN, self.first_start_time)
 
 
 @dataclass(frozen=True)
 class Known:
     """What is compared: `transactions`, of which those of `new_ids` were never reported before, and
-    all that the ledger has of them; and bookings that no transaction was compared with."""
+    all that the ledger has of them; and bookings that no transaction was compared with. What is
+    `gone` was reported once and is no more: it was denied, and never left."""
 
     transactions: Sequence[Transaction]
+    gone: Sequence[Transaction]
     new_ids: Collection[str]
     standings: Sequence[Standing]
     payout_ids: Collection[str]
@@ -101,8 +105,18 @@ class Known:
 
     def traced(self) -> list[Traced]:
         """The oldest first."""
+        return self._trace(self.transactions)
+
+    def withdrawn(self) -> list[Match]:
+        return [
+            Match(each.transaction.id, each.standing.payout_id, each.standing.attempt.number, None)
+            for each in self._trace(self.gone)
+            if each.standing is not None
+        ]
+
+    def _trace(self, transactions: Sequence[Transaction]) -> list[Traced]:
         traces = Traces(self.standings, self.payout_ids, self.earlier)
-        return traces.trace(sorted(self.transactions, key=lambda each: (each.time, each.id)))
+        return traces.trace(sorted(transactions, key=lambda each: (each.time, each.id)))
 
     def booked(self) -> set[Key]:
         return {each.key(part) for each in self.standings for part in Part if each.has(part)}
@@ -133,7 +147,9 @@ class ReconciliationStore(Protocol):
 
     async def ask(self, provider: ProviderName) -> Ask: ...
 
-    async def known(self, provider: ProviderName, report: Sequence[Transaction]) -> Known: ...
+    async def known(
+        self, provider: ProviderName, report: Report, report_start_time: datetime
+    ) -> Known: ...
 
     async def add(self, new: NewReconciliation, comparison: Comparison) -> Reconciliation: ...
 
@@ -197,10 +213,10 @@ class ReconciliationHandlers:
         last = await self._store.latest(name)
         if last is not None and report.end_time <= last.end_time:
             return last
-        before = await self._store.known(name, report.transactions)
+        before = await self._store.known(name, report, ask.report_start_time)
         moved = await self._follow(name, before)
         async with self._store.snapshot():
-            known = await self._store.known(name, report.transactions)
+            known = await self._store.known(name, report, ask.report_start_time)
             mended = {
                 key
                 for key in known.booked() - before.booked()
@@ -214,6 +230,7 @@ class ReconciliationHandlers:
                 told_transactions=known.told_transactions,
                 told_transfers=known.told_transfers,
             )
+            comparison.matches += known.withdrawn()
             new = NewReconciliation(
                 name,
                 min(ask.start_time, report.end_time),

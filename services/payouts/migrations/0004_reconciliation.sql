@@ -45,7 +45,7 @@ CREATE TABLE reported_transaction (
 );
 
 -- What a transaction is in the ledger. One that left and came back before the ledger took it for
--- paid is an attempt's, and no transfer's.
+-- paid is an attempt's and no transfer's, and so is one that was denied after it had been reported.
 CREATE TABLE reconciled_transaction (
     provider          text,
     transaction_id    text,

@@ -58,8 +58,7 @@ async def answering(house: House) -> AsyncIterator[Answering]:
     async with starting() as start:
 
         async def begin(*answers: Answer | None) -> Send:
-            paypal = await start(Scripted(list(answers)))
-            house.payments._providers = {ProviderName.PAYPAL: paypal}
+            house.providers[ProviderName.PAYPAL] = await start(Scripted(list(answers)))
             return lambda: house.send_once("p1")
 
         yield begin

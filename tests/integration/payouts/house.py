@@ -30,10 +30,11 @@ from services.creators.handlers import CreatorHandlers
 from services.creators.servicer import service as creators_service
 from services.creators.store import PostgresCreatorStore
 from services.payouts.creators import CreatorReceivers
-from services.payouts.domain import Payout
+from services.payouts.domain import Payout, ProviderName
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.payments import PaymentHandlers, RecallPayout, SendPayout
 from services.payouts.paypal import http_client
+from services.payouts.provider import Provider
 from services.payouts.providers import providers_of
 from services.payouts.reconciliation_handlers import ReconciliationHandlers
 from services.payouts.reconciliation_servicer import service as reconciliation_service
@@ -88,6 +89,8 @@ class House:
     creators: Served
     database: Database
     payments: PaymentHandlers
+    # Those that are used: a test may put another in one's place.
+    providers: dict[ProviderName, Provider]
     webhook: WebhookServer
     settings: PaypalSettings
     told: Told
@@ -314,7 +317,7 @@ async def house_of(
         http = await exits.enter_async_context(http_client())
         store = PostgresPayoutStore(database)
         receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
-        providers = providers_of(settings, http)
+        providers = dict(providers_of(settings, http))
         payments = PaymentHandlers(store, providers, receivers, utc_now)
         told = Told()
         switch = SwitchHandlers(store, providers, utc_now)
@@ -357,7 +360,15 @@ async def house_of(
         ]
         served = await exits.enter_async_context(serving(access, services, database))
         yield House(
-            served, creators, database, payments, webhook, settings, told, folder / "sandbox"
+            served,
+            creators,
+            database,
+            payments,
+            providers,
+            webhook,
+            settings,
+            told,
+            folder / "sandbox",
         )
 
 

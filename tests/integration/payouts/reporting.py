@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import cast
 
 from liaison.payouts.v1 import payouts_pb2
 from liaison.payouts.v1 import reconciliation_pb2 as pb
@@ -57,9 +56,8 @@ class Reporting:
 
 def reporting(house: House) -> Reporting:
     """The house's PayPal from now on."""
-    providers = cast("dict[ProviderName, Provider]", house.payments._providers)
-    made = Reporting(providers[ProviderName.PAYPAL])
-    providers[ProviderName.PAYPAL] = made
+    made = Reporting(house.providers[ProviderName.PAYPAL])
+    house.providers[ProviderName.PAYPAL] = made
     return made
 
 
