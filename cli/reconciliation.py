@@ -36,8 +36,8 @@ def print_reconciliation(which: str, provider: str, *, is_csv: bool) -> int:
         if is_csv:
             _write_csv(found)
         else:
-            console = Console(highlight=False)
-            console.print(report_of(found), width=None if console.is_terminal else _FILE_WIDTH)
+            width = None if sys.stdout.isatty() else _FILE_WIDTH
+            Console(highlight=False, width=width).print(report_of(found))
         sys.stdout.flush()
         return MISMATCHES if found.mismatch_count else 0
 

@@ -63,7 +63,7 @@ def report_of(found: pb.Reconciliation) -> RenderableType:
     if found.totals:
         parts += ["", _totals(found.totals, provider)]
     if found.findings:
-        parts += ["", Text("Findings", style="bold"), _findings(found.findings, provider)]
+        parts += ["", _findings(found.findings, provider)]
     return Group(*parts)
 
 
@@ -106,25 +106,34 @@ def _totals(totals: Iterable[pb.ReconciliationTotal], provider: str) -> Table:
 
 
 def _findings(findings: Iterable[pb.Finding], provider: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2))
-    table.add_column("When, UTC", no_wrap=True)
-    table.add_column("What", no_wrap=True)
-    table.add_column("Payout", overflow="fold")
-    table.add_column(f"{provider} says", justify="right", no_wrap=True)
-    table.add_column("Ledger says", justify="right", no_wrap=True)
-    table.add_column("Why", overflow="fold")
-    for finding in findings:
-        payout = f"{finding.payout} #{finding.attempt}" if finding.attempt else finding.payout
-        line = f" ({finding.provider_transaction_id})" if finding.provider_transaction_id else ""
-        table.add_row(
-            _moment(from_timestamp(finding.time)),
-            _KINDS.get(finding.kind, "?"),
-            payout or "–",
-            _said(finding.provider_amount) if finding.HasField("provider_amount") else "nothing",
-            _said(finding.ledger_amount) if finding.HasField("ledger_amount") else "nothing",
-            Text(f"{finding.description}{line}"),
+    """Three lines each, which fit any terminal."""
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(justify="right", vertical="top")
+    grid.add_column(overflow="fold")
+    for number, finding in enumerate(findings, 1):
+        theirs = (
+            _said(finding.provider_amount) if finding.HasField("provider_amount") else "nothing"
         )
-    return table
+        ours = _said(finding.ledger_amount) if finding.HasField("ledger_amount") else "nothing"
+        what = _KINDS.get(finding.kind, "?")
+        where = [
+            finding.payout,
+            f"attempt {finding.attempt}" if finding.attempt else "",
+            f"transaction {finding.provider_transaction_id}"
+            if finding.provider_transaction_id
+            else "",
+            f"{_moment(from_timestamp(finding.time))} UTC",
+        ]
+        grid.add_row(
+            f"{number}.",
+            Text.assemble(
+                (what, "bold"),
+                f": {provider} says {theirs}, the ledger {ours}\n",
+                ", ".join(filter(None, where)),
+                f"\n{finding.description}",
+            ),
+        )
+    return grid
 
 
 def _difference(theirs: MoneyMessage, ours: MoneyMessage) -> Text:
