@@ -24,7 +24,7 @@ from services.payouts.provider import (
     Transaction,
 )
 from tests.integration.payouts.house import eventually, free_port, paypal_settings
-from tests.integration.paypal_contract import Contracts
+from tests.integration.paypal_sandbox.contracts import Contracts
 
 BEGINNING = timedelta(minutes=5)
 

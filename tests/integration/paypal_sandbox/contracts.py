@@ -16,7 +16,7 @@ import pytest
 from openapi_core import OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 
-_BESIDE_CHECKOUT = Path(__file__).resolve().parents[3] / "shared" / "contracts"
+_BESIDE_CHECKOUT = Path(__file__).resolve().parents[4] / "shared" / "contracts"
 FOLDER = Path(os.environ.get("LIAISON_CONTRACTS", _BESIDE_CHECKOUT)) / "paypal"
 PAYOUTS = FOLDER / "payments_payouts_batch_v1.json"
 REPORTS = FOLDER / "reporting_transactions_v1.json"

@@ -36,7 +36,7 @@ from schemathesis.specs.openapi.checks import (
 from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings
 from tests.integration.payouts.house import eventually, free_port
-from tests.integration.paypal_contract import (
+from tests.integration.paypal_sandbox.contracts import (
     PAYOUTS,
     REPORTS,
     Contracts,
