@@ -48,6 +48,7 @@ from services.payouts.statement_store import PostgresStatementStore
 from services.payouts.statements import StatementHandlers
 from services.payouts.store import PostgresPayoutStore
 from services.payouts.webhook import PATH, WebhookServer
+from tests.integration.paypal_sandbox.contracts import Contracts
 from tests.support.serving import Served, request_id, serving
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
@@ -299,7 +300,8 @@ async def house_of(
     *,
     sends_webhooks: bool = True,
 ) -> AsyncIterator[House]:
-    """Webhooks that the sandbox does not send are in `House.events` all the same."""
+    """Webhooks that the sandbox does not send are in `House.events` all the same. What the service
+    asks of the sandbox, and hears from it, is held against PayPal's contracts."""
     port = free_port()
     settings = paypal_settings(f"http://127.0.0.1:{port}")
     async with AsyncExitStack() as exits:
@@ -314,7 +316,9 @@ async def house_of(
                 creators_database,
             )
         )
+        contracts = Contracts()
         http = await exits.enter_async_context(http_client())
+        http.event_hooks = {"response": [contracts.look_at]}
         store = PostgresPayoutStore(database)
         receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
         providers = dict(providers_of(settings, http))
@@ -370,6 +374,7 @@ async def house_of(
             told,
             folder / "sandbox",
         )
+        assert contracts.problems == []
 
 
 def paypal_settings(base_url: str) -> PaypalSettings:
