@@ -225,7 +225,8 @@ class PayoutHandlers:
     async def reduce_reward(self, command: ReduceReward) -> None:
         async with self._store.transaction():
             payout = await self._locked(command.id)
-            if command.amount == payout.amount and payout.state is not State.RELEASED:
+            has_ended_unpaid = payout.state in (State.RELEASED, State.WRITTEN_OFF)
+            if command.amount == payout.amount and not has_ended_unpaid:
                 return
             if not payout.is_reducible:
                 raise illegal_state(payout.name, payout.state, "ReduceReward")
