@@ -30,8 +30,8 @@ from services.payouts.provider import NotReadable, Report, Transaction
 _PATH = "/v1/reporting/transactions"
 _PAGE_SIZE = 500
 _ANSWER_SECONDS = 30.0
-# The longest time that PayPal reports at once.
-_LONGEST = timedelta(days=31)
+# PayPal reports 31 days at once; whole seconds make it a little more than is asked for.
+_LONGEST = timedelta(days=30)
 # Of a time with more than 10,000 lines no page is given.
 _TOO_LARGE = "RESULTSET_TOO_LARGE"
 _SHORTEST = timedelta(seconds=1)

@@ -576,14 +576,38 @@ async def test_row_19_a_stalled_sender_does_not_post_what_was_denied_meanwhile(
     sender = PaymentHandlers(store, known._providers, known._receivers, lambda: begin)
     sending = asyncio.create_task(sender.send_payout(_first_attempt()))
     await store.stalled.wait()
+    await _is_denied_and_paid_anew(house)
+    store.goes_on.set()
+    await _has_not_posted(house, sending)
+
+
+async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(house: House) -> None:
+    """The fence is asked for when the token is there, and the turn has come."""
+    await house.due("p1", "anna@example.com")
+    begin = utc_now()
+    known = house.payments
+    async with gate_to(house, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
+        paypal = Paypal(paypal_settings(url), http)
+        sender = PaymentHandlers(known._store, paypal, known._receivers, lambda: begin)
+        sending = asyncio.create_task(sender.send_payout(_first_attempt()))
+        await gate.reached.wait()
+        await _is_denied_and_paid_anew(house)
+        gate.opened.set()
+        await _has_not_posted(house, sending)
+
+
+async def _is_denied_and_paid_anew(house: House) -> None:
     await house.behave("anna@example.com", "DENIED")
     await house.send_once("p1", later=LEASE)
     await house.until("p1", pb.Payout.STATE_FAILED)
     await house.behave("anna@example.com", "ONHOLD")
     await house.send("p1", attempt=2)
-    store.goes_on.set()
-    with refused(Reason.DEPENDENCY_UNAVAILABLE):
+
+
+async def _has_not_posted(house: House, sending: "asyncio.Task[Payout]") -> None:
+    with refused(Reason.DEPENDENCY_UNAVAILABLE) as caught:
         await sending
+    assert "taken over" in str(caught.value)
     assert [batch for batch, _ in house.batches()] == ["po-p1-1", "po-p1-2"]
     assert (await attempt_of(house)).state == pb.Attempt.STATE_FAILED
 
