@@ -1,8 +1,9 @@
-"""What each provider needs from the outside for its payments to come to an end. A provider joins the
-suite by a driver in DRIVERS."""
+"""What each provider needs from the outside for its payments to come to an end. A provider joins
+the suite in `test_provider_conformance` by a driver in DRIVERS."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
@@ -18,11 +19,11 @@ from services.payouts.domain import ProviderName
 from services.payouts.manual import Manual
 from services.payouts.paypal import Paypal, http_client
 from services.payouts.provider import Order, Provider
-from tests.integration.payouts.house import free_port, paypal_settings
+from tests.integration.payouts.house import WEBHOOK_ID, eventually, free_port, paypal_settings
 
 
 class Fate(StrEnum):
-    """What becomes of a payment; the provider shows it by this word."""
+    """What becomes of a payment, by the word that an item's state has for it."""
 
     SUCCESS = "SUCCESS"
     FAILED = "FAILED"
@@ -32,14 +33,22 @@ class Driver(Protocol):
     @property
     def provider(self) -> Provider: ...
 
-    # What a payment of `Driver.order` costs on top.
     @property
-    def fee_minor(self) -> int: ...
+    def fee_minor(self) -> int:
+        """What a payment of `order` costs on top."""
 
-    async def order(self) -> Order:
-        """A new one, that stays in flight until `carry_out`."""
+    def order(self) -> Order:
+        """A new one, which stays in flight until it is carried out."""
 
-    async def carry_out(self, order: Order, fate: Fate) -> None: ...
+    async def carry_out(self, batch_id: str, fate: Fate) -> None: ...
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What there is to start a provider in."""
+
+    database: Database
+    folder: Path
 
 
 async def may_always() -> bool:
@@ -51,22 +60,49 @@ async def may_never() -> bool:
 
 
 class PaypalDriver:
-    """Reviews every payment at the sandbox, and decides it by the sandbox's admin call."""
+    """The sandbox holds every payment for review, and its admin call ends that."""
 
     fee_minor = 200
 
-    def __init__(self, paypal: Paypal, url: str, http: httpx.AsyncClient) -> None:
-        self.provider = paypal
-        self._url, self._http = url, http
+    def __init__(self, provider: Paypal, url: str) -> None:
+        self.provider = provider
+        self._url = url
         self._numbers = count(1)
 
-    async def order(self) -> Order:
+    def order(self) -> Order:
         number = next(self._numbers)
-        order = Order(f"po-c{number}-1", f"onhold-{number}@example.com", Money("USD", 10_000))
-        return order
+        return Order(f"po-c{number}-1", f"onhold-{number}@example.com", Money("USD", 10_000))
 
-    async def carry_out(self, order: Order, fate: Fate) -> None:
-        ...
+    async def carry_out(self, batch_id: str, fate: Fate) -> None:
+        async def is_in_review() -> bool:
+            (item,) = (await self.provider.batch(batch_id)).items
+            return item.state == "ONHOLD"
+
+        await eventually(is_in_review)
+        (item,) = (await self.provider.batch(batch_id)).items
+        async with httpx.AsyncClient(trust_env=False) as http:
+            path = f"{self._url}/admin/items/{item.id}"
+            (await http.post(path, json={"status": fate})).raise_for_status()
+
+
+@asynccontextmanager
+async def _paypal(around: Surroundings) -> AsyncIterator[Driver]:
+    port = free_port()
+    settings = paypal_settings(f"http://127.0.0.1:{port}")
+    sandbox = Sandbox(
+        SandboxSettings(
+            address=f"127.0.0.1:{port}",
+            public_url=settings.paypal_base_url,
+            client_id=settings.paypal_client_id,
+            client_secret=settings.paypal_client_secret,
+            webhook_url=None,
+            webhook_id=WEBHOOK_ID,
+            data_dir=around.folder,
+            step_seconds=0.02,
+        )
+    )
+    async with sandbox, http_client() as http:
+        yield PaypalDriver(Paypal(settings, http), settings.paypal_base_url)
 
 
 class ManualDriver:
@@ -74,16 +110,26 @@ class ManualDriver:
 
     fee_minor = 150
 
-    def __init__(self, manual: Manual) -> None:
-        self.provider = manual
+    def __init__(self, provider: Manual) -> None:
+        self.provider = provider
         self._numbers = count(1)
 
-    async def order(self) -> Order:
+    def order(self) -> Order:
         return Order(f"po-c{next(self._numbers)}-1", "ES91 2100 0418", Money("USD", 10_000))
 
-    async def carry_out(self, order: Order, fate: Fate) -> None:
-        ours = order.sender_batch_id
+    async def carry_out(self, batch_id: str, fate: Fate) -> None:
         if fate is Fate.SUCCESS:
-            assert await self.provider.confirm(ours, f"BANK-{ours}", self.fee_minor)
+            assert await self.provider.confirm(batch_id, f"BANK-{batch_id}", self.fee_minor)
         else:
-            await self.provider.reject(ours)
+            await self.provider.reject(batch_id)
+
+
+@asynccontextmanager
+async def _manual(around: Surroundings) -> AsyncIterator[Driver]:
+    yield ManualDriver(Manual(around.database))
+
+
+DRIVERS: Mapping[ProviderName, Callable[[Surroundings], AbstractAsyncContextManager[Driver]]] = {
+    ProviderName.PAYPAL: _paypal,
+    ProviderName.MANUAL: _manual,
+}
