@@ -154,7 +154,7 @@ class BankTransferHandlers:
 
     async def _book(self, attempt: Attempt) -> Payout:
         ours = attempt.sender_batch_id
-        booked = await self._payments.follow(Hint(ours, ours, ProviderName.MANUAL))
+        booked = await self._payments.follow(Hint(ours, ours, provider=ProviderName.MANUAL))
         if booked is None:  # attempts are never deleted
             raise AssertionError(ours)
         await self._runs.tell(booked.payout)

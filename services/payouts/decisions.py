@@ -288,7 +288,7 @@ class DecisionHandlers:
 
     async def _follow(self, attempt: Attempt, batch_id: str = "") -> Booked:
         booked = await self._payments.follow(
-            Hint(attempt.sender_batch_id, batch_id, attempt.provider)
+            Hint(attempt.sender_batch_id, batch_id, provider=attempt.provider)
         )
         if booked is None:  # attempts are never deleted
             raise AssertionError(attempt.sender_batch_id)

@@ -587,8 +587,8 @@ async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(house: Hous
     begin = utc_now()
     known = house.payments
     async with gate_to(house, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
-        paypal = Paypal(paypal_settings(url), http)
-        sender = PaymentHandlers(known._store, paypal, known._receivers, lambda: begin)
+        providers = providers_of(paypal_settings(url), http, house.database)
+        sender = PaymentHandlers(known._store, providers, known._receivers, lambda: begin)
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
         await gate.reached.wait()
         await _is_denied_and_paid_anew(house)
