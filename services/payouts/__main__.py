@@ -47,7 +47,7 @@ async def main() -> None:
                 store, providers, receivers, utc_now, settings.payout_provider
             )
             runs = PayoutRuns(Workflows(settings))
-            decisions = DecisionHandlers(store, providers, payments, runs, utc_now)
+            decisions = DecisionHandlers(store, payments, runs, utc_now)
             transfers = BankTransferHandlers(store, Manual(database), payments, runs, utc_now)
             webhook = WebhookServer(
                 settings.paypal_webhook_listen_address,

@@ -6,7 +6,6 @@ decided in the transaction that does it; the workflow is told afterwards, and a 
 between is repeated: it finds what it has decided by its `request_id`.
 """
 
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -22,7 +21,6 @@ from servicekit.commands import Command, Visible, between, broken, is_plain, pro
 from servicekit.errors import (
     FailedPrecondition,
     Reason,
-    Unavailable,
     Violation,
     illegal_state,
     invalid_fields,
@@ -42,7 +40,7 @@ from services.payouts.domain import (
 from services.payouts.handlers import PayoutId
 from services.payouts.payments import Booked, Hint
 from services.payouts.postings import Beneficiary, Transfer
-from services.payouts.provider import Batch, NotReadable, Provider
+from services.payouts.provider import Batch
 
 log = structlog.get_logger()
 
@@ -135,6 +133,8 @@ class DecisionStore(Protocol):
 
 
 class Payments(Protocol):
+    async def shown(self, attempt: Attempt, batch_id: str) -> Batch: ...
+
     async def follow(self, hint: Hint) -> Booked | None: ...
 
 
@@ -150,13 +150,11 @@ class DecisionHandlers:
     def __init__(
         self,
         store: DecisionStore,
-        providers: Mapping[ProviderName, Provider],
         payments: Payments,
         runs: Runs,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._providers = providers
         self._payments = payments
         self._runs = runs
         self._clock = clock
@@ -239,7 +237,7 @@ class DecisionHandlers:
         if await self._made(who, command, DecisionKind.RESOLVE) is None:
             _require_blocked(payout, attempt, command)
             if command.outcome is Outcome.FOUND:
-                batch = await self._batch(attempt, command.provider_batch_id)
+                batch = await self._payments.shown(attempt, command.provider_batch_id)
                 _require_same(attempt, batch)
                 resolved = domain.accepted(attempt, batch.id)
             else:
@@ -269,7 +267,7 @@ class DecisionHandlers:
         """
         if not attempt.provider_batch_id:
             return
-        batch = await self._batch(attempt, attempt.provider_batch_id)
+        batch = await self._payments.shown(attempt, attempt.provider_batch_id)
         if domain.is_in_flight(attempt, batch):
             shown = f"and the provider still shows {batch.items[0].state}"
             raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
@@ -277,14 +275,6 @@ class DecisionHandlers:
         if booked.has_moved:
             await self._runs.tell(booked.payout)
         _require_blocked(booked.payout, _attempt(booked.payout, attempt.number), command)
-
-    async def _batch(self, attempt: Attempt, batch_id: str) -> Batch:
-        try:
-            return await self._providers[attempt.provider].batch(batch_id)
-        except NotReadable as error:
-            raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not show it: {error.code}"
-            ) from error
 
     async def _follow(self, attempt: Attempt, batch_id: str = "") -> Booked:
         booked = await self._payments.follow(

@@ -208,6 +208,19 @@ class PaymentHandlers:
                 payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
             )
 
+    async def shown(self, attempt: Attempt, batch_id: str) -> Batch:
+        """What the attempt's provider shows of a batch; nothing is booked.
+
+        Raises:
+            Unavailable: it shows nothing.
+        """
+        try:
+            return await self._providers[attempt.provider].batch(batch_id)
+        except NotReadable as error:
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"
+            ) from error
+
     async def _means(self, payout: Payout, number: int) -> Means:
         decision = await self._store.retry_of(payout.id, number)
         _require_turn(payout, number, decision)
@@ -352,13 +365,7 @@ class PaymentHandlers:
     async def _refreshed(self, payout: Payout, attempt: Attempt, batch_id: str) -> Booked:
         if not batch_id or attempt.state in FINAL:
             return Booked(payout, has_moved=False)
-        try:
-            batch = await self._providers[attempt.provider].batch(batch_id)
-        except NotReadable as error:
-            raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"
-            ) from error
-        return await self._book(payout.id, attempt.number, batch)
+        return await self._book(payout.id, attempt.number, await self.shown(attempt, batch_id))
 
     async def _book(self, payout_id: str, number: int, batch: Batch) -> Booked:
         """Books what the provider shows, in one transaction; again, it finds nothing to book."""

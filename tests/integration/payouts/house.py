@@ -317,7 +317,7 @@ async def house_of(
         providers = providers_of(settings, http, database)
         payments = PaymentHandlers(store, providers, receivers, utc_now)
         told = Told()
-        decisions = DecisionHandlers(store, providers, payments, told, utc_now)
+        decisions = DecisionHandlers(store, payments, told, utc_now)
         transfers = BankTransferHandlers(store, Manual(database), payments, told, utc_now)
         webhook = WebhookServer(
             settings.paypal_webhook_listen_address,
