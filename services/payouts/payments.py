@@ -92,9 +92,11 @@ class PaymentStore(Protocol):
 
     async def lock(self, payout_id: str) -> Payout | None: ...
 
-    async def find(
+    async def get_attempt(self, payout_id: str, number: int) -> Attempt | None: ...
+
+    async def find_attempt(
         self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
-    ) -> Payout | None: ...
+    ) -> tuple[str, Attempt] | None: ...
 
     async def retry_of(self, payout_id: str, attempt_number: int) -> Decision | None: ...
 
@@ -189,21 +191,23 @@ class PaymentHandlers:
         return after
 
     async def follow(self, hint: Hint) -> Booked | None:
-        """Looks at what the provider pointed at; None when it is none of ours.
+        """Looks at what the provider pointed at; None when that is none of ours, or no news.
 
         The hint itself is believed in nothing: it may be late, doubled or out of order. It only
         spares a look that could find nothing new.
         """
         # One after the other: of several hints at once, the first one's look serves them all.
         async with self._turns.setdefault(hint.sender_batch_id, asyncio.Lock()):
-            payout = await self._store.find(
+            found = await self._store.find_attempt(
                 hint.provider, hint.sender_batch_id, hint.provider_batch_id
             )
-            if payout is None:
+            if found is None:
+                log.info("hint_at_no_payout", batch=hint.provider_batch_id)
                 return None
-            attempt = payout.attempt_known_by(hint.sender_batch_id, hint.provider_batch_id)
+            payout_id, attempt = found
             if not domain.may_have_moved(attempt, hint.item_state, hint.batch_state):
-                return Booked(payout, has_moved=False)
+                return None
+            payout = _found(await self._store.get(payout_id), payout_id)
             return await self._refreshed(
                 payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
             )
@@ -287,7 +291,7 @@ class PaymentHandlers:
 
     async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
         async def may_post() -> bool:
-            present = _found(await self._store.get(payout_id), payout_id).attempt(attempt.number)
+            present = await self._store.get_attempt(payout_id, attempt.number)
             return domain.may_post(present, attempt.fence, self._clock())
 
         try:

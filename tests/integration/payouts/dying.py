@@ -49,6 +49,10 @@ class MortalStore(PostgresPayoutStore):
         self._life.step()
         return await super().get(payout_id)
 
+    async def get_attempt(self, payout_id: str, number: int) -> Attempt | None:
+        self._life.step()
+        return await super().get_attempt(payout_id, number)
+
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None:
         await super().add_attempt(payout_id, attempt)
         self._life.step()
