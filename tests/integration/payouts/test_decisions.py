@@ -1,7 +1,6 @@
 """Operators' decisions about payouts, through the real server."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -180,7 +179,6 @@ async def test_a_retry_says_whom_in_the_providers_terms(
         await retry(house, **also)
 
 
-@dataclass
 class Overtaken(PostgresPayoutStore):
     """Right after the sender has read what was decided, an operator decides otherwise."""
 
