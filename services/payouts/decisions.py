@@ -38,7 +38,7 @@ from services.payouts.domain import (
     State,
 )
 from services.payouts.handlers import PayoutId
-from services.payouts.payments import Booked, Hint
+from services.payouts.payments import Booked
 from services.payouts.postings import Beneficiary, Transfer
 from services.payouts.provider import Batch
 
@@ -135,7 +135,7 @@ class DecisionStore(Protocol):
 class Payments(Protocol):
     async def shown(self, attempt: Attempt, batch_id: str) -> Batch: ...
 
-    async def follow(self, hint: Hint) -> Booked | None: ...
+    async def look(self, payout_id: str, number: int, batch_id: str = "") -> Booked: ...
 
 
 class Runs(Protocol):
@@ -244,7 +244,7 @@ class DecisionHandlers:
                 await self._require_not_paid(payout, attempt, command)
                 resolved = domain.resolved_not_paid(attempt)
             await self._resolve(who, command, resolved)
-        booked = await self._follow(attempt, command.provider_batch_id)
+        booked = await self._payments.look(payout.id, attempt.number)
         await self._runs.inform(booked.payout)
         return booked.payout
 
@@ -271,18 +271,10 @@ class DecisionHandlers:
         if domain.is_in_flight(attempt, batch):
             shown = f"and the provider still shows {batch.items[0].state}"
             raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
-        booked = await self._follow(attempt)
+        booked = await self._payments.look(payout.id, attempt.number)
         if booked.has_moved:
             await self._runs.tell(booked.payout)
         _require_blocked(booked.payout, _attempt(booked.payout, attempt.number), command)
-
-    async def _follow(self, attempt: Attempt, batch_id: str = "") -> Booked:
-        booked = await self._payments.follow(
-            Hint(attempt.sender_batch_id, batch_id, provider=attempt.provider)
-        )
-        if booked is None:  # attempts are never deleted
-            raise AssertionError(attempt.sender_batch_id)
-        return booked
 
     async def _made(self, who: Principal, command: Decide, kind: DecisionKind) -> Decision | None:
         return await self._store.find_decision(kind, who.actor, str(command.request_id))

@@ -212,6 +212,13 @@ class PaymentHandlers:
                 payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
             )
 
+    async def look(self, payout_id: str, number: int, batch_id: str = "") -> Booked:
+        """Asks the provider about one attempt by the batch it is known to be, else by this one, and
+        books the answer. Without either there is nothing to ask."""
+        payout = _found(await self._store.get(payout_id), payout_id)
+        attempt = payout.attempts[number - 1]
+        return await self._refreshed(payout, attempt, attempt.provider_batch_id or batch_id)
+
     async def shown(self, attempt: Attempt, batch_id: str) -> Batch:
         """What the attempt's provider shows of a batch; nothing is booked.
 

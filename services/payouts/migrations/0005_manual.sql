@@ -79,3 +79,19 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+
+-- What is held for a payout is not given away while an attempt may still need it.
+CREATE FUNCTION check_hold_is_free() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM payout WHERE id = NEW.payout_id FOR UPDATE;
+    PERFORM FROM attempt WHERE payout_id = NEW.payout_id AND state NOT IN ('FAILED', 'RETURNED');
+    IF FOUND THEN
+        RAISE EXCEPTION '% of payout % while an attempt is under way', NEW.kind, NEW.payout_id
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER transfer_leaves_what_is_under_way BEFORE INSERT ON transfer
+    FOR EACH ROW WHEN (NEW.kind IN ('REDUCE', 'RELEASE', 'WRITE_OFF'))
+    EXECUTE FUNCTION check_hold_is_free();

@@ -101,6 +101,15 @@ async def test_writing_off_uses_up_the_hold(database: Database, kept_by: tuple[s
         await post(database, "w2", "WRITE_OFF", _moved(RESERVED, kept_by, 100), payout="p1")
 
 
+@pytest.mark.parametrize("kind", ["RELEASE", "REDUCE", "WRITE_OFF"])
+async def test_a_hold_stays_while_an_attempt_is_under_way(database: Database, kind: str) -> None:
+    await attempt(database)
+    for state in ("SENDING", "UNKNOWN", "ACCEPTED", "UNCLAIMED", "BLOCKED"):
+        await database.execute("UPDATE attempt SET state = %s", (state,))
+        with refused_by("while an attempt is under way"):
+            await post(database, "x", kind, _moved(RESERVED, AVAILABLE, 100), payout="p1")
+
+
 async def test_writing_off_pays_nothing_out(database: Database) -> None:
     with refused_by("pays out 100"):
         await post(database, "w", "WRITE_OFF", _moved(RESERVED, PAYPAL, 100), payout="p1")

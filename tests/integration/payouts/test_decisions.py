@@ -26,7 +26,7 @@ from tests.integration.payouts.deciding import (
     retry,
     write_off,
 )
-from tests.integration.payouts.house import House, Told, utc_now
+from tests.integration.payouts.house import House, Told, usd, utc_now
 from tests.integration.payouts.scripted import CREATED, DUPLICATE, Answering, shown_batch
 from tests.support.serving import refused, request_id
 
@@ -331,12 +331,14 @@ async def test_what_cannot_be_paid_is_written_off_once(
         retry(house),
         hold(house),
         house.send("p1", attempt=2),
-        house.worker.ReleaseReward(pb.ReleaseRewardRequest(name=NAME)),
-        house.worker.ReduceReward(pb.ReduceRewardRequest(name=NAME, amount=ended.amount)),
     ):
         with refused(Reason.ILLEGAL_STATE):
             await refusal
+    # A worker that knows nothing of it must not be stopped for good.
+    await house.worker.ReleaseReward(pb.ReleaseRewardRequest(name=NAME))
+    await house.worker.ReduceReward(pb.ReduceRewardRequest(name=NAME, amount=usd(100)))
     assert await house.balances() == after
+    assert (await house.get("p1")).state == pb.Payout.STATE_WRITTEN_OFF
 
 
 async def test_what_came_back_is_written_off(house: House) -> None:

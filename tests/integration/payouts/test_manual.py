@@ -117,6 +117,13 @@ async def test_a_confirmation_that_died_before_it_was_booked_is_booked_by_lookin
     assert (await confirm(house)).state == pb.Payout.STATE_PAID
 
 
+async def test_a_transfer_whose_order_was_never_answered_is_confirmed(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    await retry_by_bank(house)
+    await house.database.execute("UPDATE attempt SET state = 'UNKNOWN', provider_batch_id = NULL")
+    assert (await confirm(house)).state == pb.Payout.STATE_PAID
+
+
 async def test_only_bank_transfers_that_were_ordered_are_confirmed(house: House) -> None:
     await house.due("p1", "onhold@example.com")
     with refused(Reason.INVALID_FIELDS, "attempt"):
