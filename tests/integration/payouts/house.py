@@ -45,6 +45,7 @@ from services.payouts.statement_store import PostgresStatementStore
 from services.payouts.statements import StatementHandlers
 from services.payouts.store import PostgresPayoutStore
 from services.payouts.webhook import PATH, WebhookServer
+from tests.integration.paypal_sandbox.contracts import Contracts
 from tests.support.serving import Served, request_id, serving
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
@@ -296,7 +297,8 @@ async def house_of(
     *,
     sends_webhooks: bool = True,
 ) -> AsyncIterator[House]:
-    """Webhooks that the sandbox does not send are in `House.events` all the same."""
+    """Webhooks that the sandbox does not send are in `House.events` all the same. What the service
+    asks of the sandbox, and hears from it, is held against PayPal's contracts."""
     port = free_port()
     settings = paypal_settings(f"http://127.0.0.1:{port}")
     async with AsyncExitStack() as exits:
@@ -311,7 +313,9 @@ async def house_of(
                 creators_database,
             )
         )
+        contracts = Contracts()
         http = await exits.enter_async_context(http_client())
+        http.event_hooks = {"response": [contracts.look_at]}
         store = PostgresPayoutStore(database)
         receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
         providers = providers_of(settings, http, database)
@@ -350,6 +354,7 @@ async def house_of(
         yield House(
             served, creators, database, payments, webhook, settings, told, folder / "sandbox"
         )
+        assert contracts.problems == []
 
 
 def paypal_settings(base_url: str) -> PaypalSettings:
