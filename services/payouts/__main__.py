@@ -7,6 +7,7 @@ from servicekit.database import Database
 from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer
 from servicekit.process import run
+from servicekit.schema import bring_up_to_date
 from servicekit.telemetry import telemetry
 from services.payouts.creators import CreatorReceivers
 from services.payouts.handlers import PayoutHandlers
@@ -36,7 +37,7 @@ async def main() -> None:
             http_client() as http,
             service_channel(settings, settings.creators_address) as channel,
         ):
-            await database.migrate("services.payouts")
+            await bring_up_to_date(settings, "services.payouts")
             store = PostgresPayoutStore(database)
             receivers = CreatorReceivers(CreatorServiceStub(channel))
             payments = PaymentHandlers(
