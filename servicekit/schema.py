@@ -20,18 +20,21 @@ class OwnerSettings(Settings):
     database_owner_url: DatabaseUrl
 
 
-async def bring_up_to_date(settings: DatabaseSettings, package: str) -> None:
-    """Applies what is new of `package`'s migrations, on a connection that is closed again.
+async def bring_up_to_date(database: Database, settings: DatabaseSettings, package: str) -> None:
+    """Applies what is new of `package`'s migrations: as the owner, where one is given, on a
+    connection that is closed again; else as the service, if it owns its schema.
 
     Raises:
         RuntimeError: see `Database.migrate`.
     """
-    await _migrate(settings.database_owner_url or settings.database_url, package)
+    if settings.database_owner_url is not None:
+        await _migrate(settings.database_owner_url, package)
+    await database.migrate(package)
 
 
-async def _migrate(url: SecretStr, package: str) -> None:
-    async with Database(url.get_secret_value(), pool_size=1) as database:
-        await database.migrate(package)
+async def _migrate(owner_url: SecretStr, package: str) -> None:
+    async with Database(owner_url.get_secret_value(), pool_size=1) as owner:
+        await owner.migrate(package)
 
 
 async def _main(package: str) -> None:

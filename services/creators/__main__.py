@@ -18,7 +18,7 @@ async def main() -> None:
         async with Database(
             settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
         ) as database:
-            await bring_up_to_date(settings, "services.creators")
+            await bring_up_to_date(database, settings, "services.creators")
             creators = CreatorHandlers(PostgresCreatorStore(database), utc_now)
             await GrpcServer(settings, [service(creators)], database).serve_until_told()
 

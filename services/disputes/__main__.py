@@ -27,7 +27,7 @@ async def main() -> None:
             ) as database,
             service_channel(settings, settings.tasks_address) as tasks,
         ):
-            await bring_up_to_date(settings, "services.disputes")
+            await bring_up_to_date(database, settings, "services.disputes")
             disputes = DisputeHandlers(
                 PostgresDisputeStore(database),
                 GrpcAssignmentDirectory(AssignmentServiceStub(tasks)),

@@ -56,7 +56,7 @@ async def main() -> None:
             creators = await stack.enter_async_context(
                 service_channel(settings, settings.creators_address)
             )
-            await bring_up_to_date(settings, "services.media")
+            await bring_up_to_date(database, settings, "services.media")
             levels = GrpcCreatorLevels(CreatorServiceStub(creators))
             media = await _media(settings, stack, database, objects, levels)
             articles = await _articles(settings, stack, database, http, levels, media)

@@ -37,7 +37,7 @@ async def main() -> None:
             http_client() as http,
             service_channel(settings, settings.creators_address) as channel,
         ):
-            await bring_up_to_date(settings, "services.payouts")
+            await bring_up_to_date(database, settings, "services.payouts")
             store = PostgresPayoutStore(database)
             receivers = CreatorReceivers(CreatorServiceStub(channel))
             payments = PaymentHandlers(

@@ -51,7 +51,7 @@ async def main() -> None:
                     pool_size=settings.database_pool_size,
                 )
             )
-            await bring_up_to_date(settings, "services.tasks")
+            await bring_up_to_date(database, settings, "services.tasks")
             creators = await stack.enter_async_context(
                 service_channel(settings, settings.creators_address)
             )

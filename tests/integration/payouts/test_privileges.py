@@ -1,5 +1,9 @@
 """What the service's own login may do with its ledger, and that others may do nothing with it."""
 
+import asyncio
+import os
+import signal
+import sys
 from importlib.resources import files
 
 import psycopg
@@ -10,6 +14,8 @@ from devstack.access import Access
 from devstack.database import database_url as administrator_url
 from servicekit.database import Database
 from tests.integration.payouts.house import House
+from tests.integration.payouts.killing import address_said_by, environment_of, start
+from tests.support.databases import Databases
 
 # Column by column, as Postgres itself tells it: what may be changed of what was there before.
 CHANGEABLE = {
@@ -216,3 +222,47 @@ async def test_the_ledger_is_not_migrated_by_the_login_it_is_kept_from(database_
     async with await psycopg.AsyncConnection.connect(database_url) as login:
         with pytest.raises(psycopg.errors.RaiseException, match="cannot be owned by"):
             await login.execute(script.read_bytes())
+
+
+async def test_a_service_without_the_owners_url_waits_for_the_job_that_migrates(
+    house: House, databases: Databases, database_url: str, owner: Database
+) -> None:
+    await owner.execute("DELETE FROM migration WHERE name = '0006_privileges.sql'")
+    environment = environment_of(house, database_url)
+    early = await start(environment)
+    _, output = await early.communicate()
+    assert early.returncode == 1
+    assert b"0006_privileges.sql must be applied first, by the owner of the schema" in output
+    job = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "servicekit.schema",
+        "services.payouts",
+        env=os.environ | {"LIAISON_DATABASE_OWNER_URL": databases.owner_url(database_url)},
+    )
+    assert await job.wait() == 0
+    process = await start(environment)
+    try:
+        assert await address_said_by(process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_a_stack_made_before_the_two_were_apart_is_handed_to_the_owner(
+    access: Access, database_url: str
+) -> None:
+    name = str(conninfo_to_dict(database_url)["dbname"])
+    async with await psycopg.AsyncConnection.connect(
+        administrator_url(access.administrator_url, name), autocommit=True
+    ) as administrator:
+        await administrator.execute("ALTER SCHEMA payouts OWNER TO liaison_payouts")
+        await administrator.execute("ALTER TABLE payouts.entry OWNER TO liaison_payouts")
+        await access.provision_database(name)
+        found = await administrator.execute(
+            "SELECT nspowner::regrole::text, relowner::regrole::text"
+            "  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+            " WHERE pg_class.oid = 'payouts.entry'::regclass"
+        )
+        assert await found.fetchone() == ("liaison_payouts_owner", "liaison_payouts_owner")
