@@ -71,6 +71,8 @@ def _for_payouts(around: Surroundings) -> dict[str, str]:
         "LIAISON_PAYPAL_WEBHOOK_ID": around.home.secret("paypal-webhook-id"),
         "LIAISON_PAYPAL_WEBHOOK_LISTEN_ADDRESS": around.ports.address("payouts-webhook"),
         "LIAISON_PAYPAL_CERTIFICATE_ORIGIN": paypal,
+        # PayPal's own limit is not the sandbox's.
+        "LIAISON_PAYPAL_POSTS_A_MINUTE": "60000",
     }
 
 

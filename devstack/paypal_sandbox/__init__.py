@@ -1,8 +1,8 @@
 """An emulator of PayPal's Payouts calls, for development and tests only.
 
-It is stateful and unkind: it loses answers after accepting, checks funds before anything else, and
-reports failures late, because those are the cases in which money is paid twice. Everything it
-accepted is in SQLite before it answers, so a killed sandbox continues where it was.
+It is stateful and unkind: it loses answers after accepting, checks funds before anything else,
+and reports failures late, because those are the cases in which money is paid twice. Everything
+it accepted is in SQLite before it answers, so a killed sandbox continues where it was.
 
 How an item fares is chosen by the start of its receiver's local part (`failed-late@example.com`,
 `unclaimed+anna@example.com`; `-`, `_` and `.` are the same), or by an override set over the admin
@@ -12,8 +12,6 @@ call, which wins and applies to payouts accepted afterwards:
     DELETE /admin/behaviours/{receiver}
     GET    /admin/behaviours
 
-The admin calls have no authentication and answer loopback callers only.
-
     SUCCESS                 paid after a moment: PENDING, then the batch PROCESSING, then SUCCESS
     FAILED_LATE             PENDING for the delay, then FAILED with an error; the batch is a SUCCESS
     UNCLAIMED               delivered to nobody; returned after 30 days or when cancelled
@@ -21,6 +19,8 @@ The admin calls have no authentication and answer loopback callers only.
     REVERSED_LATE           SUCCESS, then REVERSED after the delay, of which no webhook tells
     ONHOLD                  held for review, for good
     BLOCKED                 blocked, for good
+    CANCEL_DROPS_ANSWER     UNCLAIMED; cancelling it works, but the connection is closed instead of
+                            an answer
     DENIED                  the whole batch is denied, which frees its sender_batch_id
     DROP_ANSWER             accepted, but the connection is closed without an answer; then SUCCESS
     ERROR_500_AFTER_ACCEPT  accepted, but the answer is a 500; then SUCCESS
@@ -32,4 +32,31 @@ that wants PayPal to lack the money for a batch it has already taken sets INSUFF
 
 Where a batch mixes behaviours, one refusal refuses it, one denial denies it, and one lost answer
 loses its answer.
+
+What the receiver or PayPal does later is done by an admin call, instead of all that was to
+come: claim an UNCLAIMED item (SUCCESS), release or fail one that is ONHOLD or BLOCKED, let a
+paid one come back (REFUNDED, or REVERSED of which no webhook tells). Unless `is_told` is false,
+webhooks go out; and any of them may be sent once more.
+
+    POST   /admin/items/{payout_item_id}  {"status": "REFUNDED", "is_told": false}
+    POST   /admin/events/{event_id}
+
+GET /v1/reporting/transactions reports what left the account and what came back. Money leaves it
+when an item is SUCCESS, and already when it is UNCLAIMED or ONHOLD: such a line is pending (P)
+until it is done (S), denied (D) or, as any payment that came back, reversed (V). Its
+sender_item_id is the line's custom_field. What comes back has a line of its own, which names
+the first: T1114 with the fee for RETURNED, T1115 for REFUNDED, T1106 for REVERSED. A batch's
+amount and fees are held (T1503) until its end (T1105). Lines may be added, as if somebody else
+had used the account, changed, or hidden:
+
+    POST   /admin/transactions            {"amount": "-90.00", "custom_field": "po-x-1"}
+    PATCH  /admin/transactions/{transaction_id}    {"amount": "-1.00"} or {"is_reported": false}
+
+Lines appear at once, up to 10,000 are reported for a time, and any number of POSTs is taken,
+until this call says otherwise; what it leaves out is as at first:
+
+    PUT    /admin/conditions              {"reporting_lag_seconds": 10800, "report_line_limit": 2,
+                                           "posts_a_minute": 400}
+
+The admin calls have no authentication and answer loopback callers only.
 """

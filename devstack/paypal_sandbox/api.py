@@ -1,23 +1,22 @@
-"""The routes of PayPal's calls and of the admin's: HTTP in and out, no rules and no SQL."""
+"""The routes of PayPal's calls: HTTP in and out, no rules and no SQL."""
 
-import ipaddress
 import logging
 import math
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
 
 import aiohttp
 from aiohttp import web
-from pydantic import BaseModel, Field, ValidationError
 
 from devstack.paypal_sandbox import errors, requests
 from devstack.paypal_sandbox.errors import PayPalError
-from devstack.paypal_sandbox.lifecycle import Answer, Behaviour
+from devstack.paypal_sandbox.inputs import MAX_PAGE_SIZE, body_of, query_of, whole_number
+from devstack.paypal_sandbox.lifecycle import Answer
 from devstack.paypal_sandbox.payouts import Payouts, totals
-from devstack.paypal_sandbox.records import Override
+from devstack.paypal_sandbox.reporting import REPORTING_PATH, Query, Reporting
 from devstack.paypal_sandbox.representations import Representations
 from devstack.paypal_sandbox.signing import CERTS_PATH, Signer
 from devstack.paypal_sandbox.store import Store
+from devstack.paypal_sandbox.throttle import Throttle
 from devstack.paypal_sandbox.tokens import SCOPE, Tokens
 
 STORE = web.AppKey("store", Store)
@@ -25,11 +24,10 @@ PAYOUTS = web.AppKey("payouts", Payouts)
 TOKENS = web.AppKey("tokens", Tokens)
 SHAPES = web.AppKey("shapes", Representations)
 SIGNER = web.AppKey("signer", Signer)
+REPORTING = web.AppKey("reporting", Reporting)
+THROTTLE = web.AppKey("throttle", Throttle)
 
-_PAYMENTS_PREFIX = "/v1/payments/"
-_MAX_PAGE_SIZE = 1000
-
-_Model = TypeVar("_Model", bound=BaseModel)
+_GUARDED_PREFIXES = ("/v1/payments/", "/v1/reporting/")
 
 _log = logging.getLogger(__name__)
 
@@ -40,16 +38,19 @@ routes = web.RouteTableDef()
 async def paypal_errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Authenticates the payments calls and gives every failure PayPal's shape."""
+    """Authenticates the calls about money and gives every failure PayPal's shape."""
     try:
-        if request.path.startswith(_PAYMENTS_PREFIX):
+        if request.path.startswith(_GUARDED_PREFIXES):
             _authenticate(request)
         return await handler(request)
     except PayPalError as error:
         return _error(error)
     except web.HTTPException as error:
         name = error.reason.upper().replace(" ", "_")
-        return _error(PayPalError(error.status, name, error.reason))
+        answer = _error(PayPalError(error.status, name, error.reason))
+        if "Allow" in error.headers:
+            answer.headers["Allow"] = error.headers["Allow"]
+        return answer
     except Exception:
         _log.exception("%s %s failed", request.method, request.path)
         return _error(errors.internal())
@@ -88,12 +89,14 @@ async def issue_token(request: web.Request) -> web.Response:
 @routes.post("/v1/payments/payouts")
 async def create_payout(request: web.Request) -> web.Response:
     """`PayPal-Request-Id` is accepted and means nothing: only the sender_batch_id guards."""
-    wanted = await _body(request, requests.CreatePayout)
+    if not request.app[THROTTLE].takes(request.app[STORE].conditions().posts_a_minute):
+        raise errors.too_many_posts()
+    wanted = await body_of(request, requests.CreatePayout)
     batch, answer = request.app[PAYOUTS].create(wanted)
     if answer is Answer.SERVER_ERROR:
         raise errors.internal()
-    if answer is Answer.DROPPED and request.transport is not None:
-        request.transport.abort()
+    if answer is Answer.DROPPED:
+        _drop(request)
     return web.json_response(request.app[SHAPES].created(batch), status=201)
 
 
@@ -101,8 +104,8 @@ async def create_payout(request: web.Request) -> web.Response:
 async def get_batch(request: web.Request) -> web.Response:
     """`fields` is accepted and ignored: the whole is always sent."""
     store = request.app[STORE]
-    page = _whole_number(request, "page", 1)
-    page_size = _whole_number(request, "page_size", _MAX_PAGE_SIZE)
+    page = whole_number(request, "page", 1)
+    page_size = whole_number(request, "page_size", MAX_PAGE_SIZE)
     batch = store.batch(request.match_info["batch_id"])
     if batch is None:
         raise errors.not_found("payout batch")
@@ -128,8 +131,15 @@ async def get_item(request: web.Request) -> web.Response:
 
 @routes.post("/v1/payments/payouts-item/{item_id}/cancel")
 async def cancel_item(request: web.Request) -> web.Response:
-    item, batch = request.app[PAYOUTS].cancel(request.match_info["item_id"])
+    item, batch, answer = request.app[PAYOUTS].cancel(request.match_info["item_id"])
+    if answer is Answer.DROPPED:
+        _drop(request)
     return web.json_response(request.app[SHAPES].item(item, batch))
+
+
+@routes.get(REPORTING_PATH)
+async def list_transactions(request: web.Request) -> web.Response:
+    return web.json_response(request.app[REPORTING].report(query_of(request, Query)))
 
 
 @routes.get(CERTS_PATH + "{certificate_id}")
@@ -140,73 +150,16 @@ async def get_certificate(request: web.Request) -> web.Response:
     return web.Response(body=signer.certificate, content_type="application/x-pem-file")
 
 
-class _WantedBehaviour(BaseModel):
-    behaviour: Behaviour
-    delay_seconds: Annotated[float, Field(ge=0, le=100 * 24 * 3600)] | None = None
-
-
-@routes.get("/admin/behaviours")
-async def list_behaviours(request: web.Request) -> web.Response:
-    _require_loopback(request)
-    overrides = request.app[STORE].overrides()
-    return web.json_response({"behaviours": [_shown(override) for override in overrides]})
-
-
-@routes.put("/admin/behaviours/{receiver}")
-async def set_behaviour(request: web.Request) -> web.Response:
-    _require_loopback(request)
-    wanted = await _body(request, _WantedBehaviour)
-    receiver = request.match_info["receiver"].lower()
-    override = Override(receiver, wanted.behaviour, wanted.delay_seconds)
-    store = request.app[STORE]
-    with store.transaction():
-        store.set_override(override)
-    return web.json_response(_shown(override))
-
-
-@routes.delete("/admin/behaviours/{receiver}")
-async def delete_behaviour(request: web.Request) -> web.Response:
-    _require_loopback(request)
-    store = request.app[STORE]
-    with store.transaction():
-        is_deleted = store.delete_override(request.match_info["receiver"].lower())
-    if not is_deleted:
-        raise errors.not_found("behaviour")
-    return web.Response(status=204)
-
-
 def _authenticate(request: web.Request) -> None:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not request.app[TOKENS].is_good(token.strip()):
         raise errors.unauthenticated()
 
 
-def _require_loopback(request: web.Request) -> None:
-    if not ipaddress.ip_address(request.remote or "0.0.0.0").is_loopback:  # noqa: S104  # not a bind
-        raise PayPalError(403, "NOT_AUTHORIZED", "Admin calls are for loopback callers only.")
-
-
-async def _body(request: web.Request, model: type[_Model]) -> _Model:
-    try:
-        return model.model_validate_json(await request.read())
-    except ValidationError as error:
-        raise errors.validation(*requests.violations(error)) from None
-
-
-def _whole_number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= _MAX_PAGE_SIZE):
-        issue = f"must be a number from 1 to {_MAX_PAGE_SIZE}"
-        raise errors.validation({"field": name, "location": "query", "issue": issue})
-    return int(text)
-
-
-def _shown(override: Override) -> dict[str, Any]:
-    return {
-        "receiver": override.receiver,
-        "behaviour": override.behaviour,
-        "delay_seconds": override.delay_seconds,
-    }
+def _drop(request: web.Request) -> None:
+    """Its caller never hears of what was done."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def _error(error: PayPalError) -> web.Response:

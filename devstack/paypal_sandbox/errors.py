@@ -41,6 +41,12 @@ def duplicate(first_batch_url: str) -> PayPalError:
     return PayPalError(400, "USER_BUSINESS_ERROR", "The request breaks a business rule.", detail)
 
 
+def too_many_posts() -> PayPalError:
+    return PayPalError(
+        429, "RATE_LIMIT_REACHED", "Too many requests. Blocked due to rate limiting."
+    )
+
+
 def insufficient_funds() -> PayPalError:
     return PayPalError(422, "INSUFFICIENT_FUNDS", "The sender's balance does not cover the batch.")
 
@@ -52,13 +58,35 @@ def incorrect_status(status: str) -> PayPalError:
     )
 
 
+def may_not_follow(current: str, wanted: str) -> PayPalError:
+    """An admin's answer, none of PayPal's."""
+    return PayPalError(409, "RESOURCE_CONFLICT", f"After {current} there is no {wanted}.")
+
+
+def bad_query(field: str, issue: str) -> PayPalError:
+    """The contract fixes name and message of what the reports refuse."""
+    message = "Request is not well-formed, syntactically incorrect, or violates schema."
+    detail = {"field": field, "location": "query", "issue": issue}
+    return PayPalError(400, "INVALID_REQUEST", message, detail)
+
+
+def too_many_lines() -> PayPalError:
+    """Real, though the contract does not know it."""
+    message = "Result set size is greater than the maximum limit. Change the filter criteria."
+    return PayPalError(400, "RESULTSET_TOO_LARGE", message)
+
+
 def not_found(kind: str) -> PayPalError:
     return PayPalError(404, "RESOURCE_NOT_FOUND", f"There is no such {kind}.")
 
 
 def unauthenticated() -> PayPalError:
-    return PayPalError(401, "AUTHENTICATION_FAILURE", "The access token is missing or not valid.")
+    message = (
+        "Authentication failed due to missing authorization header, or invalid authentication"
+        " credentials."
+    )
+    return PayPalError(401, "AUTHENTICATION_FAILURE", message)
 
 
 def internal() -> PayPalError:
-    return PayPalError(500, "INTERNAL_SERVER_ERROR", "Something went wrong on the server.")
+    return PayPalError(500, "INTERNAL_SERVER_ERROR", "An internal server error occurred.")

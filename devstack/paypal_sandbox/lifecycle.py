@@ -42,6 +42,7 @@ class Behaviour(StrEnum):
     BLOCKED = "BLOCKED"
     DENIED = "DENIED"
     DROP_ANSWER = "DROP_ANSWER"
+    CANCEL_DROPS_ANSWER = "CANCEL_DROPS_ANSWER"
     ERROR_500_AFTER_ACCEPT = "ERROR_500_AFTER_ACCEPT"
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
 
@@ -85,6 +86,7 @@ _FOLLOWERS: dict[ItemStatus, frozenset[ItemStatus]] = {
     ItemStatus.ONHOLD: frozenset({ItemStatus.SUCCESS, ItemStatus.FAILED, ItemStatus.BLOCKED}),
     ItemStatus.UNCLAIMED: frozenset({ItemStatus.SUCCESS, ItemStatus.RETURNED}),
     ItemStatus.SUCCESS: frozenset({ItemStatus.REFUNDED, ItemStatus.REVERSED}),
+    ItemStatus.BLOCKED: frozenset({ItemStatus.SUCCESS, ItemStatus.FAILED}),
 }
 
 _EVENT_SUFFIXES = {
@@ -103,7 +105,8 @@ FEELESS = frozenset({ItemStatus.FAILED, ItemStatus.BLOCKED})
 
 
 def may_follow(current: ItemStatus, following: ItemStatus) -> bool:
-    """A scheduled change that may not follow any more (the item was cancelled) is dropped."""
+    """A scheduled change that may not follow any more (the item was cancelled) is dropped, and one
+    that an admin wants is refused."""
     return following in _FOLLOWERS.get(current, frozenset())
 
 
@@ -156,7 +159,7 @@ def script(behaviour: Behaviour, delay_seconds: float | None, step_seconds: floa
     match behaviour:
         case Behaviour.FAILED_LATE:
             return [Step(max(first, delay), ItemStatus.FAILED, RECEIVER_LOCKED)]
-        case Behaviour.UNCLAIMED:
+        case Behaviour.UNCLAIMED | Behaviour.CANCEL_DROPS_ANSWER:
             returned_after = (
                 UNCLAIMED_RETURNS_AFTER_SECONDS if delay_seconds is None else delay_seconds
             )

@@ -6,21 +6,19 @@ sent for something that did not happen, nor lost for something that did.
 
 import asyncio
 import json
-import secrets
-import string
 import time
 from decimal import Decimal
 
-from devstack.paypal_sandbox import amounts, errors, lifecycle, representations
+from devstack.paypal_sandbox import amounts, errors, ids, lifecycle, representations
 from devstack.paypal_sandbox.alarm import Alarm
 from devstack.paypal_sandbox.lifecycle import Answer, BatchStatus, Behaviour, ItemStatus
+from devstack.paypal_sandbox.movements import Movements
 from devstack.paypal_sandbox.records import Batch, Change, Event, Item, Override
 from devstack.paypal_sandbox.representations import Representations
 from devstack.paypal_sandbox.requests import CreatePayout
 from devstack.paypal_sandbox.requests import Item as RequestedItem
 from devstack.paypal_sandbox.store import Store
 
-_ID_LETTERS = string.ascii_uppercase + string.digits
 _CHANGES_PER_TRANSACTION = 200
 
 
@@ -36,6 +34,7 @@ class Payouts:
         events_waiting: Alarm,
     ) -> None:
         self._store = store
+        self._movements = Movements(store.movements)
         self._shapes = shapes
         self._step_seconds = step_seconds
         self._events_waiting = events_waiting
@@ -50,7 +49,7 @@ class Payouts:
         now = time.time()
         header = request.sender_batch_header
         batch = Batch(
-            batch_id=_new_id(13),
+            batch_id=ids.batch_or_item_id(),
             sender_batch_id=header.sender_batch_id,
             status=BatchStatus.PENDING,
             currency=request.currency,
@@ -61,10 +60,11 @@ class Payouts:
         with self._store.transaction():
             self._refuse_duplicate(header.sender_batch_id, now)
             self._store.insert(batch, items, changes)
+            self._movements.hold(batch, items)
         self._changes_waiting.ring()
         return batch, lifecycle.answer_to(override.behaviour for override in chosen)
 
-    def cancel(self, item_id: str) -> tuple[Item, Batch]:
+    def cancel(self, item_id: str) -> tuple[Item, Batch, Answer]:
         with self._store.transaction():
             item = self._store.item(item_id)
             if item is None:
@@ -76,7 +76,25 @@ class Payouts:
             cancelled = self._set_item(item, ItemStatus.RETURNED, None)
             self._emit_item("PAYMENT.PAYOUTS-ITEM.CANCELED", cancelled, batch)
         self._events_waiting.ring()
-        return cancelled, batch
+        is_lost = item.behaviour is Behaviour.CANCEL_DROPS_ANSWER
+        return cancelled, batch, Answer.DROPPED if is_lost else Answer.CREATED
+
+    def change_item(self, item_id: str, status: ItemStatus, *, is_told: bool) -> Item:
+        """What the receiver does, or PayPal: at once, instead of all that was to come."""
+        with self._store.transaction():
+            item = self._store.item(item_id)
+            if item is None:
+                raise errors.not_found("payout item")
+            if not lifecycle.may_follow(item.status, status):
+                raise errors.may_not_follow(item.status, status)
+            self._store.delete_changes_of_item(item.batch_id, item_id)
+            changed = self._set_item(item, status, None)
+            event_type = lifecycle.item_event_type(status)
+            if is_told and event_type is not None:
+                self._emit_item(event_type, changed, self._batch(item.batch_id))
+            self._complete(self._batch(item.batch_id))
+        self._events_waiting.ring()
+        return changed
 
     async def run(self) -> None:
         """Applies each change when it is due, those that fell due while stopped included."""
@@ -159,6 +177,8 @@ class Payouts:
         is_final = status in (BatchStatus.SUCCESS, BatchStatus.DENIED)
         self._store.set_batch_status(batch.batch_id, status, completed_at=now if is_final else None)
         changed = self._batch(batch.batch_id)
+        if is_final:
+            self._movements.end_hold(changed)
         amount, fees = totals(self._store.items(batch.batch_id))
         resource = self._shapes.batch(changed, amount=amount, fees=fees)
         self._emit(lifecycle.batch_event_type(status), batch.batch_id, resource)
@@ -168,12 +188,13 @@ class Payouts:
             item.item_id,
             status,
             error=error,
-            transaction_id=_new_id(17),
+            transaction_id=ids.transaction_id(),
             processed_at=time.time(),
         )
         changed = self._store.item(item.item_id)
         if changed is None:
             raise LookupError(item.item_id)
+        self._movements.follow(changed, self._batch(item.batch_id))
         return changed
 
     def _emit_item(self, event_type: str, item: Item, batch: Batch) -> None:
@@ -181,7 +202,7 @@ class Payouts:
 
     def _emit(self, event_type: str, batch_id: str, resource: dict[str, object]) -> None:
         now = time.time()
-        event_id = f"WH-{_new_id(17)}-{_new_id(17)}"
+        event_id = ids.event_id()
         body = json.dumps(representations.event(event_id, event_type, now, resource))
         self._store.insert_event(
             Event(event_id, batch_id, event_type, body, created_at=now, next_attempt_at=now)
@@ -220,7 +241,7 @@ def _new_item(
     }
     fee = amounts.as_text(amounts.fee_on(amount), currency)
     return Item(
-        item_id=_new_id(13),
+        item_id=ids.batch_or_item_id(),
         batch_id=batch.batch_id,
         position=position,
         status=ItemStatus.PENDING,
@@ -234,7 +255,3 @@ def _new_item(
 def _change(item: Item, step: lifecycle.Step, start: float) -> Change:
     due_at = start + step.after_seconds
     return Change(due_at, item.batch_id, item.item_id, step.status, step.error)
-
-
-def _new_id(length: int) -> str:
-    return "".join(secrets.choice(_ID_LETTERS) for _ in range(length))

@@ -77,3 +77,32 @@ class Override:
     receiver: str
     behaviour: Behaviour
     delay_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A line of the transaction reports, as the account sees it: what left it is negative."""
+
+    transaction_id: str
+    event_code: str
+    status: str
+    currency: str
+    amount: Decimal
+    initiated_at: float
+    updated_at: float
+    batch_id: str | None = None
+    reference_id: str | None = None
+    fee: Decimal | None = None
+    custom_field: str | None = None
+    is_reported: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What an admin call makes harder than it need be."""
+
+    reporting_lag_seconds: float = 0.0
+    # More lines than this are not reported at once; PayPal's own number.
+    report_line_limit: int = 10_000
+    # None: as many as come.
+    posts_a_minute: int | None = None

@@ -69,3 +69,31 @@ CREATE TABLE IF NOT EXISTS token (
   token_hash TEXT PRIMARY KEY,
   expires_at REAL NOT NULL
 );
+
+-- The transaction reports' lines. Amounts and fees are as the account sees them: what left is
+-- negative. A fee of NULL is none.
+CREATE TABLE IF NOT EXISTS movement (
+  transaction_id TEXT PRIMARY KEY,
+  batch_id       TEXT REFERENCES batch,
+  event_code     TEXT NOT NULL,
+  status         TEXT NOT NULL,
+  reference_id   TEXT,
+  currency       TEXT NOT NULL,
+  amount         TEXT NOT NULL,
+  fee            TEXT,
+  custom_field   TEXT,
+  initiated_at   REAL NOT NULL,
+  updated_at     REAL NOT NULL,
+  -- Cleared by the admin call that makes a line disappear.
+  is_reported    INTEGER NOT NULL DEFAULT 1
+);
+CREATE INDEX IF NOT EXISTS movement_initiated ON movement (initiated_at, transaction_id);
+CREATE INDEX IF NOT EXISTS movement_batch ON movement (batch_id);
+
+-- One row at most, once an admin call has set one.
+CREATE TABLE IF NOT EXISTS conditions (
+  is_only               INTEGER PRIMARY KEY CHECK (is_only = 1),
+  reporting_lag_seconds REAL NOT NULL,
+  report_line_limit     INTEGER NOT NULL,
+  posts_a_minute        INTEGER
+);

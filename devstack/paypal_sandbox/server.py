@@ -7,13 +7,15 @@ from typing import Self
 
 from aiohttp import web
 
-from devstack.paypal_sandbox import api, pages
+from devstack.paypal_sandbox import admin, api, pages
 from devstack.paypal_sandbox.alarm import Alarm
 from devstack.paypal_sandbox.payouts import Payouts
+from devstack.paypal_sandbox.reporting import Reporting
 from devstack.paypal_sandbox.representations import Representations
 from devstack.paypal_sandbox.settings import Settings
 from devstack.paypal_sandbox.signing import load_signer
 from devstack.paypal_sandbox.store import Store
+from devstack.paypal_sandbox.throttle import Throttle
 from devstack.paypal_sandbox.tokens import Tokens
 from devstack.paypal_sandbox.webhooks import WebhookDelivery
 
@@ -69,18 +71,23 @@ class Sandbox:
             store, shapes, step_seconds=settings.step_seconds, events_waiting=events_waiting
         )
 
-        app = web.Application(client_max_size=_MAX_BODY_BYTES, middlewares=[api.paypal_errors])
+        app = web.Application(
+            client_max_size=_MAX_BODY_BYTES, middlewares=[api.paypal_errors, admin.loopback_only]
+        )
         app[api.STORE] = store
         app[api.SIGNER] = signer
         app[api.SHAPES] = shapes
         app[api.PAYOUTS] = payouts
+        app[api.REPORTING] = Reporting(store.movements, store.conditions, settings.public_url)
+        app[api.THROTTLE] = Throttle()
+        app[admin.EVENTS_WAITING] = events_waiting
         app[api.TOKENS] = Tokens(
             store,
             client_id=settings.client_id,
             client_secret=settings.client_secret.get_secret_value(),
             lifetime_seconds=settings.token_seconds,
         )
-        app.add_routes([*api.routes, *pages.routes])
+        app.add_routes([*api.routes, *admin.routes, *pages.routes])
         self.address = await self._listen(app, exits)
 
         loops = [payouts.run()]

@@ -12,7 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from devstack.paypal_sandbox.lifecycle import BatchStatus, Behaviour, ItemError, ItemStatus
-from devstack.paypal_sandbox.records import Batch, Change, Event, Item, Override
+from devstack.paypal_sandbox.movement_store import MovementStore
+from devstack.paypal_sandbox.records import Batch, Change, Conditions, Event, Item, Override
 
 _SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
 
@@ -28,6 +29,7 @@ class Store:
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
         )
         self._sql.executescript(_SCHEMA)
+        self.movements = MovementStore(self._sql)
 
     def close(self) -> None:
         self._sql.close()
@@ -221,7 +223,34 @@ class Store:
             (result, delivered_at, next_attempt_at, event_id),
         )
 
-    # Behaviours and tokens
+    def resend_event(self, event_id: str, now: float) -> bool:
+        """As if it had never been taken."""
+        cursor = self._sql.execute(
+            "UPDATE event SET next_attempt_at = ?, delivered_at = NULL, attempts = 0"
+            " WHERE event_id = ?",
+            (now, event_id),
+        )
+        return cursor.rowcount > 0
+
+    # Conditions, behaviours and tokens
+
+    def conditions(self) -> Conditions:
+        row = self._sql.execute("SELECT * FROM conditions").fetchone()
+        if row is None:
+            return Conditions()
+        return Conditions(
+            row["reporting_lag_seconds"], row["report_line_limit"], row["posts_a_minute"]
+        )
+
+    def set_conditions(self, conditions: Conditions) -> None:
+        self._sql.execute(
+            "INSERT OR REPLACE INTO conditions VALUES (1, ?, ?, ?)",
+            (
+                conditions.reporting_lag_seconds,
+                conditions.report_line_limit,
+                conditions.posts_a_minute,
+            ),
+        )
 
     def set_override(self, override: Override) -> None:
         self._sql.execute(

@@ -7,7 +7,9 @@ import time
 
 from devstack.paypal_sandbox.store import Store
 
-SCOPE = "https://uri.paypal.com/payments/payouts"
+SCOPE = (
+    "https://uri.paypal.com/payments/payouts https://uri.paypal.com/services/reporting/search/read"
+)
 
 
 class Tokens:

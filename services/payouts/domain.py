@@ -138,20 +138,6 @@ class Payout:
     def latest_attempt(self) -> Attempt | None:
         return self.attempts[-1] if self.attempts else None
 
-    def attempt_known_by(self, sender_batch_id: str, provider_batch_id: str) -> Attempt:
-        """By our id, else by the provider's.
-
-        Raises:
-            LookupError: by neither.
-        """
-        for attempt in self.attempts:
-            if attempt.sender_batch_id == sender_batch_id:
-                return attempt
-        for attempt in self.attempts:
-            if attempt.provider_batch_id == provider_batch_id:
-                return attempt
-        raise LookupError(sender_batch_id)
-
     def attempt(self, number: int) -> Attempt | None:
         return self.attempts[number - 1] if 0 < number <= len(self.attempts) else None
 

@@ -40,6 +40,7 @@ from services.payouts.domain import (
 from services.payouts.handlers import PayoutId
 from services.payouts.postings import Transfer
 from services.payouts.provider import (
+    FENCE_LOST,
     AlreadyTaken,
     Batch,
     NotCancellable,
@@ -90,9 +91,11 @@ class PaymentStore(Protocol):
 
     async def lock(self, payout_id: str) -> Payout | None: ...
 
-    async def find(
+    async def get_attempt(self, payout_id: str, number: int) -> Attempt | None: ...
+
+    async def find_attempt(
         self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
-    ) -> Payout | None: ...
+    ) -> tuple[str, Attempt] | None: ...
 
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None: ...
 
@@ -177,21 +180,23 @@ class PaymentHandlers:
         return after
 
     async def follow(self, hint: Hint) -> Booked | None:
-        """Looks at what the provider pointed at; None when it is none of ours.
+        """Looks at what the provider pointed at; None when that is none of ours, or no news.
 
         The hint itself is believed in nothing: it may be late, doubled or out of order. It only
         spares a look that could find nothing new.
         """
         # One after the other: of several hints at once, the first one's look serves them all.
         async with self._turns.setdefault(hint.sender_batch_id, asyncio.Lock()):
-            payout = await self._store.find(
+            found = await self._store.find_attempt(
                 hint.provider, hint.sender_batch_id, hint.provider_batch_id
             )
-            if payout is None:
+            if found is None:
+                log.info("hint_at_no_payout", batch=hint.provider_batch_id)
                 return None
-            attempt = payout.attempt_known_by(hint.sender_batch_id, hint.provider_batch_id)
+            payout_id, attempt = found
             if not domain.may_have_moved(attempt, hint.item_state, hint.batch_state):
-                return Booked(payout, has_moved=False)
+                return None
+            payout = _found(await self._store.get(payout_id), payout_id)
             return await self._refreshed(
                 payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
             )
@@ -236,13 +241,12 @@ class PaymentHandlers:
         return taken if taken.state in SENDABLE else None
 
     async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
-        present = _found(await self._store.get(payout_id), payout_id).attempt(attempt.number)
-        if not domain.may_post(present, attempt.fence, self._clock()):
-            raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
-            )
+        async def may_post() -> bool:
+            present = await self._store.get_attempt(payout_id, attempt.number)
+            return domain.may_post(present, attempt.fence, self._clock())
+
         try:
-            batch_id = await self._providers[attempt.provider].send(attempt.order)
+            batch_id = await self._providers[attempt.provider].send(attempt.order, may_post)
         except AlreadyTaken as error:
             return await self._adopt(payout_id, attempt, error.batch_id)
         except Rejected as error:
@@ -252,6 +256,11 @@ class PaymentHandlers:
             _require_known(payout, attempt.number)
             return payout
         except NothingTaken as error:
+            if error.code == FENCE_LOST:
+                # Nothing is recorded: the attempt is another sender's now.
+                raise Unavailable(
+                    Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
+                ) from error
             log.error("payout_not_taken", payout=payout_id, code=error.code)
             code = error.code
             await self._record(payout_id, attempt, lambda a: domain.not_taken(a, code))

@@ -4,11 +4,17 @@ The difference that decides everything is whether money may have left: `NothingT
 are sure that it has not, `OutcomeUnknown` is not.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from servicekit.money import Money
+
+# Asked just before an order leaves us: whether its sender may still send it.
+MayPost = Callable[[], Awaitable[bool]]
+# The code of `NothingTaken` where it may not.
+FENCE_LOST = "FENCE_LOST"
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,10 @@ class Batch:
 class Transaction:
     """A movement of money as a provider reports it: of a payment, or of one that came back.
 
-    `amount` is negative where money came back; `fee` is negative where a fee did.
+    `amount` is negative where money came back; `fee` is negative where a fee did. What a provider
+    takes from our balance is reported at once, and once only, with the time at which it did: a
+    payment that nobody has claimed is in it like any other, though we settle it only when it is
+    claimed. If it is not, a second transaction brings it back, and both together are nothing.
     """
 
     id: str
@@ -55,6 +64,9 @@ class Transaction:
     amount: Money
     fee: Money
     time: datetime
+    # Not done when the report was made: a payment that is still unclaimed, or held for a look. That
+    # it was done later is not reported again; a look at the payment tells.
+    is_pending: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,11 +116,14 @@ class NotCancellable(ProviderError):
 
 
 class Provider(Protocol):
-    async def send(self, order: Order) -> str:
+    async def send(self, order: Order, may_post: MayPost) -> str:
         """Orders the payment; answers with the provider's batch id.
 
+        `may_post` is asked when all else is ready, each time that an order is about to leave us.
+
         Raises:
-            NothingTaken, Rejected, OutcomeUnknown, AlreadyTaken.
+            NothingTaken: with FENCE_LOST where `may_post` said no.
+            Rejected, OutcomeUnknown, AlreadyTaken.
         """
 
     async def batch(self, batch_id: str) -> Batch:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from servicekit.settings import (
     Address,
@@ -35,6 +35,8 @@ class PaypalSettings(Settings):
     paypal_webhook_listen_address: Address
     # The only place that signing certificates are taken from: https://api.paypal.com in production.
     paypal_certificate_origin: Origin
+    # PayPal takes 400 a minute from one account: where several processes pay, each has its share.
+    paypal_posts_a_minute: int = Field(default=400, ge=1)
 
 
 class PayoutsSettings(

@@ -20,6 +20,11 @@ _PAYOUTS: LiteralString = """
       FROM payout_now p
 """
 
+_ATTEMPT: LiteralString = """
+    SELECT p.id, p.currency, to_json(a) AS attempt
+      FROM attempt a JOIN payout p ON p.id = a.payout_id
+"""
+
 
 class PostgresPayoutStore(PostgresLedger):
     def __init__(self, database: Database) -> None:
@@ -117,22 +122,27 @@ class PostgresPayoutStore(PostgresLedger):
         )
         return [_payout(row) for row in rows]
 
-    async def find(
-        self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
-    ) -> Payout | None:
-        """The payout of the provider's attempt by either id, ours before its own."""
+    async def get_attempt(self, payout_id: str, number: int) -> Attempt | None:
+        """One attempt alone, which costs less than all that its payout is derived from."""
         row = await self._database.fetch_one(
-            _PAYOUTS  # noqa: S608  both parts are literals
+            _ATTEMPT + " WHERE a.payout_id = %s AND a.number = %s", (payout_id, number)
+        )
+        return _attempt(row["attempt"], row["currency"]) if row else None
+
+    async def find_attempt(
+        self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
+    ) -> tuple[str, Attempt] | None:
+        """The provider's attempt by either id, ours before its own, and the id of its payout."""
+        row = await self._database.fetch_one(
+            _ATTEMPT
             + """
-             WHERE p.id = (
-                   SELECT payout_id FROM attempt
-                    WHERE provider = %(provider)s
-                      AND (sender_batch_id = %(ours)s OR provider_batch_id = %(theirs)s)
-                    ORDER BY sender_batch_id = %(ours)s DESC LIMIT 1)
+             WHERE a.provider = %(provider)s
+               AND (a.sender_batch_id = %(ours)s OR a.provider_batch_id = %(theirs)s)
+             ORDER BY a.sender_batch_id = %(ours)s DESC LIMIT 1
             """,
             {"provider": provider, "ours": sender_batch_id, "theirs": provider_batch_id},
         )
-        return _payout(row) if row else None
+        return (row["id"], _attempt(row["attempt"], row["currency"])) if row else None
 
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None:
         await self._database.execute(

@@ -92,7 +92,6 @@ class WebhookServer:
             log.warning("webhook_not_booked", error=error.message)
             return web.Response(status=503)
         if booked is None:
-            log.info("webhook_of_no_payout", batch=hint.provider_batch_id)
             return web.Response()
         span.set_attribute("payout.id", booked.payout.id)
         if booked.has_moved and booked.payout.state in NEWS:

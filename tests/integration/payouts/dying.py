@@ -13,7 +13,7 @@ from servicekit.database import Database
 from services.payouts.domain import Attempt, Payout
 from services.payouts.payments import PaymentHandlers
 from services.payouts.postings import Transfer
-from services.payouts.provider import Batch, Order, Provider, Report
+from services.payouts.provider import Batch, MayPost, Order, Provider, Report
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.house import House
 
@@ -49,6 +49,10 @@ class MortalStore(PostgresPayoutStore):
         self._life.step()
         return await super().get(payout_id)
 
+    async def get_attempt(self, payout_id: str, number: int) -> Attempt | None:
+        self._life.step()
+        return await super().get_attempt(payout_id, number)
+
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None:
         await super().add_attempt(payout_id, attempt)
         self._life.step()
@@ -68,9 +72,9 @@ class MortalProvider:
         self._provider = provider
         self._life = life
 
-    async def send(self, order: Order) -> str:
+    async def send(self, order: Order, may_post: MayPost) -> str:
         self._life.step()
-        batch_id = await self._provider.send(order)
+        batch_id = await self._provider.send(order, may_post)
         self._life.step()
         return batch_id
 

@@ -42,6 +42,7 @@ from services.payouts.statement_store import PostgresStatementStore
 from services.payouts.statements import StatementHandlers
 from services.payouts.store import PostgresPayoutStore
 from services.payouts.webhook import PATH, WebhookServer
+from tests.integration.paypal_sandbox.contracts import Contracts
 from tests.support.serving import Served, request_id, serving
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
@@ -285,7 +286,8 @@ async def house_of(
     *,
     sends_webhooks: bool = True,
 ) -> AsyncIterator[House]:
-    """Webhooks that the sandbox does not send are in `House.events` all the same."""
+    """Webhooks that the sandbox does not send are in `House.events` all the same. What the service
+    asks of the sandbox, and hears from it, is held against PayPal's contracts."""
     port = free_port()
     settings = paypal_settings(f"http://127.0.0.1:{port}")
     async with AsyncExitStack() as exits:
@@ -300,7 +302,9 @@ async def house_of(
                 creators_database,
             )
         )
+        contracts = Contracts()
         http = await exits.enter_async_context(http_client())
+        http.event_hooks = {"response": [contracts.look_at]}
         store = PostgresPayoutStore(database)
         receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
         payments = PaymentHandlers(store, providers_of(settings, http), receivers, utc_now)
@@ -336,6 +340,7 @@ async def house_of(
         yield House(
             served, creators, database, payments, webhook, settings, told, folder / "sandbox"
         )
+        assert contracts.problems == []
 
 
 def paypal_settings(base_url: str) -> PaypalSettings:
@@ -346,4 +351,5 @@ def paypal_settings(base_url: str) -> PaypalSettings:
         paypal_webhook_id=WEBHOOK_ID,
         paypal_webhook_listen_address="127.0.0.1:0",
         paypal_certificate_origin=base_url,
+        paypal_posts_a_minute=1_000_000,
     )

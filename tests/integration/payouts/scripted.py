@@ -1,5 +1,6 @@
 """A server that gives the PayPal answers we choose, for those that the sandbox never gives."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -40,11 +41,14 @@ class Scripted:
     answers: list[Answer | None]
     token_status: int = 200
     token_count: int = 0
+    is_token_held: bool = False
     bodies: list[Any] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
 
     async def token(self, _: web.Request) -> web.Response:
         self.token_count += 1
+        if self.is_token_held:
+            await asyncio.Event().wait()
         return web.json_response(
             {"access_token": f"T{self.token_count}", "expires_in": 3600, "nonce": "kept"},
             status=self.token_status,
@@ -64,24 +68,26 @@ class Scripted:
         return web.json_response(body, status=status)
 
 
-Start = Callable[[Scripted], Awaitable[Paypal]]
+Start = Callable[..., Awaitable[Paypal]]
 
 
 @asynccontextmanager
 async def starting() -> AsyncIterator[Start]:
-    """A function that starts such a server, and answers with a client of it."""
+    """A function that starts such a server, and answers with a client of it, whose settings may be
+    named."""
     runners: list[web.AppRunner] = []
     async with http_client() as http:
 
-        async def begin(scripted: Scripted) -> Paypal:
+        async def begin(scripted: Scripted, **settings: object) -> Paypal:
             application = web.Application()
             application.router.add_post("/v1/oauth2/token", scripted.token)
-            application.router.add_route("*", "/v1/payments/{rest:.*}", scripted.call)
-            runner = web.AppRunner(application, access_log=None)
+            application.router.add_route("*", "/v1/{rest:(payments|reporting)/.*}", scripted.call)
+            runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
             await runner.setup()
             runners.append(runner)
             await web.TCPSite(runner, "127.0.0.1", 0).start()
-            return Paypal(paypal_settings(f"http://127.0.0.1:{runner.addresses[0][1]}"), http)
+            known = paypal_settings(f"http://127.0.0.1:{runner.addresses[0][1]}")
+            return Paypal(known.model_copy(update=settings), http)
 
         yield begin
         for runner in runners:

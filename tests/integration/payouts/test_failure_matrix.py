@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 
 from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
-from services.payouts.domain import LEASE, Payout
+from services.payouts import paypal
+from services.payouts.domain import LEASE, Attempt, Payout
 from services.payouts.payments import PaymentHandlers, SendPayout
 from services.payouts.paypal import http_client
 from services.payouts.providers import providers_of
@@ -551,14 +552,10 @@ class Stalling(PostgresPayoutStore):
         self.stalled = asyncio.Event()
         self.goes_on = asyncio.Event()
 
-    async def get(self, payout_id: str) -> Payout | None:
-        payout = await super().get(payout_id)
-        is_begun = payout is not None and payout.attempts
-        if not is_begun or self._database.is_in_transaction() or self.stalled.is_set():
-            return payout
+    async def get_attempt(self, payout_id: str, number: int) -> Attempt | None:
         self.stalled.set()
         await self.goes_on.wait()
-        return await super().get(payout_id)
+        return await super().get_attempt(payout_id, number)
 
 
 async def test_row_19_a_stalled_sender_does_not_post_what_was_denied_meanwhile(
@@ -573,14 +570,42 @@ async def test_row_19_a_stalled_sender_does_not_post_what_was_denied_meanwhile(
     sender = PaymentHandlers(store, known._providers, known._receivers, lambda: begin)
     sending = asyncio.create_task(sender.send_payout(_first_attempt()))
     await store.stalled.wait()
+    await _is_denied_and_paid_anew(house)
+    store.goes_on.set()
+    await _has_not_posted(house, sending)
+
+
+async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fence is asked for when the token is there, and the turn has come. Nothing but the fence
+    holds it back: it may wait for its token for as long as this test takes."""
+    monkeypatch.setattr(paypal, "_READY_SECONDS", 60)
+    await house.due("p1", "anna@example.com")
+    begin = utc_now()
+    known = house.payments
+    async with gate_to(house, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
+        providers = providers_of(paypal_settings(url), http)
+        sender = PaymentHandlers(known._store, providers, known._receivers, lambda: begin)
+        sending = asyncio.create_task(sender.send_payout(_first_attempt()))
+        await gate.reached.wait()
+        await _is_denied_and_paid_anew(house)
+        gate.opened.set()
+        await _has_not_posted(house, sending)
+
+
+async def _is_denied_and_paid_anew(house: House) -> None:
     await house.behave("anna@example.com", "DENIED")
     await house.send_once("p1", later=LEASE)
     await house.until("p1", pb.Payout.STATE_FAILED)
     await house.behave("anna@example.com", "ONHOLD")
     await house.send("p1", attempt=2)
-    store.goes_on.set()
-    with refused(Reason.DEPENDENCY_UNAVAILABLE):
+
+
+async def _has_not_posted(house: House, sending: "asyncio.Task[Payout]") -> None:
+    with refused(Reason.DEPENDENCY_UNAVAILABLE) as caught:
         await sending
+    assert "taken over" in str(caught.value)
     assert [batch for batch, _ in house.batches()] == ["po-p1-1", "po-p1-2"]
     assert (await attempt_of(house)).state == pb.Attempt.STATE_FAILED
 
@@ -617,7 +642,7 @@ async def test_row_23_the_caller_gives_up_while_the_post_runs(
             await house.send_once("p1")
         await house.send_once("p1", later=LEASE)
         adopted = await house.get("p1")
-        assert adopted.attempts[0].state == pb.Attempt.STATE_ACCEPTED
+        assert adopted.attempts[0].provider_batch_id
         gate.opened.set()
     await ends_paid_once(house)
 
