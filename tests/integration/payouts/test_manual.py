@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
 
+from servicekit.database import Database
 from servicekit.errors import Reason
 from servicekit.money import Money
-from servicekit.database import Database
 from services.payouts.domain import ProviderName
 from services.payouts.manual import Manual
 from services.payouts.payments import Hint, PaymentHandlers, SendPayout

@@ -12,9 +12,9 @@ from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 from structlog.testing import capture_logs
 
 from servicekit.database import Database
-from services.payouts.domain import ProviderName
 from servicekit.errors import LiaisonError, Reason, Unavailable
 from servicekit.money import Money
+from services.payouts.domain import ProviderName
 from tests.integration.payouts.house import House
 from tests.integration.payouts.reporting import (
     Reporting,
