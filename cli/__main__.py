@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli import payout_commands
 from servicekit.process import leave
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 media = typer.Typer(help="Look at media as the media service does.", no_args_is_help=True)
 app.add_typer(media, name="media")
+app.add_typer(payout_commands.app, name="payout")
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 

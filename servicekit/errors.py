@@ -62,6 +62,7 @@ class Reason(StrEnum):
     PAYOUT_ON_HOLD = auto()
     SENDING_HALTED = auto()
     PAYOUT_NOT_CLAIMED = auto()
+    BANK_REFERENCE_USED = auto()
 
 
 @dataclass(frozen=True)

@@ -98,9 +98,12 @@ class Workflows:
         workflow_id: str,
         static_summary: str,
         search_attributes: TypedSearchAttributes | None = None,
+        is_started_anew: bool = False,
     ) -> None:
-        """Starts a workflow unless one was ever started under this id: repeating is harmless."""
+        """Starts a workflow unless one was ever started under this id: repeating is harmless. One
+        that `is_started_anew` does start after another has ended, never beside it."""
         client = await self._connected()
+        once, again = WorkflowIDReusePolicy.REJECT_DUPLICATE, WorkflowIDReusePolicy.ALLOW_DUPLICATE
         async with _answering(workflow_id):
             try:
                 await client.start_workflow(
@@ -108,7 +111,7 @@ class Workflows:
                     arg,
                     id=workflow_id,
                     task_queue=ids.TASK_QUEUE,
-                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_reuse_policy=again if is_started_anew else once,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     static_summary=static_summary,
                     search_attributes=search_attributes or TypedSearchAttributes.empty,
@@ -117,11 +120,12 @@ class Workflows:
             except WorkflowAlreadyStartedError:
                 return  # it has run and ended
 
-    async def signal(self, workflow_id: str, signal: str, arg: Any) -> None:
+    async def signal(self, workflow_id: str, signal: str, *args: Any) -> None:
         """Tells a running workflow a fact. A repeated signal is heard again."""
         client = await self._connected()
         async with _answering(workflow_id):
-            await client.get_workflow_handle(workflow_id).signal(signal, arg, rpc_timeout=_TIMEOUT)
+            handle = client.get_workflow_handle(workflow_id)
+            await handle.signal(signal, args=args, rpc_timeout=_TIMEOUT)
 
     async def _connected(self) -> Client:
         if self._client is None:

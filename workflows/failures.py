@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import cast
 
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState
+from temporalio.exceptions import TimeoutError as TemporalTimeoutError
 
 from servicekit.errors import BY_CODE, Internal, LiaisonError, Reason
 
@@ -29,6 +30,11 @@ def from_application_error(error: ApplicationError) -> LiaisonError:
 
 def is_caused_by(error: ActivityError, reason: Reason) -> bool:
     return isinstance(error.cause, ApplicationError) and error.cause.type == reason
+
+
+def is_out_of_time(error: ActivityError) -> bool:
+    """Whether it was retried for as long as it may be, and nobody knows what it would have done."""
+    return error.retry_state is RetryState.TIMEOUT or isinstance(error.cause, TemporalTimeoutError)
 
 
 @contextmanager

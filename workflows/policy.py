@@ -33,6 +33,14 @@ class ReviewSilence(StrEnum):
     ESCALATE = "ESCALATE"
 
 
+def _days(days: float, day_seconds: float = DAY_SECONDS) -> Span:
+    return Span(seconds=days * day_seconds)
+
+
+REWARD_WINDOW = _days(5)  # R29
+CLAIM_WINDOW = _days(5)
+
+
 @dataclass(frozen=True)
 class Policy:
     """Each field is explained in proto/liaison/tasks/v1/policies.proto."""
@@ -51,10 +59,7 @@ class Policy:
     dispute_answer_window: Span
     dispute_resolution_window: Span
     payout_retry_interval: Span
-
-
-def _days(days: float, day_seconds: float = DAY_SECONDS) -> Span:
-    return Span(seconds=days * day_seconds)
+    claim_window: Span = CLAIM_WINDOW
 
 
 STANDARD = Policy(
@@ -65,13 +70,14 @@ STANDARD = Policy(
     review_silence=ReviewSilence.AUTO_APPROVE,
     max_revision_rounds=2,  # R28
     rework_window=_days(3),
-    reward_window=_days(5),  # R29
+    reward_window=REWARD_WINDOW,
     completion_window=Span(months=1),  # R53
     reopen_window=_days(30),
     dispute_window=Span(months=1),
     dispute_answer_window=_days(5),
     dispute_resolution_window=Span(months=1),  # R52
     payout_retry_interval=_days(1),
+    claim_window=CLAIM_WINDOW,
 )
 
 # A day in four seconds: a life's story in a minute, with time enough between two clocks for a
@@ -92,6 +98,7 @@ ACCELERATED = Policy(
     dispute_answer_window=_days(5, _FAST),
     dispute_resolution_window=_days(30, _FAST),
     payout_retry_interval=_days(30, _FAST),
+    claim_window=_days(5, _FAST),
 )
 
 POLICIES = {policy.name: policy for policy in (STANDARD, ACCELERATED)}

@@ -147,6 +147,7 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
             payout.set_reward_aside,
             payout.send_payout,
             payout.refresh_payout,
+            payout.recall_payout,
             dispute.record_dispute,
             dispute.send_dispute_notices,
             publication.deliver_publication,

@@ -8,8 +8,11 @@ from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer
 from servicekit.process import run
 from servicekit.telemetry import telemetry
+from services.payouts.bank_transfers import BankTransferHandlers
 from services.payouts.creators import CreatorReceivers
+from services.payouts.decisions import DecisionHandlers
 from services.payouts.handlers import PayoutHandlers
+from services.payouts.manual import Manual
 from services.payouts.overview import PostgresOverview
 from services.payouts.payments import PaymentHandlers
 from services.payouts.paypal import http_client
@@ -44,7 +47,7 @@ async def main() -> None:
             await database.migrate("services.payouts")
             store = PostgresPayoutStore(database)
             receivers = CreatorReceivers(CreatorServiceStub(channel))
-            providers = providers_of(settings, http)
+            providers = providers_of(settings, http, database)
             switch = SwitchHandlers(store, providers, utc_now)
             # Before anything can be sent.
             await switch.watch_place()
@@ -61,6 +64,8 @@ async def main() -> None:
                 runs,
                 utc_now,
             )
+            decisions = DecisionHandlers(store, payments, runs, utc_now)
+            transfers = BankTransferHandlers(store, Manual(database), payments, runs, utc_now)
             webhook = WebhookServer(
                 settings.paypal_webhook_listen_address,
                 SignatureVerifier(settings, http, utc_now),
@@ -71,7 +76,7 @@ async def main() -> None:
             payouts = PayoutHandlers(store, utc_now)
             statements = StatementHandlers(PostgresStatementStore(database))
             services = [
-                service(payouts, payments),
+                service(payouts, payments, decisions, transfers),
                 statement_service(statements),
                 reconciliation_service(reconciliations, switch),
             ]

@@ -33,6 +33,18 @@ class ProviderName(StrEnum):
     MANUAL = "MANUAL"
 
 
+class DecisionKind(StrEnum):
+    """See payouts.v1.Decision.Kind."""
+
+    RETRY = "RETRY"
+    HOLD = "HOLD"
+    RESUME = "RESUME"
+    WRITE_OFF = "WRITE_OFF"
+    RESOLVE = "RESOLVE"
+    CONFIRM = "CONFIRM"
+    REJECT = "REJECT"
+
+
 class AttemptState(StrEnum):
     """See payouts.v1.Attempt.State."""
 
@@ -48,6 +60,8 @@ class AttemptState(StrEnum):
 
 # To be POSTed, for the first time or again.
 SENDABLE = frozenset({AttemptState.SENDING, AttemptState.UNKNOWN})
+# Over, unless what was paid comes back.
+ENDED = frozenset({State.PAID, State.RELEASED, State.WRITTEN_OFF})
 # Nothing more can come of it.
 FINAL = frozenset({AttemptState.FAILED, AttemptState.RETURNED})
 # In no need of the money, or not yet: the payout may be lowered or released.
@@ -111,6 +125,23 @@ class PayoutAccount:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What an operator decided about a payout, and why. `attempt_number` is the attempt that it is
+    about: of RETRY, the one that may be made, by `provider` and to `receiver` where it says so."""
+
+    kind: DecisionKind
+    reason: str
+    actor: str
+    request_id: str
+    create_time: datetime
+    attempt_number: int | None = None
+    provider: ProviderName | None = None
+    receiver: str | None = None
+    # Of RETRY: what had been paid and had come back is to be paid again.
+    pays_again: bool = False
+
+
+@dataclass(frozen=True)
 class Payout:
     """The money movement that fulfils one reward. `reserved_amount` is what was first asked for;
     `held_minor` is what the ledger holds for it now, fee included."""
@@ -150,11 +181,11 @@ class Payout:
         # Of what came back after it was paid, no part is paid again.
         return self.state in _IDLE and not self.was_settled
 
-    @property
-    def is_sendable(self) -> bool:
-        """Whether a new attempt may begin. A payment that came back after the creator had it is
-        never made a second time by itself."""
-        return self.state in _IDLE and not self.was_settled
+    def is_sendable(self, decision: Decision | None) -> bool:
+        """Whether a new attempt may begin, about which an operator has decided this. A payment that
+        came back after the creator had it is never made a second time by itself."""
+        is_decided = decision is not None and decision.pays_again
+        return self.state in _IDLE and (is_decided or not self.was_settled)
 
 
 @dataclass(frozen=True)
@@ -249,6 +280,11 @@ def stopped(attempt: Attempt, code: str) -> Attempt:
     return replace(attempt, state=AttemptState.BLOCKED, error_code=code)
 
 
+def resolved_not_paid(attempt: Attempt) -> Attempt:
+    """An operator knows that no money has left for it, and that none will."""
+    return replace(attempt, state=AttemptState.FAILED, error_code="RESOLVED_NOT_PAID")
+
+
 # The provider's item states. PENDING and ONHOLD are in flight.
 _ITEM_STATES = {
     "PENDING": AttemptState.ACCEPTED,
@@ -284,6 +320,14 @@ def is_same_payment(attempt: Attempt, batch: Batch) -> bool:
         return False
     item = batch.items[0]
     return item.receiver.casefold() == attempt.receiver.casefold() and item.amount == attempt.amount
+
+
+def is_in_flight(attempt: Attempt, batch: Batch) -> bool:
+    """Whether `batch` shows that this attempt may still be paid."""
+    if batch.state == "DENIED" or not is_same_payment(attempt, batch):
+        return False
+    # A state that we have no word for may be anything.
+    return _ITEM_STATES.get(batch.items[0].state, _A.ACCEPTED) is _A.ACCEPTED
 
 
 @dataclass(frozen=True)

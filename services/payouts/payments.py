@@ -33,6 +33,7 @@ from services.payouts.domain import (
     SENDABLE,
     Attempt,
     AttemptState,
+    Decision,
     Payout,
     PayoutAccount,
     ProviderName,
@@ -100,6 +101,8 @@ class PaymentStore(Protocol):
         self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
     ) -> tuple[str, Attempt] | None: ...
 
+    async def retry_of(self, payout_id: str, attempt_number: int) -> Decision | None: ...
+
     async def add_attempt(self, payout_id: str, attempt: Attempt) -> None: ...
 
     async def save_attempt(self, payout_id: str, attempt: Attempt, now: datetime) -> None: ...
@@ -107,6 +110,15 @@ class PaymentStore(Protocol):
     async def post(self, transfer: Transfer) -> int: ...
 
     async def halts(self) -> list[Event]: ...
+
+
+@dataclass(frozen=True)
+class Means:
+    """How a new attempt is made, and what an operator had decided about it when that was found."""
+
+    receiver: str
+    provider: ProviderName
+    decision: Decision | None
 
 
 @dataclass(frozen=True)
@@ -146,11 +158,10 @@ class PaymentHandlers:
                 be made again.
         """
         payout = _found(await self._store.get(command.id), command.id)
-        receiver = ""
+        means = None
         if payout.attempt(command.attempt) is None:
-            _require_turn(payout, command.attempt)
-            receiver = await self._receiver(payout)
-        attempt = await self._take(command, receiver)
+            means = await self._means(payout, command.attempt)
+        attempt = await self._take(command, means)
         if attempt is None:
             return _found(await self._store.get(command.id), command.id)
         return await self._send(command.id, attempt)
@@ -207,14 +218,44 @@ class PaymentHandlers:
                 payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
             )
 
-    async def _receiver(self, payout: Payout) -> str:
+    async def look(self, payout_id: str, number: int, batch_id: str = "") -> Booked:
+        """Asks the provider about one attempt by the batch it is known to be, else by this one, and
+        books the answer. Without either there is nothing to ask."""
+        payout = _found(await self._store.get(payout_id), payout_id)
+        attempt = payout.attempts[number - 1]
+        return await self._refreshed(payout, attempt, attempt.provider_batch_id or batch_id)
+
+    async def shown(self, attempt: Attempt, batch_id: str) -> Batch:
+        """What the attempt's provider shows of a batch; nothing is booked.
+
+        Raises:
+            Unavailable: it shows nothing.
+        """
+        try:
+            return await self._providers[attempt.provider].batch(batch_id)
+        except NotReadable as error:
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"
+            ) from error
+
+    async def _means(self, payout: Payout, number: int) -> Means:
+        decision = await self._store.retry_of(payout.id, number)
+        _require_turn(payout, number, decision)
+        receiver = decision.receiver if decision else None
+        if receiver is None:
+            receiver = await self._receiver(payout, is_decided=decision is not None)
+        provider = decision.provider if decision else None
+        return Means(receiver, provider or self._provider, decision)
+
+    async def _receiver(self, payout: Payout, *, is_decided: bool) -> str:
         account = await self._receivers.account_of(payout.creator)
         creator, latest = f"creators/{payout.creator}", payout.latest_attempt
         if not account.receiver:
             raise FailedPrecondition(
                 Reason.PAYOUT_ACCOUNT_MISSING, f"{creator} has named no PayPal account"
             )
-        if latest is not None and not account.is_worth_trying_after(latest):
+        is_tried = latest is not None and not account.is_worth_trying_after(latest)
+        if latest is not None and is_tried and not is_decided:
             raise FailedPrecondition(
                 Reason.PAYOUT_NOT_CLAIMED,
                 f"Nobody claimed attempt {latest.number}, and {creator} has not named its PayPal"
@@ -222,20 +263,22 @@ class PaymentHandlers:
             )
         return account.receiver
 
-    async def _take(self, command: SendPayout, receiver: str) -> Attempt | None:
+    async def _take(self, command: SendPayout, means: Means | None) -> Attempt | None:
         """Commits that the attempt is about to be sent, by this call alone; None when there is
         nothing to send."""
         now = self._clock()
         async with self._store.transaction():
             payout = _found(await self._store.lock(command.id), command.id)
             attempt = payout.attempt(command.attempt)
-            if attempt is None:
-                _require_turn(payout, command.attempt)
-                attempt = domain.new_attempt(payout, receiver, now, self._provider)
-                await self._store.add_attempt(payout.id, attempt)
-            if attempt.state not in SENDABLE:
+            if attempt is not None and attempt.state not in SENDABLE:
                 return None
+            if payout.is_held:
+                raise FailedPrecondition(
+                    Reason.PAYOUT_ON_HOLD, f"An operator keeps {payout.name} from being sent"
+                )
             require_sending(await self._store.halts())
+            if attempt is None:
+                attempt = await self._begin(payout, command.attempt, means, now)
             taken = domain.leased(attempt, now)
             if taken is None:
                 raise Unavailable(
@@ -247,6 +290,19 @@ class PaymentHandlers:
                 metrics.stopped()
             await self._store.save_attempt(payout.id, taken, now)
         return taken if taken.state in SENDABLE else None
+
+    async def _begin(
+        self, payout: Payout, number: int, means: Means | None, now: datetime
+    ) -> Attempt:
+        decision = await self._store.retry_of(payout.id, number)
+        _require_turn(payout, number, decision)
+        if means is None or decision != means.decision:
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, "An operator has just decided about this attempt"
+            )
+        attempt = domain.new_attempt(payout, means.receiver, now, means.provider)
+        await self._store.add_attempt(payout.id, attempt)
+        return attempt
 
     async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
         halts: list[Event] = []
@@ -341,13 +397,7 @@ class PaymentHandlers:
     async def _refreshed(self, payout: Payout, attempt: Attempt, batch_id: str) -> Booked:
         if not batch_id or attempt.state in FINAL:
             return Booked(payout, has_moved=False)
-        try:
-            batch = await self._providers[attempt.provider].batch(batch_id)
-        except NotReadable as error:
-            raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"
-            ) from error
-        return await self._book(payout.id, attempt.number, batch)
+        return await self._book(payout.id, attempt.number, await self.shown(attempt, batch_id))
 
     async def _book(self, payout_id: str, number: int, batch: Batch) -> Booked:
         """Books what the provider shows, in one transaction; again, it finds nothing to book."""
@@ -379,9 +429,9 @@ def _found(payout: Payout | None, payout_id: str) -> Payout:
     return payout
 
 
-def _require_turn(payout: Payout, number: int) -> None:
+def _require_turn(payout: Payout, number: int, decision: Decision | None) -> None:
     """A new attempt: the first one, or the one after an attempt that failed."""
-    if not payout.is_sendable:
+    if not payout.is_sendable(decision):
         raise illegal_state(payout.name, payout.state, "SendPayout")
     if number != len(payout.attempts) + 1:
         raise invalid_fields(

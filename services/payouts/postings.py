@@ -10,6 +10,7 @@ account                     what its balance says
 `provider/{provider}`       paid out to creators through `paypal` or `manual`, less what came back
 `fees/{provider}`           kept by it as fees
 `platform/fees`             minus what we bore of those fees ourselves
+`platform/written_off`      kept to pay creators in another way, whose payouts were written off
 
 transfer   posts
 DEPOSIT    world/deposits → available
@@ -18,6 +19,8 @@ REDUCE     reserved → available: what a lower reward needs less
 RELEASE    reserved → available: all that is held for the payout
 SETTLE     reserved → provider/{provider} (the reward), fees/{provider} (the fee), available (the
            rest)
+WRITE_OFF  reserved → available or platform/written_off: all that is held for a payout that cannot
+           be paid
 RETURN     provider/{provider} → reserved: a reward that came back after it was paid; the provider
            keeps the fee. What comes back unclaimed was never settled: its hold was kept all along.
 """
@@ -42,6 +45,14 @@ class Kind(StrEnum):
     RELEASE = "RELEASE"
     SETTLE = "SETTLE"
     RETURN = "RETURN"
+    WRITE_OFF = "WRITE_OFF"
+
+
+class Beneficiary(StrEnum):
+    """Who keeps what was reserved for a payout that is written off."""
+
+    BRAND = "BRAND"
+    PLATFORM = "PLATFORM"
 
 
 @dataclass(frozen=True, order=True)
@@ -58,6 +69,7 @@ class Account:
 
 WORLD = Account("world", "deposits")
 PLATFORM = Account("platform", "fees")
+WRITTEN_OFF = Account("platform", "written_off")
 # Whose entries are what left us, whichever provider it went through.
 PROVIDER_OWNER = "provider"
 
@@ -147,6 +159,15 @@ def release(payout: Payout) -> Transfer:
     legs = {available(payout.brand): minor, reserved(payout.brand): -minor}
     return Transfer(
         f"release/{payout.id}", Kind.RELEASE, _entries(payout.amount.currency, legs), payout.id
+    )
+
+
+def write_off(payout: Payout, beneficiary: Beneficiary) -> Transfer:
+    minor = payout.held_minor
+    kept = available(payout.brand) if beneficiary is Beneficiary.BRAND else WRITTEN_OFF
+    legs = {kept: minor, reserved(payout.brand): -minor}
+    return Transfer(
+        f"write-off/{payout.id}", Kind.WRITE_OFF, _entries(payout.amount.currency, legs), payout.id
     )
 
 

@@ -5,13 +5,18 @@ from collections.abc import Mapping
 
 import httpx
 
+from servicekit.database import Database
 from services.payouts.domain import ProviderName
+from services.payouts.manual import Manual
 from services.payouts.paypal import Paypal
 from services.payouts.provider import Provider
 from services.payouts.settings import PaypalSettings
 
 
 def providers_of(
-    settings: PaypalSettings, http: httpx.AsyncClient
+    settings: PaypalSettings, http: httpx.AsyncClient, database: Database
 ) -> Mapping[ProviderName, Provider]:
-    return {ProviderName.PAYPAL: Paypal(settings, http)}
+    return {
+        ProviderName.PAYPAL: Paypal(settings, http),
+        ProviderName.MANUAL: Manual(database),
+    }

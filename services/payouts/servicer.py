@@ -8,14 +8,16 @@ from liaison.payouts.v1.payouts_pb2_grpc import (
     add_PayoutServiceServicer_to_server,
 )
 
-from servicekit.auth import Role, current_principal
+from servicekit.auth import STAFF, Role, current_principal
 from servicekit.commands import parse
 from servicekit.grpc_server import Service
 from servicekit.pagination import Cursor, page_of
 from servicekit.rpcs import Repeat, allow
 from servicekit.timestamps import to_timestamp
-from services.payouts import handlers, payments
-from services.payouts.domain import Attempt, Deposit, Payout
+from services.payouts import bank_transfers, decisions, handlers, payments
+from services.payouts.bank_transfers import BankTransferHandlers
+from services.payouts.decisions import DecisionHandlers
+from services.payouts.domain import Attempt, Decision, Deposit, Payout
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.payments import PaymentHandlers
 
@@ -32,10 +34,10 @@ ACCESS = {
     "SendPayout": allow(Role.SERVICE),
     "RefreshPayout": allow(Role.SERVICE),
     "RecallPayout": allow(Role.SERVICE),
-    "RetryPayout": allow(Role.OPERATOR),
+    "RetryPayout": allow(Role.OPERATOR, repeat=Repeat.BY_COMMAND),
     "HoldPayout": allow(Role.OPERATOR),
     "ResumePayout": allow(Role.OPERATOR),
-    "WriteOffPayout": allow(Role.OPERATOR),
+    "WriteOffPayout": allow(Role.OPERATOR, repeat=Repeat.BY_COMMAND),
     "ResolveAttempt": allow(Role.OPERATOR, repeat=Repeat.BY_COMMAND),
     "ConfirmBankTransfer": allow(Role.OPERATOR, repeat=Repeat.BY_COMMAND),
     "RejectBankTransfer": allow(Role.OPERATOR, repeat=Repeat.BY_COMMAND),
@@ -43,9 +45,17 @@ ACCESS = {
 
 
 class PayoutServicer(PayoutServiceServicer):
-    def __init__(self, payouts: PayoutHandlers, payments: PaymentHandlers) -> None:
+    def __init__(
+        self,
+        payouts: PayoutHandlers,
+        payments: PaymentHandlers,
+        decisions: DecisionHandlers,
+        transfers: BankTransferHandlers,
+    ) -> None:
         self._payouts = payouts
         self._payments = payments
+        self._decisions = decisions
+        self._transfers = transfers
 
     async def CreateDeposit(self, request: pb.CreateDepositRequest, context: Any) -> pb.Deposit:
         command = parse(handlers.CreateDeposit, request)
@@ -76,7 +86,7 @@ class PayoutServicer(PayoutServiceServicer):
 
     async def GetPayout(self, request: pb.GetPayoutRequest, context: Any) -> pb.Payout:
         command = parse(handlers.GetPayout, request)
-        return to_payout(await self._payouts.get_payout(current_principal(), command))
+        return await self._shown(await self._payouts.get_payout(current_principal(), command))
 
     async def ListPayouts(
         self, request: pb.ListPayoutsRequest, context: Any
@@ -120,12 +130,63 @@ class PayoutServicer(PayoutServiceServicer):
     async def RecallPayout(self, request: pb.RecallPayoutRequest, context: Any) -> pb.Payout:
         return to_payout(await self._payments.recall_payout(parse(payments.RecallPayout, request)))
 
+    async def RetryPayout(self, request: pb.RetryPayoutRequest, context: Any) -> pb.Payout:
+        command = parse(decisions.RetryPayout, request)
+        return await self._shown(await self._decisions.retry_payout(current_principal(), command))
 
-def service(payouts: PayoutHandlers, payments: PaymentHandlers) -> Service:
+    async def HoldPayout(self, request: pb.HoldPayoutRequest, context: Any) -> pb.Payout:
+        command = parse(decisions.HoldPayout, request)
+        return await self._shown(await self._decisions.hold_payout(current_principal(), command))
+
+    async def ResumePayout(self, request: pb.ResumePayoutRequest, context: Any) -> pb.Payout:
+        command = parse(decisions.ResumePayout, request)
+        return await self._shown(await self._decisions.resume_payout(current_principal(), command))
+
+    async def WriteOffPayout(self, request: pb.WriteOffPayoutRequest, context: Any) -> pb.Payout:
+        command = parse(decisions.WriteOffPayout, request)
+        who = current_principal()
+        return await self._shown(await self._decisions.write_off_payout(who, command))
+
+    async def ResolveAttempt(self, request: pb.ResolveAttemptRequest, context: Any) -> pb.Payout:
+        command = parse(decisions.ResolveAttempt, request)
+        who = current_principal()
+        return await self._shown(await self._decisions.resolve_attempt(who, command))
+
+    async def ConfirmBankTransfer(
+        self, request: pb.ConfirmBankTransferRequest, context: Any
+    ) -> pb.Payout:
+        command = parse(bank_transfers.ConfirmBankTransfer, request)
+        who = current_principal()
+        return await self._shown(await self._transfers.confirm_bank_transfer(who, command))
+
+    async def RejectBankTransfer(
+        self, request: pb.RejectBankTransferRequest, context: Any
+    ) -> pb.Payout:
+        command = parse(bank_transfers.RejectBankTransfer, request)
+        who = current_principal()
+        return await self._shown(await self._transfers.reject_bank_transfer(who, command))
+
+    async def _shown(self, payout: Payout) -> pb.Payout:
+        """As much of it as the caller may see."""
+        role, shown = current_principal().role, to_payout(payout)
+        if role in STAFF:
+            shown.decisions.extend(map(_to_decision, await self._decisions.decisions(payout)))
+        if role is Role.OPERATOR:
+            for message, attempt in zip(shown.attempts, payout.attempts, strict=True):
+                message.receiver = attempt.receiver
+        return shown
+
+
+def service(
+    payouts: PayoutHandlers,
+    payments: PaymentHandlers,
+    decisions: DecisionHandlers,
+    transfers: BankTransferHandlers,
+) -> Service:
     return Service(
         pb.DESCRIPTOR.services_by_name["PayoutService"],
         add_PayoutServiceServicer_to_server,
-        PayoutServicer(payouts, payments),
+        PayoutServicer(payouts, payments, decisions, transfers),
         ACCESS,
     )
 
@@ -155,6 +216,16 @@ def to_payout(payout: Payout) -> pb.Payout:
         create_time=to_timestamp(payout.create_time),
         update_time=to_timestamp(payout.update_time),
         is_held=payout.is_held,
+    )
+
+
+def _to_decision(decision: Decision) -> pb.Decision:
+    return pb.Decision(
+        kind=pb.Decision.Kind.Value(f"KIND_{decision.kind}"),
+        reason=decision.reason,
+        actor=decision.actor,
+        attempt=decision.attempt_number or 0,
+        create_time=to_timestamp(decision.create_time),
     )
 
 

@@ -1,4 +1,5 @@
-"""The SQL of deposits, payouts and attempts; the ledger's is in `services.payouts.ledger`."""
+"""The SQL of deposits, payouts and attempts; the ledger's is in `services.payouts.ledger`, that of
+decisions in `services.payouts.decision_store`."""
 
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -10,6 +11,7 @@ from psycopg.rows import DictRow
 from servicekit.database import Database
 from servicekit.money import Money
 from servicekit.pagination import Page
+from services.payouts.decision_store import PostgresDecisions
 from services.payouts.domain import Attempt, AttemptState, Deposit, Payout, ProviderName, State
 from services.payouts.ledger import PostgresLedger
 from services.payouts.sending_store import PostgresSwitch
@@ -27,7 +29,7 @@ _ATTEMPT: LiteralString = """
 """
 
 
-class PostgresPayoutStore(PostgresLedger, PostgresSwitch):
+class PostgresPayoutStore(PostgresLedger, PostgresSwitch, PostgresDecisions):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._database = database

@@ -1,47 +1,54 @@
-"""A payout in plain words: it sends, learns how that went, and tries again; and what it tells the
-assignment, when."""
+"""A payout in plain words: it sends, learns how that went, takes back what nobody claims, and tries
+again; and what it tells the assignment, when."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from workflows.policy import Span
+from workflows.policy import Policy
 
 # It asks the provider so long after the money has left, and tells the assignment that it has.
 _FIRST_LOOK = timedelta(seconds=10)
+# What an assignment is told of each state, once an attempt.
+_NEWS = {"BLOCKED": "ESCALATED", "SENT": ""}
 
 
 class PlainPayout:
-    def __init__(self, answers: Sequence[str], retry_interval: Span, now: datetime) -> None:
+    def __init__(self, answers: Sequence[str], policy: Policy, now: datetime) -> None:
         # How each attempt goes; the last answer stays.
         self.answers = list(answers)
-        self.retry_interval = retry_interval
+        self.policy = policy
         self.state = "READY"
         self.attempts = 0
         self.is_held = False
-        self.time = now
-        self.has_told_sent = False
+        # Since when it is so, and when the assignment heard of it.
+        self.since = self.time = now
+        self.told = set[str]()
 
     @property
-    def is_paid(self) -> bool:
-        return self.state == "PAID"
+    def is_over(self) -> bool:
+        return self.state in ("PAID", "WRITTEN_OFF")
 
     @property
-    def can_be_wanted(self) -> bool:
-        """Whether it waits for its next attempt."""
-        return self.state == "FAILED"
+    def is_under_way(self) -> bool:
+        """The provider has it, and decides what becomes of it."""
+        return self.state in ("SENT", "UNCLAIMED", "BLOCKED")
 
     def next_time(self) -> datetime | None:
         if self.state == "READY" and not self.is_held:
             return self.time
-        if self.state == "SENT" and not self.has_told_sent:
-            return self.time + _FIRST_LOOK
+        if self.state == "SENT" and "SENT" not in self.told:
+            return self.since + _FIRST_LOOK
+        if self.state == "SENT" and "SENT too long" not in self.told:
+            return self.policy.reward_window.after(self.since)
+        if self.state == "UNCLAIMED":
+            return self.policy.claim_window.after(self.since)
         if self.state == "FAILED":
-            return self.retry_interval.after(self.time)
+            return self.policy.payout_retry_interval.after(self.time)
         return None
 
     def want(self, now: datetime) -> None:
-        """Somebody decides that it is paid now."""
-        if self.can_be_wanted:
+        """Somebody decides that it is paid now: what waits does not wait any longer."""
+        if self.state in ("FAILED", "UNCLAIMED"):
             self.state, self.time = "READY", now
 
     def hold(self, is_held: bool, now: datetime) -> None:
@@ -52,17 +59,23 @@ class PlainPayout:
     def goes_on(self, now: datetime) -> str:
         """What is due now is done: what there is to tell, or nothing."""
         if self.state == "SENT":
-            self.has_told_sent = True
-            return "SENT"
-        if self.state == "FAILED":
+            is_first = "SENT" not in self.told
+            self.told.add("SENT" if is_first else "SENT too long")
+            return "SENT" if is_first else "ESCALATED"
+        if self.state in ("FAILED", "UNCLAIMED"):
             self.state, self.time = "READY", now
             return ""
         self.attempts += 1
-        self.has_told_sent = False
+        self.told.clear()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return self.learn(answer, now)
 
     def learn(self, state: str, now: datetime) -> str:
-        """By the provider's answer or by a webhook."""
-        self.state, self.time = state, now
-        return "" if state == "SENT" else state
+        """By the provider's answer, by a webhook, or from an operator."""
+        self.state, self.since, self.time = state, now, now
+        news = _NEWS.get(state, state)
+        if state in self.told:
+            return ""
+        if news:
+            self.told.add(state)
+        return news

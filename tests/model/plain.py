@@ -56,6 +56,8 @@ FREEZABLE = {ClockKind.SUBMISSION, ClockKind.REVIEW, ClockKind.REWORK}
 CREATORS_OWN = {ClockKind.SUBMISSION, ClockKind.REWORK}
 ILLEGAL = {Reason.ILLEGAL_STATE}
 LEGAL: set[Reason] = set()
+# Each side proposes and disputes no more often than that.
+OFTEN = 10
 
 
 @dataclass
@@ -284,6 +286,8 @@ class Plain:
             reasons.add(Reason.ROLE_NOT_ALLOWED)
         if any(self.proposals[number - 1].kind is command.kind for number in self.pending()):
             reasons.add(Reason.PROPOSAL_PENDING)
+        if sum(one.proposer == command.actor for one in self.proposals) >= OFTEN:
+            reasons.add(Reason.LIMIT_REACHED)
         return reasons | self._refuse_terms(command.kind, command.deadline_time)
 
     def _refuse_terms(self, kind: ProposalKind, date: datetime | None) -> set[Reason]:
@@ -412,12 +416,21 @@ class Plain:
     # Money, as the payout tells of it
 
     def money(self, news: str) -> None:
-        """SENT, PAID or FAILED."""
+        """SENT, UNCLAIMED, PAID, FAILED, WRITTEN_OFF, or ESCALATED: operators must look at it."""
+        if news == "ESCALATED":
+            self._happen(Event.PAYOUT_ESCALATED, SYSTEM)
+            return
+        if news == "WRITTEN_OFF":
+            self.state, was, self.clock = State.CANCELLED, self.state, None
+            self._happen(Event.REWARD_WRITTEN_OFF, SYSTEM, was)
+            return
         if news == "FAILED":
             was = self.state
             if self.state in (State.REWARDED, State.COMPLETED):
                 self.state = State.APPROVED
-                if self.first_reward_due > self.now:
+                if self.is_overdue:
+                    self.clock = None  # late it was, and late it is
+                elif self.first_reward_due > self.now:
                     # An attempt that fails late does not put the reward off.
                     self.clock = PlainClock(ClockKind.REWARD, self.now, self.first_reward_due)
                 else:
@@ -426,6 +439,8 @@ class Plain:
             return
         if self.state is State.APPROVED:
             self._sent()
+        if news == "UNCLAIMED":
+            self._happen(Event.REWARD_UNCLAIMED, SYSTEM)
         if news == "PAID" and self.state is State.REWARDED:
             self._complete(SYSTEM)
 
@@ -525,6 +540,14 @@ class Plain:
             reasons.add(Reason.DISPUTE_ALREADY_OPEN)
         if self.is_over:
             reasons |= ILLEGAL
+        if (
+            sum(
+                (one.event, one.actor) == (Event.DISPUTE_OPENED, command.opener)
+                for one in self.history
+            )
+            >= OFTEN
+        ):
+            reasons.add(Reason.LIMIT_REACHED)
         side, holds = {
             Ground.LATE_REWARD: (CREATOR, self.is_overdue),
             Ground.WRONG_PRODUCT: (CREATOR, self.product is not None or self.is_missed),

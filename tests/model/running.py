@@ -150,7 +150,10 @@ class Running:
         return self._tell(self._dispute, "withdraw", Withdraw(actor))
 
     def tell_payout(self, state: str, attempt: int) -> None:
-        """What the provider's webhook would."""
+        """What the provider's webhook would; asked, the provider says the same."""
+        self.world.refresh_answers_of[self.id] = [
+            state if state in ("UNCLAIMED", "BLOCKED") else "SENT"
+        ]
         change = PayoutChanged(state, attempt)
         payout = self._workflow(ids.payout(self.id))
         self.house.do(payout.signal("payout_changed", change))

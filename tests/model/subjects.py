@@ -18,6 +18,8 @@ from workflows.assignment.notices import notices
 from workflows.dispute import state as dispute_state
 from workflows.dispute.state import Decision, Dispute
 from workflows.notices import Notice
+from workflows.payout.state import PayoutReport
+from workflows.payout.state import State as PayoutState
 
 # The name of each command, as the workflow's updates are called.
 RULES: dict[str, Callable[..., Transition]] = {
@@ -91,13 +93,16 @@ class Rules:
         return self._try(lambda a: RULES[update](a, copy.deepcopy(command), self._now))
 
     def money(self, news: str) -> None:
-        if news == "SENT":
-            sent = rewards.report_reward_sent(self.assignment, self._now)
-            happened = [sent] if sent else []
-        elif news == "PAID":
-            happened = rewards.report_reward_received(self.assignment, self._now)
+        a, now = self.assignment, self._now
+        if news == "PAID":
+            happened = rewards.report_reward_received(a, now)
+        elif news == "WRITTEN_OFF":
+            happened = [rewards.report_reward_written_off(a, now)]
+        elif news == "ESCALATED":
+            report = PayoutReport(PayoutState.BLOCKED, is_escalated=True)
+            happened = rewards.report(a, report, now)
         else:
-            happened = [rewards.report_payout_failed(self.assignment, self._now)]
+            happened = rewards.report(a, PayoutReport(PayoutState(news), now), now)
         for one in happened:
             self._note(one)
 

@@ -16,6 +16,7 @@ from tests.model.subjects import Rules, Subject
 from workflows.assignment.model import State, Terms
 
 _EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
+NEWS = ["SENT", "SENT", "UNCLAIMED", "PAID", "FAILED", "FAILED", "ESCALATED", "WRITTEN_OFF"]
 BEGIN = datetime(2028, 1, 27, 12, tzinfo=UTC)
 
 
@@ -31,7 +32,8 @@ class RulesLives(Lives):
         return self.rules
 
     @precondition(lambda self: self.model.payable_minor)
-    @rule(news=st.sampled_from(["SENT", "PAID", "FAILED"]))
+    @precondition(lambda self: self.model.state is not State.CANCELLED)
+    @rule(news=st.sampled_from(NEWS))
     def money(self, news: str) -> None:
         self.come_to_rest()
         self.rules.money(news)

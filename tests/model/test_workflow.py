@@ -64,8 +64,7 @@ class WorkflowLives(Lives):
         """The payout begins with the confirmation, and the brand's dispute holds it."""
         model = self.model
         if model.payable_minor and self.payout is None:
-            interval = model.terms.policy.payout_retry_interval
-            self.payout = PlainPayout(self.answers, interval, model.now)
+            self.payout = PlainPayout(self.answers, model.terms.policy, model.now)
         if self.payout is not None:
             is_held = model.dispute is not None and model.dispute.opener == BRAND
             self.payout.hold(is_held, model.now)
@@ -76,7 +75,7 @@ class WorkflowLives(Lives):
 
     def pass_time(self, until: datetime) -> None:
         """Not far while money may be under way, whose provider is asked every hour."""
-        if not self.model.is_for_product and not (self.payout and self.payout.is_paid):
+        if not self.model.is_for_product and not (self.payout and self.payout.is_over):
             now = self.subject.now()
             until = min(until, max(self.next_time() or now, now + _FAR))
         super().pass_time(until)
@@ -110,8 +109,7 @@ class WorkflowLives(Lives):
             "": False,
             "SENT": state is State.APPROVED,
             "PAID": state in (State.APPROVED, State.REWARDED),
-            "FAILED": True,
-        }[news]
+        }.get(news, True)
         if not is_new:
             return
         count = len(self.model.history)
@@ -121,12 +119,23 @@ class WorkflowLives(Lives):
         self.model.now = self.payout.time = time
         self.model.money(news)
 
-    @precondition(lambda self: self.payout is not None and self.payout.state == "SENT")
-    @rule(state=st.sampled_from(["PAID", "FAILED"]))
+    @precondition(lambda self: self.payout is not None and self.payout.is_under_way)
+    @rule(state=st.sampled_from(["PAID", "FAILED", "UNCLAIMED", "UNCLAIMED", "BLOCKED"]))
     def provider(self, state: str) -> None:
         """The provider decides what becomes of money under way."""
         self.come_to_rest()
-        self.tell(state)
+        if self.payout is not None and self.payout.is_under_way and self.payout.state != state:
+            self.tell(state)
+
+    @precondition(lambda self: self.payout is not None and not self.payout.is_over)
+    @rule(is_wanted=st.sampled_from([False, False, False, True]))
+    def write_off(self, is_wanted: bool) -> None:
+        """An operator gives it up."""
+        if not is_wanted:
+            return
+        self.come_to_rest()
+        if self.payout is not None and not self.payout.is_over:
+            self.tell("WRITTEN_OFF")
 
     def tell(self, state: str) -> None:
         assert self.payout is not None
@@ -167,7 +176,7 @@ class WorkflowLives(Lives):
     def reward(self) -> None:
         if self.payout is None:
             super().reward()
-        elif self.payout.state == "SENT":
+        elif self.payout.is_under_way:
             self.tell("PAID")
         else:
             self.pass_time(self.next_time() or self.subject.now())
@@ -178,10 +187,10 @@ class WorkflowLives(Lives):
                 self.running.terminate()
             return
         self.come_to_rest()
-        if self.payout is not None and self.payout.state == "SENT":
+        if self.payout is not None and self.payout.is_under_way:
             self.tell("PAID")
         self.end()
-        while self.payout is not None and not self.payout.is_paid:
+        while self.payout is not None and not self.payout.is_over:
             self.reward()
             self.end()
         assert self.running.end() == self.model.state
@@ -197,7 +206,7 @@ class WorkflowLives(Lives):
         assert world.releases.count(id_) == (terms.is_escrowed and not was_due)
         attempts = self.payout.attempts if self.payout else 0
         assert self.running.attempts == list(range(1, attempts + 1))
-        assert (attempts > 0) is was_due
+        assert (attempts > 0) is was_due or self.model.state is State.CANCELLED
         set_aside = [one.amount_minor for one in world.set_aside if one.payout_id == id_]
         expected = [self.model.payable_minor] if was_due and not was_reserved else []
         assert set_aside == expected

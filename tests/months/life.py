@@ -90,9 +90,17 @@ class Life:
 
     async def payout(self) -> str:
         """Where its money is."""
+        state = (await self.read_payout()).state
+        return payouts_pb2.Payout.State.Name(state).removeprefix("STATE_")
+
+    async def read_payout(self) -> payouts_pb2.Payout:
         request = payouts_pb2.GetPayoutRequest(name=f"payouts/{self.id}")
-        payout = await self.creator.caller.payouts.GetPayout(request)
-        return payouts_pb2.Payout.State.Name(payout.state).removeprefix("STATE_")
+        return await self.creator.caller.payouts.GetPayout(request)
+
+    async def attempts(self) -> list[str]:
+        """How each attempt stands."""
+        states = [one.state for one in (await self.read_payout()).attempts]
+        return [payouts_pb2.Attempt.State.Name(one).removeprefix("STATE_") for one in states]
 
     async def until_told(self, who: Caller, event: str) -> None:
         await eventually(lambda: self.told(who), lambda seen: event in seen, f"{event} told")

@@ -43,7 +43,7 @@ from workflows.assignment.orders import RecordAssignment, StartAssignment, Undon
 from workflows.dispute.state import Change, Claim, Decide, Decision, Ground, Outcome, Withdraw
 from workflows.failures import to_application_error
 from workflows.notices import Batch, Notice
-from workflows.payout.state import PayoutTerms, SendPayout
+from workflows.payout.state import PayoutTerms, RecallPayout, SendPayout
 from workflows.payout.state import State as PayoutState
 from workflows.policy import STANDARD, Policy
 from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
@@ -79,10 +79,12 @@ class World:
         self.set_aside: list[PayoutTerms] = []
         self.sent: list[tuple[SendPayout, datetime]] = []
         self.asked: list[datetime] = []
+        self.recalled: list[tuple[RecallPayout, datetime]] = []
         self.disputes: list[Change] = []
         # What the services answer or raise next; the last answer stays.
         self.send_answers: list[Any] = [PayoutState.PAID]
         self.refresh_answers: list[Any] = [PayoutState.PAID]
+        self.recall_answers: list[Any] = [PayoutState.FAILED]
         # For single payouts, by their ids.
         self.send_answers_of: dict[str, list[Any]] = {}
         self.refresh_answers_of: dict[str, list[Any]] = {}
@@ -169,6 +171,13 @@ class World:
         return _answer(self.refresh_answers_of.get(payout_id, self.refresh_answers))
 
     @activity.defn
+    async def recall_payout(self, order: RecallPayout) -> PayoutState:
+        self.recalled.append((order, await self.now()))
+        if order.payout_id in self.refresh_answers_of:  # it is unclaimed no more
+            self.refresh_answers_of[order.payout_id] = [PayoutState.SENT]
+        return _answer(self.recall_answers)
+
+    @activity.defn
     async def record_dispute(self, change: Change) -> Batch:
         self.disputes.append(change)
         return Batch()
@@ -189,6 +198,7 @@ class World:
             self.set_reward_aside,
             self.send_payout,
             self.refresh_payout,
+            self.recall_payout,
             self.record_dispute,
             self.send_dispute_notices,
         ]

@@ -89,7 +89,7 @@ def _headline(a: Assignment) -> str:
         State.REWARDED: (
             "The product is sent: the creator acknowledges it when it arrives"
             if a.is_for_product
-            else "The reward is sent: nobody must act"
+            else "The reward is sent: nobody must act, unless its payout says so"
         ),
         State.COMPLETED: "Completed: nobody must act",
         State.EXPIRED: (

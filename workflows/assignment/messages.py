@@ -196,6 +196,7 @@ def policy_message(policy: Policy) -> policies_pb2.Policy:
         dispute_answer_window=_span(policy.dispute_answer_window),
         dispute_resolution_window=_span(policy.dispute_resolution_window),
         payout_retry_interval=_span(policy.payout_retry_interval),
+        claim_window=_span(policy.claim_window),
     )
 
 

@@ -50,8 +50,22 @@ _TEXTS: dict[Event, dict[str, str]] = {
         "creator": "Your reward could not be paid. Please check your PayPal account.",
         OPERATORS: "A payout failed.",
     },
+    Event.PAYOUT_ESCALATED: {
+        OPERATORS: "A payout needs you: {trouble} The money stays reserved.",
+    },
     Event.REWARD_SENT: {
         "creator": "Your reward was sent.",
+    },
+    Event.REWARD_UNCLAIMED: {
+        "creator": "Your reward waits for you at PayPal, where nobody has claimed it yet. Please"
+        " claim it, or name another PayPal account. It waits {comment} Then it is taken back, and"
+        " sent again once you have named your account anew.",
+    },
+    Event.REWARD_WRITTEN_OFF: {
+        "creator": "Your reward could not be paid, and the platform has given up trying: the"
+        " assignment ends without it. Please write to support.",
+        "brand": "The reward could not be paid to the creator, and the platform has given up"
+        " trying: the assignment ends without it. Your statement says where the money went.",
     },
     Event.COMPLETED: {
         "creator": "The assignment is completed.",
@@ -178,6 +192,15 @@ _NEXT_OF_PRODUCT = {
     "brand": "Please ship the product before {deadline}; otherwise the creator may open a dispute.",
 }
 
+# State of a payout that was brought before operators -> what they are to do.
+_TROUBLES = {
+    "SENDING": "an attempt can neither be made nor be given up. Its workflow says why.",
+    "SENT": "the provider has not delivered it. Please ask the provider.",
+    "UNCLAIMED": "nobody claims it, and the provider does not give it back. Please ask there.",
+    "BLOCKED": "its latest attempt has stopped. Please find out at the provider what became of it,"
+    " and say so (ResolveAttempt).",
+}
+
 _CLOCKS = {
     ClockKind.SUBMISSION: "the deadline of the work",
     ClockKind.REVIEW: "the deadline of the review",
@@ -267,6 +290,7 @@ def _words(a: Assignment, transition: Transition) -> dict[str, str]:
             "your last version goes back to review" if a.submissions else "the assignment expires"
         ),
         "expiry_comment": as_sentence(a.expiry_comment.comment if a.expiry_comment else ""),
+        "trouble": _TROUBLES.get(transition.comment, ""),
         "wish": _wish(a, proposal) if proposal else transition.comment,
         "wish_reason": as_sentence(proposal.reason if proposal else ""),
     }

@@ -25,6 +25,8 @@ from workflows.assignment.steps import (
     start_reward_clock,
     step,
 )
+from workflows.payout.state import PayoutReport
+from workflows.payout.state import State as PayoutState
 
 
 def record_shipment(a: Assignment, command: RecordShipment, now: datetime) -> Transition:
@@ -117,13 +119,49 @@ def report_reward_received(a: Assignment, now: datetime) -> list[Transition]:
     return [transition for transition in transitions if transition is not None]
 
 
+def report(a: Assignment, told: PayoutReport, now: datetime) -> list[Transition]:
+    """What a payout tells before it has ended."""
+    if told.is_escalated:
+        return [report_payout_escalated(a, told.state, now)]
+    match told.state:
+        case PayoutState.SENT:
+            happened = [report_reward_sent(a, now)]
+        case PayoutState.UNCLAIMED:
+            # Sent and not received.
+            happened = [report_reward_sent(a, now), _report_unclaimed(a, told.recall_time, now)]
+        case PayoutState.FAILED:
+            happened = [report_payout_failed(a, now)]
+        case _:
+            happened = []
+    return [transition for transition in happened if transition is not None]
+
+
+def _report_unclaimed(a: Assignment, recall_time: datetime | None, now: datetime) -> Transition:
+    comment = f"until {recall_time:%Y-%m-%d %H:%M} UTC" if recall_time else "for some days"
+    return step(a, Event.REWARD_UNCLAIMED, a.state, SYSTEM, now, comment)
+
+
+def report_payout_escalated(a: Assignment, payout_state: str, now: datetime) -> Transition:
+    """The money has been where it is for too long. It stays reserved: an operator decides."""
+    return step(a, Event.PAYOUT_ESCALATED, a.state, SYSTEM, now, payout_state)
+
+
+def report_reward_written_off(a: Assignment, now: datetime) -> Transition:
+    """An operator found that the creator cannot be paid: it ends without a reward."""
+    a.clock = None
+    return step(a, Event.REWARD_WRITTEN_OFF, State.CANCELLED, SYSTEM, now)
+
+
 def report_payout_failed(a: Assignment, now: datetime) -> Transition:
     """The reward is not with the creator. One that was sent and came back is due again: at its
-    first time while that lies ahead, so that no attempt that fails late puts it off for ever."""
+    first time while that lies ahead, so that no attempt that fails late puts it off for ever. What
+    was late when it was sent is late still (R51)."""
     to_state = a.state
     if a.state in (State.REWARDED, State.COMPLETED):
         to_state = State.APPROVED
-        if a.reward_due_time is not None and a.reward_due_time > now:
+        if a.reward_is_overdue:
+            a.clock = None
+        elif a.reward_due_time is not None and a.reward_due_time > now:
             a.clock = Clock(ClockKind.REWARD, a.reward_due_time)
         else:
             start_reward_clock(a, now)

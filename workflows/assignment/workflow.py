@@ -235,11 +235,8 @@ class AssignmentWorkflow:
     def payout_reported(self, report: PayoutReport) -> None:
         """The payout tells how it goes before it has ended."""
         self._elapse(workflow.now())
-        if report.state is PayoutState.SENT:
-            if sent := rewards.report_reward_sent(self._assignment, workflow.now()):
-                self._note(sent)
-        elif report.state is PayoutState.FAILED:
-            self._note(rewards.report_payout_failed(self._assignment, workflow.now()))
+        for transition in rewards.report(self._assignment, report, workflow.now()):
+            self._note(transition)
 
     # What the commands do
 
@@ -410,6 +407,8 @@ class AssignmentWorkflow:
                 reserved_minor=terms.reward_minor if terms.is_escrowed else None,
                 retry_interval=terms.policy.payout_retry_interval,
                 is_held=self._payout_is_held,
+                claim_window=terms.policy.claim_window,
+                escalation_window=terms.policy.reward_window,
             ),
             id=ids.payout(a.id),
             result_type=PayoutResult,
@@ -439,6 +438,8 @@ class AssignmentWorkflow:
         if result.state is PayoutState.PAID:
             for transition in rewards.report_reward_received(self._assignment, workflow.now()):
                 self._note(transition)
+        elif result.state is PayoutState.WRITTEN_OFF:
+            self._note(rewards.report_reward_written_off(self._assignment, workflow.now()))
 
     async def _dispute(self, dispute: Dispute) -> None:
         """Runs a dispute to its end and applies what was decided."""

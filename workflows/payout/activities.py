@@ -10,7 +10,7 @@ from temporalio import activity
 from servicekit.errors import Reason
 from servicekit.money import Money
 from workflows.failures import retrying_all_but
-from workflows.payout.state import PayoutTerms, SendPayout, State
+from workflows.payout.state import PayoutTerms, RecallPayout, SendPayout, State
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
@@ -43,7 +43,9 @@ class PayoutActivities:
 
     @activity.defn
     async def send_payout(self, order: SendPayout) -> State:
-        with retrying_all_but(Reason.PAYOUT_ACCOUNT_MISSING, Reason.ILLEGAL_STATE):
+        with retrying_all_but(
+            Reason.PAYOUT_ACCOUNT_MISSING, Reason.PAYOUT_NOT_CLAIMED, Reason.ILLEGAL_STATE
+        ):
             payout = await self.payouts.SendPayout(
                 pb.SendPayoutRequest(name=f"payouts/{order.payout_id}", attempt=order.attempt)
             )
@@ -54,6 +56,15 @@ class PayoutActivities:
         with retrying_all_but():
             payout = await self.payouts.RefreshPayout(
                 pb.RefreshPayoutRequest(name=f"payouts/{payout_id}")
+            )
+        return _state(payout)
+
+    @activity.defn
+    async def recall_payout(self, order: RecallPayout) -> State:
+        """Takes back what nobody has claimed; what somebody has is paid."""
+        with retrying_all_but():
+            payout = await self.payouts.RecallPayout(
+                pb.RecallPayoutRequest(name=f"payouts/{order.payout_id}", attempt=order.attempt)
             )
         return _state(payout)
 

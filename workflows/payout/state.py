@@ -1,9 +1,10 @@
 """What a payout's workflow is told and tells: pure. The money itself is the payouts service's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
-from workflows.policy import Span
+from workflows.policy import CLAIM_WINDOW, REWARD_WINDOW, Span
 
 
 class State(StrEnum):
@@ -15,6 +16,16 @@ class State(StrEnum):
     PAID = "PAID"
     FAILED = "FAILED"
     RELEASED = "RELEASED"
+    UNCLAIMED = "UNCLAIMED"
+    BLOCKED = "BLOCKED"
+    WRITTEN_OFF = "WRITTEN_OFF"
+
+
+# An attempt may begin.
+TO_BE_SENT = frozenset({State.RESERVED, State.FAILED})
+# Whatever was under way, nothing is paid any more.
+CLOSED = frozenset({State.RELEASED, State.WRITTEN_OFF})
+ENDED = CLOSED | {State.PAID}
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,42 @@ class PayoutChanged:
 
     state: str
     attempt: int
+
+
+@dataclass
+class Progress:
+    """How far a payout has come. A run whose history has grown long hands it to the next one."""
+
+    state: State
+    # The latest one; 0 before the first.
+    attempt: int
+    # Since when it is in this state.
+    since: datetime
+    # What the assignment was told, each thing once an attempt.
+    told: list[str] = field(default_factory=list)
+
+    def move(self, state: State, now: datetime) -> None:
+        if state is not self.state:
+            self.state, self.since = state, now
+
+    def learn(self, change: PayoutChanged, now: datetime) -> None:
+        """Of an earlier attempt it is no news, unless the payout as a whole has ended."""
+        state = State(change.state)
+        if change.attempt >= self.attempt or state in CLOSED:
+            self.attempt = max(self.attempt, change.attempt)
+            self.move(state, now)
+
+    def is_news(self, report: "PayoutReport") -> bool:
+        """Whether it was not told of this attempt before; from now on it was."""
+        key = f"{self.attempt} {report.state}{' escalated' if report.is_escalated else ''}"
+        if key in self.told:
+            return False
+        self.told.append(key)
+        return True
+
+    @property
+    def is_escalated(self) -> bool:
+        return f"{self.attempt} {self.state} escalated" in self.told
 
 
 @dataclass(frozen=True)
@@ -37,6 +84,14 @@ class PayoutTerms:
     reserved_minor: int | None
     retry_interval: Span
     is_held: bool = False
+    # What nobody claims is taken back after this.
+    claim_window: Span = CLAIM_WINDOW
+    # An attempt that comes to no end in this time is an operator's to look into.
+    escalation_window: Span = REWARD_WINDOW
+    # How many were made before a payout whose money came back is started again: the next one
+    # begins at once.
+    attempts_made: int = 0
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
@@ -48,10 +103,22 @@ class SendPayout:
 
 
 @dataclass(frozen=True)
+class RecallPayout:
+    """The attempt that nobody has claimed."""
+
+    payout_id: str
+    attempt: int
+
+
+@dataclass(frozen=True)
 class PayoutReport:
     """What the assignment is told before a payout has ended."""
 
     state: State
+    # Of what is unclaimed: when it is taken back.
+    recall_time: datetime | None = None
+    # It has been so for too long: an operator must look into it.
+    is_escalated: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,3 +126,27 @@ class PayoutResult:
     """How a payout ended."""
 
     state: State
+
+
+def begin(terms: PayoutTerms, now: datetime) -> Progress:
+    if terms.progress is not None:
+        return terms.progress
+    state = State.FAILED if terms.attempts_made else State.RESERVED
+    return Progress(state, terms.attempts_made, now)
+
+
+def recall_time(terms: PayoutTerms, progress: Progress) -> datetime:
+    """When what is unclaimed is taken back."""
+    return terms.claim_window.after(progress.since)
+
+
+def due_time(terms: PayoutTerms, progress: Progress) -> datetime | None:
+    """When the payout may not go on as it does; None while that is for others to say. What is
+    unclaimed is taken back, and what is under way or blocked is brought before an operator."""
+    if progress.state is State.UNCLAIMED:
+        return recall_time(terms, progress)
+    if progress.is_escalated:
+        return None
+    if progress.state is State.BLOCKED:
+        return progress.since
+    return terms.escalation_window.after(progress.since)

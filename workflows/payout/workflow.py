@@ -1,23 +1,32 @@
 """The workflow of one payout: sends attempt after attempt until the creator has the money.
 
 The payouts service owns the money and says where it is; the workflow decides when to send, when to
-look, and when to try again."""
+look, when to take back what nobody claims, and when to try again. What is under way for too long is
+brought before an operator, and stays reserved."""
 
 import contextlib
+from dataclasses import replace
 from datetime import timedelta
+from typing import Never
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from servicekit.errors import Reason
-    from workflows.failures import is_caused_by
+    from workflows.failures import is_caused_by, is_out_of_time
+    from workflows.payout import state
+    from workflows.payout.details import describe
     from workflows.payout.state import (
+        CLOSED,
+        ENDED,
+        TO_BE_SENT,
         PayoutChanged,
         PayoutReport,
         PayoutResult,
         PayoutTerms,
+        RecallPayout,
         SendPayout,
         State,
     )
@@ -28,36 +37,45 @@ with workflow.unsafe.imports_passed_through():
 _CALL_SECONDS = timedelta(seconds=30)
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=5))
 # Webhooks usually tell first; without any, looking converges all the same.
-_FIRST_LOOK_SECONDS = 10.0
-_LONGEST_LOOK_SECONDS = 6 * 3600.0
-_TO_BE_SENT = (State.RESERVED, State.FAILED)
+_FIRST_LOOK = timedelta(seconds=10)
+_LONGEST_LOOK = timedelta(hours=6)
+# Refusals that the creator can end, by naming an account.
+_WITHOUT_ACCOUNT = (Reason.PAYOUT_ACCOUNT_MISSING, Reason.PAYOUT_NOT_CLAIMED)
 
 
 @workflow.defn(name="Payout")
 class PayoutWorkflow:
     @workflow.init
     def __init__(self, terms: PayoutTerms) -> None:
-        self._state = State.RESERVED
-        self._attempt = 0
+        self._progress = state.begin(terms, workflow.now())
         self._is_held = terms.is_held
-        self._retry_is_wanted = False
+        # Who starts a payout again whose money came back wants it paid.
+        self._retry_is_wanted = terms.attempts_made > 0 and terms.progress is None
         self._funds_are_short = False
         # The service takes no further attempt by itself: the money had left and came back.
         self._is_stopped = False
-        self._reported = State.RESERVED
+        # The service may have begun the attempt: it cannot be held back any more.
+        self._is_begun = False
+
+    @property
+    def _state(self) -> State:
+        return self._progress.state
 
     @workflow.run
     async def run(self, terms: PayoutTerms) -> PayoutResult:
-        if terms.reserved_minor != terms.amount_minor:
+        if terms.progress is None and terms.reserved_minor != terms.amount_minor:
             await self._set_reward_aside(terms)
-        while self._state not in (State.PAID, State.RELEASED):
+        while self._state not in ENDED:
             self._describe(terms)
-            if self._state in _TO_BE_SENT:
+            if workflow.info().is_continue_as_new_suggested() and self._is_at_rest:
+                await self._go_on_in_another_run(terms)
+            if self._state in TO_BE_SENT:
                 await self._wait_to_send(terms)
-                if self._state not in _TO_BE_SENT:
-                    continue  # a webhook told that the money has moved all the same
+                if self._state in TO_BE_SENT:  # else a webhook told that the money has moved
+                    self._begin_attempt()
+            elif self._state is State.SENDING:
                 # The first attempt belongs to the trace of the approval; what follows does not.
-                with in_trace(current_trace() if self._attempt == 0 else None):
+                with in_trace(current_trace() if self._progress.attempt == 1 else None):
                     await self._send(terms)
             else:
                 with in_trace(None):
@@ -68,9 +86,8 @@ class PayoutWorkflow:
 
     @workflow.signal
     def payout_changed(self, change: PayoutChanged) -> None:
-        """The service booked what a webhook pointed at; of an earlier attempt it is no news."""
-        if change.attempt >= self._attempt:
-            self._state = State(change.state)
+        """The service booked what a webhook pointed at, or what an operator decided."""
+        self._progress.learn(change, workflow.now())
 
     @workflow.signal
     def set_hold(self, is_held: bool) -> None:
@@ -78,10 +95,11 @@ class PayoutWorkflow:
 
     @workflow.signal
     def retry(self) -> None:
-        """Somebody decided that it is paid now: do not wait for the interval, or for the hour in
-        which the brand's funds are looked at again. Where nothing waits, nothing is to be done: a
-        wish that was kept would pay again what later came back."""
-        self._retry_is_wanted = self._state is State.FAILED or self._funds_are_short
+        """Somebody decided that it is paid now: do not wait for the interval, for the creator to
+        claim it, or for the hour in which the brand's funds are looked at again. Where nothing
+        waits, nothing is to be done: a wish that was kept would pay again what later came back."""
+        waits = self._state in (State.FAILED, State.UNCLAIMED)
+        self._retry_is_wanted = waits or self._funds_are_short
 
     async def _set_reward_aside(self, terms: PayoutTerms) -> None:
         """Waits for as long as the brand's funds are short."""
@@ -114,8 +132,8 @@ class PayoutWorkflow:
 
     async def _wait_to_send(self, terms: PayoutTerms) -> None:
         """The first attempt at once; another after the retry interval or when it is wanted."""
-        if self._state is State.FAILED:
-            await self._report(State.FAILED)
+        if self._state is State.FAILED and not self._retry_is_wanted:
+            await self._report(PayoutReport(State.FAILED))
             until = terms.retry_interval.after(workflow.now())
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
@@ -123,79 +141,176 @@ class PayoutWorkflow:
                     timeout=None if self._is_stopped else until - workflow.now(),
                     timeout_summary="Next attempt",
                 )
-            self._retry_is_wanted = self._is_stopped = False
-        await workflow.wait_condition(lambda: not self._is_held or self._state not in _TO_BE_SENT)
+        self._retry_is_wanted = self._is_stopped = False
+        await workflow.wait_condition(lambda: not self._is_held or self._state not in TO_BE_SENT)
+
+    def _begin_attempt(self) -> None:
+        self._progress.attempt += 1
+        self._is_begun = False
+        # What a webhook tells while the call is under way is newer than the call's answer.
+        self._move(State.SENDING)
 
     async def _send(self, terms: PayoutTerms) -> None:
-        attempts_before = self._attempt
-        self._attempt += 1
-        self._reported = State.SENDING
-        # What a webhook tells while the call is under way is newer than the call's answer.
-        self._state = State.SENDING
+        """Until it is known what became of the attempt; or until a hold comes before it."""
+        sending = workflow.start_activity(
+            "send_payout",
+            SendPayout(terms.payout_id, self._progress.attempt),
+            result_type=State,
+            summary=f"Attempt {self._progress.attempt}",
+            start_to_close_timeout=_CALL_SECONDS,
+            schedule_to_close_timeout=self._patience(terms),
+            retry_policy=_RETRY,
+        )
+        await workflow.wait_condition(
+            lambda: (
+                sending.done() or self._state in CLOSED or (self._is_held and not self._is_begun)
+            )
+        )
+        if not sending.done():
+            sending.cancel()
         try:
-            answer = await workflow.execute_activity(
-                "send_payout",
-                SendPayout(terms.payout_id, self._attempt),
+            answer = await sending
+        except ActivityError as error:
+            await self._have_not_sent(terms, error)
+        else:
+            if self._state is State.SENDING:
+                self._move(answer)
+
+    async def _have_not_sent(self, terms: PayoutTerms, error: ActivityError) -> None:
+        """The call was refused, held back or never answered; a webhook may know more than it."""
+        if self._state is not State.SENDING:
+            return
+        if is_out_of_time(error):
+            await self._report(PayoutReport(State.SENDING, is_escalated=True))
+            return
+        is_held_back, is_illegal = (
+            is_cancelled_exception(error),
+            is_caused_by(error, Reason.ILLEGAL_STATE),
+        )
+        has_no_account = any(is_caused_by(error, reason) for reason in _WITHOUT_ACCOUNT)
+        answer = State.FAILED if has_no_account else await self._ask(terms)
+        if answer is None or self._state is not State.SENDING:
+            return
+        self._is_begun = answer is State.SENDING
+        if is_illegal or answer in TO_BE_SENT:
+            # The service did not make this attempt: it can still be made.
+            self._progress.attempt -= 1
+        if answer in TO_BE_SENT:
+            self._is_stopped = is_illegal
+            self._retry_is_wanted = is_held_back
+            answer = answer if is_held_back else State.FAILED
+        self._move(answer)
+
+    async def _look(self, terms: PayoutTerms) -> None:
+        """Waits for news, asking the provider after ever longer waits, and earlier where it is
+        time to do more than that."""
+        seen, wait = self._state, _FIRST_LOOK
+        await self._report_at_once(terms)
+        while self._state is seen:
+            with contextlib.suppress(TimeoutError):
+                await workflow.wait_condition(
+                    lambda: self._state is not seen or self._retry_is_wanted,
+                    timeout=self._until_something_is_due(terms, wait),
+                    timeout_summary="Ask the provider",
+                )
+            if self._state is seen:
+                await self._find_out(terms)
+            wait = min(2 * wait, _LONGEST_LOOK)
+            if workflow.info().is_continue_as_new_suggested():
+                break
+        if self._state is not State.FAILED:
+            self._retry_is_wanted = False
+
+    async def _report_at_once(self, terms: PayoutTerms) -> None:
+        if self._state is State.UNCLAIMED:
+            recall_time = state.recall_time(terms, self._progress)
+            await self._report(PayoutReport(State.UNCLAIMED, recall_time))
+        elif self._state is State.BLOCKED:
+            await self._report(PayoutReport(State.BLOCKED, is_escalated=True))
+
+    async def _find_out(self, terms: PayoutTerms) -> None:
+        """Asks what became of the attempt, or takes back what has been unclaimed for too long."""
+        seen = self._state
+        if seen is State.SENT:
+            await self._report(PayoutReport(State.SENT))
+        due_time = state.due_time(terms, self._progress)
+        is_due = due_time is not None and due_time <= workflow.now()
+        is_recall = seen is State.UNCLAIMED and (is_due or self._retry_is_wanted)
+        answer = await (self._recall(terms) if is_recall else self._ask(terms))
+        if self._state is seen and answer is not None:
+            self._move(answer)
+        if is_recall:
+            # The next attempt begins at once.
+            self._retry_is_wanted = self._state is State.FAILED
+        if self._state is seen and is_due:
+            await self._report(PayoutReport(seen, is_escalated=True))
+            self._describe(terms)
+
+    async def _ask(self, terms: PayoutTerms) -> State | None:
+        """Where the money is, or None: nobody can say for now."""
+        return await self._call(
+            "refresh_payout", terms.payout_id, "Ask the provider", _LONGEST_LOOK
+        )
+
+    async def _recall(self, terms: PayoutTerms) -> State | None:
+        order = RecallPayout(terms.payout_id, self._progress.attempt)
+        return await self._call("recall_payout", order, "Take it back", self._patience(terms))
+
+    async def _call(
+        self, activity: str, order: object, summary: str, patience: timedelta
+    ) -> State | None:
+        try:
+            answer: State = await workflow.execute_activity(
+                activity,
+                order,
                 result_type=State,
-                summary=f"Attempt {self._attempt}",
+                summary=summary,
                 start_to_close_timeout=_CALL_SECONDS,
+                schedule_to_close_timeout=patience,
                 retry_policy=_RETRY,
             )
         except ActivityError as error:
-            # The service did not make this attempt, for want of a PayPal account say: it can
-            # still be made.
-            self._attempt = attempts_before
-            self._is_stopped = is_caused_by(error, Reason.ILLEGAL_STATE)
-            if self._state is State.SENDING:
-                self._state = State.FAILED
-            return
-        if self._state is State.SENDING:
-            self._state = answer
+            if not is_out_of_time(error):
+                raise
+            return None
+        return answer
 
-    async def _look(self, terms: PayoutTerms) -> None:
-        """Waits for news, looking after ever longer waits."""
-        seen, wait_seconds = self._state, _FIRST_LOOK_SECONDS
-        while self._state is seen:
-            try:
-                await workflow.wait_condition(
-                    lambda: self._state is not seen,
-                    timeout=wait_seconds,
-                    timeout_summary="Ask the provider",
-                )
-            except TimeoutError:
-                if self._state is State.SENT:
-                    await self._report(State.SENT)
-                answer = await workflow.execute_activity(
-                    "refresh_payout",
-                    terms.payout_id,
-                    result_type=State,
-                    summary="Ask the provider",
-                    start_to_close_timeout=_CALL_SECONDS,
-                    retry_policy=_RETRY,
-                )
-                if self._state is seen:
-                    self._state = answer
-                wait_seconds = min(2 * wait_seconds, _LONGEST_LOOK_SECONDS)
+    def _patience(self, terms: PayoutTerms) -> timedelta:
+        """How long a call is repeated before operators are told; then it is called again."""
+        return terms.escalation_window.after(workflow.now()) - workflow.now()
 
-    async def _report(self, state: State) -> None:
+    def _until_something_is_due(self, terms: PayoutTerms, wait: timedelta) -> timedelta:
+        due_time, now = state.due_time(terms, self._progress), workflow.now()
+        return min(wait, due_time - now) if due_time is not None and due_time > now else wait
+
+    async def _report(self, report: PayoutReport) -> None:
         """Tells the assignment, once an attempt, what it does not learn from the result."""
         parent = workflow.info().parent
-        if parent is not None and self._reported is not state:
-            self._reported = state
+        if self._progress.is_news(report) and parent is not None:
             assignment = workflow.get_external_workflow_handle(parent.workflow_id)
-            await tell(assignment, "payout_reported", PayoutReport(state))
+            await tell(assignment, "payout_reported", report)
+
+    def _move(self, to: State) -> None:
+        self._progress.move(to, workflow.now())
+
+    @property
+    def _is_at_rest(self) -> bool:
+        """Nothing that was decided remains to be done."""
+        return (
+            self._state is not State.SENDING and not self._retry_is_wanted and not self._is_stopped
+        )
+
+    async def _go_on_in_another_run(self, terms: PayoutTerms) -> Never:
+        """Before the history is too long: the provider may be asked for months."""
+        await workflow.wait_condition(workflow.all_handlers_finished)
+        workflow.continue_as_new(
+            replace(
+                terms,
+                reserved_minor=terms.amount_minor,
+                is_held=self._is_held,
+                progress=self._progress,
+            )
+        )
 
     def _describe(self, terms: PayoutTerms) -> None:
-        what = {
-            State.RESERVED: "The platform must send the reward",
-            State.SENDING: "The platform must find out what became of an attempt",
-            State.SENT: "The provider must deliver the money",
-            State.FAILED: "The creator may have to correct its PayPal account",
-            State.PAID: "Paid: nobody must act",
-            State.RELEASED: "Released to the brand: nobody must act",
-        }[self._state]
-        held = "\n\nHeld by a dispute of the brand." if self._is_held else ""
-        workflow.set_current_details(
-            f"**{what}**{held}\n\n- `payouts/{terms.payout_id}` for `creators/{terms.creator_id}`"
-            f"\n- attempt {self._attempt}"
-        )
+        workflow.set_current_details(describe(terms, self._progress, is_held=self._is_held))

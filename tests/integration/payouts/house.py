@@ -29,9 +29,12 @@ from servicekit.money import Money
 from services.creators.handlers import CreatorHandlers
 from services.creators.servicer import service as creators_service
 from services.creators.store import PostgresCreatorStore
+from services.payouts.bank_transfers import BankTransferHandlers
 from services.payouts.creators import CreatorReceivers
+from services.payouts.decisions import DecisionHandlers
 from services.payouts.domain import Payout, ProviderName
 from services.payouts.handlers import PayoutHandlers
+from services.payouts.manual import Manual
 from services.payouts.payments import PaymentHandlers, RecallPayout, SendPayout
 from services.payouts.paypal import http_client
 from services.payouts.provider import Provider
@@ -79,9 +82,17 @@ class Told:
     """Stands where the workflows are told: payout id and state of each."""
 
     changes: list[tuple[str, str]] = field(default_factory=list)
+    # Of each that was to be made: payout id and number.
+    retries: list[tuple[str, int]] = field(default_factory=list)
 
     async def tell(self, payout: Payout) -> None:
         self.changes.append((payout.id, payout.state))
+
+    async def inform(self, payout: Payout) -> None:
+        await self.tell(payout)
+
+    async def retry(self, payout: Payout) -> None:
+        self.retries.append((payout.id, len(payout.attempts) + 1))
 
 
 @dataclass
@@ -321,7 +332,7 @@ async def house_of(
         http.event_hooks = {"response": [contracts.look_at]}
         store = PostgresPayoutStore(database)
         receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
-        providers = dict(providers_of(settings, http))
+        providers = dict(providers_of(settings, http, database))
         payments = PaymentHandlers(store, providers, receivers, utc_now)
         told = Told()
         switch = SwitchHandlers(store, providers, utc_now)
@@ -334,6 +345,8 @@ async def house_of(
             told,
             utc_now,
         )
+        decisions = DecisionHandlers(store, payments, told, utc_now)
+        transfers = BankTransferHandlers(store, Manual(database), payments, told, utc_now)
         webhook = WebhookServer(
             settings.paypal_webhook_listen_address,
             SignatureVerifier(settings, http, utc_now),
@@ -358,7 +371,7 @@ async def house_of(
         )
         statements = StatementHandlers(PostgresStatementStore(database))
         services = [
-            payouts_service(PayoutHandlers(store, utc_now), payments),
+            payouts_service(PayoutHandlers(store, utc_now), payments, decisions, transfers),
             statement_service(statements),
             reconciliation_service(reconciliations, switch),
         ]

@@ -294,7 +294,10 @@ async def test_row_10_a_webhook_before_the_answer(house: House) -> None:
     async with gate_to(house, PAYOUTS_PATH, Held.ANSWER) as (gate, url), http_client() as http:
         known = house.payments
         sender = PaymentHandlers(
-            known._store, providers_of(paypal_settings(url), http), known._receivers, utc_now
+            known._store,
+            providers_of(paypal_settings(url), http, house.database),
+            known._receivers,
+            utc_now,
         )
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
         await gate.reached.wait()
@@ -585,7 +588,7 @@ async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(
     begin = utc_now()
     known = house.payments
     async with gate_to(house, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
-        providers = providers_of(paypal_settings(url), http)
+        providers = providers_of(paypal_settings(url), http, house.database)
         sender = PaymentHandlers(known._store, providers, known._receivers, lambda: begin)
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
         await gate.reached.wait()

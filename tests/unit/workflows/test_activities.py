@@ -36,7 +36,7 @@ from workflows.assignment.model import Assignment, Transition
 from workflows.assignment.notices import notices
 from workflows.assignment.orders import RecordAssignment, StartAssignment, Undone
 from workflows.payout.activities import PayoutActivities
-from workflows.payout.state import PayoutTerms, SendPayout
+from workflows.payout.state import PayoutTerms, RecallPayout, SendPayout
 from workflows.payout.state import State as Payout
 from workflows.policy import STANDARD
 from workflows.task.activities import TaskActivities
@@ -256,17 +256,22 @@ async def test_a_reservation_is_made_what_the_payout_needs(
 @pytest.mark.parametrize("shown", list(Payout))
 async def test_an_attempt_answers_where_the_money_is(shown: Payout) -> None:
     answer = payouts_pb2.Payout(state=payouts_pb2.Payout.State.Value(f"STATE_{shown}"))
-    payouts = Service({"SendPayout": [answer], "RefreshPayout": [answer]})
+    calls = ("SendPayout", "RefreshPayout", "RecallPayout")
+    payouts = Service({call: [answer] for call in calls})
     activities = PayoutActivities(payouts)  # type: ignore[arg-type]  # a stand-in
     assert await activities.send_payout(SendPayout("a1", 1)) is shown
     assert await activities.refresh_payout("a1") is shown
+    assert await activities.recall_payout(RecallPayout("a1", 1)) is shown
 
 
 @pytest.mark.parametrize(
     ("error", "is_final"),
     [
         (FailedPrecondition(Reason.PAYOUT_ACCOUNT_MISSING, ""), True),
+        (FailedPrecondition(Reason.PAYOUT_NOT_CLAIMED, ""), True),
         (FailedPrecondition(Reason.ILLEGAL_STATE, ""), True),
+        (FailedPrecondition(Reason.PAYOUT_ON_HOLD, ""), False),
+        (Unavailable(Reason.SENDING_HALTED, ""), False),
         (Unavailable(Reason.OUTCOME_UNKNOWN, ""), False),
         (FailedPrecondition(Reason.CREDENTIALS_INVALID, ""), False),
     ],

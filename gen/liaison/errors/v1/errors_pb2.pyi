@@ -138,6 +138,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. Nobody claimed the last attempt at this account: the creator names another one,
     or names this one again, or an operator decides.
     """
+    ERROR_REASON_BANK_REFERENCE_USED: _ErrorReason.ValueType  # 45
+    """FAILED_PRECONDITION. The same external reference was confirmed for another bank transfer."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The `reason` of the one google.rpc.ErrorInfo in every error's details; its `domain` is
@@ -260,4 +262,6 @@ ERROR_REASON_PAYOUT_NOT_CLAIMED: ErrorReason.ValueType  # 44
 """FAILED_PRECONDITION. Nobody claimed the last attempt at this account: the creator names another one,
 or names this one again, or an operator decides.
 """
+ERROR_REASON_BANK_REFERENCE_USED: ErrorReason.ValueType  # 45
+"""FAILED_PRECONDITION. The same external reference was confirmed for another bank transfer."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -474,6 +474,7 @@ class Attempt(_message.Message):
     SENDER_BATCH_ID_FIELD_NUMBER: _builtins.int
     PROVIDER_TRANSACTION_ID_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    RECEIVER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """1, 2, 3, …"""
     state: Global___Attempt.State.ValueType
@@ -492,6 +493,8 @@ class Attempt(_message.Message):
     """The id that the provider was given, by which it never pays twice."""
     provider_transaction_id: _builtins.str
     """The provider's id of the movement of money, as its reports have it, once known."""
+    receiver: _builtins.str
+    """Where the money goes, in the provider's terms; for operators only."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was first sent."""
@@ -514,10 +517,11 @@ class Attempt(_message.Message):
         sender_batch_id: _builtins.str = ...,
         provider_transaction_id: _builtins.str = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        receiver: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "error_code", b"error_code", "number", b"number", "provider", b"provider", "provider_batch_id", b"provider_batch_id", "provider_item_id", b"provider_item_id", "provider_state", b"provider_state", "provider_transaction_id", b"provider_transaction_id", "sender_batch_id", b"sender_batch_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "error_code", b"error_code", "number", b"number", "provider", b"provider", "provider_batch_id", b"provider_batch_id", "provider_item_id", b"provider_item_id", "provider_state", b"provider_state", "provider_transaction_id", b"provider_transaction_id", "receiver", b"receiver", "sender_batch_id", b"sender_batch_id", "state", b"state", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
