@@ -19,7 +19,7 @@ from temporalio.client import (
 from workflows import ids
 from workflows.reconciliation.state import ReconciliationTerms
 
-PROVIDERS = ["PAYPAL"]
+PROVIDERS = ["PAYPAL", "MANUAL"]
 # A run that Temporal could not start in time is made up for, once.
 _CATCH_UP = timedelta(hours=12)
 
