@@ -144,6 +144,7 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
             task.send_task_notices,
             assignment.record_assignment,
             assignment.release_reward,
+            assignment.settle_reward,
             payout.set_reward_aside,
             payout.send_payout,
             payout.refresh_payout,

@@ -7,6 +7,7 @@ from servicekit.database import Database
 from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer
 from servicekit.process import run
+from servicekit.schema import bring_up_to_date
 from servicekit.telemetry import telemetry
 from services.payouts.bank_transfers import BankTransferHandlers
 from services.payouts.creators import CreatorReceivers
@@ -44,7 +45,7 @@ async def main() -> None:
             http_client() as http,
             service_channel(settings, settings.creators_address) as channel,
         ):
-            await database.migrate("services.payouts")
+            await bring_up_to_date(database, settings, "services.payouts")
             store = PostgresPayoutStore(database)
             receivers = CreatorReceivers(CreatorServiceStub(channel))
             providers = providers_of(settings, http, database)

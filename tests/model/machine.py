@@ -333,11 +333,16 @@ class Lives(RuleBasedStateMachine):
         )
         self._decide(MEDIATOR, decision)
 
+    def is_money_sent(self) -> bool:
+        """Whether the reward is beyond what a mediator can decide."""
+        raise NotImplementedError
+
     def _decide(self, mediator: str, decision: Decision) -> bool:
+        is_sent = self.is_money_sent()
         return self.agree(
             lambda: self.model.refuse_decision(mediator, decision),
             lambda: self.subject.decide(mediator, decision),
-            lambda: self.model.decide(decision),
+            lambda: self.model.decide(decision, is_sent=is_sent),
         )
 
     # Time

@@ -13,7 +13,9 @@ _NEWS = {"BLOCKED": "ESCALATED", "SENT": ""}
 
 
 class PlainPayout:
-    def __init__(self, answers: Sequence[str], policy: Policy, now: datetime) -> None:
+    def __init__(
+        self, answers: Sequence[str], policy: Policy, now: datetime, amount: int, reserved: int
+    ) -> None:
         # How each attempt goes; the last answer stays.
         self.answers = list(answers)
         self.policy = policy
@@ -23,10 +25,19 @@ class PlainPayout:
         # Since when it is so, and when the assignment heard of it.
         self.since = self.time = now
         self.told = set[str]()
+        # How much it is, and each amount that it had set aside for that.
+        self.amount, self.reserved = amount, reserved
+        self.set_aside: list[int] = []
+        self._set_aside()
 
     @property
     def is_over(self) -> bool:
-        return self.state in ("PAID", "WRITTEN_OFF")
+        return self.state in ("PAID", "WRITTEN_OFF", "RELEASED")
+
+    @property
+    def is_sent(self) -> bool:
+        """Nothing of it can be taken back or lowered."""
+        return self.state not in ("READY", "FAILED")
 
     @property
     def is_under_way(self) -> bool:
@@ -51,6 +62,14 @@ class PlainPayout:
         if self.state in ("FAILED", "UNCLAIMED"):
             self.state, self.time = "READY", now
 
+    def settle(self, left: int, now: datetime) -> None:
+        """A mediator leaves so much of it."""
+        if left:
+            self.amount = left
+            self.want(now)
+        else:
+            self.state = "RELEASED"
+
     def hold(self, is_held: bool, now: datetime) -> None:
         if self.is_held and not is_held:
             self.time = max(self.time, now)
@@ -65,6 +84,7 @@ class PlainPayout:
         if self.state in ("FAILED", "UNCLAIMED"):
             self.state, self.time = "READY", now
             return ""
+        self._set_aside()
         self.attempts += 1
         self.told.clear()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -79,3 +99,8 @@ class PlainPayout:
         if news:
             self.told.add(state)
         return news
+
+    def _set_aside(self) -> None:
+        if self.amount != self.reserved:
+            self.reserved = self.amount
+            self.set_aside.append(self.amount)

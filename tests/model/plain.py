@@ -75,6 +75,8 @@ class PlainDispute:
     ground: Ground
     opener: str
     outcomes: set[Outcome]
+    # What a part of the reward is measured against.
+    reward_minor: int
     mediator: str = ""
 
 
@@ -571,9 +573,13 @@ class Plain:
     def _dispute(self, ground: Ground, opener: str) -> None:
         if self.confirmed_by is not None:
             outcomes = {Outcome.PAY_IN_FULL, Outcome.DISMISS}
+            is_held = opener == BRAND and self.state is State.APPROVED
+            if is_held and not self.is_for_product:  # it may not have been sent yet
+                outcomes |= {Outcome.PAY_PARTIAL, Outcome.CANCEL_WITHOUT_PAY}
         else:
             outcomes = set(Outcome) - ({Outcome.PAY_PARTIAL} if self.is_for_product else set())
-        self.dispute = PlainDispute(ground, opener, outcomes)
+        reward_minor = self.payable_minor or self.terms.reward_minor
+        self.dispute = PlainDispute(ground, opener, outcomes, reward_minor)
         if self.clock is not None and self.clock.kind in FREEZABLE:
             self.clock.hold(Holder.DISPUTE, self.now)
         self._happen(Event.DISPUTE_OPENED, opener)
@@ -597,7 +603,7 @@ class Plain:
         amount, date = decision.amount_minor, decision.deadline_time
         fits_amount = amount is None
         if decision.outcome is Outcome.PAY_PARTIAL:
-            fits_amount = amount is not None and 0 < amount < self.terms.reward_minor
+            fits_amount = amount is not None and 0 < amount < self.dispute.reward_minor
         fits_date = date is None
         if decision.outcome is Outcome.REDO:
             fits_date = date is not None and date > self.now
@@ -609,11 +615,17 @@ class Plain:
         self._let_go(Holder.DISPUTE)
         self._happen(Event.DISPUTE_WITHDRAWN, opener)
 
-    def decide(self, decision: Decision) -> None:
+    def decide(self, decision: Decision, *, is_sent: bool) -> None:
+        """`is_sent`: the money is beyond what can be decided."""
         assert self.dispute is not None
         dispute, self.dispute = self.dispute, None
         self._let_go(Holder.DISPUTE)
         was = self.state
+        lowers = decision.outcome in (Outcome.PAY_PARTIAL, Outcome.CANCEL_WITHOUT_PAY)
+        if self.payable_minor and lowers and is_sent:
+            self._happen(Event.DISPUTE_RESOLVED, dispute.mediator)
+            self._happen(Event.DECISION_OVERTAKEN, SYSTEM)
+            return
         match decision.outcome:
             case Outcome.PAY_IN_FULL | Outcome.PAY_PARTIAL:
                 self._grant(dispute.ground, decision.amount_minor)
@@ -631,6 +643,7 @@ class Plain:
         """The creator is paid, or gets the right product."""
         is_confirmed = self.confirmed_by is not None
         if is_confirmed and not self.is_for_product:
+            self.payable_minor = amount_minor or self.payable_minor
             return  # it is being paid
         if self.product is not None and ground is Ground.WRONG_PRODUCT:
             self.product[1] = True

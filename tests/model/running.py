@@ -24,6 +24,7 @@ from workflows.assignment.orders import StartAssignment
 from workflows.dispute.state import Claim, Decide, Decision, Withdraw
 from workflows.notices import Notice
 from workflows.payout.state import PayoutChanged
+from workflows.payout.state import State as PayoutState
 from workflows.worker import RUNNER, WORKFLOWS
 
 T = TypeVar("T")
@@ -154,6 +155,7 @@ class Running:
         self.world.refresh_answers_of[self.id] = [
             state if state in ("UNCLAIMED", "BLOCKED") else "SENT"
         ]
+        self.world.money[self.id] = PayoutState(state)
         change = PayoutChanged(state, attempt)
         payout = self._workflow(ids.payout(self.id))
         self.house.do(payout.signal("payout_changed", change))

@@ -79,6 +79,7 @@ class Rules:
     def __init__(self, terms: Terms, now: datetime) -> None:
         self._now = now
         self._dispute: Dispute | None = None
+        self.money_is_sent = False
         self.transitions: list[Transition] = []
         self.told: list[Notice] = []
         self.assignment, first = state.start("a1", "bea", terms, now)
@@ -94,6 +95,8 @@ class Rules:
 
     def money(self, news: str) -> None:
         a, now = self.assignment, self._now
+        if news in ("SENT", "UNCLAIMED", "PAID", "FAILED"):
+            self.money_is_sent = news != "FAILED"
         if news == "PAID":
             happened = rewards.report_reward_received(a, now)
         elif news == "WRITTEN_OFF":
@@ -133,12 +136,18 @@ class Rules:
             return error.reason
         self._dispute = trial
         if trial.is_closed:
-            self._note(
-                disputes.close_dispute(
-                    self.assignment, trial.decision, trial.mediator, self._now, trial.ground
-                )
-            )
+            self._close(trial)
         return None
+
+    def _close(self, dispute: Dispute) -> None:
+        a, decision = self.assignment, dispute.decision
+        is_overtaken = self.money_is_sent and disputes.settlement(a, decision) is not None
+        by, ground = dispute.mediator, dispute.ground
+        self._note(
+            disputes.close_dispute(a, decision, by, self._now, ground, is_overtaken=is_overtaken)
+        )
+        if is_overtaken:
+            self._note(disputes.report_overtaken(a, self._now))
 
     def _try(self, act: Callable[[Assignment], Transition]) -> Reason | None:
         """On a copy first, as the workflow's validators do."""

@@ -39,6 +39,9 @@ class RulesLives(Lives):
         self.rules.money(news)
         self.model.money(news)
 
+    def is_money_sent(self) -> bool:
+        return self.rules.money_is_sent
+
     @rule(span=st.sampled_from([timedelta(hours=1), timedelta(days=4), timedelta(days=40)]))
     def sleep(self, span: timedelta) -> None:
         """The worker is down: what is due waits, and the next command may be faster than it."""

@@ -34,6 +34,7 @@ POLICY = replace(
     dispute_window=Span(seconds=11.7 * 3600),
     payout_retry_interval=Span(seconds=25.1 * 3600),
 )
+_LOWERING = (Outcome.PAY_PARTIAL, Outcome.CANCEL_WITHOUT_PAY)
 _SOON, _FAR = timedelta(seconds=5), timedelta(days=2)
 # Timers of a payout are no promises to anybody.
 _JITTER = timedelta(seconds=1)
@@ -64,7 +65,10 @@ class WorkflowLives(Lives):
         """The payout begins with the confirmation, and the brand's dispute holds it."""
         model = self.model
         if model.payable_minor and self.payout is None:
-            self.payout = PlainPayout(self.answers, model.terms.policy, model.now)
+            reserved = model.terms.reward_minor if model.terms.is_escrowed else 0
+            self.payout = PlainPayout(
+                self.answers, model.terms.policy, model.now, model.payable_minor, reserved
+            )
         if self.payout is not None:
             is_held = model.dispute is not None and model.dispute.opener == BRAND
             self.payout.hold(is_held, model.now)
@@ -152,12 +156,19 @@ class WorkflowLives(Lives):
         return is_legal
 
     def _decide(self, mediator: str, decision: Decision) -> bool:
-        pays = decision.outcome is Outcome.PAY_IN_FULL
         self.come_to_rest()
+        was_due, is_sent = self.payout is not None, self.is_money_sent()
         is_legal = super()._decide(mediator, decision)
-        if is_legal and pays and self.payout is not None:
+        if not is_legal or self.payout is None:
+            return is_legal
+        if decision.outcome is Outcome.PAY_IN_FULL:
             self.payout.want(self.model.now)
+        elif decision.outcome in _LOWERING and was_due and not is_sent:
+            self.payout.settle(decision.amount_minor or 0, self.model.now)
         return is_legal
+
+    def is_money_sent(self) -> bool:
+        return self.payout is not None and self.payout.is_sent
 
     def agree(self, expect: Any, act: Any, follow: Any, *, is_recorded: bool = True) -> bool:
         """A workflow that has ended refuses everything."""
@@ -202,14 +213,14 @@ class WorkflowLives(Lives):
         """A reward is sent, or given back to the brand, or was never set aside."""
         terms, world, id_ = self.model.terms, self.house.world, self.running.id
         was_due = self.model.payable_minor > 0
-        was_reserved = terms.is_escrowed and self.model.payable_minor == terms.reward_minor
-        assert world.releases.count(id_) == (terms.is_escrowed and not was_due)
+        is_taken_back = self.payout is not None and self.payout.state == "RELEASED"
+        is_released = not was_due if terms.is_escrowed else is_taken_back
+        assert world.releases.count(id_) == is_released
         attempts = self.payout.attempts if self.payout else 0
         assert self.running.attempts == list(range(1, attempts + 1))
         assert (attempts > 0) is was_due or self.model.state is State.CANCELLED
         set_aside = [one.amount_minor for one in world.set_aside if one.payout_id == id_]
-        expected = [self.model.payable_minor] if was_due and not was_reserved else []
-        assert set_aside == expected
+        assert set_aside == (self.payout.set_aside if self.payout else [])
 
 
 def test_the_workflow_leads_the_lives_that_the_model_foretells() -> None:

@@ -4,11 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import tasks_pb2
 
 from servicekit.errors import Reason
 from servicekit.money import Money
 from servicekit.timestamps import from_timestamp, to_timestamp
+from tests.months.dispute import DisputeLife
+from tests.months.life import Life
 from tests.months.moments import DAY, HOUR, MINUTE
 from tests.months.stage import Stage
 from tests.support.serving import refused
@@ -147,3 +150,50 @@ async def test_a_brands_dispute_holds_a_payout_that_is_not_sent_yet(stage: Stage
     await dispute.withdraw()
     await life.until("COMPLETED")
     assert await life.payout() == "PAID"
+
+
+async def _held(stage: Stage) -> tuple[Life, DisputeLife]:
+    """Approved work whose reward did not get through, and which its brand disputes."""
+    life = await stage.selected_creator(paypal="DENIED")
+    await life.submit()
+    await life.approve()
+    await life.saw("PAYOUT_FAILED")
+    dispute = await life.dispute(life.brand, "FRAUD")
+    await life.correct_paypal_account()
+    await life.pass_time(3 * DAY)
+    return life, dispute
+
+
+async def test_a_mediator_lowers_a_reward_that_is_not_sent_yet(stage: Stage) -> None:
+    life, dispute = await _held(stage)
+    await dispute.claim_and_decide("PAY_PARTIAL", amount=Money("USD", 40_00).to_message())
+    await life.until("COMPLETED")
+    payout = await life.read_payout()
+    assert (await life.payout(), Money.from_message(payout.amount).amount_minor) == ("PAID", 40_00)
+
+
+async def test_a_mediator_takes_a_reward_back_that_is_not_sent_yet(stage: Stage) -> None:
+    life, dispute = await _held(stage)
+    await dispute.claim_and_decide("CANCEL_WITHOUT_PAY")
+    await life.until("CANCELLED")
+    await life.until_payout("RELEASED")
+    await life.until_over()
+    balance = await life.brand.payouts.GetBalance(
+        payouts_pb2.GetBalanceRequest(name=(await life.read()).brand, currency_code="USD")
+    )
+    assert Money.from_message(balance.available).amount_minor == 1_000_00
+
+
+async def test_a_decision_over_a_reward_that_was_sent_before_comes_too_late(stage: Stage) -> None:
+    life = await stage.selected_creator(paypal="ONHOLD")
+    await life.submit()
+    await life.approve()
+    await life.until_payout("SENT")
+    dispute = await life.dispute(life.brand, "FRAUD")
+    await dispute.claim_and_decide("CANCEL_WITHOUT_PAY")
+    await life.saw("DECISION_OVERTAKEN")
+    assert "DECISION_OVERTAKEN" in await life.told(life.creator.caller)
+    assert "DECISION_OVERTAKEN" in await life.told(life.brand)
+    await life.pass_time(MINUTE)
+    await life.until("REWARDED")
+    assert await life.payout() == "SENT"

@@ -39,11 +39,11 @@ from workflows.assignment.model import (
     Terms,
     Transition,
 )
-from workflows.assignment.orders import RecordAssignment, StartAssignment, Undone
+from workflows.assignment.orders import RecordAssignment, SettleReward, StartAssignment, Undone
 from workflows.dispute.state import Change, Claim, Decide, Decision, Ground, Outcome, Withdraw
 from workflows.failures import to_application_error
 from workflows.notices import Batch, Notice
-from workflows.payout.state import PayoutTerms, RecallPayout, SendPayout
+from workflows.payout.state import TO_BE_SENT, PayoutTerms, RecallPayout, SendPayout
 from workflows.payout.state import State as PayoutState
 from workflows.policy import STANDARD, Policy
 from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
@@ -80,6 +80,9 @@ class World:
         self.sent: list[tuple[SendPayout, datetime]] = []
         self.asked: list[datetime] = []
         self.recalled: list[tuple[RecallPayout, datetime]] = []
+        self.settled: list[SettleReward] = []
+        # Where the money of each payout is, as was answered last.
+        self.money: dict[str, PayoutState] = {}
         self.disputes: list[Change] = []
         # What the services answer or raise next; the last answer stays.
         self.send_answers: list[Any] = [PayoutState.PAID]
@@ -163,19 +166,26 @@ class World:
     @activity.defn
     async def send_payout(self, order: SendPayout) -> PayoutState:
         self.sent.append((order, await self.now()))
-        return _answer(self.send_answers_of.get(order.payout_id, self.send_answers))
+        return self._answer(
+            order.payout_id, self.send_answers_of.get(order.payout_id, self.send_answers)
+        )
 
     @activity.defn
     async def refresh_payout(self, payout_id: str) -> PayoutState:
         self.asked.append(await self.now())
-        return _answer(self.refresh_answers_of.get(payout_id, self.refresh_answers))
+        return self._answer(payout_id, self.refresh_answers_of.get(payout_id, self.refresh_answers))
 
     @activity.defn
     async def recall_payout(self, order: RecallPayout) -> PayoutState:
         self.recalled.append((order, await self.now()))
         if order.payout_id in self.refresh_answers_of:  # it is unclaimed no more
             self.refresh_answers_of[order.payout_id] = [PayoutState.SENT]
-        return _answer(self.recall_answers)
+        return self._answer(order.payout_id, self.recall_answers)
+
+    @activity.defn
+    async def settle_reward(self, order: SettleReward) -> bool:
+        self.settled.append(order)
+        return self.money.get(order.payout_id, PayoutState.RESERVED) in TO_BE_SENT
 
     @activity.defn
     async def record_dispute(self, change: Change) -> Batch:
@@ -191,6 +201,7 @@ class World:
         return [
             self.record_assignment,
             self.release_reward,
+            self.settle_reward,
             self.record_task,
             self.reserve_rewards,
             self.lapse_applications,
@@ -202,6 +213,13 @@ class World:
             self.record_dispute,
             self.send_dispute_notices,
         ]
+
+    def _answer(self, payout_id: str, answers: list[Any]) -> PayoutState:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        self.money[payout_id] = PayoutState(answer)
+        return self.money[payout_id]
 
     def _be_away(self) -> None:
         self.attempts += 1
@@ -278,13 +296,6 @@ def terms(
         policy=policy,
         content_types=list(content_types),
     )
-
-
-def _answer(answers: list[Any]) -> PayoutState:
-    answer = answers.pop(0) if len(answers) > 1 else answers[0]
-    if isinstance(answer, Exception):
-        raise answer
-    return PayoutState(answer)
 
 
 class Life:

@@ -11,11 +11,12 @@ from liaison.tasks.v1 import records_pb2
 from opentelemetry import metrics
 from temporalio import activity
 
-from servicekit.errors import LiaisonError
+from servicekit.errors import LiaisonError, Reason
+from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
 from workflows.assignment.messages import assignment_message, transition_message
 from workflows.assignment.model import Assignment, Event, PublishArticles, Submission
-from workflows.assignment.orders import RecordAssignment, Undone
+from workflows.assignment.orders import RecordAssignment, SettleReward, Undone
 from workflows.delivery import try_to_send
 from workflows.failures import retrying_all_but
 
@@ -122,3 +123,24 @@ class AssignmentActivities:
             await self.payouts.ReleaseReward(
                 payouts_pb2.ReleaseRewardRequest(name=f"payouts/{payout_id}")
             )
+
+    @activity.defn
+    async def settle_reward(self, order: SettleReward) -> bool:
+        """Lowers a reward, or gives it back where nothing is left of it; False when it has been
+        sent. What is not reserved yet is no more to be reserved: that is for the payout's workflow.
+        """
+        name = f"payouts/{order.payout_id}"
+        amount = Money(order.currency, order.amount_minor).to_message()
+        with retrying_all_but():
+            try:
+                if order.amount_minor:
+                    await self.payouts.ReduceReward(
+                        payouts_pb2.ReduceRewardRequest(name=name, amount=amount)
+                    )
+                else:
+                    await self.payouts.ReleaseReward(payouts_pb2.ReleaseRewardRequest(name=name))
+            except LiaisonError as error:
+                if error.reason not in (Reason.ILLEGAL_STATE, Reason.NOT_FOUND):
+                    raise
+                return error.reason is Reason.NOT_FOUND
+        return True

@@ -70,7 +70,7 @@ def open_dispute(a: Assignment, command: OpenDispute, now: datetime) -> tuple[Di
         resolution_due_time=a.policy.dispute_resolution_window.after(now),
         allowed_outcomes=_outcomes(a),
         reward_currency=a.terms.currency,
-        reward_minor=a.terms.reward_minor,
+        reward_minor=a.payable_minor or a.terms.reward_minor,
     )
     return dispute, step(a, Event.DISPUTE_OPENED, a.state, command.opener, now, command.ground)
 
@@ -81,16 +81,19 @@ def close_dispute(
     mediator: str,
     now: datetime,
     ground: Ground | None = None,
+    *,
+    is_overtaken: bool = False,
 ) -> Transition:
     """Applies what a mediator decided; None when the dispute was withdrawn, or ended by force:
-    then `mediator` is the system. `ground` is what it was over."""
+    then `mediator` is the system. `ground` is what it was over. An overtaken decision changes
+    nothing; see `report_overtaken`."""
     opener, a.open_dispute_id, a.open_dispute_actor = a.open_dispute_actor, "", ""
     run_on(a, Holder.DISPUTE, now)
     if decision is None:
         if mediator == SYSTEM:
             return step(a, Event.DISPUTE_WITHDRAWN, a.state, SYSTEM, now, "Ended by force")
         return step(a, Event.DISPUTE_WITHDRAWN, a.state, opener, now)
-    to_state = _apply(a, decision, now, ground)
+    to_state = a.state if is_overtaken else _apply(a, decision, now, ground)
     return step(
         a,
         Event.DISPUTE_RESOLVED,
@@ -99,6 +102,21 @@ def close_dispute(
         now,
         f"{decision.outcome}: {decision.reasoning}",
     )
+
+
+def settlement(a: Assignment, decision: Decision | None) -> int | None:
+    """What the decision leaves of a reward that is due already, 0 for nothing; None when it leaves
+    the reward alone. Only the payout can say whether that is still possible."""
+    if decision is None or a.confirmed_by is None or not a.has_payout:
+        return None
+    if decision.outcome is Outcome.CANCEL_WITHOUT_PAY:
+        return 0
+    return decision.amount_minor if decision.outcome is Outcome.PAY_PARTIAL else None
+
+
+def report_overtaken(a: Assignment, now: datetime) -> Transition:
+    """The reward had been sent before the dispute held it: what was decided cannot be done."""
+    return step(a, Event.DECISION_OVERTAKEN, a.state, SYSTEM, now)
 
 
 def _apply(a: Assignment, decision: Decision, now: datetime, ground: Ground | None) -> State:
@@ -122,8 +140,11 @@ def _grant_reward(a: Assignment, decision: Decision, now: datetime, ground: Grou
     if a.confirmed_by is None:
         a.confirmed_by = ConfirmedBy.MEDIATOR
         a.payable_minor = decision.amount_minor or a.terms.reward_minor
-    elif a.has_payout or a.shipment is not None:
-        return a.state  # the reward is on its way
+    elif a.has_payout:
+        a.payable_minor = decision.amount_minor or a.payable_minor
+        return a.state  # it is being paid, or what is left of it
+    elif a.shipment is not None:
+        return a.state  # the product is on its way
     start_reward_clock(a, now)
     return State.APPROVED
 
@@ -135,10 +156,16 @@ def _reject_wrong_product(a: Assignment, ground: Ground | None) -> None:
 
 
 def _outcomes(a: Assignment) -> list[Outcome]:
-    """What a mediator can still decide: once the work is confirmed, it is paid in any case, and a
-    product cannot be paid in part."""
+    """What a mediator can still decide: once the work is confirmed, it is paid in any case, but for
+    money that the brand's dispute holds before it is sent. A product cannot be paid in part."""
     if a.confirmed_by is not None:
-        return [Outcome.PAY_IN_FULL, Outcome.DISMISS]
+        is_unsent = a.has_payout and a.payout_is_held and a.state is State.APPROVED
+        return [
+            one
+            for one in Outcome
+            if one in (Outcome.PAY_IN_FULL, Outcome.DISMISS)
+            or (is_unsent and one in (Outcome.PAY_PARTIAL, Outcome.CANCEL_WITHOUT_PAY))
+        ]
     return [one for one in Outcome if one is not Outcome.PAY_PARTIAL or not a.is_for_product]
 
 

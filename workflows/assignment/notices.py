@@ -13,7 +13,7 @@ from workflows.assignment.model import (
     ProposalState,
     Transition,
 )
-from workflows.notices import OPERATORS, Notice, as_sentence
+from workflows.notices import MEDIATORS, OPERATORS, Notice, as_sentence
 from workflows.policy import ReviewSilence
 
 # Event -> recipient -> text. `{comment}` is a whole sentence, and so is `{next}`: what is to be
@@ -122,6 +122,11 @@ _TEXTS: dict[Event, dict[str, str]] = {
     },
     Event.DISPUTE_RESOLVED: {"creator": "{next}", "brand": "{next}"},
     Event.DISPUTE_WITHDRAWN: {"creator": "{next}", "brand": "{next}"},
+    Event.DECISION_OVERTAKEN: dict.fromkeys(
+        ("creator", "brand", MEDIATORS),
+        "The reward had been sent before the dispute could hold it, so that the decision cannot be"
+        " carried out: the reward is paid as it was.",
+    ),
 }
 
 # What reads otherwise when an operator did it in somebody's stead.

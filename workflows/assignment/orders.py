@@ -35,5 +35,14 @@ class Undone:
 
 
 @dataclass(frozen=True)
+class SettleReward:
+    """What a mediator leaves of a reward; 0 for nothing."""
+
+    payout_id: str
+    currency: str
+    amount_minor: int
+
+
+@dataclass(frozen=True)
 class AssignmentResult:
     state: State

@@ -37,13 +37,14 @@ with workflow.unsafe.imports_passed_through():
     from workflows.assignment.orders import (
         AssignmentResult,
         RecordAssignment,
+        SettleReward,
         StartAssignment,
         Undone,
     )
     from workflows.dispute.state import Dispute, DisputeResult, Outcome
     from workflows.failures import refusing
     from workflows.notices import Notice
-    from workflows.payout.state import PayoutReport, PayoutResult, PayoutTerms
+    from workflows.payout.state import PayoutChanged, PayoutReport, PayoutResult, PayoutTerms
     from workflows.payout.state import State as PayoutState
     from workflows.search_attributes import DEADLINE, STATE
     from workflows.signals import tell
@@ -64,6 +65,7 @@ _LOCAL_RETRY_THRESHOLD = timedelta(seconds=4)
 _FIRST_RETRY_SECONDS = 60.0
 _LONGEST_RETRY_SECONDS = 3600.0
 _LONGEST_RETRY_SECONDS_OF_ORDERS = 300.0
+_PAYING = (Outcome.PAY_IN_FULL, Outcome.PAY_PARTIAL)
 
 
 @workflow.defn(name="Assignment")
@@ -455,18 +457,47 @@ class AssignmentWorkflow:
         except ChildWorkflowError:
             # An operator ended it by force: the assignment goes on as after a withdrawal.
             result = DisputeResult(mediator=SYSTEM)
+        await self._close_dispute(dispute, result)
+
+    async def _close_dispute(self, dispute: Dispute, result: DisputeResult) -> None:
+        decision = result.decision
+        left_minor = disputes.settlement(self._assignment, decision)
+        is_overtaken = left_minor is not None and not await self._settle(left_minor)
         self._untold.extend(result.undelivered)
         self._note(
             disputes.close_dispute(
                 self._assignment,
-                result.decision,
+                decision,
                 result.mediator,
                 workflow.now(),
                 dispute.ground,
+                is_overtaken=is_overtaken,
             )
         )
-        if result.decision is not None and result.decision.outcome is Outcome.PAY_IN_FULL:
+        if is_overtaken:
+            self._note(disputes.report_overtaken(self._assignment, workflow.now()))
+        elif decision is not None and decision.outcome in _PAYING:
             self._is_to_pay_now = True
+
+    async def _settle(self, left_minor: int) -> bool:
+        """Has the payout lowered that a dispute holds, or given back when nothing is left; the
+        payouts service knows whether it is too late. The dispute holds it meanwhile."""
+        a = self._assignment
+        is_settled: bool = await workflow.execute_activity(
+            "settle_reward",
+            SettleReward(a.id, a.terms.currency, left_minor),
+            result_type=bool,
+            start_to_close_timeout=_WRITE_SECONDS,
+            retry_policy=_RETRY,
+            summary="Lower the reward as decided" if left_minor else "Give the reward back",
+        )
+        if is_settled and self._payout is not None:
+            # It may be about to reserve what is not reserved yet.
+            if left_minor:
+                await tell(self._payout, "lower", left_minor)
+            else:
+                await tell(self._payout, "payout_changed", PayoutChanged(PayoutState.RELEASED, 0))
+        return is_settled
 
     async def _pay_now(self) -> None:
         """Has a payout that waits for its next attempt make it; one that was ended by force starts

@@ -48,6 +48,9 @@ class PayoutWorkflow:
     @workflow.init
     def __init__(self, terms: PayoutTerms) -> None:
         self._progress = state.begin(terms, workflow.now())
+        # A mediator may lower it; `_set_aside_minor` is what is reserved, None before it is.
+        self._amount_minor = terms.amount_minor
+        self._set_aside_minor = terms.reserved_minor
         self._is_held = terms.is_held
         # Who starts a payout again whose money came back wants it paid.
         self._retry_is_wanted = terms.attempts_made > 0 and terms.progress is None
@@ -63,14 +66,14 @@ class PayoutWorkflow:
 
     @workflow.run
     async def run(self, terms: PayoutTerms) -> PayoutResult:
-        if terms.progress is None and terms.reserved_minor != terms.amount_minor:
-            await self._set_reward_aside(terms)
+        await self._set_reward_aside(terms)
         while self._state not in ENDED:
             self._describe(terms)
             if workflow.info().is_continue_as_new_suggested() and self._is_at_rest:
                 await self._go_on_in_another_run(terms)
             if self._state in TO_BE_SENT:
                 await self._wait_to_send(terms)
+                await self._set_reward_aside(terms)
                 if self._state in TO_BE_SENT:  # else a webhook told that the money has moved
                     self._begin_attempt()
             elif self._state is State.SENDING:
@@ -80,6 +83,8 @@ class PayoutWorkflow:
             else:
                 with in_trace(None):
                     await self._look(terms)
+        if self._state is State.RELEASED and terms.reserved_minor is None:
+            await self._release(terms)
         self._describe(terms)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return PayoutResult(self._state)
@@ -94,6 +99,11 @@ class PayoutWorkflow:
         self._is_held = is_held
 
     @workflow.signal
+    def lower(self, amount_minor: int) -> None:
+        """A mediator has lowered what is not sent yet."""
+        self._amount_minor = amount_minor
+
+    @workflow.signal
     def retry(self) -> None:
         """Somebody decided that it is paid now: do not wait for the interval, for the creator to
         claim it, or for the hour in which the brand's funds are looked at again. Where nothing
@@ -103,11 +113,12 @@ class PayoutWorkflow:
 
     async def _set_reward_aside(self, terms: PayoutTerms) -> None:
         """Waits for as long as the brand's funds are short."""
-        while True:
+        while self._set_aside_minor != self._amount_minor and self._state in TO_BE_SENT:
+            wanted = self._terms_now(terms)
             try:
                 await workflow.execute_activity(
                     "set_reward_aside",
-                    terms,
+                    wanted,
                     summary="Set the reward aside",
                     start_to_close_timeout=_CALL_SECONDS,
                     retry_policy=_RETRY,
@@ -115,20 +126,41 @@ class PayoutWorkflow:
             except ActivityError as error:
                 if not is_caused_by(error, Reason.INSUFFICIENT_FUNDS):
                     raise
-                workflow.set_current_details(
-                    f"**The brand must deposit funds**\n\n`brands/{terms.brand_id}` cannot cover"
-                    " the reward; it is tried again every hour."
-                )
-                self._funds_are_short = True
-                with contextlib.suppress(TimeoutError):
-                    await workflow.wait_condition(
-                        lambda: self._retry_is_wanted,
-                        timeout=timedelta(hours=1),
-                        timeout_summary="Wait for the brand's funds",
-                    )
-                self._retry_is_wanted = self._funds_are_short = False
+                await self._wait_for_funds(terms)
             else:
-                return
+                self._set_aside_minor = wanted.amount_minor
+
+    async def _wait_for_funds(self, terms: PayoutTerms) -> None:
+        workflow.set_current_details(
+            f"**The brand must deposit funds**\n\n`brands/{terms.brand_id}` cannot cover"
+            " the reward; it is tried again every hour."
+        )
+        self._funds_are_short, asked_minor = True, self._amount_minor
+        with contextlib.suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: (
+                    self._retry_is_wanted
+                    or self._state not in TO_BE_SENT
+                    or self._amount_minor != asked_minor
+                ),
+                timeout=timedelta(hours=1),
+                timeout_summary="Wait for the brand's funds",
+            )
+        self._retry_is_wanted = self._funds_are_short = False
+
+    async def _release(self, terms: PayoutTerms) -> None:
+        """What a mediator took back while it was being set aside."""
+        if self._set_aside_minor is not None:
+            await workflow.execute_activity(
+                "release_reward",
+                terms.payout_id,
+                start_to_close_timeout=_CALL_SECONDS,
+                retry_policy=_RETRY,
+                summary="Give the reward back to the brand",
+            )
+
+    def _terms_now(self, terms: PayoutTerms) -> PayoutTerms:
+        return replace(terms, amount_minor=self._amount_minor, reserved_minor=self._set_aside_minor)
 
     async def _wait_to_send(self, terms: PayoutTerms) -> None:
         """The first attempt at once; another after the retry interval or when it is wanted."""
@@ -304,12 +336,7 @@ class PayoutWorkflow:
         """Before the history is too long: the provider may be asked for months."""
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(
-            replace(
-                terms,
-                reserved_minor=terms.amount_minor,
-                is_held=self._is_held,
-                progress=self._progress,
-            )
+            replace(self._terms_now(terms), is_held=self._is_held, progress=self._progress)
         )
 
     def _describe(self, terms: PayoutTerms) -> None:

@@ -29,7 +29,8 @@ BEGIN
         RAISE EXCEPTION 'bank transfer % is %: it cannot be changed so', OLD.sender_batch_id, OLD.state
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    -- Under the table's lock, so that a report which has waited for it misses none before its end.
+    -- Under a lock that a report waits for, so that it misses none before its end.
+    PERFORM pg_advisory_xact_lock_shared(hashtext(current_schema() || '.bank_transfer'));
     NEW.end_time := CASE WHEN NEW.state <> 'ORDERED' THEN clock_timestamp() END;
     RETURN NEW;
 END $$;

@@ -28,6 +28,13 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+async def owner(databases: Databases, database_url: str) -> AsyncIterator[Database]:
+    """The same database as the owner of its schema, whom no privilege is kept from."""
+    async with Database(databases.owner_url(database_url), pool_size=1) as owner:
+        yield owner
+
+
+@pytest.fixture
 async def house(
     access: Access, databases: Databases, database: Database, tmp_path: Path
 ) -> AsyncIterator[House]:

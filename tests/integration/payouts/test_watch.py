@@ -106,9 +106,9 @@ async def test_what_was_done_with_triggers_off_is_found(
 
 
 async def test_who_cannot_look_says_so_and_goes_on(
-    database: Database, reader: InMemoryMetricReader
+    database: Database, owner: Database, reader: InMemoryMetricReader
 ) -> None:
-    await database.execute("ALTER TABLE entry RENAME TO hidden")
+    await owner.execute("ALTER TABLE entry RENAME TO hidden")
     with capture_logs() as logs:
         async with watching(PostgresLedger(database), lambda: NOW):
 

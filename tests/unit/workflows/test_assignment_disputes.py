@@ -138,7 +138,7 @@ def test_a_dispute_knows_its_times_and_its_reward_r52() -> None:
         (begun, list(Outcome)),
         (submitted, list(Outcome)),
         (expired, list(Outcome)),
-        (approved, [Outcome.PAY_IN_FULL, Outcome.DISMISS]),
+        (approved, [one for one in Outcome if one is not Outcome.REDO]),  # it may be unsent
         (rewarded, [Outcome.PAY_IN_FULL, Outcome.DISMISS]),
         (completed, [Outcome.PAY_IN_FULL, Outcome.DISMISS]),
     ],
@@ -246,6 +246,42 @@ def test_paying_what_is_paid_already_pays_nothing_more() -> None:
     payable = a.payable_minor
     disputes.close_dispute(a, Decision(Outcome.PAY_IN_FULL, "Pay now"), MEDIATOR, LATER)
     assert (a.state, a.payable_minor) == (State.APPROVED, payable)
+
+
+def test_the_creators_dispute_never_lowers_what_is_due() -> None:
+    dispute, _ = disputes.open_dispute(
+        overdue(), OpenDispute("d1", Ground.LATE_REWARD, "x", CREATOR), LATER
+    )
+    assert dispute.allowed_outcomes == [Outcome.PAY_IN_FULL, Outcome.DISMISS]
+
+
+PARTIAL = Decision(Outcome.PAY_PARTIAL, "Half", amount_minor=5_000, amount_currency="USD")
+CANCEL = Decision(Outcome.CANCEL_WITHOUT_PAY, "Fraud")
+
+
+def test_what_is_held_before_it_is_sent_can_be_lowered_or_taken_back() -> None:
+    a = disputed(approved(), Ground.FRAUD)
+    assert disputes.settlement(a, PARTIAL) == 5_000
+    lowered = _decided(a, PARTIAL)
+    assert (lowered.state, lowered.payable_minor) == (State.APPROVED, 5_000)
+    again, _ = disputes.open_dispute(a, OpenDispute("d2", Ground.FRAUD, "x", BRAND), LATER)
+    assert again.reward_minor == 5_000
+    assert disputes.settlement(a, CANCEL) == 0
+    assert steps.is_over(_decided(a, CANCEL))
+
+
+@pytest.mark.parametrize("decision", [PARTIAL, CANCEL])
+def test_a_decision_that_comes_after_the_money_has_left_changes_nothing(decision: Decision) -> None:
+    a = disputed(approved(), Ground.FRAUD)
+    before = deepcopy(a)
+    disputes.close_dispute(a, decision, MEDIATOR, LATER, is_overtaken=True)
+    assert (a.state, a.payable_minor, a.clock) == (State.APPROVED, 10_000, before.clock)
+    assert disputes.report_overtaken(a, LATER).event is Event.DECISION_OVERTAKEN
+
+
+@pytest.mark.parametrize("decision", [PARTIAL, CANCEL])
+def test_what_is_not_due_yet_is_settled_without_its_payout(decision: Decision) -> None:
+    assert disputes.settlement(_disputed_review(), decision) is None
 
 
 def test_the_reward_clock_is_the_policys() -> None:

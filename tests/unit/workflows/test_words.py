@@ -35,7 +35,7 @@ from workflows.assignment.messages import (
 from workflows.assignment.model import SYSTEM, Assignment, Event, State, Transition
 from workflows.assignment.notices import notices
 from workflows.dispute.state import Ground
-from workflows.notices import OPERATORS
+from workflows.notices import MEDIATORS, OPERATORS
 from workflows.policy import STANDARD, ReviewSilence
 from workflows.task.details import describe as describe_task
 from workflows.task.state import Selected, Task
@@ -137,6 +137,7 @@ def _step(event: Event, actor: str) -> Transition:
         (Event.DISPUTE_OPENED, BRAND, set()),  # the dispute's own workflow tells
         (Event.DISPUTE_RESOLVED, "staff/mia", set()),
         (Event.DISPUTE_WITHDRAWN, BRAND, set()),
+        (Event.DECISION_OVERTAKEN, SYSTEM, {BRAND, CREATOR, MEDIATORS}),
     ],
 )
 def test_everyone_concerned_is_told_but_who_acted(event: Event, actor: str, told: set[str]) -> None:
