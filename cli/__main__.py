@@ -124,7 +124,7 @@ def reconciliation(
         str, typer.Argument(metavar="[NAME|latest|run]", help="One, the last one, or a new one.")
     ] = "latest",
     provider: Annotated[
-        Provider | None, typer.Option(help="Whose: PayPal's for a new one, any for the last.")
+        Provider | None, typer.Option(help="Whose; a new one is made of each.")
     ] = None,
     csv: Annotated[
         bool, typer.Option("--csv", help="Only the findings, one a line (RFC 4180).")

@@ -315,11 +315,43 @@ async def test_one_that_is_not_there_is_not_found(house: House, id_: str) -> Non
         )
 
 
-async def test_a_provider_that_is_not_in_use_is_refused(house: House) -> None:
+async def test_each_provider_is_reconciled_apart(house: House) -> None:
+    manual = pb.RunReconciliationRequest(
+        request_id=request_id(), provider=payouts_pb2.PROVIDER_MANUAL
+    )
+    done = await house.reconciler.RunReconciliation(manual)
+    assert done.provider == payouts_pb2.PROVIDER_MANUAL
+    assert (await run(house)).provider == payouts_pb2.PROVIDER_PAYPAL
     del house.providers[ProviderName.MANUAL]
+    manual.request_id = request_id()
     with refused(Reason.INVALID_FIELDS, "provider"):
-        await house.reconciler.RunReconciliation(
-            pb.RunReconciliationRequest(
-                request_id=request_id(), provider=payouts_pb2.PROVIDER_MANUAL
-            )
+        await house.reconciler.RunReconciliation(manual)
+
+
+async def test_bank_transfers_are_reconciled_like_any_payment(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    await house.operator.RetryPayout(
+        payouts_pb2.RetryPayoutRequest(
+            name="payouts/p1",
+            provider=payouts_pb2.PROVIDER_MANUAL,
+            receiver="ES91 2100 0418 4502 0005 1332",
+            reason="No PayPal there",
+            request_id=request_id(),
         )
+    )
+    await house.send("p1")
+    await house.operator.ConfirmBankTransfer(
+        payouts_pb2.ConfirmBankTransferRequest(
+            name="payouts/p1",
+            attempt=1,
+            external_reference="SEPA-1",
+            request_id=request_id(),
+        )
+    )
+    done = await house.reconciler.RunReconciliation(
+        pb.RunReconciliationRequest(request_id=request_id(), provider=payouts_pb2.PROVIDER_MANUAL)
+    )
+    assert (found(done), done.transaction_count) == ([], 1)
+    (total,) = done.totals
+    assert total.provider_amount == total.ledger_amount == Money("USD", 10_000).to_message()
+    assert found(await run(house)) == []
