@@ -1,4 +1,4 @@
-"""What the database itself refuses around operators' decisions."""
+"""What the database itself refuses around operators' decisions, even to the owner of its schema."""
 
 import pytest
 
@@ -17,6 +17,11 @@ from tests.integration.payouts.test_ledger import (
 
 RESERVED, AVAILABLE, PAYPAL = ("brands/acme", "reserved"), BRAND[0][:2], ("provider", "paypal")
 WRITTEN_OFF = ("platform", "written_off")
+
+
+@pytest.fixture
+async def database(owner: Database) -> Database:
+    return owner
 
 
 @pytest.fixture(autouse=True)

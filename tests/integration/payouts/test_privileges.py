@@ -63,6 +63,10 @@ async def booked(house: House) -> Database:
         "UPDATE attempt SET receiver = 'eve@example.com'",
         "UPDATE decision SET reason = 'another'",
         "DELETE FROM decision",
+        "UPDATE bank_transfer SET receiver = 'eve'",
+        "DELETE FROM bank_transfer",
+        "UPDATE sending_event SET actor = 'another'",
+        "DELETE FROM finding",
         # Its number and time are not the service's to choose, nor is what a balance begins at.
         "INSERT INTO transfer (id, key, body_sha256, kind) OVERRIDING SYSTEM VALUE"
         " VALUES (1, 'k', '', 'DEPOSIT')",
