@@ -33,6 +33,7 @@ CHANGEABLE = {
         "lease_end_time",
         "update_time",
     },
+    "bank_transfer": {"state", "external_reference", "fee_minor"},
     "request": {"response"},
 }
 
