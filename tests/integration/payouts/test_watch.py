@@ -188,11 +188,11 @@ async def test_the_lookout_halts_where_the_database_is_another_one(
 
 
 async def test_a_lookout_that_cannot_look_says_so_and_goes_on(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: House, owner: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "log", structlog.get_logger())  # uncached: logs are captured
-    await house.database.execute("ALTER TABLE sending_event RENAME TO hidden")
-    await house.database.execute("ALTER TABLE place RENAME TO hidden_place")
+    await owner.execute("ALTER TABLE sending_event RENAME TO hidden")
+    await owner.execute("ALTER TABLE place RENAME TO hidden_place")
     with capture_logs() as logs:
         await _lookout(house).look()
     assert [each["event"] for each in logs] == ["payouts_look_failed"]
