@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from cli import payout_commands
 from servicekit.process import leave
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 media = typer.Typer(help="Look at media as the media service does.", no_args_is_help=True)
 app.add_typer(media, name="media")
+app.add_typer(payout_commands.app, name="payout")
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -107,6 +109,63 @@ def statement(
         raise typer.BadParameter("exactly one of --brand and --creator is needed")
     parent = f"brands/{brand}" if brand else f"creators/{creator}"
     raise typer.Exit(print_statement(parent, currency=currency, start=start, end=end))
+
+
+class Provider(StrEnum):
+    """Who moves the money of a payout."""
+
+    PAYPAL = "paypal"
+    MANUAL = "manual"
+
+
+@app.command()
+def reconciliation(
+    which: Annotated[
+        str, typer.Argument(metavar="[NAME|latest|run]", help="One, the last one, or a new one.")
+    ] = "latest",
+    provider: Annotated[
+        Provider | None, typer.Option(help="Whose; a new one is made of each.")
+    ] = None,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="Only the findings, one a line (RFC 4180).")
+    ] = False,
+) -> None:
+    """Print a reconciliation: what a provider says that it moved, held against the ledger.
+
+    Exit code: 0 everything matches, 1 refused or broken off, 2 wrong usage, 3 not running, 4
+    something does not match.
+    """
+    from cli.reconciliation import print_reconciliation
+
+    whose = provider.value.upper() if provider else ""
+    raise typer.Exit(print_reconciliation(which, whose, is_csv=csv))
+
+
+class SendingAction(StrEnum):
+    """What can be done about sending."""
+
+    SHOW = "show"
+    HALT = "halt"
+    RESUME = "resume"
+
+
+@app.command()
+def sending(
+    action: Annotated[
+        SendingAction, typer.Argument(help="Look, stop all sending, or let it go on.")
+    ] = SendingAction.SHOW,
+    reason: Annotated[str, typer.Option(help="Why, for the record: halt and resume need it.")] = "",
+) -> None:
+    """Tell whether payouts are sent, stop all sending, or let it go on.
+
+    Exit code: 0 payouts are sent, or stopped as asked, 1 refused, 2 wrong usage, 3 not running, 4
+    nothing is sent.
+    """
+    from cli.sending import print_sending
+
+    if bool(reason) == (action is SendingAction.SHOW):
+        raise typer.BadParameter("--reason is needed to halt and to resume, and for nothing else")
+    raise typer.Exit(print_sending(action.value, reason))
 
 
 @media.command()

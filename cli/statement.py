@@ -8,16 +8,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
 import typer
-from google.type.money_pb2 import Money as MoneyMessage
 from liaison.payouts.v1 import statements_pb2 as pb
 from liaison.payouts.v1.statements_pb2_grpc import StatementServiceStub
 
+from cli.cells import decimal, text
 from cli.stack import NOT_RUNNING
 from devstack.access import Access, attach
 from devstack.home import Home, default_home
 from servicekit.errors import LiaisonError
 from servicekit.grpc_client import open_channel
-from servicekit.money import Money
 from servicekit.timestamps import from_timestamp, to_timestamp
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
@@ -41,9 +40,6 @@ COLUMNS = (
 )
 
 _PAGE_SIZE = 200
-# What makes a spreadsheet take a text for a formula, or look at what follows as if it began there
-# (https://owasp.org/www-community/attacks/CSV_Injection).
-_FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
 
 
 def print_statement(
@@ -119,25 +115,15 @@ def row_of(line: pb.StatementLine) -> list[str]:
         from_timestamp(line.post_time).isoformat(),
         pb.StatementLine.Kind.Name(line.kind).removeprefix("KIND_"),
         line.amount.currency_code,
-        _decimal(line.amount),
-        _decimal(line.fee) if line.HasField("fee") else "",
-        _decimal(funds.available_change) if funds else "",
-        _decimal(funds.reserved_change) if funds else "",
-        _decimal(funds.available_balance) if funds else "",
-        _decimal(funds.reserved_balance) if funds else "",
-        _text(line.payout),
+        decimal(line.amount),
+        decimal(line.fee) if line.HasField("fee") else "",
+        decimal(funds.available_change) if funds else "",
+        decimal(funds.reserved_change) if funds else "",
+        decimal(funds.available_balance) if funds else "",
+        decimal(funds.reserved_balance) if funds else "",
+        text(line.payout),
         str(line.attempt) if line.attempt else "",
-        _text(line.assignment),
-        _text(line.deposit),
-        _text(line.external_reference),
+        text(line.assignment),
+        text(line.deposit),
+        text(line.external_reference),
     ]
-
-
-def _decimal(message: MoneyMessage) -> str:
-    """A number that a spreadsheet can sum up, so it is never quoted, not even below zero."""
-    return str(Money.from_message(message)).partition(" ")[0]
-
-
-def _text(value: str) -> str:
-    """A text as nothing but a text: the references of banks and brands are anybody's words."""
-    return f"'{value}" if value.lstrip(" ").startswith(_FORMULA_STARTS) else value

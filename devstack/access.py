@@ -38,8 +38,15 @@ class Access:
 
     def service_url(self, service: str, database_name: str = database.DATABASE) -> str:
         """A database as one service sees it."""
-        password = database.password(self.home, service)
-        return database.service_url(self.administrator_url, database_name, service, password)
+        return self._role_url(database.login(service), database_name)
+
+    def owner_url(self, service: str, database_name: str = database.DATABASE) -> str:
+        """The same, as the owner of the service's schema."""
+        return self._role_url(database.owner(service), database_name)
+
+    def _role_url(self, role: str, database_name: str) -> str:
+        password = database.password(self.home, role)
+        return database.role_url(self.administrator_url, database_name, role, password)
 
     async def provision_database(self, name: str) -> None:
         """Another database with the services' logins and schemas, for a test of its own."""

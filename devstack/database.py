@@ -1,6 +1,8 @@
 """The database of the stack: a login, a schema and nothing else for each service.
 
-Idempotent, and done again at each start. The services' own migrations make the tables.
+Payouts' schema has an owner apart from the service's login, so that the service cannot change the
+rules of its own ledger; the other services own their schemas. Idempotent, and done again at each
+start. The services' own migrations make the tables, and grant what a login that is no owner needs.
 """
 
 from collections.abc import Mapping
@@ -15,23 +17,33 @@ DATABASE = "liaison"
 SERVICES = ("creators", "tasks", "media", "payouts", "disputes", "notifications")
 
 
-def password(home: Home, service: str) -> str:
-    return home.secret(f"database-password-{service}")
-
-
-def passwords(home: Home) -> dict[str, str]:
-    return {service: password(home, service) for service in SERVICES}
+_OWNED_APART = frozenset({"payouts"})
 
 
 def login(service: str) -> str:
     return f"liaison_{service}"
 
 
-def service_url(administrator_url: str, database: str, service: str, password: str) -> str:
-    """The same server, reached as one service."""
+def owner(service: str) -> str:
+    """Who owns the service's schema, and migrates it."""
+    return f"{login(service)}_owner" if service in _OWNED_APART else login(service)
+
+
+def password(home: Home, role: str) -> str:
+    return home.secret(f"database-password-{role.removeprefix('liaison_')}")
+
+
+def passwords(home: Home) -> dict[str, str]:
+    """By role: of each service's login, and of each owner."""
+    roles = {role for service in SERVICES for role in (login(service), owner(service))}
+    return {role: password(home, role) for role in sorted(roles)}
+
+
+def role_url(administrator_url: str, database: str, role: str, password: str) -> str:
+    """The same server, reached as that role."""
     parts = urlsplit(administrator_url)
     host = parts.netloc.rpartition("@")[2]
-    netloc = f"{login(service)}:{quote(password, safe='')}@{host}"
+    netloc = f"{role}:{quote(password, safe='')}@{host}"
     return urlunsplit(("postgresql", netloc, f"/{database}", parts.query, ""))
 
 
@@ -42,18 +54,18 @@ def database_url(administrator_url: str, database: str) -> str:
 async def provision(
     administrator_url: str, passwords: Mapping[str, str], database: str = DATABASE
 ) -> None:
-    """`passwords` has one for each service; a login made earlier takes on the one given now."""
+    """`passwords` are as above; a role made earlier takes on the one given now."""
     async with await psycopg.AsyncConnection.connect(administrator_url, autocommit=True) as server:
         # Roles are shared by all databases: two that are provisioned at once would collide.
         await server.execute("SELECT pg_advisory_lock(hashtext('liaison.provision'))")
         await _ensure_database(server, database)
-        for service, password in passwords.items():
-            await _ensure_login(server, login(service), password)
+        for role, password in passwords.items():
+            await _ensure_role(server, role, password)
     async with await psycopg.AsyncConnection.connect(
         database_url(administrator_url, database)
     ) as inside:
         await inside.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-        for service in passwords:
+        for service in SERVICES:
             await _ensure_schema(inside, database, service)
 
 
@@ -65,7 +77,7 @@ async def _ensure_database(server: psycopg.AsyncConnection, database: str) -> No
     await server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
 
 
-async def _ensure_login(server: psycopg.AsyncConnection, role: str, password: str) -> None:
+async def _ensure_role(server: psycopg.AsyncConnection, role: str, password: str) -> None:
     found = await server.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])
     verb = sql.SQL("CREATE" if await found.fetchone() is None else "ALTER")
     # Hashed here, so that the password itself can appear in no log of the server.
@@ -80,12 +92,16 @@ async def _ensure_login(server: psycopg.AsyncConnection, role: str, password: st
 async def _ensure_schema(inside: psycopg.AsyncConnection, database: str, service: str) -> None:
     names = {
         "database": sql.Identifier(database),
-        "role": sql.Identifier(login(service)),
+        "login": sql.Identifier(login(service)),
+        "owner": sql.Identifier(owner(service)),
         "schema": sql.Identifier(service),
     }
     for statement in (
-        "GRANT CONNECT ON DATABASE {database} TO {role}",
-        "CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {role}",
-        "ALTER ROLE {role} IN DATABASE {database} SET search_path = {schema}",
+        "GRANT CONNECT ON DATABASE {database} TO {login}, {owner}",
+        "CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner}",
+        "ALTER ROLE {login} IN DATABASE {database} SET search_path = {schema}",
+        "ALTER ROLE {owner} IN DATABASE {database} SET search_path = {schema}",
+        # What a stack that was made before the two were apart left to the login.
+        "REASSIGN OWNED BY {login} TO {owner}",
     ):
         await inside.execute(sql.SQL(statement).format(**names))

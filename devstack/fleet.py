@@ -64,6 +64,7 @@ def _for_media(around: Surroundings) -> dict[str, str]:
 def _for_payouts(around: Surroundings) -> dict[str, str]:
     paypal = _paypal_url(around)
     return {
+        "LIAISON_DATABASE_OWNER_URL": _database_url(around, database.owner("payouts")),
         "LIAISON_PAYPAL_BASE_URL": paypal,
         "LIAISON_PAYPAL_CLIENT_ID": around.home.secret("paypal-client-id"),
         "LIAISON_PAYPAL_CLIENT_SECRET": around.home.secret("paypal-client-secret"),
@@ -173,13 +174,16 @@ def _common(name: str, around: Surroundings) -> dict[str, str]:
     }
     env |= {f"LIAISON_{peer.upper()}_ADDRESS": ports.address(peer) for peer in SERVICES}
     if name in SERVICES:
-        env["LIAISON_DATABASE_URL"] = database.service_url(
-            around.administrator_url, database.DATABASE, name, database.password(home, name)
-        )
+        env["LIAISON_DATABASE_URL"] = _database_url(around, database.login(name))
     if around.is_traced:
         env["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{ports.address('traces-otlp')}"
         env["OTEL_EXPORTER_OTLP_INSECURE"] = "true"
     return env
+
+
+def _database_url(around: Surroundings, role: str) -> str:
+    password = database.password(around.home, role)
+    return database.role_url(around.administrator_url, database.DATABASE, role, password)
 
 
 def _paypal_url(around: Surroundings) -> str:

@@ -85,6 +85,27 @@ class Database:
         return _open.get() is not None
 
     @asynccontextmanager
+    async def exclusively(self, name: str) -> AsyncIterator[None]:
+        """Runs the block as the only one of this name in our schema, whatever transactions it
+        opens. A process that dies gives its place up.
+
+        Raises:
+            Unavailable: another one has it.
+        """
+        key = "hashtext(current_schema() || '.' || %s)"
+        # On a connection of its own, since no transaction may stay open for so long.
+        async with self._connection() as connection:
+            taken = await connection.execute(f"SELECT pg_try_advisory_lock({key})", (name,))
+            if not ((await taken.fetchone()) or {}).get("pg_try_advisory_lock"):
+                raise Unavailable(
+                    Reason.DEPENDENCY_UNAVAILABLE, "Another call does the same now: try again"
+                )
+            try:
+                yield
+            finally:
+                await connection.execute(f"SELECT pg_advisory_unlock({key})", (name,))
+
+    @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         if (joined := _open.get()) is not None:
             yield joined
@@ -102,28 +123,27 @@ class Database:
         far as they are new. Several processes may start at once: they take turns.
 
         Raises:
-            RuntimeError: a migration that was applied has been edited since.
+            RuntimeError: a migration that was applied has been edited since; or one is new, and
+                this login does not own the schema.
         """
         async with self.transaction(), self._connection() as connection:
             await connection.execute(
                 "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.migration'))"
             )
+            new = await _new_migrations(connection, package)
+            if not new:
+                return
+            await _require_owner(connection, package, [name for name, _ in new])
             await connection.execute(
                 "CREATE TABLE IF NOT EXISTS migration ("
                 " name text PRIMARY KEY, sha256 text NOT NULL,"
                 " applied_time timestamptz NOT NULL DEFAULT now())"
             )
-            rows = await (await connection.execute("SELECT name, sha256 FROM migration")).fetchall()
-            applied = {row["name"]: row["sha256"] for row in rows}
-            for name, script in _migrations(package):
-                sha256 = hashlib.sha256(script).hexdigest()
-                if name not in applied:
-                    await connection.execute(script)
-                    await connection.execute(
-                        "INSERT INTO migration (name, sha256) VALUES (%s, %s)", (name, sha256)
-                    )
-                elif applied[name] != sha256:
-                    raise RuntimeError(f"{package}: {name} was edited after it was applied")
+            for name, script in new:
+                await connection.execute(script)
+                await connection.execute(
+                    "INSERT INTO migration (name, sha256) VALUES (%s, %s)", (name, _sha256(script))
+                )
 
 
 async def _run(
@@ -147,6 +167,34 @@ def _traced(sql: LiteralString) -> Iterator[None]:
         attributes={"db.system.name": "postgresql", "db.query.text": text},
     ):
         yield
+
+
+async def _new_migrations(connection: Connection, package: str) -> list[tuple[str, bytes]]:
+    """Name and script of each migration that was not applied yet."""
+    applied: dict[str, str] = {}
+    found = await connection.execute("SELECT FROM pg_class WHERE oid = to_regclass('migration')")
+    if found.rowcount:
+        rows = await connection.execute("SELECT name, sha256 FROM migration")
+        applied = {row["name"]: row["sha256"] async for row in rows}
+    for name, script in _migrations(package):
+        if applied.get(name, _sha256(script)) != _sha256(script):
+            raise RuntimeError(f"{package}: {name} was edited after it was applied")
+    return [migration for migration in _migrations(package) if migration[0] not in applied]
+
+
+async def _require_owner(connection: Connection, package: str, new: list[str]) -> None:
+    found = await connection.execute(
+        "SELECT FROM pg_namespace WHERE nspname = current_schema()"
+        " AND has_schema_privilege(oid, 'CREATE')"
+    )
+    if not found.rowcount:
+        raise RuntimeError(
+            f"{package}: {', '.join(new)} must be applied first, by the owner of the schema"
+        )
+
+
+def _sha256(script: bytes) -> str:
+    return hashlib.sha256(script).hexdigest()
 
 
 def _migrations(package: str) -> Iterator[tuple[str, bytes]]:

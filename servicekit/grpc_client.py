@@ -26,6 +26,8 @@ from servicekit.settings import ClientSettings
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
+TIMEOUT_SECONDS = 15.0
+
 
 def token_from(file: Path) -> Callable[[], str]:
     """Reads a token file anew whenever it has changed: tokens are rotated in place."""
@@ -45,7 +47,7 @@ def open_channel(
     token: Callable[[], str],
     *,
     credentials: grpc.ChannelCredentials | None = None,
-    timeout_seconds: float = 15.0,
+    timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> grpc.aio.Channel:
     """A channel whose calls raise LiaisonError and end, retries included, in `timeout_seconds`.
 
@@ -83,10 +85,15 @@ def open_channel(
     return grpc.aio.secure_channel(address, credentials, options, interceptors=interceptors)
 
 
-def service_channel(settings: ClientSettings, address: str) -> grpc.aio.Channel:
+def service_channel(
+    settings: ClientSettings, address: str, *, timeout_seconds: float = TIMEOUT_SECONDS
+) -> grpc.aio.Channel:
     """A channel from one service to another, in the role of a service."""
     return open_channel(
-        address, token_from(settings.service_token_file), credentials=_credentials(settings)
+        address,
+        token_from(settings.service_token_file),
+        credentials=_credentials(settings),
+        timeout_seconds=timeout_seconds,
     )
 
 

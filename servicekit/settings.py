@@ -1,7 +1,8 @@
 """What a process is told by its environment: the parts that several processes share.
 
 Each service has its own settings class, made of these, and reads the environment nowhere else.
-Secrets may also lie in files named after their variable, in the folder LIAISON_SECRETS_DIR.
+Secrets may also lie in files named after their variable, in the folder LIAISON_SECRETS_DIR. They
+are read once: a secret that was changed is known after a restart.
 """
 
 import os
@@ -27,13 +28,37 @@ def _base_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _database_url(value: SecretStr) -> SecretStr:
+    # Only a process that has a database pays for the import.
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        parts = conninfo_to_dict(value.get_secret_value())
+    except ProgrammingError:
+        parts = {"port": "unreadable"}
+    ports, hosts = str(parts.get("port") or ""), str(parts.get("host") or "")
+    # What is left of a password with an unescaped character is found in one of these, and would
+    # be in the driver's messages.
+    if "@" in hosts or not all(port.isdigit() for port in ports.split(",") if port):
+        raise ValueError(
+            "must look like postgresql://user:password@host:port/database, percent-encoded"
+        ) from None
+    return value
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_database_url)]
 Address = Annotated[str, AfterValidator(_address)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="LIAISON_", secrets_dir=os.environ.get("LIAISON_SECRETS_DIR"), extra="ignore"
+        env_prefix="LIAISON_",
+        secrets_dir=os.environ.get("LIAISON_SECRETS_DIR"),
+        extra="ignore",
+        # A refusal at the start would print what it was given, secrets among it.
+        hide_input_in_errors=True,
     )
 
     otel_service_name: str = Field("liaison", validation_alias="OTEL_SERVICE_NAME")
@@ -59,7 +84,9 @@ class ServerSettings(Settings):
 
 
 class DatabaseSettings(Settings):
-    database_url: SecretStr
+    database_url: DatabaseUrl
+    # Of who owns the schema, where the service's login does not: see `servicekit.schema`.
+    database_owner_url: DatabaseUrl | None = None
     database_pool_size: int = 10
 
 

@@ -14,12 +14,13 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 from liaison.media.v1.publications_pb2_grpc import PublicationServiceStub
 from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceStub
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
+from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 from liaison.tasks.v1.records_pb2_grpc import RecordServiceStub
 from temporalio.contrib.opentelemetry import create_tracer_provider
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from servicekit.grpc_client import service_channel
+from servicekit.grpc_client import TIMEOUT_SECONDS, service_channel
 from servicekit.grpc_server import GrpcServer, listen_for_stop
 from servicekit.process import run
 from servicekit.settings import ClientSettings, ServerSettings, TemporalSettings
@@ -34,6 +35,9 @@ from workflows.payout.activities import PayoutActivities
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.publication.activities import PublicationActivities
 from workflows.publication.workflow import PublicationWorkflow, WithdrawalWorkflow
+from workflows.reconciliation.activities import ReconciliationActivities
+from workflows.reconciliation.schedule import keep_schedule
+from workflows.reconciliation.workflow import ReconciliationWorkflow
 from workflows.task.activities import TaskActivities
 from workflows.task.workflow import TaskWorkflow
 
@@ -52,7 +56,12 @@ WORKFLOWS = [
     DisputeWorkflow,
     PublicationWorkflow,
     WithdrawalWorkflow,
+    ReconciliationWorkflow,
 ]
+
+
+# A month's report and a look at hundreds of payments take minutes.
+_RECONCILING_SECONDS = 600.0
 
 
 class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
@@ -60,6 +69,8 @@ class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
 
     # Below the pod's grace period; Temporal's own default of 0 would cut activities off.
     worker_drain_seconds: float = 20.0
+    # When payouts are reconciled, in UTC: once a day at least, or alerts say that it is late.
+    reconciliation_cron: str = "0 5 * * *"
 
 
 async def main() -> None:
@@ -67,6 +78,7 @@ async def main() -> None:
     told_to_stop = listen_for_stop()
     with telemetry(settings, lambda resource: create_tracer_provider(sampler(), resource)):
         async with AsyncExitStack() as stack:
+            await keep_schedule(await connect(settings), settings.reconciliation_cron)
             worker = await _worker(settings, stack)
             health = GrpcServer(settings, [], None)
             async with running(worker, patience_seconds=settings.worker_drain_seconds + 5):
@@ -95,8 +107,10 @@ async def running(worker: Worker, *, patience_seconds: float) -> AsyncIterator[N
 
 
 async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
-    async def channel(address: str) -> grpc.aio.Channel:
-        return await stack.enter_async_context(service_channel(settings, address))
+    async def channel(address: str, timeout_seconds: float = TIMEOUT_SECONDS) -> grpc.aio.Channel:
+        return await stack.enter_async_context(
+            service_channel(settings, address, timeout_seconds=timeout_seconds)
+        )
 
     records = RecordServiceStub(await channel(settings.tasks_address))
     media = await channel(settings.media_address)
@@ -114,6 +128,9 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
         notifications,
     )
     payout = PayoutActivities(payouts)
+    reconciliation = ReconciliationActivities(
+        ReconciliationServiceStub(await channel(settings.payouts_address, _RECONCILING_SECONDS))
+    )
     dispute = DisputeActivities(disputes, notifications)
     publication = PublicationActivities(publications, notifications)
     return Worker(
@@ -138,6 +155,7 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
             publication.mark_publication_overdue,
             publication.take_publication_back,
             publication.send_publication_notices,
+            reconciliation.reconcile_provider,
         ],
         workflow_runner=RUNNER,
         graceful_shutdown_timeout=timedelta(seconds=settings.worker_drain_seconds),

@@ -20,7 +20,20 @@ from devstack.paypal_sandbox import amounts
 
 MAX_ITEMS = 15_000
 
-RecipientType = Literal["EMAIL", "PHONE", "PAYPAL_ID", "USER_HANDLE"]
+# What the answers can show again; a request may also say USER_HANDLE, for Venmo.
+RecipientType = Literal["EMAIL", "PHONE", "PAYPAL_ID"]
+Wallet = Literal["PAYPAL", "VENMO", "RECIPIENT_SELECTED"]
+Purpose = Literal[
+    "AWARDS",
+    "PRIZES",
+    "DONATIONS",
+    "GOODS",
+    "SERVICES",
+    "REBATES",
+    "CASHBACK",
+    "DISCOUNTS",
+    "NON_GOODS_OR_SERVICES",
+]
 
 
 class _Body(BaseModel):
@@ -55,8 +68,8 @@ class Item(_Body):
     recipient_type: RecipientType | None = None
     sender_item_id: Annotated[str, StringConstraints(max_length=63)] | None = None
     note: Annotated[str, StringConstraints(max_length=4000)] | None = None
-    recipient_wallet: Annotated[str, StringConstraints(max_length=36)] | None = None
-    purpose: Annotated[str, StringConstraints(max_length=40)] | None = None
+    recipient_wallet: Wallet | None = None
+    purpose: Purpose | None = None
 
 
 class Header(_Body):

@@ -4,6 +4,7 @@ from servicekit.clock import utc_now
 from servicekit.database import Database
 from servicekit.grpc_server import GrpcServer
 from servicekit.process import run
+from servicekit.schema import bring_up_to_date
 from servicekit.telemetry import telemetry
 from services.creators.handlers import CreatorHandlers
 from services.creators.servicer import service
@@ -17,7 +18,7 @@ async def main() -> None:
         async with Database(
             settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
         ) as database:
-            await database.migrate("services.creators")
+            await bring_up_to_date(database, settings, "services.creators")
             creators = CreatorHandlers(PostgresCreatorStore(database), utc_now)
             await GrpcServer(settings, [service(creators)], database).serve_until_told()
 

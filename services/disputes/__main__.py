@@ -7,6 +7,7 @@ from servicekit.database import Database
 from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer
 from servicekit.process import run
+from servicekit.schema import bring_up_to_date
 from servicekit.telemetry import telemetry
 from services.disputes.clients import GrpcAssignmentDirectory
 from services.disputes.handlers import DisputeHandlers
@@ -26,7 +27,7 @@ async def main() -> None:
             ) as database,
             service_channel(settings, settings.tasks_address) as tasks,
         ):
-            await database.migrate("services.disputes")
+            await bring_up_to_date(database, settings, "services.disputes")
             disputes = DisputeHandlers(
                 PostgresDisputeStore(database),
                 GrpcAssignmentDirectory(AssignmentServiceStub(tasks)),

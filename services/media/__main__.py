@@ -13,6 +13,7 @@ from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer
 from servicekit.object_store import ObjectStore
 from servicekit.process import hide_memory, run
+from servicekit.schema import bring_up_to_date
 from servicekit.telemetry import telemetry
 from services.media.articles.catalogue import HttpCatalogue, http_client
 from services.media.articles.clients import GrpcAssignments
@@ -55,7 +56,7 @@ async def main() -> None:
             creators = await stack.enter_async_context(
                 service_channel(settings, settings.creators_address)
             )
-            await database.migrate("services.media")
+            await bring_up_to_date(database, settings, "services.media")
             levels = GrpcCreatorLevels(CreatorServiceStub(creators))
             media = await _media(settings, stack, database, objects, levels)
             articles = await _articles(settings, stack, database, http, levels, media)

@@ -4,6 +4,7 @@ from servicekit.clock import utc_now
 from servicekit.database import Database
 from servicekit.grpc_server import GrpcServer
 from servicekit.process import run
+from servicekit.schema import bring_up_to_date
 from servicekit.telemetry import telemetry
 from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service
@@ -17,7 +18,7 @@ async def main() -> None:
         async with Database(
             settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
         ) as database:
-            await database.migrate("services.notifications")
+            await bring_up_to_date(database, settings, "services.notifications")
             notifications = NotificationHandlers(PostgresNotificationStore(database), utc_now)
             await GrpcServer(settings, [service(notifications)], database).serve_until_told()
 

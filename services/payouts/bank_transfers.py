@@ -25,7 +25,6 @@ from services.payouts.decisions import Payments, Runs
 from services.payouts.domain import FINAL, Attempt, Decision, DecisionKind, Payout, ProviderName
 from services.payouts.handlers import PayoutId
 from services.payouts.manual import BankTransfer, BankTransferState
-from services.payouts.payments import Hint
 
 
 class ConfirmBankTransfer(Command):
@@ -84,7 +83,7 @@ class BankTransferHandlers:
                 await self._note(who, command, DecisionKind.CONFIRM, reason)
             elif not _is_repeated(transfer, command):
                 raise illegal_state(payout.name, payout.state, "ConfirmBankTransfer")
-        return await self._book(attempt)
+        return await self._book(payout, attempt)
 
     async def reject_bank_transfer(self, who: Principal, command: RejectBankTransfer) -> Payout:
         """
@@ -98,7 +97,7 @@ class BankTransferHandlers:
             if transfer.state is BankTransferState.ORDERED:
                 await self._transfers.reject(attempt.sender_batch_id)
                 await self._note(who, command, DecisionKind.REJECT, command.reason)
-        return await self._book(attempt)
+        return await self._book(payout, attempt)
 
     async def _ordered(
         self, command: ConfirmBankTransfer | RejectBankTransfer
@@ -152,11 +151,9 @@ class BankTransferHandlers:
         )
         await self._store.add_decision(command.id, decision)
 
-    async def _book(self, attempt: Attempt) -> Payout:
-        ours = attempt.sender_batch_id
-        booked = await self._payments.follow(Hint(ours, ours, ProviderName.MANUAL))
-        if booked is None:  # attempts are never deleted
-            raise AssertionError(ours)
+    async def _book(self, payout: Payout, attempt: Attempt) -> Payout:
+        # Known by our own id, though it may never have been told that it was ordered.
+        booked = await self._payments.look(payout.id, attempt.number, attempt.sender_batch_id)
         await self._runs.tell(booked.payout)
         return booked.payout
 

@@ -6,7 +6,6 @@ decided in the transaction that does it; the workflow is told afterwards, and a 
 between is repeated: it finds what it has decided by its `request_id`.
 """
 
-from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -22,7 +21,6 @@ from servicekit.commands import Command, Visible, between, broken, is_plain, pro
 from servicekit.errors import (
     FailedPrecondition,
     Reason,
-    Unavailable,
     Violation,
     illegal_state,
     invalid_fields,
@@ -40,9 +38,9 @@ from services.payouts.domain import (
     State,
 )
 from services.payouts.handlers import PayoutId
-from services.payouts.payments import Booked, Hint
+from services.payouts.payments import Booked
 from services.payouts.postings import Beneficiary, Transfer
-from services.payouts.provider import Batch, NotReadable, Provider
+from services.payouts.provider import Batch
 
 log = structlog.get_logger()
 
@@ -135,7 +133,9 @@ class DecisionStore(Protocol):
 
 
 class Payments(Protocol):
-    async def follow(self, hint: Hint) -> Booked | None: ...
+    async def shown(self, attempt: Attempt, batch_id: str) -> Batch: ...
+
+    async def look(self, payout_id: str, number: int, batch_id: str = "") -> Booked: ...
 
 
 class Runs(Protocol):
@@ -150,13 +150,11 @@ class DecisionHandlers:
     def __init__(
         self,
         store: DecisionStore,
-        providers: Mapping[ProviderName, Provider],
         payments: Payments,
         runs: Runs,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._providers = providers
         self._payments = payments
         self._runs = runs
         self._clock = clock
@@ -239,14 +237,14 @@ class DecisionHandlers:
         if await self._made(who, command, DecisionKind.RESOLVE) is None:
             _require_blocked(payout, attempt, command)
             if command.outcome is Outcome.FOUND:
-                batch = await self._batch(attempt, command.provider_batch_id)
+                batch = await self._payments.shown(attempt, command.provider_batch_id)
                 _require_same(attempt, batch)
                 resolved = domain.accepted(attempt, batch.id)
             else:
                 await self._require_not_paid(payout, attempt, command)
                 resolved = domain.resolved_not_paid(attempt)
             await self._resolve(who, command, resolved)
-        booked = await self._follow(attempt, command.provider_batch_id)
+        booked = await self._payments.look(payout.id, attempt.number)
         await self._runs.inform(booked.payout)
         return booked.payout
 
@@ -269,30 +267,14 @@ class DecisionHandlers:
         """
         if not attempt.provider_batch_id:
             return
-        batch = await self._batch(attempt, attempt.provider_batch_id)
+        batch = await self._payments.shown(attempt, attempt.provider_batch_id)
         if domain.is_in_flight(attempt, batch):
             shown = f"and the provider still shows {batch.items[0].state}"
             raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
-        booked = await self._follow(attempt)
+        booked = await self._payments.look(payout.id, attempt.number)
         if booked.has_moved:
             await self._runs.tell(booked.payout)
         _require_blocked(booked.payout, _attempt(booked.payout, attempt.number), command)
-
-    async def _batch(self, attempt: Attempt, batch_id: str) -> Batch:
-        try:
-            return await self._providers[attempt.provider].batch(batch_id)
-        except NotReadable as error:
-            raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not show it: {error.code}"
-            ) from error
-
-    async def _follow(self, attempt: Attempt, batch_id: str = "") -> Booked:
-        booked = await self._payments.follow(
-            Hint(attempt.sender_batch_id, batch_id, attempt.provider)
-        )
-        if booked is None:  # attempts are never deleted
-            raise AssertionError(attempt.sender_batch_id)
-        return booked
 
     async def _made(self, who: Principal, command: Decide, kind: DecisionKind) -> Decision | None:
         return await self._store.find_decision(kind, who.actor, str(command.request_id))

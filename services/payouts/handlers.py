@@ -216,7 +216,7 @@ class PayoutHandlers:
     async def release_reward(self, command: ReleaseReward) -> None:
         async with self._store.transaction():
             payout = await self._locked(command.id)
-            if payout.state is State.RELEASED:
+            if payout.state in (State.RELEASED, State.WRITTEN_OFF):
                 return
             if not payout.is_releasable:
                 raise illegal_state(payout.name, payout.state, "ReleaseReward")
@@ -225,7 +225,9 @@ class PayoutHandlers:
     async def reduce_reward(self, command: ReduceReward) -> None:
         async with self._store.transaction():
             payout = await self._locked(command.id)
-            if command.amount == payout.amount and payout.state is not State.RELEASED:
+            is_so = command.amount == payout.amount and payout.state is not State.RELEASED
+            # An operator was faster, and nothing is reserved any more: the worker goes on.
+            if is_so or payout.state is State.WRITTEN_OFF:
                 return
             if not payout.is_reducible:
                 raise illegal_state(payout.name, payout.state, "ReduceReward")

@@ -116,7 +116,9 @@ class Manual:
         try:
             async with self._database.transaction():
                 # Whoever is confirming one ends first, and whoever comes later has a later time.
-                await self._database.execute("LOCK TABLE bank_transfer IN SHARE MODE")
+                await self._database.execute(
+                    "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.bank_transfer'))"
+                )
                 now = await self._database.fetch_one("SELECT clock_timestamp() AS time")
                 rows = await self._database.fetch_all(
                     """

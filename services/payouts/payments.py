@@ -27,7 +27,7 @@ from servicekit.errors import (
     invalid_fields,
     not_found,
 )
-from services.payouts import domain, postings
+from services.payouts import domain, metrics, postings
 from services.payouts.domain import (
     FINAL,
     SENDABLE,
@@ -51,8 +51,11 @@ from services.payouts.provider import (
     Provider,
     Rejected,
 )
+from services.payouts.sending import Event, require_sending
 
 log = structlog.get_logger()
+
+SENDING_HALTED = "SENDING_HALTED"
 
 
 class SendPayout(Command):
@@ -106,6 +109,8 @@ class PaymentStore(Protocol):
 
     async def post(self, transfer: Transfer) -> int: ...
 
+    async def halts(self) -> list[Event]: ...
+
 
 @dataclass(frozen=True)
 class Means:
@@ -148,8 +153,9 @@ class PaymentHandlers:
         """Makes an attempt, or goes on with the one that was begun.
 
         Raises:
-            Unavailable: nothing was taken (DEPENDENCY_UNAVAILABLE), or nobody knows
-                (OUTCOME_UNKNOWN); either way the same call is to be made again.
+            Unavailable: nothing was taken (DEPENDENCY_UNAVAILABLE), nothing is sent now
+                (SENDING_HALTED), or nobody knows (OUTCOME_UNKNOWN); in any case the same call is to
+                be made again.
         """
         payout = _found(await self._store.get(command.id), command.id)
         means = None
@@ -212,6 +218,26 @@ class PaymentHandlers:
                 payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
             )
 
+    async def look(self, payout_id: str, number: int, batch_id: str = "") -> Booked:
+        """Asks the provider about one attempt by the batch it is known to be, else by this one, and
+        books the answer. Without either there is nothing to ask."""
+        payout = _found(await self._store.get(payout_id), payout_id)
+        attempt = payout.attempts[number - 1]
+        return await self._refreshed(payout, attempt, attempt.provider_batch_id or batch_id)
+
+    async def shown(self, attempt: Attempt, batch_id: str) -> Batch:
+        """What the attempt's provider shows of a batch; nothing is booked.
+
+        Raises:
+            Unavailable: it shows nothing.
+        """
+        try:
+            return await self._providers[attempt.provider].batch(batch_id)
+        except NotReadable as error:
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"
+            ) from error
+
     async def _means(self, payout: Payout, number: int) -> Means:
         decision = await self._store.retry_of(payout.id, number)
         _require_turn(payout, number, decision)
@@ -250,6 +276,7 @@ class PaymentHandlers:
                 raise FailedPrecondition(
                     Reason.PAYOUT_ON_HOLD, f"An operator keeps {payout.name} from being sent"
                 )
+            require_sending(await self._store.halts())
             if attempt is None:
                 attempt = await self._begin(payout, command.attempt, means, now)
             taken = domain.leased(attempt, now)
@@ -260,6 +287,7 @@ class PaymentHandlers:
             if domain.is_too_old_to_repeat(taken, now):
                 taken = replace(domain.stopped(taken, "TOO_OLD_TO_REPEAT"), lease_end_time=None)
                 log.error("payout_stopped", payout=payout.id, reason=taken.error_code)
+                metrics.stopped()
             await self._store.save_attempt(payout.id, taken, now)
         return taken if taken.state in SENDABLE else None
 
@@ -277,9 +305,14 @@ class PaymentHandlers:
         return attempt
 
     async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
+        halts: list[Event] = []
+
         async def may_post() -> bool:
             present = await self._store.get_attempt(payout_id, attempt.number)
-            return domain.may_post(present, attempt.fence, self._clock())
+            if not domain.may_post(present, attempt.fence, self._clock()):
+                return False
+            halts[:] = await self._store.halts()
+            return not halts
 
         try:
             batch_id = await self._providers[attempt.provider].send(attempt.order, may_post)
@@ -287,17 +320,24 @@ class PaymentHandlers:
             return await self._adopt(payout_id, attempt, error.batch_id)
         except Rejected as error:
             log.error("payout_rejected", payout=payout_id, code=error.code)
+            metrics.rejected()
             code = error.code
             payout = await self._record(payout_id, attempt, lambda a: domain.rejected(a, code))
             _require_known(payout, attempt.number)
             return payout
         except NothingTaken as error:
+            if halts:
+                await self._record(
+                    payout_id, attempt, lambda a: domain.not_taken(a, SENDING_HALTED)
+                )
+                require_sending(halts)
             if error.code == FENCE_LOST:
                 # Nothing is recorded: the attempt is another sender's now.
                 raise Unavailable(
                     Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
                 ) from error
             log.error("payout_not_taken", payout=payout_id, code=error.code)
+            metrics.not_taken()
             code = error.code
             await self._record(payout_id, attempt, lambda a: domain.not_taken(a, code))
             raise Unavailable(
@@ -311,6 +351,7 @@ class PaymentHandlers:
         """The id is taken: by our own earlier POST, if the batch behind it is what we ordered."""
         if batch_id is None:
             log.error("payout_stopped", payout=payout_id, reason="DUPLICATE_WITHOUT_LINK")
+            metrics.stopped()
             return await self._record(
                 payout_id, attempt, lambda a: domain.stopped(a, "DUPLICATE_WITHOUT_LINK")
             )
@@ -356,13 +397,7 @@ class PaymentHandlers:
     async def _refreshed(self, payout: Payout, attempt: Attempt, batch_id: str) -> Booked:
         if not batch_id or attempt.state in FINAL:
             return Booked(payout, has_moved=False)
-        try:
-            batch = await self._providers[attempt.provider].batch(batch_id)
-        except NotReadable as error:
-            raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"
-            ) from error
-        return await self._book(payout.id, attempt.number, batch)
+        return await self._book(payout.id, attempt.number, await self.shown(attempt, batch_id))
 
     async def _book(self, payout_id: str, number: int, batch: Batch) -> Booked:
         """Books what the provider shows, in one transaction; again, it finds nothing to book."""
@@ -384,6 +419,7 @@ class PaymentHandlers:
             log.info("payout_moved", payout=payout_id, attempt=number, state=reading.attempt.state)
         if has_moved and reading.attempt.state is AttemptState.BLOCKED:
             log.error("payout_stopped", payout=payout_id, reason=reading.attempt.error_code)
+            metrics.stopped()
         return Booked(after, has_moved)
 
 

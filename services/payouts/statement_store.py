@@ -1,15 +1,27 @@
-"""The SQL of statements: lines out of the ledger, by time and then in the order of posting."""
+"""The SQL of statements: lines out of the ledger, by time and then in the order of posting.
 
+What is shown is final: nothing can be posted any more that would lie before it, so that who reads
+page by page misses nothing (migration 0007 says how). The latest lines wait for a transaction that
+still posts, and what ends before now is not said to be whole before that has ended.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, LiteralString
 
 from psycopg.rows import DictRow
 
 from servicekit.database import Database
+from servicekit.errors import Reason, Unavailable
 from servicekit.money import Money
 from servicekit.pagination import Page
 from services.payouts import postings
 from services.payouts.postings import PROVIDER_OWNER, Kind
 from services.payouts.statements import BrandFunds, Line, ListStatementLines
+
+Listing = Callable[
+    [ListStatementLines, Page, datetime | None], tuple[LiteralString, dict[str, Any]]
+]
 
 # Bounds are coalesced, so that an index can begin and end at them whether they are given or not.
 _BRAND_LINES: LiteralString = """
@@ -24,6 +36,7 @@ _BRAND_LINES: LiteralString = """
            AND (e.create_time, e.transfer_id)
                > (coalesce((SELECT create_time FROM transfer WHERE id = %(after)s::bigint),
                            '-infinity'), %(after)s::bigint)
+           AND e.create_time <= %(horizon)s::timestamptz
            AND e.create_time >= coalesce(%(start_time)s::timestamptz, '-infinity')
            AND e.create_time < coalesce(%(end_time)s::timestamptz, 'infinity')
            AND (%(currency)s::text IS NULL OR e.currency = %(currency)s)
@@ -66,6 +79,7 @@ _CREATOR_LINES: LiteralString = """
            AND (t.create_time, t.id)
                > (coalesce((SELECT create_time FROM transfer WHERE id = %(after)s::bigint),
                            '-infinity'), %(after)s::bigint)
+           AND t.create_time <= %(horizon)s::timestamptz
            AND t.create_time >= coalesce(%(start_time)s::timestamptz, '-infinity')
            AND t.create_time < coalesce(%(end_time)s::timestamptz, 'infinity')
            AND (%(currency)s::text IS NULL OR p.currency = %(currency)s)
@@ -83,37 +97,59 @@ class PostgresStatementStore:
         self._database = database
 
     async def brand_lines(self, wanted: ListStatementLines, page: Page) -> list[Line]:
-        rows = await self._database.fetch_all(*brand_listing(wanted, page))
+        rows = await self._page(brand_listing, wanted, page)
         return [_brand_line(wanted.party.brand or "", row) for row in rows]
 
     async def creator_lines(self, wanted: ListStatementLines, page: Page) -> list[Line]:
-        rows = await self._database.fetch_all(*creator_listing(wanted, page))
+        rows = await self._page(creator_listing, wanted, page)
         return [
             Line(amount=Money(row["currency"], row["amount_minor"]), **_common(row)) for row in rows
         ]
 
+    async def _page(
+        self, listing: Listing, wanted: ListStatementLines, page: Page
+    ) -> list[DictRow]:
+        """
+        Raises:
+            Unavailable: the last page of a time that has ended, but in which somebody still posts.
+        """
+        (horizon,) = await self._database.fetch_all("SELECT * FROM statement_horizon")
+        rows = await self._database.fetch_all(*listing(wanted, page, horizon["until_time"]))
+        end, since = wanted.end_time, horizon["posting_since"]
+        has_ended = end is not None and end <= horizon["look_time"]
+        if has_ended and since and since < end and len(rows) < page.size:
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, "What was posted in that time is not all there yet"
+            )
+        return rows
 
-def brand_listing(wanted: ListStatementLines, page: Page) -> tuple[LiteralString, dict[str, Any]]:
-    """A page of a brand's statement as SQL, with its parameters."""
+
+def brand_listing(
+    wanted: ListStatementLines, page: Page, horizon: datetime | None
+) -> tuple[LiteralString, dict[str, Any]]:
+    """A page of a brand's statement up to the horizon as SQL, with its parameters."""
     brand = wanted.party.brand or ""
     available, reserved = postings.available(brand), postings.reserved(brand)
     return _BRAND_LINES, {
-        **_bounds(wanted, page),
+        **_bounds(wanted, page, horizon),
         "owner": available.owner,
         "available": available.kind,
         "reserved": reserved.kind,
     }
 
 
-def creator_listing(wanted: ListStatementLines, page: Page) -> tuple[LiteralString, dict[str, Any]]:
+def creator_listing(
+    wanted: ListStatementLines, page: Page, horizon: datetime | None
+) -> tuple[LiteralString, dict[str, Any]]:
     """The same of a creator's."""
-    return _CREATOR_LINES, {**_bounds(wanted, page), "creator": wanted.party.creator}
+    return _CREATOR_LINES, {**_bounds(wanted, page, horizon), "creator": wanted.party.creator}
 
 
-def _bounds(wanted: ListStatementLines, page: Page) -> dict[str, Any]:
+def _bounds(wanted: ListStatementLines, page: Page, horizon: datetime | None) -> dict[str, Any]:
     return {
         "after": page.after.key if page.after else 0,
         "size": page.size,
+        "horizon": horizon,
         "currency": wanted.currency_code,
         "start_time": wanted.start_time,
         "end_time": wanted.end_time,

@@ -14,6 +14,7 @@ from servicekit.pagination import Page
 from services.payouts.decision_store import PostgresDecisions
 from services.payouts.domain import Attempt, AttemptState, Deposit, Payout, ProviderName, State
 from services.payouts.ledger import PostgresLedger
+from services.payouts.sending_store import PostgresSwitch
 
 _DEPOSIT: LiteralString = "SELECT * FROM deposit WHERE id = %s"
 _PAYOUTS: LiteralString = """
@@ -28,7 +29,7 @@ _ATTEMPT: LiteralString = """
 """
 
 
-class PostgresPayoutStore(PostgresLedger, PostgresDecisions):
+class PostgresPayoutStore(PostgresLedger, PostgresSwitch, PostgresDecisions):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._database = database

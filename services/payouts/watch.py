@@ -1,11 +1,12 @@
-"""Looks, every minute beside the server, whether the ledger adds up.
+"""Looks, every minute beside the server, whether the ledger adds up, whether it is still where it
+was, and how payouts stand.
 
-The database refuses what would not; this finds what went around it: a superuser's hand, a bad
-restore, a broken disk.
+The database refuses what would not add up; this finds what went around it: a superuser's hand, a
+bad restore, a broken disk.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import structlog
@@ -15,7 +16,10 @@ from servicekit.background import in_background
 from servicekit.clock import Clock
 from servicekit.errors import LiaisonError
 from services.payouts import metrics
+from services.payouts.domain import ProviderName
 from services.payouts.ledger import PostgresLedger
+from services.payouts.overview import PostgresOverview
+from services.payouts.sending import SwitchHandlers
 
 log = structlog.get_logger()
 
@@ -23,17 +27,54 @@ log = structlog.get_logger()
 _INTERVAL_SECONDS = 60.0
 
 
+class Lookout:
+    """What is looked at beside the ledger."""
+
+    def __init__(
+        self,
+        switch: SwitchHandlers,
+        overview: PostgresOverview,
+        providers: Iterable[ProviderName],
+        clock: Clock,
+    ) -> None:
+        self._switch = switch
+        self._overview = overview
+        self._providers = providers
+        self._clock = clock
+
+    async def look(self) -> None:
+        """Halts all sending where the database is another one, and measures how payouts stand.
+        Where it cannot look, the time of the last look grows old."""
+        try:
+            await self._switch.watch_place()
+            metrics.looked(
+                await self._overview.payouts(),
+                await self._overview.attempts(),
+                (await self._switch.get_sending()).halts,
+                {name: await self._overview.last_reconciliation(name) for name in self._providers},
+                self._clock(),
+            )
+        except LiaisonError as error:
+            log.warning("payouts_look_failed", reason=error.reason)
+        except Exception:  # a mistake of ours must not end the watch for good
+            log.exception("payouts_look_failed")
+
+
 @asynccontextmanager
-async def watching(ledger: PostgresLedger, clock: Clock) -> AsyncIterator[None]:
+async def watching(
+    ledger: PostgresLedger, clock: Clock, lookout: Lookout | None = None
+) -> AsyncIterator[None]:
     """Checks for as long as the block runs, at once to begin with."""
-    async with in_background(_check_forever(ledger, clock)):
+    async with in_background(_check_forever(ledger, clock, lookout)):
         yield
 
 
-async def _check_forever(ledger: PostgresLedger, clock: Clock) -> None:
+async def _check_forever(ledger: PostgresLedger, clock: Clock, lookout: Lookout | None) -> None:
     while True:
         with suppress_instrumentation():  # a trace every minute would hide the others
             await check(ledger, clock)
+            if lookout is not None:
+                await lookout.look()
         await asyncio.sleep(_INTERVAL_SECONDS)
 
 

@@ -18,6 +18,7 @@ from servicekit.errors import LiaisonError
 from servicekit.grpc_client import service_channel
 from servicekit.grpc_server import GrpcServer
 from servicekit.process import run
+from servicekit.schema import bring_up_to_date
 from servicekit.telemetry import telemetry
 from services.tasks.application_store import PostgresApplicationStore
 from services.tasks.applications import ApplicationHandlers
@@ -50,7 +51,7 @@ async def main() -> None:
                     pool_size=settings.database_pool_size,
                 )
             )
-            await database.migrate("services.tasks")
+            await bring_up_to_date(database, settings, "services.tasks")
             creators = await stack.enter_async_context(
                 service_channel(settings, settings.creators_address)
             )

@@ -48,9 +48,10 @@ async def test_data_survives_a_stop_and_a_start(tmp_path: Path) -> None:
 
 
 async def test_each_server_is_guarded_and_on_loopback_only(stack: Stack) -> None:
-    await _run_sql(stack, "payouts", "CREATE TABLE ledger AS SELECT 1 AS amount")
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await _run_sql(stack, "tasks", "SELECT amount FROM payouts.ledger")
+    await _run_sql(stack, "creators", "CREATE TABLE secret AS SELECT 1 AS answer")
+    for statement in ("SELECT answer FROM creators.secret", "CREATE TABLE payouts.stray (x int)"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await _run_sql(stack, "tasks", statement)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         await _run_sql(stack, "tasks", "CREATE TABLE public.stray (x int)")
     for client in (_s3(stack, None), _s3(stack, ("stranger", "stranger-secret"))):

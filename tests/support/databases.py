@@ -2,11 +2,13 @@
 
 import itertools
 import os
+from typing import LiteralString
 from urllib.parse import quote
 
 import psycopg
 from psycopg import sql
 
+from devstack import database
 from devstack.access import Access
 from servicekit.database import Database
 
@@ -19,37 +21,46 @@ class Databases:
         self._prefix = f"test_{os.getpid()}"
         self._templates: set[str] = set()
         self._numbers = itertools.count(1)
+        self._owner_urls: dict[str, str] = {}
 
     async def fresh(self, service: str) -> str:
         """The URL of an empty, migrated database, as the service's own login."""
         template = f"{self._prefix}_{service}"
         if service not in self._templates:
             await self._access.provision_database(template)
-            async with Database(self._url(service, template), pool_size=1) as database:
-                await database.migrate(f"services.{service}")
+            owner_url = _searching(self._access.owner_url(service, template), service)
+            async with Database(owner_url, pool_size=1) as owner:
+                await owner.migrate(f"services.{service}")
             self._templates.add(service)
         name = f"{template}_{next(self._numbers)}"
         await self._administer(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
+            "CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY",
+            # Privileges on a database are not copied with it.
+            "REVOKE ALL ON DATABASE {name} FROM PUBLIC",
+            "GRANT CONNECT ON DATABASE {name} TO {login}, {owner}",
+            name=name,
+            template=template,
+            login=database.login(service),
+            owner=database.owner(service),
         )
-        # Privileges on a database are not copied with it.
-        await self._administer(
-            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
-                sql.Identifier(name), sql.Identifier(f"liaison_{service}")
-            )
-        )
-        return self._url(service, name)
+        url = _searching(self._access.service_url(service, name), service)
+        self._owner_urls[url] = _searching(self._access.owner_url(service, name), service)
+        return url
 
-    def _url(self, service: str, name: str) -> str:
-        """A role's search_path belongs to a database and is not copied either."""
-        url = self._access.service_url(service, name)
-        separator = "&" if "?" in url else "?"
-        return f"{url}{separator}options={quote(f'-csearch_path={service}')}"
+    def owner_url(self, url: str) -> str:
+        """The same database as the owner of its schema, who may change what its login may not."""
+        return self._owner_urls[url]
 
-    async def _administer(self, statement: sql.Composed) -> None:
+    async def _administer(self, *statements: LiteralString, **names: str) -> None:
+        identifiers = {key: sql.Identifier(name) for key, name in names.items()}
         async with await psycopg.AsyncConnection.connect(
             self._access.administrator_url, autocommit=True
         ) as connection:
-            await connection.execute(statement)
+            for statement in statements:
+                await connection.execute(sql.SQL(statement).format(**identifiers))
+
+
+def _searching(url: str, schema: str) -> str:
+    """A role's search_path belongs to a database and is not copied either."""
+    separator = "&" if "?" in url else "?"
+    return f"{url}{separator}options={quote(f'-csearch_path={schema}')}"

@@ -29,7 +29,8 @@ BEGIN
         RAISE EXCEPTION 'bank transfer % is %: it cannot be changed so', OLD.sender_batch_id, OLD.state
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    -- Under the table's lock, so that a report which has waited for it misses none before its end.
+    -- Under a lock that a report waits for, so that it misses none before its end.
+    PERFORM pg_advisory_xact_lock_shared(hashtext(current_schema() || '.bank_transfer'));
     NEW.end_time := CASE WHEN NEW.state <> 'ORDERED' THEN clock_timestamp() END;
     RETURN NEW;
 END $$;
@@ -79,3 +80,19 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
+
+-- What is held for a payout is not given away while an attempt may still need it.
+CREATE FUNCTION check_hold_is_free() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM payout WHERE id = NEW.payout_id FOR UPDATE;
+    PERFORM FROM attempt WHERE payout_id = NEW.payout_id AND state NOT IN ('FAILED', 'RETURNED');
+    IF FOUND THEN
+        RAISE EXCEPTION '% of payout % while an attempt is under way', NEW.kind, NEW.payout_id
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER transfer_leaves_what_is_under_way BEFORE INSERT ON transfer
+    FOR EACH ROW WHEN (NEW.kind IN ('REDUCE', 'RELEASE', 'WRITE_OFF'))
+    EXECUTE FUNCTION check_hold_is_free();

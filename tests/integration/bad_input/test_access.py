@@ -48,7 +48,7 @@ def services_before(behind: Any) -> list[Service]:
         creators(behind),
         *tasks(behind, behind, behind, behind, behind),
         media(behind),
-        payouts(behind, behind),
+        payouts(behind, behind, behind, behind),
         disputes(behind),
         notifications(behind),
     ]

@@ -40,7 +40,7 @@ async def till(access: Access, databases: Databases) -> AsyncIterator[Till]:
     async with Database(await databases.fresh("payouts"), pool_size=4) as database:
         handlers = PayoutHandlers(PostgresPayoutStore(database), utc_now)
         nobody: Any = None  # nothing is sent here, and an attempt to would fail
-        async with serving(access, [service(handlers, nobody)], database) as served:
+        async with serving(access, [service(handlers, nobody, nobody, nobody)], database) as served:
             yield Till(
                 PayoutServiceStub(served.as_brand("acme")),
                 PayoutServiceStub(served.as_operator()),

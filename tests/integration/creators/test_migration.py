@@ -21,7 +21,11 @@ from tests.integration.creators.house import (
 )
 from tests.support.databases import Databases
 
-LATER_MIGRATIONS = ["0002_appeals_statistics_live_streams.sql", "0003_observations.sql"]
+LATER_MIGRATIONS = [
+    "0002_appeals_statistics_live_streams.sql",
+    "0003_observations.sql",
+    "0004_payout_account.sql",
+]
 ACCOUNT = {
     "account_class": "INTERNAL",
     "handle": "@anna",
@@ -143,7 +147,7 @@ async def test_counts_that_differ_from_the_declared_were_observed(migrated: Hous
         """
     )
     await database.execute("DROP TABLE observation")
-    await database.execute("DELETE FROM migration WHERE name = %s", LATER_MIGRATIONS[1:])
+    await database.execute("DELETE FROM migration WHERE name = %s", (LATER_MIGRATIONS[1],))
     await database.migrate("services.creators")
     observed = await migrated.get("petra")
     assert (observed.statistics.post_count, observed.statistics.source) == (

@@ -28,6 +28,13 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+async def owner(databases: Databases, database_url: str) -> AsyncIterator[Database]:
+    """The same database as the owner of its schema, whom no privilege is kept from."""
+    async with Database(databases.owner_url(database_url), pool_size=1) as owner:
+        yield owner
+
+
+@pytest.fixture
 async def house(
     access: Access, databases: Databases, database: Database, tmp_path: Path
 ) -> AsyncIterator[House]:
@@ -58,8 +65,7 @@ async def answering(house: House) -> AsyncIterator[Answering]:
     async with starting() as start:
 
         async def begin(*answers: Answer | None) -> Send:
-            paypal = await start(Scripted(list(answers)))
-            house.payments._providers = {ProviderName.PAYPAL: paypal}
+            house.providers[ProviderName.PAYPAL] = await start(Scripted(list(answers)))
             return lambda: house.send_once("p1")
 
         yield begin

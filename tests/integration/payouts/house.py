@@ -18,6 +18,7 @@ from liaison.creators.v1 import creators_pb2
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 from liaison.payouts.v1 import payouts_pb2 as pb
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
+from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 from pydantic import SecretStr
 
 from devstack.access import Access
@@ -31,12 +32,17 @@ from services.creators.store import PostgresCreatorStore
 from services.payouts.bank_transfers import BankTransferHandlers
 from services.payouts.creators import CreatorReceivers
 from services.payouts.decisions import DecisionHandlers
-from services.payouts.domain import Payout
+from services.payouts.domain import Payout, ProviderName
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.manual import Manual
 from services.payouts.payments import PaymentHandlers, RecallPayout, SendPayout
 from services.payouts.paypal import http_client
+from services.payouts.provider import Provider
 from services.payouts.providers import providers_of
+from services.payouts.reconciliation_handlers import ReconciliationHandlers
+from services.payouts.reconciliation_servicer import service as reconciliation_service
+from services.payouts.reconciliation_store import PostgresReconciliationStore
+from services.payouts.sending import SwitchHandlers
 from services.payouts.servicer import service as payouts_service
 from services.payouts.settings import PaypalSettings
 from services.payouts.signatures import SignatureVerifier
@@ -45,10 +51,12 @@ from services.payouts.statement_store import PostgresStatementStore
 from services.payouts.statements import StatementHandlers
 from services.payouts.store import PostgresPayoutStore
 from services.payouts.webhook import PATH, WebhookServer
+from tests.integration.paypal_sandbox.contracts import Contracts
 from tests.support.serving import Served, request_id, serving
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+    from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceAsyncStub
 
 DEADLINE_SECONDS = 10
 WEBHOOK_ID = "WH-TEST"
@@ -93,6 +101,8 @@ class House:
     creators: Served
     database: Database
     payments: PaymentHandlers
+    # Those that are used: a test may put another in one's place.
+    providers: dict[ProviderName, Provider]
     webhook: WebhookServer
     settings: PaypalSettings
     told: Told
@@ -101,6 +111,11 @@ class House:
     @property
     def worker(self) -> "PayoutServiceAsyncStub":
         return PayoutServiceStub(self.served.as_service())
+
+    @property
+    def reconciler(self) -> "ReconciliationServiceAsyncStub":
+        """As an operator."""
+        return ReconciliationServiceStub(self.served.as_operator())
 
     @property
     def operator(self) -> "PayoutServiceAsyncStub":
@@ -296,7 +311,8 @@ async def house_of(
     *,
     sends_webhooks: bool = True,
 ) -> AsyncIterator[House]:
-    """Webhooks that the sandbox does not send are in `House.events` all the same."""
+    """Webhooks that the sandbox does not send are in `House.events` all the same. What the service
+    asks of the sandbox, and hears from it, is held against PayPal's contracts."""
     port = free_port()
     settings = paypal_settings(f"http://127.0.0.1:{port}")
     async with AsyncExitStack() as exits:
@@ -311,13 +327,25 @@ async def house_of(
                 creators_database,
             )
         )
+        contracts = Contracts()
         http = await exits.enter_async_context(http_client())
+        http.event_hooks = {"response": [contracts.look_at]}
         store = PostgresPayoutStore(database)
         receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
-        providers = providers_of(settings, http, database)
+        providers = dict(providers_of(settings, http, database))
         payments = PaymentHandlers(store, providers, receivers, utc_now)
         told = Told()
-        decisions = DecisionHandlers(store, providers, payments, told, utc_now)
+        switch = SwitchHandlers(store, providers, utc_now)
+        reconciliations = ReconciliationHandlers(
+            PostgresReconciliationStore(database, store),
+            store,
+            payments,
+            switch,
+            providers,
+            told,
+            utc_now,
+        )
+        decisions = DecisionHandlers(store, payments, told, utc_now)
         transfers = BankTransferHandlers(store, Manual(database), payments, told, utc_now)
         webhook = WebhookServer(
             settings.paypal_webhook_listen_address,
@@ -345,11 +373,21 @@ async def house_of(
         services = [
             payouts_service(PayoutHandlers(store, utc_now), payments, decisions, transfers),
             statement_service(statements),
+            reconciliation_service(reconciliations, switch),
         ]
         served = await exits.enter_async_context(serving(access, services, database))
         yield House(
-            served, creators, database, payments, webhook, settings, told, folder / "sandbox"
+            served,
+            creators,
+            database,
+            payments,
+            providers,
+            webhook,
+            settings,
+            told,
+            folder / "sandbox",
         )
+        assert contracts.problems == []
 
 
 def paypal_settings(base_url: str) -> PaypalSettings:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, LiteralString
@@ -146,36 +146,43 @@ class Victim:
         assert await self._process.wait() == -signal.SIGKILL
 
 
-@asynccontextmanager
-async def victim_of(house: House, database_url: str, paypal_url: str = "") -> AsyncIterator[Victim]:
-    """A second payouts process on the house's database, paying through its sandbox."""
+def environment_of(house: House, database_url: str, paypal_url: str = "") -> dict[str, str]:
+    """Of a second payouts process on the house's database, paying through its sandbox."""
     access = house.served.access
-    process = await asyncio.create_subprocess_exec(
+    return {
+        "LIAISON_LISTEN_ADDRESS": "127.0.0.1:0",
+        "LIAISON_AUTH_JWKS_FILE": str(access.home.jwks_file),
+        "LIAISON_AUTH_ISSUER": identity.ISSUER,
+        "LIAISON_AUTH_AUDIENCE": identity.AUDIENCE,
+        "LIAISON_SERVICE_TOKEN_FILE": str(identity.service_token_file(access.home, "payouts")),
+        "LIAISON_DATABASE_URL": database_url,
+        "LIAISON_CREATORS_ADDRESS": house.creators.address,
+        "LIAISON_PAYPAL_BASE_URL": paypal_url or house.settings.paypal_base_url,
+        "LIAISON_PAYPAL_CLIENT_ID": house.settings.paypal_client_id,
+        "LIAISON_PAYPAL_CLIENT_SECRET": house.settings.paypal_client_secret.get_secret_value(),
+        "LIAISON_PAYPAL_WEBHOOK_ID": house.settings.paypal_webhook_id,
+        "LIAISON_PAYPAL_WEBHOOK_LISTEN_ADDRESS": "127.0.0.1:0",
+        "LIAISON_PAYPAL_CERTIFICATE_ORIGIN": house.settings.paypal_certificate_origin,
+        "TEMPORAL_ADDRESS": NOBODY,
+    }
+
+
+async def start(environment: Mapping[str, str]) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "services.payouts",
-        env=os.environ
-        | {
-            "LIAISON_LISTEN_ADDRESS": "127.0.0.1:0",
-            "LIAISON_AUTH_JWKS_FILE": str(access.home.jwks_file),
-            "LIAISON_AUTH_ISSUER": identity.ISSUER,
-            "LIAISON_AUTH_AUDIENCE": identity.AUDIENCE,
-            "LIAISON_SERVICE_TOKEN_FILE": str(identity.service_token_file(access.home, "payouts")),
-            "LIAISON_DATABASE_URL": database_url,
-            "LIAISON_CREATORS_ADDRESS": house.creators.address,
-            "LIAISON_PAYPAL_BASE_URL": paypal_url or house.settings.paypal_base_url,
-            "LIAISON_PAYPAL_CLIENT_ID": house.settings.paypal_client_id,
-            "LIAISON_PAYPAL_CLIENT_SECRET": house.settings.paypal_client_secret.get_secret_value(),
-            "LIAISON_PAYPAL_WEBHOOK_ID": house.settings.paypal_webhook_id,
-            "LIAISON_PAYPAL_WEBHOOK_LISTEN_ADDRESS": "127.0.0.1:0",
-            "LIAISON_PAYPAL_CERTIFICATE_ORIGIN": house.settings.paypal_certificate_origin,
-            "TEMPORAL_ADDRESS": NOBODY,
-        },
+        env=os.environ | environment,
         stderr=asyncio.subprocess.PIPE,
     )
+
+
+@asynccontextmanager
+async def victim_of(house: House, database_url: str, paypal_url: str = "") -> AsyncIterator[Victim]:
+    process = await start(environment_of(house, database_url, paypal_url))
     served: Served | None = None
     try:
-        served = Served(access, await _address_said_by(process))
+        served = Served(house.served.access, await address_said_by(process))
         yield Victim(process, served)
     finally:
         if served is not None:
@@ -185,7 +192,7 @@ async def victim_of(house: House, database_url: str, paypal_url: str = "") -> As
         await process.communicate()
 
 
-async def _address_said_by(process: asyncio.subprocess.Process) -> str:
+async def address_said_by(process: asyncio.subprocess.Process) -> str:
     assert process.stderr is not None
     async with asyncio.timeout(20):
         while line := await process.stderr.readline():

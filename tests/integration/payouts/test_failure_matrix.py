@@ -588,7 +588,7 @@ async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(
     begin = utc_now()
     known = house.payments
     async with gate_to(house, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
-        providers = providers_of(paypal_settings(url), http)
+        providers = providers_of(paypal_settings(url), http, house.database)
         sender = PaymentHandlers(known._store, providers, known._receivers, lambda: begin)
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
         await gate.reached.wait()
@@ -613,12 +613,12 @@ async def _has_not_posted(house: House, sending: "asyncio.Task[Payout]") -> None
     assert (await attempt_of(house)).state == pb.Attempt.STATE_FAILED
 
 
-async def test_row_20_a_doubt_of_weeks_is_not_sent_again(house: House) -> None:
+async def test_row_20_a_doubt_of_weeks_is_not_sent_again(house: House, owner: Database) -> None:
     house.lose_webhooks()
     await house.due("p1", "drop-answer@example.com")
     with refused(Reason.OUTCOME_UNKNOWN):
         await house.send_once("p1")
-    await house.database.execute("UPDATE attempt SET create_time = now() - interval '26 days'")
+    await owner.execute("UPDATE attempt SET create_time = now() - interval '26 days'")
     stopped = await house.send("p1")
     assert stopped.attempts[0].state == pb.Attempt.STATE_BLOCKED
     assert stopped.state == pb.Payout.STATE_BLOCKED

@@ -1,4 +1,5 @@
-"""The database refuses by itself what must never be posted."""
+"""The database refuses by itself what must never be posted, even to the owner of its schema; what
+the service's login is kept from besides is in `test_privileges`."""
 
 from collections.abc import Sequence
 
@@ -10,6 +11,11 @@ from servicekit.database import Database
 BRAND = [("brands/acme", "available", "USD"), ("brands/acme", "reserved", "USD")]
 OTHERS = [("world", "deposits", "USD"), ("provider", "paypal", "USD"), ("world", "deposits", "EUR")]
 Leg = tuple[str, str, int]
+
+
+@pytest.fixture
+async def database(owner: Database) -> Database:
+    return owner
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ from services.payouts.provider import (
     Transaction,
 )
 from tests.integration.payouts.house import eventually, free_port, paypal_settings
+from tests.integration.paypal_sandbox.contracts import Contracts
 
 BEGINNING = timedelta(minutes=5)
 
@@ -85,7 +86,10 @@ async def account(tmp_path: Path) -> AsyncIterator[Account]:
         )
         http = await exits.enter_async_context(http_client())
         admin = await exits.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
+        contracts = Contracts()
+        http.event_hooks = {"response": [contracts.look_at]}
         yield Account(Paypal(settings, http), admin)
+        assert contracts.problems == []
 
 
 def shown(transaction: Transaction) -> tuple[str, str, int, int, bool]:

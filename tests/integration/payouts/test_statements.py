@@ -1,5 +1,6 @@
 """Statements through the real server: what each party sees of the ledger."""
 
+import asyncio
 import csv
 import io
 from datetime import timedelta
@@ -21,17 +22,25 @@ from servicekit.errors import Reason
 from servicekit.money import Money
 from servicekit.pagination import Cursor, Page
 from servicekit.timestamps import from_timestamp, to_timestamp
+from services.payouts import postings
+from services.payouts.domain import Deposit
+from services.payouts.ledger import PostgresLedger
 from services.payouts.postings import Kind
-from services.payouts.statement_store import brand_listing, creator_listing
+from services.payouts.statement_store import (
+    PostgresStatementStore,
+    brand_listing,
+    creator_listing,
+)
 from services.payouts.statements import ListStatementLines
 from tests.integration.payouts.bulk import fill, superuser
-from tests.integration.payouts.house import House, usd
+from tests.integration.payouts.house import House, usd, utc_now
 from tests.support.serving import refused
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.statements_pb2_grpc import StatementServiceAsyncStub
 
 _TRANSFERS = 100_000
+_POSTED_BY_EACH = 50
 # Of 8 KiB: what a page of 200 lines may read. Measured: 2,000 for a brand from the 50,000th
 # transfer on (most of it the balance so far), 2,300 for a creator with 1,000 payouts.
 _PAGE_BLOCKS = 3_000
@@ -166,17 +175,17 @@ async def test_a_statement_is_narrowed_and_its_balances_stay_whole(
 
 
 async def test_what_was_posted_before_statements_has_its_time(
-    house: House, database: Database
+    house: House, owner: Database
 ) -> None:
     await _live(house)
     operator = _statements(house.served.as_operator())
     whole = await _lines(operator, _acme())
-    await database.execute("ALTER TABLE entry DROP COLUMN create_time")
-    await database.execute("DELETE FROM migration WHERE name = '0002_statements.sql'")
-    await database.migrate("services.payouts")
+    await owner.execute("ALTER TABLE entry DROP COLUMN create_time")
+    await owner.execute("DELETE FROM migration WHERE name = '0002_statements.sql'")
+    await owner.migrate("services.payouts")
     assert await _lines(operator, _acme()) == whole
     with pytest.raises(psycopg.errors.IntegrityError, match="only added to"):
-        await database.execute("UPDATE entry SET create_time = now()")
+        await owner.execute("UPDATE entry SET create_time = now()")
 
 
 async def test_bad_questions_are_refused_with_their_fields(house: House) -> None:
@@ -234,13 +243,154 @@ async def test_a_page_among_a_hundred_thousand_transfers_is_cheap(
     wanted = ListStatementLines.model_validate({"parent": party})
     listing = brand_listing if wanted.party.brand else creator_listing
     for after in (None, Cursor(_TRANSFERS // 2, "")):
-        statement, values = listing(wanted, Page(200, after, ""))
+        statement, values = listing(wanted, Page(200, after, ""), utc_now())
         explained = await database.fetch_all(
             "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement, values
         )
         (root,) = explained[0]["QUERY PLAN"]
         blocks = root["Plan"]["Shared Hit Blocks"] + root["Plan"]["Shared Read Blocks"]
         assert blocks <= _PAGE_BLOCKS
+
+
+async def _late(connection: psycopg.AsyncConnection) -> int:
+    """Posts a deposit for acme, all but its entries and its end; answers with the transfer's id."""
+    rows = await connection.execute(
+        "INSERT INTO transfer (key, body_sha256, kind) VALUES ('late', '', 'DEPOSIT') RETURNING id"
+    )
+    row = await rows.fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def _end(connection: psycopg.AsyncConnection, transfer: int) -> None:
+    await connection.execute(
+        """
+        INSERT INTO entry (transfer_id, owner, kind, currency, amount_minor)
+        VALUES (%(id)s, 'world', 'deposits', 'USD', -7),
+               (%(id)s, 'brands/acme', 'available', 'USD', 7)
+        """,
+        {"id": transfer},
+    )
+    await connection.commit()
+
+
+async def test_what_commits_late_is_behind_no_page_that_was_read(
+    house: House, database_url: str
+) -> None:
+    """It was posted before another that committed first: that one waits to be shown."""
+    operator = _statements(house.served.as_operator())
+    await house.deposit(1_000)
+    async with await psycopg.AsyncConnection.connect(database_url) as late:
+        transfer = await _late(late)
+        await house.deposit(2_000)
+        await house.deposit(3_000, brand="other")
+        page = await operator.ListStatementLines(_acme(page_size=1))
+        assert [_minor(line.amount) for line in page.lines] == [1_000]
+        other = pb.ListStatementLinesRequest(parent="brands/other")
+        assert not await _lines(operator, other)
+        token = page.next_page_token
+        assert not await _lines(operator, _acme(page_size=1, page_token=token))
+        await _end(late, transfer)
+    rest = await _lines(operator, _acme(page_size=1, page_token=token))
+    assert [_minor(line.amount) for line in rest] == [7, 2_000]
+    assert [_minor(line.brand_funds.available_balance) for line in rest] == [1_007, 3_007]
+    assert len(await _lines(operator, other)) == 1
+
+
+async def test_who_only_began_early_is_posted_after_what_was_read(
+    house: House, database_url: str
+) -> None:
+    operator = _statements(house.served.as_operator())
+    async with await psycopg.AsyncConnection.connect(database_url) as late:
+        await late.execute("SELECT")
+        await house.deposit(1_000)
+        page = await operator.ListStatementLines(_acme(page_size=1))
+        assert [_minor(line.amount) for line in page.lines] == [1_000]
+        await _end(late, await _late(late))
+    rest = await _lines(operator, _acme(page_size=1, page_token=page.next_page_token))
+    assert [_minor(line.amount) for line in rest] == [7]
+
+
+async def test_a_time_that_has_ended_is_whole_or_not_told(house: House, database_url: str) -> None:
+    """An export of last month lacks nothing for ever, however early it is asked for."""
+    operator = _statements(house.served.as_operator())
+    await house.deposit(1_000)
+    async with await psycopg.AsyncConnection.connect(database_url) as late:
+        transfer = await _late(late)
+        until_now = to_timestamp(utc_now())
+        with refused(Reason.DEPENDENCY_UNAVAILABLE):
+            await operator.ListStatementLines(_acme(end_time=until_now))
+        full = await operator.ListStatementLines(_acme(end_time=until_now, page_size=1))
+        assert len(full.lines) == 1
+        before = full.lines[0].post_time
+        assert not await _lines(operator, _acme(end_time=before))
+        later = to_timestamp(utc_now() + timedelta(days=1))
+        assert len(await _lines(operator, _acme(end_time=later))) == 1
+        await _end(late, transfer)
+    whole = await _lines(operator, _acme(end_time=until_now))
+    assert [_minor(line.amount) for line in whole] == [1_000, 7]
+
+
+async def test_who_is_undone_holds_nothing_back(house: House, database_url: str) -> None:
+    operator = _statements(house.served.as_operator())
+    async with await psycopg.AsyncConnection.connect(database_url) as late:
+        await _late(late)
+        await house.deposit(1_000)
+        assert not await _lines(operator, _acme())
+        await late.rollback()
+    assert len(await _lines(operator, _acme())) == 1
+
+
+async def test_a_clock_that_was_set_back_posts_nothing_behind(
+    access: Access, house: House, database: Database
+) -> None:
+    await house.deposit(1_000)
+    async with superuser(access, database) as connection:
+        await connection.execute("UPDATE transfer SET create_time = create_time + interval '1 h'")
+        await connection.execute("UPDATE entry SET create_time = create_time + interval '1 h'")
+    await house.deposit(2_000)
+    await house.deposit(3_000)
+    lines = await _lines(_statements(house.served.as_operator()), _acme(page_size=1))
+    assert [_minor(line.amount) for line in lines] == [1_000, 2_000, 3_000]
+
+
+async def test_who_reads_while_many_post_reads_every_line_once(
+    house: House, database: Database, database_url: str
+) -> None:
+    """What was read, page after page, is the statement as it is at last."""
+    ledger = PostgresLedger(database)
+    store = PostgresStatementStore(database)
+    wanted = ListStatementLines.model_validate({"parent": "brands/acme"})
+    are_posting = True
+
+    async def post(worker: int) -> None:
+        for number in range(_POSTED_BY_EACH):
+            id_ = f"{worker}-{number}"
+            # Some begin early and post after others that began later.
+            async with database.transaction():
+                await database.fetch_one("SELECT")
+                await asyncio.sleep(0)
+                await ledger.post(
+                    postings.deposit(Deposit(id_, "acme", Money("USD", 1), utc_now()))
+                )
+
+    async def read() -> list[int]:
+        seen: list[int] = []
+        is_last = False
+        while not is_last:
+            is_last = not are_posting
+            after = Cursor(seen[-1], "") if seen else None
+            while lines := await store.brand_lines(wanted, Page(7, after, "")):
+                seen += [line.transfer_id for line in lines]
+                after = Cursor(seen[-1], "")
+        return seen
+
+    reading = asyncio.create_task(read())
+    await asyncio.gather(*(post(worker) for worker in range(6)))
+    are_posting = False
+    rows = await database.fetch_all("SELECT id FROM transfer ORDER BY create_time, id")
+    assert len(rows) == 6 * _POSTED_BY_EACH
+    assert await reading == [row["id"] for row in rows]
 
 
 def test_every_kind_has_its_word_in_the_api() -> None:

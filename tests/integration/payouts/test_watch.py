@@ -1,21 +1,30 @@
-"""A ledger that does not add up any more is found, whoever went around the rules."""
+"""A ledger that does not add up any more is found, whoever went around the rules; so are a database
+that is another one, and payouts that wait."""
 
 import itertools
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import structlog
+from liaison.payouts.v1 import payouts_pb2 as pb
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from structlog.testing import capture_logs
 
 from devstack.access import Access
 from servicekit.database import Database
-from services.payouts import metrics, watch
+from servicekit.timestamps import from_timestamp
+from services.payouts import metrics, sending, watch
+from services.payouts.domain import ProviderName, State
 from services.payouts.ledger import Drift, PostgresLedger
-from services.payouts.watch import check, watching
+from services.payouts.overview import PostgresOverview
+from services.payouts.sending import SwitchHandlers
+from services.payouts.store import PostgresPayoutStore
+from services.payouts.watch import Lookout, check, watching
 from tests.integration.payouts.bulk import superuser
 from tests.integration.payouts.house import House, eventually
+from tests.integration.payouts.reporting import run
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 _BOTH, _CARRIED = Drift("USD", 14, 14), Drift("USD", 0, 5)
@@ -97,9 +106,9 @@ async def test_what_was_done_with_triggers_off_is_found(
 
 
 async def test_who_cannot_look_says_so_and_goes_on(
-    database: Database, reader: InMemoryMetricReader
+    database: Database, owner: Database, reader: InMemoryMetricReader
 ) -> None:
-    await database.execute("ALTER TABLE entry RENAME TO hidden")
+    await owner.execute("ALTER TABLE entry RENAME TO hidden")
     with capture_logs() as logs:
         async with watching(PostgresLedger(database), lambda: NOW):
 
@@ -124,3 +133,65 @@ async def test_the_watch_looks_again_and_again(
         PostgresLedger(database), lambda: datetime.fromtimestamp(next(seconds), UTC)
     ):
         await eventually(has_looked_thrice)
+
+
+def _lookout(house: House) -> Lookout:
+    store = PostgresPayoutStore(house.database)
+    switch = SwitchHandlers(store, house.providers, lambda: NOW)
+    return Lookout(switch, PostgresOverview(house.database), house.providers, lambda: NOW)
+
+
+async def test_how_payouts_stand_is_seen(house: House) -> None:
+    await house.due("p1", "unclaimed@example.com")
+    await house.reserve("p2", "p3")
+    await house.send("p1")
+    await house.until("p1", pb.Payout.STATE_UNCLAIMED)
+    overview = PostgresOverview(house.database)
+    waiting = await overview.payouts()
+    assert {state: each.count for state, each in waiting.items()} == {
+        State.UNCLAIMED: 1,
+        State.RESERVED: 2,
+    }
+    assert await overview.attempts() == {}
+    await house.database.execute("UPDATE attempt SET state = 'BLOCKED'")
+    (blocked,) = (await overview.attempts()).values()
+    assert blocked.count == 1
+    # Since the service's first day, and then since it ran.
+    before = await overview.last_reconciliation(ProviderName.PAYPAL)
+    done = await run(house)
+    after = await overview.last_reconciliation(ProviderName.PAYPAL)
+    assert before.time < after.time
+    assert after.time == from_timestamp(done.create_time)
+
+
+async def test_the_lookout_halts_where_the_database_is_another_one(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(metrics, "looked", lambda *what: seen.append(what))
+    monkeypatch.setattr(sending, "log", structlog.get_logger())  # uncached: logs are captured
+    lookout = _lookout(house)
+    await lookout.look()
+    await house.database.execute(
+        """
+        INSERT INTO place (system_identifier, timeline, database_oid, create_time)
+        SELECT system_identifier + 1, timeline, database_oid, now() FROM place
+        """
+    )
+    with capture_logs() as logs:
+        await lookout.look()
+        await lookout.look()
+    assert [each["event"] for each in logs] == ["sending_halted"]
+    assert [len(halts) for _, _, halts, *_ in seen] == [0, 1, 1]
+    _, _, (halt,), *_ = seen[-1]
+    assert "another server" in halt.reason
+
+
+async def test_a_lookout_that_cannot_look_says_so_and_goes_on(
+    house: House, owner: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "log", structlog.get_logger())  # uncached: logs are captured
+    await owner.execute("ALTER TABLE place RENAME TO hidden")
+    with capture_logs() as logs:
+        await _lookout(house).look()
+    assert [each["event"] for each in logs] == ["payouts_look_failed"]

@@ -1,4 +1,4 @@
-"""The alerts about the ledger: they look at what is measured, and each has its runbook."""
+"""The alerts about payouts: they look at what is measured, and each has its runbook."""
 
 import re
 import shutil
@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 RULES = ROOT / "deploy/observability/payouts-alerts.yaml"
+RULE_TESTS = ROOT / "deploy/observability/payouts-alerts.test.yaml"
 RUNBOOK = ROOT / "docs/runbooks/payouts.md"
 
 # In a process of its own: a meter provider is set once.
@@ -21,22 +22,59 @@ otel.set_meter_provider(MeterProvider(metric_readers=[PrometheusMetricReader()])
 from prometheus_client import generate_latest
 from servicekit.clock import utc_now
 from services.payouts import metrics
+from services.payouts.domain import AttemptState, ProviderName, State
 from services.payouts.ledger import Drift
-metrics.checked([Drift("USD", -7, 5)], utc_now())
+from services.payouts.overview import LastReconciliation, Waiting
+from services.payouts.sending import Cause, Event, EventKind
+now = utc_now()
+metrics.checked([Drift("USD", -7, 5)], now)
+metrics.looked(
+    {State.SENT: Waiting(3, now)},
+    {AttemptState.UNKNOWN: Waiting(2, now)},
+    [Event(EventKind.HALT, Cause.MISMATCH, "1 does not match", "system", now)],
+    {ProviderName.PAYPAL: LastReconciliation(now, 4)},
+    now,
+)
+metrics.rejected()
 print(generate_latest().decode())
 """
 
 
-def test_alerts_look_at_what_is_measured() -> None:
-    measured = subprocess.run(  # noqa: S603 - our own arguments only
+@pytest.fixture(scope="module")
+def measured() -> str:
+    done = subprocess.run(  # noqa: S603 - our own arguments only
         [sys.executable, "-c", _MEASURING], capture_output=True, text=True, check=True, cwd=ROOT
-    ).stdout
-    named = set(re.findall(r"\bledger_\w+", RULES.read_text()))
-    assert named == {"ledger_drift", "ledger_carried_drift", "ledger_check_time_seconds"}
+    )
+    return done.stdout
+
+
+def test_alerts_look_at_what_is_measured(measured: str) -> None:
+    named = set(re.findall(r"\b(?:ledger|payouts)_\w+", RULES.read_text()))
+    assert len(named) == 12
     for name in named:
         assert re.search(rf"^{name}{{", measured, re.MULTILINE), name
-    assert re.search(r'^ledger_drift{currency="USD",.*} -7\.0$', measured, re.MULTILINE)
-    assert re.search(r'^ledger_drift{currency="EUR",.*} 0\.0$', measured, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ('ledger_drift{currency="USD",', -7),
+        ('ledger_drift{currency="EUR",', 0),
+        ('payouts_waiting{.*state="SENT"', 3),
+        ('payouts_waiting{.*state="RESERVED"', 0),
+        ('payouts_attempts{.*state="UNKNOWN"', 2),
+        ('payouts_attempts{.*state="BLOCKED"', 0),
+        ('payouts_oldest_attempt_time_seconds{.*state="BLOCKED"', 0),
+        ('payouts_sending_halted{cause="MISMATCH",', 1),
+        ('payouts_sending_halted{cause="RESTORED",', 0),
+        ('payouts_reconciliation_mismatches{.*provider="PAYPAL"', 4),
+        ("payouts_sends_rejected_total{", 1),
+        ("payouts_sends_stopped_total{", 0),
+    ],
+)
+def test_what_is_measured_tells_how_payouts_stand(measured: str, name: str, value: float) -> None:
+    (line,) = [line for line in measured.splitlines() if re.match(name, line)]
+    assert float(line.rpartition(" ")[2]) == value
 
 
 def test_each_alert_has_its_place_in_the_runbook() -> None:
@@ -47,11 +85,12 @@ def test_each_alert_has_its_place_in_the_runbook() -> None:
     assert anchors == [alert.lower() for alert in alerts]
 
 
-def test_prometheus_takes_the_rules() -> None:
+def test_prometheus_takes_the_rules_and_they_fire_when_they_should() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not on PATH: it comes with Debian's package prometheus")
-    done = subprocess.run(  # noqa: S603 - our own arguments only
-        [promtool, "check", "rules", str(RULES)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    for arguments in (["check", "rules", str(RULES)], ["test", "rules", str(RULE_TESTS)]):
+        done = subprocess.run(  # noqa: S603 - our own arguments only
+            [promtool, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr

@@ -58,6 +58,13 @@ def test_each_service_logs_in_as_itself(parts: dict[str, Part]) -> None:
     assert "LIAISON_DATABASE_URL" not in parts["worker"].env
 
 
+def test_the_ledger_is_owned_by_another_than_its_service(parts: dict[str, Part]) -> None:
+    (owned,) = (part for part in parts.values() if "LIAISON_DATABASE_OWNER_URL" in part.env)
+    assert owned.name == "payouts"
+    url = owned.env["LIAISON_DATABASE_OWNER_URL"]
+    assert url.startswith("postgresql://liaison_payouts_owner:")
+
+
 def test_the_object_store_is_for_media_and_paypal_for_payouts(parts: dict[str, Part]) -> None:
     def has(prefix: str) -> set[str]:
         return {part.name for part in parts.values() if any(n.startswith(prefix) for n in part.env)}

@@ -69,14 +69,14 @@ class Sending(_message.Message):
     is_halted: _builtins.bool
     """Nothing is sent."""
     cause: Global___Sending.Cause.ValueType
-    """Why nothing is sent."""
+    """Why nothing is sent: of several causes, the latest."""
     reason: _builtins.str
-    """In words."""
+    """In words; of several causes all, the latest first."""
     actor: _builtins.str
     """Who stopped it, or let it go on: `staff/{staff}` or `system`."""
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is so."""
+        """Since when it is so; absent where it was never stopped."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ class Reconciliation(_message.Message):
     provider: _payouts_pb2.Provider.ValueType
     """Whose transactions."""
     transaction_count: _builtins.int
-    """How many transactions the provider reported."""
+    """How many transactions the provider reported here for the first time."""
     mismatch_count: _builtins.int
     """How many findings stopped the sending."""
     @_builtins.property
@@ -161,7 +161,9 @@ Global___Reconciliation: _TypeAlias = Reconciliation  # noqa: Y015
 
 @_typing.final
 class ReconciliationTotal(_message.Message):
-    """What both sides say of one currency."""
+    """What both sides say of one currency, of all that was compared here. Both say the same where
+    nothing was found but what was mended.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -169,6 +171,7 @@ class ReconciliationTotal(_message.Message):
     LEDGER_AMOUNT_FIELD_NUMBER: _builtins.int
     PROVIDER_FEE_FIELD_NUMBER: _builtins.int
     LEDGER_FEE_FIELD_NUMBER: _builtins.int
+    OPEN_AMOUNT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def provider_amount(self) -> _money_pb2.Money:
         """What the provider says that it paid out, less what came back."""
@@ -185,6 +188,12 @@ class ReconciliationTotal(_message.Message):
     def ledger_fee(self) -> _money_pb2.Money:
         """What the ledger says that it charged."""
 
+    @_builtins.property
+    def open_amount(self) -> _money_pb2.Money:
+        """What the provider says that it paid out and does not count as delivered yet, since nobody has
+        claimed it, say: compared, and in the sums above, once it is delivered or came back.
+        """
+
     def __init__(
         self,
         *,
@@ -192,10 +201,11 @@ class ReconciliationTotal(_message.Message):
         ledger_amount: _money_pb2.Money | None = ...,
         provider_fee: _money_pb2.Money | None = ...,
         ledger_fee: _money_pb2.Money | None = ...,
+        open_amount: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ledger_amount", b"ledger_amount", "ledger_fee", b"ledger_fee", "provider_amount", b"provider_amount", "provider_fee", b"provider_fee"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ledger_amount", b"ledger_amount", "ledger_fee", b"ledger_fee", "open_amount", b"open_amount", "provider_amount", b"provider_amount", "provider_fee", b"provider_fee"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_amount", b"ledger_amount", "ledger_fee", b"ledger_fee", "provider_amount", b"provider_amount", "provider_fee", b"provider_fee"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ledger_amount", b"ledger_amount", "ledger_fee", b"ledger_fee", "open_amount", b"open_amount", "provider_amount", b"provider_amount", "provider_fee", b"provider_fee"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -295,16 +305,20 @@ class RunReconciliationRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
+    provider: _payouts_pb2.Provider.ValueType
+    """Whose transactions."""
     def __init__(
         self,
         *,
         request_id: _builtins.str = ...,
+        provider: _payouts_pb2.Provider.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["provider", b"provider", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

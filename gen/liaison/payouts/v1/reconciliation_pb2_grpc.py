@@ -72,9 +72,9 @@ class ReconciliationServiceServicer:
     """
 
     def RunReconciliation(self, request, context):
-        """Compares the provider's transactions with the ledger, from where the last reconciliation ended
-        to the latest moment that the provider reports. What does not match stops all sending. For the
-        platform's workers and for operators.
+        """Compares a provider's transactions with the ledger, from where its last reconciliation ended to
+        the latest moment that it reports; answers with that last one where it reports nothing later.
+        What does not match stops all sending. For the platform's workers and for operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,7 +109,8 @@ class ReconciliationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeSending(self, request, context):
-        """An operator lets payouts be sent again.
+        """An operator lets payouts be sent again, whatever stopped them; after CAUSE_RESTORED only once
+        every provider was reconciled up to a later moment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

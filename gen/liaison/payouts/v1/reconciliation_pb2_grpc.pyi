@@ -36,9 +36,9 @@ class ReconciliationServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ReconciliationServiceAsyncStub: ...
     RunReconciliation: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.RunReconciliationRequest, _reconciliation_pb2.Reconciliation]
-    """Compares the provider's transactions with the ledger, from where the last reconciliation ended
-    to the latest moment that the provider reports. What does not match stops all sending. For the
-    platform's workers and for operators.
+    """Compares a provider's transactions with the ledger, from where its last reconciliation ended to
+    the latest moment that it reports; answers with that last one where it reports nothing later.
+    What does not match stops all sending. For the platform's workers and for operators.
     """
     GetReconciliation: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.GetReconciliationRequest, _reconciliation_pb2.Reconciliation]
     """One reconciliation with all its findings; for operators."""
@@ -49,7 +49,9 @@ class ReconciliationServiceStub:
     HaltSending: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.HaltSendingRequest, _reconciliation_pb2.Sending]
     """An operator stops all sending. What was sent goes on."""
     ResumeSending: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ResumeSendingRequest, _reconciliation_pb2.Sending]
-    """An operator lets payouts be sent again."""
+    """An operator lets payouts be sent again, whatever stopped them; after CAUSE_RESTORED only once
+    every provider was reconciled up to a later moment.
+    """
 
 @_typing.type_check_only
 class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
@@ -57,9 +59,9 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RunReconciliation: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.RunReconciliationRequest, _reconciliation_pb2.Reconciliation]  # type: ignore[assignment]
-    """Compares the provider's transactions with the ledger, from where the last reconciliation ended
-    to the latest moment that the provider reports. What does not match stops all sending. For the
-    platform's workers and for operators.
+    """Compares a provider's transactions with the ledger, from where its last reconciliation ended to
+    the latest moment that it reports; answers with that last one where it reports nothing later.
+    What does not match stops all sending. For the platform's workers and for operators.
     """
     GetReconciliation: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.GetReconciliationRequest, _reconciliation_pb2.Reconciliation]  # type: ignore[assignment]
     """One reconciliation with all its findings; for operators."""
@@ -70,7 +72,9 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     HaltSending: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.HaltSendingRequest, _reconciliation_pb2.Sending]  # type: ignore[assignment]
     """An operator stops all sending. What was sent goes on."""
     ResumeSending: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ResumeSendingRequest, _reconciliation_pb2.Sending]  # type: ignore[assignment]
-    """An operator lets payouts be sent again."""
+    """An operator lets payouts be sent again, whatever stopped them; after CAUSE_RESTORED only once
+    every provider was reconciled up to a later moment.
+    """
 
 class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Reconciliations, and the switch that they turn."""
@@ -81,9 +85,9 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reconciliation_pb2.RunReconciliationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reconciliation_pb2.Reconciliation, _abc.Awaitable[_reconciliation_pb2.Reconciliation]]:
-        """Compares the provider's transactions with the ledger, from where the last reconciliation ended
-        to the latest moment that the provider reports. What does not match stops all sending. For the
-        platform's workers and for operators.
+        """Compares a provider's transactions with the ledger, from where its last reconciliation ended to
+        the latest moment that it reports; answers with that last one where it reports nothing later.
+        What does not match stops all sending. For the platform's workers and for operators.
         """
 
     @_abc_1.abstractmethod
@@ -124,6 +128,8 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reconciliation_pb2.ResumeSendingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reconciliation_pb2.Sending, _abc.Awaitable[_reconciliation_pb2.Sending]]:
-        """An operator lets payouts be sent again."""
+        """An operator lets payouts be sent again, whatever stopped them; after CAUSE_RESTORED only once
+        every provider was reconciled up to a later moment.
+        """
 
 def add_ReconciliationServiceServicer_to_server(servicer: ReconciliationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -48,7 +48,9 @@ class StatementServiceServicer:
 
     def ListStatementLines(self, request, context):
         """What moved, oldest first: a brand's available and reserved funds, or what a creator was paid and
-        what of it came back. The party itself and staff.
+        what of it came back. The party itself and staff. A line is shown once nothing can come to lie
+        before it any more; a time that has ended is whole, or UNAVAILABLE while somebody still posts in
+        it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,7 +35,9 @@ class StatementServiceStub:
     def __new__(cls, channel: _aio.Channel) -> StatementServiceAsyncStub: ...
     ListStatementLines: _grpc.UnaryUnaryMultiCallable[_statements_pb2.ListStatementLinesRequest, _statements_pb2.ListStatementLinesResponse]
     """What moved, oldest first: a brand's available and reserved funds, or what a creator was paid and
-    what of it came back. The party itself and staff.
+    what of it came back. The party itself and staff. A line is shown once nothing can come to lie
+    before it any more; a time that has ended is whole, or UNAVAILABLE while somebody still posts in
+    it.
     """
 
 @_typing.type_check_only
@@ -45,7 +47,9 @@ class StatementServiceAsyncStub(StatementServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListStatementLines: _aio.UnaryUnaryMultiCallable[_statements_pb2.ListStatementLinesRequest, _statements_pb2.ListStatementLinesResponse]  # type: ignore[assignment]
     """What moved, oldest first: a brand's available and reserved funds, or what a creator was paid and
-    what of it came back. The party itself and staff.
+    what of it came back. The party itself and staff. A line is shown once nothing can come to lie
+    before it any more; a time that has ended is whole, or UNAVAILABLE while somebody still posts in
+    it.
     """
 
 class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -58,7 +62,9 @@ class StatementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_statements_pb2.ListStatementLinesResponse, _abc.Awaitable[_statements_pb2.ListStatementLinesResponse]]:
         """What moved, oldest first: a brand's available and reserved funds, or what a creator was paid and
-        what of it came back. The party itself and staff.
+        what of it came back. The party itself and staff. A line is shown once nothing can come to lie
+        before it any more; a time that has ended is whole, or UNAVAILABLE while somebody still posts in
+        it.
         """
 
 def add_StatementServiceServicer_to_server(servicer: StatementServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -5,215 +5,33 @@ import base64
 import json
 import os
 import signal
-import socket
 import sys
 import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from pydantic import SecretStr
 
 from devstack.child import launch_argv
 from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings
-from tests.integration.paypal_contract import PAYOUTS, Contract
-
-CREDENTIALS = ("client", "secret")
-WEBHOOK_ID = "WH-TEST"
-DEADLINE_SECONDS = 10
-ROOT = Path(__file__).resolve().parents[2]
-
-Json = dict[str, Any]
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while not await condition():  # noqa: ASYNC110  the condition lies in another process
-            await asyncio.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@dataclass
-class Receiver:
-    """The other end of the webhooks; answers with `statuses` first, then with 204."""
-
-    port: int
-    statuses: list[int] = field(default_factory=list)
-    received: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/webhooks"
-
-    async def handle(self, request: web.Request) -> web.Response:
-        self.received.append((dict(request.headers), await request.read()))
-        return web.Response(status=self.statuses.pop(0) if self.statuses else 204)
-
-    @property
-    def types(self) -> list[str]:
-        return [json.loads(body)["event_type"] for _, body in self.received]
-
-    async def until(self, event_type: str) -> Json:
-        async def has_arrived() -> bool:
-            return event_type in self.types
-
-        await eventually(has_arrived)
-        event: Json = json.loads(self.received[self.types.index(event_type)][1])
-        return event
-
-
-@asynccontextmanager
-async def listening(receiver: Receiver) -> AsyncIterator[Receiver]:
-    app = web.Application()
-    app.router.add_post("/webhooks", receiver.handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", receiver.port).start()
-    try:
-        yield receiver
-    finally:
-        await runner.cleanup()
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with listening(Receiver(free_port())) as running:
-        yield running
-
-
-@pytest.fixture
-def settings(tmp_path: Path, receiver: Receiver) -> Settings:
-    port = free_port()
-    return Settings(
-        address=f"127.0.0.1:{port}",
-        public_url=f"http://127.0.0.1:{port}",
-        client_id=CREDENTIALS[0],
-        client_secret=SecretStr(CREDENTIALS[1]),
-        webhook_url=receiver.url,
-        webhook_id=WEBHOOK_ID,
-        data_dir=tmp_path / "sandbox",
-        step_seconds=0.01,
-    )
-
-
-class Client:
-    """PayPal's calls with a token, and the admin's; every answer is held against the contract."""
-
-    def __init__(self, http: httpx.AsyncClient) -> None:
-        self.http = http
-        self._contract = Contract(PAYOUTS) if PAYOUTS.exists() else None
-
-    async def log_in(self) -> None:
-        answer = await self.http.post(
-            "/v1/oauth2/token", auth=CREDENTIALS, data={"grant_type": "client_credentials"}
-        )
-        assert answer.status_code == 200
-        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-
-    async def pay(
-        self,
-        *receivers: str,
-        batch: str = "po-1-1",
-        value: str = "10.00",
-        expect: int = 201,
-    ) -> Json:
-        body = {
-            "sender_batch_header": {"sender_batch_id": batch, "email_subject": "Your reward"},
-            "items": [
-                {
-                    "recipient_type": "EMAIL",
-                    "receiver": receiver,
-                    "amount": {"currency": "USD", "value": value},
-                    "sender_item_id": f"{batch}-{index}",
-                }
-                for index, receiver in enumerate(receivers)
-            ],
-        }
-        if self._contract:
-            assert not self._contract.request_problems("POST", "/v1/payments/payouts", body)
-        return await self._call("POST", "/v1/payments/payouts", json=body, expect=expect)
-
-    async def batch(self, batch_id: str, expect: int = 200, **query: Any) -> Json:
-        path = f"/v1/payments/payouts/{batch_id}"
-        return await self._call("GET", path, params=query, expect=expect)
-
-    async def item(self, item_id: str, expect: int = 200) -> Json:
-        return await self._call("GET", f"/v1/payments/payouts-item/{item_id}", expect=expect)
-
-    async def cancel(self, item_id: str, expect: int = 200) -> Json:
-        path = f"/v1/payments/payouts-item/{item_id}/cancel"
-        return await self._call("POST", path, expect=expect)
-
-    async def set_behaviour(
-        self, receiver: str, behaviour: str, delay_seconds: float | None = None
-    ) -> None:
-        wanted = {"behaviour": behaviour, "delay_seconds": delay_seconds}
-        answer = await self.http.put(f"/admin/behaviours/{receiver}", json=wanted)
-        assert answer.status_code == 200, answer.text
-
-    async def until(self, created: Json, batch_status: str, *item_statuses: str) -> Json:
-        """The batch once it and its items have these states."""
-        batch_id = created["batch_header"]["payout_batch_id"]
-        seen: Json = {}
-
-        async def is_there() -> bool:
-            seen.update(await self.batch(batch_id))
-            statuses = [item["transaction_status"] for item in seen["items"]]
-            return (seen["batch_header"]["batch_status"], *statuses) == (
-                batch_status,
-                *item_statuses,
-            )
-
-        try:
-            await eventually(is_there)
-        except TimeoutError:
-            raise AssertionError(f"the batch stayed {seen}") from None
-        return seen
-
-    async def _call(self, method: str, path: str, *, expect: int, **more: Any) -> Json:
-        answer = await self.http.request(method, path, **more)
-        assert answer.status_code == expect, answer.text
-        body: Json = answer.json()
-        if self._contract:
-            assert not self._contract.answer_problems(method, path, expect, body)
-        return body
-
-
-@asynccontextmanager
-async def logged_in(settings: Settings) -> AsyncIterator[Client]:
-    async with httpx.AsyncClient(base_url=settings.public_url) as http:
-        client = Client(http)
-        await client.log_in()
-        yield client
-
-
-@pytest.fixture
-async def paypal(settings: Settings) -> AsyncIterator[Client]:
-    async with Sandbox(settings), logged_in(settings) as client:
-        yield client
-
-
-@pytest.mark.skipif(not PAYOUTS.exists(), reason="the vendor's contract is not on this machine")
-def test_the_answers_of_these_tests_are_held_against_the_vendors_contract() -> None:
-    contract = Contract(PAYOUTS)
-    problems = contract.answer_problems("GET", "/v1/payments/payouts/X", 200, {"items": [{}]})
-    assert "answer.items[0]: payout_item_id is missing" in problems
+from tests.integration.paypal_sandbox.client import (
+    CREDENTIALS,
+    DEADLINE_SECONDS,
+    ROOT,
+    WEBHOOK_ID,
+    Client,
+    Receiver,
+    eventually,
+    free_port,
+    listening,
+    logged_in,
+)
 
 
 class TestAuthentication:
@@ -291,14 +109,6 @@ class TestPaying:
             assert refused["name"] == "RESOURCE_NOT_FOUND"
         assert (await paypal.http.get("/nowhere")).json()["name"] == "NOT_FOUND"
 
-    async def test_a_duplicate_links_to_the_first_batch(self, paypal: Client) -> None:
-        created = await paypal.pay("anna@example.com")
-        refused = await paypal.pay("other@example.com", value="99.00", expect=400)
-        assert refused["name"] == "USER_BUSINESS_ERROR"
-        (link,) = refused["details"][0]["link"]
-        assert link["href"] == created["links"][0]["href"]
-        await paypal.pay("anna@example.com", batch="po-1-2")
-
     async def test_simultaneous_duplicates_are_accepted_once(self, paypal: Client) -> None:
         body = {
             "sender_batch_header": {"sender_batch_id": "po-9-1"},
@@ -337,23 +147,6 @@ class TestBehaviours:
     ) -> None:
         batch = await paypal.until(await paypal.pay(payee), "SUCCESS", status)
         assert batch["items"][0]["errors"]["name"] == error
-
-    async def test_an_unclaimed_item_can_be_cancelled_once(
-        self, paypal: Client, receiver: Receiver
-    ) -> None:
-        created = await paypal.pay("unclaimed@example.com")
-        (item,) = (await paypal.until(created, "SUCCESS", "UNCLAIMED"))["items"]
-        cancelled = await paypal.cancel(item["payout_item_id"])
-        assert cancelled["transaction_status"] == "RETURNED"
-        refused = await paypal.cancel(item["payout_item_id"], expect=400)
-        assert refused["name"] == "ITEM_INCORRECT_STATUS"
-        await receiver.until("PAYMENT.PAYOUTS-ITEM.CANCELED")
-
-    async def test_a_paid_item_cannot_be_cancelled(self, paypal: Client) -> None:
-        created = await paypal.pay("anna@example.com")
-        (item,) = (await paypal.until(created, "SUCCESS", "SUCCESS"))["items"]
-        refused = await paypal.cancel(item["payout_item_id"], expect=400)
-        assert refused["name"] == "ITEM_INCORRECT_STATUS"
 
     async def test_money_comes_back_late(self, paypal: Client, receiver: Receiver) -> None:
         await paypal.set_behaviour("a@example.com", "REVERSED_LATE", delay_seconds=0.05)

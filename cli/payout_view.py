@@ -1,0 +1,130 @@
+"""What `liaison payout` prints: one payout, as whoever must decide about it needs to see it. Lines
+of plain text, so that they can be pasted into a ticket and searched."""
+
+from collections.abc import Iterator
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.money_pb2 import Money as MoneyMessage
+from liaison.payouts.v1 import payouts_pb2 as pb
+
+from servicekit.money import Money
+from servicekit.timestamps import from_timestamp
+
+# The provider took the money back after the creator had had it.
+_AFTER_PAID = ("REFUNDED", "REVERSED")
+
+
+def lines_of(payout: pb.Payout) -> Iterator[str]:
+    """Everything that is known of it, and at the end who must act."""
+    held = ", HELD by an operator" if payout.is_held else ""
+    yield f"{payout.name}  {_state(payout)}{held}"
+    yield f"  amount    {_amount(payout.amount)}{_fee(payout)}"
+    yield f"  from      {payout.brand}"
+    yield f"  to        {payout.creator}"
+    yield f"  due       {_time(payout.create_time)}"
+    yield f"  changed   {_time(payout.update_time)}"
+    for attempt in payout.attempts:
+        yield ""
+        yield from _attempt_lines(attempt)
+    if payout.decisions:
+        yield ""
+        yield "decisions"
+        yield from map(_decision, payout.decisions)
+    yield ""
+    yield f"next: {_next(payout)}"
+
+
+def _attempt_lines(attempt: pb.Attempt) -> Iterator[str]:
+    code = f" ({_text(attempt.error_code)})" if attempt.error_code else ""
+    yield f"attempt {attempt.number}  {_word(pb.Attempt.State, attempt.state, 'STATE_')}{code}"
+    rows = {
+        "by": _word(pb.Provider, attempt.provider, "PROVIDER_"),
+        "to": attempt.receiver,
+        "sent as": attempt.sender_batch_id,
+        "batch": attempt.provider_batch_id,
+        "item": attempt.provider_item_id,
+        "shown as": attempt.provider_state,
+        "moved as": attempt.provider_transaction_id,
+        "sent": _time(attempt.create_time),
+        "changed": _time(attempt.update_time),
+    }
+    for name, value in rows.items():
+        if value:
+            yield f"  {name:<8}  {_text(value)}"
+
+
+def _decision(decision: pb.Decision) -> str:
+    about = f" attempt {decision.attempt}" if decision.attempt else ""
+    kind = _word(pb.Decision.Kind, decision.kind, "KIND_")
+    when = _time(decision.create_time)
+    return f"  {when}  {kind}{about} by {decision.actor}: {_text(decision.reason)}"
+
+
+def _next(payout: pb.Payout) -> str:
+    """Who must act, and by which command where it is an operator."""
+    name = payout.name.removeprefix("payouts/")
+    latest = payout.attempts[-1] if payout.attempts else pb.Attempt()
+    if payout.state == pb.Payout.STATE_BLOCKED:
+        return (
+            "find out at the provider what became of it, then"
+            f" `liaison payout resolve {name} --attempt {latest.number}` with --not-paid or"
+            " --found BATCH"
+        )
+    if payout.state == pb.Payout.STATE_SENT and latest.provider == pb.PROVIDER_MANUAL:
+        return (
+            f"transfer {_amount(payout.amount)} to {_text(latest.receiver)}, then"
+            f" `liaison payout confirm {name} --attempt {latest.number} --reference …`, or"
+            " `reject` in its place"
+        )
+    if payout.state == pb.Payout.STATE_FAILED and latest.provider_state in _AFTER_PAID:
+        return (
+            "the money came back after it was paid, and is not paid again by itself:"
+            f" `liaison payout retry {name}`, or `liaison payout write-off {name}`"
+        )
+    if payout.is_held and payout.state in (pb.Payout.STATE_RESERVED, pb.Payout.STATE_FAILED):
+        return f"`liaison payout resume {name}` lets it be sent"
+    return _NEXT.get(payout.state, "").format(name=name, number=latest.number)
+
+
+_NEXT = {
+    pb.Payout.STATE_RESERVED: "nobody: it is sent by itself once it is due",
+    pb.Payout.STATE_SENDING: "nobody: attempt {number} is sent again under the same id, by itself",
+    pb.Payout.STATE_SENT: "the provider, which has it",
+    pb.Payout.STATE_UNCLAIMED: (
+        "the creator, who must claim it; `liaison payout retry {name}` takes it back and pays anew"
+    ),
+    pb.Payout.STATE_FAILED: (
+        "nobody: it is tried again by itself; `liaison payout retry {name}` does it now"
+    ),
+    pb.Payout.STATE_PAID: "nobody: the creator has the money",
+    pb.Payout.STATE_RELEASED: "nobody: the money went back to the brand",
+    pb.Payout.STATE_WRITTEN_OFF: "nobody: it was written off",
+}
+
+
+def _state(payout: pb.Payout) -> str:
+    return _word(pb.Payout.State, payout.state, "STATE_")
+
+
+def _word(enum: object, value: int, prefix: str) -> str:
+    name: str = enum.Name(value)  # type: ignore[attr-defined]  # enums of protos share no type
+    return name.removeprefix(prefix)
+
+
+def _amount(message: MoneyMessage) -> str:
+    return str(Money.from_message(message))
+
+
+def _fee(payout: pb.Payout) -> str:
+    return f", and a fee of {_amount(payout.fee)}" if payout.HasField("fee") else ""
+
+
+def _time(message: Timestamp) -> str:
+    return f"{from_timestamp(message):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _text(value: str) -> str:
+    """On one line, and nothing in it that a terminal obeys: receivers and reasons are anybody's
+    words."""
+    shown = "".join(each if each.isprintable() else " " for each in value)
+    return " ".join(shown.split())

@@ -1,0 +1,93 @@
+"""What operators ask of the payouts service, each time as a new request."""
+
+from typing import Any
+
+from liaison.payouts.v1 import payouts_pb2 as pb
+
+from tests.integration.payouts.house import House, usd
+from tests.support.serving import request_id
+
+IBAN = "ES91 2100 0418 4502 0005 1332, Anna Ruiz"
+WHY = "Asked for in ticket 4711"
+NAME = "payouts/p1"
+
+
+async def retry(house: House, **also: Any) -> pb.Payout:
+    return await house.operator.RetryPayout(
+        pb.RetryPayoutRequest(name=NAME, reason=WHY, request_id=request_id(), **also)
+    )
+
+
+async def retry_by_bank(house: House, attempt: int = 1) -> pb.Payout:
+    """The next attempt as a bank transfer, which is then ordered."""
+    await retry(house, provider=pb.PROVIDER_MANUAL, receiver=IBAN)
+    return await house.send("p1", attempt)
+
+
+async def hold(house: House) -> pb.Payout:
+    return await house.operator.HoldPayout(
+        pb.HoldPayoutRequest(name=NAME, reason=WHY, request_id=request_id())
+    )
+
+
+async def resume(house: House) -> pb.Payout:
+    return await house.operator.ResumePayout(
+        pb.ResumePayoutRequest(name=NAME, reason=WHY, request_id=request_id())
+    )
+
+
+async def write_off(
+    house: House, beneficiary: pb.WriteOffPayoutRequest.Beneficiary.ValueType
+) -> pb.Payout:
+    return await house.operator.WriteOffPayout(
+        pb.WriteOffPayoutRequest(
+            name=NAME, reason=WHY, beneficiary=beneficiary, request_id=request_id()
+        )
+    )
+
+
+async def not_paid(house: House) -> pb.Payout:
+    return await house.operator.ResolveAttempt(
+        pb.ResolveAttemptRequest(
+            name=NAME,
+            attempt=1,
+            outcome=pb.ResolveAttemptRequest.OUTCOME_NOT_PAID,
+            reason=WHY,
+            request_id=request_id(),
+        )
+    )
+
+
+async def found(house: House, batch_id: str) -> pb.Payout:
+    return await house.operator.ResolveAttempt(
+        pb.ResolveAttemptRequest(
+            name=NAME,
+            attempt=1,
+            outcome=pb.ResolveAttemptRequest.OUTCOME_FOUND,
+            provider_batch_id=batch_id,
+            reason=WHY,
+            request_id=request_id(),
+        )
+    )
+
+
+async def confirm(
+    house: House, reference: str = "BANK-1", *, attempt: int = 1, fee_minor: int = 0
+) -> pb.Payout:
+    return await house.operator.ConfirmBankTransfer(
+        pb.ConfirmBankTransferRequest(
+            name=NAME,
+            attempt=attempt,
+            external_reference=reference,
+            fee=usd(fee_minor) if fee_minor else None,
+            request_id=request_id(),
+        )
+    )
+
+
+async def reject(house: House, *, attempt: int = 1) -> pb.Payout:
+    return await house.operator.RejectBankTransfer(
+        pb.RejectBankTransferRequest(
+            name=NAME, attempt=attempt, reason="The account is closed", request_id=request_id()
+        )
+    )

@@ -1,0 +1,112 @@
+"""PayPal with the reports that we choose: all else is the sandbox's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from liaison.payouts.v1 import payouts_pb2
+from liaison.payouts.v1 import reconciliation_pb2 as pb
+
+from servicekit.money import Money
+from services.payouts.domain import ProviderName
+from services.payouts.provider import (
+    Batch,
+    MayPost,
+    NotReadable,
+    Order,
+    Provider,
+    Report,
+    Transaction,
+)
+from tests.integration.payouts.house import House, utc_now
+from tests.support.serving import request_id
+
+
+@dataclass
+class Reporting:
+    """Reports `transactions`, complete until `end_time`; or that it cannot."""
+
+    provider: Provider
+    transactions: list[Transaction] = field(default_factory=list)
+    end_time: Callable[[], datetime] = utc_now
+    is_readable: bool = True
+    asked_from: list[datetime] = field(default_factory=list)
+
+    async def send(self, order: Order, may_post: MayPost) -> str:
+        return await self.provider.send(order, may_post)
+
+    async def batch(self, batch_id: str) -> Batch:
+        return await self.provider.batch(batch_id)
+
+    async def cancel(self, item_id: str) -> None:
+        await self.provider.cancel(item_id)
+
+    async def report(self, start: datetime, end: datetime) -> Report:
+        self.asked_from.append(start)
+        if not self.is_readable:
+            raise NotReadable("HTTP_503")
+        end_time = self.end_time()
+        inside = [each for each in self.transactions if start <= each.time < end_time]
+        return Report(tuple(inside), end_time)
+
+    def later(self, span: timedelta) -> None:
+        """From now on reports are complete until so long after now."""
+        self.end_time = lambda: utc_now() + span
+
+
+def reporting(house: House) -> Reporting:
+    """The house's PayPal from now on."""
+    made = Reporting(house.providers[ProviderName.PAYPAL])
+    house.providers[ProviderName.PAYPAL] = made
+    return made
+
+
+def moved(
+    id_: str,
+    minor: int,
+    *,
+    fee_minor: int = 0,
+    sender_batch_id: str = "",
+    reverses_id: str = "",
+    is_pending: bool = False,
+) -> Transaction:
+    """Of just now, in USD."""
+    return Transaction(
+        id_,
+        sender_batch_id,
+        reverses_id,
+        Money("USD", minor),
+        Money("USD", fee_minor),
+        utc_now(),
+        is_pending=is_pending,
+    )
+
+
+async def payment(house: House, payout: str, minor: int = 10_000) -> Transaction:
+    """As PayPal reports an attempt's payment, fee included."""
+    row = await house.database.fetch_one(
+        "SELECT * FROM attempt WHERE payout_id = %s ORDER BY number DESC LIMIT 1", (payout,)
+    )
+    assert row is not None
+    return moved(
+        row["provider_transaction_id"] or f"T-{payout}",
+        minor,
+        fee_minor=minor * 2 // 100,
+        sender_batch_id=row["sender_batch_id"],
+    )
+
+
+async def run(house: House, id_: str = "") -> pb.Reconciliation:
+    return await house.reconciler.RunReconciliation(
+        pb.RunReconciliationRequest(
+            request_id=id_ or request_id(), provider=payouts_pb2.PROVIDER_PAYPAL
+        )
+    )
+
+
+def found(reconciliation: pb.Reconciliation) -> list[tuple[str, str]]:
+    """Kind and payout of each finding."""
+    return [
+        (pb.Finding.Kind.Name(each.kind).removeprefix("KIND_"), each.payout)
+        for each in reconciliation.findings
+    ]

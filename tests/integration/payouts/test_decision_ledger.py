@@ -1,0 +1,147 @@
+"""What the database itself refuses around operators' decisions, even to the owner of its schema."""
+
+import pytest
+
+from servicekit.database import Database
+from tests.integration.payouts.test_ledger import (
+    BRAND,
+    OTHERS,
+    _moved,
+    attempt,
+    fund,
+    post,
+    refused_by,
+    reserve,
+    state_of,
+)
+
+RESERVED, AVAILABLE, PAYPAL = ("brands/acme", "reserved"), BRAND[0][:2], ("provider", "paypal")
+WRITTEN_OFF = ("platform", "written_off")
+
+
+@pytest.fixture
+async def database(owner: Database) -> Database:
+    return owner
+
+
+@pytest.fixture(autouse=True)
+async def accounts(database: Database) -> None:
+    for owner, kind, currency in [*BRAND, *OTHERS, (*WRITTEN_OFF, "USD")]:
+        await database.execute(
+            "INSERT INTO account (owner, kind, currency) VALUES (%s, %s, %s)",
+            (owner, kind, currency),
+        )
+    await fund(database)
+    await reserve(database, 100, 100)
+
+
+async def decide(
+    database: Database, kind: str, number: int | None = None, *, pays_again: bool = False
+) -> None:
+    await database.execute(
+        """
+        INSERT INTO decision (payout_id, kind, attempt_number, reason, actor, pays_again,
+                              create_time)
+        VALUES ('p1', %s, %s, 'Because', 'staff/olga', %s, now())
+        """,
+        (kind, number, pays_again),
+    )
+
+
+async def settle(database: Database, number: int) -> None:
+    async with database.transaction():
+        await database.execute("UPDATE attempt SET state = 'PAID' WHERE number = %s", (number,))
+        legs = _moved(RESERVED, PAYPAL, 100)
+        await post(database, f"s{number}", "SETTLE", legs, payout="p1", attempt=number)
+
+
+async def give_back(database: Database, number: int) -> None:
+    async with database.transaction():
+        await database.execute("UPDATE attempt SET state = 'RETURNED' WHERE number = %s", (number,))
+        legs = _moved(PAYPAL, RESERVED, 100)
+        await post(database, f"b{number}", "RETURN", legs, payout="p1", attempt=number)
+
+
+async def test_what_came_back_is_paid_again_only_where_that_was_decided(
+    database: Database,
+) -> None:
+    await attempt(database)
+    await settle(database, 1)
+    await give_back(database, 1)
+    with refused_by("was paid before"):
+        await attempt(database, 2)
+    await decide(database, "RETRY", 2)
+    with refused_by("was paid before"):
+        await attempt(database, 2)
+    await decide(database, "RETRY", 3, pays_again=True)
+    with refused_by("was paid before"):
+        await attempt(database, 2)
+    await decide(database, "RETRY", 2, pays_again=True)
+    await attempt(database, 2)
+    await settle(database, 2)
+    assert await state_of(database) == "PAID"
+
+
+async def test_no_decision_pays_what_has_not_come_back(database: Database) -> None:
+    await attempt(database)
+    await settle(database, 1)
+    await decide(database, "RETRY", 2, pays_again=True)
+    with refused_by("is not what is reserved"):
+        await attempt(database, 2)
+    # Not even with money of another hold.
+    await post(database, "more", "RESERVE", _moved(AVAILABLE, RESERVED, 100), payout="p1")
+    with refused_by("was paid before"):
+        await attempt(database, 2)
+
+
+@pytest.mark.parametrize("kept_by", [AVAILABLE, WRITTEN_OFF])
+async def test_writing_off_uses_up_the_hold(database: Database, kept_by: tuple[str, str]) -> None:
+    for minor in (99, 101):
+        with refused_by("leaves|overdrawn"):
+            legs = _moved(RESERVED, kept_by, minor)
+            await post(database, "w", "WRITE_OFF", legs, payout="p1")
+    await post(database, "w", "WRITE_OFF", _moved(RESERVED, kept_by, 100), payout="p1")
+    assert await state_of(database) == "WRITTEN_OFF"
+    with refused_by("leaves|overdrawn"):
+        await post(database, "w2", "WRITE_OFF", _moved(RESERVED, kept_by, 100), payout="p1")
+
+
+@pytest.mark.parametrize("kind", ["RELEASE", "REDUCE", "WRITE_OFF"])
+async def test_a_hold_stays_while_an_attempt_is_under_way(database: Database, kind: str) -> None:
+    await attempt(database)
+    for state in ("SENDING", "UNKNOWN", "ACCEPTED", "UNCLAIMED", "BLOCKED"):
+        await database.execute("UPDATE attempt SET state = %s", (state,))
+        with refused_by("while an attempt is under way"):
+            await post(database, "x", kind, _moved(RESERVED, AVAILABLE, 100), payout="p1")
+
+
+async def test_writing_off_pays_nothing_out(database: Database) -> None:
+    with refused_by("pays out 100"):
+        await post(database, "w", "WRITE_OFF", _moved(RESERVED, PAYPAL, 100), payout="p1")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE decision SET reason = 'Another'", "DELETE FROM decision", "TRUNCATE decision"],
+)
+async def test_decisions_stay(database: Database, owner: Database, statement: str) -> None:
+    """Not even the schema's owner changes them."""
+    await decide(database, "HOLD")
+    with refused_by("only added to"):
+        await owner.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("kind", "number"),
+    [("HOLD", 1), ("WRITE_OFF", 1), ("RESUME", 1), ("RETRY", None), ("RESOLVE", None)],
+)
+async def test_a_decision_names_its_attempt_or_none(
+    database: Database, kind: str, number: int | None
+) -> None:
+    with refused_by("decision_check"):
+        await decide(database, kind, number)
+
+
+async def test_only_a_retry_pays_again(database: Database) -> None:
+    with refused_by("pays_again|decision_check"):
+        await decide(database, "RESOLVE", 1, pays_again=True)

@@ -1,0 +1,370 @@
+"""Rows 21 and 22 of the failure matrix, on PayPal's sandbox and its reports: a database that is not
+the one it was sends nothing before it was reconciled, and what does not match stops all sending."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from liaison.payouts.v1 import payouts_pb2
+from liaison.payouts.v1 import reconciliation_pb2 as pb
+from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
+from psycopg import sql
+
+from devstack.access import Access
+from devstack.database import login
+from servicekit.errors import Reason
+from servicekit.money import Money
+from services.payouts import reconciliation_comparison
+from services.payouts.sending import SwitchHandlers
+from services.payouts.store import PostgresPayoutStore
+from tests.integration.payouts.house import House, eventually, utc_now
+from tests.integration.payouts.killing import TOKEN_PATH, Held, gate_to, victim_of
+from tests.integration.payouts.reporting import found, run
+from tests.integration.payouts.tampering import change_item, change_line, lag_behind, use_account
+from tests.support.serving import refused, request_id
+
+if TYPE_CHECKING:  # the stubs' async faces are there for type checkers only
+    from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+    from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceAsyncStub
+
+PAID = payouts_pb2.Payout.STATE_PAID
+THREE_HOURS_SECONDS = 3 * 3600.0
+
+
+def switch_of(house: House) -> SwitchHandlers:
+    return SwitchHandlers(PostgresPayoutStore(house.database), house.providers, utc_now)
+
+
+async def cause_of(reconciler: "ReconciliationServiceAsyncStub") -> str:
+    """Why nothing is sent; empty where payouts are sent."""
+    sending = await reconciler.GetSending(pb.GetSendingRequest())
+    assert sending.is_halted == bool(sending.cause)
+    return pb.Sending.Cause.Name(sending.cause).removeprefix("CAUSE_") if sending.cause else ""
+
+
+async def resume(reconciler: "ReconciliationServiceAsyncStub") -> None:
+    await reconciler.ResumeSending(
+        pb.ResumeSendingRequest(reason="Looked at", request_id=request_id())
+    )
+
+
+async def reconcile(reconciler: "ReconciliationServiceAsyncStub") -> list[tuple[str, str]]:
+    """Every provider; what was found."""
+    findings: list[tuple[str, str]] = []
+    for provider in (payouts_pb2.PROVIDER_PAYPAL, payouts_pb2.PROVIDER_MANUAL):
+        request = pb.RunReconciliationRequest(request_id=request_id(), provider=provider)
+        findings += found(await reconciler.RunReconciliation(request))
+    return findings
+
+
+async def send(worker: "PayoutServiceAsyncStub", payout: str) -> payouts_pb2.Payout:
+    return await worker.SendPayout(
+        payouts_pb2.SendPayoutRequest(name=f"payouts/{payout}", attempt=1)
+    )
+
+
+async def comes_to_be_paid(worker: "PayoutServiceAsyncStub", payout: str) -> None:
+    async def is_paid() -> bool:
+        request = payouts_pb2.RefreshPayoutRequest(name=f"payouts/{payout}")
+        return (await worker.RefreshPayout(request)).state == PAID
+
+    await eventually(is_paid)
+
+
+# Row 21
+
+Restore = Callable[[], Awaitable[str]]
+
+
+@pytest.fixture
+def restore(access: Access, house: House, database_url: str) -> Restore:
+    """A function that makes a copy of the house's database as it is then, which lives elsewhere, as
+    a restored backup does; the copy's URL."""
+
+    async def make() -> str:
+        row = await house.database.fetch_one("SELECT current_database() AS name")
+        assert row is not None
+        old, new = row["name"], f"{row['name']}_restored"
+        names = {"old": sql.Identifier(old), "new": sql.Identifier(new)}
+        async with await psycopg.AsyncConnection.connect(
+            access.administrator_url, autocommit=True
+        ) as connection:
+            # Nobody may be connected to what is copied; the house connects again.
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+                [old],
+            )
+            await connection.execute(
+                sql.SQL("CREATE DATABASE {new} TEMPLATE {old} STRATEGY FILE_COPY").format(**names)
+            )
+            await connection.execute(
+                sql.SQL("GRANT CONNECT ON DATABASE {new} TO {login}").format(
+                    **names, login=sql.Identifier(login("payouts"))
+                )
+            )
+        return database_url.replace(f"/{old}", f"/{new}")
+
+    return make
+
+
+async def test_row_21_a_restored_database_sends_nothing_until_it_was_reconciled(
+    house: House, restore: Restore
+) -> None:
+    await house.due("p1", "anna@example.com")
+    await house.reserve("p2")
+    await switch_of(house).watch_place()
+    await house.send("p1")
+    await house.until("p1", PAID)
+    async with victim_of(house, await restore()) as restored:
+        reconciler = ReconciliationServiceStub(restored._served.as_operator())
+        assert await cause_of(reconciler) == "RESTORED"
+        with refused(Reason.SENDING_HALTED):
+            await send(restored.worker, "p2")
+        # Nobody knows yet what was sent since the backup, and no person can.
+        with refused(Reason.ILLEGAL_STATE):
+            await resume(reconciler)
+        await lag_behind(house, THREE_HOURS_SECONDS)
+        assert await reconcile(reconciler) == []
+        assert await cause_of(reconciler) == "RESTORED"
+        await lag_behind(house, 0)
+        assert await reconcile(reconciler) == []
+        assert await cause_of(reconciler) == ""
+        assert house.batches() == [("po-p1-1", "SUCCESS")]
+        await send(restored.worker, "p2")
+        await comes_to_be_paid(restored.worker, "p2")
+    assert [sender_id for sender_id, _ in house.batches()] == ["po-p1-1", "po-p2-1"]
+
+
+async def test_row_21_what_the_backup_lacks_is_found_and_not_paid_again(
+    house: House, restore: Restore
+) -> None:
+    """The payment was made after the backup."""
+    await house.due("p1", "anna@example.com")
+    await switch_of(house).watch_place()
+    backup = await restore()
+    await house.send("p1")
+    await house.until("p1", PAID)
+    async with victim_of(house, backup) as restored:
+        reconciler = ReconciliationServiceStub(restored._served.as_operator())
+        with refused(Reason.SENDING_HALTED):
+            await send(restored.worker, "p1")
+        assert await reconcile(reconciler) == [("FOREIGN", "payouts/p1")]
+        sending = await reconciler.GetSending(pb.GetSendingRequest())
+        assert "database" in sending.reason
+        assert "not match" in sending.reason
+        await resume(reconciler)
+        assert await cause_of(reconciler) == ""
+        await send(restored.worker, "p1")
+        await comes_to_be_paid(restored.worker, "p1")
+        # Known now, and no mismatch any more.
+        assert await reconcile(reconciler) == []
+    assert house.batches() == [("po-p1-1", "SUCCESS")]
+
+
+async def test_row_21_a_database_that_moves_under_a_running_service(house: House) -> None:
+    """As in a fail-over: nothing is sent even before the watch notes it."""
+    await house.due("p1", "anna@example.com")
+    await switch_of(house).watch_place()
+    await switch_of(house).watch_place()
+    assert await cause_of(house.reconciler) == ""
+    await house.database.execute(
+        """
+        INSERT INTO place (system_identifier, timeline, database_oid, create_time)
+        SELECT system_identifier, '000000FF', database_oid, now() FROM place
+        """
+    )
+    with refused(Reason.SENDING_HALTED):
+        await house.send_once("p1")
+    assert await cause_of(house.reconciler) == "RESTORED"
+    await asyncio.gather(*(switch_of(house).watch_place() for _ in range(3)))
+    row = await house.database.fetch_one("SELECT count(*) AS count FROM sending_event")
+    assert row is not None
+    assert row["count"] == 1
+    assert found(await run(house)) == []
+    # One provider alone is not enough.
+    assert await cause_of(house.reconciler) == "RESTORED"
+    assert await reconcile(house.reconciler) == []
+    await house.send("p1")
+    await house.until("p1", PAID)
+
+
+async def test_row_21_an_empty_database_is_where_it_is_found(house: House) -> None:
+    await switch_of(house).watch_place()
+    assert await cause_of(house.reconciler) == ""
+
+
+# Row 22
+
+
+async def _foreign(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await use_account(house, 500)
+
+
+async def _second_payment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await use_account(house, 10_000, "po-p1-1")
+
+
+async def _missing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nobody waits a day here.
+    monkeypatch.setattr(reconciliation_comparison, "MARGIN", timedelta())
+    await change_line(house, "p1", is_reported=False)
+
+
+async def _other_amount(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await change_line(house, "p1", amount="-99.00")
+
+
+async def _other_fee(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await change_line(house, "p1", fee="-2.01")
+
+
+async def _other_currency(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    await change_line(house, "p1", currency="EUR")
+
+
+@pytest.mark.parametrize(
+    ("tamper", "findings"),
+    [
+        (_foreign, [("FOREIGN", "")]),
+        (_second_payment, [("FOREIGN", "payouts/p1")]),
+        (_missing, [("MISSING", "payouts/p1")]),
+        (_other_amount, [("DIFFERENT", "payouts/p1")]),
+        (_other_fee, [("DIFFERENT", "payouts/p1")]),
+        (_other_currency, [("DIFFERENT", "payouts/p1")]),
+    ],
+)
+async def test_row_22_what_does_not_match_stops_all_sending(
+    house: House, monkeypatch: pytest.MonkeyPatch, tamper: Any, findings: list[tuple[str, str]]
+) -> None:
+    await house.due("p1", "anna@example.com")
+    await house.reserve("p2")
+    await house.send("p1")
+    await house.until("p1", PAID)
+    await tamper(house, monkeypatch)
+    done = await run(house)
+    assert found(done) == findings
+    assert done.mismatch_count == 1
+    assert await cause_of(house.reconciler) == "MISMATCH"
+    with refused(Reason.SENDING_HALTED):
+        await house.send_once("p2")
+    # What was sent goes on.
+    assert (await house.refresh("p1")).state == PAID
+    # Found once, and never lifted by itself.
+    assert found(await run(house)) == []
+    assert await cause_of(house.reconciler) == "MISMATCH"
+    assert len(house.batches()) == 1
+    await resume(house.reconciler)
+    await house.send("p2")
+    await house.until("p2", PAID)
+    assert len(house.batches()) == 2
+
+
+async def test_row_22_what_a_payout_may_come_to_is_no_mismatch(house: House) -> None:
+    """Paid, never claimed and taken back, held and then denied, refunded and reversed, with and
+    without a webhook: whatever moved is in the ledger afterwards."""
+    await house.deposit(1_000_000)
+    receivers = {
+        "paid": "anna@example.com",
+        "unclaimed": "unclaimed@example.com",
+        "recalled": "unclaimed@example.com",
+        "onhold": "onhold@example.com",
+        "failed": "failed-late@example.com",
+        "refunded": "anna@example.com",
+        "reversed": "anna@example.com",
+    }
+    for payout, receiver in receivers.items():
+        await house.creator(payout, receiver)
+        await house.reserve(payout, creator=payout)
+        await house.send(payout)
+    for payout in ("paid", "refunded", "reversed"):
+        await house.until(payout, PAID)
+    for payout in ("unclaimed", "recalled"):
+        await house.until(payout, payouts_pb2.Payout.STATE_UNCLAIMED)
+
+    async def is_held() -> bool:
+        (attempt,) = (await house.refresh("onhold")).attempts
+        return attempt.provider_state == "ONHOLD"
+
+    await eventually(is_held)
+    first = await run(house)
+    assert found(first) == []
+    (total,) = first.totals
+    assert total.open_amount == Money("USD", 30_000).to_message()
+    assert total.provider_amount == total.ledger_amount == Money("USD", 30_000).to_message()
+    await house.recall("recalled")
+    await change_item(house, "onhold", "FAILED")
+    await change_item(house, "refunded", "REFUNDED")
+    await change_item(house, "reversed", "REVERSED")
+    second = await run(house)
+    assert sorted(found(second)) == [("BOOKED", "payouts/refunded"), ("BOOKED", "payouts/reversed")]
+    (total,) = second.totals
+    assert total.open_amount == Money("USD", 10_000).to_message()
+    assert total.provider_amount == total.ledger_amount == Money("USD", -20_000).to_message()
+    assert total.provider_fee == total.ledger_fee
+    await change_item(house, "unclaimed", "SUCCESS")
+    third = await run(house)
+    assert found(third) == [("BOOKED", "payouts/unclaimed")]
+    assert third.totals[0].open_amount == Money("USD", 0).to_message()
+    assert await cause_of(house.reconciler) == ""
+    balances = await house.balances()
+    assert balances["provider/paypal"] == 20_000
+
+
+# The switch
+
+
+async def halt(house: House) -> pb.Sending:
+    return await house.reconciler.HaltSending(
+        pb.HaltSendingRequest(reason="A restore is coming", request_id=request_id())
+    )
+
+
+async def test_an_operator_halts_and_resumes(house: House) -> None:
+    nothing = await house.reconciler.GetSending(pb.GetSendingRequest())
+    assert nothing == pb.Sending()
+    halted = await halt(house)
+    assert (halted.is_halted, halted.cause) == (True, pb.Sending.CAUSE_OPERATOR)
+    assert (halted.reason, halted.actor) == ("A restore is coming", "staff/olga")
+    assert found(await run(house)) == []
+    # A reconciliation is no reason to go on.
+    assert await cause_of(house.reconciler) == "OPERATOR"
+    await resume(house.reconciler)
+    resumed = await house.reconciler.GetSending(pb.GetSendingRequest())
+    assert (resumed.is_halted, resumed.reason) == (False, "Looked at")
+    # Again, there is nothing to be lifted.
+    await resume(house.reconciler)
+
+
+@pytest.mark.parametrize("reason", ["", " ", "x" * 1001])
+async def test_a_halt_needs_a_reason(house: House, reason: str) -> None:
+    with refused(Reason.INVALID_FIELDS, "reason"):
+        await house.reconciler.HaltSending(
+            pb.HaltSendingRequest(reason=reason, request_id=request_id())
+        )
+
+
+async def test_a_halt_stops_a_sender_that_is_about_to_post(house: House, database_url: str) -> None:
+    """It had taken its attempt, and was on its way to a token."""
+    await house.due("p1", "anna@example.com")
+    async with (
+        gate_to(house, TOKEN_PATH, Held.CALL) as (gate, url),
+        victim_of(house, database_url, url) as victim,
+    ):
+        call = asyncio.create_task(send(victim.worker, "p1"))
+        await gate.reached.wait()
+        await halt(house)
+        gate.opened.set()
+        with refused(Reason.SENDING_HALTED):
+            await call
+    (attempt,) = (await house.get("p1")).attempts
+    # Surely not ordered, so it is in no doubt.
+    assert attempt.state == payouts_pb2.Attempt.STATE_SENDING
+    assert attempt.error_code == "SENDING_HALTED"
+    assert house.batches() == []
+    await resume(house.reconciler)
+    await house.send("p1")
+    await house.until("p1", PAID)
+    assert house.batches() == [("po-p1-1", "SUCCESS")]

@@ -1,0 +1,231 @@
+"""Payouts by bank transfers, which operators make and confirm, through the real server."""
+
+import asyncio
+from contextvars import Context
+from datetime import timedelta
+
+import psycopg
+import pytest
+from liaison.payouts.v1 import payouts_pb2 as pb
+
+from servicekit.database import Database
+from servicekit.errors import Reason
+from servicekit.money import Money
+from services.payouts.domain import ProviderName
+from services.payouts.manual import Manual
+from services.payouts.payments import Hint, PaymentHandlers, SendPayout
+from services.payouts.provider import Order
+from tests.integration.payouts.deciding import (
+    IBAN,
+    NAME,
+    confirm,
+    not_paid,
+    reject,
+    retry_by_bank,
+)
+from tests.integration.payouts.house import House, usd, utc_now
+from tests.integration.payouts.killing import until_one_waits
+from tests.integration.payouts.provider_drivers import may_always
+from tests.support.serving import refused, request_id
+
+MONEY = Money("USD", 10_000)
+
+
+async def test_what_paypal_cannot_deliver_is_paid_by_bank(house: House) -> None:
+    await house.due("p1", "failed-late@example.com")
+    await house.behave("failed-late@example.com", "FAILED_LATE", 0.05)
+    await house.send("p1")
+    await house.until("p1", pb.Payout.STATE_FAILED)
+    ordered = await retry_by_bank(house, 2)
+    assert ordered.state == pb.Payout.STATE_SENT
+    assert ordered.attempts[1].provider == pb.PROVIDER_MANUAL
+    assert (await house.refresh("p1")).state == pb.Payout.STATE_SENT
+    paid = await confirm(house, attempt=2, fee_minor=150)
+    assert (paid.state, paid.fee) == (pb.Payout.STATE_PAID, usd(150))
+    attempt = paid.attempts[1]
+    assert (attempt.provider_transaction_id, attempt.receiver) == ("BANK-1", IBAN)
+    assert house.told.changes[-1] == ("p1", "PAID")
+    assert [batch for batch, _ in house.batches()] == ["po-p1-1"]
+    assert await house.balances() == {
+        "brands/acme/available": 89_850,
+        "brands/acme/reserved": 0,
+        "fees/manual": 150,
+        "provider/manual": 10_000,
+        "world/deposits": -100_000,
+    }
+
+
+async def test_a_transfer_is_confirmed_once(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    await retry_by_bank(house)
+    paid = await confirm(house, fee_minor=150)
+    assert await confirm(house, fee_minor=150) == paid
+    for reference, fee_minor in (("BANK-2", 150), ("BANK-1", 151)):
+        with refused(Reason.ILLEGAL_STATE):
+            await confirm(house, reference, fee_minor=fee_minor)
+    with refused(Reason.ILLEGAL_STATE):
+        await reject(house)
+    kinds = [decision.kind for decision in paid.decisions]
+    assert kinds == [pb.Decision.KIND_RETRY, pb.Decision.KIND_CONFIRM]
+    assert (await house.balances())["provider/manual"] == 10_000
+
+
+async def test_confirmations_at_once_book_once(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    await retry_by_bank(house)
+    answers = await asyncio.gather(*(confirm(house) for _ in range(5)))
+    assert {answer.state for answer in answers} == {pb.Payout.STATE_PAID}
+    assert (await house.balances())["provider/manual"] == 10_000
+
+
+async def test_a_banks_reference_is_of_one_transfer(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    await retry_by_bank(house)
+    manual = Manual(house.database)
+    await manual.send(Order("po-other-1", IBAN, MONEY), may_always)
+    await manual.confirm("po-other-1", "BANK-1", 0)
+    with refused(Reason.BANK_REFERENCE_USED) as caught:
+        await confirm(house, "BANK-1")
+    assert caught.value.metadata == {"external_reference": "BANK-1"}
+    assert (await house.get("p1")).state == pb.Payout.STATE_SENT
+    assert (await confirm(house, "BANK-2")).state == pb.Payout.STATE_PAID
+
+
+async def test_a_transfer_that_cannot_be_made_keeps_the_hold(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    await retry_by_bank(house)
+    failed = await reject(house)
+    assert failed.state == pb.Payout.STATE_FAILED
+    assert failed.attempts[0].error_code == "BANK_TRANSFER_REJECTED"
+    assert await house.funds() == (89_800, 10_200)
+    assert await reject(house) == failed
+    with refused(Reason.ILLEGAL_STATE):
+        await confirm(house)
+    # The next attempt is the platform's own choice again.
+    await house.send("p1", attempt=2)
+    paid = await house.until("p1", pb.Payout.STATE_PAID)
+    assert paid.attempts[1].provider == pb.PROVIDER_PAYPAL
+
+
+async def test_a_confirmation_that_died_before_it_was_booked_is_booked_by_looking(
+    house: House,
+) -> None:
+    await house.due("p1", "anna@example.com")
+    await retry_by_bank(house)
+    await Manual(house.database).confirm("po-p1-1", "BANK-1", 0)
+    assert (await house.get("p1")).state == pb.Payout.STATE_SENT
+    assert (await house.refresh("p1")).state == pb.Payout.STATE_PAID
+    assert (await confirm(house)).state == pb.Payout.STATE_PAID
+
+
+async def test_a_transfer_whose_order_was_never_answered_is_confirmed(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    await retry_by_bank(house)
+    await house.database.execute("UPDATE attempt SET state = 'UNKNOWN', provider_batch_id = NULL")
+    assert (await confirm(house)).state == pb.Payout.STATE_PAID
+
+
+async def test_only_bank_transfers_that_were_ordered_are_confirmed(house: House) -> None:
+    await house.due("p1", "onhold@example.com")
+    with refused(Reason.INVALID_FIELDS, "attempt"):
+        await confirm(house)
+    await house.send("p1")
+    for decided in (confirm(house), reject(house)):
+        with refused(Reason.INVALID_FIELDS, "attempt"):
+            await decided
+    await house.database.execute(
+        """
+        UPDATE attempt SET state = 'FAILED';
+        INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, provider,
+                             sender_batch_id, create_time, update_time)
+        VALUES ('p1', 2, 'SENDING', 'IBAN', 10000, 'MANUAL', 'po-p1-2', now(), now())
+        """
+    )
+    for decided in (confirm(house, attempt=2), reject(house, attempt=2)):
+        with refused(Reason.ILLEGAL_STATE):
+            await decided
+
+
+async def test_a_fee_is_in_the_payouts_currency(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    await retry_by_bank(house)
+    request = pb.ConfirmBankTransferRequest(
+        name=NAME, attempt=1, external_reference="BANK-1", request_id=request_id()
+    )
+    request.fee.CopyFrom(usd(150))
+    request.fee.currency_code = "EUR"
+    with refused(Reason.INVALID_FIELDS, "fee"):
+        await house.operator.ConfirmBankTransfer(request)
+    assert (await house.get("p1")).state == pb.Payout.STATE_SENT
+
+
+async def test_what_is_still_ordered_cannot_be_resolved_as_not_paid(house: House) -> None:
+    """Whoever has it in hand might still make it."""
+    await house.due("p1", "anna@example.com")
+    await retry_by_bank(house)
+    await house.database.execute("UPDATE attempt SET state = 'BLOCKED'")
+    with refused(Reason.ILLEGAL_STATE) as caught:
+        await not_paid(house)
+    assert "still shows PENDING" in caught.value.message
+
+
+async def test_paypals_word_is_not_taken_for_a_bank_transfer(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    await retry_by_bank(house)
+    assert await house.payments.follow(Hint("po-p1-1", "po-p1-1")) is None
+    assert (
+        await house.payments.follow(Hint("po-p1-1", "", provider=ProviderName.MANUAL)) is not None
+    )
+
+
+async def test_a_platform_may_pay_by_bank_alone(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    known = house.payments
+    payments = PaymentHandlers(
+        known._store, known._providers, known._receivers, utc_now, ProviderName.MANUAL
+    )
+    await payments.send_payout(SendPayout.model_validate({"name": NAME, "attempt": 1}))
+    ordered = await Manual(house.database).get("po-p1-1")
+    assert ordered is not None
+    assert ordered.receiver == "anna@example.com"
+    assert (await confirm(house)).state == pb.Payout.STATE_PAID
+
+
+async def test_a_report_waits_for_who_is_confirming(house: House) -> None:
+    """A confirmation that commits after a report was made must not lie before its end."""
+    manual = Manual(house.database)
+    begin = utc_now()
+    for name in ("po-a-1", "po-b-1"):
+        await manual.send(Order(name, IBAN, MONEY), may_always)
+    async with house.database.transaction():
+        await manual.confirm("po-a-1", "BANK-A", 0)
+        # A context of its own, or it would join the transaction.
+        asked = manual.report(begin, utc_now() + timedelta(days=1))
+        report = asyncio.create_task(asked, context=Context())
+        await asyncio.create_task(until_one_waits(house), context=Context())
+    shown = await report
+    await manual.confirm("po-b-1", "BANK-B", 0)
+    assert [one.id for one in shown.transactions] == ["BANK-A"]
+    later = await manual.report(shown.end_time, utc_now() + timedelta(days=1))
+    assert [one.id for one in later.transactions] == ["BANK-B"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE bank_transfer SET state = 'ORDERED', external_reference = NULL, fee_minor = NULL",
+        "UPDATE bank_transfer SET external_reference = 'BANK-2'",
+        "UPDATE bank_transfer SET receiver = 'eve'",
+        "DELETE FROM bank_transfer",
+        "TRUNCATE bank_transfer",
+    ],
+)
+async def test_what_became_of_a_transfer_stays(
+    house: House, owner: Database, statement: str
+) -> None:
+    """Not even the schema's owner changes it."""
+    manual = Manual(house.database)
+    await manual.send(Order("po-a-1", IBAN, MONEY), may_always)
+    await manual.confirm("po-a-1", "BANK-1", 0)
+    with pytest.raises(psycopg.errors.IntegrityError, match=r"cannot be changed|only added to"):
+        await owner.execute(statement)

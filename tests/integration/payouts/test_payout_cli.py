@@ -1,0 +1,74 @@
+"""`liaison payout`, asked of a real server; only where it is found is the test's own."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from liaison.payouts.v1 import payouts_pb2 as pb
+from typer.testing import CliRunner, Result
+
+from cli import payout as payout_cli
+from cli.__main__ import app
+from tests.integration.payouts.deciding import IBAN
+from tests.integration.payouts.house import House
+
+WHY = ("--reason", "Ticket 4711")
+
+
+@pytest.fixture(autouse=True)
+def found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = house.served
+    access = replace(served.access, addresses={"payouts": served.address})
+    monkeypatch.setattr(payout_cli, "attach", lambda _: access)
+
+
+async def payout(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, app, ["payout", *arguments])
+
+
+async def said(*arguments: str) -> str:
+    result = await payout(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+async def test_a_payout_is_paid_by_bank_from_the_shell(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    assert "payouts/p1  RESERVED" in await said("p1")
+    assert "HELD by an operator" in await said("hold", "p1", *WHY)
+    assert "HELD" not in await said("resume", "p1", *WHY)
+    await said("retry", "p1", *WHY, "--provider", "manual", "--receiver", IBAN)
+    await house.send("p1")
+    assert f"next: transfer 100.00 USD to {IBAN}" in await said("payouts/p1")
+    confirm = ("confirm", "p1", "--attempt", "1", "--reference", "BANK-1", "--fee", "1.50 USD")
+    paid = await said(*confirm)
+    assert "payouts/p1  PAID" in paid
+    assert "a fee of 1.50 USD" in paid
+    assert [decision.kind for decision in (await _seen(house)).decisions] == [
+        pb.Decision.KIND_HOLD,
+        pb.Decision.KIND_RESUME,
+        pb.Decision.KIND_RETRY,
+        pb.Decision.KIND_CONFIRM,
+    ]
+
+
+async def test_what_is_refused_says_why(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    manual = await payout("retry", "p1", *WHY, "--provider", "manual")
+    assert (manual.exit_code, "receiver: Must say where" in manual.output) == (1, True)
+    rejected = await payout("reject", "p1", "--attempt", "1", *WHY)
+    assert (rejected.exit_code, "attempt: Must be a bank transfer" in rejected.output) == (1, True)
+    resolved = await payout("resolve", "p1", "--attempt", "1", "--not-paid", *WHY)
+    assert resolved.exit_code == 1
+    assert (await payout("hold", "p1")).exit_code == 2
+    assert (await payout("resolve", "p1", "--attempt", "1", *WHY)).exit_code == 2
+
+
+async def test_a_payout_is_written_off_from_the_shell(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    assert "WRITTEN_OFF" in await said("write-off", "p1", *WHY, "--to", "platform")
+    assert (await house.balances())["platform/written_off"] == 10_200
+
+
+async def _seen(house: House) -> pb.Payout:
+    return await house.operator.GetPayout(pb.GetPayoutRequest(name="payouts/p1"))

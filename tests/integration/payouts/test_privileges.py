@@ -1,0 +1,273 @@
+"""What the service's own login may do with its ledger, and that others may do nothing with it."""
+
+import asyncio
+import os
+import signal
+import sys
+from importlib.resources import files
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from devstack.access import Access
+from devstack.database import database_url as administrator_url
+from servicekit.database import Database
+from tests.integration.payouts.house import House
+from tests.integration.payouts.killing import address_said_by, environment_of, start
+from tests.support.databases import Databases
+
+# Column by column, as Postgres itself tells it: what may be changed of what was there before.
+CHANGEABLE = {
+    "account": {"currency"},
+    "payout": {"amount_minor"},
+    "deposit": {"external_reference", "transfer_id", "confirm_time"},
+    "attempt": {
+        "state",
+        "provider_batch_id",
+        "provider_item_id",
+        "provider_transaction_id",
+        "provider_state",
+        "error_code",
+        "fence",
+        "lease_end_time",
+        "update_time",
+    },
+    "bank_transfer": {"state", "external_reference", "fee_minor"},
+    "request": {"response"},
+}
+
+
+@pytest.fixture
+async def booked(house: House) -> Database:
+    """As the service's login, with something in the ledger."""
+    await house.due("p1", "anna@example.com")
+    return house.database
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET amount_minor = amount_minor * 2",
+        "UPDATE entry SET create_time = now()",
+        "DELETE FROM entry",
+        "TRUNCATE entry",
+        "UPDATE transfer SET kind = 'RESERVE'",
+        "DELETE FROM transfer",
+        "TRUNCATE transfer CASCADE",
+        "UPDATE account SET balance_minor = balance_minor + 1",
+        "DELETE FROM account",
+        "DELETE FROM payout",
+        "DELETE FROM attempt",
+        "UPDATE payout SET creator = 'eve'",
+        "UPDATE attempt SET receiver = 'eve@example.com'",
+        "UPDATE decision SET reason = 'another'",
+        "DELETE FROM decision",
+        "UPDATE bank_transfer SET receiver = 'eve'",
+        "DELETE FROM bank_transfer",
+        "UPDATE sending_event SET actor = 'another'",
+        "DELETE FROM finding",
+        # Its number and time are not the service's to choose, nor is what a balance begins at.
+        "INSERT INTO transfer (id, key, body_sha256, kind) OVERRIDING SYSTEM VALUE"
+        " VALUES (1, 'k', '', 'DEPOSIT')",
+        "INSERT INTO transfer (key, body_sha256, kind, create_time)"
+        " VALUES ('k', '', 'DEPOSIT', '2020-01-01')",
+        "INSERT INTO account VALUES ('brands/eve', 'available', 'USD', 100)",
+        "DELETE FROM migration",
+        "INSERT INTO migration (name, sha256) VALUES ('0099_evil.sql', '')",
+    ],
+)
+async def test_what_is_posted_or_settled_is_not_the_services_to_change(
+    booked: Database, statement: str
+) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await booked.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE entry DISABLE TRIGGER entry_is_final",
+        "DROP TRIGGER entry_is_final ON entry",
+        "ALTER TABLE account DROP CONSTRAINT account_is_not_overdrawn",
+        "DROP TABLE entry CASCADE",
+        "ALTER TABLE entry OWNER TO liaison_payouts",
+        "CREATE TRIGGER mine BEFORE INSERT ON entry FOR EACH ROW EXECUTE FUNCTION refuse_change()",
+        "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE sql AS 'SELECT NULL'",
+        "ALTER FUNCTION carry_balance() SECURITY INVOKER",
+        "CREATE OR REPLACE VIEW payout_now AS SELECT 1",
+        "CREATE TABLE mine (x int)",
+        "CREATE TEMPORARY TABLE account (x int)",
+        "CREATE SCHEMA mine",
+        "CREATE INDEX ON entry (kind)",
+        "SET session_replication_role = replica",
+        "SET ROLE liaison_payouts_owner",
+        "SET SESSION AUTHORIZATION liaison_payouts_owner",
+        "ALTER ROLE liaison_payouts SUPERUSER",
+        "DO $$ BEGIN LOCK TABLE entry IN EXCLUSIVE MODE; END $$",
+    ],
+)
+async def test_no_rule_of_the_ledger_is_the_services_to_take_away(
+    booked: Database, statement: str
+) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        await booked.execute(statement)
+
+
+async def test_the_one_column_of_an_account_that_locking_asks_for_stays(booked: Database) -> None:
+    with pytest.raises(psycopg.errors.IntegrityError, match="only added to"):
+        await booked.execute("UPDATE account SET currency = 'EUR'")
+
+
+async def test_a_function_that_runs_as_the_owner_looks_at_the_owners_tables_alone(
+    booked: Database,
+) -> None:
+    rows = await booked.fetch_all(
+        "SELECT proname, proconfig FROM pg_proc"
+        " WHERE prosecdef AND pronamespace = current_schema()::regnamespace"
+    )
+    assert rows == [{"proname": "carry_balance", "proconfig": ["search_path=payouts, pg_temp"]}]
+
+
+async def test_nothing_else_is_granted(booked: Database) -> None:
+    """A table that comes later is read and added to, and changed where a migration says so."""
+    rows = await booked.fetch_all(
+        """
+        SELECT c.relname AS name, a.attname AS column
+          FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+         WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
+           AND NOT a.attisdropped AND has_column_privilege(c.oid, a.attnum, 'UPDATE')
+        """
+    )
+    changeable: dict[str, set[str]] = {}
+    for row in rows:
+        changeable.setdefault(row["name"], set()).add(row["column"])
+    assert changeable == CHANGEABLE
+    rows = await booked.fetch_all(
+        """
+        SELECT relname FROM pg_class
+         WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+           AND has_table_privilege(oid, 'DELETE, TRUNCATE, REFERENCES, TRIGGER, MAINTAIN')
+        """
+    )
+    assert [row["relname"] for row in rows] == ["request"]
+
+
+async def test_a_table_that_comes_later_can_be_read_and_added_to(
+    database: Database, owner: Database
+) -> None:
+    await owner.execute("CREATE TABLE later (n bigint GENERATED ALWAYS AS IDENTITY, name text)")
+    await database.execute("INSERT INTO later (name) VALUES ('a')")
+    assert await database.fetch_all("SELECT name FROM later") == [{"name": "a"}]
+    for statement in ("UPDATE later SET name = 'b'", "DELETE FROM later"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await database.execute(statement)  # type: ignore[arg-type]  # ours
+
+
+@pytest.mark.parametrize("service", ["creators", "tasks", "media", "disputes", "notifications"])
+async def test_no_other_services_login_gets_near(
+    access: Access, database_url: str, service: str
+) -> None:
+    """Neither into that database, where it has none of its own, nor into the schema."""
+    name = str(conninfo_to_dict(database_url)["dbname"])
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        async with await psycopg.AsyncConnection.connect(access.service_url(service, name)):
+            pass
+    async with await psycopg.AsyncConnection.connect(
+        administrator_url(access.administrator_url, name), autocommit=True
+    ) as administrator:
+        await administrator.execute(
+            f"GRANT CONNECT ON DATABASE {name} TO liaison_{service}".encode()
+        )
+    async with await psycopg.AsyncConnection.connect(
+        access.service_url(service, name), autocommit=True
+    ) as stranger:
+        for statement in (
+            "SELECT FROM payouts.entry",
+            "SELECT FROM payouts.payout_now",
+            "INSERT INTO payouts.decision DEFAULT VALUES",
+            "SET ROLE liaison_payouts",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                await stranger.execute(statement.encode())
+
+
+async def test_another_login_serves_as_a_member_of_the_services_role(
+    access: Access, database_url: str
+) -> None:
+    """Which is how a password is changed without a pause: the next login beside the last one."""
+    name = str(conninfo_to_dict(database_url)["dbname"])
+    async with await psycopg.AsyncConnection.connect(
+        administrator_url(access.administrator_url, name), autocommit=True
+    ) as administrator:
+        await administrator.execute(f"CREATE ROLE next_{name} IN ROLE liaison_payouts".encode())
+        try:
+            await administrator.execute(f"SET ROLE next_{name}".encode())
+            await administrator.execute("SELECT FROM payouts.account FOR UPDATE")
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                await administrator.execute("DELETE FROM payouts.entry")
+        finally:
+            await administrator.execute("RESET ROLE")
+            await administrator.execute(f"DROP ROLE next_{name}".encode())
+
+
+async def test_a_schema_that_is_behind_is_brought_up_to_date_by_its_owner_alone(
+    database: Database, owner: Database
+) -> None:
+    await database.migrate("services.payouts")  # nothing to do
+    await owner.execute("DELETE FROM migration WHERE name = '0006_privileges.sql'")
+    with pytest.raises(RuntimeError, match=r"0006_privileges\.sql must be applied first"):
+        await database.migrate("services.payouts")
+    await owner.migrate("services.payouts")
+    await database.migrate("services.payouts")
+
+
+async def test_the_ledger_is_not_migrated_by_the_login_it_is_kept_from(database_url: str) -> None:
+    script = files("services.payouts") / "migrations" / "0006_privileges.sql"
+    async with await psycopg.AsyncConnection.connect(database_url) as login:
+        with pytest.raises(psycopg.errors.RaiseException, match="cannot be owned by"):
+            await login.execute(script.read_bytes())
+
+
+async def test_a_service_without_the_owners_url_waits_for_the_job_that_migrates(
+    house: House, databases: Databases, database_url: str, owner: Database
+) -> None:
+    await owner.execute("DELETE FROM migration WHERE name = '0006_privileges.sql'")
+    environment = environment_of(house, database_url)
+    early = await start(environment)
+    _, output = await early.communicate()
+    assert early.returncode == 1
+    assert b"0006_privileges.sql must be applied first, by the owner of the schema" in output
+    job = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "servicekit.schema",
+        "services.payouts",
+        env=os.environ | {"LIAISON_DATABASE_OWNER_URL": databases.owner_url(database_url)},
+    )
+    assert await job.wait() == 0
+    process = await start(environment)
+    try:
+        assert await address_said_by(process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        await process.communicate()
+    assert process.returncode == 0
+
+
+async def test_a_stack_made_before_the_two_were_apart_is_handed_to_the_owner(
+    access: Access, database_url: str
+) -> None:
+    name = str(conninfo_to_dict(database_url)["dbname"])
+    async with await psycopg.AsyncConnection.connect(
+        administrator_url(access.administrator_url, name), autocommit=True
+    ) as administrator:
+        await administrator.execute("ALTER SCHEMA payouts OWNER TO liaison_payouts")
+        await administrator.execute("ALTER TABLE payouts.entry OWNER TO liaison_payouts")
+        await access.provision_database(name)
+        found = await administrator.execute(
+            "SELECT nspowner::regrole::text, relowner::regrole::text"
+            "  FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+            " WHERE pg_class.oid = 'payouts.entry'::regclass"
+        )
+        assert await found.fetchone() == ("liaison_payouts_owner", "liaison_payouts_owner")

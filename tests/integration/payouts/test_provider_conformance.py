@@ -1,0 +1,177 @@
+"""What payouts count on of every provider, asked of each: PayPal in its sandbox, and bank transfers
+on a real Postgres. See `provider_drivers` for how another one joins."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from servicekit.database import Database
+from services.payouts.domain import ProviderName
+from services.payouts.provider import (
+    AlreadyTaken,
+    Item,
+    NotCancellable,
+    NothingTaken,
+    NotReadable,
+    Order,
+    Report,
+    Transaction,
+)
+from tests.integration.payouts.house import eventually, utc_now
+from tests.integration.payouts.provider_drivers import (
+    DRIVERS,
+    Driver,
+    Fate,
+    Surroundings,
+    may_always,
+    may_never,
+)
+
+IN_FLIGHT = ("PENDING", "ONHOLD")
+INSTANT = timedelta(microseconds=1)
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(params=list(ProviderName))
+async def driver(
+    request: pytest.FixtureRequest, database: Database, tmp_path: Path
+) -> AsyncIterator[Driver]:
+    async with DRIVERS[request.param](Surroundings(database, tmp_path / "provider")) as driver:
+        yield driver
+
+
+async def sent(driver: Driver, order: Order | None = None) -> str:
+    return await driver.provider.send(order or driver.order(), may_always)
+
+
+async def carried_out(driver: Driver, fate: Fate, order: Order | None = None) -> str:
+    batch_id = await sent(driver, order)
+    await driver.carry_out(batch_id, fate)
+    return batch_id
+
+
+async def item_of(driver: Driver, batch_id: str) -> Item:
+    (item,) = (await driver.provider.batch(batch_id)).items
+    return item
+
+
+async def test_an_id_is_taken_once(driver: Driver) -> None:
+    order = driver.order()
+    batch_id = await sent(driver, order)
+    for fate in (None, Fate.FAILED):
+        if fate:
+            await driver.carry_out(batch_id, fate)
+        with pytest.raises(AlreadyTaken) as caught:
+            await sent(driver, order)
+        assert caught.value.batch_id == batch_id
+
+
+async def test_of_many_at_once_one_is_taken(driver: Driver) -> None:
+    order = driver.order()
+    answers = await asyncio.gather(*(sent(driver, order) for _ in range(5)), return_exceptions=True)
+    (batch_id,) = [answer for answer in answers if isinstance(answer, str)]
+    others = [answer for answer in answers if isinstance(answer, AlreadyTaken)]
+    assert [other.batch_id for other in others] == [batch_id] * 4
+
+
+async def test_who_lost_the_right_to_post_orders_nothing(driver: Driver) -> None:
+    order = driver.order()
+    with pytest.raises(NothingTaken) as caught:
+        await driver.provider.send(order, may_never)
+    assert caught.value.code == "FENCE_LOST"
+    await sent(driver, order)
+
+
+async def test_a_batch_shows_the_very_payment_in_flight(driver: Driver) -> None:
+    order = driver.order()
+    batch_id = await sent(driver, order)
+    batch = await driver.provider.batch(batch_id)
+    assert (batch.id, batch.sender_batch_id) == (batch_id, order.sender_batch_id)
+    (item,) = batch.items
+    assert (item.receiver, item.amount) == (order.receiver, order.amount)
+    assert item.id
+    assert item.state in IN_FLIGHT
+
+
+async def test_a_payment_that_arrived_has_its_fee_and_transaction(driver: Driver) -> None:
+    batch_id = await sent(driver)
+    before = await item_of(driver, batch_id)
+    await driver.carry_out(batch_id, Fate.SUCCESS)
+    item = await item_of(driver, batch_id)
+    assert (item.id, item.state, item.error_code) == (before.id, "SUCCESS", "")
+    assert item.fee.amount_minor == driver.fee_minor
+    assert item.transaction_id
+    assert await item_of(driver, batch_id) == item
+
+
+async def test_a_payment_that_failed_costs_nothing(driver: Driver) -> None:
+    item = await item_of(driver, await carried_out(driver, Fate.FAILED))
+    assert (item.state, item.fee.amount_minor) == ("FAILED", 0)
+
+
+async def test_an_unknown_batch_is_not_readable(driver: Driver) -> None:
+    await sent(driver)
+    with pytest.raises(NotReadable):
+        await driver.provider.batch("NOT-THERE")
+
+
+async def test_only_what_is_unclaimed_is_cancelled(driver: Driver) -> None:
+    batch_id = await sent(driver)
+    item = await item_of(driver, batch_id)
+    with pytest.raises(NotCancellable):
+        await driver.provider.cancel(item.id)
+    await driver.carry_out(batch_id, Fate.SUCCESS)
+    with pytest.raises(NotCancellable):
+        await driver.provider.cancel(item.id)
+    assert (await item_of(driver, batch_id)).state == "SUCCESS"
+
+
+async def test_a_report_has_each_payment_once_and_none_that_failed(driver: Driver) -> None:
+    begin = utc_now() - HOUR
+    orders = [driver.order(), driver.order()]
+    items = [
+        await item_of(driver, await carried_out(driver, Fate.SUCCESS, order)) for order in orders
+    ]
+    await carried_out(driver, Fate.FAILED)
+    report = await complete(driver, len(orders))
+    assert [one.id for one in report.transactions] == [item.transaction_id for item in items]
+    for one, order in zip(report.transactions, orders, strict=True):
+        assert (one.sender_batch_id, one.amount) == (order.sender_batch_id, order.amount)
+        assert (one.fee.currency, one.fee.amount_minor) == ("USD", driver.fee_minor)
+        assert one.reverses_id == ""
+        assert not one.is_pending
+        assert begin < one.time < report.end_time <= utc_now() + HOUR
+
+
+async def test_a_report_begins_at_its_start_and_ends_before_its_end(driver: Driver) -> None:
+    await carried_out(driver, Fate.SUCCESS)
+    (one,) = (await complete(driver, 1)).transactions
+    reports = driver.provider.report
+    assert done(await reports(one.time, one.time + INSTANT)) == [one]
+    assert done(await reports(one.time - HOUR, one.time)) == []
+    assert done(await reports(one.time + INSTANT, utc_now() + HOUR)) == []
+
+
+async def complete(driver: Driver, count: int) -> Report:
+    """The report of all there is, once it has so many transactions: it may lag behind."""
+    begin = utc_now() - HOUR
+
+    async def has_all() -> bool:
+        report = await driver.provider.report(begin, utc_now() + HOUR)
+        return len(done(report)) >= count and all(
+            one.time < report.end_time for one in report.transactions
+        )
+
+    await eventually(has_all)
+    return await driver.provider.report(begin, utc_now() + HOUR)
+
+
+def done(report: Report) -> list[Transaction]:
+    return [one for one in report.transactions if not one.is_pending]
+
+
+def test_every_provider_has_its_driver() -> None:
+    assert set(DRIVERS) == set(ProviderName)

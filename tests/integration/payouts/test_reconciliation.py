@@ -1,0 +1,357 @@
+"""Reconciliations: what is compared, what is mended, what is found, and what is kept of it."""
+
+import asyncio
+from datetime import timedelta
+from itertools import pairwise
+
+import psycopg
+import pytest
+from liaison.payouts.v1 import payouts_pb2
+from liaison.payouts.v1 import reconciliation_pb2 as pb
+from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
+from structlog.testing import capture_logs
+
+from servicekit.database import Database
+from servicekit.errors import LiaisonError, Reason, Unavailable
+from servicekit.money import Money
+from services.payouts.domain import ProviderName
+from tests.integration.payouts.house import House
+from tests.integration.payouts.reporting import (
+    Reporting,
+    found,
+    moved,
+    payment,
+    reporting,
+    run,
+)
+from tests.integration.payouts.scripted import Answering
+from tests.integration.payouts.tampering import change_item
+from tests.support.serving import refused, request_id
+
+A_DAY_AND_MORE = timedelta(hours=25)
+
+
+@pytest.fixture
+async def paypal(house: House) -> Reporting:
+    return reporting(house)
+
+
+@pytest.fixture
+async def paid(house: House, paypal: Reporting) -> Reporting:
+    """p1 is paid, and reported."""
+    await house.due("p1", "anna@example.com")
+    await house.send("p1")
+    await house.until("p1", payouts_pb2.Payout.STATE_PAID)
+    paypal.transactions.append(await payment(house, "p1"))
+    return paypal
+
+
+async def sending(house: House) -> pb.Sending:
+    return await house.reconciler.GetSending(pb.GetSendingRequest())
+
+
+async def count(database: Database) -> int:
+    row = await database.fetch_one("SELECT count(*) AS count FROM reconciliation")
+    assert row is not None
+    number: int = row["count"]
+    return number
+
+
+async def test_what_matches_is_reported_with_both_sums(house: House, paid: Reporting) -> None:
+    done = await run(house)
+    assert found(done) == []
+    assert (done.provider, done.transaction_count) == (payouts_pb2.PROVIDER_PAYPAL, 1)
+    (total,) = done.totals
+    assert total.provider_amount == total.ledger_amount == Money("USD", 10_000).to_message()
+    assert total.provider_fee == total.ledger_fee == Money("USD", 200).to_message()
+    assert not (await sending(house)).is_halted
+    again = await house.reconciler.GetReconciliation(pb.GetReconciliationRequest(name=done.name))
+    assert again == done
+
+
+async def test_each_begins_where_the_last_one_ended(house: House, paid: Reporting) -> None:
+    first, second = await run(house), await run(house)
+    assert second.start_time == first.end_time
+    assert (second.transaction_count, list(second.totals)) == (0, [])
+    listed = await house.reconciler.ListReconciliations(pb.ListReconciliationsRequest(page_size=1))
+    assert [each.name for each in listed.reconciliations] == [second.name]
+    rest = await house.reconciler.ListReconciliations(
+        pb.ListReconciliationsRequest(page_size=1, page_token=listed.next_page_token)
+    )
+    assert [each.name for each in rest.reconciliations] == [first.name]
+
+
+async def test_the_same_time_is_never_recorded_twice(
+    house: House, paid: Reporting, database: Database
+) -> None:
+    end_time = paid.end_time()
+    paid.end_time = lambda: end_time
+    first = await run(house)
+    assert await run(house) == first
+    assert await count(database) == 1
+
+
+async def test_a_repeated_request_gets_the_same(house: House, paid: Reporting) -> None:
+    same = request_id()
+    assert await run(house, same) == await run(house, same)
+
+
+async def test_of_several_runs_at_once_each_time_is_compared_once(
+    house: House, paid: Reporting, database: Database
+) -> None:
+    paid.transactions.append(moved("T-foreign", 500))
+    answers = await asyncio.gather(*(run(house) for _ in range(4)), return_exceptions=True)
+    runs = [each for each in answers if isinstance(each, pb.Reconciliation)]
+    for answer in answers:
+        if not isinstance(answer, pb.Reconciliation):
+            assert isinstance(answer, Unavailable)
+    assert sorted(each.mismatch_count for each in runs) == [0] * (len(runs) - 1) + [1]
+    rows = await database.fetch_all("SELECT * FROM reconciliation ORDER BY end_time")
+    for before, after in pairwise(rows):
+        assert after["start_time"] == before["end_time"]
+
+
+async def test_a_foreign_payment_stops_all_sending_until_a_person_resumes(
+    house: House, paid: Reporting
+) -> None:
+    paid.transactions.append(moved("T-foreign", 500, fee_minor=10))
+    done = await run(house)
+    assert found(done) == [("FOREIGN", "")]
+    (finding,) = done.findings
+    assert finding.provider_transaction_id == "T-foreign"
+    assert finding.provider_amount == Money("USD", 500).to_message()
+    assert not finding.HasField("ledger_amount")
+    halted = await sending(house)
+    assert (halted.is_halted, halted.cause) == (True, pb.Sending.CAUSE_MISMATCH)
+    assert halted.reason == f"1 finding does not match: {done.name}"
+    assert halted.actor == "system"
+    await house.reserve("p2")
+    with refused(Reason.SENDING_HALTED):
+        await house.send_once("p2")
+    assert (await house.get("p2")).attempts == []
+    # A later one without findings is no reason to go on.
+    assert found(await run(house)) == []
+    with refused(Reason.SENDING_HALTED):
+        await house.send_once("p2")
+    resumed = await house.reconciler.ResumeSending(
+        pb.ResumeSendingRequest(reason="It was our own test", request_id=request_id())
+    )
+    assert (resumed.is_halted, resumed.actor) == (False, "staff/olga")
+    await house.send("p2")
+    await house.until("p2", payouts_pb2.Payout.STATE_PAID)
+
+
+async def test_a_booking_that_the_provider_does_not_report_is_missing(
+    house: House, paid: Reporting
+) -> None:
+    paid.transactions.clear()
+    assert found(await run(house)) == []
+    paid.later(A_DAY_AND_MORE)
+    done = await run(house)
+    assert found(done) == [("MISSING", "payouts/p1")]
+    assert done.findings[0].ledger_amount == Money("USD", 10_000).to_message()
+    paid.later(2 * A_DAY_AND_MORE)
+    assert found(await run(house)) == []
+
+
+async def test_what_is_reported_late_is_compared_all_the_same(
+    house: House, paid: Reporting
+) -> None:
+    (late,) = paid.transactions
+    paid.transactions.clear()
+    first = await run(house)
+    paid.transactions.append(late)
+    second = await run(house)
+    assert (first.transaction_count, second.transaction_count) == (0, 1)
+    paid.later(A_DAY_AND_MORE)
+    assert found(await run(house)) == []
+
+
+async def test_another_amount_is_different(house: House, paid: Reporting) -> None:
+    (same,) = paid.transactions
+    other = moved(same.id, 9_999, fee_minor=200, sender_batch_id=same.sender_batch_id)
+    paid.transactions[:] = [other]
+    done = await run(house)
+    assert found(done) == [("DIFFERENT", "payouts/p1")]
+    (total,) = done.totals
+    assert total.provider_amount == Money("USD", 9_999).to_message()
+    assert total.ledger_amount == Money("USD", 10_000).to_message()
+
+
+async def test_a_lost_webhook_is_no_mismatch(house: House, paypal: Reporting) -> None:
+    house.lose_webhooks()
+    await house.due("p1", "anna@example.com")
+    await house.send("p1")
+    await house.until_provider(("po-p1-1", "SUCCESS"))
+    paypal.transactions.append(await payment(house, "p1"))
+    done = await run(house)
+    assert found(done) == [("BOOKED", "payouts/p1")]
+    assert done.mismatch_count == 0
+    assert (await house.get("p1")).state == payouts_pb2.Payout.STATE_PAID
+    assert house.told.changes == [("p1", "PAID")]
+    assert not (await sending(house)).is_halted
+
+
+async def test_a_reversal_is_learned_from_the_report_alone(house: House, paid: Reporting) -> None:
+    assert found(await run(house)) == []
+    await change_item(house, "p1", "REVERSED")
+    (first,) = paid.transactions
+    paid.transactions.append(moved("T-back", -10_000, reverses_id=first.id))
+    house.told.changes.clear()
+    with capture_logs() as logs:
+        done = await run(house)
+    assert found(done) == [("BOOKED", "payouts/p1")]
+    assert [each["log_level"] for each in logs if each["event"] == "payout_came_back"] == ["error"]
+    assert house.told.changes == [("p1", "FAILED")]
+    assert (await house.funds())[1] == 10_000
+    assert not (await sending(house)).is_halted
+    await house.balances()
+
+
+async def test_an_attempt_in_doubt_is_settled_by_its_transaction(
+    house: House, answering: Answering
+) -> None:
+    """Whose batch nobody knows: the POST's answer was unreadable, and what came after is a 403."""
+    send = await answering((500, {}), (403, {"name": "AUTHORIZATION_ERROR"}))
+    for _ in range(2):
+        with refused(Reason.OUTCOME_UNKNOWN):
+            await send()
+    paypal = reporting(house)
+    paypal.transactions.append(
+        moved("T1", 10_000, fee_minor=200, sender_batch_id="po-p1-1", is_pending=True)
+    )
+    waiting = await run(house)
+    assert found(waiting) == []
+    assert waiting.totals[0].open_amount == Money("USD", 10_000).to_message()
+    assert (await house.get("p1")).attempts[0].state == payouts_pb2.Attempt.STATE_UNKNOWN
+    paypal.transactions[:] = [moved("T1", 10_000, fee_minor=200, sender_batch_id="po-p1-1")]
+    done = await run(house)
+    assert found(done) == [("BOOKED", "payouts/p1")]
+    assert (await house.get("p1")).state == payouts_pb2.Payout.STATE_PAID
+    assert house.told.changes == [("p1", "PAID")]
+    await house.balances()
+
+
+async def test_a_payment_that_the_database_lost_is_foreign_and_names_its_payout(
+    house: House, paypal: Reporting
+) -> None:
+    await house.due("p1", "anna@example.com")
+    paypal.transactions.append(moved("T1", 10_000, fee_minor=200, sender_batch_id="po-p1-1"))
+    done = await run(house)
+    assert found(done) == [("FOREIGN", "payouts/p1")]
+    assert "po-p1-1" in done.findings[0].description
+
+
+async def test_a_provider_that_cannot_be_read_changes_nothing(
+    house: House, paid: Reporting, database: Database
+) -> None:
+    paid.is_readable = False
+    with refused(Reason.DEPENDENCY_UNAVAILABLE):
+        await run(house)
+    assert await count(database) == 0
+    assert not (await sending(house)).is_halted
+    paid.is_readable = True
+    assert found(await run(house)) == []
+
+
+async def test_reports_are_read_again_from_where_something_is_open(
+    house: House, paid: Reporting
+) -> None:
+    first = await run(house)
+    await run(house)
+    midnight = first.start_time.ToDatetime()
+    assert (midnight.hour, midnight.minute, midnight.second) == (0, 0, 0)
+    assert [each.replace(tzinfo=None) for each in paid.asked_from] == [midnight, midnight]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE reconciliation SET mismatch_count = 0",
+        "DELETE FROM finding",
+        "UPDATE finding SET description = ''",
+        "DELETE FROM reported_transaction",
+        "UPDATE reconciliation_total SET ledger_minor = provider_minor",
+        "DELETE FROM reconciled_transaction",
+        "UPDATE sending_event SET kind = 'RESUME'",
+        "TRUNCATE sending_event CASCADE",
+        "TRUNCATE reconciliation CASCADE",
+    ],
+)
+async def test_what_is_recorded_stays(
+    house: House, paid: Reporting, owner: Database, statement: str
+) -> None:
+    """Not even the schema's owner changes it."""
+    paid.transactions.append(moved("T-foreign", 500))
+    await run(house)
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation):
+        await owner.execute(statement)  # type: ignore[arg-type]  # a test's own text
+
+
+async def test_who_may_not_is_refused(house: House) -> None:
+    for channel in (house.served.as_brand("acme"), house.served.as_creator("anna")):
+        stub = ReconciliationServiceStub(channel)
+        calls = [
+            stub.RunReconciliation(
+                pb.RunReconciliationRequest(
+                    request_id=request_id(), provider=payouts_pb2.PROVIDER_PAYPAL
+                )
+            ),
+            stub.ListReconciliations(pb.ListReconciliationsRequest()),
+            stub.GetSending(pb.GetSendingRequest()),
+            stub.ResumeSending(pb.ResumeSendingRequest(reason="x", request_id=request_id())),
+        ]
+        for call in calls:
+            with pytest.raises(LiaisonError) as caught:
+                await call
+            assert caught.value.reason is Reason.ROLE_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("id_", ["1", "x", "99999999999999999999"])
+async def test_one_that_is_not_there_is_not_found(house: House, id_: str) -> None:
+    with refused(Reason.NOT_FOUND):
+        await house.reconciler.GetReconciliation(
+            pb.GetReconciliationRequest(name=f"reconciliations/{id_}")
+        )
+
+
+async def test_each_provider_is_reconciled_apart(house: House) -> None:
+    manual = pb.RunReconciliationRequest(
+        request_id=request_id(), provider=payouts_pb2.PROVIDER_MANUAL
+    )
+    done = await house.reconciler.RunReconciliation(manual)
+    assert done.provider == payouts_pb2.PROVIDER_MANUAL
+    assert (await run(house)).provider == payouts_pb2.PROVIDER_PAYPAL
+    del house.providers[ProviderName.MANUAL]
+    manual.request_id = request_id()
+    with refused(Reason.INVALID_FIELDS, "provider"):
+        await house.reconciler.RunReconciliation(manual)
+
+
+async def test_bank_transfers_are_reconciled_like_any_payment(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    await house.operator.RetryPayout(
+        payouts_pb2.RetryPayoutRequest(
+            name="payouts/p1",
+            provider=payouts_pb2.PROVIDER_MANUAL,
+            receiver="ES91 2100 0418 4502 0005 1332",
+            reason="No PayPal there",
+            request_id=request_id(),
+        )
+    )
+    await house.send("p1")
+    await house.operator.ConfirmBankTransfer(
+        payouts_pb2.ConfirmBankTransferRequest(
+            name="payouts/p1",
+            attempt=1,
+            external_reference="SEPA-1",
+            request_id=request_id(),
+        )
+    )
+    done = await house.reconciler.RunReconciliation(
+        pb.RunReconciliationRequest(request_id=request_id(), provider=payouts_pb2.PROVIDER_MANUAL)
+    )
+    assert (found(done), done.transaction_count) == ([], 1)
+    (total,) = done.totals
+    assert total.provider_amount == total.ledger_amount == Money("USD", 10_000).to_message()
+    assert found(await run(house)) == []

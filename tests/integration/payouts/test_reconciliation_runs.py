@@ -1,0 +1,154 @@
+"""The daily reconciliation on a real Temporal server: its schedule, what a run does and tells."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import pytest
+from liaison.payouts.v1 import reconciliation_pb2 as pb
+from liaison.payouts.v1.payouts_pb2 import Payout
+from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
+from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.client import Client, ScheduleOverlapPolicy, WorkflowHandle
+from temporalio.worker import Worker
+
+from devstack.access import attach
+from devstack.home import Home
+from tests.integration.payouts.house import House, eventually
+from tests.integration.payouts.reporting import reporting
+from tests.integration.payouts.tampering import use_account
+from tests.support.servers import servers
+from workflows import ids
+from workflows.reconciliation.activities import ReconciliationActivities
+from workflows.reconciliation.schedule import keep_schedule
+from workflows.reconciliation.state import Reconciled, ReconciliationResult
+from workflows.reconciliation.workflow import ReconciliationWorkflow
+from workflows.worker import RUNNER, running
+
+DAILY = "0 5 * * *"
+
+
+@pytest.fixture(scope="module")
+def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = tmp_path_factory.mktemp("temporal")
+    with servers(home, ("temporal",)):
+        access = attach(Home(home))
+        assert access is not None
+        yield access.addresses["temporal"]
+
+
+@pytest.fixture
+async def temporal(house: House, temporal_address: str) -> AsyncIterator[Client]:
+    """With a worker that calls the house."""
+    client = await Client.connect(temporal_address)
+    activities = ReconciliationActivities(ReconciliationServiceStub(house.served.as_service()))
+    worker = Worker(
+        client,
+        task_queue=ids.TASK_QUEUE,
+        workflows=[ReconciliationWorkflow],
+        activities=[activities.reconcile_provider],
+        workflow_runner=RUNNER,
+    )
+    async with running(worker, patience_seconds=5):
+        yield client
+    await client.get_schedule_handle(ids.RECONCILIATION).delete()
+
+
+async def triggered(client: Client) -> WorkflowHandle[ReconciliationWorkflow, ReconciliationResult]:
+    """The run that an operator asks for in the Temporal UI."""
+    handle = client.get_schedule_handle(ids.RECONCILIATION)
+    before = len((await handle.describe()).info.recent_actions)
+    await handle.trigger()
+    started = ""
+
+    async def has_begun() -> bool:
+        nonlocal started
+        actions = (await handle.describe()).info.recent_actions[before:]
+        started = actions[-1].action.workflow_id if actions else ""  # type: ignore[union-attr]  # it starts a workflow
+        return bool(started)
+
+    await eventually(has_begun)
+    assert started.startswith(ids.RECONCILIATION)
+    return client.get_workflow_handle_for(ReconciliationWorkflow.run, started)
+
+
+async def details_of(handle: WorkflowHandle[ReconciliationWorkflow, ReconciliationResult]) -> str:
+    answer = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return str(answer.current_details)
+
+
+def paypals(result: ReconciliationResult) -> Reconciled:
+    """Of both providers'."""
+    (found,) = (each for each in result.reconciliations if each.provider == "PAYPAL")
+    return found
+
+
+async def test_workers_keep_one_daily_schedule(house: House, temporal: Client) -> None:
+    await asyncio.gather(*(keep_schedule(temporal, "0 6 * * *") for _ in range(3)))
+    handle = temporal.get_schedule_handle(ids.RECONCILIATION)
+
+    async def is_paused() -> bool:
+        return (await handle.describe()).schedule.state.paused
+
+    async def is_at_five() -> bool:
+        return {each.hour for each in (await handle.describe()).info.next_action_times} == {5}
+
+    await handle.pause(note="A restore is going on")
+    # The server answers before it has done so.
+    await eventually(is_paused)
+    await keep_schedule(temporal, DAILY)
+    await eventually(is_at_five)
+    updated = (await handle.describe()).info.last_updated_at
+    await keep_schedule(temporal, DAILY)
+    found = await handle.describe()
+    assert found.info.last_updated_at == updated
+    assert found.schedule.state.paused
+    assert found.schedule.policy.overlap is ScheduleOverlapPolicy.SKIP
+    (first, second, *_) = found.info.next_action_times
+    assert second - first == timedelta(days=1)
+
+
+async def test_a_run_reconciles_and_tells_what_it_found(house: House, temporal: Client) -> None:
+    await keep_schedule(temporal, DAILY)
+    await house.due("p1", "anna@example.com")
+    await house.send("p1")
+    await house.until("p1", Payout.STATE_PAID)
+    clean = await triggered(temporal)
+    done = paypals(await clean.result())
+    assert (done.provider, done.transaction_count, done.mismatch_count) == ("PAYPAL", 1, 0)
+    details = await details_of(clean)
+    assert details.startswith("**Everything matches: nobody must act**")
+    assert "provider 100.00 USD, fees 2.00 USD; ledger 100.00 USD, fees 2.00 USD" in details
+    foreign = await use_account(house, 500)
+    run = await triggered(temporal)
+    done = paypals(await run.result())
+    assert done.findings == [f"FOREIGN transaction {foreign}: It is of no payout of ours"]
+    assert (await details_of(run)).startswith(
+        "**An operator must look: 1 does not match, and nothing is sent**"
+    )
+    listed = await house.reconciler.ListReconciliations(pb.ListReconciliationsRequest())
+    # Both providers, twice.
+    assert len(listed.reconciliations) == 4
+    assert done.name in [each.name for each in listed.reconciliations[:2]]
+
+
+async def test_a_run_goes_on_until_the_provider_can_be_read(house: House, temporal: Client) -> None:
+    await keep_schedule(temporal, DAILY)
+    paypal = reporting(house)
+    paypal.is_readable = False
+    run = await triggered(temporal)
+
+    async def has_tried() -> bool:
+        return bool(paypal.asked_from)
+
+    await eventually(has_tried)
+
+    async def waits_for_paypal() -> bool:
+        details = await details_of(run)
+        return details.startswith("**The platform compares with PAYPAL**")
+
+    # The other one is not kept waiting.
+    await eventually(waits_for_paypal)
+    paypal.is_readable = True
+    # The call's own repetitions, or the activity's.
+    assert paypals(await run.result()).mismatch_count == 0

@@ -1,0 +1,82 @@
+"""One at a time, whichever process asks, and without a transaction that stays open."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from servicekit.database import Database
+from servicekit.errors import Reason
+from tests.support.databases import Databases
+from tests.support.serving import refused
+
+
+@pytest.fixture
+async def url(databases: Databases) -> str:
+    return await databases.fresh("notifications")
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    async with Database(url) as database:
+        yield database
+
+
+async def test_another_one_is_refused_until_the_first_has_ended(
+    database: Database, url: str
+) -> None:
+    async with Database(url) as other:
+        async with database.exclusively("counting"):
+            for rival in (database, other):
+                with refused(Reason.DEPENDENCY_UNAVAILABLE):
+                    async with rival.exclusively("counting"):
+                        pass
+            async with other.exclusively("another name"):
+                pass
+            assert not database.is_in_transaction()
+        async with other.exclusively("counting"):
+            pass
+
+
+async def test_what_fails_or_is_broken_off_gives_its_place_up(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with database.exclusively("counting"):
+            _ = 1 / 0
+    begun = asyncio.Event()
+
+    async def wait() -> None:
+        async with database.exclusively("counting"):
+            begun.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with database.exclusively("counting"):
+        pass
+
+
+async def test_who_dies_gives_its_place_up(database: Database, url: str) -> None:
+    """Its connection ends without a word."""
+    begun = asyncio.Event()
+
+    async def wait() -> None:
+        async with Database(url) as other, other.exclusively("counting"):
+            begun.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait())
+    await begun.wait()
+    await database.execute(
+        """
+        SELECT pg_terminate_backend(pid, 5000) FROM pg_locks
+         WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        """
+    )
+    async with database.exclusively("counting"):
+        pass
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,121 @@
+"""What an operator reads about a payout."""
+
+from datetime import UTC, datetime
+
+import pytest
+from liaison.payouts.v1 import payouts_pb2 as pb
+
+from cli.payout import money_of, name_of
+from cli.payout_view import lines_of
+from servicekit.money import Money
+from servicekit.timestamps import to_timestamp
+
+NOW = to_timestamp(datetime(2026, 3, 1, 3, 4, 5, tzinfo=UTC))
+USD = Money("USD", 10_000).to_message()
+
+
+def _payout(state: str = "RESERVED", *attempts: pb.Attempt, is_held: bool = False) -> pb.Payout:
+    return pb.Payout(
+        name="payouts/p1",
+        state=pb.Payout.State.Value(f"STATE_{state}"),
+        brand="brands/acme",
+        creator="creators/anna",
+        amount=USD,
+        attempts=attempts,
+        create_time=NOW,
+        update_time=NOW,
+        is_held=is_held,
+    )
+
+
+def _attempt(provider_state: str = "", provider: str = "PAYPAL") -> pb.Attempt:
+    return pb.Attempt(
+        number=1,
+        state=pb.Attempt.STATE_RETURNED,
+        provider=pb.Provider.Value(f"PROVIDER_{provider}"),
+        receiver="ES91 2100",
+        sender_batch_id="po-p1-1",
+        provider_state=provider_state,
+        error_code="OOPS",
+        create_time=NOW,
+        update_time=NOW,
+    )
+
+
+def test_everything_is_shown() -> None:
+    payout = _payout("FAILED", _attempt("RETURNED"), is_held=True)
+    payout.fee.CopyFrom(Money("USD", 200).to_message())
+    payout.decisions.add(
+        kind=pb.Decision.KIND_RETRY,
+        attempt=2,
+        actor="staff/olga",
+        reason="Ticket 4711",
+        create_time=NOW,
+    )
+    assert list(lines_of(payout)) == [
+        "payouts/p1  FAILED, HELD by an operator",
+        "  amount    100.00 USD, and a fee of 2.00 USD",
+        "  from      brands/acme",
+        "  to        creators/anna",
+        "  due       2026-03-01 03:04:05 UTC",
+        "  changed   2026-03-01 03:04:05 UTC",
+        "",
+        "attempt 1  RETURNED (OOPS)",
+        "  by        PAYPAL",
+        "  to        ES91 2100",
+        "  sent as   po-p1-1",
+        "  shown as  RETURNED",
+        "  sent      2026-03-01 03:04:05 UTC",
+        "  changed   2026-03-01 03:04:05 UTC",
+        "",
+        "decisions",
+        "  2026-03-01 03:04:05 UTC  RETRY attempt 2 by staff/olga: Ticket 4711",
+        "",
+        "next: `liaison payout resume p1` lets it be sent",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("payout", "words"),
+    [
+        (_payout("BLOCKED", _attempt()), "resolve p1 --attempt 1"),
+        (_payout("SENT", _attempt(provider="MANUAL")), "transfer 100.00 USD to ES91 2100"),
+        (_payout("SENT", _attempt()), "the provider"),
+        (_payout("FAILED", _attempt("REVERSED")), "not paid again by itself"),
+        (_payout("FAILED", _attempt("RETURNED")), "tried again by itself"),
+        (_payout("SENDING", _attempt()), "attempt 1 is sent again"),
+        (_payout("UNCLAIMED", _attempt()), "the creator, who must claim it"),
+    ],
+)
+def test_who_must_act_is_said(payout: pb.Payout, words: str) -> None:
+    assert words in list(lines_of(payout))[-1]
+
+
+@pytest.mark.parametrize("state", pb.Payout.State.keys()[1:])
+def test_every_state_says_who_must_act(state: str) -> None:
+    payout = _payout(state.removeprefix("STATE_"), _attempt())
+    assert len(list(lines_of(payout))[-1]) > len("next: ")
+
+
+def test_no_text_reaches_the_terminal_raw() -> None:
+    payout = _payout("FAILED")
+    payout.decisions.add(
+        kind=pb.Decision.KIND_HOLD,
+        actor="staff/olga",
+        reason="a\x1b[31mb\n\u202ec",
+        create_time=NOW,
+    )
+    (line,) = [one for one in lines_of(payout) if "staff/olga" in one]
+    assert line.endswith("a [31mb c")
+
+
+@pytest.mark.parametrize("name", ["p1", "payouts/p1", "assignments/p1"])
+def test_a_payout_goes_by_its_assignments_name(name: str) -> None:
+    assert name_of(name) == "payouts/p1"
+
+
+def test_a_fee_has_its_currency() -> None:
+    assert money_of("1.50 EUR") == Money("EUR", 150)
+    for wrong in ("1.505 EUR", "1.50", "EUR", "1.50 eur", "NaN EUR", "x EUR"):
+        with pytest.raises(Exception, match="is no amount"):
+            money_of(wrong)

@@ -1,0 +1,129 @@
+"""A reconciliation as accountants read it, and whether payouts are sent, in words."""
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+from liaison.payouts.v1 import payouts_pb2
+from liaison.payouts.v1 import reconciliation_pb2 as pb
+from rich.console import Console
+
+from cli.reconciliation_view import COLUMNS, report_of, row_of
+from cli.sending import sending_in_words
+from servicekit.money import Money
+from servicekit.timestamps import to_timestamp
+
+NIGHT = datetime(2026, 3, 2, 2, tzinfo=UTC)
+FOREIGN = pb.Finding(
+    kind=pb.Finding.KIND_FOREIGN,
+    provider_transaction_id="9AB",
+    provider_amount=Money("USD", 123_450).to_message(),
+    time=to_timestamp(NIGHT),
+    description="It is of no payout of ours",
+)
+DIFFERENT = pb.Finding(
+    kind=pb.Finding.KIND_DIFFERENT,
+    payout="payouts/p1",
+    attempt=2,
+    provider_transaction_id="8CD",
+    provider_amount=Money("USD", 9_900).to_message(),
+    ledger_amount=Money("USD", 10_000).to_message(),
+    time=to_timestamp(NIGHT),
+    description="=The provider says",
+)
+
+
+def reconciliation(*findings: pb.Finding) -> pb.Reconciliation:
+    def usd(minor: int) -> object:
+        return Money("USD", minor).to_message()
+
+    return pb.Reconciliation(
+        name="reconciliations/12",
+        provider=payouts_pb2.PROVIDER_PAYPAL,
+        start_time=to_timestamp(NIGHT.replace(day=1)),
+        end_time=to_timestamp(NIGHT),
+        create_time=to_timestamp(NIGHT.replace(hour=5)),
+        transaction_count=3,
+        totals=[
+            pb.ReconciliationTotal(
+                provider_amount=usd(133_350),
+                ledger_amount=usd(10_000),
+                provider_fee=usd(200),
+                ledger_fee=usd(200),
+                open_amount=usd(5_000),
+            )
+        ],
+        mismatch_count=len(findings),
+        findings=findings,
+    )
+
+
+def printed(found: pb.Reconciliation) -> list[str]:
+    """Its lines, with single blanks."""
+    console = Console(file=io.StringIO(), width=140)
+    console.print(report_of(found))
+    assert isinstance(console.file, io.StringIO)
+    return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
+
+
+def test_the_report_has_both_sides_and_words() -> None:
+    lines = printed(reconciliation(FOREIGN, DIFFERENT))
+    for line in (
+        "Reconciliation reconciliations/12",
+        "Provider PayPal",
+        "Period 2026-03-01 02:00:00 to 2026-03-02 02:00:00, UTC; the end is not part of it",
+        "New lines 3 of the provider's report",
+        "Result 2 findings do not match: sending was stopped",
+        "USD paid out, less what came back 1,333.50 100.00 1,233.50",
+        "USD fees 2.00 2.00 0.00",
+        "USD not delivered yet 50.00",
+        "1. not in the ledger: PayPal says 1,234.50 USD, the ledger nothing",
+        "transaction 9AB, 2026-03-02 02:00:00 UTC",
+        "It is of no payout of ours",
+        "2. not the same: PayPal says 99.00 USD, the ledger 100.00 USD",
+        "payouts/p1, attempt 2, transaction 8CD, 2026-03-02 02:00:00 UTC",
+    ):
+        assert line in lines
+
+
+def test_a_report_without_findings_says_so() -> None:
+    lines = printed(reconciliation())
+    assert "Result Everything matches" in lines
+    assert not any(line.startswith("1.") for line in lines)
+
+
+def test_csv_has_one_line_a_finding_and_no_formulas() -> None:
+    found = reconciliation(FOREIGN, DIFFERENT)
+    foreign, different = (
+        dict(zip(COLUMNS, row_of(found, each), strict=True)) for each in found.findings
+    )
+    assert foreign["provider_amount"] == "1234.50"
+    assert (foreign["ledger_amount"], foreign["payout"], foreign["attempt"]) == ("", "", "")
+    assert different["kind"] == "DIFFERENT"
+    assert (different["payout"], different["attempt"]) == ("payouts/p1", "2")
+    assert different["description"].startswith("'=")
+
+
+@pytest.mark.parametrize(
+    ("sending", "words"),
+    [
+        (pb.Sending(), "Payouts are sent."),
+        (
+            pb.Sending(
+                is_halted=True,
+                cause=pb.Sending.CAUSE_MISMATCH,
+                reason="1 finding does not match: reconciliations/12",
+                actor="system",
+                update_time=to_timestamp(NIGHT),
+            ),
+            "Nothing is sent (MISMATCH), since 2026-03-02 02:00:00 UTC, system:"
+            " 1 finding does not match: reconciliations/12",
+        ),
+        (
+            pb.Sending(reason="Looked at", actor="staff/olga", update_time=to_timestamp(NIGHT)),
+            "Payouts are sent again, since 2026-03-02 02:00:00 UTC, staff/olga: Looked at",
+        ),
+    ],
+)
+def test_whether_payouts_are_sent_is_told_in_words(sending: pb.Sending, words: str) -> None:
+    assert sending_in_words(sending) == words

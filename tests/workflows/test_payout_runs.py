@@ -1,0 +1,150 @@
+"""What the payouts service tells workflows, on its way to real ones."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import WorkflowEnvironment
+
+from servicekit.errors import Reason
+from servicekit.money import Money
+from servicekit.settings import TemporalSettings
+from services.payouts.domain import AttemptState, Payout, State, new_attempt
+from services.payouts.runs import PayoutRuns
+from tests.support.serving import refused
+from tests.workflows.world import World, living
+from workflows import ids
+from workflows.client import Workflows
+from workflows.payout.state import State as Seen
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def _runs(address: str) -> PayoutRuns:
+    return PayoutRuns(
+        Workflows(
+            TemporalSettings(
+                otel_service_name="tests", temporal_address=address, temporal_namespace="default"
+            )
+        )
+    )
+
+
+def _at(environment: WorkflowEnvironment) -> PayoutRuns:
+    return _runs(environment.client.service_client.config.target_host)
+
+
+def _payout(attempts: int, state: State = State.FAILED) -> Payout:
+    """One whose attempts' money has come back."""
+    amount = Money("USD", 10_000)
+    payout = Payout(
+        id=uuid4().hex,
+        state=state,
+        brand="acme",
+        creator="anna",
+        amount=amount,
+        reserved_amount=amount,
+        held_minor=10_000,
+        fee=None,
+        was_settled=attempts > 0,
+        attempts=(),
+        create_time=NOW,
+        update_time=NOW,
+    )
+    return _with_attempts(payout, attempts)
+
+
+def _with_attempts(payout: Payout, count: int) -> Payout:
+    for _ in range(count - len(payout.attempts)):
+        attempt = new_attempt(payout, "anna@example.com", NOW)
+        returned = replace(attempt, state=AttemptState.RETURNED)
+        payout = replace(payout, attempts=(*payout.attempts, returned))
+    return payout
+
+
+async def _result_of(environment: WorkflowEnvironment, payout: Payout) -> Seen:
+    handle = environment.client.get_workflow_handle(ids.payout(payout.id))
+    result = await handle.result()
+    return Seen(result["state"])
+
+
+async def test_where_the_workflow_has_ended_another_makes_the_next_attempt(
+    environment: WorkflowEnvironment,
+) -> None:
+    runs, payout = _at(environment), _payout(1)
+    async with living(environment, ids.TASK_QUEUE) as world:
+        for attempts in (1, 2):
+            payout = _with_attempts(payout, attempts)
+            await runs.retry(payout)
+            assert await _result_of(environment, payout) is Seen.PAID
+        assert [order.attempt for order, _ in world.sent] == [2, 3]
+        assert world.set_aside == []
+
+
+async def test_one_that_runs_is_told_and_has_no_second_beside_it(
+    environment: WorkflowEnvironment,
+) -> None:
+    runs, payout = _at(environment), _payout(1)
+    async with living(environment, ids.TASK_QUEUE) as world:
+        world.send_answers = [Seen.FAILED, Seen.PAID]
+        await runs.retry(payout)
+        await world.until(lambda: len(world.sent) == 1)
+        await _is_waiting(world, payout)
+        # Well before the interval of a day is over.
+        await runs.retry(_with_attempts(payout, 2))
+        assert await _result_of(environment, payout) is Seen.PAID
+        assert [order.attempt for order, _ in world.sent] == [2, 3]
+        first, second = (time for _, time in world.sent)
+        assert (second - first).total_seconds() < 3600
+
+
+async def _is_waiting(world: World, payout: Payout) -> None:
+    """Until the workflow has seen that its attempt failed."""
+    handle = world.environment.client.get_workflow_handle(ids.payout(payout.id))
+
+    async def timers() -> int:
+        events = (await handle.fetch_history()).events
+        return sum(one.HasField("timer_started_event_attributes") for one in events)
+
+    async with asyncio.timeout(20):
+        while not await timers():  # noqa: ASYNC110  the workflow is elsewhere
+            await asyncio.sleep(0.01)
+
+
+async def test_before_anything_is_due_nothing_begins(environment: WorkflowEnvironment) -> None:
+    """The reward is reserved when a creator is selected, and paid when the work is approved."""
+    payout = _payout(0, State.RESERVED)
+    async with living(environment, ids.TASK_QUEUE) as world:
+        await _at(environment).retry(payout)
+        handle = environment.client.get_workflow_handle(ids.payout(payout.id))
+        with pytest.raises(RPCError) as absent:
+            await handle.describe()
+        assert absent.value.status is RPCStatusCode.NOT_FOUND
+        assert world.sent == []
+
+
+async def test_a_payout_that_was_written_off_ends_its_workflow(
+    environment: WorkflowEnvironment,
+) -> None:
+    runs, payout = _at(environment), _payout(1)
+    async with living(environment, ids.TASK_QUEUE) as world:
+        world.send_answers = [Seen.FAILED]
+        await runs.retry(payout)
+        await world.until(lambda: len(world.sent) == 1)
+        await _is_waiting(world, payout)
+        await runs.inform(replace(_with_attempts(payout, 2), state=State.WRITTEN_OFF))
+        assert await _result_of(environment, payout) is Seen.WRITTEN_OFF
+        await runs.inform(replace(payout, state=State.WRITTEN_OFF))
+
+
+@pytest.mark.parametrize("is_wanted", [True, False])
+async def test_an_engine_that_is_away_is_said_where_nobody_asks_by_himself(
+    *, is_wanted: bool
+) -> None:
+    runs, payout = _runs("127.0.0.1:1"), _payout(1)
+    await runs.tell(payout)
+    with refused(Reason.DEPENDENCY_UNAVAILABLE):
+        await (runs.retry(payout) if is_wanted else runs.inform(payout))

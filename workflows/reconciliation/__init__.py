@@ -1,0 +1,1 @@
+"""The daily reconciliation of payouts."""

@@ -1,0 +1,51 @@
+"""The workflow of one day's reconciliation: every provider is compared with the ledger, however
+long it cannot be read."""
+
+import asyncio
+from datetime import timedelta
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+
+with workflow.unsafe.imports_passed_through():
+    from workflows.reconciliation.state import (
+        Reconciled,
+        ReconciliationResult,
+        ReconciliationTerms,
+        details_of,
+        order_of,
+    )
+
+# Longer than the call's own deadline.
+_CALL_SECONDS = timedelta(minutes=15)
+_RETRY = RetryPolicy(initial_interval=timedelta(seconds=30), maximum_interval=timedelta(minutes=15))
+
+
+@workflow.defn(name="Reconciliation")
+class ReconciliationWorkflow:
+    @workflow.init
+    def __init__(self, terms: ReconciliationTerms) -> None:
+        self._waiting = list(terms.providers)
+        self._done: list[Reconciled] = []
+
+    @workflow.run
+    async def run(self, terms: ReconciliationTerms) -> ReconciliationResult:
+        self._describe()
+        await asyncio.gather(*map(self._reconcile, terms.providers))
+        return ReconciliationResult(self._done)
+
+    async def _reconcile(self, provider: str) -> None:
+        done = await workflow.execute_activity(
+            "reconcile_provider",
+            order_of(workflow.info().run_id, provider),
+            result_type=Reconciled,
+            summary=f"Compare with {provider}",
+            start_to_close_timeout=_CALL_SECONDS,
+            retry_policy=_RETRY,
+        )
+        self._waiting.remove(provider)
+        self._done.append(done)
+        self._describe()
+
+    def _describe(self) -> None:
+        workflow.set_current_details(details_of(self._done, self._waiting))
