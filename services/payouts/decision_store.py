@@ -3,7 +3,7 @@
 from psycopg.rows import DictRow
 
 from servicekit.database import Database
-from services.payouts.domain import Decision, DecisionKind, ProviderName
+from services.payouts.domain import Attempt, Decision, DecisionKind, ProviderName
 
 
 class PostgresDecisions:
@@ -60,6 +60,24 @@ class PostgresDecisions:
             "SELECT * FROM decision WHERE payout_id = %s ORDER BY id", (payout_id,)
         )
         return list(map(_decision, rows))
+
+    async def is_reported(self, attempt: Attempt) -> bool:
+        """Whether the provider has reported the attempt's payment, and neither that it came back
+        nor that it was denied."""
+        row = await self._database.fetch_one(
+            """
+            SELECT FROM reported_transaction paid
+             WHERE provider = %s AND sender_batch_id = %s AND amount_minor > 0
+               AND NOT EXISTS (SELECT FROM reported_transaction back
+                                WHERE back.provider = paid.provider AND back.reverses_id = paid.id)
+               AND NOT EXISTS (SELECT FROM reconciled_transaction nothing
+                                WHERE nothing.provider = paid.provider
+                                  AND nothing.transaction_id = paid.id
+                                  AND nothing.transfer_id IS NULL)
+            """,
+            (attempt.provider, attempt.sender_batch_id),
+        )
+        return row is not None
 
 
 def _decision(row: DictRow) -> Decision:

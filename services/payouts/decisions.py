@@ -6,6 +6,7 @@ decided in the transaction that does it; the workflow is told afterwards, and a 
 between is repeated: it finds what it has decided by its `request_id`.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +22,7 @@ from servicekit.commands import Command, Visible, between, broken, is_plain, pro
 from servicekit.errors import (
     FailedPrecondition,
     Reason,
+    Unavailable,
     Violation,
     illegal_state,
     invalid_fields,
@@ -131,6 +133,8 @@ class DecisionStore(Protocol):
 
     async def decisions(self, payout_id: str) -> list[Decision]: ...
 
+    async def is_reported(self, attempt: Attempt) -> bool: ...
+
 
 class Payments(Protocol):
     async def shown(self, attempt: Attempt, batch_id: str) -> Batch: ...
@@ -239,22 +243,33 @@ class DecisionHandlers:
             if command.outcome is Outcome.FOUND:
                 batch = await self._payments.shown(attempt, command.provider_batch_id)
                 _require_same(attempt, batch)
-                resolved = domain.accepted(attempt, batch.id)
+                batch_id = batch.id
+                await self._resolve(who, command, attempt, lambda a: domain.accepted(a, batch_id))
             else:
                 await self._require_not_paid(payout, attempt, command)
-                resolved = domain.resolved_not_paid(attempt)
-            await self._resolve(who, command, resolved)
+                await self._resolve(who, command, attempt, domain.resolved_not_paid)
         booked = await self._payments.look(payout.id, attempt.number)
         await self._runs.inform(booked.payout)
         return booked.payout
 
-    async def _resolve(self, who: Principal, command: ResolveAttempt, resolved: Attempt) -> None:
+    async def _resolve(
+        self,
+        who: Principal,
+        command: ResolveAttempt,
+        seen: Attempt,
+        change: Callable[[Attempt], Attempt],
+    ) -> None:
         async with self._store.transaction():
             payout = await self._locked(command.id)
-            _require_blocked(payout, _attempt(payout, command.attempt), command)
+            attempt = _attempt(payout, command.attempt)
+            _require_blocked(payout, attempt, command)
+            if attempt.provider_batch_id != seen.provider_batch_id:
+                raise Unavailable(
+                    Reason.DEPENDENCY_UNAVAILABLE, "The provider has just told of this attempt"
+                )
             decision = self._new(who, command, DecisionKind.RESOLVE, attempt_number=command.attempt)
             await self._store.add_decision(payout.id, decision)
-            await self._store.save_attempt(payout.id, resolved, self._clock())
+            await self._store.save_attempt(payout.id, change(attempt), self._clock())
         log.warning("payout_resolved", payout=payout.id, outcome=command.outcome, by=who.actor)
 
     async def _require_not_paid(
@@ -265,6 +280,9 @@ class DecisionHandlers:
         Raises:
             FailedPrecondition: it is paid, or may still be.
         """
+        if await self._store.is_reported(attempt):
+            shown = "and the provider has reported that the money left"
+            raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
         if not attempt.provider_batch_id:
             return
         batch = await self._payments.shown(attempt, attempt.provider_batch_id)

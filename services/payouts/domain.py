@@ -330,6 +330,14 @@ def is_in_flight(attempt: Attempt, batch: Batch) -> bool:
     return _ITEM_STATES.get(batch.items[0].state, _A.ACCEPTED) is _A.ACCEPTED
 
 
+def is_contradicted(attempt: Attempt, batch: Batch) -> bool:
+    """Whether the provider pays an attempt that has ended for us: of which a person had said, say,
+    that it was never made."""
+    if attempt.state not in FINAL or batch.state == "DENIED" or not is_same_payment(attempt, batch):
+        return False
+    return _ITEM_STATES.get(batch.items[0].state, _A.ACCEPTED) not in FINAL
+
+
 @dataclass(frozen=True)
 class Reading:
     """What a look at the provider changes: the attempt as it now stands, and what is to be posted
@@ -348,7 +356,9 @@ def read(attempt: Attempt, batch: Batch) -> Reading:
     if attempt.provider_batch_id not in ("", batch.id):
         return Reading(attempt)
     after = _as_shown(attempt, batch)
-    if after.state not in _FORWARD[attempt.state]:
+    # Stopped before the provider was known to have it: now it is found there.
+    is_found = attempt.state is _A.BLOCKED and not attempt.provider_batch_id
+    if after.state not in _FORWARD[attempt.state] and not (is_found and after.state is _A.ACCEPTED):
         return Reading(attempt)
     was_paid = after.state is _A.PAID or after.provider_state in _AFTER_PAID
     is_settled = attempt.state is _A.PAID
@@ -363,7 +373,7 @@ def may_have_moved(attempt: Attempt, item_state: str, batch_state: str) -> bool:
     """Whether what the provider told of the item, or of the whole batch, can be news: if not, there
     is nothing to be looked at. Either is empty where nothing was told of it."""
     if attempt.state in FINAL:
-        return False
+        return item_state == "SUCCESS"  # which would contradict us
     if attempt.state in SENDABLE or not attempt.provider_batch_id:
         return True
     if item_state:
@@ -394,7 +404,8 @@ def _as_shown(attempt: Attempt, batch: Batch) -> Attempt:
         state=_A.FAILED if batch.state == "DENIED" else shown,
         provider_batch_id=batch.id,
         provider_item_id=item.id,
-        provider_transaction_id=item.transaction_id or attempt.provider_transaction_id,
+        # The first one stays: reports may have it already.
+        provider_transaction_id=attempt.provider_transaction_id or item.transaction_id,
         provider_state=item.state,
         error_code=item.error_code,
     )

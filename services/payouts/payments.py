@@ -51,7 +51,7 @@ from services.payouts.provider import (
     Provider,
     Rejected,
 )
-from services.payouts.sending import Event, require_sending
+from services.payouts.sending import SYSTEM, Cause, Event, EventKind, require_sending
 
 log = structlog.get_logger()
 
@@ -109,7 +109,11 @@ class PaymentStore(Protocol):
 
     async def post(self, transfer: Transfer) -> int: ...
 
+    async def is_held(self, payout_id: str) -> bool: ...
+
     async def halts(self) -> list[Event]: ...
+
+    async def add_event(self, event: Event) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -213,10 +217,12 @@ class PaymentHandlers:
             payout_id, attempt = found
             if not domain.may_have_moved(attempt, hint.item_state, hint.batch_state):
                 return None
+            batch_id = attempt.provider_batch_id or hint.provider_batch_id
+            if attempt.state in FINAL:
+                await self._check_end(payout_id, attempt, batch_id)
+                return None
             payout = _found(await self._store.get(payout_id), payout_id)
-            return await self._refreshed(
-                payout, attempt, attempt.provider_batch_id or hint.provider_batch_id
-            )
+            return await self._refreshed(payout, attempt, batch_id)
 
     async def look(self, payout_id: str, number: int, batch_id: str = "") -> Booked:
         """Asks the provider about one attempt by the batch it is known to be, else by this one, and
@@ -249,17 +255,17 @@ class PaymentHandlers:
 
     async def _receiver(self, payout: Payout, *, is_decided: bool) -> str:
         account = await self._receivers.account_of(payout.creator)
-        creator, latest = f"creators/{payout.creator}", payout.latest_attempt
+        creator = f"creators/{payout.creator}"
         if not account.receiver:
             raise FailedPrecondition(
                 Reason.PAYOUT_ACCOUNT_MISSING, f"{creator} has named no PayPal account"
             )
-        is_tried = latest is not None and not account.is_worth_trying_after(latest)
-        if latest is not None and is_tried and not is_decided:
+        unclaimed = [one for one in payout.attempts if not account.is_worth_trying_after(one)]
+        if unclaimed and not is_decided:
             raise FailedPrecondition(
                 Reason.PAYOUT_NOT_CLAIMED,
-                f"Nobody claimed attempt {latest.number}, and {creator} has not named its PayPal"
-                " account anew since",
+                f"Nobody claimed attempt {unclaimed[-1].number}, and {creator} has not named its"
+                " PayPal account anew since",
             )
         return account.receiver
 
@@ -273,9 +279,7 @@ class PaymentHandlers:
             if attempt is not None and attempt.state not in SENDABLE:
                 return None
             if payout.is_held:
-                raise FailedPrecondition(
-                    Reason.PAYOUT_ON_HOLD, f"An operator keeps {payout.name} from being sent"
-                )
+                raise _on_hold(payout.id)
             require_sending(await self._store.halts())
             if attempt is None:
                 attempt = await self._begin(payout, command.attempt, means, now)
@@ -306,13 +310,16 @@ class PaymentHandlers:
 
     async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
         halts: list[Event] = []
+        is_held = False
 
         async def may_post() -> bool:
+            nonlocal is_held
             present = await self._store.get_attempt(payout_id, attempt.number)
             if not domain.may_post(present, attempt.fence, self._clock()):
                 return False
             halts[:] = await self._store.halts()
-            return not halts
+            is_held = await self._store.is_held(payout_id)
+            return not halts and not is_held
 
         try:
             batch_id = await self._providers[attempt.provider].send(attempt.order, may_post)
@@ -326,11 +333,11 @@ class PaymentHandlers:
             _require_known(payout, attempt.number)
             return payout
         except NothingTaken as error:
-            if halts:
-                await self._record(
-                    payout_id, attempt, lambda a: domain.not_taken(a, SENDING_HALTED)
-                )
+            if halts or is_held:
+                code = SENDING_HALTED if halts else Reason.PAYOUT_ON_HOLD
+                await self._record(payout_id, attempt, lambda a: domain.not_taken(a, code))
                 require_sending(halts)
+                raise _on_hold(payout_id) from error
             if error.code == FENCE_LOST:
                 # Nothing is recorded: the attempt is another sender's now.
                 raise Unavailable(
@@ -394,6 +401,21 @@ class PaymentHandlers:
                 )
             return _found(await self._store.get(payout_id), payout_id)
 
+    async def _check_end(self, payout_id: str, attempt: Attempt, batch_id: str) -> None:
+        """Stops all sending where the provider pays what has ended for us: the payout may be paid
+        twice, and what made it so may happen to others."""
+        batch = await self.shown(attempt, batch_id)
+        if not domain.is_contradicted(attempt, batch):
+            return
+        state = batch.items[0].state
+        reason = f"payouts/{payout_id}: attempt {attempt.number} is {attempt.state}, and {state} at"
+        reason += f" the provider, as batch {batch.id}"
+        log.critical("payout_contradicted", payout=payout_id, attempt=attempt.number, state=state)
+        if all(halt.reason != reason for halt in await self._store.halts()):
+            await self._store.add_event(
+                Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, self._clock())
+            )
+
     async def _refreshed(self, payout: Payout, attempt: Attempt, batch_id: str) -> Booked:
         if not batch_id or attempt.state in FINAL:
             return Booked(payout, has_moved=False)
@@ -421,6 +443,12 @@ class PaymentHandlers:
             log.error("payout_stopped", payout=payout_id, reason=reading.attempt.error_code)
             metrics.stopped()
         return Booked(after, has_moved)
+
+
+def _on_hold(payout_id: str) -> FailedPrecondition:
+    return FailedPrecondition(
+        Reason.PAYOUT_ON_HOLD, f"An operator keeps payouts/{payout_id} from being sent"
+    )
 
 
 def _found(payout: Payout | None, payout_id: str) -> Payout:

@@ -132,6 +132,17 @@ class PostgresPayoutStore(PostgresLedger, PostgresSwitch, PostgresDecisions):
         )
         return _attempt(row["attempt"], row["currency"]) if row else None
 
+    async def is_held(self, payout_id: str) -> bool:
+        """Whether an operator keeps it from being sent, as `payout_now` says, for less."""
+        row = await self._database.fetch_one(
+            """
+            SELECT kind FROM decision WHERE payout_id = %s AND kind IN ('HOLD', 'RESUME')
+             ORDER BY id DESC LIMIT 1
+            """,
+            (payout_id,),
+        )
+        return row is not None and row["kind"] == "HOLD"
+
     async def find_attempt(
         self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
     ) -> tuple[str, Attempt] | None:

@@ -110,8 +110,10 @@ CREATE OR REPLACE FUNCTION check_attempt_change() RETURNS trigger LANGUAGE plpgs
 BEGIN
     IF (NEW.payout_id, NEW.number, NEW.receiver, NEW.amount_minor, NEW.sender_batch_id, NEW.provider)
        <> (OLD.payout_id, OLD.number, OLD.receiver, OLD.amount_minor, OLD.sender_batch_id, OLD.provider)
-       OR OLD.provider_batch_id <> NEW.provider_batch_id
-       OR OLD.provider_transaction_id <> NEW.provider_transaction_id
+       OR (OLD.provider_batch_id IS NOT NULL
+           AND NEW.provider_batch_id IS DISTINCT FROM OLD.provider_batch_id)
+       OR (OLD.provider_transaction_id IS NOT NULL
+           AND NEW.provider_transaction_id IS DISTINCT FROM OLD.provider_transaction_id)
        OR (OLD.state IN ('FAILED', 'RETURNED') AND NEW.state <> OLD.state)
        OR (OLD.state = 'PAID' AND NEW.state NOT IN ('PAID', 'RETURNED'))
        OR NEW.fence < OLD.fence THEN

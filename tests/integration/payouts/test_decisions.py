@@ -1,6 +1,7 @@
 """Operators' decisions about payouts, through the real server."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,12 +9,20 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 from liaison.payouts.v1 import statements_pb2
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 from liaison.payouts.v1.statements_pb2_grpc import StatementServiceStub
+from structlog.testing import capture_logs
 
 from servicekit.auth import Principal, Role
 from servicekit.errors import Reason, Unavailable
-from services.payouts.decisions import DecisionHandlers, RetryPayout, WriteOffPayout
-from services.payouts.domain import Decision, Payout
-from services.payouts.payments import PaymentHandlers, SendPayout
+from services.payouts.decisions import (
+    DecisionHandlers,
+    ResolveAttempt,
+    RetryPayout,
+    WriteOffPayout,
+)
+from services.payouts.domain import Attempt, Decision, Payout
+from services.payouts.payments import Hint, PaymentHandlers, SendPayout
+from services.payouts.paypal import http_client
+from services.payouts.providers import providers_of
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.deciding import (
     IBAN,
@@ -26,7 +35,9 @@ from tests.integration.payouts.deciding import (
     retry,
     write_off,
 )
-from tests.integration.payouts.house import House, Told, usd, utc_now
+from tests.integration.payouts.house import House, Told, paypal_settings, usd, utc_now
+from tests.integration.payouts.killing import TOKEN_PATH, Held, gate_to
+from tests.integration.payouts.reporting import moved, reporting, run
 from tests.integration.payouts.scripted import CREATED, DUPLICATE, Answering, shown_batch
 from tests.support.serving import refused, request_id
 
@@ -290,6 +301,26 @@ async def test_an_attempt_in_doubt_is_not_posted_again_while_it_is_held(house: H
     assert len(house.batches()) == 1
 
 
+async def test_a_hold_is_before_a_sender_that_is_still_on_its_way(house: House) -> None:
+    """It has taken the attempt, and gets its token."""
+    await house.due("p1", "anna@example.com")
+    async with gate_to(house, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
+        providers = providers_of(paypal_settings(url), http, house.database)
+        known = house.payments
+        sender = PaymentHandlers(known._store, providers, known._receivers, utc_now)
+        command = SendPayout.model_validate({"name": NAME, "attempt": 1})
+        sending = asyncio.create_task(sender.send_payout(command))
+        await gate.reached.wait()
+        assert (await hold(house)).is_held
+        gate.opened.set()
+        with refused(Reason.PAYOUT_ON_HOLD):
+            await sending
+    assert house.batches() == []
+    await resume(house)
+    await house.send_once("p1")
+    await house.until("p1", pb.Payout.STATE_PAID)
+
+
 async def test_what_is_under_way_goes_on_while_it_is_held(house: House) -> None:
     await house.due("p1", "anna@example.com")
     await house.send("p1")
@@ -442,6 +473,109 @@ async def test_what_the_provider_still_shows_in_flight_is_not_resolved_as_not_pa
     with refused(Reason.ILLEGAL_STATE):
         await not_paid(house)
     assert (await house.get("p1")).state == pb.Payout.STATE_BLOCKED
+
+
+async def test_a_stopped_attempt_that_a_webhook_finds_goes_on(
+    house: House, answering: Answering
+) -> None:
+    """It had stopped before its batch was known; no person need decide any more, nor can."""
+    send = await answering((400, NO_LINK), (200, shown_batch()))
+    await send()
+    assert (await house.get("p1")).state == pb.Payout.STATE_BLOCKED
+    await house.payments.follow(Hint("po-p1-1", "FIRST", batch_state="PROCESSING"))
+    gone_on = await house.get("p1")
+    assert gone_on.state == pb.Payout.STATE_SENT
+    assert gone_on.attempts[0].provider_batch_id == "FIRST"
+    with refused(Reason.ILLEGAL_STATE):
+        await not_paid(house)
+
+
+async def test_what_the_provider_has_reported_is_not_resolved_as_not_paid(
+    house: House, answering: Answering
+) -> None:
+    """Nobody knows its batch, and the report says that its money has left. When it has come back
+    that is another matter."""
+    send = await answering((400, NO_LINK))
+    await send()
+    paypal = reporting(house)
+    left = moved("T-1", 10_000, fee_minor=200, sender_batch_id="po-p1-1", is_pending=True)
+    paypal.transactions.append(left)
+    paypal.later(timedelta(seconds=1))
+    await run(house)
+    with refused(Reason.ILLEGAL_STATE):
+        await not_paid(house)
+    paypal.transactions.append(moved("T-2", -10_000, fee_minor=-200, reverses_id="T-1"))
+    paypal.later(timedelta(seconds=2))
+    await run(house)
+    assert (await not_paid(house)).state == pb.Payout.STATE_FAILED
+
+
+async def test_all_sending_stops_where_the_provider_pays_what_was_not_paid(
+    house: House, answering: Answering
+) -> None:
+    """An operator was wrong, and another attempt may have paid meanwhile."""
+    send = await answering((400, NO_LINK), (200, shown_batch(state="SUCCESS", status="SUCCESS")))
+    await send()
+    await not_paid(house)
+    hint = Hint("po-p1-1", "FIRST", item_state="SUCCESS")
+    for _ in range(2):
+        with capture_logs() as logs:
+            assert await house.payments.follow(hint) is None
+        assert [log["event"] for log in logs if log["log_level"] == "critical"] == [
+            "payout_contradicted"
+        ]
+    (halt,) = await house.payments._store.halts()
+    assert (halt.cause, "attempt 1 is FAILED, and SUCCESS" in halt.reason) == ("MISMATCH", True)
+    with refused(Reason.SENDING_HALTED):
+        await house.send_once("p1", attempt=2)
+
+
+async def test_a_late_webhook_of_what_came_back_stops_nothing(
+    house: House, answering: Answering
+) -> None:
+    accepted = {"batch_header": CREATED["batch_header"] | {"payout_batch_id": "FIRST"}}
+    shown = [shown_batch(state="SUCCESS", status=status) for status in ("SUCCESS", "REFUNDED")]
+    send = await answering((201, accepted), *((200, batch) for batch in shown))
+    await send()
+    await house.refresh("p1")
+    assert (await house.refresh("p1")).state == pb.Payout.STATE_FAILED
+    await house.payments.follow(Hint("po-p1-1", "FIRST", item_state="SUCCESS"))
+    assert await house.payments._store.halts() == []
+
+
+class Interrupted(PostgresPayoutStore):
+    """The attempt's batch becomes known while somebody decides about it."""
+
+    def __init__(self, house: House) -> None:
+        super().__init__(house.database)
+        self._payments = house.payments
+
+    async def is_reported(self, attempt: Attempt) -> bool:
+        await self._payments.look("p1", 1, "FIRST")
+        return await super().is_reported(attempt)
+
+
+async def test_what_the_provider_tells_during_a_decision_is_not_overwritten(
+    house: House, answering: Answering
+) -> None:
+    """Its batch becomes known between the operator's look and the decision."""
+    blocked = shown_batch(state="SUCCESS", status="BLOCKED")
+    send = await answering((400, NO_LINK), (200, blocked))
+    await send()
+    store = Interrupted(house)
+    handlers = DecisionHandlers(store, house.payments, house.told, utc_now)
+    command = ResolveAttempt.model_validate(
+        {
+            "name": NAME,
+            "attempt": 1,
+            "outcome": "NOT_PAID",
+            "reason": WHY,
+            "request_id": request_id(),
+        }
+    )
+    with refused(Reason.DEPENDENCY_UNAVAILABLE):
+        await handlers.resolve_attempt(Principal("staff/olga", Role.OPERATOR), command)
+    assert (await house.get("p1")).attempts[0].provider_batch_id == "FIRST"
 
 
 async def test_nothing_is_resolved_while_the_provider_does_not_answer(

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import psycopg
 import pytest
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from devstack.access import Access
@@ -112,6 +113,55 @@ async def test_no_rule_of_the_ledger_is_the_services_to_take_away(
 ) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         await booked.execute(statement)
+
+
+async def test_tables_of_the_same_names_deceive_no_rule(
+    access: Access, booked: Database, database_url: str
+) -> None:
+    """Even where temporary tables are anybody's to make, as Postgres has it by default."""
+    name = sql.Identifier(str(conninfo_to_dict(database_url)["dbname"]))
+    async with await psycopg.AsyncConnection.connect(
+        access.administrator_url, autocommit=True
+    ) as administrator:
+        await administrator.execute(sql.SQL("GRANT TEMP ON DATABASE {} TO PUBLIC").format(name))
+    columns = "(transfer_id bigint, owner text, kind text, currency text, amount_minor bigint)"
+    async with await psycopg.AsyncConnection.connect(database_url, autocommit=True) as login:
+        await login.execute(f"CREATE TEMP TABLE entry {columns}")  # type: ignore[arg-type]  # ours
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await login.execute(
+                "CREATE TRIGGER forges AFTER INSERT ON entry"
+                " FOR EACH ROW EXECUTE FUNCTION payouts.carry_balance()"
+            )
+        with pytest.raises(psycopg.errors.IntegrityError, match="fewer than two entries"):
+            await _post_one_leg(login)
+
+
+async def _post_one_leg(login: psycopg.AsyncConnection) -> None:
+    """With two others in a table of its own."""
+    async with login.transaction():
+        cursor = await login.execute(
+            "INSERT INTO payouts.transfer (key, body_sha256, kind)"
+            " VALUES ('forged', '', 'DEPOSIT') RETURNING id"
+        )
+        (transfer,) = await cursor.fetchone() or ()
+        await login.execute(
+            "INSERT INTO payouts.entry (transfer_id, owner, kind, currency, amount_minor)"
+            " VALUES (%s, 'brands/acme', 'available', 'USD', 777)",
+            (transfer,),
+        )
+        await login.execute(
+            "INSERT INTO entry VALUES (%(id)s, 'a', 'b', 'USD', 1), (%(id)s, 'c', 'd', 'USD', -1)",
+            {"id": transfer},
+        )
+
+
+async def test_a_deposit_that_was_confirmed_stays_confirmed(booked: Database) -> None:
+    for statement in (
+        "UPDATE deposit SET external_reference = NULL, transfer_id = NULL, confirm_time = NULL",
+        "UPDATE deposit SET external_reference = 'another'",
+    ):
+        with pytest.raises(psycopg.errors.IntegrityError, match="is confirmed"):
+            await booked.execute(statement)  # type: ignore[arg-type]  # ours
 
 
 async def test_the_one_column_of_an_account_that_locking_asks_for_stays(booked: Database) -> None:

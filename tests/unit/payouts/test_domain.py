@@ -168,6 +168,43 @@ def test_a_doubt_grows_too_old_to_be_sent_again() -> None:
     assert not domain.is_too_old_to_repeat(_attempt(AttemptState.UNKNOWN), NOW)
 
 
+def test_what_was_stopped_before_it_was_known_is_found() -> None:
+    stopped = _attempt(AttemptState.BLOCKED, provider_batch_id="")
+    found = read(stopped, _batch("PENDING", state="PROCESSING")).attempt
+    assert (found.state, found.provider_batch_id) == (AttemptState.ACCEPTED, "B1")
+    # What the provider itself has blocked is not let go by a reading that comes late.
+    blocked = _attempt(AttemptState.BLOCKED)
+    assert read(blocked, _batch("PENDING")) == domain.Reading(blocked)
+
+
+def test_the_first_transaction_id_stays() -> None:
+    known = replace(_attempt(), provider_transaction_id="T1")
+    item = replace(_batch("SUCCESS").items[0], transaction_id="T2")
+    reading = read(known, replace(_batch("SUCCESS"), items=(item,)))
+    assert (reading.settles, reading.attempt.provider_transaction_id) == (True, "T1")
+
+
+@pytest.mark.parametrize(
+    ("item_state", "batch_state", "expected"),
+    [
+        ("SUCCESS", "SUCCESS", True),
+        ("UNCLAIMED", "SUCCESS", True),
+        ("PENDING", "PROCESSING", True),
+        ("A_WORD_OF_TOMORROW", "SUCCESS", True),
+        ("FAILED", "SUCCESS", False),
+        ("RETURNED", "SUCCESS", False),
+        ("REFUNDED", "SUCCESS", False),
+        ("PENDING", "DENIED", False),
+    ],
+)
+def test_what_has_ended_for_us_is_contradicted_by_what_may_pay_it(
+    item_state: str, batch_state: str, *, expected: bool
+) -> None:
+    shown = _batch(item_state, state=batch_state)
+    assert domain.is_contradicted(_attempt(AttemptState.FAILED), shown) is expected
+    assert not domain.is_contradicted(_attempt(AttemptState.PAID), shown)
+
+
 @pytest.mark.parametrize(
     ("state", "provider_state", "item_state", "batch_state", "expected"),
     [
@@ -185,7 +222,9 @@ def test_a_doubt_grows_too_old_to_be_sent_again() -> None:
         (AttemptState.PAID, "SUCCESS", "REFUNDED", "", True),
         (AttemptState.PAID, "SUCCESS", "", "DENIED", True),
         (AttemptState.UNCLAIMED, "UNCLAIMED", "RETURNED", "", True),
-        (AttemptState.RETURNED, "RETURNED", "SUCCESS", "", False),
+        (AttemptState.RETURNED, "RETURNED", "UNCLAIMED", "", False),
+        # It would be paid though it has ended.
+        (AttemptState.RETURNED, "RETURNED", "SUCCESS", "", True),
         (AttemptState.ACCEPTED, "", "", "", True),
     ],
 )
