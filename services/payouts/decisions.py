@@ -40,7 +40,7 @@ from services.payouts.domain import (
     State,
 )
 from services.payouts.handlers import PayoutId
-from services.payouts.payments import Booked
+from services.payouts.looks import Booked
 from services.payouts.postings import Beneficiary, Transfer
 from services.payouts.provider import Batch
 

@@ -21,7 +21,8 @@ from servicekit.errors import Reason, Unavailable, Violation, invalid_fields, no
 from servicekit.pagination import Page
 from services.payouts import postings
 from services.payouts.domain import FINAL, Payout, ProviderName
-from services.payouts.payments import Booked, Hint, PaymentHandlers, PaymentStore
+from services.payouts.looks import Booked
+from services.payouts.payments import Hint, PaymentHandlers, PaymentStore
 from services.payouts.provider import NotReadable, Provider, Report, Transaction
 from services.payouts.reconciliation import (
     MARGIN,

@@ -14,7 +14,7 @@ from servicekit.grpc_server import Service
 from servicekit.pagination import Cursor, page_of
 from servicekit.rpcs import Repeat, allow
 from servicekit.timestamps import to_timestamp
-from services.payouts import bank_transfers, decisions, handlers, payments
+from services.payouts import bank_transfers, decisions, handlers, payments, sender
 from services.payouts.bank_transfers import BankTransferHandlers
 from services.payouts.decisions import DecisionHandlers
 from services.payouts.domain import Attempt, Decision, Deposit, Payout
@@ -120,7 +120,7 @@ class PayoutServicer(PayoutServiceServicer):
         return pb.ReduceRewardResponse()
 
     async def SendPayout(self, request: pb.SendPayoutRequest, context: Any) -> pb.Payout:
-        return to_payout(await self._payments.send_payout(parse(payments.SendPayout, request)))
+        return to_payout(await self._payments.send_payout(parse(sender.SendPayout, request)))
 
     async def RefreshPayout(self, request: pb.RefreshPayoutRequest, context: Any) -> pb.Payout:
         return to_payout(

@@ -98,6 +98,6 @@ def mortal(house: House, clock: Clock, steps: int) -> PaymentHandlers:
     return PaymentHandlers(
         MortalStore(house.database, life),
         {name: MortalProvider(each, life) for name, each in known._providers.items()},
-        known._receivers,
+        known._sender._receivers,
         clock,
     )

@@ -35,13 +35,14 @@ from services.payouts.decisions import DecisionHandlers
 from services.payouts.domain import Payout, ProviderName
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.manual import Manual
-from services.payouts.payments import PaymentHandlers, RecallPayout, SendPayout
+from services.payouts.payments import PaymentHandlers, RecallPayout
 from services.payouts.paypal import http_client
 from services.payouts.provider import Provider
 from services.payouts.providers import providers_of
 from services.payouts.reconciliation_handlers import ReconciliationHandlers
 from services.payouts.reconciliation_servicer import service as reconciliation_service
 from services.payouts.reconciliation_store import PostgresReconciliationStore
+from services.payouts.sender import SendPayout
 from services.payouts.sending import SwitchHandlers
 from services.payouts.servicer import service as payouts_service
 from services.payouts.settings import PaypalSettings
@@ -194,7 +195,7 @@ class House:
         """One call, so long after now, without the retries that a client makes by itself."""
         known = self.payments
         payments = PaymentHandlers(
-            known._store, known._providers, known._receivers, lambda: utc_now() + later
+            known._store, known._providers, known._sender._receivers, lambda: utc_now() + later
         )
         return await payments.send_payout(
             SendPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})

@@ -20,9 +20,10 @@ from services.payouts.decisions import (
     WriteOffPayout,
 )
 from services.payouts.domain import Attempt, Decision, Payout
-from services.payouts.payments import Hint, PaymentHandlers, SendPayout
+from services.payouts.payments import Hint, PaymentHandlers
 from services.payouts.paypal import http_client
 from services.payouts.providers import providers_of
+from services.payouts.sender import SendPayout
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.deciding import (
     IBAN,
@@ -207,7 +208,7 @@ class Overtaken(PostgresPayoutStore):
 async def test_a_decision_between_reading_and_sending_is_not_overlooked(house: House) -> None:
     await house.due("p1", "wrong@example.com")
     known = house.payments
-    sender = PaymentHandlers(Overtaken(house), known._providers, known._receivers, utc_now)
+    sender = PaymentHandlers(Overtaken(house), known._providers, known._sender._receivers, utc_now)
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
         await sender.send_payout(SendPayout.model_validate({"name": NAME, "attempt": 1}))
     await house.send("p1")
@@ -307,7 +308,7 @@ async def test_a_hold_is_before_a_sender_that_is_still_on_its_way(house: House) 
     async with gate_to(house, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
         providers = providers_of(paypal_settings(url), http, house.database)
         known = house.payments
-        sender = PaymentHandlers(known._store, providers, known._receivers, utc_now)
+        sender = PaymentHandlers(known._store, providers, known._sender._receivers, utc_now)
         command = SendPayout.model_validate({"name": NAME, "attempt": 1})
         sending = asyncio.create_task(sender.send_payout(command))
         await gate.reached.wait()

@@ -18,9 +18,10 @@ from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
 from services.payouts import paypal
 from services.payouts.domain import LEASE, Attempt, Payout
-from services.payouts.payments import PaymentHandlers, SendPayout
+from services.payouts.payments import PaymentHandlers
 from services.payouts.paypal import http_client
 from services.payouts.providers import providers_of
+from services.payouts.sender import SendPayout
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.house import House, paypal_settings, utc_now
 from tests.integration.payouts.killing import (
@@ -296,7 +297,7 @@ async def test_row_10_a_webhook_before_the_answer(house: House) -> None:
         sender = PaymentHandlers(
             known._store,
             providers_of(paypal_settings(url), http, house.database),
-            known._receivers,
+            known._sender._receivers,
             utc_now,
         )
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
@@ -570,7 +571,7 @@ async def test_row_19_a_stalled_sender_does_not_post_what_was_denied_meanwhile(
     store = Stalling(house.database)
     begin = utc_now()
     known = house.payments
-    sender = PaymentHandlers(store, known._providers, known._receivers, lambda: begin)
+    sender = PaymentHandlers(store, known._providers, known._sender._receivers, lambda: begin)
     sending = asyncio.create_task(sender.send_payout(_first_attempt()))
     await store.stalled.wait()
     await _is_denied_and_paid_anew(house)
@@ -589,7 +590,7 @@ async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(
     known = house.payments
     async with gate_to(house, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
         providers = providers_of(paypal_settings(url), http, house.database)
-        sender = PaymentHandlers(known._store, providers, known._receivers, lambda: begin)
+        sender = PaymentHandlers(known._store, providers, known._sender._receivers, lambda: begin)
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
         await gate.reached.wait()
         await _is_denied_and_paid_anew(house)

@@ -13,8 +13,9 @@ from servicekit.errors import Reason
 from servicekit.money import Money
 from services.payouts.domain import ProviderName
 from services.payouts.manual import Manual
-from services.payouts.payments import Hint, PaymentHandlers, SendPayout
+from services.payouts.payments import Hint, PaymentHandlers
 from services.payouts.provider import Order
+from services.payouts.sender import SendPayout
 from tests.integration.payouts.deciding import (
     IBAN,
     NAME,
@@ -120,8 +121,14 @@ async def test_a_confirmation_that_died_before_it_was_booked_is_booked_by_lookin
 
 async def test_a_transfer_whose_order_was_never_answered_is_confirmed(house: House) -> None:
     await house.due("p1", "anna@example.com")
-    await retry_by_bank(house)
-    await house.database.execute("UPDATE attempt SET state = 'UNKNOWN', provider_batch_id = NULL")
+    await house.database.execute(
+        """
+        INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, provider,
+                             sender_batch_id, create_time, update_time)
+        VALUES ('p1', 1, 'UNKNOWN', 'IBAN', 10000, 'MANUAL', 'po-p1-1', now(), now())
+        """
+    )
+    await Manual(house.database).send(Order("po-p1-1", "IBAN", MONEY), may_always)
     assert (await confirm(house)).state == pb.Payout.STATE_PAID
 
 
@@ -182,7 +189,7 @@ async def test_a_platform_may_pay_by_bank_alone(house: House) -> None:
     await house.due("p1", "anna@example.com")
     known = house.payments
     payments = PaymentHandlers(
-        known._store, known._providers, known._receivers, utc_now, ProviderName.MANUAL
+        known._store, known._providers, known._sender._receivers, utc_now, ProviderName.MANUAL
     )
     await payments.send_payout(SendPayout.model_validate({"name": NAME, "attempt": 1}))
     ordered = await Manual(house.database).get("po-p1-1")

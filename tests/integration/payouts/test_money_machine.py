@@ -35,7 +35,8 @@ from devstack.paypal_sandbox.lifecycle import Behaviour
 from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
 from services.payouts.domain import LEASE, MAXIMUM_DOUBT
-from services.payouts.payments import RecallPayout, RefreshPayout, SendPayout
+from services.payouts.payments import RecallPayout, RefreshPayout
+from services.payouts.sender import SendPayout
 from tests.integration.payouts.dying import Death, mortal
 from tests.integration.payouts.house import House, eventually, house_of, usd, utc_now
 from tests.integration.payouts.signing import Signer, certified

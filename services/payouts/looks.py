@@ -1,0 +1,125 @@
+"""Looking: what the provider shows of an attempt is asked for, and booked in one transaction."""
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from servicekit.clock import Clock
+from servicekit.errors import Reason, Unavailable, not_found
+from services.payouts import domain, metrics, postings
+from services.payouts.domain import FINAL, Attempt, AttemptState, Payout, ProviderName
+from services.payouts.postings import Transfer
+from services.payouts.provider import Batch, NotReadable, Provider
+from services.payouts.sending import SYSTEM, Cause, Event, EventKind
+
+log = structlog.get_logger()
+
+
+class LookStore(Protocol):
+    def transaction(self) -> AbstractAsyncContextManager[None]: ...
+
+    async def get(self, payout_id: str) -> Payout | None: ...
+
+    async def lock(self, payout_id: str) -> Payout | None: ...
+
+    async def save_attempt(self, payout_id: str, attempt: Attempt, now: datetime) -> None: ...
+
+    async def post(self, transfer: Transfer) -> int: ...
+
+    async def halts(self) -> list[Event]: ...
+
+    async def add_event(self, event: Event) -> None: ...
+
+
+@dataclass(frozen=True)
+class Booked:
+    """A payout after a look at the provider, and whether this very look found that it had moved:
+    of several looks at once, one does."""
+
+    payout: Payout
+    has_moved: bool
+
+
+class Looks:
+    def __init__(
+        self, store: LookStore, providers: Mapping[ProviderName, Provider], clock: Clock
+    ) -> None:
+        self._store = store
+        self._providers = providers
+        self._clock = clock
+
+    async def shown(self, attempt: Attempt, batch_id: str) -> Batch:
+        """What the attempt's provider shows of a batch; nothing is booked.
+
+        Raises:
+            Unavailable: it shows nothing.
+        """
+        try:
+            return await self._providers[attempt.provider].batch(batch_id)
+        except NotReadable as error:
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"
+            ) from error
+
+    async def refreshed(self, payout: Payout, attempt: Attempt, batch_id: str) -> Booked:
+        """Books what the attempt's provider shows of a batch; nothing where there is nothing to
+        ask, or nothing more can come of it.
+
+        Raises:
+            Unavailable: the provider shows nothing.
+        """
+        if not batch_id or attempt.state in FINAL:
+            return Booked(payout, has_moved=False)
+        return await self.book(payout.id, attempt.number, await self.shown(attempt, batch_id))
+
+    async def book(self, payout_id: str, number: int, batch: Batch) -> Booked:
+        """Books what the provider shows, in one transaction; again, it finds nothing to book."""
+        async with self._store.transaction():
+            payout = found(await self._store.lock(payout_id), payout_id)
+            attempt = payout.attempts[number - 1]
+            reading = domain.read(attempt, batch)
+            if reading.attempt == attempt:
+                return Booked(payout, has_moved=False)
+            if reading.settles:
+                fee = batch.items[0].fee
+                await self._store.post(postings.settle(payout, attempt, fee))
+            if reading.returns:
+                await self._store.post(postings.give_back(payout, attempt))
+            await self._store.save_attempt(payout_id, reading.attempt, self._clock())
+            after = found(await self._store.get(payout_id), payout_id)
+        has_moved = reading.attempt.state is not attempt.state
+        if has_moved:
+            log.info("payout_moved", payout=payout_id, attempt=number, state=reading.attempt.state)
+        if has_moved and reading.attempt.state is AttemptState.BLOCKED:
+            log.error("payout_stopped", payout=payout_id, reason=reading.attempt.error_code)
+            metrics.stopped()
+        return Booked(after, has_moved)
+
+    async def check_end(self, payout_id: str, attempt: Attempt, batch_id: str) -> None:
+        """Stops all sending where the provider pays what has ended for us: the payout may be paid
+        twice, and what made it so may happen to others."""
+        batch = await self.shown(attempt, batch_id)
+        if not domain.is_contradicted(attempt, batch):
+            return
+        state = batch.items[0].state
+        reason = f"payouts/{payout_id}: attempt {attempt.number} is {attempt.state}, and {state} at"
+        reason += f" the provider, as batch {batch.id}"
+        log.critical("payout_contradicted", payout=payout_id, attempt=attempt.number, state=state)
+        if all(halt.reason != reason for halt in await self._store.halts()):
+            await self._store.add_event(
+                Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, self._clock())
+            )
+
+
+def found(payout: Payout | None, payout_id: str) -> Payout:
+    """
+    Raises:
+        NotFound.
+    """
+    if payout is None:
+        raise not_found(f"payouts/{payout_id}")
+    return payout
