@@ -193,8 +193,9 @@ class ReconciliationHandlers:
         last time, it answers with the last reconciliation.
 
         Raises:
-            Unavailable: the provider cannot be read, or another call reconciles it now. Nothing is
-                recorded, and what is sent is sent as before.
+            Unavailable: the provider cannot be read, or reports nothing yet of the time since the
+                first day began, or another call reconciles it now. Nothing is recorded, and what is
+                sent is sent as before.
         """
         name = command.provider
         if name not in self._providers:
@@ -210,9 +211,8 @@ class ReconciliationHandlers:
         name = command.provider
         ask = await self._store.ask(name)
         report = await self._report(name, ask.report_start_time)
-        last = await self._store.latest(name)
-        if last is not None and report.end_time <= last.end_time:
-            return last
+        if report.end_time <= ask.start_time:
+            return await self._last(name)
         before = await self._store.known(name, report, ask.report_start_time)
         moved = await self._follow(name, before)
         async with self._store.snapshot():
@@ -233,7 +233,7 @@ class ReconciliationHandlers:
             comparison.matches += known.withdrawn()
             new = NewReconciliation(
                 name,
-                min(ask.start_time, report.end_time),
+                ask.start_time,
                 report.end_time,
                 [each for each in known.transactions if each.id in known.new_ids],
                 command.request_id,
@@ -244,6 +244,15 @@ class ReconciliationHandlers:
                 await self._switch.halt_for_mismatches(_reason(done), done.create_time)
         await self._announce(done, moved, mended)
         return done
+
+    async def _last(self, name: ProviderName) -> Reconciliation:
+        """Where there is nothing later to compare."""
+        last = await self._store.latest(name)
+        if last is None:
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, "The provider reports nothing yet: try again later"
+            )
+        return last
 
     async def _report(self, name: ProviderName, start: datetime) -> Report:
         try:

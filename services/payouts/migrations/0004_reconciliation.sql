@@ -10,7 +10,7 @@ CREATE TABLE reconciliation (
     mismatch_count    integer     NOT NULL CHECK (mismatch_count >= 0),
     request_id        uuid        NOT NULL UNIQUE,
     create_time       timestamptz NOT NULL,
-    CHECK (start_time <= end_time),
+    CHECK (start_time < end_time),
     -- Each begins where the one before ended: no time is compared twice.
     CONSTRAINT reconciliation_begins_once UNIQUE (provider, start_time),
     CONSTRAINT reconciliation_ends_once UNIQUE (provider, end_time)

@@ -118,6 +118,7 @@ async def test_row_21_a_restored_database_sends_nothing_until_it_was_reconciled(
     await switch_of(house).watch_place()
     await house.send("p1")
     await house.until("p1", PAID)
+    assert found(await run(house)) == []
     async with victim_of(house, await restore()) as restored:
         reconciler = ReconciliationServiceStub(restored._served.as_operator())
         assert await cause_of(reconciler) == "RESTORED"

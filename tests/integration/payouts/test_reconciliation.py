@@ -1,7 +1,7 @@
 """Reconciliations: what is compared, what is mended, what is found, and what is kept of it."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, timedelta
 from itertools import pairwise
 
 import psycopg
@@ -252,6 +252,25 @@ async def test_a_provider_that_cannot_be_read_changes_nothing(
     assert not (await sending(house)).is_halted
     paid.is_readable = True
     assert found(await run(house)) == []
+
+
+async def test_a_day_of_which_nothing_is_reported_yet_is_compared_later(
+    house: House, paid: Reporting, database: Database
+) -> None:
+    """PayPal lags behind by hours, and the first reconciliation begins at midnight."""
+    end_time = paid.end_time
+    paid.end_time = lambda: paid.asked_from[-1]
+    for _ in range(2):
+        with refused(Reason.DEPENDENCY_UNAVAILABLE):
+            await run(house)
+    assert await count(database) == 0
+    paid.end_time = end_time
+    done = await run(house)
+    assert found(done) == []
+    assert done.start_time.ToDatetime() == paid.asked_from[0].replace(tzinfo=None)
+    # The next one that has nothing later answers with it.
+    paid.end_time = lambda: done.end_time.ToDatetime(UTC)
+    assert await run(house) == done
 
 
 async def test_reports_are_read_again_from_where_something_is_open(
