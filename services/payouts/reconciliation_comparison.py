@@ -19,6 +19,7 @@ from services.payouts.reconciliation import (
     Part,
     Standing,
     Traced,
+    opposite,
     part_of,
     totals_of,
 )
@@ -108,7 +109,7 @@ class _Comparer:
         its fee came back as well. What is left over is answered."""
         left, pairs = list(transactions), list[Transaction]()
         for payment in transactions:
-            back = next((each for each in left if _is_opposite(payment, each)), None)
+            back = next((each for each in left if payment.amount == opposite(each.amount)), None)
             if part_of(payment) is Part.PAYMENT and back is not None:
                 left.remove(payment)
                 left.remove(back)
@@ -140,8 +141,11 @@ class _Comparer:
             words = f"The provider gave a fee back ({transaction.fee}), which the ledger has not"
             self._find(transaction, standing, words, FindingKind.DIFFERENT)
         elif part is Part.RETURN and standing.is_settled:
-            words = f"The provider gave {_back(transaction)} back, and shows the payment as made"
-            self._find(transaction, standing, words)
+            back, paid = opposite(transaction.amount), attempt.amount
+            is_whole = back == paid
+            shown = "shows the payment as made" if is_whole else f"{paid} was paid"
+            kind = FindingKind.FOREIGN if is_whole else FindingKind.DIFFERENT
+            self._find(transaction, standing, f"The provider gave {back} back, and {shown}", kind)
         elif attempt.state in FINAL and self._is_past_waiting(standing, transaction):
             words = f"The ledger has this attempt as {_word(attempt.state)}"
             self._find(transaction, standing, words)
@@ -237,17 +241,6 @@ def _is_same(theirs: Transaction, ours: Booking) -> bool:
 def _is_same_fee(theirs: Money, ours: Money) -> bool:
     """No fee is no fee in any currency."""
     return theirs == ours or theirs.amount_minor == ours.amount_minor == 0
-
-
-def _is_opposite(payment: Transaction, back: Transaction) -> bool:
-    return (
-        payment.amount.currency == back.amount.currency
-        and payment.amount.amount_minor == -back.amount.amount_minor
-    )
-
-
-def _back(transaction: Transaction) -> Money:
-    return Money(transaction.amount.currency, -transaction.amount.amount_minor)
 
 
 def _word(state: AttemptState) -> str:

@@ -230,6 +230,15 @@ async def test_an_attempt_in_doubt_is_settled_by_its_transaction(
     assert (await house.get("p1")).state == payouts_pb2.Payout.STATE_PAID
     assert house.told.changes == [("p1", "PAID")]
     await house.balances()
+    # A part comes back, of a payment that still nobody can look at: a person's matter.
+    paypal.transactions.append(moved("T2", -3_000, reverses_id="T1"))
+    done = await run(house)
+    assert found(done) == [("DIFFERENT", "payouts/p1")]
+    assert done.findings[0].description == (
+        "The provider gave 30.00 USD back, and 100.00 USD was paid"
+    )
+    assert (await house.balances())["provider/paypal"] == 10_000
+    assert (await sending(house)).is_halted
 
 
 async def test_a_payment_that_the_database_lost_is_foreign_and_names_its_payout(

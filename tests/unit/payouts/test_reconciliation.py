@@ -318,3 +318,20 @@ def test_a_transaction_proves_that_it_came_back() -> None:
     assert reading is not None
     assert reading.returns
     assert reading.attempt.state is AttemptState.RETURNED
+
+
+@pytest.mark.parametrize(
+    "back", [Money("USD", -3_000), Money("USD", -10_001), Money("EUR", -10_000)]
+)
+def test_a_part_that_came_back_is_different_and_proves_nothing(back: Money) -> None:
+    standing = standing_of("p1")
+    payment = payment_of(standing)
+    part = replace(back_of(payment), amount=back)
+    assert proven(replace(standing.attempt, provider_batch_id=""), part, NOW) is None
+    booking = Booking(1, standing.key(Part.PAYMENT), payment.amount, payment.fee, LONG_AGO)
+    (finding,) = _findings(standing, payment, part, bookings=[booking])
+    assert (finding.kind, finding.provider_amount) == (FindingKind.DIFFERENT, back)
+    # Where a look took it for all of it.
+    returned = Booking(2, standing.key(Part.RETURN), Money("USD", -10_000), Money("USD", 0), NOW)
+    (finding,) = _findings(came_back(standing), payment, part, bookings=[booking, returned])
+    assert (finding.kind, finding.ledger_amount) == (FindingKind.DIFFERENT, returned.amount)
