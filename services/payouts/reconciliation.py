@@ -170,7 +170,8 @@ def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading
     """What a transaction alone proves of an attempt whose batch nobody knows, so that it cannot be
     looked at: that it was paid, or that it came back, as a whole. None when it proves nothing.
 
-    Not of one that is being sent at this moment: its sender learns more.
+    Not of one that is being sent at this moment: its sender learns more. Nor of one whose id the
+    provider has shown on another payment: a person decides.
     """
     # A look takes REFUNDED for all of it: an item has one amount and no word for a part, neither in
     # PayPal's contract (payments_payouts_batch_v1) nor in what it says of payout statuses ("the
@@ -179,9 +180,8 @@ def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading
     is_being_sent = attempt.lease_end_time is not None and attempt.lease_end_time > now
     if attempt.provider_batch_id or is_being_sent or transaction.is_pending:
         return None
-    if transaction.amount == attempt.amount and (
-        attempt.state in SENDABLE or attempt.state is AttemptState.BLOCKED
-    ):
+    is_undecided = attempt.state is AttemptState.BLOCKED and attempt.error_code != "OTHER_PAYMENT"
+    if transaction.amount == attempt.amount and (attempt.state in SENDABLE or is_undecided):
         paid = replace(
             attempt,
             state=AttemptState.PAID,

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.money import Money
-from services.payouts.domain import Attempt, AttemptState, sender_batch_id
-from services.payouts.provider import Transaction
+from services.payouts.domain import Attempt, AttemptState, read, sender_batch_id
+from services.payouts.provider import Batch, Item, Transaction
 from services.payouts.reconciliation import (
     MARGIN,
     Booking,
@@ -310,6 +310,16 @@ def test_a_transaction_proves_a_payment_that_nobody_can_look_at(state: str) -> N
         (attempt, back_of(payment)),
     ):
         assert proven(attempt_, payment_, NOW) is None
+
+
+def test_a_transaction_proves_nothing_of_an_id_that_another_payment_has() -> None:
+    standing = standing_of("p1", AttemptState.UNKNOWN)
+    sent = replace(standing.attempt, provider_batch_id="")
+    item = Item("I1", "SUCCESS", "eve@example.com", sent.amount, Money("USD", 200), "")
+    stopped = read(sent, Batch("B1", sent.sender_batch_id, "SUCCESS", (item,))).attempt
+    assert stopped.state is AttemptState.BLOCKED
+    assert proven(stopped, payment_of(standing), NOW) is None
+    assert proven(sent, payment_of(standing), NOW) is not None
 
 
 def test_a_transaction_proves_that_it_came_back() -> None:
