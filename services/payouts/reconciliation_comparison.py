@@ -31,15 +31,17 @@ def compare(
     end_time: datetime,
     *,
     mended: Collection[Key] = (),
+    unseen: Collection[tuple[str, int]] = (),
     told_transactions: Collection[str] = (),
     told_transfers: Collection[int] = (),
 ) -> Comparison:
     """Everything that was not compared yet. `end_time` is up to when the provider told all.
 
-    `mended` is what was booked now, since the transactions told of it. What was told is what an
-    earlier reconciliation found, and is found no second time.
+    `mended` is what was booked now, since the transactions told of it; `unseen` are the attempts
+    that would have been looked at, and could not be. What was told is what an earlier
+    reconciliation found, and is found no second time.
     """
-    comparer = _Comparer(bookings, end_time, mended, told_transactions)
+    comparer = _Comparer(bookings, end_time, mended, unseen, told_transactions)
     for standing, group in _by_attempt(traced):
         if standing is None:
             for each in group:
@@ -64,11 +66,13 @@ class _Comparer:
         bookings: Sequence[Booking],
         end_time: datetime,
         mended: Collection[Key],
+        unseen: Collection[tuple[str, int]],
         told: Collection[str],
     ) -> None:
         self._bookings = {booking.key: booking for booking in bookings}
         self._end_time = end_time
         self._mended = mended
+        self._unseen = unseen
         self._told = told
         self._found = Comparison()
         # Of both sides, what was compared; and what waits.
@@ -131,26 +135,32 @@ class _Comparer:
     def _judge(self, standing: Standing, transaction: Transaction) -> None:
         """A transaction that no booking is."""
         attempt, part = standing.attempt, part_of(transaction)
+        other = _other_amount_words(standing, transaction)
         if standing.has(part):
             again = "paid out" if part is Part.PAYMENT else "gave back"
             self._find(transaction, standing, f"The provider {again} this attempt a second time")
-        elif part is Part.PAYMENT and transaction.amount != attempt.amount:
-            words = f"The provider paid out {transaction.amount}, and {attempt.amount} was ordered"
-            self._find(transaction, standing, words, FindingKind.DIFFERENT)
+        elif other:
+            self._find(transaction, standing, other, FindingKind.DIFFERENT)
+        elif (standing.payout_id, attempt.number) in self._unseen:
+            self._judge_unseen(standing, transaction)
         elif part is Part.FEE_RETURN and standing.is_settled:
             words = f"The provider gave a fee back ({transaction.fee}), which the ledger has not"
             self._find(transaction, standing, words, FindingKind.DIFFERENT)
         elif part is Part.RETURN and standing.is_settled:
-            back, paid = opposite(transaction.amount), attempt.amount
-            is_whole = back == paid
-            shown = "shows the payment as made" if is_whole else f"{paid} was paid"
-            kind = FindingKind.FOREIGN if is_whole else FindingKind.DIFFERENT
-            self._find(transaction, standing, f"The provider gave {back} back, and {shown}", kind)
+            words = f"The provider gave {attempt.amount} back, and shows the payment as made"
+            self._find(transaction, standing, words)
         elif attempt.state in FINAL and self._is_past_waiting(standing, transaction):
             words = f"The ledger has this attempt as {_word(attempt.state)}"
             self._find(transaction, standing, words)
         else:
             self._waiting.append(transaction)
+
+    def _judge_unseen(self, standing: Standing, transaction: Transaction) -> None:
+        if transaction.is_pending or not self._is_past_waiting(standing, transaction):
+            self._waiting.append(transaction)
+        else:
+            words = "The provider moved this long ago, and does not show the attempt that it is of"
+            self._find(transaction, standing, words)
 
     def _is_past_waiting(self, standing: Standing, transaction: Transaction) -> bool:
         """Whether what belongs to it must have been reported, too."""
@@ -226,6 +236,17 @@ class _Comparer:
                 ledger_amount=ours.amount if ours else None,
             )
         )
+
+
+def _other_amount_words(standing: Standing, transaction: Transaction) -> str:
+    """Empty where the amount is the attempt's, or where it need not be yet."""
+    ordered, moved = standing.attempt.amount, transaction.amount
+    if part_of(transaction) is Part.PAYMENT and moved != ordered:
+        return f"The provider paid out {moved}, and {ordered} was ordered"
+    is_return = part_of(transaction) is Part.RETURN and standing.is_settled
+    if is_return and opposite(moved) != ordered:
+        return f"The provider gave {opposite(moved)} back, and {ordered} was paid"
+    return ""
 
 
 def _likeness(standing: Standing, booking: Booking) -> Callable[[Transaction], tuple[bool, bool]]:

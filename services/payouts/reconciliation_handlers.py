@@ -7,7 +7,7 @@ anyway; the next run compares the same time.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Protocol
 from uuid import UUID
@@ -123,6 +123,15 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Followed:
+    """What came of looks at attempts, by payout and number: those that moved, and those that the
+    provider did not show."""
+
+    moved: dict[tuple[str, int], Payout] = field(default_factory=dict)
+    unseen: set[tuple[str, int]] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
 class NewReconciliation:
     provider: ProviderName
     start_time: datetime
@@ -214,19 +223,20 @@ class ReconciliationHandlers:
         if report.end_time <= ask.start_time:
             return await self._last(name)
         before = await self._store.known(name, report, ask.report_start_time)
-        moved = await self._follow(name, before)
+        followed = await self._follow(name, before)
         async with self._store.snapshot():
             known = await self._store.known(name, report, ask.report_start_time)
             mended = {
                 key
                 for key in known.booked() - before.booked()
-                if (key.payout_id, key.number) in moved
+                if (key.payout_id, key.number) in followed.moved
             }
             comparison = compare(
                 known.traced(),
                 known.bookings,
                 report.end_time,
                 mended=mended,
+                unseen=followed.unseen,
                 told_transactions=known.told_transactions,
                 told_transfers=known.told_transfers,
             )
@@ -242,7 +252,7 @@ class ReconciliationHandlers:
             done = await self._store.add(new, comparison)
             if done.mismatch_count:
                 await self._switch.halt_for_mismatches(_reason(done), done.create_time)
-        await self._announce(done, moved, mended)
+        await self._announce(done, followed.moved, mended)
         return done
 
     async def _last(self, name: ProviderName) -> Reconciliation:
@@ -262,10 +272,9 @@ class ReconciliationHandlers:
                 Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not report: {error.code}"
             ) from error
 
-    async def _follow(self, name: ProviderName, known: Known) -> dict[tuple[str, int], Payout]:
-        """Books what the transactions tell of and the ledger has not; answers with the payouts that
-        moved, by attempt."""
-        moved: dict[tuple[str, int], Payout] = {}
+    async def _follow(self, name: ProviderName, known: Known) -> Followed:
+        """Books what the transactions tell of and the ledger has not."""
+        followed = Followed()
         looked_at: set[tuple[str, int]] = set()
         for each in known.traced():
             standing = each.standing
@@ -276,18 +285,27 @@ class ReconciliationHandlers:
                 booked = await self._book_proven(*of, each.transaction)
             elif of not in looked_at:
                 looked_at.add(of)
-                booked = await self._payments.follow(
-                    Hint(
-                        standing.attempt.sender_batch_id,
-                        standing.attempt.provider_batch_id,
-                        provider=name,
-                    )
-                )
+                booked = await self._look(name, standing, followed)
             else:
                 continue
             if booked is not None and booked.has_moved:
-                moved[of] = booked.payout
-        return moved
+                followed.moved[of] = booked.payout
+        return followed
+
+    async def _look(
+        self, name: ProviderName, standing: Standing, followed: Followed
+    ) -> Booked | None:
+        """One attempt that cannot be seen keeps no other from being compared."""
+        payout_id, attempt = standing.payout_id, standing.attempt
+        hint = Hint(attempt.sender_batch_id, attempt.provider_batch_id, provider=name)
+        try:
+            return await self._payments.follow(hint)
+        except Unavailable as error:
+            log.warning(
+                "attempt_not_shown", payout=payout_id, attempt=attempt.number, detail=error.message
+            )
+            followed.unseen.add((payout_id, attempt.number))
+            return None
 
     async def _book_proven(
         self, payout_id: str, number: int, transaction: Transaction

@@ -282,6 +282,43 @@ async def test_a_day_of_which_nothing_is_reported_yet_is_compared_later(
     assert await run(house) == done
 
 
+async def test_an_attempt_that_is_not_shown_keeps_no_other_from_being_compared(
+    house: House, paypal: Reporting
+) -> None:
+    house.lose_webhooks()
+    await house.due("p1", "anna@example.com")
+    await house.reserve("p2")
+    for payout in ("p1", "p2"):
+        await house.send(payout)
+        paypal.transactions.append(await payment(house, payout))
+    await house.until_provider(("po-p1-1", "SUCCESS"), ("po-p2-1", "SUCCESS"))
+    paypal.transactions.append(moved("T-foreign", 500))
+    paypal.hidden = {"po-p1-1"}
+    done = await run(house)
+    assert sorted(found(done)) == [("BOOKED", "payouts/p2"), ("FOREIGN", "")]
+    # It waits, and is found when it has waited for too long.
+    (total,) = done.totals
+    assert total.open_amount == Money("USD", 10_000).to_message()
+    paypal.later(A_DAY_AND_MORE)
+    assert found(await run(house)) == [("FOREIGN", "payouts/p1")]
+    paypal.later(2 * A_DAY_AND_MORE)
+    assert found(await run(house)) == []
+    paypal.hidden.clear()
+    paypal.later(3 * A_DAY_AND_MORE)
+    assert found(await run(house)) == [("BOOKED", "payouts/p1")]
+
+
+async def test_a_reversal_that_is_not_shown_yet_waits(house: House, paid: Reporting) -> None:
+    (first,) = paid.transactions
+    assert found(await run(house)) == []
+    await change_item(house, "p1", "REVERSED")
+    paid.transactions.append(moved("T-back", -10_000, reverses_id=first.id))
+    paid.hidden = {"po-p1-1"}
+    assert found(await run(house)) == []
+    paid.hidden.clear()
+    assert found(await run(house)) == [("BOOKED", "payouts/p1")]
+
+
 async def test_reports_are_read_again_from_where_something_is_open(
     house: House, paid: Reporting
 ) -> None:
