@@ -149,7 +149,9 @@ class _Comparer:
         elif part is Part.RETURN and standing.is_settled:
             words = f"The provider gave {attempt.amount} back, and shows the payment as made"
             self._find(transaction, standing, words)
-        elif attempt.state in FINAL and self._is_past_waiting(standing, transaction):
+        elif attempt.state in FINAL and (
+            _is_delivered(transaction) or self._is_past_waiting(standing, transaction)
+        ):
             words = f"The ledger has this attempt as {_word(attempt.state)}"
             self._find(transaction, standing, words)
         else:
@@ -247,6 +249,13 @@ def _other_amount_words(standing: Standing, transaction: Transaction) -> str:
     if is_return and opposite(moved) != ordered:
         return f"The provider gave {opposite(moved)} back, and {ordered} was paid"
     return ""
+
+
+def _is_delivered(transaction: Transaction) -> bool:
+    """Whether the provider says that the receiver has it: nothing that may still be reported makes
+    that undone."""
+    is_open = transaction.is_pending or transaction.is_taken_back
+    return part_of(transaction) is Part.PAYMENT and not is_open
 
 
 def _likeness(standing: Standing, booking: Booking) -> Callable[[Transaction], tuple[bool, bool]]:

@@ -137,6 +137,8 @@ class SwitchStore(Protocol):
 
     async def add_event(self, event: Event) -> None: ...
 
+    async def has_halted(self, cause: Cause, reason: str) -> bool: ...
+
     async def reaches(self) -> Reaches: ...
 
     async def known_place(self) -> Place | None: ...
@@ -194,6 +196,17 @@ class SwitchHandlers:
     async def halt_for_mismatches(self, reason: str, now: datetime) -> None:
         """In the transaction that records them."""
         await self._store.add_event(Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, now))
+
+    async def halt_for_mismatch(self, reason: str) -> None:
+        """At once, where no reconciliation need find it. For one reason there is one halt, however
+        often it is told, and whether or not it was lifted since: `reason` names the attempt."""
+        async with self._store.transaction():
+            await self._store.lock_switch()
+            if await self._store.has_halted(Cause.MISMATCH, reason):
+                return
+            now = self._clock()
+            await self._store.add_event(Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, now))
+        log.critical("sending_halted", cause=Cause.MISMATCH, reason=reason)
 
     async def lift_restored(self) -> None:
         """Lifts what clean reconciliations of all providers lift."""

@@ -39,6 +39,14 @@ class PostgresSwitch:
             (event.kind, event.cause, event.reason, event.actor, event.lifts_id, event.time),
         )
 
+    async def has_halted(self, cause: Cause, reason: str) -> bool:
+        """Ever."""
+        row = await self._database.fetch_one(
+            "SELECT FROM sending_event WHERE kind = 'HALT' AND cause = %s AND reason = %s",
+            (cause, reason),
+        )
+        return row is not None
+
     async def reaches(self) -> Reaches:
         """Of the providers that were ever reconciled."""
         rows = await self._database.fetch_all(

@@ -369,3 +369,17 @@ async def test_a_halt_stops_a_sender_that_is_about_to_post(house: House, databas
     await house.send("p1")
     await house.until("p1", PAID)
     assert house.batches() == [("po-p1-1", "SUCCESS")]
+
+
+async def test_for_one_mismatch_there_is_one_halt(house: House) -> None:
+    reason = "payouts/p1: attempt 1 was paid after it had failed"
+    switch = switch_of(house)
+    await asyncio.gather(*(switch.halt_for_mismatch(reason) for _ in range(3)))
+    sending = await house.reconciler.GetSending(pb.GetSendingRequest())
+    assert (sending.cause, sending.reason) == (pb.Sending.CAUSE_MISMATCH, reason)
+    await resume(house.reconciler)
+    # A webhook that is told again does not undo what a person decided.
+    await switch.halt_for_mismatch(reason)
+    assert await cause_of(house.reconciler) == ""
+    await switch.halt_for_mismatch("payouts/p1: attempt 2 was paid after it had failed")
+    assert await cause_of(house.reconciler) == "MISMATCH"

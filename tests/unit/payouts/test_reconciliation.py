@@ -233,11 +233,20 @@ def test_a_fee_may_come_back_by_a_transaction_of_its_own() -> None:
 
 def test_what_left_and_failed_is_foreign_once_it_should_be_back() -> None:
     failed = standing_of("p1", AttemptState.FAILED)
-    (finding,) = _findings(failed, payment_of(failed))
-    assert (finding.kind, finding.payout_id, finding.number) == (FindingKind.FOREIGN, "p1", 1)
-    assert finding.description == "The ledger has this attempt as failed"
     just_now = standing_of("p1", AttemptState.FAILED, moved=NOW - SOON)
-    assert _findings(just_now, payment_of(just_now)) == []
+    payment = payment_of(failed)
+    for open_ in (replace(payment, is_pending=True), replace(payment, is_taken_back=True)):
+        (finding,) = _findings(failed, open_)
+        assert (finding.kind, finding.payout_id, finding.number) == (FindingKind.FOREIGN, "p1", 1)
+        assert finding.description == "The ledger has this attempt as failed"
+        assert _findings(just_now, open_) == []
+
+
+@pytest.mark.parametrize("state", ["FAILED", "RETURNED"])
+def test_what_was_delivered_though_it_had_failed_is_foreign_at_once(state: str) -> None:
+    just_now = standing_of("p1", AttemptState(state), moved=NOW)
+    (finding,) = _findings(just_now, payment_of(just_now))
+    assert (finding.kind, finding.payout_id) == (FindingKind.FOREIGN, "p1")
 
 
 def test_a_booking_is_missing_only_when_it_must_have_been_reported() -> None:
