@@ -74,12 +74,13 @@ class Sending:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a database lives. A copy, a restored one or one after a fail-over has another; one
-    whose disks were put back as they were has not."""
+    """Where a database lives. A copy, a restored one, one after a fail-over and one into which a
+    dump was loaded have another; one whose disks were put back as they were has not."""
 
     system_identifier: int
     timeline: str
     database_oid: int
+    table_oid: int
 
 
 @dataclass(frozen=True)
@@ -248,6 +249,7 @@ def _moved(known: Place, present: Place, now: datetime) -> Event:
             ("server", known.system_identifier != present.system_identifier),
             ("timeline", known.timeline != present.timeline),
             ("database", known.database_oid != present.database_oid),
+            ("table", known.table_oid != present.table_oid),
         )
         if is_other
     ]

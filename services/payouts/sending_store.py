@@ -73,10 +73,10 @@ class PostgresSwitch:
     async def keep_place(self, place: Place, now: datetime) -> None:
         await self._database.execute(
             """
-            INSERT INTO place (system_identifier, timeline, database_oid, create_time)
-            VALUES (%s, %s, %s, %s)
+            INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)
+            VALUES (%s, %s, %s, %s, %s)
             """,
-            (place.system_identifier, place.timeline, place.database_oid, now),
+            (place.system_identifier, place.timeline, place.database_oid, place.table_oid, now),
         )
 
 
@@ -93,4 +93,4 @@ def _event(row: DictRow) -> Event:
 
 
 def _place(row: DictRow) -> Place:
-    return Place(row["system_identifier"], row["timeline"], row["database_oid"])
+    return Place(row["system_identifier"], row["timeline"], row["database_oid"], row["table_oid"])
