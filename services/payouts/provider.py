@@ -67,6 +67,8 @@ class Transaction:
     # Not done when the report was made: a payment that is still unclaimed, or held for a look. That
     # it was done later is not reported again; a look at the payment tells.
     is_pending: bool = False
+    # It has come back since, by a transaction of its own, which may not be reported yet.
+    is_taken_back: bool = False
 
 
 @dataclass(frozen=True)

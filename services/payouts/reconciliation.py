@@ -156,6 +156,10 @@ def part_of(transaction: Transaction) -> Part:
     return Part.RETURN if transaction.amount.amount_minor < 0 else Part.PAYMENT
 
 
+def opposite(amount: Money) -> Money:
+    return Money(amount.currency, -amount.amount_minor)
+
+
 def named_in(sender_batch_id: str) -> tuple[str, int] | None:
     """The payout and the attempt that an id of ours is of; None when it is none of ours."""
     match = _SENDER_BATCH_ID.fullmatch(sender_batch_id)
@@ -164,16 +168,20 @@ def named_in(sender_batch_id: str) -> tuple[str, int] | None:
 
 def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading | None:
     """What a transaction alone proves of an attempt whose batch nobody knows, so that it cannot be
-    looked at: that it was paid, or that it came back. None when it proves nothing.
+    looked at: that it was paid, or that it came back, as a whole. None when it proves nothing.
 
-    Not of one that is being sent at this moment: its sender learns more.
+    Not of one that is being sent at this moment: its sender learns more. Nor of one whose id the
+    provider has shown on another payment: a person decides.
     """
+    # A look takes REFUNDED for all of it: an item has one amount and no word for a part, neither in
+    # PayPal's contract (payments_payouts_batch_v1) nor in what it says of payout statuses ("the
+    # recipient refunds the payout; the money returns"). If a part were shown so, all of it would be
+    # booked, and the report's line be DIFFERENT.
     is_being_sent = attempt.lease_end_time is not None and attempt.lease_end_time > now
     if attempt.provider_batch_id or is_being_sent or transaction.is_pending:
         return None
-    if transaction.amount == attempt.amount and (
-        attempt.state in SENDABLE or attempt.state is AttemptState.BLOCKED
-    ):
+    is_undecided = attempt.state is AttemptState.BLOCKED and attempt.error_code != "OTHER_PAYMENT"
+    if transaction.amount == attempt.amount and (attempt.state in SENDABLE or is_undecided):
         paid = replace(
             attempt,
             state=AttemptState.PAID,
@@ -182,7 +190,7 @@ def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading
             lease_end_time=None,
         )
         return Reading(paid, settles=True)
-    if part_of(transaction) is Part.RETURN and attempt.state is AttemptState.PAID:
+    if transaction.amount == opposite(attempt.amount) and attempt.state is AttemptState.PAID:
         return Reading(replace(attempt, state=AttemptState.RETURNED), returns=True)
     return None
 

@@ -19,6 +19,7 @@ from services.payouts.reconciliation import (
     Part,
     Standing,
     Traced,
+    opposite,
     part_of,
     totals_of,
 )
@@ -30,15 +31,17 @@ def compare(
     end_time: datetime,
     *,
     mended: Collection[Key] = (),
+    unseen: Collection[tuple[str, int]] = (),
     told_transactions: Collection[str] = (),
     told_transfers: Collection[int] = (),
 ) -> Comparison:
     """Everything that was not compared yet. `end_time` is up to when the provider told all.
 
-    `mended` is what was booked now, since the transactions told of it. What was told is what an
-    earlier reconciliation found, and is found no second time.
+    `mended` is what was booked now, since the transactions told of it; `unseen` are the attempts
+    that would have been looked at, and could not be. What was told is what an earlier
+    reconciliation found, and is found no second time.
     """
-    comparer = _Comparer(bookings, end_time, mended, told_transactions)
+    comparer = _Comparer(bookings, end_time, mended, unseen, told_transactions)
     for standing, group in _by_attempt(traced):
         if standing is None:
             for each in group:
@@ -63,11 +66,13 @@ class _Comparer:
         bookings: Sequence[Booking],
         end_time: datetime,
         mended: Collection[Key],
+        unseen: Collection[tuple[str, int]],
         told: Collection[str],
     ) -> None:
         self._bookings = {booking.key: booking for booking in bookings}
         self._end_time = end_time
         self._mended = mended
+        self._unseen = unseen
         self._told = told
         self._found = Comparison()
         # Of both sides, what was compared; and what waits.
@@ -108,7 +113,7 @@ class _Comparer:
         its fee came back as well. What is left over is answered."""
         left, pairs = list(transactions), list[Transaction]()
         for payment in transactions:
-            back = next((each for each in left if _is_opposite(payment, each)), None)
+            back = next((each for each in left if payment.amount == opposite(each.amount)), None)
             if part_of(payment) is Part.PAYMENT and back is not None:
                 left.remove(payment)
                 left.remove(back)
@@ -130,23 +135,34 @@ class _Comparer:
     def _judge(self, standing: Standing, transaction: Transaction) -> None:
         """A transaction that no booking is."""
         attempt, part = standing.attempt, part_of(transaction)
+        other = _other_amount_words(standing, transaction)
         if standing.has(part):
             again = "paid out" if part is Part.PAYMENT else "gave back"
             self._find(transaction, standing, f"The provider {again} this attempt a second time")
-        elif part is Part.PAYMENT and transaction.amount != attempt.amount:
-            words = f"The provider paid out {transaction.amount}, and {attempt.amount} was ordered"
-            self._find(transaction, standing, words, FindingKind.DIFFERENT)
+        elif other:
+            self._find(transaction, standing, other, FindingKind.DIFFERENT)
+        elif (standing.payout_id, attempt.number) in self._unseen:
+            self._judge_unseen(standing, transaction)
         elif part is Part.FEE_RETURN and standing.is_settled:
             words = f"The provider gave a fee back ({transaction.fee}), which the ledger has not"
             self._find(transaction, standing, words, FindingKind.DIFFERENT)
         elif part is Part.RETURN and standing.is_settled:
-            words = f"The provider gave {_back(transaction)} back, and shows the payment as made"
+            words = f"The provider gave {attempt.amount} back, and shows the payment as made"
             self._find(transaction, standing, words)
-        elif attempt.state in FINAL and self._is_past_waiting(standing, transaction):
+        elif attempt.state in FINAL and (
+            _is_delivered(transaction) or self._is_past_waiting(standing, transaction)
+        ):
             words = f"The ledger has this attempt as {_word(attempt.state)}"
             self._find(transaction, standing, words)
         else:
             self._waiting.append(transaction)
+
+    def _judge_unseen(self, standing: Standing, transaction: Transaction) -> None:
+        if transaction.is_pending or not self._is_past_waiting(standing, transaction):
+            self._waiting.append(transaction)
+        else:
+            words = "The provider moved this long ago, and does not show the attempt that it is of"
+            self._find(transaction, standing, words)
 
     def _is_past_waiting(self, standing: Standing, transaction: Transaction) -> bool:
         """Whether what belongs to it must have been reported, too."""
@@ -224,6 +240,24 @@ class _Comparer:
         )
 
 
+def _other_amount_words(standing: Standing, transaction: Transaction) -> str:
+    """Empty where the amount is the attempt's, or where it need not be yet."""
+    ordered, moved = standing.attempt.amount, transaction.amount
+    if part_of(transaction) is Part.PAYMENT and moved != ordered:
+        return f"The provider paid out {moved}, and {ordered} was ordered"
+    is_return = part_of(transaction) is Part.RETURN and standing.is_settled
+    if is_return and opposite(moved) != ordered:
+        return f"The provider gave {opposite(moved)} back, and {ordered} was paid"
+    return ""
+
+
+def _is_delivered(transaction: Transaction) -> bool:
+    """Whether the provider says that the receiver has it: nothing that may still be reported makes
+    that undone."""
+    is_open = transaction.is_pending or transaction.is_taken_back
+    return part_of(transaction) is Part.PAYMENT and not is_open
+
+
 def _likeness(standing: Standing, booking: Booking) -> Callable[[Transaction], tuple[bool, bool]]:
     """Least for the transaction that is most likely the booking's: of equal ones the first."""
     known_id = standing.attempt.provider_transaction_id
@@ -237,17 +271,6 @@ def _is_same(theirs: Transaction, ours: Booking) -> bool:
 def _is_same_fee(theirs: Money, ours: Money) -> bool:
     """No fee is no fee in any currency."""
     return theirs == ours or theirs.amount_minor == ours.amount_minor == 0
-
-
-def _is_opposite(payment: Transaction, back: Transaction) -> bool:
-    return (
-        payment.amount.currency == back.amount.currency
-        and payment.amount.amount_minor == -back.amount.amount_minor
-    )
-
-
-def _back(transaction: Transaction) -> Money:
-    return Money(transaction.amount.currency, -transaction.amount.amount_minor)
 
 
 def _word(state: AttemptState) -> str:

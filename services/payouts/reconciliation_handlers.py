@@ -7,7 +7,7 @@ anyway; the next run compares the same time.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Protocol
 from uuid import UUID
@@ -124,6 +124,15 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Followed:
+    """What came of looks at attempts, by payout and number: those that moved, and those that the
+    provider did not show."""
+
+    moved: dict[tuple[str, int], Payout] = field(default_factory=dict)
+    unseen: set[tuple[str, int]] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
 class NewReconciliation:
     provider: ProviderName
     start_time: datetime
@@ -194,8 +203,9 @@ class ReconciliationHandlers:
         last time, it answers with the last reconciliation.
 
         Raises:
-            Unavailable: the provider cannot be read, or another call reconciles it now. Nothing is
-                recorded, and what is sent is sent as before.
+            Unavailable: the provider cannot be read, or reports nothing yet of the time since the
+                first day began, or another call reconciles it now. Nothing is recorded, and what is
+                sent is sent as before.
         """
         name = command.provider
         if name not in self._providers:
@@ -211,30 +221,30 @@ class ReconciliationHandlers:
         name = command.provider
         ask = await self._store.ask(name)
         report = await self._report(name, ask.report_start_time)
-        last = await self._store.latest(name)
-        if last is not None and report.end_time <= last.end_time:
-            return last
+        if report.end_time <= ask.start_time:
+            return await self._last(name)
         before = await self._store.known(name, report, ask.report_start_time)
-        moved = await self._follow(name, before)
+        followed = await self._follow(name, before)
         async with self._store.snapshot():
             known = await self._store.known(name, report, ask.report_start_time)
             mended = {
                 key
                 for key in known.booked() - before.booked()
-                if (key.payout_id, key.number) in moved
+                if (key.payout_id, key.number) in followed.moved
             }
             comparison = compare(
                 known.traced(),
                 known.bookings,
                 report.end_time,
                 mended=mended,
+                unseen=followed.unseen,
                 told_transactions=known.told_transactions,
                 told_transfers=known.told_transfers,
             )
             comparison.matches += known.withdrawn()
             new = NewReconciliation(
                 name,
-                min(ask.start_time, report.end_time),
+                ask.start_time,
                 report.end_time,
                 [each for each in known.transactions if each.id in known.new_ids],
                 command.request_id,
@@ -243,8 +253,17 @@ class ReconciliationHandlers:
             done = await self._store.add(new, comparison)
             if done.mismatch_count:
                 await self._switch.halt_for_mismatches(_reason(done), done.create_time)
-        await self._announce(done, moved, mended)
+        await self._announce(done, followed.moved, mended)
         return done
+
+    async def _last(self, name: ProviderName) -> Reconciliation:
+        """Where there is nothing later to compare."""
+        last = await self._store.latest(name)
+        if last is None:
+            raise Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, "The provider reports nothing yet: try again later"
+            )
+        return last
 
     async def _report(self, name: ProviderName, start: datetime) -> Report:
         try:
@@ -254,10 +273,9 @@ class ReconciliationHandlers:
                 Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not report: {error.code}"
             ) from error
 
-    async def _follow(self, name: ProviderName, known: Known) -> dict[tuple[str, int], Payout]:
-        """Books what the transactions tell of and the ledger has not; answers with the payouts that
-        moved, by attempt."""
-        moved: dict[tuple[str, int], Payout] = {}
+    async def _follow(self, name: ProviderName, known: Known) -> Followed:
+        """Books what the transactions tell of and the ledger has not."""
+        followed = Followed()
         looked_at: set[tuple[str, int]] = set()
         for each in known.traced():
             standing = each.standing
@@ -268,18 +286,27 @@ class ReconciliationHandlers:
                 booked = await self._book_proven(*of, each.transaction)
             elif of not in looked_at:
                 looked_at.add(of)
-                booked = await self._payments.follow(
-                    Hint(
-                        standing.attempt.sender_batch_id,
-                        standing.attempt.provider_batch_id,
-                        provider=name,
-                    )
-                )
+                booked = await self._look(name, standing, followed)
             else:
                 continue
             if booked is not None and booked.has_moved:
-                moved[of] = booked.payout
-        return moved
+                followed.moved[of] = booked.payout
+        return followed
+
+    async def _look(
+        self, name: ProviderName, standing: Standing, followed: Followed
+    ) -> Booked | None:
+        """One attempt that cannot be seen keeps no other from being compared."""
+        payout_id, attempt = standing.payout_id, standing.attempt
+        hint = Hint(attempt.sender_batch_id, attempt.provider_batch_id, provider=name)
+        try:
+            return await self._payments.follow(hint)
+        except Unavailable as error:
+            log.warning(
+                "attempt_not_shown", payout=payout_id, attempt=attempt.number, detail=error.message
+            )
+            followed.unseen.add((payout_id, attempt.number))
+            return None
 
     async def _book_proven(
         self, payout_id: str, number: int, transaction: Transaction

@@ -74,12 +74,13 @@ class Sending:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a database lives. A copy, a restored one or one after a fail-over has another; one
-    whose disks were put back as they were has not."""
+    """Where a database lives. A copy, a restored one, one after a fail-over and one into which a
+    dump was loaded have another; one whose disks were put back as they were has not."""
 
     system_identifier: int
     timeline: str
     database_oid: int
+    table_oid: int
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,8 @@ class SwitchStore(Protocol):
     async def sending(self) -> Sending: ...
 
     async def add_event(self, event: Event) -> None: ...
+
+    async def has_halted(self, cause: Cause, reason: str) -> bool: ...
 
     async def reaches(self) -> Reaches: ...
 
@@ -195,6 +198,17 @@ class SwitchHandlers:
         """In the transaction that records them."""
         await self._store.add_event(Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, now))
 
+    async def halt_for_mismatch(self, reason: str) -> None:
+        """At once, where no reconciliation need find it. For one reason there is one halt, however
+        often it is told, and whether or not it was lifted since: `reason` names the attempt."""
+        async with self._store.transaction():
+            await self._store.lock_switch()
+            if await self._store.has_halted(Cause.MISMATCH, reason):
+                return
+            now = self._clock()
+            await self._store.add_event(Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, now))
+        log.critical("sending_halted", cause=Cause.MISMATCH, reason=reason)
+
     async def lift_restored(self) -> None:
         """Lifts what clean reconciliations of all providers lift."""
         async with self._store.transaction():
@@ -235,6 +249,7 @@ def _moved(known: Place, present: Place, now: datetime) -> Event:
             ("server", known.system_identifier != present.system_identifier),
             ("timeline", known.timeline != present.timeline),
             ("database", known.database_oid != present.database_oid),
+            ("table", known.table_oid != present.table_oid),
         )
         if is_other
     ]

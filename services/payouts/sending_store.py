@@ -39,6 +39,14 @@ class PostgresSwitch:
             (event.kind, event.cause, event.reason, event.actor, event.lifts_id, event.time),
         )
 
+    async def has_halted(self, cause: Cause, reason: str) -> bool:
+        """Ever."""
+        row = await self._database.fetch_one(
+            "SELECT FROM sending_event WHERE kind = 'HALT' AND cause = %s AND reason = %s",
+            (cause, reason),
+        )
+        return row is not None
+
     async def reaches(self) -> Reaches:
         """Of the providers that were ever reconciled."""
         rows = await self._database.fetch_all(
@@ -65,10 +73,10 @@ class PostgresSwitch:
     async def keep_place(self, place: Place, now: datetime) -> None:
         await self._database.execute(
             """
-            INSERT INTO place (system_identifier, timeline, database_oid, create_time)
-            VALUES (%s, %s, %s, %s)
+            INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)
+            VALUES (%s, %s, %s, %s, %s)
             """,
-            (place.system_identifier, place.timeline, place.database_oid, now),
+            (place.system_identifier, place.timeline, place.database_oid, place.table_oid, now),
         )
 
 
@@ -85,4 +93,4 @@ def _event(row: DictRow) -> Event:
 
 
 def _place(row: DictRow) -> Place:
-    return Place(row["system_identifier"], row["timeline"], row["database_oid"])
+    return Place(row["system_identifier"], row["timeline"], row["database_oid"], row["table_oid"])

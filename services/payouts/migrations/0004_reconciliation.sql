@@ -10,7 +10,7 @@ CREATE TABLE reconciliation (
     mismatch_count    integer     NOT NULL CHECK (mismatch_count >= 0),
     request_id        uuid        NOT NULL UNIQUE,
     create_time       timestamptz NOT NULL,
-    CHECK (start_time <= end_time),
+    CHECK (start_time < end_time),
     -- Each begins where the one before ended: no time is compared twice.
     CONSTRAINT reconciliation_begins_once UNIQUE (provider, start_time),
     CONSTRAINT reconciliation_ends_once UNIQUE (provider, end_time)
@@ -97,6 +97,7 @@ CREATE TABLE place (
     system_identifier bigint      NOT NULL,
     timeline          text        NOT NULL,
     database_oid      oid         NOT NULL,
+    table_oid         oid         NOT NULL,
     create_time       timestamptz NOT NULL
 );
 
@@ -130,12 +131,14 @@ CREATE TRIGGER place_is_final BEFORE UPDATE OR DELETE ON place
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER places_are_kept BEFORE TRUNCATE ON place EXECUTE FUNCTION refuse_change();
 
--- Another one after a restore, a fail-over or a copy. Everybody may call these functions, unless
+-- Another one after a restore, a fail-over, a copy, or a dump that was loaded again, which makes its
+-- tables anew; no ALTER TABLE does. Everybody may call these functions, unless
 -- somebody took that right away. The timeline is that of what is written now: the last checkpoint's
 -- may still be the one before.
 CREATE VIEW present_place AS
 SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8) AS timeline,
-       (SELECT oid FROM pg_database WHERE datname = current_database()) AS database_oid
+       (SELECT oid FROM pg_database WHERE datname = current_database()) AS database_oid,
+       'payout'::regclass::oid AS table_oid
   FROM pg_control_system();
 
 -- What keeps payouts from being sent; nothing where they are sent. A database that is not where it is
@@ -147,5 +150,5 @@ UNION ALL
 SELECT 0, 'HALT', 'RESTORED', 'The database is another one than it was', 'system', NULL, now()
   FROM present_place AS found,
        (SELECT * FROM place ORDER BY id DESC LIMIT 1) AS known
- WHERE (found.system_identifier, found.timeline, found.database_oid)
-       <> (known.system_identifier, known.timeline, known.database_oid);
+ WHERE (found.system_identifier, found.timeline, found.database_oid, found.table_oid)
+       <> (known.system_identifier, known.timeline, known.database_oid, known.table_oid);

@@ -24,19 +24,24 @@ from tests.support.serving import request_id
 
 @dataclass
 class Reporting:
-    """Reports `transactions`, complete until `end_time`; or that it cannot."""
+    """Reports `transactions`, complete until `end_time`; or that it cannot. Of `hidden` payments
+    it shows no batch."""
 
     provider: Provider
     transactions: list[Transaction] = field(default_factory=list)
     end_time: Callable[[], datetime] = utc_now
     is_readable: bool = True
+    hidden: set[str] = field(default_factory=set)
     asked_from: list[datetime] = field(default_factory=list)
 
     async def send(self, order: Order, may_post: MayPost) -> str:
         return await self.provider.send(order, may_post)
 
     async def batch(self, batch_id: str) -> Batch:
-        return await self.provider.batch(batch_id)
+        batch = await self.provider.batch(batch_id)
+        if batch.sender_batch_id in self.hidden:
+            raise NotReadable("RESOURCE_NOT_FOUND")
+        return batch
 
     async def cancel(self, item_id: str) -> None:
         await self.provider.cancel(item_id)

@@ -15,11 +15,14 @@ from psycopg import sql
 
 from devstack.access import Access
 from devstack.database import login
+from devstack.database import owner as owner_of
+from servicekit.database import Database
 from servicekit.errors import Reason
 from servicekit.money import Money
 from services.payouts import reconciliation_comparison
 from services.payouts.sending import SwitchHandlers
 from services.payouts.store import PostgresPayoutStore
+from tests.integration.payouts.bulk import superuser
 from tests.integration.payouts.house import House, eventually, utc_now
 from tests.integration.payouts.killing import TOKEN_PATH, Held, gate_to, victim_of
 from tests.integration.payouts.reporting import found, run
@@ -118,6 +121,7 @@ async def test_row_21_a_restored_database_sends_nothing_until_it_was_reconciled(
     await switch_of(house).watch_place()
     await house.send("p1")
     await house.until("p1", PAID)
+    assert found(await run(house)) == []
     async with victim_of(house, await restore()) as restored:
         reconciler = ReconciliationServiceStub(restored._served.as_operator())
         assert await cause_of(reconciler) == "RESTORED"
@@ -172,8 +176,8 @@ async def test_row_21_a_database_that_moves_under_a_running_service(house: House
     assert await cause_of(house.reconciler) == ""
     await house.database.execute(
         """
-        INSERT INTO place (system_identifier, timeline, database_oid, create_time)
-        SELECT system_identifier, '000000FF', database_oid, now() FROM place
+        INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)
+        SELECT system_identifier, '000000FF', database_oid, table_oid, now() FROM place
         """
     )
     with refused(Reason.SENDING_HALTED):
@@ -194,6 +198,43 @@ async def test_row_21_a_database_that_moves_under_a_running_service(house: House
 async def test_row_21_an_empty_database_is_where_it_is_found(house: House) -> None:
     await switch_of(house).watch_place()
     assert await cause_of(house.reconciler) == ""
+
+
+async def test_row_21_a_dump_that_is_loaded_into_the_same_database_is_another_one(
+    access: Access, house: House, owner: Database
+) -> None:
+    """It makes everything anew, and its rows are what they were."""
+    await switch_of(house).watch_place()
+    # A migration makes no other place, even one that writes the table anew.
+    await owner.execute("ALTER TABLE payout ADD COLUMN more integer")
+    await owner.execute("ALTER TABLE payout ALTER COLUMN more TYPE text")
+    await switch_of(house).watch_place()
+    assert await cause_of(house.reconciler) == ""
+    async with superuser(access, house.database) as connection:
+        await connection.execute("CREATE TABLE public.dumped AS TABLE place")
+        await connection.execute("DROP SCHEMA payouts CASCADE")
+        await connection.execute(
+            sql.SQL("CREATE SCHEMA payouts AUTHORIZATION {}").format(
+                sql.Identifier(owner_of("payouts"))
+            )
+        )
+        await owner.migrate("services.payouts")
+        await connection.execute(
+            """
+            INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)
+            SELECT system_identifier, timeline, database_oid, table_oid, create_time
+              FROM public.dumped ORDER BY id
+            """
+        )
+    await house.due("p1", "anna@example.com")
+    with refused(Reason.SENDING_HALTED):
+        await house.send_once("p1")
+    await switch_of(house).watch_place()
+    sending = await house.reconciler.GetSending(pb.GetSendingRequest())
+    assert (sending.cause, sending.reason) == (
+        pb.Sending.CAUSE_RESTORED,
+        "The database is another one than it was (another table)",
+    )
 
 
 # Row 22
@@ -368,3 +409,17 @@ async def test_a_halt_stops_a_sender_that_is_about_to_post(house: House, databas
     await house.send("p1")
     await house.until("p1", PAID)
     assert house.batches() == [("po-p1-1", "SUCCESS")]
+
+
+async def test_for_one_mismatch_there_is_one_halt(house: House) -> None:
+    reason = "payouts/p1: attempt 1 was paid after it had failed"
+    switch = switch_of(house)
+    await asyncio.gather(*(switch.halt_for_mismatch(reason) for _ in range(3)))
+    sending = await house.reconciler.GetSending(pb.GetSendingRequest())
+    assert (sending.cause, sending.reason) == (pb.Sending.CAUSE_MISMATCH, reason)
+    await resume(house.reconciler)
+    # A webhook that is told again does not undo what a person decided.
+    await switch.halt_for_mismatch(reason)
+    assert await cause_of(house.reconciler) == ""
+    await switch.halt_for_mismatch("payouts/p1: attempt 2 was paid after it had failed")
+    assert await cause_of(house.reconciler) == "MISMATCH"

@@ -1,7 +1,7 @@
 """Reconciliations: what is compared, what is mended, what is found, and what is kept of it."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, timedelta
 from itertools import pairwise
 
 import psycopg
@@ -230,6 +230,15 @@ async def test_an_attempt_in_doubt_is_settled_by_its_transaction(
     assert (await house.get("p1")).state == payouts_pb2.Payout.STATE_PAID
     assert house.told.changes == [("p1", "PAID")]
     await house.balances()
+    # A part comes back, of a payment that still nobody can look at: a person's matter.
+    paypal.transactions.append(moved("T2", -3_000, reverses_id="T1"))
+    done = await run(house)
+    assert found(done) == [("DIFFERENT", "payouts/p1")]
+    assert done.findings[0].description == (
+        "The provider gave 30.00 USD back, and 100.00 USD was paid"
+    )
+    assert (await house.balances())["provider/paypal"] == 10_000
+    assert (await sending(house)).is_halted
 
 
 async def test_a_payment_that_the_database_lost_is_foreign_and_names_its_payout(
@@ -252,6 +261,62 @@ async def test_a_provider_that_cannot_be_read_changes_nothing(
     assert not (await sending(house)).is_halted
     paid.is_readable = True
     assert found(await run(house)) == []
+
+
+async def test_a_day_of_which_nothing_is_reported_yet_is_compared_later(
+    house: House, paid: Reporting, database: Database
+) -> None:
+    """PayPal lags behind by hours, and the first reconciliation begins at midnight."""
+    end_time = paid.end_time
+    paid.end_time = lambda: paid.asked_from[-1]
+    for _ in range(2):
+        with refused(Reason.DEPENDENCY_UNAVAILABLE):
+            await run(house)
+    assert await count(database) == 0
+    paid.end_time = end_time
+    done = await run(house)
+    assert found(done) == []
+    assert done.start_time.ToDatetime() == paid.asked_from[0].replace(tzinfo=None)
+    # The next one that has nothing later answers with it.
+    paid.end_time = lambda: done.end_time.ToDatetime(UTC)
+    assert await run(house) == done
+
+
+async def test_an_attempt_that_is_not_shown_keeps_no_other_from_being_compared(
+    house: House, paypal: Reporting
+) -> None:
+    house.lose_webhooks()
+    await house.due("p1", "anna@example.com")
+    await house.reserve("p2")
+    for payout in ("p1", "p2"):
+        await house.send(payout)
+        paypal.transactions.append(await payment(house, payout))
+    await house.until_provider(("po-p1-1", "SUCCESS"), ("po-p2-1", "SUCCESS"))
+    paypal.transactions.append(moved("T-foreign", 500))
+    paypal.hidden = {"po-p1-1"}
+    done = await run(house)
+    assert sorted(found(done)) == [("BOOKED", "payouts/p2"), ("FOREIGN", "")]
+    # It waits, and is found when it has waited for too long.
+    (total,) = done.totals
+    assert total.open_amount == Money("USD", 10_000).to_message()
+    paypal.later(A_DAY_AND_MORE)
+    assert found(await run(house)) == [("FOREIGN", "payouts/p1")]
+    paypal.later(2 * A_DAY_AND_MORE)
+    assert found(await run(house)) == []
+    paypal.hidden.clear()
+    paypal.later(3 * A_DAY_AND_MORE)
+    assert found(await run(house)) == [("BOOKED", "payouts/p1")]
+
+
+async def test_a_reversal_that_is_not_shown_yet_waits(house: House, paid: Reporting) -> None:
+    (first,) = paid.transactions
+    assert found(await run(house)) == []
+    await change_item(house, "p1", "REVERSED")
+    paid.transactions.append(moved("T-back", -10_000, reverses_id=first.id))
+    paid.hidden = {"po-p1-1"}
+    assert found(await run(house)) == []
+    paid.hidden.clear()
+    assert found(await run(house)) == [("BOOKED", "payouts/p1")]
 
 
 async def test_reports_are_read_again_from_where_something_is_open(

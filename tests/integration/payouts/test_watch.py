@@ -174,8 +174,8 @@ async def test_the_lookout_halts_where_the_database_is_another_one(
     await lookout.look()
     await house.database.execute(
         """
-        INSERT INTO place (system_identifier, timeline, database_oid, create_time)
-        SELECT system_identifier + 1, timeline, database_oid, now() FROM place
+        INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)
+        SELECT system_identifier + 1, timeline, database_oid, table_oid, now() FROM place
         """
     )
     with capture_logs() as logs:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.money import Money
-from services.payouts.domain import Attempt, AttemptState, sender_batch_id
-from services.payouts.provider import Transaction
+from services.payouts.domain import Attempt, AttemptState, read, sender_batch_id
+from services.payouts.provider import Batch, Item, Transaction
 from services.payouts.reconciliation import (
     MARGIN,
     Booking,
@@ -233,11 +233,20 @@ def test_a_fee_may_come_back_by_a_transaction_of_its_own() -> None:
 
 def test_what_left_and_failed_is_foreign_once_it_should_be_back() -> None:
     failed = standing_of("p1", AttemptState.FAILED)
-    (finding,) = _findings(failed, payment_of(failed))
-    assert (finding.kind, finding.payout_id, finding.number) == (FindingKind.FOREIGN, "p1", 1)
-    assert finding.description == "The ledger has this attempt as failed"
     just_now = standing_of("p1", AttemptState.FAILED, moved=NOW - SOON)
-    assert _findings(just_now, payment_of(just_now)) == []
+    payment = payment_of(failed)
+    for open_ in (replace(payment, is_pending=True), replace(payment, is_taken_back=True)):
+        (finding,) = _findings(failed, open_)
+        assert (finding.kind, finding.payout_id, finding.number) == (FindingKind.FOREIGN, "p1", 1)
+        assert finding.description == "The ledger has this attempt as failed"
+        assert _findings(just_now, open_) == []
+
+
+@pytest.mark.parametrize("state", ["FAILED", "RETURNED"])
+def test_what_was_delivered_though_it_had_failed_is_foreign_at_once(state: str) -> None:
+    just_now = standing_of("p1", AttemptState(state), moved=NOW)
+    (finding,) = _findings(just_now, payment_of(just_now))
+    assert (finding.kind, finding.payout_id) == (FindingKind.FOREIGN, "p1")
 
 
 def test_a_booking_is_missing_only_when_it_must_have_been_reported() -> None:
@@ -312,9 +321,36 @@ def test_a_transaction_proves_a_payment_that_nobody_can_look_at(state: str) -> N
         assert proven(attempt_, payment_, NOW) is None
 
 
+def test_a_transaction_proves_nothing_of_an_id_that_another_payment_has() -> None:
+    standing = standing_of("p1", AttemptState.UNKNOWN)
+    sent = replace(standing.attempt, provider_batch_id="")
+    item = Item("I1", "SUCCESS", "eve@example.com", sent.amount, Money("USD", 200), "")
+    stopped = read(sent, Batch("B1", sent.sender_batch_id, "SUCCESS", (item,))).attempt
+    assert stopped.state is AttemptState.BLOCKED
+    assert proven(stopped, payment_of(standing), NOW) is None
+    assert proven(sent, payment_of(standing), NOW) is not None
+
+
 def test_a_transaction_proves_that_it_came_back() -> None:
     attempt = replace(standing_of("p1").attempt, provider_batch_id="")
     reading = proven(attempt, back_of(payment_of(standing_of("p1"))), NOW)
     assert reading is not None
     assert reading.returns
     assert reading.attempt.state is AttemptState.RETURNED
+
+
+@pytest.mark.parametrize(
+    "back", [Money("USD", -3_000), Money("USD", -10_001), Money("EUR", -10_000)]
+)
+def test_a_part_that_came_back_is_different_and_proves_nothing(back: Money) -> None:
+    standing = standing_of("p1")
+    payment = payment_of(standing)
+    part = replace(back_of(payment), amount=back)
+    assert proven(replace(standing.attempt, provider_batch_id=""), part, NOW) is None
+    booking = Booking(1, standing.key(Part.PAYMENT), payment.amount, payment.fee, LONG_AGO)
+    (finding,) = _findings(standing, payment, part, bookings=[booking])
+    assert (finding.kind, finding.provider_amount) == (FindingKind.DIFFERENT, back)
+    # Where a look took it for all of it.
+    returned = Booking(2, standing.key(Part.RETURN), Money("USD", -10_000), Money("USD", 0), NOW)
+    (finding,) = _findings(came_back(standing), payment, part, bookings=[booking, returned])
+    assert (finding.kind, finding.ledger_amount) == (FindingKind.DIFFERENT, returned.amount)

@@ -73,7 +73,8 @@ class ReconciliationServiceServicer:
 
     def RunReconciliation(self, request, context):
         """Compares a provider's transactions with the ledger, from where its last reconciliation ended to
-        the latest moment that it reports; answers with that last one where it reports nothing later.
+        the latest moment that it reports; answers with that last one where it reports nothing later,
+        and UNAVAILABLE where there is none yet.
         What does not match stops all sending. For the platform's workers and for operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -37,7 +37,8 @@ class ReconciliationServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ReconciliationServiceAsyncStub: ...
     RunReconciliation: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.RunReconciliationRequest, _reconciliation_pb2.Reconciliation]
     """Compares a provider's transactions with the ledger, from where its last reconciliation ended to
-    the latest moment that it reports; answers with that last one where it reports nothing later.
+    the latest moment that it reports; answers with that last one where it reports nothing later,
+    and UNAVAILABLE where there is none yet.
     What does not match stops all sending. For the platform's workers and for operators.
     """
     GetReconciliation: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.GetReconciliationRequest, _reconciliation_pb2.Reconciliation]
@@ -60,7 +61,8 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     RunReconciliation: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.RunReconciliationRequest, _reconciliation_pb2.Reconciliation]  # type: ignore[assignment]
     """Compares a provider's transactions with the ledger, from where its last reconciliation ended to
-    the latest moment that it reports; answers with that last one where it reports nothing later.
+    the latest moment that it reports; answers with that last one where it reports nothing later,
+    and UNAVAILABLE where there is none yet.
     What does not match stops all sending. For the platform's workers and for operators.
     """
     GetReconciliation: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.GetReconciliationRequest, _reconciliation_pb2.Reconciliation]  # type: ignore[assignment]
@@ -86,7 +88,8 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_reconciliation_pb2.Reconciliation, _abc.Awaitable[_reconciliation_pb2.Reconciliation]]:
         """Compares a provider's transactions with the ledger, from where its last reconciliation ended to
-        the latest moment that it reports; answers with that last one where it reports nothing later.
+        the latest moment that it reports; answers with that last one where it reports nothing later,
+        and UNAVAILABLE where there is none yet.
         What does not match stops all sending. For the platform's workers and for operators.
         """
 
