@@ -12,7 +12,6 @@ from servicekit.errors import Reason
 from tests.months.life import Life
 from tests.months.moments import DAY, HOUR, MINUTE, eventually
 from tests.months.stage import PRODUCT, Stage
-from tests.support.sandbox import payments_of
 from tests.support.serving import refused
 
 pytestmark = pytest.mark.xdist_group("months")
@@ -27,11 +26,7 @@ async def _approved(stage: Stage, paypal: str = "") -> Life:
 
 def _payments(stage: Stage, life: Life) -> list[tuple[str, str]]:
     """Receiver and state of what the sandbox was ordered to pay for it, oldest first."""
-    return [
-        (one.receiver, one.status)
-        for one in payments_of(stage.access.home.data("paypal"))
-        if life.id in one.sender_batch_id
-    ]
+    return [(one.receiver, one.status) for one in stage.paypal_payments(life)]
 
 
 @pytest.mark.rule("R29", part="payouts")
