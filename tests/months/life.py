@@ -12,6 +12,7 @@ from liaison.tasks.v1 import tasks_pb2
 from temporalio.api.enums.v1 import EventType
 
 from cli.demo.cast import Caller, new_request_id
+from servicekit.money import Money
 from servicekit.timestamps import from_timestamp, to_timestamp
 from tests.months.dispute import DisputeLife
 from tests.months.moments import MINUTE, eventually
@@ -101,6 +102,17 @@ class Life:
         """How each attempt stands."""
         states = [one.state for one in (await self.read_payout()).attempts]
         return [payouts_pb2.Attempt.State.Name(one).removeprefix("STATE_") for one in states]
+
+    async def brand_funds(self) -> tuple[int, int]:
+        """What its brand may still spend, and what is reserved: in minor units of USD."""
+        brand = (await self.read()).brand
+        balance = await self.brand.payouts.GetBalance(
+            payouts_pb2.GetBalanceRequest(name=brand, currency_code="USD")
+        )
+        return (
+            Money.from_message(balance.available).amount_minor,
+            Money.from_message(balance.reserved).amount_minor,
+        )
 
     async def until_told(self, who: Caller, event: str) -> None:
         await eventually(lambda: self.told(who), lambda seen: event in seen, f"{event} told")

@@ -23,6 +23,7 @@ from servicekit.timestamps import to_timestamp
 from tests.months.life import Life
 from tests.months.moments import DAY
 from tests.months.task_life import TaskLife
+from tests.support.sandbox import Payment, change_item, payments_of
 from tests.support.serving import server_settings
 from tests.support.skipping import Time
 from workflows import worker as workers
@@ -90,6 +91,10 @@ class Stage:
     def staff(self, role: identity.Role, name: str) -> Caller:
         return self.cast.staff(role, name)
 
+    def service(self) -> Caller:
+        """One of our own processes."""
+        return Caller(self.access, self.access.token("service"), self.exits)
+
     async def brand(self, *, funds_minor: int = 1_000_00) -> Caller:
         """One with funds."""
         name = f"brand{next(self._names)}"
@@ -156,6 +161,16 @@ class Stage:
         async with httpx.AsyncClient() as http:
             answer = await http.put(url, json=wanted)
         answer.raise_for_status()
+
+    def paypal_payments(self, life: Life) -> list[Payment]:
+        """What PayPal was ordered to pay for it, oldest first."""
+        books = payments_of(self.access.home.data("paypal"))
+        return [one for one in books if life.id in one.sender_batch_id]
+
+    async def paypal_ends(self, life: Life, status: str) -> None:
+        """What it held or blocked of the latest attempt."""
+        item_id = self.paypal_payments(life)[-1].item_id
+        await change_item(f"http://{self.access.addresses['paypal']}", item_id, status)
 
     # Lives
 

@@ -3,16 +3,18 @@
 The sandbox plays PayPal, and its books say where the money went.
 """
 
+from typing import Any
+
 import pytest
 from google.protobuf.json_format import MessageToDict
 from liaison.payouts.v1 import payouts_pb2 as pb
 
 from cli.demo.cast import new_request_id
 from servicekit.errors import Reason
+from servicekit.money import Money
 from tests.months.life import Life
 from tests.months.moments import DAY, HOUR, MINUTE, eventually
 from tests.months.stage import PRODUCT, Stage
-from tests.support.sandbox import payments_of
 from tests.support.serving import refused
 
 pytestmark = pytest.mark.xdist_group("months")
@@ -27,11 +29,7 @@ async def _approved(stage: Stage, paypal: str = "") -> Life:
 
 def _payments(stage: Stage, life: Life) -> list[tuple[str, str]]:
     """Receiver and state of what the sandbox was ordered to pay for it, oldest first."""
-    return [
-        (one.receiver, one.status)
-        for one in payments_of(stage.access.home.data("paypal"))
-        if life.id in one.sender_batch_id
-    ]
+    return [(one.receiver, one.status) for one in stage.paypal_payments(life)]
 
 
 @pytest.mark.rule("R29", part="payouts")
@@ -177,6 +175,70 @@ async def test_what_paypal_blocks_waits_for_an_operator_who_sends_it_elsewhere(
     assert (await life.events()).count("PAYOUT_ESCALATED") == 1
     assert await life.payout() == "BLOCKED"
     assert await life.attempts() == ["BLOCKED"]
+    await _resolve_as_not_paid(stage, life)
+    assert await life.payout() == "FAILED"
+    await _retry(stage, life, receiver="elsewhere@example.com")
+    await life.until("COMPLETED")
+    assert await life.attempts() == ["FAILED", "PAID"]
+    assert _payments(stage, life) == [
+        (life.creator.paypal_receiver, "BLOCKED"),
+        ("elsewhere@example.com", "SUCCESS"),
+    ]
+    assert await life.brand_funds() == (898_00, 0)
+    assert await _ledger_sum(stage) == 0
+
+
+async def test_a_creator_whom_paypal_does_not_pay_is_paid_by_bank_transfer(stage: Stage) -> None:
+    life = await _approved(stage, "DENIED")
+    await life.saw("PAYOUT_FAILED")
+    await _retry(stage, life, provider=pb.PROVIDER_MANUAL, receiver="ES91 2100 0418 4502 0005 1332")
+    await life.until_payout("SENT")
+    await life.pass_time(2 * DAY)
+    assert await life.attempts() == ["FAILED", "ACCEPTED"]
+    await stage.staff("operator", "olga").payouts.ConfirmBankTransfer(
+        pb.ConfirmBankTransferRequest(
+            name=f"payouts/{life.id}",
+            attempt=2,
+            external_reference=new_request_id(),
+            fee=Money("USD", 1_50).to_message(),
+            request_id=new_request_id(),
+        )
+    )
+    await life.until("COMPLETED")
+    assert await life.attempts() == ["FAILED", "PAID"]
+    assert _payments(stage, life) == [(life.creator.paypal_receiver, "FAILED")]
+    assert await life.brand_funds() == (898_50, 0)
+    assert await _ledger_sum(stage) == 0
+
+
+async def _resolve_as_not_paid(stage: Stage, life: Life) -> None:
+    await stage.staff("operator", "olga").payouts.ResolveAttempt(
+        pb.ResolveAttemptRequest(
+            name=f"payouts/{life.id}",
+            attempt=1,
+            outcome=pb.ResolveAttemptRequest.OUTCOME_NOT_PAID,
+            reason="PayPal says that it will not pay it",
+            request_id=new_request_id(),
+        )
+    )
+
+
+async def _retry(stage: Stage, life: Life, **elsewhere: Any) -> None:
+    await stage.staff("operator", "olga").payouts.RetryPayout(
+        pb.RetryPayoutRequest(
+            name=f"payouts/{life.id}",
+            reason="The creator asks for it",
+            request_id=new_request_id(),
+            **elsewhere,
+        )
+    )
+
+
+async def _ledger_sum(stage: Stage) -> int:
+    """Of all accounts in USD."""
+    operator = stage.staff("operator", "olga")
+    answer = await operator.payouts.GetTrialBalance(pb.GetTrialBalanceRequest())
+    return sum(Money.from_message(each.balance).amount_minor for each in answer.accounts)
 
 
 async def test_a_reward_that_is_written_off_ends_the_assignment(stage: Stage) -> None:

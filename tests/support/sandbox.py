@@ -1,4 +1,4 @@
-"""What the PayPal sandbox has in its books, read beside it."""
+"""What the PayPal sandbox has in its books, read beside it, and what is made of it there."""
 
 import json
 import sqlite3
@@ -6,12 +6,15 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
+
 
 @dataclass(frozen=True)
 class Payment:
     sender_batch_id: str
     receiver: str
     status: str
+    item_id: str
 
 
 def payments_of(data: Path) -> list[Payment]:
@@ -19,8 +22,15 @@ def payments_of(data: Path) -> list[Payment]:
     with closing(sqlite3.connect(data / "sandbox.sqlite3")) as books:
         rows = books.execute(
             """
-            SELECT batch.sender_batch_id, item.detail, item.status
+            SELECT batch.sender_batch_id, item.detail, item.status, item.item_id
               FROM item JOIN batch USING (batch_id) ORDER BY batch.created_at, batch.rowid
             """
         )
-        return [Payment(row[0], json.loads(row[1])["receiver"], row[2]) for row in rows]
+        return [Payment(row[0], json.loads(row[1])["receiver"], *row[2:]) for row in rows]
+
+
+async def change_item(url: str, item_id: str, status: str) -> None:
+    """What the receiver does with it at last, or PayPal: at once, and webhooks tell of it."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = await http.post(f"{url}/admin/items/{item_id}", json={"status": status})
+    answer.raise_for_status()

@@ -9,8 +9,6 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-import httpx
-
 from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
 from servicekit.database import Database
@@ -20,6 +18,7 @@ from services.payouts.manual import Manual
 from services.payouts.paypal import Paypal, http_client
 from services.payouts.provider import Order, Provider
 from tests.integration.payouts.house import WEBHOOK_ID, eventually, free_port, paypal_settings
+from tests.support.sandbox import change_item
 
 
 class Fate(StrEnum):
@@ -80,9 +79,7 @@ class PaypalDriver:
 
         await eventually(is_in_review)
         (item,) = (await self.provider.batch(batch_id)).items
-        async with httpx.AsyncClient(trust_env=False) as http:
-            path = f"{self._url}/admin/items/{item.id}"
-            (await http.post(path, json={"status": fate})).raise_for_status()
+        await change_item(self._url, item.id, fate)
 
 
 @asynccontextmanager

@@ -598,6 +598,32 @@ async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(
         await _has_not_posted(house, sending)
 
 
+async def test_row_19_nor_does_one_whose_attempt_another_sender_has_in_hand(house: House) -> None:
+    """The attempt is in doubt and its lease is live, as if it were the stalled sender's own: their
+    fences alone tell them apart."""
+    await house.due("p1", "anna@example.com")
+    store = Stalling(house.database)
+    begin = utc_now()
+    known = house.payments
+    stalled = PaymentHandlers(store, known._providers, known._receivers, lambda: begin)
+    async with gate_to(house, PAYOUTS_PATH, Held.CALL) as (gate, url), http_client() as http:
+        providers = providers_of(paypal_settings(url), http, house.database)
+        next_one = PaymentHandlers(known._store, providers, known._receivers, lambda: begin + LEASE)
+        stalling = asyncio.create_task(stalled.send_payout(_first_attempt()))
+        await store.stalled.wait()
+        sending = asyncio.create_task(next_one.send_payout(_first_attempt()))
+        await gate.reached.wait()
+        assert (await attempt_of(house)).state == pb.Attempt.STATE_UNKNOWN
+        store.goes_on.set()
+        with refused(Reason.DEPENDENCY_UNAVAILABLE) as caught:
+            await stalling
+        assert "taken over" in str(caught.value)
+        assert house.batches() == []
+        gate.opened.set()
+        await sending
+    await ends_paid_once(house)
+
+
 async def _is_denied_and_paid_anew(house: House) -> None:
     await house.behave("anna@example.com", "DENIED")
     await house.send_once("p1", later=LEASE)
