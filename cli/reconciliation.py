@@ -41,7 +41,6 @@ def print_reconciliation(which: str, provider: str, *, is_csv: bool) -> int:
             _write_csv(found)
         else:
             _print(found)
-        sys.stdout.flush()
         return MISMATCHES if any(each.mismatch_count for each in found) else 0
 
     return call_payouts(command, timeout_seconds=_RUN_SECONDS)

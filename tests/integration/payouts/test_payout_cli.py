@@ -1,4 +1,4 @@
-"""`liaison payout`, asked of a real server; only where it is found is the test's own."""
+"""`liaison payout`, asked of a real server; only where that is, and who asks, is told here."""
 
 import asyncio
 from dataclasses import replace
@@ -7,7 +7,7 @@ import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
 from typer.testing import CliRunner, Result
 
-from cli import payout as payout_cli
+from cli import calls
 from cli.__main__ import app
 from tests.integration.payouts.deciding import IBAN
 from tests.integration.payouts.house import House
@@ -19,7 +19,8 @@ WHY = ("--reason", "Ticket 4711")
 def found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     served = house.served
     access = replace(served.access, addresses={"payouts": served.address})
-    monkeypatch.setattr(payout_cli, "attach", lambda _: access)
+    monkeypatch.setattr(calls, "attach", lambda _: access)
+    monkeypatch.setenv("LOGNAME", "olga")
 
 
 async def payout(*arguments: str) -> Result:
@@ -44,7 +45,9 @@ async def test_a_payout_is_paid_by_bank_from_the_shell(house: House) -> None:
     paid = await said(*confirm)
     assert "payouts/p1  PAID" in paid
     assert "a fee of 1.50 USD" in paid
-    assert [decision.kind for decision in (await _seen(house)).decisions] == [
+    decisions = (await _seen(house)).decisions
+    assert {decision.actor for decision in decisions} == {"staff/olga"}
+    assert [decision.kind for decision in decisions] == [
         pb.Decision.KIND_HOLD,
         pb.Decision.KIND_RESUME,
         pb.Decision.KIND_RETRY,
