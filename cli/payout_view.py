@@ -1,14 +1,12 @@
-"""What `liaison payout` prints: one payout, as whoever must decide about it needs to see it. Lines
-of plain text, so that they can be pasted into a ticket and searched."""
+"""What `liaison payout` prints: one payout, as who must decide about it needs to see it. Pure."""
 
 from collections.abc import Iterator
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money as MoneyMessage
 from liaison.payouts.v1 import payouts_pb2 as pb
 
+from cli.lines import moment, plain
 from servicekit.money import Money
-from servicekit.timestamps import from_timestamp
 
 # The provider took the money back after the creator had had it.
 _AFTER_PAID = ("REFUNDED", "REVERSED")
@@ -21,21 +19,21 @@ def lines_of(payout: pb.Payout) -> Iterator[str]:
     yield f"  amount    {_amount(payout.amount)}{_fee(payout)}"
     yield f"  from      {payout.brand}"
     yield f"  to        {payout.creator}"
-    yield f"  due       {_time(payout.create_time)}"
-    yield f"  changed   {_time(payout.update_time)}"
+    yield f"  due       {moment(payout.create_time)}"
+    yield f"  changed   {moment(payout.update_time)}"
     for attempt in payout.attempts:
         yield ""
         yield from _attempt_lines(attempt)
     if payout.decisions:
         yield ""
         yield "decisions"
-        yield from map(_decision, payout.decisions)
+        yield from (_decision(payout, each) for each in payout.decisions)
     yield ""
     yield f"next: {_next(payout)}"
 
 
 def _attempt_lines(attempt: pb.Attempt) -> Iterator[str]:
-    code = f" ({_text(attempt.error_code)})" if attempt.error_code else ""
+    code = f" ({plain(attempt.error_code)})" if attempt.error_code else ""
     yield f"attempt {attempt.number}  {_word(pb.Attempt.State, attempt.state, 'STATE_')}{code}"
     rows = {
         "by": _word(pb.Provider, attempt.provider, "PROVIDER_"),
@@ -45,19 +43,36 @@ def _attempt_lines(attempt: pb.Attempt) -> Iterator[str]:
         "item": attempt.provider_item_id,
         "shown as": attempt.provider_state,
         "moved as": attempt.provider_transaction_id,
-        "sent": _time(attempt.create_time),
-        "changed": _time(attempt.update_time),
+        "sent": moment(attempt.create_time),
+        "changed": moment(attempt.update_time),
     }
     for name, value in rows.items():
         if value:
-            yield f"  {name:<8}  {_text(value)}"
+            yield f"  {name:<8}  {plain(value)}"
 
 
-def _decision(decision: pb.Decision) -> str:
+def _decision(payout: pb.Payout, decision: pb.Decision) -> str:
     about = f" attempt {decision.attempt}" if decision.attempt else ""
+    if what := ", ".join(_what_is_decided(payout, decision)):
+        about += f" ({what})"
     kind = _word(pb.Decision.Kind, decision.kind, "KIND_")
-    when = _time(decision.create_time)
-    return f"  {when}  {kind}{about} by {decision.actor}: {_text(decision.reason)}"
+    when = moment(decision.create_time)
+    return f"  {when}  {kind}{about} by {decision.actor}: {plain(decision.reason)}"
+
+
+def _what_is_decided(payout: pb.Payout, decision: pb.Decision) -> Iterator[str]:
+    if decision.provider:
+        yield _word(pb.Provider, decision.provider, "PROVIDER_")
+    if decision.receiver:
+        yield f"to {plain(decision.receiver)}"
+    if decision.beneficiary:
+        kept_by = pb.WriteOffPayoutRequest.Beneficiary
+        yield f"to the {_word(kept_by, decision.beneficiary, 'BENEFICIARY_')}"
+    if decision.outcome:
+        yield _word(pb.ResolveAttemptRequest.Outcome, decision.outcome, "OUTCOME_")
+    if decision.outcome == pb.ResolveAttemptRequest.OUTCOME_FOUND:
+        (found,) = (each for each in payout.attempts if each.number == decision.attempt)
+        yield f"batch {plain(found.provider_batch_id)}"
 
 
 def _next(payout: pb.Payout) -> str:
@@ -72,7 +87,7 @@ def _next(payout: pb.Payout) -> str:
         )
     if payout.state == pb.Payout.STATE_SENT and latest.provider == pb.PROVIDER_MANUAL:
         return (
-            f"transfer {_amount(payout.amount)} to {_text(latest.receiver)}, then"
+            f"transfer {_amount(payout.amount)} to {plain(latest.receiver)}, then"
             f" `liaison payout confirm {name} --attempt {latest.number} --reference …`, or"
             " `reject` in its place"
         )
@@ -117,14 +132,3 @@ def _amount(message: MoneyMessage) -> str:
 
 def _fee(payout: pb.Payout) -> str:
     return f", and a fee of {_amount(payout.fee)}" if payout.HasField("fee") else ""
-
-
-def _time(message: Timestamp) -> str:
-    return f"{from_timestamp(message):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _text(value: str) -> str:
-    """On one line, and nothing in it that a terminal obeys: receivers and reasons are anybody's
-    words."""
-    shown = "".join(each if each.isprintable() else " " for each in value)
-    return " ".join(shown.split())

@@ -69,7 +69,9 @@ async def test_what_is_refused_says_why(house: House) -> None:
 
 async def test_a_payout_is_written_off_from_the_shell(house: House) -> None:
     await house.due("p1", "anna@example.com")
-    assert "WRITTEN_OFF" in await said("write-off", "p1", *WHY, "--to", "platform")
+    written_off = await said("write-off", "p1", *WHY, "--to", "platform")
+    assert "payouts/p1  WRITTEN_OFF" in written_off
+    assert "WRITE_OFF (to the PLATFORM) by staff/olga: Ticket 4711" in written_off
     assert (await house.balances())["platform/written_off"] == 10_200
 
 

@@ -1,6 +1,7 @@
 """What an operator reads about a payout."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
@@ -73,6 +74,37 @@ def test_everything_is_shown() -> None:
         "",
         "next: `liaison payout resume p1` lets it be sent",
     ]
+
+
+@pytest.mark.parametrize(
+    ("decision", "words"),
+    [
+        (
+            {"kind": "KIND_RETRY", "attempt": 2, "provider": "PROVIDER_MANUAL", "receiver": "ES91"},
+            "RETRY attempt 2 (MANUAL, to ES91) by",
+        ),
+        (
+            {"kind": "KIND_WRITE_OFF", "beneficiary": "BENEFICIARY_BRAND"},
+            "WRITE_OFF (to the BRAND) by",
+        ),
+        (
+            {"kind": "KIND_RESOLVE", "attempt": 1, "outcome": "OUTCOME_NOT_PAID"},
+            "RESOLVE attempt 1 (NOT_PAID) by",
+        ),
+        (
+            {"kind": "KIND_RESOLVE", "attempt": 1, "outcome": "OUTCOME_FOUND"},
+            "RESOLVE attempt 1 (FOUND, batch B1) by",
+        ),
+        ({"kind": "KIND_HOLD"}, "HOLD by"),
+    ],
+)
+def test_what_was_decided_is_said(decision: dict[str, Any], words: str) -> None:
+    attempt = _attempt()
+    attempt.provider_batch_id = "B1"
+    payout = _payout("FAILED", attempt)
+    payout.decisions.add(actor="staff/olga", reason="Ticket 4711", create_time=NOW, **decision)
+    (line,) = [one for one in lines_of(payout) if "staff/olga" in one]
+    assert f"UTC  {words} staff/olga: Ticket 4711" in line
 
 
 @pytest.mark.parametrize(
