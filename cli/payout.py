@@ -9,7 +9,9 @@ from uuid import uuid4
 import grpc
 import typer
 from liaison.payouts.v1 import payouts_pb2 as pb
+from liaison.payouts.v1 import reconciliation_pb2
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
+from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 
 from cli.calls import call_payouts
 from cli.payout_view import lines_of
@@ -113,7 +115,10 @@ def _decided(request: Any, request_id: str, call: Call) -> int:
 
 def _printed(call: Call, request_id: str = "") -> int:
     async def command(channel: grpc.aio.Channel) -> int:
-        for line in lines_of(await call(PayoutServiceStub(channel))):
+        payout = await call(PayoutServiceStub(channel))
+        asked = reconciliation_pb2.GetSendingRequest()
+        sending = await ReconciliationServiceStub(channel).GetSending(asked)
+        for line in lines_of(payout, is_sending_halted=sending.is_halted):
             typer.echo(line)
         return 0
 

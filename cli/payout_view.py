@@ -6,13 +6,11 @@ from google.type.money_pb2 import Money as MoneyMessage
 from liaison.payouts.v1 import payouts_pb2 as pb
 
 from cli.lines import moment, plain
+from cli.payout_turn import turn_of
 from servicekit.money import Money
 
-# The provider took the money back after the creator had had it.
-_AFTER_PAID = ("REFUNDED", "REVERSED")
 
-
-def lines_of(payout: pb.Payout) -> Iterator[str]:
+def lines_of(payout: pb.Payout, *, is_sending_halted: bool) -> Iterator[str]:
     """Everything that is known of it, and at the end who must act."""
     held = ", HELD by an operator" if payout.is_held else ""
     yield f"{payout.name}  {_state(payout)}{held}"
@@ -29,7 +27,7 @@ def lines_of(payout: pb.Payout) -> Iterator[str]:
         yield "decisions"
         yield from (_decision(payout, each) for each in payout.decisions)
     yield ""
-    yield f"next: {_next(payout)}"
+    yield f"next: {turn_of(payout, is_sending_halted=is_sending_halted)}"
 
 
 def _attempt_lines(attempt: pb.Attempt) -> Iterator[str]:
@@ -73,48 +71,6 @@ def _what_is_decided(payout: pb.Payout, decision: pb.Decision) -> Iterator[str]:
     if decision.outcome == pb.ResolveAttemptRequest.OUTCOME_FOUND:
         (found,) = (each for each in payout.attempts if each.number == decision.attempt)
         yield f"batch {plain(found.provider_batch_id)}"
-
-
-def _next(payout: pb.Payout) -> str:
-    """Who must act, and by which command where it is an operator."""
-    name = payout.name.removeprefix("payouts/")
-    latest = payout.attempts[-1] if payout.attempts else pb.Attempt()
-    if payout.state == pb.Payout.STATE_BLOCKED:
-        return (
-            "find out at the provider what became of it, then"
-            f" `liaison payout resolve {name} --attempt {latest.number}` with --not-paid or"
-            " --found BATCH"
-        )
-    if payout.state == pb.Payout.STATE_SENT and latest.provider == pb.PROVIDER_MANUAL:
-        return (
-            f"transfer {_amount(payout.amount)} to {plain(latest.receiver)}, then"
-            f" `liaison payout confirm {name} --attempt {latest.number} --reference …`, or"
-            " `reject` in its place"
-        )
-    if payout.state == pb.Payout.STATE_FAILED and latest.provider_state in _AFTER_PAID:
-        return (
-            "the money came back after it was paid, and is not paid again by itself:"
-            f" `liaison payout retry {name}`, or `liaison payout write-off {name}`"
-        )
-    if payout.is_held and payout.state in (pb.Payout.STATE_RESERVED, pb.Payout.STATE_FAILED):
-        return f"`liaison payout resume {name}` lets it be sent"
-    return _NEXT.get(payout.state, "").format(name=name, number=latest.number)
-
-
-_NEXT = {
-    pb.Payout.STATE_RESERVED: "nobody: it is sent by itself once it is due",
-    pb.Payout.STATE_SENDING: "nobody: attempt {number} is sent again under the same id, by itself",
-    pb.Payout.STATE_SENT: "the provider, which has it",
-    pb.Payout.STATE_UNCLAIMED: (
-        "the creator, who must claim it; `liaison payout retry {name}` takes it back and pays anew"
-    ),
-    pb.Payout.STATE_FAILED: (
-        "nobody: it is tried again by itself; `liaison payout retry {name}` does it now"
-    ),
-    pb.Payout.STATE_PAID: "nobody: the creator has the money",
-    pb.Payout.STATE_RELEASED: "nobody: the money went back to the brand",
-    pb.Payout.STATE_WRITTEN_OFF: "nobody: it was written off",
-}
 
 
 def _state(payout: pb.Payout) -> str:

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
+from liaison.payouts.v1 import reconciliation_pb2
 from typer.testing import CliRunner, Result
 
 from cli import calls
 from cli.__main__ import app
 from tests.integration.payouts.deciding import IBAN
 from tests.integration.payouts.house import House
+from tests.support.serving import request_id
 
 WHY = ("--reason", "Ticket 4711")
 
@@ -65,6 +67,16 @@ async def test_what_is_refused_says_why(house: House) -> None:
     assert resolved.exit_code == 1
     assert (await payout("hold", "p1")).exit_code == 2
     assert (await payout("resolve", "p1", "--attempt", "1", *WHY)).exit_code == 2
+
+
+async def test_what_keeps_a_payout_from_being_sent_is_said(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    assert "next: nobody: it is sent by itself" in await said("p1")
+    await house.reconciler.HaltSending(
+        reconciliation_pb2.HaltSendingRequest(reason="A restore", request_id=request_id())
+    )
+    assert "next: `liaison sending` says why" in await said("p1")
+    assert "next: `liaison payout resume p1`" in await said("hold", "p1", *WHY)
 
 
 async def test_a_payout_is_written_off_from_the_shell(house: House) -> None:
