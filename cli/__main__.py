@@ -121,19 +121,20 @@ class Provider(StrEnum):
 @app.command()
 def reconciliation(
     which: Annotated[
-        str, typer.Argument(metavar="[NAME|latest|run]", help="One, the last one, or a new one.")
+        str, typer.Argument(metavar="[NAME|latest|run]", help="One, the last ones, or new ones.")
     ] = "latest",
     provider: Annotated[
-        Provider | None, typer.Option(help="Whose; a new one is made of each.")
+        Provider | None, typer.Option(help="Whose; of each provider one if not given.")
     ] = None,
     csv: Annotated[
         bool, typer.Option("--csv", help="Only the findings, one a line (RFC 4180).")
     ] = False,
 ) -> None:
-    """Print a reconciliation: what a provider says that it moved, held against the ledger.
+    """Print reconciliations: what providers say that they moved, held against the ledger; and what
+    keeps payouts from being sent, if anything does.
 
-    Exit code: 0 everything matches, 1 refused or broken off, 2 wrong usage, 3 not running, 4
-    something does not match.
+    Exit code: 0 everything matches, 1 refused or broken off, or none has run yet, 2 wrong usage, 3
+    not running, 4 something does not match, or did, and still stops all sending.
     """
     from cli.reconciliation import print_reconciliation
 

@@ -1,23 +1,20 @@
 """`liaison payout`: one payout, and what an operator decides about it, on the running stack."""
 
-import asyncio
-import getpass
 import re
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import grpc
 import typer
 from liaison.payouts.v1 import payouts_pb2 as pb
+from liaison.payouts.v1 import reconciliation_pb2
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
+from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 
+from cli.calls import call_payouts
 from cli.payout_view import lines_of
-from cli.stack import NOT_RUNNING
-from devstack.access import Access, attach
-from devstack.home import Home, default_home
-from servicekit.errors import LiaisonError
-from servicekit.grpc_client import open_channel
 from servicekit.money import Money
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
@@ -117,38 +114,12 @@ def _decided(request: Any, request_id: str, call: Call) -> int:
 
 
 def _printed(call: Call, request_id: str = "") -> int:
-    access = attach(Home(default_home()))
-    if access is None or "payouts" not in access.addresses:
-        typer.echo("The payouts service is not running: `liaison up` starts it.", err=True)
-        return NOT_RUNNING
-    try:
-        payout = asyncio.run(_answer(access, call))
-    except LiaisonError as error:
-        details = [f"{each.field}: {each.description}" for each in error.violations]
-        typer.echo("; ".join(details) or error.message, err=True)
-        if request_id and error.is_retryable:
-            repeat = f"It may have been decided: repeat it with --request-id {request_id}"
-            typer.echo(repeat, err=True)
-        return 1
-    for line in lines_of(payout):
-        typer.echo(line)
-    return 0
+    async def command(channel: grpc.aio.Channel) -> int:
+        payout = await call(PayoutServiceStub(channel))
+        asked = reconciliation_pb2.GetSendingRequest()
+        sending = await ReconciliationServiceStub(channel).GetSending(asked)
+        for line in lines_of(payout, is_sending_halted=sending.is_halted):
+            typer.echo(line)
+        return 0
 
-
-async def _answer(access: Access, call: Call) -> pb.Payout:
-    channel = open_channel(
-        access.addresses["payouts"], lambda: access.token("operator", subject=_operator())
-    )
-    try:
-        return await call(PayoutServiceStub(channel))
-    finally:
-        await channel.close()
-
-
-def _operator() -> str:
-    """Whom the decision names: who is logged in on this machine."""
-    try:
-        name = re.sub(r"[^A-Za-z0-9]", "-", getpass.getuser()).strip("-")
-    except (OSError, KeyError):  # a user id without a name
-        name = ""
-    return f"staff/{name[:60].strip('-') or 'cli'}"
+    return call_payouts(command, request_id=request_id)

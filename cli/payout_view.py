@@ -1,41 +1,37 @@
-"""What `liaison payout` prints: one payout, as whoever must decide about it needs to see it. Lines
-of plain text, so that they can be pasted into a ticket and searched."""
+"""What `liaison payout` prints: one payout, as who must decide about it needs to see it. Pure."""
 
 from collections.abc import Iterator
 
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money as MoneyMessage
 from liaison.payouts.v1 import payouts_pb2 as pb
 
+from cli.lines import moment, plain
+from cli.payout_turn import turn_of
 from servicekit.money import Money
-from servicekit.timestamps import from_timestamp
-
-# The provider took the money back after the creator had had it.
-_AFTER_PAID = ("REFUNDED", "REVERSED")
 
 
-def lines_of(payout: pb.Payout) -> Iterator[str]:
+def lines_of(payout: pb.Payout, *, is_sending_halted: bool) -> Iterator[str]:
     """Everything that is known of it, and at the end who must act."""
     held = ", HELD by an operator" if payout.is_held else ""
     yield f"{payout.name}  {_state(payout)}{held}"
     yield f"  amount    {_amount(payout.amount)}{_fee(payout)}"
     yield f"  from      {payout.brand}"
     yield f"  to        {payout.creator}"
-    yield f"  due       {_time(payout.create_time)}"
-    yield f"  changed   {_time(payout.update_time)}"
+    yield f"  due       {moment(payout.create_time)}"
+    yield f"  changed   {moment(payout.update_time)}"
     for attempt in payout.attempts:
         yield ""
         yield from _attempt_lines(attempt)
     if payout.decisions:
         yield ""
         yield "decisions"
-        yield from map(_decision, payout.decisions)
+        yield from (_decision(payout, each) for each in payout.decisions)
     yield ""
-    yield f"next: {_next(payout)}"
+    yield f"next: {turn_of(payout, is_sending_halted=is_sending_halted)}"
 
 
 def _attempt_lines(attempt: pb.Attempt) -> Iterator[str]:
-    code = f" ({_text(attempt.error_code)})" if attempt.error_code else ""
+    code = f" ({plain(attempt.error_code)})" if attempt.error_code else ""
     yield f"attempt {attempt.number}  {_word(pb.Attempt.State, attempt.state, 'STATE_')}{code}"
     rows = {
         "by": _word(pb.Provider, attempt.provider, "PROVIDER_"),
@@ -45,61 +41,36 @@ def _attempt_lines(attempt: pb.Attempt) -> Iterator[str]:
         "item": attempt.provider_item_id,
         "shown as": attempt.provider_state,
         "moved as": attempt.provider_transaction_id,
-        "sent": _time(attempt.create_time),
-        "changed": _time(attempt.update_time),
+        "sent": moment(attempt.create_time),
+        "changed": moment(attempt.update_time),
     }
     for name, value in rows.items():
         if value:
-            yield f"  {name:<8}  {_text(value)}"
+            yield f"  {name:<8}  {plain(value)}"
 
 
-def _decision(decision: pb.Decision) -> str:
+def _decision(payout: pb.Payout, decision: pb.Decision) -> str:
     about = f" attempt {decision.attempt}" if decision.attempt else ""
+    if what := ", ".join(_what_is_decided(payout, decision)):
+        about += f" ({what})"
     kind = _word(pb.Decision.Kind, decision.kind, "KIND_")
-    when = _time(decision.create_time)
-    return f"  {when}  {kind}{about} by {decision.actor}: {_text(decision.reason)}"
+    when = moment(decision.create_time)
+    return f"  {when}  {kind}{about} by {decision.actor}: {plain(decision.reason)}"
 
 
-def _next(payout: pb.Payout) -> str:
-    """Who must act, and by which command where it is an operator."""
-    name = payout.name.removeprefix("payouts/")
-    latest = payout.attempts[-1] if payout.attempts else pb.Attempt()
-    if payout.state == pb.Payout.STATE_BLOCKED:
-        return (
-            "find out at the provider what became of it, then"
-            f" `liaison payout resolve {name} --attempt {latest.number}` with --not-paid or"
-            " --found BATCH"
-        )
-    if payout.state == pb.Payout.STATE_SENT and latest.provider == pb.PROVIDER_MANUAL:
-        return (
-            f"transfer {_amount(payout.amount)} to {_text(latest.receiver)}, then"
-            f" `liaison payout confirm {name} --attempt {latest.number} --reference …`, or"
-            " `reject` in its place"
-        )
-    if payout.state == pb.Payout.STATE_FAILED and latest.provider_state in _AFTER_PAID:
-        return (
-            "the money came back after it was paid, and is not paid again by itself:"
-            f" `liaison payout retry {name}`, or `liaison payout write-off {name}`"
-        )
-    if payout.is_held and payout.state in (pb.Payout.STATE_RESERVED, pb.Payout.STATE_FAILED):
-        return f"`liaison payout resume {name}` lets it be sent"
-    return _NEXT.get(payout.state, "").format(name=name, number=latest.number)
-
-
-_NEXT = {
-    pb.Payout.STATE_RESERVED: "nobody: it is sent by itself once it is due",
-    pb.Payout.STATE_SENDING: "nobody: attempt {number} is sent again under the same id, by itself",
-    pb.Payout.STATE_SENT: "the provider, which has it",
-    pb.Payout.STATE_UNCLAIMED: (
-        "the creator, who must claim it; `liaison payout retry {name}` takes it back and pays anew"
-    ),
-    pb.Payout.STATE_FAILED: (
-        "nobody: it is tried again by itself; `liaison payout retry {name}` does it now"
-    ),
-    pb.Payout.STATE_PAID: "nobody: the creator has the money",
-    pb.Payout.STATE_RELEASED: "nobody: the money went back to the brand",
-    pb.Payout.STATE_WRITTEN_OFF: "nobody: it was written off",
-}
+def _what_is_decided(payout: pb.Payout, decision: pb.Decision) -> Iterator[str]:
+    if decision.provider:
+        yield _word(pb.Provider, decision.provider, "PROVIDER_")
+    if decision.receiver:
+        yield f"to {plain(decision.receiver)}"
+    if decision.beneficiary:
+        kept_by = pb.WriteOffPayoutRequest.Beneficiary
+        yield f"to the {_word(kept_by, decision.beneficiary, 'BENEFICIARY_')}"
+    if decision.outcome:
+        yield _word(pb.ResolveAttemptRequest.Outcome, decision.outcome, "OUTCOME_")
+    if decision.outcome == pb.ResolveAttemptRequest.OUTCOME_FOUND:
+        (found,) = (each for each in payout.attempts if each.number == decision.attempt)
+        yield f"batch {plain(found.provider_batch_id)}"
 
 
 def _state(payout: pb.Payout) -> str:
@@ -117,14 +88,3 @@ def _amount(message: MoneyMessage) -> str:
 
 def _fee(payout: pb.Payout) -> str:
     return f", and a fee of {_amount(payout.fee)}" if payout.HasField("fee") else ""
-
-
-def _time(message: Timestamp) -> str:
-    return f"{from_timestamp(message):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def _text(value: str) -> str:
-    """On one line, and nothing in it that a terminal obeys: receivers and reasons are anybody's
-    words."""
-    shown = "".join(each if each.isprintable() else " " for each in value)
-    return " ".join(shown.split())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import grpc
+import typer
 from liaison.payouts.v1 import payouts_pb2
 from liaison.payouts.v1 import reconciliation_pb2 as pb
 from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from cli.calls import call_payouts
 from cli.reconciliation_view import COLUMNS, report_of, row_of
-from servicekit.errors import not_found
+from cli.sending import lines_of
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceAsyncStub
@@ -29,22 +30,37 @@ _FILE_WIDTH = 140
 
 def print_reconciliation(which: str, provider: str, *, is_csv: bool) -> int:
     """`which` is `latest`, `run` for a new one, or a name; `provider` is PAYPAL or MANUAL, or empty
-    for a new one of each, or the latest of any. Answers with the exit code."""
+    for one of each. What keeps payouts from being sent is told with all but a name. Answers with
+    the exit code."""
+    providers = [provider] if provider else list(_PROVIDERS)
 
     async def command(channel: grpc.aio.Channel) -> int:
         stub = ReconciliationServiceStub(channel)
+        if which not in ("run", "latest"):
+            found = [await _find(stub, which)]
+            _write(found, is_csv=is_csv)
+            return MISMATCHES if found[0].mismatch_count else 0
         if which == "run":
-            found = [await _run(stub, each) for each in ([provider] if provider else _PROVIDERS)]
+            found = [await _run(stub, each) for each in providers]
         else:
-            found = [await _find(stub, which, provider)]
-        if is_csv:
-            _write_csv(found)
-        else:
-            _print(found)
-        sys.stdout.flush()
-        return MISMATCHES if any(each.mismatch_count for each in found) else 0
+            found = [await _find(stub, name) for name in await _latest(stub, providers)]
+        missing = sorted(set(providers).difference(map(_provider_of, found)))
+        _write(found, is_csv=is_csv)
+        for each in missing:
+            typer.echo(f"{each}: none has run yet: `liaison reconciliation run`", err=True)
+        sending = await stub.GetSending(pb.GetSendingRequest())
+        if sending.is_halted:
+            typer.echo("\n".join(["", *lines_of(sending)]), err=is_csv)
+        if any(each.mismatch_count for each in found) or _is_mismatched(sending):
+            return MISMATCHES
+        return 1 if missing else 0
 
     return call_payouts(command, timeout_seconds=_RUN_SECONDS)
+
+
+def _is_mismatched(sending: pb.Sending) -> bool:
+    """Whether what one of any provider found, however long ago, still stops all sending."""
+    return any(halt.cause == pb.Sending.CAUSE_MISMATCH for halt in sending.halts)
 
 
 async def _run(stub: "ReconciliationServiceAsyncStub", provider: str) -> pb.Reconciliation:
@@ -55,29 +71,34 @@ async def _run(stub: "ReconciliationServiceAsyncStub", provider: str) -> pb.Reco
     )
 
 
-async def _find(
-    stub: "ReconciliationServiceAsyncStub", which: str, provider: str
-) -> pb.Reconciliation:
+async def _find(stub: "ReconciliationServiceAsyncStub", which: str) -> pb.Reconciliation:
     name = which if which.startswith("reconciliations/") else f"reconciliations/{which}"
-    if which == "latest":
-        name = await _latest(stub, provider)
     return await stub.GetReconciliation(pb.GetReconciliationRequest(name=name))
 
 
-async def _latest(stub: "ReconciliationServiceAsyncStub", provider: str) -> str:
-    request = pb.ListReconciliationsRequest(page_size=200 if provider else 1)
+async def _latest(stub: "ReconciliationServiceAsyncStub", providers: list[str]) -> list[str]:
+    """The names of each provider's last one, in the order of `providers`; a provider of which none
+    has run is left out."""
+    names: dict[str, str] = {}
+    request = pb.ListReconciliationsRequest(page_size=200)
     while True:
         page = await stub.ListReconciliations(request)
         for each in page.reconciliations:
-            if (
-                payouts_pb2.Provider.Name(each.provider)
-                .removeprefix("PROVIDER_")
-                .startswith(provider)
-            ):
-                return each.name
-        if not page.next_page_token:
-            raise not_found("A reconciliation")
+            names.setdefault(_provider_of(each), each.name)
+        if not page.next_page_token or names.keys() >= set(providers):
+            return [names[each] for each in providers if each in names]
         request.page_token = page.next_page_token
+
+
+def _provider_of(found: pb.Reconciliation) -> str:
+    return payouts_pb2.Provider.Name(found.provider).removeprefix("PROVIDER_")
+
+
+def _write(found: list[pb.Reconciliation], *, is_csv: bool) -> None:
+    if is_csv:
+        _write_csv(found)
+    else:
+        _print(found)
 
 
 def _print(found: list[pb.Reconciliation]) -> None:

@@ -1,5 +1,6 @@
 """`liaison sending`: whether payouts are sent, and why not; stopping them, letting them go on."""
 
+from collections.abc import Iterator
 from uuid import uuid4
 
 import grpc
@@ -8,7 +9,7 @@ from liaison.payouts.v1 import reconciliation_pb2 as pb
 from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 
 from cli.calls import call_payouts
-from servicekit.timestamps import from_timestamp
+from cli.lines import moment, plain
 
 # Exit code: nothing is sent.
 HALTED = 4
@@ -28,17 +29,32 @@ def print_sending(action: str, reason: str) -> int:
             sending = await stub.ResumeSending(asked_again)
         else:
             sending = await stub.GetSending(pb.GetSendingRequest())
-        typer.echo(sending_in_words(sending))
+        for line in lines_of(sending):
+            typer.echo(line)
+        if action == "resume" and not sending.lifted_halts:
+            typer.echo("Nothing was stopped.")
         return HALTED if sending.is_halted and action != "halt" else 0
 
     return call_payouts(command)
 
 
-def sending_in_words(sending: pb.Sending) -> str:
-    if not sending.HasField("update_time"):
-        return "Payouts are sent."
-    since = f"{from_timestamp(sending.update_time):%Y-%m-%d %H:%M:%S} UTC, {sending.actor}"
-    if not sending.is_halted:
-        return f"Payouts are sent again, since {since}: {sending.reason}"
-    cause = pb.Sending.Cause.Name(sending.cause).removeprefix("CAUSE_")
-    return f"Nothing is sent ({cause}), since {since}: {sending.reason}"
+def lines_of(sending: pb.Sending) -> Iterator[str]:
+    """One line says whether payouts are sent; then each halt that stands, or has just been lifted,
+    has one."""
+    if sending.is_halted:
+        yield "Nothing is sent:"
+        yield from map(_halt, sending.halts)
+    elif sending.HasField("resume"):
+        again = sending.resume
+        since = f"{moment(again.create_time)}, {again.actor}"
+        yield f"Payouts are sent again, since {since}: {plain(again.reason)}"
+    else:
+        yield "Payouts are sent."
+    if sending.lifted_halts:
+        yield "Lifted now:"
+        yield from map(_halt, sending.lifted_halts)
+
+
+def _halt(halt: pb.Sending.Halt) -> str:
+    cause = pb.Sending.Cause.Name(halt.cause).removeprefix("CAUSE_")
+    return f"  {cause}, since {moment(halt.create_time)}, {halt.actor}: {plain(halt.reason)}"

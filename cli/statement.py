@@ -1,22 +1,17 @@
 """`liaison statement`: the statement of a brand or a creator as CSV, read as an operator."""
 
-import asyncio
 import csv
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-import typer
+import grpc
 from liaison.payouts.v1 import statements_pb2 as pb
 from liaison.payouts.v1.statements_pb2_grpc import StatementServiceStub
 
+from cli.calls import call_payouts
 from cli.cells import decimal, text
-from cli.stack import NOT_RUNNING
-from devstack.access import Access, attach
-from devstack.home import Home, default_home
-from servicekit.errors import LiaisonError
-from servicekit.grpc_client import open_channel
 from servicekit.timestamps import from_timestamp, to_timestamp
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
@@ -46,10 +41,6 @@ def print_statement(
     parent: str, *, currency: str, start: datetime | None, end: datetime | None
 ) -> int:
     """Times without a zone are UTC. Answers with the exit code."""
-    access = attach(Home(default_home()))
-    if access is None or "payouts" not in access.addresses:
-        typer.echo("The payouts service is not running: `liaison up` starts it.", err=True)
-        return NOT_RUNNING
     request = pb.ListStatementLinesRequest(
         parent=parent,
         page_size=_PAGE_SIZE,
@@ -57,28 +48,13 @@ def print_statement(
         start_time=to_timestamp(start and start.replace(tzinfo=UTC)),
         end_time=to_timestamp(end and end.replace(tzinfo=UTC)),
     )
-    sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # it is a file's
-    try:
-        asyncio.run(_print(access, request))
-        sys.stdout.flush()
-    except OSError as error:  # a full disk, or a pipe that nobody reads any more
-        typer.echo(f"standard output: {error.strerror}", err=True)
-        return 1
-    except LiaisonError as error:
-        details = [f"{each.field}: {each.description}" for each in error.violations]
-        typer.echo("; ".join(details) or error.message, err=True)
-        return 1
-    return 0
 
-
-async def _print(access: Access, request: pb.ListStatementLinesRequest) -> None:
-    channel = open_channel(
-        access.addresses["payouts"], lambda: access.token("operator", subject="staff/cli")
-    )
-    try:
+    async def command(channel: grpc.aio.Channel) -> int:
+        sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]  # it is a file's
         await write_statement(StatementServiceStub(channel), request, sys.stdout)
-    finally:
-        await channel.close()
+        return 0
+
+    return call_payouts(command)
 
 
 async def write_statement(

@@ -3,7 +3,14 @@
 from psycopg.rows import DictRow
 
 from servicekit.database import Database
-from services.payouts.domain import Attempt, Decision, DecisionKind, ProviderName
+from services.payouts.domain import (
+    Attempt,
+    Beneficiary,
+    Decision,
+    DecisionKind,
+    Outcome,
+    ProviderName,
+)
 
 
 class PostgresDecisions:
@@ -14,9 +21,11 @@ class PostgresDecisions:
         await self._database.execute(
             """
             INSERT INTO decision (payout_id, kind, attempt_number, reason, actor, provider,
-                                  receiver, pays_again, request_id, create_time)
+                                  receiver, pays_again, beneficiary, outcome, request_id,
+                                  create_time)
             VALUES (%(payout_id)s, %(kind)s, %(attempt_number)s, %(reason)s, %(actor)s,
-                    %(provider)s, %(receiver)s, %(pays_again)s, %(request_id)s, %(create_time)s)
+                    %(provider)s, %(receiver)s, %(pays_again)s, %(beneficiary)s, %(outcome)s,
+                    %(request_id)s, %(create_time)s)
             """,
             {
                 "payout_id": payout_id,
@@ -27,6 +36,8 @@ class PostgresDecisions:
                 "provider": decision.provider,
                 "receiver": decision.receiver,
                 "pays_again": decision.pays_again,
+                "beneficiary": decision.beneficiary,
+                "outcome": decision.outcome,
                 "request_id": decision.request_id,
                 "create_time": decision.create_time,
             },
@@ -91,4 +102,6 @@ def _decision(row: DictRow) -> Decision:
         provider=ProviderName(row["provider"]) if row["provider"] else None,
         receiver=row["receiver"],
         pays_again=row["pays_again"],
+        beneficiary=Beneficiary(row["beneficiary"]) if row["beneficiary"] else None,
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
     )

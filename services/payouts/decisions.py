@@ -9,7 +9,6 @@ between is repeated: it finds what it has decided by its `request_id`.
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Protocol
 from uuid import UUID
 
@@ -33,28 +32,23 @@ from services.payouts.domain import (
     ENDED,
     Attempt,
     AttemptState,
+    Beneficiary,
     Decision,
     DecisionKind,
+    Outcome,
     Payout,
     ProviderName,
     State,
 )
 from services.payouts.handlers import PayoutId
 from services.payouts.looks import Booked
-from services.payouts.postings import Beneficiary, Transfer
+from services.payouts.postings import Transfer
 from services.payouts.provider import Batch
 
 log = structlog.get_logger()
 
 # Where a decision that an attempt be made is carried out. Not while one is under way or in doubt.
 _RETRYABLE = frozenset({State.RESERVED, State.FAILED, State.UNCLAIMED})
-
-
-class Outcome(StrEnum):
-    """See payouts.v1.ResolveAttemptRequest.Outcome."""
-
-    NOT_PAID = "NOT_PAID"
-    FOUND = "FOUND"
 
 
 class Decide(Command):
@@ -222,7 +216,9 @@ class DecisionHandlers:
             if await self._made(who, command, DecisionKind.WRITE_OFF) is None:
                 if not payout.is_releasable:
                     raise illegal_state(payout.name, payout.state, "WriteOffPayout")
-                decision = self._new(who, command, DecisionKind.WRITE_OFF)
+                decision = self._new(
+                    who, command, DecisionKind.WRITE_OFF, beneficiary=command.beneficiary
+                )
                 await self._store.add_decision(payout.id, decision)
                 await self._store.post(postings.write_off(payout, command.beneficiary))
                 log.warning("payout_written_off", payout=payout.id, by=who.actor)
@@ -267,7 +263,13 @@ class DecisionHandlers:
                 raise Unavailable(
                     Reason.DEPENDENCY_UNAVAILABLE, "The provider has just told of this attempt"
                 )
-            decision = self._new(who, command, DecisionKind.RESOLVE, attempt_number=command.attempt)
+            decision = self._new(
+                who,
+                command,
+                DecisionKind.RESOLVE,
+                attempt_number=command.attempt,
+                outcome=command.outcome,
+            )
             await self._store.add_decision(payout.id, decision)
             await self._store.save_attempt(payout.id, change(attempt), self._clock())
         log.warning("payout_resolved", payout=payout.id, outcome=command.outcome, by=who.actor)

@@ -45,6 +45,20 @@ class DecisionKind(StrEnum):
     REJECT = "REJECT"
 
 
+class Beneficiary(StrEnum):
+    """Who keeps what was reserved for a payout that is written off."""
+
+    BRAND = "BRAND"
+    PLATFORM = "PLATFORM"
+
+
+class Outcome(StrEnum):
+    """What became of an attempt; see payouts.v1.ResolveAttemptRequest.Outcome."""
+
+    NOT_PAID = "NOT_PAID"
+    FOUND = "FOUND"
+
+
 class AttemptState(StrEnum):
     """See payouts.v1.Attempt.State."""
 
@@ -139,6 +153,9 @@ class Decision:
     receiver: str | None = None
     # Of RETRY: what had been paid and had come back is to be paid again.
     pays_again: bool = False
+    # Of WRITE_OFF, and of RESOLVE.
+    beneficiary: Beneficiary | None = None
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)

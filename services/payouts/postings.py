@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from servicekit.money import Money
-from services.payouts.domain import Attempt, Deposit, Payout, ProviderName
+from services.payouts.domain import Attempt, Beneficiary, Deposit, Payout, ProviderName
 
 # PayPal charges about 2 % on top of what it pays out, capped for most countries: this is the most
 # it can be. A higher one would be borne by the platform, never by a hold that cannot cover it.
@@ -46,13 +46,6 @@ class Kind(StrEnum):
     SETTLE = "SETTLE"
     RETURN = "RETURN"
     WRITE_OFF = "WRITE_OFF"
-
-
-class Beneficiary(StrEnum):
-    """Who keeps what was reserved for a payout that is written off."""
-
-    BRAND = "BRAND"
-    PLATFORM = "PLATFORM"
 
 
 @dataclass(frozen=True, order=True)

@@ -20,7 +20,7 @@ from servicekit.timestamps import to_timestamp
 from services.payouts import reconciliation_handlers, sending
 from services.payouts.reconciliation import Finding, Reconciliation, Total
 from services.payouts.reconciliation_handlers import ReconciliationHandlers
-from services.payouts.sending import Sending, SwitchHandlers
+from services.payouts.sending import Event, Sending, SwitchHandlers
 
 ACCESS = {
     # It reads the provider: no transaction may stay open meanwhile.
@@ -123,14 +123,25 @@ def _to_finding(finding: Finding) -> pb.Finding:
 
 
 def to_sending(found: Sending) -> pb.Sending:
-    # What happened last, or the latest of what stands against it.
-    last = found.halts[0] if found.halts else found.latest
-    if last is None:
-        return pb.Sending()
     return pb.Sending(
         is_halted=bool(found.halts),
-        cause=pb.Sending.Cause.Value(f"CAUSE_{last.cause}" if found.halts else "CAUSE_UNSPECIFIED"),
-        reason=found.reason,
-        actor=last.actor,
-        update_time=to_timestamp(last.time),
+        halts=map(_to_halt, found.halts),
+        lifted_halts=map(_to_halt, found.lifted_halts),
+        # The last that happens before payouts are sent again is that something is lifted.
+        resume=_to_resume(found.latest) if found.latest and not found.halts else None,
+    )
+
+
+def _to_resume(event: Event) -> pb.Sending.Resume:
+    return pb.Sending.Resume(
+        reason=event.reason, actor=event.actor, create_time=to_timestamp(event.time)
+    )
+
+
+def _to_halt(halt: Event) -> pb.Sending.Halt:
+    return pb.Sending.Halt(
+        cause=pb.Sending.Cause.Value(f"CAUSE_{halt.cause}"),
+        reason=halt.reason,
+        actor=halt.actor,
+        create_time=to_timestamp(halt.time),
     )

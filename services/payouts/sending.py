@@ -9,7 +9,7 @@ followed and recalled as ever.
 
 from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Protocol
@@ -60,16 +60,11 @@ def lifted(halt: Event, reason: str, actor: str, now: datetime) -> Event:
 @dataclass(frozen=True)
 class Sending:
     """`halts` are what stops it, the latest first; `latest` is what happened last, if anything
-    ever did."""
+    ever did; `lifted_halts` are what has just been lifted."""
 
     halts: tuple[Event, ...]
     latest: Event | None
-
-    @property
-    def reason(self) -> str:
-        if self.halts:
-            return "; ".join(halt.reason for halt in self.halts)
-        return self.latest.reason if self.latest else ""
+    lifted_halts: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,7 +164,7 @@ class SwitchHandlers:
         return await self._store.sending()
 
     async def resume_sending(self, who: Principal, command: ResumeSending) -> Sending:
-        """Lifts all halts.
+        """Lifts all halts, and tells which.
 
         Raises:
             FailedPrecondition: the database is another one, and nobody has reconciled it since.
@@ -192,7 +187,7 @@ class SwitchHandlers:
             for halt in halts:
                 await self._store.add_event(lifted(halt, command.reason, who.actor, now))
         log.warning("sending_resumed", actor=who.actor)
-        return await self._store.sending()
+        return replace(await self._store.sending(), lifted_halts=tuple(halts))
 
     async def halt_for_mismatches(self, reason: str, now: datetime) -> None:
         """In the transaction that records them."""

@@ -43,6 +43,9 @@ ACCESS = {
     "RejectBankTransfer": allow(Role.OPERATOR, repeat=Repeat.BY_COMMAND),
 }
 
+_BENEFICIARY = pb.WriteOffPayoutRequest.Beneficiary
+_OUTCOME = pb.ResolveAttemptRequest.Outcome
+
 
 class PayoutServicer(PayoutServiceServicer):
     def __init__(
@@ -169,11 +172,13 @@ class PayoutServicer(PayoutServiceServicer):
     async def _shown(self, payout: Payout) -> pb.Payout:
         """As much of it as the caller may see."""
         role, shown = current_principal().role, to_payout(payout)
-        if role in STAFF:
-            shown.decisions.extend(map(_to_decision, await self._decisions.decisions(payout)))
+        decisions = await self._decisions.decisions(payout) if role in STAFF else []
+        shown.decisions.extend(map(_to_decision, decisions))
         if role is Role.OPERATOR:
             for message, attempt in zip(shown.attempts, payout.attempts, strict=True):
                 message.receiver = attempt.receiver
+            for told, decision in zip(shown.decisions, decisions, strict=True):
+                told.receiver = decision.receiver or ""
         return shown
 
 
@@ -226,6 +231,9 @@ def _to_decision(decision: Decision) -> pb.Decision:
         actor=decision.actor,
         attempt=decision.attempt_number or 0,
         create_time=to_timestamp(decision.create_time),
+        provider=pb.Provider.Value(f"PROVIDER_{decision.provider or 'UNSPECIFIED'}"),
+        beneficiary=_BENEFICIARY.Value(f"BENEFICIARY_{decision.beneficiary or 'UNSPECIFIED'}"),
+        outcome=_OUTCOME.Value(f"OUTCOME_{decision.outcome or 'UNSPECIFIED'}"),
     )
 
 

@@ -46,7 +46,14 @@ ALTER TABLE decision
     -- By which a command that crosses the network finds that it was decided before.
     ADD COLUMN request_id uuid,
     -- Of RETRY: that the money had been paid and had come back, and is to be paid again.
-    ADD COLUMN pays_again boolean NOT NULL DEFAULT false CHECK (kind = 'RETRY' OR NOT pays_again);
+    ADD COLUMN pays_again boolean NOT NULL DEFAULT false CHECK (kind = 'RETRY' OR NOT pays_again),
+    -- Of WRITE_OFF: who keeps what was reserved.
+    ADD COLUMN beneficiary text CHECK (beneficiary IN ('BRAND', 'PLATFORM')),
+    -- Of RESOLVE: what became of the attempt.
+    ADD COLUMN outcome text CHECK (outcome IN ('NOT_PAID', 'FOUND')),
+    ADD CONSTRAINT decision_names_beneficiary
+        CHECK ((kind = 'WRITE_OFF') = (beneficiary IS NOT NULL)),
+    ADD CONSTRAINT decision_names_outcome CHECK ((kind = 'RESOLVE') = (outcome IS NOT NULL));
 
 CREATE UNIQUE INDEX decision_of_one_request ON decision (request_id, kind, actor);
 

@@ -36,15 +36,21 @@ async def accounts(database: Database) -> None:
 
 
 async def decide(
-    database: Database, kind: str, number: int | None = None, *, pays_again: bool = False
+    database: Database,
+    kind: str,
+    number: int | None = None,
+    *,
+    pays_again: bool = False,
+    beneficiary: str | None = None,
+    outcome: str | None = None,
 ) -> None:
     await database.execute(
         """
         INSERT INTO decision (payout_id, kind, attempt_number, reason, actor, pays_again,
-                              create_time)
-        VALUES ('p1', %s, %s, 'Because', 'staff/olga', %s, now())
+                              beneficiary, outcome, create_time)
+        VALUES ('p1', %s, %s, 'Because', 'staff/olga', %s, %s, %s, now())
         """,
-        (kind, number, pays_again),
+        (kind, number, pays_again, beneficiary, outcome),
     )
 
 
@@ -138,10 +144,21 @@ async def test_decisions_stay(database: Database, owner: Database, statement: st
 async def test_a_decision_names_its_attempt_or_none(
     database: Database, kind: str, number: int | None
 ) -> None:
+    beneficiary = "BRAND" if kind == "WRITE_OFF" else None
+    outcome = "FOUND" if kind == "RESOLVE" else None
     with refused_by("decision_check"):
-        await decide(database, kind, number)
+        await decide(database, kind, number, beneficiary=beneficiary, outcome=outcome)
+
+
+async def test_a_decision_says_what_was_decided(database: Database) -> None:
+    for beneficiary, kind in ((None, "WRITE_OFF"), ("BRAND", "HOLD")):
+        with refused_by("decision_names_beneficiary"):
+            await decide(database, kind, beneficiary=beneficiary)
+    for outcome, kind in ((None, "RESOLVE"), ("FOUND", "RETRY")):
+        with refused_by("decision_names_outcome"):
+            await decide(database, kind, 1, outcome=outcome)
 
 
 async def test_only_a_retry_pays_again(database: Database) -> None:
     with refused_by("pays_again|decision_check"):
-        await decide(database, "RESOLVE", 1, pays_again=True)
+        await decide(database, "RESOLVE", 1, pays_again=True, outcome="FOUND")

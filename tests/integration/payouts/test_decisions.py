@@ -125,7 +125,13 @@ async def test_an_operator_names_another_receiver(house: House) -> None:
     paid = await house.until("p1", pb.Payout.STATE_PAID)
     assert house.receivers() == ["failed-late@example.com", "anna-2@example.com"]
     assert len(paid.decisions) == 0  # workers are told of none
-    assert len((await _seen_by(house.served.as_mediator())).decisions) == 2
+    told = (await _seen_by(house.served.as_mediator())).decisions
+    assert [(one.provider, one.receiver) for one in told] == [
+        (pb.PROVIDER_PAYPAL, ""),
+        (pb.PROVIDER_UNSPECIFIED, ""),
+    ]
+    known = (await _seen_by(house.served.as_operator())).decisions
+    assert [one.receiver for one in known] == ["anna.ruiz@example.com", "anna-2@example.com"]
 
 
 async def test_an_operator_pays_a_creator_without_an_account(house: House) -> None:
@@ -405,7 +411,9 @@ async def test_a_stopped_attempt_that_was_not_paid_makes_way_for_another(
         "RESOLVED_NOT_PAID",
     )
     assert house.told.changes[-1] == ("p1", "FAILED")
-    assert [(one.kind, one.attempt) for one in resolved.decisions] == [(KIND.KIND_RESOLVE, 1)]
+    assert [(one.kind, one.attempt, one.outcome) for one in resolved.decisions] == [
+        (KIND.KIND_RESOLVE, 1, pb.ResolveAttemptRequest.OUTCOME_NOT_PAID)
+    ]
     with refused(Reason.ILLEGAL_STATE):
         await not_paid(house)
     await house.send("p1", attempt=2)

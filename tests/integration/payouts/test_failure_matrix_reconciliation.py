@@ -42,14 +42,15 @@ def switch_of(house: House) -> SwitchHandlers:
 
 
 async def cause_of(reconciler: "ReconciliationServiceAsyncStub") -> str:
-    """Why nothing is sent; empty where payouts are sent."""
+    """Why nothing is sent, the latest halt's cause; empty where payouts are sent."""
     sending = await reconciler.GetSending(pb.GetSendingRequest())
-    assert sending.is_halted == bool(sending.cause)
-    return pb.Sending.Cause.Name(sending.cause).removeprefix("CAUSE_") if sending.cause else ""
+    assert sending.is_halted == bool(sending.halts)
+    causes = [pb.Sending.Cause.Name(halt.cause) for halt in sending.halts[:1]]
+    return "".join(causes).removeprefix("CAUSE_")
 
 
-async def resume(reconciler: "ReconciliationServiceAsyncStub") -> None:
-    await reconciler.ResumeSending(
+async def resume(reconciler: "ReconciliationServiceAsyncStub") -> pb.Sending:
+    return await reconciler.ResumeSending(
         pb.ResumeSendingRequest(reason="Looked at", request_id=request_id())
     )
 
@@ -157,8 +158,9 @@ async def test_row_21_what_the_backup_lacks_is_found_and_not_paid_again(
             await send(restored.worker, "p1")
         assert await reconcile(reconciler) == [("FOREIGN", "payouts/p1")]
         sending = await reconciler.GetSending(pb.GetSendingRequest())
-        assert "database" in sending.reason
-        assert "not match" in sending.reason
+        mismatch, moved = sending.halts
+        assert "not match" in mismatch.reason
+        assert "database" in moved.reason
         await resume(reconciler)
         assert await cause_of(reconciler) == ""
         await send(restored.worker, "p1")
@@ -367,16 +369,27 @@ async def test_an_operator_halts_and_resumes(house: House) -> None:
     nothing = await house.reconciler.GetSending(pb.GetSendingRequest())
     assert nothing == pb.Sending()
     halted = await halt(house)
-    assert (halted.is_halted, halted.cause) == (True, pb.Sending.CAUSE_OPERATOR)
-    assert (halted.reason, halted.actor) == ("A restore is coming", "staff/olga")
+    assert halted.is_halted
+    (halt_of_olga,) = halted.halts
+    assert halt_of_olga.cause == pb.Sending.CAUSE_OPERATOR
+    assert (halt_of_olga.reason, halt_of_olga.actor) == ("A restore is coming", "staff/olga")
     assert found(await run(house)) == []
     # A reconciliation is no reason to go on.
     assert await cause_of(house.reconciler) == "OPERATOR"
     await resume(house.reconciler)
     resumed = await house.reconciler.GetSending(pb.GetSendingRequest())
-    assert (resumed.is_halted, resumed.reason) == (False, "Looked at")
+    assert (resumed.is_halted, resumed.resume.reason) == (False, "Looked at")
     # Again, there is nothing to be lifted.
-    await resume(house.reconciler)
+    assert list((await resume(house.reconciler)).lifted_halts) == []
+
+
+async def test_who_resumes_is_told_what_that_lifts(house: House) -> None:
+    mine, theirs = (await halt(house)).halts[0], (await halt(house)).halts[0]
+    resumed = await resume(house.reconciler)
+    assert list(resumed.lifted_halts) == [theirs, mine]
+    assert not resumed.halts
+    later = await house.reconciler.GetSending(pb.GetSendingRequest())
+    assert (later.resume, list(later.lifted_halts)) == (resumed.resume, [])
 
 
 @pytest.mark.parametrize("reason", ["", " ", "x" * 1001])

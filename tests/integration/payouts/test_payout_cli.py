@@ -1,16 +1,18 @@
-"""`liaison payout`, asked of a real server; only where it is found is the test's own."""
+"""`liaison payout`, asked of a real server; only where that is, and who asks, is told here."""
 
 import asyncio
 from dataclasses import replace
 
 import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
+from liaison.payouts.v1 import reconciliation_pb2
 from typer.testing import CliRunner, Result
 
-from cli import payout as payout_cli
+from cli import calls
 from cli.__main__ import app
 from tests.integration.payouts.deciding import IBAN
 from tests.integration.payouts.house import House
+from tests.support.serving import request_id
 
 WHY = ("--reason", "Ticket 4711")
 
@@ -19,7 +21,8 @@ WHY = ("--reason", "Ticket 4711")
 def found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     served = house.served
     access = replace(served.access, addresses={"payouts": served.address})
-    monkeypatch.setattr(payout_cli, "attach", lambda _: access)
+    monkeypatch.setattr(calls, "attach", lambda _: access)
+    monkeypatch.setenv("LOGNAME", "olga")
 
 
 async def payout(*arguments: str) -> Result:
@@ -44,7 +47,9 @@ async def test_a_payout_is_paid_by_bank_from_the_shell(house: House) -> None:
     paid = await said(*confirm)
     assert "payouts/p1  PAID" in paid
     assert "a fee of 1.50 USD" in paid
-    assert [decision.kind for decision in (await _seen(house)).decisions] == [
+    decisions = (await _seen(house)).decisions
+    assert {decision.actor for decision in decisions} == {"staff/olga"}
+    assert [decision.kind for decision in decisions] == [
         pb.Decision.KIND_HOLD,
         pb.Decision.KIND_RESUME,
         pb.Decision.KIND_RETRY,
@@ -64,9 +69,21 @@ async def test_what_is_refused_says_why(house: House) -> None:
     assert (await payout("resolve", "p1", "--attempt", "1", *WHY)).exit_code == 2
 
 
+async def test_what_keeps_a_payout_from_being_sent_is_said(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    assert "next: nobody: it is sent by itself" in await said("p1")
+    await house.reconciler.HaltSending(
+        reconciliation_pb2.HaltSendingRequest(reason="A restore", request_id=request_id())
+    )
+    assert "next: `liaison sending` says why" in await said("p1")
+    assert "next: `liaison payout resume p1`" in await said("hold", "p1", *WHY)
+
+
 async def test_a_payout_is_written_off_from_the_shell(house: House) -> None:
     await house.due("p1", "anna@example.com")
-    assert "WRITTEN_OFF" in await said("write-off", "p1", *WHY, "--to", "platform")
+    written_off = await said("write-off", "p1", *WHY, "--to", "platform")
+    assert "payouts/p1  WRITTEN_OFF" in written_off
+    assert "WRITE_OFF (to the PLATFORM) by staff/olga: Ticket 4711" in written_off
     assert (await house.balances())["platform/written_off"] == 10_200
 
 

@@ -122,9 +122,10 @@ async def test_a_foreign_payment_stops_all_sending_until_a_person_resumes(
     assert finding.provider_amount == Money("USD", 500).to_message()
     assert not finding.HasField("ledger_amount")
     halted = await sending(house)
-    assert (halted.is_halted, halted.cause) == (True, pb.Sending.CAUSE_MISMATCH)
-    assert halted.reason == f"1 finding does not match: {done.name}"
-    assert halted.actor == "system"
+    (halt,) = halted.halts
+    assert (halted.is_halted, halt.cause) == (True, pb.Sending.CAUSE_MISMATCH)
+    assert halt.reason == f"1 finding does not match: {done.name}"
+    assert halt.actor == "system"
     await house.reserve("p2")
     with refused(Reason.SENDING_HALTED):
         await house.send_once("p2")
@@ -136,7 +137,7 @@ async def test_a_foreign_payment_stops_all_sending_until_a_person_resumes(
     resumed = await house.reconciler.ResumeSending(
         pb.ResumeSendingRequest(reason="It was our own test", request_id=request_id())
     )
-    assert (resumed.is_halted, resumed.actor) == (False, "staff/olga")
+    assert (resumed.is_halted, resumed.resume.actor) == (False, "staff/olga")
     await house.send("p2")
     await house.until("p2", payouts_pb2.Payout.STATE_PAID)
 

@@ -1,6 +1,7 @@
 """What an operator reads about a payout."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
@@ -52,7 +53,7 @@ def test_everything_is_shown() -> None:
         reason="Ticket 4711",
         create_time=NOW,
     )
-    assert list(lines_of(payout)) == [
+    assert list(lines_of(payout, is_sending_halted=False)) == [
         "payouts/p1  FAILED, HELD by an operator",
         "  amount    100.00 USD, and a fee of 2.00 USD",
         "  from      brands/acme",
@@ -76,25 +77,34 @@ def test_everything_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("payout", "words"),
+    ("decision", "words"),
     [
-        (_payout("BLOCKED", _attempt()), "resolve p1 --attempt 1"),
-        (_payout("SENT", _attempt(provider="MANUAL")), "transfer 100.00 USD to ES91 2100"),
-        (_payout("SENT", _attempt()), "the provider"),
-        (_payout("FAILED", _attempt("REVERSED")), "not paid again by itself"),
-        (_payout("FAILED", _attempt("RETURNED")), "tried again by itself"),
-        (_payout("SENDING", _attempt()), "attempt 1 is sent again"),
-        (_payout("UNCLAIMED", _attempt()), "the creator, who must claim it"),
+        (
+            {"kind": "KIND_RETRY", "attempt": 2, "provider": "PROVIDER_MANUAL", "receiver": "ES91"},
+            "RETRY attempt 2 (MANUAL, to ES91) by",
+        ),
+        (
+            {"kind": "KIND_WRITE_OFF", "beneficiary": "BENEFICIARY_BRAND"},
+            "WRITE_OFF (to the BRAND) by",
+        ),
+        (
+            {"kind": "KIND_RESOLVE", "attempt": 1, "outcome": "OUTCOME_NOT_PAID"},
+            "RESOLVE attempt 1 (NOT_PAID) by",
+        ),
+        (
+            {"kind": "KIND_RESOLVE", "attempt": 1, "outcome": "OUTCOME_FOUND"},
+            "RESOLVE attempt 1 (FOUND, batch B1) by",
+        ),
+        ({"kind": "KIND_HOLD"}, "HOLD by"),
     ],
 )
-def test_who_must_act_is_said(payout: pb.Payout, words: str) -> None:
-    assert words in list(lines_of(payout))[-1]
-
-
-@pytest.mark.parametrize("state", pb.Payout.State.keys()[1:])
-def test_every_state_says_who_must_act(state: str) -> None:
-    payout = _payout(state.removeprefix("STATE_"), _attempt())
-    assert len(list(lines_of(payout))[-1]) > len("next: ")
+def test_what_was_decided_is_said(decision: dict[str, Any], words: str) -> None:
+    attempt = _attempt()
+    attempt.provider_batch_id = "B1"
+    payout = _payout("FAILED", attempt)
+    payout.decisions.add(actor="staff/olga", reason="Ticket 4711", create_time=NOW, **decision)
+    (line,) = [one for one in lines_of(payout, is_sending_halted=False) if "staff/olga" in one]
+    assert f"UTC  {words} staff/olga: Ticket 4711" in line
 
 
 def test_no_text_reaches_the_terminal_raw() -> None:
@@ -105,7 +115,7 @@ def test_no_text_reaches_the_terminal_raw() -> None:
         reason="a\x1b[31mb\n\u202ec",
         create_time=NOW,
     )
-    (line,) = [one for one in lines_of(payout) if "staff/olga" in one]
+    (line,) = [one for one in lines_of(payout, is_sending_halted=False) if "staff/olga" in one]
     assert line.endswith("a [31mb c")
 
 

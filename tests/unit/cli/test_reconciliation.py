@@ -1,15 +1,13 @@
-"""A reconciliation as accountants read it, and whether payouts are sent, in words."""
+"""A reconciliation as accountants read it."""
 
 import io
 from datetime import UTC, datetime
 
-import pytest
 from liaison.payouts.v1 import payouts_pb2
 from liaison.payouts.v1 import reconciliation_pb2 as pb
 from rich.console import Console
 
 from cli.reconciliation_view import COLUMNS, report_of, row_of
-from cli.sending import sending_in_words
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
 
@@ -102,28 +100,3 @@ def test_csv_has_one_line_a_finding_and_no_formulas() -> None:
     assert different["kind"] == "DIFFERENT"
     assert (different["payout"], different["attempt"]) == ("payouts/p1", "2")
     assert different["description"].startswith("'=")
-
-
-@pytest.mark.parametrize(
-    ("sending", "words"),
-    [
-        (pb.Sending(), "Payouts are sent."),
-        (
-            pb.Sending(
-                is_halted=True,
-                cause=pb.Sending.CAUSE_MISMATCH,
-                reason="1 finding does not match: reconciliations/12",
-                actor="system",
-                update_time=to_timestamp(NIGHT),
-            ),
-            "Nothing is sent (MISMATCH), since 2026-03-02 02:00:00 UTC, system:"
-            " 1 finding does not match: reconciliations/12",
-        ),
-        (
-            pb.Sending(reason="Looked at", actor="staff/olga", update_time=to_timestamp(NIGHT)),
-            "Payouts are sent again, since 2026-03-02 02:00:00 UTC, staff/olga: Looked at",
-        ),
-    ],
-)
-def test_whether_payouts_are_sent_is_told_in_words(sending: pb.Sending, words: str) -> None:
-    assert sending_in_words(sending) == words

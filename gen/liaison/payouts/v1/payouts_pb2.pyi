@@ -381,6 +381,10 @@ class Decision(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    PROVIDER_FIELD_NUMBER: _builtins.int
+    RECEIVER_FIELD_NUMBER: _builtins.int
+    BENEFICIARY_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
     kind: Global___Decision.Kind.ValueType
     """What was decided."""
     reason: _builtins.str
@@ -389,6 +393,14 @@ class Decision(_message.Message):
     """`staff/{staff}` who decided."""
     attempt: _builtins.int
     """The attempt that it is about; 0 when it is about none."""
+    provider: Global___Provider.ValueType
+    """Of KIND_RETRY: who is to move the money, if that was said."""
+    receiver: _builtins.str
+    """Of KIND_RETRY: where the money is to go, if that was said; for operators only."""
+    beneficiary: Global___WriteOffPayoutRequest.Beneficiary.ValueType
+    """Of KIND_WRITE_OFF: who keeps what was reserved."""
+    outcome: Global___ResolveAttemptRequest.Outcome.ValueType
+    """Of KIND_RESOLVE: what became of the attempt. What was found is the attempt's provider_batch_id."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When."""
@@ -401,10 +413,14 @@ class Decision(_message.Message):
         actor: _builtins.str = ...,
         attempt: _builtins.int = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        provider: Global___Provider.ValueType = ...,
+        receiver: _builtins.str = ...,
+        beneficiary: Global___WriteOffPayoutRequest.Beneficiary.ValueType = ...,
+        outcome: Global___ResolveAttemptRequest.Outcome.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "attempt", b"attempt", "create_time", b"create_time", "kind", b"kind", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "attempt", b"attempt", "beneficiary", b"beneficiary", "create_time", b"create_time", "kind", b"kind", "outcome", b"outcome", "provider", b"provider", "reason", b"reason", "receiver", b"receiver"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from google.type import money_pb2 as google_dot_type_dot_money__pb2
 from liaison.payouts.v1 import payouts_pb2 as liaison_dot_payouts_dot_v1_dot_payouts__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'liaison/payouts/v1/reconciliation.proto\x12\x12liaison.payouts.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a liaison/payouts/v1/payouts.proto\"\xfa\x01\n\x07Sending\x12\x11\n\tis_halted\x18\x01 \x01(\x08\x12\x30\n\x05\x63\x61use\x18\x02 \x01(\x0e\x32!.liaison.payouts.v1.Sending.Cause\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12/\n\x0bupdate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41USE_OPERATOR\x10\x01\x12\x12\n\x0e\x43\x41USE_MISMATCH\x10\x02\x12\x12\n\x0e\x43\x41USE_RESTORED\x10\x03\"\xf8\x02\n\x0eReconciliation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x08provider\x18\x02 \x01(\x0e\x32\x1c.liaison.payouts.v1.Provider\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11transaction_count\x18\x06 \x01(\x05\x12\x37\n\x06totals\x18\x07 \x03(\x0b\x32\'.liaison.payouts.v1.ReconciliationTotal\x12\x16\n\x0emismatch_count\x18\x08 \x01(\x05\x12-\n\x08\x66indings\x18\t \x03(\x0b\x32\x1b.liaison.payouts.v1.Finding\"\xe8\x01\n\x13ReconciliationTotal\x12+\n\x0fprovider_amount\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12)\n\rledger_amount\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12(\n\x0cprovider_fee\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12&\n\nledger_fee\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0bopen_amount\x18\x05 \x01(\x0b\x32\x12.google.type.Money\"\xf9\x02\n\x07\x46inding\x12.\n\x04kind\x18\x01 \x01(\x0e\x32 .liaison.payouts.v1.Finding.Kind\x12\x0e\n\x06payout\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12\x1f\n\x17provider_transaction_id\x18\x04 \x01(\t\x12+\n\x0fprovider_amount\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12)\n\rledger_amount\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\"e\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_FOREIGN\x10\x01\x12\x10\n\x0cKIND_MISSING\x10\x02\x12\x12\n\x0eKIND_DIFFERENT\x10\x03\x12\x0f\n\x0bKIND_BOOKED\x10\x04\"j\n\x18RunReconciliationRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x08provider\x18\x02 \x01(\x0e\x32\x1c.liaison.payouts.v1.ProviderB\x04\xe2\x41\x01\x02\".\n\x18GetReconciliationRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"C\n\x1aListReconciliationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"s\n\x1bListReconciliationsResponse\x12;\n\x0freconciliations\x18\x01 \x03(\x0b\x32\".liaison.payouts.v1.Reconciliation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x13\n\x11GetSendingRequest\"D\n\x12HaltSendingRequest\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"F\n\x14ResumeSendingRequest\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x32\xdb\x04\n\x15ReconciliationService\x12\x65\n\x11RunReconciliation\x12,.liaison.payouts.v1.RunReconciliationRequest\x1a\".liaison.payouts.v1.Reconciliation\x12\x65\n\x11GetReconciliation\x12,.liaison.payouts.v1.GetReconciliationRequest\x1a\".liaison.payouts.v1.Reconciliation\x12v\n\x13ListReconciliations\x12..liaison.payouts.v1.ListReconciliationsRequest\x1a/.liaison.payouts.v1.ListReconciliationsResponse\x12P\n\nGetSending\x12%.liaison.payouts.v1.GetSendingRequest\x1a\x1b.liaison.payouts.v1.Sending\x12R\n\x0bHaltSending\x12&.liaison.payouts.v1.HaltSendingRequest\x1a\x1b.liaison.payouts.v1.Sending\x12V\n\rResumeSending\x12(.liaison.payouts.v1.ResumeSendingRequest\x1a\x1b.liaison.payouts.v1.Sendingb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'liaison/payouts/v1/reconciliation.proto\x12\x12liaison.payouts.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/type/money.proto\x1a liaison/payouts/v1/payouts.proto\"\xfa\x03\n\x07Sending\x12\x11\n\tis_halted\x18\x01 \x01(\x08\x12/\n\x05halts\x18\x02 \x03(\x0b\x32 .liaison.payouts.v1.Sending.Halt\x12\x36\n\x0clifted_halts\x18\x03 \x03(\x0b\x32 .liaison.payouts.v1.Sending.Halt\x12\x32\n\x06resume\x18\x04 \x01(\x0b\x32\".liaison.payouts.v1.Sending.Resume\x1a\x88\x01\n\x04Halt\x12\x30\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32!.liaison.payouts.v1.Sending.Cause\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1aX\n\x06Resume\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"Z\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x43\x41USE_OPERATOR\x10\x01\x12\x12\n\x0e\x43\x41USE_MISMATCH\x10\x02\x12\x12\n\x0e\x43\x41USE_RESTORED\x10\x03\"\xf8\x02\n\x0eReconciliation\x12\x0c\n\x04name\x18\x01 \x01(\t\x12.\n\x08provider\x18\x02 \x01(\x0e\x32\x1c.liaison.payouts.v1.Provider\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11transaction_count\x18\x06 \x01(\x05\x12\x37\n\x06totals\x18\x07 \x03(\x0b\x32\'.liaison.payouts.v1.ReconciliationTotal\x12\x16\n\x0emismatch_count\x18\x08 \x01(\x05\x12-\n\x08\x66indings\x18\t \x03(\x0b\x32\x1b.liaison.payouts.v1.Finding\"\xe8\x01\n\x13ReconciliationTotal\x12+\n\x0fprovider_amount\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12)\n\rledger_amount\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12(\n\x0cprovider_fee\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12&\n\nledger_fee\x18\x04 \x01(\x0b\x32\x12.google.type.Money\x12\'\n\x0bopen_amount\x18\x05 \x01(\x0b\x32\x12.google.type.Money\"\xf9\x02\n\x07\x46inding\x12.\n\x04kind\x18\x01 \x01(\x0e\x32 .liaison.payouts.v1.Finding.Kind\x12\x0e\n\x06payout\x18\x02 \x01(\t\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x12\x1f\n\x17provider_transaction_id\x18\x04 \x01(\t\x12+\n\x0fprovider_amount\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12)\n\rledger_amount\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12(\n\x04time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x64\x65scription\x18\x08 \x01(\t\"e\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x10\n\x0cKIND_FOREIGN\x10\x01\x12\x10\n\x0cKIND_MISSING\x10\x02\x12\x12\n\x0eKIND_DIFFERENT\x10\x03\x12\x0f\n\x0bKIND_BOOKED\x10\x04\"j\n\x18RunReconciliationRequest\x12\x18\n\nrequest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x34\n\x08provider\x18\x02 \x01(\x0e\x32\x1c.liaison.payouts.v1.ProviderB\x04\xe2\x41\x01\x02\".\n\x18GetReconciliationRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"C\n\x1aListReconciliationsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"s\n\x1bListReconciliationsResponse\x12;\n\x0freconciliations\x18\x01 \x03(\x0b\x32\".liaison.payouts.v1.Reconciliation\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x13\n\x11GetSendingRequest\"D\n\x12HaltSendingRequest\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\"F\n\x14ResumeSendingRequest\x12\x14\n\x06reason\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x18\n\nrequest_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x32\xdb\x04\n\x15ReconciliationService\x12\x65\n\x11RunReconciliation\x12,.liaison.payouts.v1.RunReconciliationRequest\x1a\".liaison.payouts.v1.Reconciliation\x12\x65\n\x11GetReconciliation\x12,.liaison.payouts.v1.GetReconciliationRequest\x1a\".liaison.payouts.v1.Reconciliation\x12v\n\x13ListReconciliations\x12..liaison.payouts.v1.ListReconciliationsRequest\x1a/.liaison.payouts.v1.ListReconciliationsResponse\x12P\n\nGetSending\x12%.liaison.payouts.v1.GetSendingRequest\x1a\x1b.liaison.payouts.v1.Sending\x12R\n\x0bHaltSending\x12&.liaison.payouts.v1.HaltSendingRequest\x1a\x1b.liaison.payouts.v1.Sending\x12V\n\rResumeSending\x12(.liaison.payouts.v1.ResumeSendingRequest\x1a\x1b.liaison.payouts.v1.Sendingb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,31 +50,35 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESUMESENDINGREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_RESUMESENDINGREQUEST'].fields_by_name['request_id']._serialized_options = b'\342A\001\002'
   _globals['_SENDING']._serialized_start=189
-  _globals['_SENDING']._serialized_end=439
-  _globals['_SENDING_CAUSE']._serialized_start=349
-  _globals['_SENDING_CAUSE']._serialized_end=439
-  _globals['_RECONCILIATION']._serialized_start=442
-  _globals['_RECONCILIATION']._serialized_end=818
-  _globals['_RECONCILIATIONTOTAL']._serialized_start=821
-  _globals['_RECONCILIATIONTOTAL']._serialized_end=1053
-  _globals['_FINDING']._serialized_start=1056
-  _globals['_FINDING']._serialized_end=1433
-  _globals['_FINDING_KIND']._serialized_start=1332
-  _globals['_FINDING_KIND']._serialized_end=1433
-  _globals['_RUNRECONCILIATIONREQUEST']._serialized_start=1435
-  _globals['_RUNRECONCILIATIONREQUEST']._serialized_end=1541
-  _globals['_GETRECONCILIATIONREQUEST']._serialized_start=1543
-  _globals['_GETRECONCILIATIONREQUEST']._serialized_end=1589
-  _globals['_LISTRECONCILIATIONSREQUEST']._serialized_start=1591
-  _globals['_LISTRECONCILIATIONSREQUEST']._serialized_end=1658
-  _globals['_LISTRECONCILIATIONSRESPONSE']._serialized_start=1660
-  _globals['_LISTRECONCILIATIONSRESPONSE']._serialized_end=1775
-  _globals['_GETSENDINGREQUEST']._serialized_start=1777
-  _globals['_GETSENDINGREQUEST']._serialized_end=1796
-  _globals['_HALTSENDINGREQUEST']._serialized_start=1798
-  _globals['_HALTSENDINGREQUEST']._serialized_end=1866
-  _globals['_RESUMESENDINGREQUEST']._serialized_start=1868
-  _globals['_RESUMESENDINGREQUEST']._serialized_end=1938
-  _globals['_RECONCILIATIONSERVICE']._serialized_start=1941
-  _globals['_RECONCILIATIONSERVICE']._serialized_end=2544
+  _globals['_SENDING']._serialized_end=695
+  _globals['_SENDING_HALT']._serialized_start=377
+  _globals['_SENDING_HALT']._serialized_end=513
+  _globals['_SENDING_RESUME']._serialized_start=515
+  _globals['_SENDING_RESUME']._serialized_end=603
+  _globals['_SENDING_CAUSE']._serialized_start=605
+  _globals['_SENDING_CAUSE']._serialized_end=695
+  _globals['_RECONCILIATION']._serialized_start=698
+  _globals['_RECONCILIATION']._serialized_end=1074
+  _globals['_RECONCILIATIONTOTAL']._serialized_start=1077
+  _globals['_RECONCILIATIONTOTAL']._serialized_end=1309
+  _globals['_FINDING']._serialized_start=1312
+  _globals['_FINDING']._serialized_end=1689
+  _globals['_FINDING_KIND']._serialized_start=1588
+  _globals['_FINDING_KIND']._serialized_end=1689
+  _globals['_RUNRECONCILIATIONREQUEST']._serialized_start=1691
+  _globals['_RUNRECONCILIATIONREQUEST']._serialized_end=1797
+  _globals['_GETRECONCILIATIONREQUEST']._serialized_start=1799
+  _globals['_GETRECONCILIATIONREQUEST']._serialized_end=1845
+  _globals['_LISTRECONCILIATIONSREQUEST']._serialized_start=1847
+  _globals['_LISTRECONCILIATIONSREQUEST']._serialized_end=1914
+  _globals['_LISTRECONCILIATIONSRESPONSE']._serialized_start=1916
+  _globals['_LISTRECONCILIATIONSRESPONSE']._serialized_end=2031
+  _globals['_GETSENDINGREQUEST']._serialized_start=2033
+  _globals['_GETSENDINGREQUEST']._serialized_end=2052
+  _globals['_HALTSENDINGREQUEST']._serialized_start=2054
+  _globals['_HALTSENDINGREQUEST']._serialized_end=2122
+  _globals['_RESUMESENDINGREQUEST']._serialized_start=2124
+  _globals['_RESUMESENDINGREQUEST']._serialized_end=2194
+  _globals['_RECONCILIATIONSERVICE']._serialized_start=2197
+  _globals['_RECONCILIATIONSERVICE']._serialized_end=2800
 # @@protoc_insertion_point(module_scope)

@@ -61,35 +61,101 @@ class Sending(_message.Message):
     since may be missing in it. A reconciliation that finds nothing lifts it.
     """
 
+    @_typing.final
+    class Halt(_message.Message):
+        """One halt, which is lifted for itself."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        CAUSE_FIELD_NUMBER: _builtins.int
+        REASON_FIELD_NUMBER: _builtins.int
+        ACTOR_FIELD_NUMBER: _builtins.int
+        CREATE_TIME_FIELD_NUMBER: _builtins.int
+        cause: Global___Sending.Cause.ValueType
+        """Why nothing is sent."""
+        reason: _builtins.str
+        """In words."""
+        actor: _builtins.str
+        """Who stopped it: `staff/{staff}` or `system`."""
+        @_builtins.property
+        def create_time(self) -> _timestamp_pb2.Timestamp:
+            """When."""
+
+        def __init__(
+            self,
+            *,
+            cause: Global___Sending.Cause.ValueType = ...,
+            reason: _builtins.str = ...,
+            actor: _builtins.str = ...,
+            create_time: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cause", b"cause", "create_time", b"create_time", "reason", b"reason"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class Resume(_message.Message):
+        """That the last halt was lifted."""
+
+        DESCRIPTOR: _descriptor.Descriptor
+
+        REASON_FIELD_NUMBER: _builtins.int
+        ACTOR_FIELD_NUMBER: _builtins.int
+        CREATE_TIME_FIELD_NUMBER: _builtins.int
+        reason: _builtins.str
+        """Why."""
+        actor: _builtins.str
+        """Who did: `staff/{staff}` or `system`."""
+        @_builtins.property
+        def create_time(self) -> _timestamp_pb2.Timestamp:
+            """When."""
+
+        def __init__(
+            self,
+            *,
+            reason: _builtins.str = ...,
+            actor: _builtins.str = ...,
+            create_time: _timestamp_pb2.Timestamp | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "create_time", b"create_time", "reason", b"reason"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     IS_HALTED_FIELD_NUMBER: _builtins.int
-    CAUSE_FIELD_NUMBER: _builtins.int
-    REASON_FIELD_NUMBER: _builtins.int
-    ACTOR_FIELD_NUMBER: _builtins.int
-    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    HALTS_FIELD_NUMBER: _builtins.int
+    LIFTED_HALTS_FIELD_NUMBER: _builtins.int
+    RESUME_FIELD_NUMBER: _builtins.int
     is_halted: _builtins.bool
     """Nothing is sent."""
-    cause: Global___Sending.Cause.ValueType
-    """Why nothing is sent: of several causes, the latest."""
-    reason: _builtins.str
-    """In words; of several causes all, the latest first."""
-    actor: _builtins.str
-    """Who stopped it, or let it go on: `staff/{staff}` or `system`."""
     @_builtins.property
-    def update_time(self) -> _timestamp_pb2.Timestamp:
-        """Since when it is so; absent where it was never stopped."""
+    def halts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sending.Halt]:
+        """All that stops it, the latest first."""
+
+    @_builtins.property
+    def lifted_halts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sending.Halt]:
+        """What this very call has lifted, the latest first; of ResumeSending only."""
+
+    @_builtins.property
+    def resume(self) -> Global___Sending.Resume:
+        """Since when payouts are sent again; absent while they are not, and where nothing ever stopped
+        them.
+        """
 
     def __init__(
         self,
         *,
         is_halted: _builtins.bool = ...,
-        cause: Global___Sending.Cause.ValueType = ...,
-        reason: _builtins.str = ...,
-        actor: _builtins.str = ...,
-        update_time: _timestamp_pb2.Timestamp | None = ...,
+        halts: _abc.Iterable[Global___Sending.Halt] | None = ...,
+        lifted_halts: _abc.Iterable[Global___Sending.Halt] | None = ...,
+        resume: Global___Sending.Resume | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resume", b"resume"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "cause", b"cause", "is_halted", b"is_halted", "reason", b"reason", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["halts", b"halts", "is_halted", b"is_halted", "lifted_halts", b"lifted_halts", "resume", b"resume"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

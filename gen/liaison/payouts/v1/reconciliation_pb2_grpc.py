@@ -110,8 +110,8 @@ class ReconciliationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeSending(self, request, context):
-        """An operator lets payouts be sent again, whatever stopped them; after CAUSE_RESTORED only once
-        every provider was reconciled up to a later moment.
+        """An operator lets payouts be sent again, whatever stopped them, and is told what that was; after
+        CAUSE_RESTORED only once every provider was reconciled up to a later moment.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -50,8 +50,8 @@ class ReconciliationServiceStub:
     HaltSending: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.HaltSendingRequest, _reconciliation_pb2.Sending]
     """An operator stops all sending. What was sent goes on."""
     ResumeSending: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ResumeSendingRequest, _reconciliation_pb2.Sending]
-    """An operator lets payouts be sent again, whatever stopped them; after CAUSE_RESTORED only once
-    every provider was reconciled up to a later moment.
+    """An operator lets payouts be sent again, whatever stopped them, and is told what that was; after
+    CAUSE_RESTORED only once every provider was reconciled up to a later moment.
     """
 
 @_typing.type_check_only
@@ -74,8 +74,8 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     HaltSending: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.HaltSendingRequest, _reconciliation_pb2.Sending]  # type: ignore[assignment]
     """An operator stops all sending. What was sent goes on."""
     ResumeSending: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ResumeSendingRequest, _reconciliation_pb2.Sending]  # type: ignore[assignment]
-    """An operator lets payouts be sent again, whatever stopped them; after CAUSE_RESTORED only once
-    every provider was reconciled up to a later moment.
+    """An operator lets payouts be sent again, whatever stopped them, and is told what that was; after
+    CAUSE_RESTORED only once every provider was reconciled up to a later moment.
     """
 
 class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -131,8 +131,8 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _reconciliation_pb2.ResumeSendingRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reconciliation_pb2.Sending, _abc.Awaitable[_reconciliation_pb2.Sending]]:
-        """An operator lets payouts be sent again, whatever stopped them; after CAUSE_RESTORED only once
-        every provider was reconciled up to a later moment.
+        """An operator lets payouts be sent again, whatever stopped them, and is told what that was; after
+        CAUSE_RESTORED only once every provider was reconciled up to a later moment.
         """
 
 def add_ReconciliationServiceServicer_to_server(servicer: ReconciliationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,88 @@
+"""`liaison reconciliation` and `liaison sending`, asked of a real server."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from liaison.payouts.v1 import reconciliation_pb2 as pb
+from typer.testing import CliRunner, Result
+
+from cli import calls
+from cli.__main__ import app
+from tests.integration.payouts.house import House
+from tests.integration.payouts.reporting import Reporting, moved, reporting, run
+from tests.support.serving import request_id
+
+
+@pytest.fixture(autouse=True)
+def operator(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = house.served
+    access = replace(served.access, addresses={"payouts": served.address})
+    monkeypatch.setattr(calls, "attach", lambda _: access)
+    monkeypatch.setenv("LOGNAME", "piet")
+
+
+@pytest.fixture
+def paypal(house: House) -> Reporting:
+    return reporting(house)
+
+
+async def liaison(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
+
+
+async def test_the_last_of_each_provider_is_printed(paypal: Reporting) -> None:
+    none = await liaison("reconciliation")
+    assert none.exit_code == 1
+    assert "PAYPAL: none has run yet: `liaison reconciliation run`" in none.stderr
+    assert (await liaison("reconciliation", "run")).exit_code == 0
+    last = await liaison("reconciliation", "latest")
+    assert last.exit_code == 0
+    assert [line.split()[1] for line in last.output.splitlines() if "Provider " in line] == [
+        "PayPal",
+        "Bank",
+    ]
+    only = await liaison("reconciliation", "--provider", "manual")
+    assert "PayPal" not in only.output
+
+
+async def test_a_mismatch_is_said_until_somebody_resumes(house: House, paypal: Reporting) -> None:
+    paypal.transactions.append(moved("T-1", 5_000))
+    mismatched = (await run(house)).name.removeprefix("reconciliations/")
+    found = await liaison("reconciliation")
+    assert found.exit_code == 4
+    assert "MANUAL: none has run yet" in found.stderr
+    # Both match now, and what did not still stops all sending.
+    later = await liaison("reconciliation", "run")
+    assert later.exit_code == (await liaison("reconciliation")).exit_code == 4
+    assert later.output.count("Everything matches") == 2
+    assert "Nothing is sent:\n  MISMATCH, since " in later.output
+    assert f"reconciliations/{mismatched}" in later.output
+    csv = await liaison("reconciliation", "--csv")
+    assert (csv.exit_code, csv.stdout.count("\n")) == (4, 1)
+    assert "MISMATCH, since " in csv.stderr
+    # One of those that match, by its name.
+    (matching, *_) = (
+        await house.reconciler.ListReconciliations(pb.ListReconciliationsRequest())
+    ).reconciliations
+    assert (await liaison("reconciliation", matching.name)).exit_code == 0
+    assert (await liaison("reconciliation", mismatched)).exit_code == 4
+    assert (await liaison("sending", "resume", "--reason", "Looked at")).exit_code == 0
+    assert (await liaison("reconciliation")).exit_code == 0
+
+
+async def test_who_resumes_reads_what_that_lifts(house: House) -> None:
+    await house.reconciler.HaltSending(
+        pb.HaltSendingRequest(reason="A restore is coming", request_id=request_id())
+    )
+    halted = await liaison("sending", "halt", "--reason", "Ticket 4711")
+    assert halted.exit_code == 0
+    for words in ("staff/olga: A restore is coming", "staff/piet: Ticket 4711"):
+        assert words in halted.output
+        assert words in (await liaison("sending")).output
+    resumed = await liaison("sending", "resume", "--reason", "Ticket 4711 is done")
+    assert resumed.exit_code == 0
+    assert "staff/piet: Ticket 4711 is done\nLifted now:\n" in resumed.output
+    assert "staff/olga: A restore is coming" in resumed.output
+    again = await liaison("sending", "resume", "--reason", "Once more")
+    assert (again.exit_code, again.output.endswith("Nothing was stopped.\n")) == (0, True)
