@@ -1,5 +1,5 @@
 """The failure matrix of payouts: each row breaks something at one very point, and money is paid
-once all the same.
+once all the same. Row 18 takes weeks: it is in `tests/months/test_failure_matrix.py`.
 
 A process that dies is a real one (`Victim`), stopped at that point by a gate before the sandbox or
 by a lock in Postgres, and killed with SIGKILL. Time is never waited for: the next sender's clock is
