@@ -69,8 +69,9 @@ class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
 
     # Below the pod's grace period; Temporal's own default of 0 would cut activities off.
     worker_drain_seconds: float = 20.0
-    # When payouts are reconciled, in UTC: once a day at least, or alerts say that it is late.
-    reconciliation_cron: str = "0 5 * * *"
+    # When payouts are reconciled, in UTC: once a day at least, or alerts say that it is late. Every
+    # hour, since nothing is sent after a fail-over before it was done.
+    reconciliation_cron: str = "0 * * * *"
 
 
 async def main() -> None:

@@ -70,7 +70,7 @@ _RECONCILED = _time_gauge(
 _MISMATCHES = _METER.create_gauge(
     "payouts.reconciliation_mismatches",
     unit="{finding}",
-    description="What the last reconciliation found that does not match, by provider",
+    description="What was found that does not match, until sending resumes; by provider",
 )
 _LOOK = _time_gauge(
     "payouts.look_time",

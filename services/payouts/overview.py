@@ -19,7 +19,8 @@ class Waiting:
 
 @dataclass(frozen=True)
 class LastReconciliation:
-    """When a provider was reconciled last, or the service was new; and what was found."""
+    """When a provider was reconciled last, or the service was new; and how much was found that does
+    not match and that nobody has lifted the halt for."""
 
     time: datetime
     mismatch_count: int
@@ -58,10 +59,14 @@ class PostgresOverview:
     async def last_reconciliation(self, provider: ProviderName) -> LastReconciliation:
         row = await self._database.fetch_one(
             """
-            SELECT create_time, mismatch_count FROM reconciliation WHERE provider = %s
-             ORDER BY end_time DESC LIMIT 1
+            SELECT create_time,
+                   (SELECT coalesce(sum(mismatch_count), 0) FROM reconciliation
+                     WHERE provider = %(provider)s
+                       AND create_time >= (SELECT min(create_time) FROM sending_halt
+                                            WHERE cause = 'MISMATCH')) AS mismatch_count
+              FROM reconciliation WHERE provider = %(provider)s ORDER BY end_time DESC LIMIT 1
             """,
-            (provider,),
+            {"provider": provider},
         ) or await self._database.fetch_one(
             "SELECT min(applied_time) AS create_time, 0 AS mismatch_count FROM migration"
         )

@@ -45,8 +45,10 @@ class PostgresEvidence:
                      WHERE provider = %(provider)s
                        AND NOT EXISTS (SELECT FROM reconciled_transaction m
                                         WHERE m.provider = r.provider AND m.transaction_id = r.id)
-                       AND NOT EXISTS (SELECT FROM finding
-                                        WHERE transaction_id = r.id)) AS open_transaction_time
+                       AND NOT EXISTS (SELECT FROM finding f
+                                         JOIN reconciliation c ON c.id = f.reconciliation_id
+                                        WHERE c.provider = r.provider
+                                          AND f.transaction_id = r.id)) AS open_transaction_time
             """,
             {"provider": provider},
         )

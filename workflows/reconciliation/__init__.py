@@ -1,1 +1,1 @@
-"""The daily reconciliation of payouts."""
+"""The hourly reconciliation of payouts."""

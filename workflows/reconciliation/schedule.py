@@ -20,7 +20,8 @@ from workflows import ids
 from workflows.reconciliation.state import ReconciliationTerms
 
 PROVIDERS = ["PAYPAL", "MANUAL"]
-# A run that Temporal could not start in time is made up for, once.
+# A run that Temporal could not start in time is made up for, even where it is the day's only one;
+# of several, while one goes on, the others are left out.
 _CATCH_UP = timedelta(hours=12)
 
 

@@ -1,4 +1,4 @@
-"""The workflow of one day's reconciliation: every provider is compared with the ledger, however
+"""The workflow of one reconciliation: every provider is compared with the ledger, however
 long it cannot be read."""
 
 import asyncio

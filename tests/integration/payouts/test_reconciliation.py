@@ -15,6 +15,8 @@ from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason, Unavailable
 from servicekit.money import Money
 from services.payouts.domain import ProviderName
+from services.payouts.reconciliation_store import PostgresReconciliationStore
+from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.house import House
 from tests.integration.payouts.reporting import (
     Reporting,
@@ -328,6 +330,33 @@ async def test_reports_are_read_again_from_where_something_is_open(
     midnight = first.start_time.ToDatetime()
     assert (midnight.hour, midnight.minute, midnight.second) == (0, 0, 0)
     assert [each.replace(tzinfo=None) for each in paid.asked_from] == [midnight, midnight]
+
+
+async def test_another_provider_may_have_found_what_has_the_same_id(
+    house: House, paypal: Reporting
+) -> None:
+    """A bank's references are its own."""
+    await house.due("p1", "unclaimed@example.com")
+    await house.send("p1")
+    await house.until("p1", payouts_pb2.Payout.STATE_UNCLAIMED)
+    paypal.transactions.append(await payment(house, "p1"))
+    (waiting,) = paypal.transactions
+    await run(house)
+    await house.database.execute(
+        """
+        WITH other AS (
+            INSERT INTO reconciliation (provider, start_time, end_time, transaction_count,
+                                        mismatch_count, request_id, create_time)
+            VALUES ('MANUAL', now() - interval '1 day', now(), 1, 1, gen_random_uuid(), now())
+            RETURNING id)
+        INSERT INTO finding (reconciliation_id, number, kind, payout_id, attempt_number,
+                             transaction_id, time, description)
+        SELECT id, 1, 'FOREIGN', '', 0, %s, now(), 'A test' FROM other
+        """,
+        (waiting.id,),
+    )
+    store = PostgresReconciliationStore(house.database, PostgresPayoutStore(house.database))
+    assert (await store.ask(ProviderName.PAYPAL)).open_transaction_time == waiting.time
 
 
 @pytest.mark.parametrize(

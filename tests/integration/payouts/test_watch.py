@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import structlog
 from liaison.payouts.v1 import payouts_pb2 as pb
+from liaison.payouts.v1.reconciliation_pb2 import ResumeSendingRequest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from structlog.testing import capture_logs
@@ -25,6 +26,8 @@ from services.payouts.watch import Lookout, check, watching
 from tests.integration.payouts.bulk import superuser
 from tests.integration.payouts.house import House, eventually
 from tests.integration.payouts.reporting import run
+from tests.integration.payouts.tampering import use_account
+from tests.support.serving import request_id
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 _BOTH, _CARRIED = Drift("USD", 14, 14), Drift("USD", 0, 5)
@@ -162,6 +165,24 @@ async def test_how_payouts_stand_is_seen(house: House) -> None:
     after = await overview.last_reconciliation(ProviderName.PAYPAL)
     assert before.time < after.time
     assert after.time == from_timestamp(done.create_time)
+
+
+async def test_mismatches_are_seen_until_sending_resumes(house: House) -> None:
+    async def mismatches() -> int:
+        overview = PostgresOverview(house.database)
+        return (await overview.last_reconciliation(ProviderName.PAYPAL)).mismatch_count
+
+    assert await mismatches() == 0
+    for _ in range(2):
+        await use_account(house, 500)
+        await run(house)
+    # The next one finds nothing new.
+    await run(house)
+    assert await mismatches() == 2
+    await house.reconciler.ResumeSending(
+        ResumeSendingRequest(reason="Looked at", request_id=request_id())
+    )
+    assert await mismatches() == 0
 
 
 async def test_the_lookout_halts_where_the_database_is_another_one(
