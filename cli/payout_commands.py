@@ -26,9 +26,23 @@ class Beneficiary(StrEnum):
     PLATFORM = "platform"
 
 
+class State(StrEnum):
+    """Where the money is."""
+
+    RESERVED = "reserved"
+    SENDING = "sending"
+    SENT = "sent"
+    UNCLAIMED = "unclaimed"
+    BLOCKED = "blocked"
+    FAILED = "failed"
+    PAID = "paid"
+    RELEASED = "released"
+    WRITTEN_OFF = "written_off"
+
+
 app = typer.Typer(
-    help="One payout: `liaison payout NAME` shows all of it. The commands are an operator's"
-    " decisions about it, each kept with its reason.",
+    help="One payout: `liaison payout NAME` shows all of it, `list` finds those of a state. The"
+    " other commands are an operator's decisions about it, each kept with its reason.",
     no_args_is_help=True,
     cls=_ShowingByDefault,
 )
@@ -48,6 +62,19 @@ def show(name: Name) -> None:
     from cli import payout
 
     raise typer.Exit(payout.show(name))
+
+
+@app.command("list")
+def list_(
+    state: Annotated[
+        State | None, typer.Option(help="Where the money is; anywhere if not given.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 200,
+) -> None:
+    """One line for each, newest first: name, state, amount, creator, since when, error."""
+    from cli import payout_list
+
+    raise typer.Exit(payout_list.print_payouts(state or "", limit))
 
 
 @app.command()

@@ -21,6 +21,7 @@ from servicekit.commands import (
     PositiveMoney,
     broken,
     count,
+    proto_enum,
     resource_id,
     text,
 )
@@ -79,6 +80,10 @@ class GetPayout(Command):
     id: PayoutId = Field(alias="name")
 
 
+class ListPayouts(Command):
+    state: Annotated[State, proto_enum("STATE_")] | None = None
+
+
 class Reservation(Command):
     payout: PayoutId
     creator: CreatorId
@@ -128,7 +133,7 @@ class PayoutStore(Protocol):
     async def get_many(self, payout_ids: list[str]) -> dict[str, Payout]: ...
 
     async def list_newest(
-        self, brand: str | None, creator: str | None, page: Page
+        self, brand: str | None, creator: str | None, state: State | None, page: Page
     ) -> list[Payout]: ...
 
     async def post(self, transfer: Transfer) -> int: ...
@@ -188,8 +193,8 @@ class PayoutHandlers:
         who.require_party(payout.name, brand=payout.brand, creator=payout.creator)
         return payout
 
-    async def list_payouts(self, who: Principal, page: Page) -> list[Payout]:
-        return await self._store.list_newest(who.brand, who.creator, page)
+    async def list_payouts(self, who: Principal, command: ListPayouts, page: Page) -> list[Payout]:
+        return await self._store.list_newest(who.brand, who.creator, command.state, page)
 
     async def reserve_rewards(self, command: ReserveRewards) -> None:
         """All of the rewards or none; those that were reserved before stay as they are."""

@@ -14,10 +14,17 @@ from services.payouts.sending import Cause, Event
 
 
 class Gauge(Protocol):
-    def set(self, amount: float, attributes: Mapping[str, str]) -> None: ...
+    def set(self, amount: float, attributes: Mapping[str, str] | None = None) -> None: ...
 
 
 _METER = metrics.get_meter(__name__)
+
+
+def _time_gauge(name: str, description: str) -> Gauge:
+    """Of a Unix time, not an age: it stays true, and grows old, where nobody can look any more."""
+    return _METER.create_gauge(name, unit="s", description=description)
+
+
 _DRIFT = _METER.create_gauge(
     "ledger.drift",
     unit="{minor_unit}",
@@ -29,14 +36,10 @@ _CARRIED_DRIFT = _METER.create_gauge(
     description="By how much carried balances differ from the sums of their entries, by currency;"
     " anything but 0 is a defect",
 )
-# A time, not an age: it stays true, and grows old, where nobody can look any more.
-_CHECK = _METER.create_gauge(
+_CHECK = _time_gauge(
     "ledger.check_time",
-    unit="s",
-    description="Unix time when it was last seen whether the ledger adds up",
+    "Unix time when it was last seen whether the ledger adds up",
 )
-
-
 _PAYOUTS = _METER.create_gauge(
     "payouts.waiting",
     unit="{payout}",
@@ -47,25 +50,21 @@ _ATTEMPTS = _METER.create_gauge(
     unit="{attempt}",
     description="Attempts whose outcome is UNKNOWN, or that are BLOCKED until a person decides",
 )
-# Times, not ages: they stay true, and grow old, where nobody can look any more.
-_PAYOUTS_OLDEST = _METER.create_gauge(
+_PAYOUTS_OLDEST = _time_gauge(
     "payouts.oldest_waiting_time",
-    unit="s",
-    description="Unix time since when the oldest payout stands so, by state; 0 when there is none",
+    "Unix time since when the oldest payout stands so, by state; 0 when there is none",
 )
-_ATTEMPTS_OLDEST = _METER.create_gauge(
+_ATTEMPTS_OLDEST = _time_gauge(
     "payouts.oldest_attempt_time",
-    unit="s",
-    description="Unix time since when the oldest attempt is UNKNOWN or BLOCKED; 0 when none is",
+    "Unix time since when the oldest attempt is UNKNOWN or BLOCKED; 0 when none is",
 )
 _HALTED = _METER.create_gauge(
     "payouts.sending_halted",
     description="1 while nothing is sent, by cause; 0 otherwise",
 )
-_RECONCILED = _METER.create_gauge(
+_RECONCILED = _time_gauge(
     "payouts.reconciliation_time",
-    unit="s",
-    description="Unix time of the last reconciliation, by provider; of the service's first day"
+    "Unix time of the last reconciliation, by provider; of the service's first day"
     " when there was none",
 )
 _MISMATCHES = _METER.create_gauge(
@@ -73,10 +72,9 @@ _MISMATCHES = _METER.create_gauge(
     unit="{finding}",
     description="What was found that does not match, until sending resumes; by provider",
 )
-_LOOK = _METER.create_gauge(
+_LOOK = _time_gauge(
     "payouts.look_time",
-    unit="s",
-    description="Unix time when it was last seen how payouts stand",
+    "Unix time when it was last seen how payouts stand",
 )
 _REJECTED = _METER.create_counter(
     "payouts.sends_rejected",

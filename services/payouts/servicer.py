@@ -95,8 +95,9 @@ class PayoutServicer(PayoutServiceServicer):
         self, request: pb.ListPayoutsRequest, context: Any
     ) -> pb.ListPayoutsResponse:
         who = current_principal()
-        page = page_of(request.page_size, request.page_token, who.brand, who.creator)
-        payouts = await self._payouts.list_payouts(who, page)
+        command = parse(handlers.ListPayouts, request)
+        page = page_of(request.page_size, request.page_token, who.brand, who.creator, command.state)
+        payouts = await self._payouts.list_payouts(who, command, page)
         return pb.ListPayoutsResponse(
             payouts=map(to_payout, payouts),
             next_page_token=page.token_after(

@@ -23,6 +23,19 @@ _PAYOUTS: LiteralString = """
       FROM payout_now p
 """
 
+# Where payouts of a state are found without looking at all of them: `attempt_under_way` knows the
+# first four, and the last two are few. RESERVED, PAID and RELEASED are searched for from the newest
+# payout on: a page that is not full has looked at every payout of its brand or its creator, or for
+# operators at all of them, which takes as long as summing the whole ledger up.
+_CANDIDATES: dict[State, LiteralString] = {
+    State.SENDING: "SELECT payout_id FROM attempt WHERE state IN ('SENDING', 'UNKNOWN')",
+    State.SENT: "SELECT payout_id FROM attempt WHERE state = 'ACCEPTED'",
+    State.UNCLAIMED: "SELECT payout_id FROM attempt WHERE state = 'UNCLAIMED'",
+    State.BLOCKED: "SELECT payout_id FROM attempt WHERE state = 'BLOCKED'",
+    State.FAILED: "SELECT payout_id FROM attempt WHERE state IN ('FAILED', 'RETURNED')",
+    State.WRITTEN_OFF: "SELECT payout_id FROM decision WHERE kind = 'WRITE_OFF'",
+}
+
 _ATTEMPT: LiteralString = """
     SELECT p.id, p.currency, to_json(a) AS attempt
       FROM attempt a JOIN payout p ON p.id = a.payout_id
@@ -108,16 +121,22 @@ class PostgresPayoutStore(PostgresLedger, PostgresSwitch, PostgresDecisions):
         rows = await self._database.fetch_all(_PAYOUTS + " WHERE p.id = ANY(%s)", (payout_ids,))
         return {row["id"]: _payout(row) for row in rows}
 
-    async def list_newest(self, brand: str | None, creator: str | None, page: Page) -> list[Payout]:
+    async def list_newest(
+        self, brand: str | None, creator: str | None, state: State | None, page: Page
+    ) -> list[Payout]:
+        candidates = _CANDIDATES.get(state) if state else None
         rows = await self._database.fetch_all(
             _PAYOUTS
+            + (f" WHERE p.id IN ({candidates})" if candidates else " WHERE true")
             + """
-             WHERE (%(brand)s::text IS NULL OR p.brand = %(brand)s)
+               AND (%(state)s::text IS NULL OR p.state = %(state)s)
+               AND (%(brand)s::text IS NULL OR p.brand = %(brand)s)
                AND (%(creator)s::text IS NULL OR p.creator = %(creator)s)
                AND (%(time)s::timestamptz IS NULL OR (p.create_time, p.id) < (%(time)s, %(id)s))
              ORDER BY p.create_time DESC, p.id DESC LIMIT %(size)s
             """,
             {
+                "state": state,
                 "brand": brand,
                 "creator": creator,
                 **page.keyset,

@@ -2,7 +2,7 @@
 each is paid once, or it says why not.
 
 Real processes throughout: Postgres, Temporal, the worker, the payouts and creators services and the
-sandbox, whose webhooks do arrive. `PAYOUTS_AT_ONCE` says how many; 1,000 take some two minutes.
+sandbox, whose webhooks do arrive. `PAYOUTS_AT_ONCE` says how many; 1,000 take a minute or two.
 """
 
 import asyncio

@@ -57,6 +57,10 @@ ALTER TABLE decision
 
 CREATE UNIQUE INDEX decision_of_one_request ON decision (request_id, kind, actor);
 
+-- Of all attempts few are under way, and it is these that operators look for.
+CREATE INDEX attempt_under_way ON attempt (state)
+    WHERE state IN ('SENDING', 'UNKNOWN', 'ACCEPTED', 'UNCLAIMED', 'BLOCKED');
+
 -- A decision to pay what had never arrived is none to pay what came back later.
 CREATE OR REPLACE FUNCTION check_new_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

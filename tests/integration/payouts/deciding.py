@@ -37,11 +37,11 @@ async def resume(house: House) -> pb.Payout:
 
 
 async def write_off(
-    house: House, beneficiary: pb.WriteOffPayoutRequest.Beneficiary.ValueType
+    house: House, beneficiary: pb.WriteOffPayoutRequest.Beneficiary.ValueType, name: str = NAME
 ) -> pb.Payout:
     return await house.operator.WriteOffPayout(
         pb.WriteOffPayoutRequest(
-            name=NAME, reason=WHY, beneficiary=beneficiary, request_id=request_id()
+            name=name, reason=WHY, beneficiary=beneficiary, request_id=request_id()
         )
     )
 

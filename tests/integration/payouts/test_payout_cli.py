@@ -1,6 +1,7 @@
 """`liaison payout`, asked of a real server; only where that is, and who asks, is told here."""
 
 import asyncio
+import re
 from dataclasses import replace
 
 import pytest
@@ -77,6 +78,23 @@ async def test_what_keeps_a_payout_from_being_sent_is_said(house: House) -> None
     )
     assert "next: `liaison sending` says why" in await said("p1")
     assert "next: `liaison payout resume p1`" in await said("hold", "p1", *WHY)
+
+
+async def test_payouts_are_found_by_their_state(house: House) -> None:
+    await house.due("p1", "anna@example.com")
+    await house.reserve("p-two", minor=1_000)
+    await said("hold", "p1", *WHY)
+    await said("write-off", "p-two", *WHY, "--to", "brand")
+    times = " +[0-9-]{10} [0-9:]{8} UTC"
+    both = (await said("list")).splitlines()
+    assert re.fullmatch(f"payouts/p-two  WRITTEN_OFF     10.00 USD   creators/anna{times}", both[0])
+    assert re.fullmatch(f"payouts/p1     RESERVED, HELD  100.00 USD  creators/anna{times}", both[1])
+    (held,) = (await said("list", "--state", "reserved")).splitlines()
+    assert held.startswith("payouts/p1  RESERVED, HELD")
+    assert await said("list", "--state", "blocked") == ""
+    first = await payout("list", "--limit", "1")
+    assert (first.stdout.count("\n"), first.stderr) == (1, "There may be more: --limit\n")
+    assert (await payout("list", "--state", "lost")).exit_code == 2
 
 
 async def test_a_payout_is_written_off_from_the_shell(house: House) -> None:
