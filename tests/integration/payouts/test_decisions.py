@@ -528,14 +528,17 @@ async def test_all_sending_stops_where_the_provider_pays_what_was_not_paid(
     await send()
     await not_paid(house)
     hint = Hint("po-p1-1", "FIRST", item_state="SUCCESS")
-    for _ in range(2):
-        with capture_logs() as logs:
+    with capture_logs() as logs:
+        for _ in range(2):
             assert await house.payments.follow(hint) is None
-        assert [log["event"] for log in logs if log["log_level"] == "critical"] == [
-            "payout_contradicted"
-        ]
+    assert [log["event"] for log in logs if log["log_level"] == "critical"] == [
+        "payout_contradicted",
+        "sending_halted",
+        "payout_contradicted",
+    ]
     (halt,) = await house.payments._store.halts()
-    assert (halt.cause, "attempt 1 is FAILED, and SUCCESS" in halt.reason) == ("MISMATCH", True)
+    assert halt.cause == "MISMATCH"
+    assert "p1: attempt 1 is FAILED, and the provider pays it, as batch FIRST" in halt.reason
     with refused(Reason.SENDING_HALTED):
         await house.send_once("p1", attempt=2)
 

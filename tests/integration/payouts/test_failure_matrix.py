@@ -610,7 +610,9 @@ async def test_row_19_nor_does_one_whose_attempt_another_sender_has_in_hand(hous
     stalled = PaymentHandlers(store, known._providers, known._sender._receivers, lambda: begin)
     async with gate_to(house, PAYOUTS_PATH, Held.CALL) as (gate, url), http_client() as http:
         providers = providers_of(paypal_settings(url), http, house.database)
-        next_one = PaymentHandlers(known._store, providers, known._sender._receivers, lambda: begin + LEASE)
+        next_one = PaymentHandlers(
+            known._store, providers, known._sender._receivers, lambda: begin + LEASE
+        )
         stalling = asyncio.create_task(stalled.send_payout(_first_attempt()))
         await store.stalled.wait()
         sending = asyncio.create_task(next_one.send_payout(_first_attempt()))
