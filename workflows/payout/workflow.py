@@ -178,7 +178,8 @@ class PayoutWorkflow:
 
     def _begin_attempt(self) -> None:
         self._progress.attempt += 1
-        self._is_begun = False
+        # Whoever wanted it while a dispute held it has it now.
+        self._retry_is_wanted = self._is_begun = False
         # What a webhook tells while the call is under way is newer than the call's answer.
         self._move(State.SENDING)
 
@@ -241,7 +242,7 @@ class PayoutWorkflow:
         while self._state is seen:
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._state is not seen or self._retry_is_wanted,
+                    lambda: self._state is not seen or self._is_recall_wanted,
                     timeout=self._until_something_is_due(terms, wait),
                     timeout_summary="Ask the provider",
                 )
@@ -267,7 +268,7 @@ class PayoutWorkflow:
             await self._report(PayoutReport(State.SENT))
         due_time = state.due_time(terms, self._progress)
         is_due = due_time is not None and due_time <= workflow.now()
-        is_recall = seen is State.UNCLAIMED and (is_due or self._retry_is_wanted)
+        is_recall = self._is_recall_wanted or (seen is State.UNCLAIMED and is_due)
         answer = await (self._recall(terms) if is_recall else self._ask(terms))
         if self._state is seen and answer is not None:
             self._move(answer)
@@ -277,6 +278,10 @@ class PayoutWorkflow:
         if self._state is seen and is_due:
             await self._report(PayoutReport(seen, is_escalated=True))
             self._describe(terms)
+
+    @property
+    def _is_recall_wanted(self) -> bool:
+        return self._state is State.UNCLAIMED and self._retry_is_wanted
 
     async def _ask(self, terms: PayoutTerms) -> State | None:
         """Where the money is, or None: nobody can say for now."""
