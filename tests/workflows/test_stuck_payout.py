@@ -124,6 +124,43 @@ async def test_who_wants_it_paid_now_has_it_taken_back_now(world: World) -> None
     assert _attempts(world) == [1, 2]
 
 
+async def test_what_turns_out_to_be_sent_is_not_wanted_any_more_when_it_comes_back(
+    world: World,
+) -> None:
+    world.send_answers, world.refresh_answers = [Payout.FAILED], [Payout.SENT]
+    life = await _approved(world)
+    await life.saw(Event.PAYOUT_FAILED)
+    dispute = await life.dispute(Ground.FRAUD, BRAND)
+    await world.pass_time(DAY + HOUR)
+    await life.signal_payout("retry")
+    await life.signal_payout("payout_changed", PayoutChanged(Payout.SENT, 1))
+    await world.pass_time(MINUTE)
+    await life.saw(Event.REWARD_SENT)
+    await life.withdraw(dispute, BRAND)
+    await life.signal_payout("payout_changed", PayoutChanged(Payout.FAILED, 1))
+    await world.pass_time(HOUR)
+    assert _attempts(world) == [1]
+
+
+async def test_who_tells_that_it_is_unclaimed_and_wants_it_paid_is_heard_while_it_is_looked_at(
+    world: World,
+) -> None:
+    """The payouts service tells both, one right after the other."""
+    world.send_answers = world.refresh_answers = [Payout.SENT]
+    world.may_refresh.clear()
+    life = await _approved(world)
+    await world.until(lambda: world.sent)
+    await world.pass_time(timedelta(seconds=10))
+    await world.until(lambda: world.asked)
+    await life.signal_payout("payout_changed", PayoutChanged(Payout.UNCLAIMED, 1))
+    await life.signal_payout("retry")
+    world.send_answers = [Payout.PAID]
+    world.may_refresh.set()
+    await life.saw(Event.COMPLETED)
+    assert len(world.recalled) == 1
+    assert _attempts(world) == [1, 2]
+
+
 async def test_a_blocked_payout_is_brought_before_operators_once_and_kept(world: World) -> None:
     world.send_answers, world.refresh_answers = [Payout.SENT], [Payout.BLOCKED]
     life = await _approved(world)

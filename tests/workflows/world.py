@@ -100,6 +100,8 @@ class World:
         self.may_reserve.set()
         self.may_record_task = asyncio.Event()
         self.may_record_task.set()
+        self.may_refresh = asyncio.Event()
+        self.may_refresh.set()
         self.may_lapse = asyncio.Event()
         self.may_lapse.set()
 
@@ -173,6 +175,7 @@ class World:
     @activity.defn
     async def refresh_payout(self, payout_id: str) -> PayoutState:
         self.asked.append(await self.now())
+        await self.may_refresh.wait()
         return self._answer(payout_id, self.refresh_answers_of.get(payout_id, self.refresh_answers))
 
     @activity.defn

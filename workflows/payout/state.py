@@ -23,6 +23,8 @@ class State(StrEnum):
 
 # An attempt may begin.
 TO_BE_SENT = frozenset({State.RESERVED, State.FAILED})
+# Somebody may want it paid now.
+WAITING = TO_BE_SENT | {State.UNCLAIMED}
 # Whatever was under way, nothing is paid any more.
 CLOSED = frozenset({State.RELEASED, State.WRITTEN_OFF})
 ENDED = CLOSED | {State.PAID}

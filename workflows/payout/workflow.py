@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
         CLOSED,
         ENDED,
         TO_BE_SENT,
+        WAITING,
         PayoutChanged,
         PayoutReport,
         PayoutResult,
@@ -93,6 +94,7 @@ class PayoutWorkflow:
     def payout_changed(self, change: PayoutChanged) -> None:
         """The service booked what a webhook pointed at, or what an operator decided."""
         self._progress.learn(change, workflow.now())
+        self._forget_what_is_over()
 
     @workflow.signal
     def set_hold(self, is_held: bool) -> None:
@@ -107,9 +109,9 @@ class PayoutWorkflow:
     def retry(self) -> None:
         """Somebody decided that it is paid now: do not wait for the interval, for the creator to
         claim it, or for the hour in which the brand's funds are looked at again. Where nothing
-        waits, nothing is to be done: a wish that was kept would pay again what later came back."""
-        waits = self._state in (State.FAILED, State.UNCLAIMED)
-        self._retry_is_wanted = waits or self._funds_are_short
+        waits, nothing is to be done."""
+        if self._state in (State.FAILED, State.UNCLAIMED) or self._funds_are_short:
+            self._retry_is_wanted = True
 
     async def _set_reward_aside(self, terms: PayoutTerms) -> None:
         """Waits for as long as the brand's funds are short."""
@@ -173,13 +175,11 @@ class PayoutWorkflow:
                     timeout=None if self._is_stopped else until - workflow.now(),
                     timeout_summary="Next attempt",
                 )
-        self._retry_is_wanted = self._is_stopped = False
         await workflow.wait_condition(lambda: not self._is_held or self._state not in TO_BE_SENT)
 
     def _begin_attempt(self) -> None:
         self._progress.attempt += 1
-        # Whoever wanted it while a dispute held it has it now.
-        self._retry_is_wanted = self._is_begun = False
+        self._is_begun = False
         # What a webhook tells while the call is under way is newer than the call's answer.
         self._move(State.SENDING)
 
@@ -251,8 +251,6 @@ class PayoutWorkflow:
             wait = min(2 * wait, _LONGEST_LOOK)
             if workflow.info().is_continue_as_new_suggested():
                 break
-        if self._state is not State.FAILED:
-            self._retry_is_wanted = False
 
     async def _report_at_once(self, terms: PayoutTerms) -> None:
         if self._state is State.UNCLAIMED:
@@ -329,6 +327,13 @@ class PayoutWorkflow:
 
     def _move(self, to: State) -> None:
         self._progress.move(to, workflow.now())
+        self._forget_what_is_over()
+
+    def _forget_what_is_over(self) -> None:
+        """Whoever wanted it paid has what can be done, be it that a dispute held it until then: a
+        wish that was kept would pay again what later came back."""
+        if self._state not in WAITING:
+            self._retry_is_wanted = self._is_stopped = False
 
     @property
     def _is_at_rest(self) -> bool:
