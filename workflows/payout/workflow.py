@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
         ENDED,
         TO_BE_SENT,
         WAITING,
+        FoundPayout,
         PayoutChanged,
         PayoutReport,
         PayoutResult,
@@ -53,8 +54,8 @@ class PayoutWorkflow:
         self._amount_minor = terms.amount_minor
         self._set_aside_minor = terms.reserved_minor
         self._is_held = terms.is_held
-        # Who starts a payout again whose money came back wants it paid.
-        self._retry_is_wanted = terms.attempts_made > 0 and terms.progress is None
+        # Who starts a payout anew wants it paid.
+        self._retry_is_wanted = terms.is_started_anew
         self._funds_are_short = False
         # The service takes no further attempt by itself: the money had left and came back.
         self._is_stopped = False
@@ -67,6 +68,8 @@ class PayoutWorkflow:
 
     @workflow.run
     async def run(self, terms: PayoutTerms) -> PayoutResult:
+        if terms.is_started_anew:
+            await self._find(terms)
         await self._set_reward_aside(terms)
         while self._state not in ENDED:
             self._describe(terms)
@@ -112,6 +115,24 @@ class PayoutWorkflow:
         waits, nothing is to be done."""
         if self._state in (State.FAILED, State.UNCLAIMED) or self._funds_are_short:
             self._retry_is_wanted = True
+
+    async def _find(self, terms: PayoutTerms) -> None:
+        """Goes on from where another workflow came to; what was told meanwhile is newer."""
+        found: FoundPayout = await workflow.execute_activity(
+            "find_payout",
+            terms.payout_id,
+            result_type=FoundPayout,
+            summary="Find what was sent before",
+            start_to_close_timeout=_CALL_SECONDS,
+            retry_policy=_RETRY,
+        )
+        self._set_aside_minor = found.amount_minor
+        if found.amount_minor is not None:
+            self._amount_minor = min(self._amount_minor, found.amount_minor)
+        if self._state is State.FAILED:
+            self._progress.attempt = found.attempt
+            self._is_begun = found.state is State.SENDING
+            self._move(found.state)
 
     async def _set_reward_aside(self, terms: PayoutTerms) -> None:
         """Waits for as long as the brand's funds are short."""
@@ -346,7 +367,12 @@ class PayoutWorkflow:
         """Before the history is too long: the provider may be asked for months."""
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(
-            replace(self._terms_now(terms), is_held=self._is_held, progress=self._progress)
+            replace(
+                self._terms_now(terms),
+                is_held=self._is_held,
+                is_started_anew=False,
+                progress=self._progress,
+            )
         )
 
     def _describe(self, terms: PayoutTerms) -> None:
