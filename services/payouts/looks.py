@@ -99,12 +99,9 @@ class Looks:
         if not domain.is_contradicted(attempt, batch):
             return
         log.critical("payout_contradicted", payout=payout_id, state=batch.items[0].state)
-        reason = (
-            f"payouts/{payout_id}: attempt {attempt.number} is {attempt.state}, and the provider"
-        )
-        await halt_for_mismatch(
-            self._store, f"{reason} pays it, as batch {batch.id}", self._clock()
-        )
+        ended = f"payouts/{payout_id}: attempt {attempt.number} is {attempt.state}"
+        reason = f"{ended}, and the provider pays it, as batch {batch.id}"
+        await halt_for_mismatch(self._store, reason, self._clock())
 
 
 def found(payout: Payout | None, payout_id: str) -> Payout:
