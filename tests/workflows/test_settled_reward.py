@@ -6,7 +6,7 @@ from tests.workflows.world import BRAND, CREATOR, DAY, HOUR, Life, World
 from workflows.assignment.model import Event, Funding, State
 from workflows.dispute.state import Ground, Outcome
 from workflows.notices import MEDIATORS
-from workflows.payout.state import PayoutResult
+from workflows.payout.state import PayoutChanged, PayoutResult
 from workflows.payout.state import State as Payout
 
 _PART = {"amount_minor": 4_000, "amount_currency": "USD"}
@@ -74,6 +74,25 @@ async def test_what_was_sent_before_it_was_held_is_paid_as_it_was(
     await world.pass_time(HOUR)
     await life.saw(Event.COMPLETED)
     assert world.set_aside == []
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PAY_PARTIAL, Outcome.CANCEL_WITHOUT_PAY])
+async def test_what_was_written_off_before_a_mediator_decided_stays_so(
+    world: World, outcome: Outcome
+) -> None:
+    world.send_answers = [Payout.FAILED]
+    life = await _approved(world)
+    await life.saw(Event.PAYOUT_FAILED)
+    dispute = await life.dispute(Ground.FRAUD, BRAND)
+    world.money[life.id] = Payout.WRITTEN_OFF
+    await life.signal_payout("payout_changed", PayoutChanged(Payout.WRITTEN_OFF, 1))
+    await life.saw(Event.REWARD_WRITTEN_OFF)
+    values = _PART if outcome is Outcome.PAY_PARTIAL else {}
+    await life.decide(dispute, outcome, **values)
+    await life.saw(Event.DECISION_OVERTAKEN)
+    (told,) = {one.text for one in world.told if one.event == Event.DECISION_OVERTAKEN}
+    assert "had written it off" in told
+    assert await life.ended() is State.CANCELLED
 
 
 async def _waits_for_funds(world: World) -> tuple[Life, str]:

@@ -127,8 +127,8 @@ class AssignmentActivities:
     @activity.defn
     async def settle_reward(self, order: SettleReward) -> bool:
         """Lowers a reward, or gives it back where nothing is left of it; False when it has been
-        sent. What is not reserved yet is no more to be reserved: that is for the payout's workflow.
-        """
+        sent, or written off, which the payouts service takes for done. What is not reserved yet is
+        no more to be reserved: that is for the payout's workflow."""
         name = f"payouts/{order.payout_id}"
         amount = Money(order.currency, order.amount_minor).to_message()
         with retrying_all_but():
@@ -139,8 +139,9 @@ class AssignmentActivities:
                     )
                 else:
                     await self.payouts.ReleaseReward(payouts_pb2.ReleaseRewardRequest(name=name))
+                payout = await self.payouts.GetPayout(payouts_pb2.GetPayoutRequest(name=name))
             except LiaisonError as error:
                 if error.reason not in (Reason.ILLEGAL_STATE, Reason.NOT_FOUND):
                     raise
                 return error.reason is Reason.NOT_FOUND
-        return True
+        return payout.state != payouts_pb2.Payout.STATE_WRITTEN_OFF

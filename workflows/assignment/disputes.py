@@ -115,7 +115,8 @@ def settlement(a: Assignment, decision: Decision | None) -> int | None:
 
 
 def report_overtaken(a: Assignment, now: datetime) -> Transition:
-    """The reward had been sent before the dispute held it: what was decided cannot be done."""
+    """The reward had been sent before the dispute held it, or was written off: what was decided
+    cannot be done."""
     return step(a, Event.DECISION_OVERTAKEN, a.state, SYSTEM, now)
 
 

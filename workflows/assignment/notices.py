@@ -124,8 +124,8 @@ _TEXTS: dict[Event, dict[str, str]] = {
     Event.DISPUTE_WITHDRAWN: {"creator": "{next}", "brand": "{next}"},
     Event.DECISION_OVERTAKEN: dict.fromkeys(
         ("creator", "brand", MEDIATORS),
-        "The reward had been sent before the dispute could hold it, so that the decision cannot be"
-        " carried out: the reward is paid as it was.",
+        "The reward had been sent before the dispute could hold it, or an operator had written it"
+        " off, so that the decision cannot be carried out: it stays as it was.",
     ),
 }
 

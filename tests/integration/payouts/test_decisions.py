@@ -10,6 +10,7 @@ from liaison.payouts.v1 import statements_pb2
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 from liaison.payouts.v1.statements_pb2_grpc import StatementServiceStub
 from structlog.testing import capture_logs
+from temporalio.testing import ActivityEnvironment
 
 from servicekit.auth import Principal, Role
 from servicekit.errors import Reason, Unavailable
@@ -42,6 +43,11 @@ from tests.integration.payouts.reporting import moved, reporting, run
 from tests.integration.payouts.scripted import CREATED, DUPLICATE, Answering, shown_batch
 from tests.integration.payouts.tampering import change_item
 from tests.support.serving import refused, request_id
+from workflows.assignment.activities import AssignmentActivities
+from workflows.assignment.orders import SettleReward
+from workflows.payout.activities import PayoutActivities
+from workflows.payout.state import FoundPayout
+from workflows.payout.state import State as Seen
 
 BRAND = pb.WriteOffPayoutRequest.BENEFICIARY_BRAND
 PLATFORM = pb.WriteOffPayoutRequest.BENEFICIARY_PLATFORM
@@ -378,6 +384,41 @@ async def test_what_cannot_be_paid_is_written_off_once(
     await house.worker.ReduceReward(pb.ReduceRewardRequest(name=NAME, amount=usd(100)))
     assert await house.balances() == after
     assert (await house.get("p1")).state == pb.Payout.STATE_WRITTEN_OFF
+
+
+@pytest.mark.parametrize("left_minor", [4_000, 0])
+async def test_a_mediator_comes_too_late_for_what_is_written_off(
+    house: House, left_minor: int
+) -> None:
+    await fails(house)
+    await write_off(house, PLATFORM)
+    before = await house.balances()
+    nobody: Any = None
+    workers = AssignmentActivities(nobody, nobody, nobody, nobody, house.worker, nobody)
+    order = SettleReward("p1", "USD", left_minor)
+    assert not await ActivityEnvironment().run(workers.settle_reward, order)
+    assert await house.balances() == before
+
+
+@pytest.mark.parametrize("left_minor", [4_000, 0])
+async def test_a_mediator_lowers_or_takes_back_what_has_failed(
+    house: House, left_minor: int
+) -> None:
+    await fails(house)
+    nobody: Any = None
+    workers = AssignmentActivities(nobody, nobody, nobody, nobody, house.worker, nobody)
+    order = SettleReward("p1", "USD", left_minor)
+    for _ in range(2):  # as after an answer that was lost
+        assert await ActivityEnvironment().run(workers.settle_reward, order)
+
+
+async def test_a_workflow_that_starts_anew_finds_how_far_a_payout_has_come(house: House) -> None:
+    find = PayoutActivities(house.worker).find_payout
+    assert await ActivityEnvironment().run(find, "p1") == FoundPayout(Seen.RESERVED, 0, None)
+    await fails(house)
+    assert await ActivityEnvironment().run(find, "p1") == FoundPayout(Seen.FAILED, 1, 10_000)
+    await house.worker.ReduceReward(pb.ReduceRewardRequest(name=NAME, amount=usd(4_000)))
+    assert await ActivityEnvironment().run(find, "p1") == FoundPayout(Seen.FAILED, 1, 4_000)
 
 
 async def test_what_came_back_is_written_off(house: House) -> None:
