@@ -23,7 +23,7 @@ from services.payouts import reconciliation_comparison
 from services.payouts.sending import SwitchHandlers
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.bulk import superuser
-from tests.integration.payouts.house import House, eventually, utc_now
+from tests.integration.payouts.house import House, eventually, usd, utc_now
 from tests.integration.payouts.killing import TOKEN_PATH, Held, gate_to, victim_of
 from tests.integration.payouts.reporting import found, run
 from tests.integration.payouts.tampering import change_item, change_line, lag_behind, use_account
@@ -233,7 +233,8 @@ async def test_row_21_a_dump_that_is_loaded_into_the_same_database_is_another_on
         await house.send_once("p1")
     await switch_of(house).watch_place()
     sending = await house.reconciler.GetSending(pb.GetSendingRequest())
-    assert (sending.cause, sending.reason) == (
+    (halt_of_place,) = sending.halts
+    assert (halt_of_place.cause, halt_of_place.reason) == (
         pb.Sending.CAUSE_RESTORED,
         "The database is another one than it was (another table)",
     )
@@ -290,6 +291,10 @@ async def test_row_22_what_does_not_match_stops_all_sending(
     done = await run(house)
     assert found(done) == findings
     assert done.mismatch_count == 1
+    if tamper is _other_fee:
+        (fees,) = done.findings
+        assert fees.provider_amount == fees.ledger_amount
+        assert (fees.provider_fee, fees.ledger_fee) == (usd(201), usd(200))
     assert await cause_of(house.reconciler) == "MISMATCH"
     with refused(Reason.SENDING_HALTED):
         await house.send_once("p2")
@@ -429,7 +434,8 @@ async def test_for_one_mismatch_there_is_one_halt(house: House) -> None:
     switch = switch_of(house)
     await asyncio.gather(*(switch.halt_for_mismatch(reason) for _ in range(3)))
     sending = await house.reconciler.GetSending(pb.GetSendingRequest())
-    assert (sending.cause, sending.reason) == (pb.Sending.CAUSE_MISMATCH, reason)
+    (halt_of_both,) = sending.halts
+    assert (halt_of_both.cause, halt_of_both.reason) == (pb.Sending.CAUSE_MISMATCH, reason)
     await resume(house.reconciler)
     # A webhook that is told again does not undo what a person decided.
     await switch.halt_for_mismatch(reason)
