@@ -10,11 +10,14 @@ async def tell(
     handle: workflow.ChildWorkflowHandle[Any, Any] | workflow.ExternalWorkflowHandle[Any],
     signal: str,
     *arguments: Any,
-) -> None:
-    """Sends a signal to a workflow that may have ended meanwhile: then there is nobody to tell."""
+) -> bool:
+    """Sends a signal to a workflow that may have ended meanwhile: then there is nobody to tell, and
+    it answers False."""
     try:
         await handle.signal(signal, args=arguments)
     except FailureError as error:
         if is_cancelled_exception(error):
             raise
         workflow.logger.info("Nobody to tell: %s", signal)
+        return False
+    return True

@@ -146,6 +146,7 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
             assignment.record_assignment,
             assignment.release_reward,
             assignment.settle_reward,
+            payout.find_payout,
             payout.set_reward_aside,
             payout.send_payout,
             payout.refresh_payout,

@@ -1,7 +1,6 @@
 """Looking: what the provider shows of an attempt is asked for, and booked in one transaction."""
 
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -14,14 +13,12 @@ from services.payouts import domain, metrics, postings
 from services.payouts.domain import FINAL, Attempt, AttemptState, Payout, ProviderName
 from services.payouts.postings import Transfer
 from services.payouts.provider import Batch, NotReadable, Provider
-from services.payouts.sending import SYSTEM, Cause, Event, EventKind
+from services.payouts.sending import HaltStore, halt_for_mismatch
 
 log = structlog.get_logger()
 
 
-class LookStore(Protocol):
-    def transaction(self) -> AbstractAsyncContextManager[None]: ...
-
+class LookStore(HaltStore, Protocol):
     async def get(self, payout_id: str) -> Payout | None: ...
 
     async def lock(self, payout_id: str) -> Payout | None: ...
@@ -29,10 +26,6 @@ class LookStore(Protocol):
     async def save_attempt(self, payout_id: str, attempt: Attempt, now: datetime) -> None: ...
 
     async def post(self, transfer: Transfer) -> int: ...
-
-    async def halts(self) -> list[Event]: ...
-
-    async def add_event(self, event: Event) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -105,14 +98,10 @@ class Looks:
         batch = await self.shown(attempt, batch_id)
         if not domain.is_contradicted(attempt, batch):
             return
-        state = batch.items[0].state
-        reason = f"payouts/{payout_id}: attempt {attempt.number} is {attempt.state}, and {state} at"
-        reason += f" the provider, as batch {batch.id}"
-        log.critical("payout_contradicted", payout=payout_id, attempt=attempt.number, state=state)
-        if all(halt.reason != reason for halt in await self._store.halts()):
-            await self._store.add_event(
-                Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, self._clock())
-            )
+        log.critical("payout_contradicted", payout=payout_id, state=batch.items[0].state)
+        ended = f"payouts/{payout_id}: attempt {attempt.number} is {attempt.state}"
+        reason = f"{ended}, and the provider pays it, as batch {batch.id}"
+        await halt_for_mismatch(self._store, reason, self._clock())
 
 
 def found(payout: Payout | None, payout_id: str) -> Payout:

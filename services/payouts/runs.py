@@ -57,28 +57,36 @@ class PayoutRuns:
             log.info("payout_has_no_workflow", payout=payout.id)
 
     async def retry(self, payout: Payout) -> None:
-        """Has the workflow make the next attempt. Where none runs any more, since the money came
-        back when it had ended, another one begins; before the first attempt none does, because
-        nothing is due yet.
+        """Has the workflow make the next attempt, after it has taken back what is unclaimed. Where
+        none runs any more, since it was ended by force or the money came back when it had ended,
+        another one begins: the assignment's own for as long as that is open, since a dispute may
+        hold it. Before the first attempt none does, because nothing is due yet.
 
         Raises:
             Unavailable: it could not be told.
         """
-        workflow_id = ids.payout(payout.id)
         await self.inform(payout)
+        if await self._is_told(ids.payout(payout.id), "retry"):
+            return
+        if await self._is_told(ids.assignment(payout.id), "pay_now"):
+            return
+        if payout.state not in (State.FAILED, State.UNCLAIMED):
+            log.warning("payout_has_no_workflow", payout=payout.id)
+            return
+        await self._workflows.start_workflow(
+            "Payout",
+            _terms_of(payout),
+            workflow_id=ids.payout(payout.id),
+            static_summary=f"Reward of creators/{payout.creator} that came back",
+            is_started_anew=True,
+        )
+
+    async def _is_told(self, workflow_id: str, signal: str) -> bool:
         try:
-            await self._workflows.signal(workflow_id, "retry")
+            await self._workflows.signal(workflow_id, signal)
         except NotRunning:
-            if payout.state is not State.FAILED or not payout.attempts:
-                log.warning("payout_has_no_workflow", payout=payout.id)
-                return
-            await self._workflows.start_workflow(
-                "Payout",
-                _terms_of(payout),
-                workflow_id=workflow_id,
-                static_summary=f"Reward of creators/{payout.creator} that came back",
-                is_started_anew=True,
-            )
+            return False
+        return True
 
 
 def _terms_of(payout: Payout) -> PayoutTerms:
@@ -92,5 +100,5 @@ def _terms_of(payout: Payout) -> PayoutTerms:
         amount_minor=payout.amount.amount_minor,
         reserved_minor=payout.amount.amount_minor,
         retry_interval=STANDARD.payout_retry_interval,
-        attempts_made=len(payout.attempts),
+        is_started_anew=True,
     )

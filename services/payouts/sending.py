@@ -122,18 +122,20 @@ class ResumeSending(Command):
     reason: Annotated[str, text(1, 1000), Visible]
 
 
-class SwitchStore(Protocol):
+class HaltStore(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[None]: ...
 
     async def lock_switch(self) -> None: ...
 
     async def halts(self) -> list[Event]: ...
 
-    async def sending(self) -> Sending: ...
+    async def has_halted(self, cause: Cause, reason: str) -> bool: ...
 
     async def add_event(self, event: Event) -> None: ...
 
-    async def has_halted(self, cause: Cause, reason: str) -> bool: ...
+
+class SwitchStore(HaltStore, Protocol):
+    async def sending(self) -> Sending: ...
 
     async def reaches(self) -> Reaches: ...
 
@@ -142,6 +144,17 @@ class SwitchStore(Protocol):
     async def present_place(self) -> Place: ...
 
     async def keep_place(self, place: Place, now: datetime) -> None: ...
+
+
+async def halt_for_mismatch(store: HaltStore, reason: str, now: datetime) -> None:
+    """At once, where no reconciliation need find it. For one reason there is one halt, however
+    often it is told, and whether or not it was lifted since: `reason` names the attempt."""
+    async with store.transaction():
+        await store.lock_switch()
+        if await store.has_halted(Cause.MISMATCH, reason):
+            return
+        await store.add_event(Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, now))
+    log.critical("sending_halted", cause=Cause.MISMATCH, reason=reason)
 
 
 class SwitchHandlers:
@@ -192,17 +205,6 @@ class SwitchHandlers:
     async def halt_for_mismatches(self, reason: str, now: datetime) -> None:
         """In the transaction that records them."""
         await self._store.add_event(Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, now))
-
-    async def halt_for_mismatch(self, reason: str) -> None:
-        """At once, where no reconciliation need find it. For one reason there is one halt, however
-        often it is told, and whether or not it was lifted since: `reason` names the attempt."""
-        async with self._store.transaction():
-            await self._store.lock_switch()
-            if await self._store.has_halted(Cause.MISMATCH, reason):
-                return
-            now = self._clock()
-            await self._store.add_event(Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, now))
-        log.critical("sending_halted", cause=Cause.MISMATCH, reason=reason)
 
     async def lift_restored(self) -> None:
         """Lifts what clean reconciliations of all providers lift."""

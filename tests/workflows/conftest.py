@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.environments import skipping_time
+from tests.workflows.environments import keeping_time, skipping_time
 from tests.workflows.world import World, living
 
 
@@ -22,4 +22,10 @@ async def environment() -> AsyncIterator[WorkflowEnvironment]:
 @pytest.fixture
 async def world(environment: WorkflowEnvironment) -> AsyncIterator[World]:
     async with living(environment) as world:
+        yield world
+
+
+@pytest.fixture
+async def real_world() -> AsyncIterator[World]:
+    async with keeping_time() as environment, living(environment) as world:
         yield world

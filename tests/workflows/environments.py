@@ -1,4 +1,5 @@
-"""A real server whose clock runs ahead, knowing our search attributes."""
+"""Real servers that know our search attributes: one whose clock runs ahead, and the one that
+production runs."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -9,7 +10,10 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
 
-from workflows.search_attributes import SEARCH_ATTRIBUTES
+from workflows.search_attributes import BRAND, DEADLINE, SEARCH_ATTRIBUTES, STATE
+
+# Events, of which a payout has some hundred after weeks: then it is to go on in another run.
+SUGGESTED_AFTER = 40
 
 
 @asynccontextmanager
@@ -27,4 +31,18 @@ async def skipping_time() -> AsyncIterator[WorkflowEnvironment]:
                 },
             )
         )
+        yield environment
+
+
+@asynccontextmanager
+async def keeping_time() -> AsyncIterator[WorkflowEnvironment]:
+    async with await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
+        dev_server_log_level="error",
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            f"limit.historyCount.suggestContinueAsNew={SUGGESTED_AFTER}",
+        ],
+        search_attributes=[BRAND, DEADLINE, STATE],
+    ) as environment:
         yield environment

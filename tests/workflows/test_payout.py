@@ -141,6 +141,25 @@ async def test_the_brands_dispute_holds_the_payout_that_is_not_sent(world: World
     assert _attempts(world) == [1, 2]
 
 
+async def test_a_wish_that_a_dispute_held_up_is_fulfilled_once(world: World) -> None:
+    world.send_answers, world.refresh_answers = [Payout.FAILED], [Payout.SENT]
+    life = await _approved(world)
+    await life.saw(Event.PAYOUT_FAILED)
+    dispute = await life.dispute(Ground.FRAUD, BRAND)
+    await world.pass_time(2 * DAY)
+    await life.signal_payout("retry")
+    world.send_answers = [Payout.SENT]
+    await life.withdraw(dispute, BRAND)
+    await life.saw(Event.REWARD_SENT)
+    asked = len(world.asked)
+    await world.pass_time(HOUR)
+    await world.until(lambda: len(world.asked) > asked)
+    assert len(world.asked) < 12  # after ever longer waits
+    await life.signal_payout("payout_changed", PayoutChanged(Payout.FAILED, 2))
+    await life.saw(Event.PAYOUT_FAILED, 2)
+    assert _attempts(world) == [1, 2]
+
+
 async def test_the_creators_dispute_holds_no_payout_r51(world: World) -> None:
     world.send_answers = [Payout.FAILED]
     life = await _approved(world)

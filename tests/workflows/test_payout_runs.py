@@ -15,10 +15,15 @@ from servicekit.settings import TemporalSettings
 from services.payouts.domain import AttemptState, Payout, State, new_attempt
 from services.payouts.runs import PayoutRuns
 from tests.support.serving import refused
-from tests.workflows.world import World, living
+from tests.workflows.world import BRAND, DAY, HOUR, Life, World, living
 from workflows import ids
+from workflows.assignment.model import Event
+from workflows.assignment.model import State as AssignmentState
 from workflows.client import Workflows
+from workflows.dispute.state import Ground, Outcome
+from workflows.payout.state import FoundPayout, PayoutTerms
 from workflows.payout.state import State as Seen
+from workflows.policy import STANDARD
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -78,6 +83,7 @@ async def test_where_the_workflow_has_ended_another_makes_the_next_attempt(
     async with living(environment, ids.TASK_QUEUE) as world:
         for attempts in (1, 2):
             payout = _with_attempts(payout, attempts)
+            world.found[payout.id] = FoundPayout(Seen.FAILED, attempts, 10_000)
             await runs.retry(payout)
             assert await _result_of(environment, payout) is Seen.PAID
         assert [order.attempt for order, _ in world.sent] == [2, 3]
@@ -89,6 +95,7 @@ async def test_one_that_runs_is_told_and_has_no_second_beside_it(
 ) -> None:
     runs, payout = _at(environment), _payout(1)
     async with living(environment, ids.TASK_QUEUE) as world:
+        world.found[payout.id] = FoundPayout(Seen.FAILED, 1, 10_000)
         world.send_answers = [Seen.FAILED, Seen.PAID]
         await runs.retry(payout)
         await world.until(lambda: len(world.sent) == 1)
@@ -99,6 +106,110 @@ async def test_one_that_runs_is_told_and_has_no_second_beside_it(
         assert [order.attempt for order, _ in world.sent] == [2, 3]
         first, second = (time for _, time in world.sent)
         assert (second - first).total_seconds() < 3600
+
+
+async def _is_lost_in_a_dispute(world: World) -> tuple[Life, str]:
+    """Its first attempt has failed, the brand disputes it, and its workflow is ended by force."""
+    world.send_answers = [Seen.FAILED]
+    life = await world.assignment()
+    await life.submit()
+    await life.approve()
+    await life.saw(Event.PAYOUT_FAILED)
+    dispute = await life.dispute(Ground.FRAUD, BRAND)
+    await life.payout.terminate()
+    await life.saw(Event.PAYOUT_FAILED, times=2)
+    return life, dispute
+
+
+async def test_a_lost_payout_is_the_assignments_to_start_anew_and_a_dispute_holds_it(
+    real_world: World,
+) -> None:
+    world = real_world
+    life, dispute = await _is_lost_in_a_dispute(world)
+    await _at(world.environment).retry(replace(_payout(1), id=life.id))
+    await world.until(lambda: world.finding)
+    world.send_answers = [Seen.PAID]
+    await life.decide(dispute, Outcome.PAY_IN_FULL)
+    await life.saw(Event.COMPLETED)
+    assert [order.attempt for order, _ in world.sent] == [1, 2]
+    assert world.sent[1][1] > life.time_of(Event.DISPUTE_RESOLVED)
+
+
+async def test_a_payout_that_is_lost_before_the_assignment_knows_starts_anew(world: World) -> None:
+    world.send_answers = [Seen.FAILED]
+    life = await world.assignment()
+    await life.submit()
+    await life.approve()
+    await life.saw(Event.PAYOUT_FAILED)
+    world.send_answers = [Seen.PAID]
+    await life.payout.terminate()
+    await _at(world.environment).retry(replace(_payout(1), id=life.id))
+    await life.saw(Event.COMPLETED)
+    assert [order.attempt for order, _ in world.sent] == [1, 2]
+
+
+async def test_a_payout_that_is_led_is_told_and_not_started_anew(world: World) -> None:
+    """Whoever asked before the assignment had started it asks the assignment again."""
+    world.send_answers = [Seen.FAILED]
+    life = await world.assignment()
+    await life.submit()
+    await life.approve()
+    await life.saw(Event.PAYOUT_FAILED)
+    before = (await life.payout.describe()).run_id
+    world.send_answers = [Seen.PAID]
+    await life.handle.signal("pay_now")
+    await life.saw(Event.COMPLETED)
+    assert (await life.payout.describe()).run_id == before
+    assert [order.attempt for order, _ in world.sent] == [1, 2]
+
+
+async def test_a_mediator_has_a_payout_paid_that_somebody_else_has_started_anew(
+    real_world: World,
+) -> None:
+    """By hand, say: two under one id would be the end of the assignment."""
+    world = real_world
+    life, dispute = await _is_lost_in_a_dispute(world)
+    world.send_answers = world.refresh_answers = [Seen.SENT]
+    await world.environment.client.start_workflow(
+        "Payout",
+        PayoutTerms(life.id, "acme", "bea", "USD", 10_000, 10_000, STANDARD.payout_retry_interval),
+        id=life.payout.id,
+        task_queue=world.queue,
+    )
+    await world.until(lambda: len(world.sent) == 2)
+    world.refresh_answers = [Seen.PAID]
+    await life.decide(dispute, Outcome.PAY_IN_FULL)
+    await life.saw(Event.COMPLETED)
+
+
+async def test_what_came_back_is_paid_again_by_the_assignment_that_is_still_open(
+    world: World,
+) -> None:
+    life = await world.assignment()
+    await life.submit()
+    await life.approve()
+    await life.saw(Event.COMPLETED)
+    world.found[life.id] = FoundPayout(Seen.FAILED, 1, 10_000)
+    world.send_answers = [Seen.FAILED]
+    await _at(world.environment).retry(replace(_payout(1), id=life.id))
+    await life.saw(Event.PAYOUT_FAILED)
+    assert life.recorded.state is AssignmentState.APPROVED
+    world.send_answers = [Seen.PAID]
+    await world.pass_time(DAY + HOUR)
+    await life.saw(Event.COMPLETED, times=2)
+    assert [order.attempt for order, _ in world.sent] == [1, 2, 3]
+
+
+async def test_unclaimed_money_that_no_workflow_leads_is_taken_back_and_paid(
+    environment: WorkflowEnvironment,
+) -> None:
+    payout = _payout(1, State.UNCLAIMED)
+    async with living(environment, ids.TASK_QUEUE) as world:
+        world.found[payout.id] = FoundPayout(Seen.UNCLAIMED, 1, 10_000)
+        await _at(environment).retry(payout)
+        assert await _result_of(environment, payout) is Seen.PAID
+        assert [order.attempt for order, _ in world.recalled] == [1]
+        assert [order.attempt for order, _ in world.sent] == [2]
 
 
 async def _is_waiting(world: World, payout: Payout) -> None:

@@ -13,7 +13,7 @@ from workflows.assignment.model import Event, State
 from workflows.dispute.state import Ground
 from workflows.failures import to_application_error
 from workflows.notices import OPERATORS
-from workflows.payout.state import PayoutChanged, PayoutResult, PayoutTerms, Progress
+from workflows.payout.state import FoundPayout, PayoutChanged, PayoutResult, PayoutTerms, Progress
 from workflows.payout.state import State as Payout
 from workflows.policy import STANDARD, Policy, Span
 
@@ -119,6 +119,43 @@ async def test_who_wants_it_paid_now_has_it_taken_back_now(world: World) -> None
     life = await _is_unclaimed(world)
     world.send_answers = [Payout.PAID]
     await life.signal_payout("retry")
+    await life.saw(Event.COMPLETED)
+    assert len(world.recalled) == 1
+    assert _attempts(world) == [1, 2]
+
+
+async def test_what_turns_out_to_be_sent_is_not_wanted_any_more_when_it_comes_back(
+    world: World,
+) -> None:
+    world.send_answers, world.refresh_answers = [Payout.FAILED], [Payout.SENT]
+    life = await _approved(world)
+    await life.saw(Event.PAYOUT_FAILED)
+    dispute = await life.dispute(Ground.FRAUD, BRAND)
+    await world.pass_time(DAY + HOUR)
+    await life.signal_payout("retry")
+    await life.signal_payout("payout_changed", PayoutChanged(Payout.SENT, 1))
+    await world.pass_time(MINUTE)
+    await life.saw(Event.REWARD_SENT)
+    await life.withdraw(dispute, BRAND)
+    await life.signal_payout("payout_changed", PayoutChanged(Payout.FAILED, 1))
+    await world.pass_time(HOUR)
+    assert _attempts(world) == [1]
+
+
+async def test_who_tells_that_it_is_unclaimed_and_wants_it_paid_is_heard_while_it_is_looked_at(
+    world: World,
+) -> None:
+    """The payouts service tells both, one right after the other."""
+    world.send_answers = world.refresh_answers = [Payout.SENT]
+    world.may_refresh.clear()
+    life = await _approved(world)
+    await world.until(lambda: world.sent)
+    await world.pass_time(timedelta(seconds=10))
+    await world.until(lambda: world.asked)
+    await life.signal_payout("payout_changed", PayoutChanged(Payout.UNCLAIMED, 1))
+    await life.signal_payout("retry")
+    world.send_answers = [Payout.PAID]
+    world.may_refresh.set()
     await life.saw(Event.COMPLETED)
     assert len(world.recalled) == 1
     assert _attempts(world) == [1, 2]
@@ -283,11 +320,46 @@ async def _alone(world: World, terms: PayoutTerms) -> PayoutResult:
 
 async def test_a_payout_that_is_started_again_makes_its_next_attempt_at_once(world: World) -> None:
     begin = await world.now()
-    result = await _alone(world, replace(_terms("p1"), attempts_made=2))
+    world.found["p1"] = FoundPayout(Payout.FAILED, 2, 10_000)
+    result = await _alone(world, replace(_terms("p1"), is_started_anew=True))
     assert result.state is Payout.PAID
     ((order, time),) = world.sent
     assert order.attempt == 3
     assert time - begin < MINUTE
+
+
+async def test_a_payout_that_is_started_anew_takes_back_what_is_unclaimed_at_once(
+    world: World,
+) -> None:
+    begin = await world.now()
+    world.found["p3"] = FoundPayout(Payout.UNCLAIMED, 2, 10_000)
+    result = await _alone(world, replace(_terms("p3"), is_started_anew=True))
+    assert result.state is Payout.PAID
+    ((order, time),) = world.recalled
+    assert order.attempt == 2
+    assert time - begin < MINUTE
+    assert _attempts(world) == [3]
+
+
+async def test_a_payout_that_is_started_anew_goes_on_with_what_is_under_way(world: World) -> None:
+    world.found["p4"] = FoundPayout(Payout.SENDING, 2, 10_000)
+    held = replace(_terms("p4"), is_started_anew=True, is_held=True)
+    assert (await _alone(world, held)).state is Payout.PAID
+    assert _attempts(world) == [2]
+
+
+async def test_a_payout_that_is_started_anew_sets_aside_what_never_was(world: World) -> None:
+    world.found["p5"] = FoundPayout(Payout.RESERVED, 0, None)
+    await _alone(world, replace(_terms("p5"), is_started_anew=True))
+    assert [(one.amount_minor, one.reserved_minor) for one in world.set_aside] == [(10_000, None)]
+    assert _attempts(world) == [1]
+
+
+async def test_a_payout_that_is_started_anew_pays_no_more_than_what_is_left(world: World) -> None:
+    world.found["p6"] = FoundPayout(Payout.FAILED, 1, 4_000)
+    await _alone(world, replace(_terms("p6"), is_started_anew=True))
+    assert world.set_aside == []
+    assert _attempts(world) == [2]
 
 
 async def test_a_payout_with_a_long_history_goes_on_where_it_was(world: World) -> None:

@@ -43,7 +43,7 @@ from workflows.assignment.orders import RecordAssignment, SettleReward, StartAss
 from workflows.dispute.state import Change, Claim, Decide, Decision, Ground, Outcome, Withdraw
 from workflows.failures import to_application_error
 from workflows.notices import Batch, Notice
-from workflows.payout.state import TO_BE_SENT, PayoutTerms, RecallPayout, SendPayout
+from workflows.payout.state import TO_BE_SENT, FoundPayout, PayoutTerms, RecallPayout, SendPayout
 from workflows.payout.state import State as PayoutState
 from workflows.policy import STANDARD, Policy
 from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
@@ -83,6 +83,9 @@ class World:
         self.settled: list[SettleReward] = []
         # Where the money of each payout is, as was answered last.
         self.money: dict[str, PayoutState] = {}
+        # How far payouts have come that were led elsewhere.
+        self.found: dict[str, FoundPayout] = {}
+        self.finding: list[str] = []
         self.disputes: list[Change] = []
         # What the services answer or raise next; the last answer stays.
         self.send_answers: list[Any] = [PayoutState.PAID]
@@ -100,6 +103,8 @@ class World:
         self.may_reserve.set()
         self.may_record_task = asyncio.Event()
         self.may_record_task.set()
+        self.may_refresh = asyncio.Event()
+        self.may_refresh.set()
         self.may_lapse = asyncio.Event()
         self.may_lapse.set()
 
@@ -155,6 +160,15 @@ class World:
         self.told += batch.notices
 
     @activity.defn
+    async def find_payout(self, payout_id: str) -> FoundPayout:
+        self.finding.append(payout_id)
+        if payout_id in self.found:
+            return self.found[payout_id]
+        attempts = [order.attempt for order, _ in self.sent if order.payout_id == payout_id]
+        state = self.money.get(payout_id, PayoutState.RESERVED)
+        return FoundPayout(state, max(attempts, default=0), 10_000)
+
+    @activity.defn
     async def set_reward_aside(self, terms: PayoutTerms) -> None:
         if terms.amount_minor > self.funds_minor:
             self.funds_minor = 10**9  # by the next time the brand has paid in
@@ -173,6 +187,7 @@ class World:
     @activity.defn
     async def refresh_payout(self, payout_id: str) -> PayoutState:
         self.asked.append(await self.now())
+        await self.may_refresh.wait()
         return self._answer(payout_id, self.refresh_answers_of.get(payout_id, self.refresh_answers))
 
     @activity.defn
@@ -206,6 +221,7 @@ class World:
             self.reserve_rewards,
             self.lapse_applications,
             self.send_task_notices,
+            self.find_payout,
             self.set_reward_aside,
             self.send_payout,
             self.refresh_payout,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
+from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
 from temporalio.exceptions import ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
@@ -240,6 +240,12 @@ class AssignmentWorkflow:
         for transition in rewards.report(self._assignment, report, workflow.now()):
             self._note(transition)
 
+    @workflow.signal
+    def pay_now(self) -> None:
+        """An operator has a reward paid whose payout no workflow leads any more: it was ended by
+        force, or its money came back when it had ended."""
+        self._payout_is_lost = self._is_to_pay_now = True
+
     # What the commands do
 
     def _check(self, rule: Callable[..., Any], command: object) -> None:
@@ -349,9 +355,7 @@ class AssignmentWorkflow:
             self._is_to_pay_now = False
             await self._pay_now()
         if self._assignment.has_payout and self._payout is None:
-            self._payout_is_held = self._assignment.payout_is_held
-            self._payout = await self._start_payout()
-            self._follow(self._paid(self._payout))
+            await self._lead_payout()
 
     async def _wait_for_something(self) -> None:
         """Until a command, a fact or the clock; the timer carries the clock's name."""
@@ -393,9 +397,18 @@ class AssignmentWorkflow:
             and not is_paying
             and not self._unrecorded
             and not self._is_behind
+            and not self._is_to_pay_now
         )
 
-    async def _start_payout(self) -> workflow.ChildWorkflowHandle[Any, PayoutResult]:
+    async def _lead_payout(self, *, is_started_anew: bool = False) -> None:
+        self._payout_is_held = self._assignment.payout_is_held
+        self._payout = await self._start_payout(is_started_anew=is_started_anew)
+        self._payout_is_lost = False
+        self._follow(self._paid(self._payout))
+
+    async def _start_payout(
+        self, *, is_started_anew: bool
+    ) -> workflow.ChildWorkflowHandle[Any, PayoutResult]:
         a = self._assignment
         terms = a.terms
         return await workflow.start_child_workflow(
@@ -411,8 +424,11 @@ class AssignmentWorkflow:
                 is_held=self._payout_is_held,
                 claim_window=terms.policy.claim_window,
                 escalation_window=terms.policy.reward_window,
+                is_started_anew=is_started_anew,
             ),
             id=ids.payout(a.id),
+            # One that somebody else has started knows of no dispute, and nobody hears of its end.
+            id_reuse_policy=WorkflowIDReusePolicy.TERMINATE_IF_RUNNING,
             result_type=PayoutResult,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             static_summary=f"Reward of assignments/{a.id}",
@@ -433,6 +449,8 @@ class AssignmentWorkflow:
         try:
             result = await payout
         except ChildWorkflowError:
+            if payout is not self._payout:
+                return  # another one leads it already
             # An operator ended it by force, and will have to see to the reward.
             self._payout_is_lost = True
             self._note(rewards.report_payout_failed(self._assignment, workflow.now()))
@@ -500,10 +518,12 @@ class AssignmentWorkflow:
         return is_settled
 
     async def _pay_now(self) -> None:
-        """Has a payout that waits for its next attempt make it; one that was ended by force starts
-        anew, and finds what was sent before."""
-        if self._payout is not None and not self._payout.done():
-            await tell(self._payout, "retry")
-        elif self._payout_is_lost:
-            self._payout_is_lost = False
-            self._payout = None
+        """Has a payout that waits for its next attempt make it; one that no workflow leads any more
+        starts anew, and finds what was sent before. None begins before it is due."""
+        if self._payout is None:
+            return
+        if not self._payout.done():
+            # That it was ended is known to the server first.
+            self._payout_is_lost = not await tell(self._payout, "retry")
+        if self._payout_is_lost:
+            await self._lead_payout(is_started_anew=True)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from liaison.payouts.v1 import payouts_pb2 as pb
 from temporalio import activity
 
-from servicekit.errors import Reason
+from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
 from workflows.failures import retrying_all_but
-from workflows.payout.state import PayoutTerms, RecallPayout, SendPayout, State
+from workflows.payout.state import FoundPayout, PayoutTerms, RecallPayout, SendPayout, State
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
@@ -19,6 +19,21 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
 @dataclass(frozen=True)
 class PayoutActivities:
     payouts: "PayoutServiceAsyncStub"
+
+    @activity.defn
+    async def find_payout(self, payout_id: str) -> FoundPayout:
+        """Where nothing was set aside yet, nothing is known."""
+        with retrying_all_but():
+            try:
+                payout = await self.payouts.GetPayout(
+                    pb.GetPayoutRequest(name=f"payouts/{payout_id}")
+                )
+            except LiaisonError as error:
+                if error.reason is not Reason.NOT_FOUND:
+                    raise
+                return FoundPayout(State.RESERVED, 0, None)
+        amount = Money.from_message(payout.amount)
+        return FoundPayout(_state(payout), len(payout.attempts), amount.amount_minor)
 
     @activity.defn
     async def set_reward_aside(self, terms: PayoutTerms) -> None:

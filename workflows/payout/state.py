@@ -23,6 +23,8 @@ class State(StrEnum):
 
 # An attempt may begin.
 TO_BE_SENT = frozenset({State.RESERVED, State.FAILED})
+# Somebody may want it paid now.
+WAITING = TO_BE_SENT | {State.UNCLAIMED}
 # Whatever was under way, nothing is paid any more.
 CLOSED = frozenset({State.RELEASED, State.WRITTEN_OFF})
 ENDED = CLOSED | {State.PAID}
@@ -88,10 +90,19 @@ class PayoutTerms:
     claim_window: Span = CLAIM_WINDOW
     # An attempt that comes to no end in this time is an operator's to look into.
     escalation_window: Span = REWARD_WINDOW
-    # How many were made before a payout whose money came back is started again: the next one
-    # begins at once.
-    attempts_made: int = 0
+    # Another workflow has led it before and has ended: this one finds out how far it came, and goes
+    # on from there at once.
+    is_started_anew: bool = False
     progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class FoundPayout:
+    """How far a payout has come. `amount_minor` is what is set aside; None when nothing is."""
+
+    state: State
+    attempt: int
+    amount_minor: int | None
 
 
 @dataclass(frozen=True)
@@ -131,8 +142,7 @@ class PayoutResult:
 def begin(terms: PayoutTerms, now: datetime) -> Progress:
     if terms.progress is not None:
         return terms.progress
-    state = State.FAILED if terms.attempts_made else State.RESERVED
-    return Progress(state, terms.attempts_made, now)
+    return Progress(State.FAILED if terms.is_started_anew else State.RESERVED, 0, now)
 
 
 def recall_time(terms: PayoutTerms, progress: Progress) -> datetime:

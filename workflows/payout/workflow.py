@@ -22,6 +22,8 @@ with workflow.unsafe.imports_passed_through():
         CLOSED,
         ENDED,
         TO_BE_SENT,
+        WAITING,
+        FoundPayout,
         PayoutChanged,
         PayoutReport,
         PayoutResult,
@@ -52,8 +54,8 @@ class PayoutWorkflow:
         self._amount_minor = terms.amount_minor
         self._set_aside_minor = terms.reserved_minor
         self._is_held = terms.is_held
-        # Who starts a payout again whose money came back wants it paid.
-        self._retry_is_wanted = terms.attempts_made > 0 and terms.progress is None
+        # Who starts a payout anew wants it paid.
+        self._retry_is_wanted = terms.is_started_anew
         self._funds_are_short = False
         # The service takes no further attempt by itself: the money had left and came back.
         self._is_stopped = False
@@ -66,6 +68,8 @@ class PayoutWorkflow:
 
     @workflow.run
     async def run(self, terms: PayoutTerms) -> PayoutResult:
+        if terms.is_started_anew:
+            await self._find(terms)
         await self._set_reward_aside(terms)
         while self._state not in ENDED:
             self._describe(terms)
@@ -93,6 +97,7 @@ class PayoutWorkflow:
     def payout_changed(self, change: PayoutChanged) -> None:
         """The service booked what a webhook pointed at, or what an operator decided."""
         self._progress.learn(change, workflow.now())
+        self._forget_what_is_over()
 
     @workflow.signal
     def set_hold(self, is_held: bool) -> None:
@@ -107,9 +112,27 @@ class PayoutWorkflow:
     def retry(self) -> None:
         """Somebody decided that it is paid now: do not wait for the interval, for the creator to
         claim it, or for the hour in which the brand's funds are looked at again. Where nothing
-        waits, nothing is to be done: a wish that was kept would pay again what later came back."""
-        waits = self._state in (State.FAILED, State.UNCLAIMED)
-        self._retry_is_wanted = waits or self._funds_are_short
+        waits, nothing is to be done."""
+        if self._state in (State.FAILED, State.UNCLAIMED) or self._funds_are_short:
+            self._retry_is_wanted = True
+
+    async def _find(self, terms: PayoutTerms) -> None:
+        """Goes on from where another workflow came to; what was told meanwhile is newer."""
+        found: FoundPayout = await workflow.execute_activity(
+            "find_payout",
+            terms.payout_id,
+            result_type=FoundPayout,
+            summary="Find what was sent before",
+            start_to_close_timeout=_CALL_SECONDS,
+            retry_policy=_RETRY,
+        )
+        self._set_aside_minor = found.amount_minor
+        if found.amount_minor is not None:
+            self._amount_minor = min(self._amount_minor, found.amount_minor)
+        if self._state is State.FAILED:
+            self._progress.attempt = found.attempt
+            self._is_begun = found.state is State.SENDING
+            self._move(found.state)
 
     async def _set_reward_aside(self, terms: PayoutTerms) -> None:
         """Waits for as long as the brand's funds are short."""
@@ -173,7 +196,6 @@ class PayoutWorkflow:
                     timeout=None if self._is_stopped else until - workflow.now(),
                     timeout_summary="Next attempt",
                 )
-        self._retry_is_wanted = self._is_stopped = False
         await workflow.wait_condition(lambda: not self._is_held or self._state not in TO_BE_SENT)
 
     def _begin_attempt(self) -> None:
@@ -241,7 +263,7 @@ class PayoutWorkflow:
         while self._state is seen:
             with contextlib.suppress(TimeoutError):
                 await workflow.wait_condition(
-                    lambda: self._state is not seen or self._retry_is_wanted,
+                    lambda: self._state is not seen or self._is_recall_wanted,
                     timeout=self._until_something_is_due(terms, wait),
                     timeout_summary="Ask the provider",
                 )
@@ -250,8 +272,6 @@ class PayoutWorkflow:
             wait = min(2 * wait, _LONGEST_LOOK)
             if workflow.info().is_continue_as_new_suggested():
                 break
-        if self._state is not State.FAILED:
-            self._retry_is_wanted = False
 
     async def _report_at_once(self, terms: PayoutTerms) -> None:
         if self._state is State.UNCLAIMED:
@@ -267,7 +287,7 @@ class PayoutWorkflow:
             await self._report(PayoutReport(State.SENT))
         due_time = state.due_time(terms, self._progress)
         is_due = due_time is not None and due_time <= workflow.now()
-        is_recall = seen is State.UNCLAIMED and (is_due or self._retry_is_wanted)
+        is_recall = self._is_recall_wanted or (seen is State.UNCLAIMED and is_due)
         answer = await (self._recall(terms) if is_recall else self._ask(terms))
         if self._state is seen and answer is not None:
             self._move(answer)
@@ -277,6 +297,10 @@ class PayoutWorkflow:
         if self._state is seen and is_due:
             await self._report(PayoutReport(seen, is_escalated=True))
             self._describe(terms)
+
+    @property
+    def _is_recall_wanted(self) -> bool:
+        return self._state is State.UNCLAIMED and self._retry_is_wanted
 
     async def _ask(self, terms: PayoutTerms) -> State | None:
         """Where the money is, or None: nobody can say for now."""
@@ -324,6 +348,13 @@ class PayoutWorkflow:
 
     def _move(self, to: State) -> None:
         self._progress.move(to, workflow.now())
+        self._forget_what_is_over()
+
+    def _forget_what_is_over(self) -> None:
+        """Whoever wanted it paid has what can be done, be it that a dispute held it until then: a
+        wish that was kept would pay again what later came back."""
+        if self._state not in WAITING:
+            self._retry_is_wanted = self._is_stopped = False
 
     @property
     def _is_at_rest(self) -> bool:
@@ -336,7 +367,12 @@ class PayoutWorkflow:
         """Before the history is too long: the provider may be asked for months."""
         await workflow.wait_condition(workflow.all_handlers_finished)
         workflow.continue_as_new(
-            replace(self._terms_now(terms), is_held=self._is_held, progress=self._progress)
+            replace(
+                self._terms_now(terms),
+                is_held=self._is_held,
+                is_started_anew=False,
+                progress=self._progress,
+            )
         )
 
     def _describe(self, terms: PayoutTerms) -> None:

@@ -1,5 +1,5 @@
 """The failure matrix of payouts: each row breaks something at one very point, and money is paid
-once all the same.
+once all the same. Row 18 takes weeks: it is in `tests/months/test_failure_matrix.py`.
 
 A process that dies is a real one (`Victim`), stopped at that point by a gate before the sandbox or
 by a lock in Postgres, and killed with SIGKILL. Time is never waited for: the next sender's clock is
@@ -35,6 +35,7 @@ from tests.integration.payouts.killing import (
 )
 from tests.integration.payouts.scripted import CREATED, DUPLICATE, Answer, Answering, shown_batch
 from tests.integration.payouts.signing import Signer, batch_event
+from tests.integration.payouts.tampering import change_item
 from tests.support.serving import refused
 
 ONE_BATCH = ("po-p1-1", "SUCCESS")
@@ -502,8 +503,9 @@ async def test_row_15_a_denied_batch_is_released_once(house: House) -> None:
 
 async def test_row_16_what_comes_back_unclaimed_is_payable_again(house: House) -> None:
     await house.due("p1", "unclaimed@example.com")
-    await house.behave("unclaimed@example.com", "UNCLAIMED", delay_seconds=0.3)
     await house.send("p1")
+    await house.until("p1", pb.Payout.STATE_UNCLAIMED)
+    await change_item(house, "p1", "RETURNED")
     returned = await house.until("p1", pb.Payout.STATE_FAILED)
     assert returned.attempts[0].state == pb.Attempt.STATE_RETURNED
     assert await house.funds() == (89_800, 10_200)
@@ -516,9 +518,9 @@ async def test_row_16_what_comes_back_unclaimed_is_payable_again(house: House) -
 
 async def test_row_17_a_reversal_comes_back_once_and_is_not_paid_again(house: House) -> None:
     await house.due("p1", "anna@example.com")
-    await house.behave("anna@example.com", "REVERSED_LATE", delay_seconds=0.5)
     await house.send("p1")
     await house.until("p1", pb.Payout.STATE_PAID)
+    await change_item(house, "p1", "REVERSED")
     reversed_payout = await house.until("p1", pb.Payout.STATE_FAILED)
     assert reversed_payout.attempts[0].state == pb.Attempt.STATE_RETURNED
     assert await house.refresh("p1") == reversed_payout
@@ -605,10 +607,12 @@ async def test_row_19_nor_does_one_whose_attempt_another_sender_has_in_hand(hous
     store = Stalling(house.database)
     begin = utc_now()
     known = house.payments
-    stalled = PaymentHandlers(store, known._providers, known._receivers, lambda: begin)
+    stalled = PaymentHandlers(store, known._providers, known._sender._receivers, lambda: begin)
     async with gate_to(house, PAYOUTS_PATH, Held.CALL) as (gate, url), http_client() as http:
         providers = providers_of(paypal_settings(url), http, house.database)
-        next_one = PaymentHandlers(known._store, providers, known._receivers, lambda: begin + LEASE)
+        next_one = PaymentHandlers(
+            known._store, providers, known._sender._receivers, lambda: begin + LEASE
+        )
         stalling = asyncio.create_task(stalled.send_payout(_first_attempt()))
         await store.stalled.wait()
         sending = asyncio.create_task(next_one.send_payout(_first_attempt()))

@@ -20,7 +20,7 @@ from servicekit.database import Database
 from servicekit.errors import Reason
 from servicekit.money import Money
 from services.payouts import reconciliation_comparison
-from services.payouts.sending import SwitchHandlers
+from services.payouts.sending import SwitchHandlers, halt_for_mismatch
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.bulk import superuser
 from tests.integration.payouts.house import House, eventually, usd, utc_now
@@ -233,8 +233,8 @@ async def test_row_21_a_dump_that_is_loaded_into_the_same_database_is_another_on
         await house.send_once("p1")
     await switch_of(house).watch_place()
     sending = await house.reconciler.GetSending(pb.GetSendingRequest())
-    (halt_of_place,) = sending.halts
-    assert (halt_of_place.cause, halt_of_place.reason) == (
+    (halt,) = sending.halts
+    assert (halt.cause, halt.reason) == (
         pb.Sending.CAUSE_RESTORED,
         "The database is another one than it was (another table)",
     )
@@ -431,14 +431,14 @@ async def test_a_halt_stops_a_sender_that_is_about_to_post(house: House, databas
 
 async def test_for_one_mismatch_there_is_one_halt(house: House) -> None:
     reason = "payouts/p1: attempt 1 was paid after it had failed"
-    switch = switch_of(house)
-    await asyncio.gather(*(switch.halt_for_mismatch(reason) for _ in range(3)))
-    sending = await house.reconciler.GetSending(pb.GetSendingRequest())
-    (halt_of_both,) = sending.halts
-    assert (halt_of_both.cause, halt_of_both.reason) == (pb.Sending.CAUSE_MISMATCH, reason)
+    store = house.payments._store
+    await asyncio.gather(*(halt_for_mismatch(store, reason, utc_now()) for _ in range(3)))
+    (halt,) = (await house.reconciler.GetSending(pb.GetSendingRequest())).halts
+    assert (halt.cause, halt.reason) == (pb.Sending.CAUSE_MISMATCH, reason)
     await resume(house.reconciler)
     # A webhook that is told again does not undo what a person decided.
-    await switch.halt_for_mismatch(reason)
+    await halt_for_mismatch(store, reason, utc_now())
     assert await cause_of(house.reconciler) == ""
-    await switch.halt_for_mismatch("payouts/p1: attempt 2 was paid after it had failed")
+    another = "payouts/p1: attempt 2 was paid after it had failed"
+    await halt_for_mismatch(store, another, utc_now())
     assert await cause_of(house.reconciler) == "MISMATCH"

@@ -12,6 +12,7 @@ from tests.support.serving import refused
 
 @pytest.mark.rule("R30", part="payouts")
 async def test_a_payout_is_paid_with_its_fee_and_settled_once(house: House) -> None:
+    house.lose_webhooks()
     await house.due("p1", "anna@example.com")
     sent = await house.send("p1")
     assert sent.state == pb.Payout.STATE_SENT

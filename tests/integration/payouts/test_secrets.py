@@ -66,6 +66,7 @@ def _moved_to(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
 
 
 async def _serves_and_pays(house: House, environment: Mapping[str, str], payout: str) -> None:
+    house.lose_webhooks()
     process = await start(environment)
     try:
         served = Served(house.served.access, await address_said_by(process))

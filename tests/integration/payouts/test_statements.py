@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import grpc
-import httpx
 import psycopg
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -34,6 +33,7 @@ from services.payouts.statement_store import (
 from services.payouts.statements import ListStatementLines
 from tests.integration.payouts.bulk import fill, superuser
 from tests.integration.payouts.house import House, usd, utc_now
+from tests.integration.payouts.tampering import change_item
 from tests.support.serving import refused
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
@@ -83,15 +83,10 @@ async def _live(house: House) -> payouts_pb2.Deposit:
     await house.reserve("p1")
     await house.send("p1")
     await house.until("p1", payouts_pb2.Payout.STATE_PAID)
-    async with httpx.AsyncClient() as http:
-        answer = await http.put(
-            f"{house.settings.paypal_base_url}/admin/behaviours/reversed@example.com",
-            json={"behaviour": "REVERSED_LATE", "delay_seconds": 1.5},
-        )
-        answer.raise_for_status()
     await house.reserve("p2", creator="bob")
     await house.send("p2")
     await house.until("p2", payouts_pb2.Payout.STATE_PAID)
+    await change_item(house, "p2", "REVERSED")
     await house.until("p2", payouts_pb2.Payout.STATE_FAILED)
     await house.reserve("p3", creator="bob")
     await house.worker.ReduceReward(

@@ -160,7 +160,9 @@ class Dispute(_message.Message):
 
     @_builtins.property
     def allowed_outcomes(self) -> _containers.RepeatedScalarFieldContainer[Global___Decision.Outcome.ValueType]:
-        """The outcomes that a mediator can choose from, given how far the assignment has come."""
+        """The outcomes that a mediator can choose from, given how far the assignment has come. A reward
+        that turns out to have been sent before is paid as it was, whatever was decided.
+        """
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
