@@ -127,7 +127,8 @@ def reconciliation(
         Provider | None, typer.Option(help="Whose; of each provider one if not given.")
     ] = None,
     csv: Annotated[
-        bool, typer.Option("--csv", help="Only the findings, one a line (RFC 4180).")
+        bool,
+        typer.Option("--csv", help="Only the findings, one a line (RFC 4180); paid is positive."),
     ] = False,
 ) -> None:
     """Print reconciliations: what providers say that they moved, held against the ledger; and what

@@ -2,6 +2,7 @@
 
 import csv
 import sys
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from cli.calls import call_payouts
 from cli.reconciliation_view import COLUMNS, report_of, row_of
 from cli.sending import lines_of
+from servicekit.errors import Unavailable
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceAsyncStub
@@ -41,12 +43,12 @@ def print_reconciliation(which: str, provider: str, *, is_csv: bool) -> int:
             _write(found, is_csv=is_csv)
             return MISMATCHES if found[0].mismatch_count else 0
         if which == "run":
-            found = [await _run(stub, each) for each in providers]
+            found = [run async for run in _runs(stub, providers)]
         else:
             found = [await _find(stub, name) for name in await _latest(stub, providers)]
         missing = sorted(set(providers).difference(map(_provider_of, found)))
         _write(found, is_csv=is_csv)
-        for each in missing:
+        for each in missing if which == "latest" else ():
             typer.echo(f"{each}: none has run yet: `liaison reconciliation run`", err=True)
         sending = await stub.GetSending(pb.GetSendingRequest())
         if sending.is_halted:
@@ -61,6 +63,17 @@ def print_reconciliation(which: str, provider: str, *, is_csv: bool) -> int:
 def _is_mismatched(sending: pb.Sending) -> bool:
     """Whether what one of any provider found, however long ago, still stops all sending."""
     return any(halt.cause == pb.Sending.CAUSE_MISMATCH for halt in sending.halts)
+
+
+async def _runs(
+    stub: "ReconciliationServiceAsyncStub", providers: list[str]
+) -> AsyncIterator[pb.Reconciliation]:
+    """A new one of each that can be read now; of the others it is said why not."""
+    for each in providers:
+        try:
+            yield await _run(stub, each)
+        except Unavailable as error:
+            typer.echo(f"{each}: {error.message}", err=True)
 
 
 async def _run(stub: "ReconciliationServiceAsyncStub", provider: str) -> pb.Reconciliation:

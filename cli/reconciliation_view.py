@@ -24,8 +24,12 @@ COLUMNS = (
     "provider_transaction_id",
     "provider_currency",
     "provider_amount",
+    "provider_fee_currency",
+    "provider_fee",
     "ledger_currency",
     "ledger_amount",
+    "ledger_fee_currency",
+    "ledger_fee",
     "description",
 )
 _PROVIDERS = {payouts_pb2.PROVIDER_PAYPAL: "PayPal", payouts_pb2.PROVIDER_MANUAL: "Bank transfers"}
@@ -39,8 +43,6 @@ _KINDS = {
 
 def row_of(found: pb.Reconciliation, finding: pb.Finding) -> list[str]:
     """The cells of COLUMNS. What a finding does not have is empty."""
-    theirs = finding.provider_amount if finding.HasField("provider_amount") else None
-    ours = finding.ledger_amount if finding.HasField("ledger_amount") else None
     return [
         found.name,
         payouts_pb2.Provider.Name(found.provider).removeprefix("PROVIDER_"),
@@ -49,12 +51,17 @@ def row_of(found: pb.Reconciliation, finding: pb.Finding) -> list[str]:
         text(finding.payout),
         str(finding.attempt) if finding.attempt else "",
         text(finding.provider_transaction_id),
-        theirs.currency_code if theirs else "",
-        decimal(theirs) if theirs else "",
-        ours.currency_code if ours else "",
-        decimal(ours) if ours else "",
+        *_cells(finding.provider_amount),
+        *_cells(finding.provider_fee),
+        *_cells(finding.ledger_amount),
+        *_cells(finding.ledger_fee),
         text(finding.description),
     ]
+
+
+def _cells(message: MoneyMessage) -> tuple[str, str]:
+    """Currency and number; empty where nothing is said."""
+    return (message.currency_code, decimal(message)) if message.currency_code else ("", "")
 
 
 def report_of(found: pb.Reconciliation) -> RenderableType:
@@ -75,6 +82,8 @@ def _head(found: pb.Reconciliation, provider: str) -> RenderableType:
     grid.add_row("Period", f"{_moment(start)} to {_moment(end)}, UTC; the end is not part of it")
     grid.add_row("Made", f"{_moment(from_timestamp(found.create_time))} UTC")
     grid.add_row("New lines", f"{found.transaction_count} of the provider's report")
+    grid.add_row("Amounts", "What was paid out is positive, what came back negative")
+    grid.add_row("Fees", "What was charged is positive, what was given back negative")
     grid.add_row("Result", _verdict(found.mismatch_count))
     return grid
 
@@ -111,10 +120,9 @@ def _findings(findings: Iterable[pb.Finding], provider: str) -> Table:
     grid.add_column(justify="right", vertical="top")
     grid.add_column(overflow="fold")
     for number, finding in enumerate(findings, 1):
-        theirs = (
-            _said(finding.provider_amount) if finding.HasField("provider_amount") else "nothing"
-        )
-        ours = _said(finding.ledger_amount) if finding.HasField("ledger_amount") else "nothing"
+        has_fee = any(map(_is_money, (finding.provider_fee, finding.ledger_fee)))
+        theirs = _said(finding.provider_amount, finding.provider_fee, has_fee=has_fee)
+        ours = _said(finding.ledger_amount, finding.ledger_fee, has_fee=has_fee)
         what = _KINDS.get(finding.kind, "?")
         where = [
             finding.payout,
@@ -149,8 +157,16 @@ def _amount(message: MoneyMessage) -> str:
     return f"{sign}{int(whole):,}.{cents}"
 
 
-def _said(message: MoneyMessage) -> str:
-    return f"{_amount(message)} {message.currency_code}"
+def _said(amount: MoneyMessage, fee: MoneyMessage, *, has_fee: bool) -> str:
+    """What one side says; `has_fee`: either says that there is a fee."""
+    if not amount.currency_code:
+        return "nothing"
+    said = f"{_amount(amount)} {amount.currency_code}"
+    return f"{said} and a fee of {_amount(fee)} {fee.currency_code}" if has_fee else said
+
+
+def _is_money(message: MoneyMessage) -> bool:
+    return bool(message.units or message.nanos)
 
 
 def _moment(time: datetime) -> str:

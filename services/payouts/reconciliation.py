@@ -113,6 +113,8 @@ class Finding:
     transfer_id: int | None = None
     provider_amount: Money | None = None
     ledger_amount: Money | None = None
+    provider_fee: Money | None = None
+    ledger_fee: Money | None = None
 
     @property
     def is_mismatch(self) -> bool:

@@ -129,7 +129,7 @@ class _Comparer:
             if kept_minor:
                 kept = Money(pairs[0].fee.currency, kept_minor)
                 words = f"The provider kept a fee of {kept} for what was not delivered"
-                self._add(FindingKind.DIFFERENT, standing, pairs[-1], None, words)
+                self._add(FindingKind.DIFFERENT, standing, pairs[-1], None, words, fee=kept)
         return [each for each in left if each not in fees]
 
     def _judge(self, standing: Standing, transaction: Transaction) -> None:
@@ -193,6 +193,7 @@ class _Comparer:
                     booking.key.number,
                     transfer_id=booking.transfer_id,
                     ledger_amount=booking.amount,
+                    ledger_fee=booking.fee,
                 )
             )
 
@@ -225,7 +226,9 @@ class _Comparer:
         words: str,
         *,
         payout_id: str = "",
+        fee: Money | None = None,
     ) -> None:
+        """`fee` is what the provider charged, if not by this transaction alone."""
         self._found.findings.append(
             Finding(
                 kind,
@@ -236,6 +239,8 @@ class _Comparer:
                 theirs.id,
                 provider_amount=theirs.amount,
                 ledger_amount=ours.amount if ours else None,
+                provider_fee=fee or theirs.fee,
+                ledger_fee=ours.fee if ours else None,
             )
         )
 

@@ -119,6 +119,8 @@ def _to_finding(finding: Finding) -> pb.Finding:
         ledger_amount=ours.to_message() if ours else None,
         time=to_timestamp(finding.time),
         description=finding.description,
+        provider_fee=finding.provider_fee.to_message() if finding.provider_fee else None,
+        ledger_fee=finding.ledger_fee.to_message() if finding.ledger_fee else None,
     )
 
 

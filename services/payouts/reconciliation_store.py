@@ -168,14 +168,14 @@ class PostgresReconciliationStore(PostgresEvidence):
 
     async def _add_findings(self, id_: int, findings: Sequence[Finding]) -> None:
         for number, finding in enumerate(findings, 1):
-            theirs, ours = finding.provider_amount, finding.ledger_amount
             await self._database.execute(
                 """
                 INSERT INTO finding
                     (reconciliation_id, number, kind, payout_id, attempt_number, transaction_id,
                      transfer_id, provider_currency, provider_amount_minor, ledger_currency,
-                     ledger_amount_minor, time, description)
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                     ledger_amount_minor, provider_fee_currency, provider_fee_minor,
+                     ledger_fee_currency, ledger_fee_minor, time, description)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
                 """,
                 (
                     id_,
@@ -185,10 +185,10 @@ class PostgresReconciliationStore(PostgresEvidence):
                     finding.number,
                     finding.transaction_id,
                     finding.transfer_id,
-                    theirs.currency if theirs else None,
-                    theirs.amount_minor if theirs else None,
-                    ours.currency if ours else None,
-                    ours.amount_minor if ours else None,
+                    *_columns(finding.provider_amount),
+                    *_columns(finding.ledger_amount),
+                    *_columns(finding.provider_fee),
+                    *_columns(finding.ledger_fee),
                     finding.time,
                     finding.description,
                 ),
@@ -214,6 +214,10 @@ class PostgresReconciliationStore(PostgresEvidence):
         return found
 
 
+def _columns(money: Money | None) -> tuple[str | None, int | None]:
+    return (money.currency, money.amount_minor) if money else (None, None)
+
+
 def _money(currency: str | None, minor: int | None) -> Money | None:
     return None if currency is None or minor is None else Money(currency, minor)
 
@@ -229,6 +233,8 @@ def _finding(row: DictRow) -> Finding:
         row["transfer_id"],
         _money(row["provider_currency"], row["provider_amount_minor"]),
         _money(row["ledger_currency"], row["ledger_amount_minor"]),
+        _money(row["provider_fee_currency"], row["provider_fee_minor"]),
+        _money(row["ledger_fee_currency"], row["ledger_fee_minor"]),
     )
 
 

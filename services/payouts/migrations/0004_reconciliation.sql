@@ -72,11 +72,17 @@ CREATE TABLE finding (
     provider_amount_minor bigint,
     ledger_currency       text,
     ledger_amount_minor   bigint,
+    provider_fee_currency text,
+    provider_fee_minor    bigint,
+    ledger_fee_currency   text,
+    ledger_fee_minor      bigint,
     time                  timestamptz NOT NULL,
     description           text        NOT NULL,
     PRIMARY KEY (reconciliation_id, number),
     CHECK (num_nulls(provider_currency, provider_amount_minor) IN (0, 2)),
-    CHECK (num_nulls(ledger_currency, ledger_amount_minor) IN (0, 2))
+    CHECK (num_nulls(ledger_currency, ledger_amount_minor) IN (0, 2)),
+    CHECK (num_nulls(provider_fee_currency, provider_fee_minor) IN (0, 2)),
+    CHECK (num_nulls(ledger_fee_currency, ledger_fee_minor) IN (0, 2))
 );
 
 -- Stops all sending, or lifts one of the halts: that one alone, whatever else was halted meanwhile.

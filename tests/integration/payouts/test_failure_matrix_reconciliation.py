@@ -23,7 +23,7 @@ from services.payouts import reconciliation_comparison
 from services.payouts.sending import SwitchHandlers, halt_for_mismatch
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.bulk import superuser
-from tests.integration.payouts.house import House, eventually, utc_now
+from tests.integration.payouts.house import House, eventually, usd, utc_now
 from tests.integration.payouts.killing import TOKEN_PATH, Held, gate_to, victim_of
 from tests.integration.payouts.reporting import found, run
 from tests.integration.payouts.tampering import change_item, change_line, lag_behind, use_account
@@ -291,6 +291,10 @@ async def test_row_22_what_does_not_match_stops_all_sending(
     done = await run(house)
     assert found(done) == findings
     assert done.mismatch_count == 1
+    if tamper is _other_fee:
+        (fees,) = done.findings
+        assert fees.provider_amount == fees.ledger_amount
+        assert (fees.provider_fee, fees.ledger_fee) == (usd(201), usd(200))
     assert await cause_of(house.reconciler) == "MISMATCH"
     with refused(Reason.SENDING_HALTED):
         await house.send_once("p2")

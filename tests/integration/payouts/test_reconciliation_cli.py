@@ -46,6 +46,16 @@ async def test_the_last_of_each_provider_is_printed(paypal: Reporting) -> None:
     assert "PayPal" not in only.output
 
 
+async def test_a_provider_that_cannot_be_read_keeps_no_other_from_being_reconciled(
+    paypal: Reporting,
+) -> None:
+    paypal.is_readable = False
+    one = await liaison("reconciliation", "run")
+    assert one.exit_code == 1
+    assert "PAYPAL: The provider does not report: HTTP_503" in one.stderr
+    assert "Bank transfers" in one.stdout
+
+
 async def test_a_mismatch_is_said_until_somebody_resumes(house: House, paypal: Reporting) -> None:
     paypal.transactions.append(moved("T-1", 5_000))
     mismatched = (await run(house)).name.removeprefix("reconciliations/")

@@ -24,8 +24,10 @@ DIFFERENT = pb.Finding(
     payout="payouts/p1",
     attempt=2,
     provider_transaction_id="8CD",
-    provider_amount=Money("USD", 9_900).to_message(),
+    provider_amount=Money("USD", -9_900).to_message(),
+    provider_fee=Money("EUR", -150).to_message(),
     ledger_amount=Money("USD", 10_000).to_message(),
+    ledger_fee=Money("USD", 0).to_message(),
     time=to_timestamp(NIGHT),
     description="=The provider says",
 )
@@ -78,7 +80,9 @@ def test_the_report_has_both_sides_and_words() -> None:
         "1. not in the ledger: PayPal says 1,234.50 USD, the ledger nothing",
         "transaction 9AB, 2026-03-02 02:00:00 UTC",
         "It is of no payout of ours",
-        "2. not the same: PayPal says 99.00 USD, the ledger 100.00 USD",
+        "Amounts What was paid out is positive, what came back negative",
+        "2. not the same: PayPal says -99.00 USD and a fee of -1.50 EUR,"
+        " the ledger 100.00 USD and a fee of 0.00 USD",
         "payouts/p1, attempt 2, transaction 8CD, 2026-03-02 02:00:00 UTC",
     ):
         assert line in lines
@@ -97,6 +101,9 @@ def test_csv_has_one_line_a_finding_and_no_formulas() -> None:
     )
     assert foreign["provider_amount"] == "1234.50"
     assert (foreign["ledger_amount"], foreign["payout"], foreign["attempt"]) == ("", "", "")
+    assert foreign["provider_fee"] == ""
     assert different["kind"] == "DIFFERENT"
+    fees = ("provider_fee_currency", "provider_fee", "ledger_fee_currency", "ledger_fee")
+    assert [different[column] for column in fees] == ["EUR", "-1.50", "USD", "0.00"]
     assert (different["payout"], different["attempt"]) == ("payouts/p1", "2")
     assert different["description"].startswith("'=")

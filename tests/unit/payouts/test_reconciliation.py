@@ -173,6 +173,7 @@ def test_what_is_other_than_booked_is_different_once(
     (finding,) = replace(books, transactions=report).compared().findings
     assert finding.kind is FindingKind.DIFFERENT
     assert (finding.provider_amount, finding.ledger_amount) == (other.amount, amount)
+    assert (finding.provider_fee, finding.ledger_fee) == (other.fee, fee)
 
 
 @given(matching_books())
@@ -227,6 +228,7 @@ def test_a_fee_may_come_back_by_a_transaction_of_its_own() -> None:
     (finding,) = _findings(standing, payment, back)
     assert finding.kind is FindingKind.DIFFERENT
     assert finding.description == "The provider kept a fee of 2.00 USD for what was not delivered"
+    assert (finding.provider_fee, finding.ledger_fee) == (Money("USD", 200), None)
     just_now = standing_of("p1", AttemptState.RETURNED, moved=NOW)
     assert _findings(just_now, payment, back) == []
 

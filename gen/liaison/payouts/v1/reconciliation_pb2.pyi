@@ -322,6 +322,8 @@ class Finding(_message.Message):
     LEDGER_AMOUNT_FIELD_NUMBER: _builtins.int
     TIME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PROVIDER_FEE_FIELD_NUMBER: _builtins.int
+    LEDGER_FEE_FIELD_NUMBER: _builtins.int
     kind: Global___Finding.Kind.ValueType
     """What is wrong."""
     payout: _builtins.str
@@ -334,15 +336,27 @@ class Finding(_message.Message):
     """In words, for whoever reads the report."""
     @_builtins.property
     def provider_amount(self) -> _money_pb2.Money:
-        """What the provider says; absent where it says nothing."""
+        """What the provider says that it paid out, negative where it came back; absent where it says
+        nothing.
+        """
 
     @_builtins.property
     def ledger_amount(self) -> _money_pb2.Money:
-        """What the ledger says; absent where it says nothing."""
+        """The same, as the ledger says; absent where it says nothing."""
 
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """When the money moved."""
+
+    @_builtins.property
+    def provider_fee(self) -> _money_pb2.Money:
+        """What the provider says that it charged for that, negative where it gave a fee back; absent where
+        it says nothing.
+        """
+
+    @_builtins.property
+    def ledger_fee(self) -> _money_pb2.Money:
+        """The same, as the ledger says; absent where it says nothing."""
 
     def __init__(
         self,
@@ -355,10 +369,12 @@ class Finding(_message.Message):
         ledger_amount: _money_pb2.Money | None = ...,
         time: _timestamp_pb2.Timestamp | None = ...,
         description: _builtins.str = ...,
+        provider_fee: _money_pb2.Money | None = ...,
+        ledger_fee: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["ledger_amount", b"ledger_amount", "provider_amount", b"provider_amount", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ledger_amount", b"ledger_amount", "ledger_fee", b"ledger_fee", "provider_amount", b"provider_amount", "provider_fee", b"provider_fee", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "description", b"description", "kind", b"kind", "ledger_amount", b"ledger_amount", "payout", b"payout", "provider_amount", b"provider_amount", "provider_transaction_id", b"provider_transaction_id", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "description", b"description", "kind", b"kind", "ledger_amount", b"ledger_amount", "ledger_fee", b"ledger_fee", "payout", b"payout", "provider_amount", b"provider_amount", "provider_fee", b"provider_fee", "provider_transaction_id", b"provider_transaction_id", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
