@@ -87,6 +87,8 @@ class Looks:
         has_moved = reading.attempt.state is not attempt.state
         if has_moved:
             log.info("payout_moved", payout=payout_id, attempt=number, state=reading.attempt.state)
+        if reading.returns:
+            tell_of_return(payout_id, number)
         if has_moved and reading.attempt.state is AttemptState.BLOCKED:
             log.error("payout_stopped", payout=payout_id, reason=reading.attempt.error_code)
             metrics.stopped()
@@ -102,6 +104,12 @@ class Looks:
         ended = f"payouts/{payout_id}: attempt {attempt.number} is {attempt.state}"
         reason = f"{ended}, and the provider pays it, as batch {batch.id}"
         await halt_for_mismatch(self._store, reason, self._clock())
+
+
+def tell_of_return(payout_id: str, number: int) -> None:
+    """A person decides whether it is paid again, and no workflow may be there to say so."""
+    log.error("payout_came_back", payout=payout_id, attempt=number)
+    metrics.came_back()
 
 
 def found(payout: Payout | None, payout_id: str) -> Payout:

@@ -91,6 +91,11 @@ _STOPPED = _METER.create_counter(
     unit="{attempt}",
     description="Attempts that were stopped until a person decides",
 )
+_CAME_BACK = _METER.create_counter(
+    "payouts.came_back",
+    unit="{attempt}",
+    description="Payments that came back after the creator had them",
+)
 _FINAL = frozenset({State.PAID, State.RELEASED, State.WRITTEN_OFF})
 _WATCHED_ATTEMPTS = (AttemptState.UNKNOWN, AttemptState.BLOCKED)
 
@@ -117,6 +122,10 @@ def stopped() -> None:
     _STOPPED.add(1)
 
 
+def came_back() -> None:
+    _CAME_BACK.add(1)
+
+
 def looked(
     payouts: Mapping[State, Waiting],
     attempts: Mapping[AttemptState, Waiting],
@@ -134,7 +143,7 @@ def looked(
     for provider, last in reconciliations.items():
         _RECONCILED.set(last.time.timestamp(), {"provider": provider})
         _MISMATCHES.set(last.mismatch_count, {"provider": provider})
-    for counter in (_REJECTED, _NOT_TAKEN, _STOPPED):
+    for counter in (_REJECTED, _NOT_TAKEN, _STOPPED, _CAME_BACK):
         # Else its first increase would be its first sample, which shows no increase.
         counter.add(0)
     _LOOK.set(now.timestamp())

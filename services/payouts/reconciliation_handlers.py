@@ -5,7 +5,7 @@ Whatever breaks off before the record leaves nothing but what was booked on the 
 anyway; the next run compares the same time.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +21,7 @@ from servicekit.errors import Reason, Unavailable, Violation, invalid_fields, no
 from servicekit.pagination import Page
 from services.payouts import postings
 from services.payouts.domain import FINAL, Payout, ProviderName
-from services.payouts.looks import Booked
+from services.payouts.looks import Booked, tell_of_return
 from services.payouts.payments import Hint, PaymentHandlers, PaymentStore
 from services.payouts.provider import NotReadable, Provider, Report, Transaction
 from services.payouts.reconciliation import (
@@ -253,7 +253,7 @@ class ReconciliationHandlers:
             done = await self._store.add(new, comparison)
             if done.mismatch_count:
                 await self._switch.halt_for_mismatches(_reason(done), done.create_time)
-        await self._announce(done, followed.moved, mended)
+        await self._announce(done, followed.moved)
         return done
 
     async def _last(self, name: ProviderName) -> Reconciliation:
@@ -326,17 +326,13 @@ class ReconciliationHandlers:
             await self._ledger.save_attempt(payout_id, reading.attempt, now)
             after = await self._ledger.get(payout_id)
         log.info("payout_moved", payout=payout_id, attempt=number, state=reading.attempt.state)
+        if reading.returns:
+            tell_of_return(payout_id, number)
         return Booked(after, has_moved=True) if after else None
 
     async def _announce(
-        self,
-        done: Reconciliation,
-        moved: Mapping[tuple[str, int], Payout],
-        mended: Iterable[Key],
+        self, done: Reconciliation, moved: Mapping[tuple[str, int], Payout]
     ) -> None:
-        for key in mended:
-            if key.part is Part.RETURN:
-                log.error("payout_came_back", payout=key.payout_id, attempt=key.number)
         for payout in {payout.id: payout for payout in moved.values()}.values():
             await self._runs.tell(payout)
         if done.mismatch_count:

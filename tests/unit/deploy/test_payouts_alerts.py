@@ -50,7 +50,7 @@ def measured() -> str:
 
 def test_alerts_look_at_what_is_measured(measured: str) -> None:
     named = set(re.findall(r"\b(?:ledger|payouts)_\w+", RULES.read_text()))
-    assert len(named) == 12
+    assert len(named) == 13
     for name in named:
         assert re.search(rf"^{name}{{", measured, re.MULTILINE), name
 
@@ -70,6 +70,7 @@ def test_alerts_look_at_what_is_measured(measured: str) -> None:
         ('payouts_reconciliation_mismatches{.*provider="PAYPAL"', 4),
         ("payouts_sends_rejected_total{", 1),
         ("payouts_sends_stopped_total{", 0),
+        ("payouts_came_back_total{", 0),
     ],
 )
 def test_what_is_measured_tells_how_payouts_stand(measured: str, name: str, value: float) -> None:
