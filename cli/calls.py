@@ -48,14 +48,18 @@ def call_payouts(
     except OSError as error:  # a full disk, or a pipe that nobody reads any more
         typer.echo(f"standard output: {error.strerror}", err=True)
     except LiaisonError as error:
-        details = [f"{each.field}: {each.description}" for each in error.violations]
-        typer.echo("; ".join(details) or error.message, err=True)
-        if request_id and error.is_retryable:
-            repeat = f"It may have been decided: repeat it with --request-id {request_id}"
-            typer.echo(repeat, err=True)
+        _tell(error, request_id)
     else:
         return code
     return 1
+
+
+def _tell(error: LiaisonError, request_id: str) -> None:
+    details = [f"{each.field}: {each.description}" for each in error.violations]
+    typer.echo("; ".join(details) or error.message, err=True)
+    if request_id and error.is_retryable:
+        repeat = f"It may have been decided: repeat it with --request-id {request_id}"
+        typer.echo(repeat, err=True)
 
 
 def operator() -> str:

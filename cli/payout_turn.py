@@ -73,7 +73,8 @@ def _before_it_is_sent(payout: pb.Payout, latest: pb.Attempt, *, is_sending_halt
         return "`liaison sending` says why nothing is sent; `liaison sending resume` lets it go on"
     if is_failed and latest.provider_state == "RETURNED" and not (retry and retry.receiver):
         return (
-            "the creator, who must name an account, be it the same, before it is tried again;"
+            "the creator, who must have named an account since, be it the same, before it is tried"
+            " again;"
             f" `liaison payout retry {_id(payout)} --receiver …` names another one"
         )
     if retry:

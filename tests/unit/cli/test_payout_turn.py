@@ -64,8 +64,8 @@ RETRY = _retry()
         (_payout("FAILED", _attempt("FAILED")), "nobody: it is tried again by itself"),
         (_payout("FAILED", _attempt("FAILED"), retry=RETRY), "nobody: attempt 2 is made now"),
         (_payout("FAILED", _attempt("FAILED"), retry=_retry(1)), "nobody: it is tried again"),
-        (_payout("FAILED", _attempt("RETURNED")), "the creator, who must name an account"),
-        (_payout("FAILED", _attempt("RETURNED"), retry=RETRY), "the creator, who must name"),
+        (_payout("FAILED", _attempt("RETURNED")), "the creator, who must have named"),
+        (_payout("FAILED", _attempt("RETURNED"), retry=RETRY), "the creator, who must have"),
         (
             _payout("FAILED", _attempt("RETURNED"), retry=_retry(receiver="a@example.com")),
             "nobody: attempt 2 is made now",
