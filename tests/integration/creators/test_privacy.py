@@ -32,6 +32,7 @@ HIDDEN = {
     "account",
     "refusals",
     "paypal_receiver",
+    "paypal_receiver_name_time",
     "create_time",
     "update_time",
     "refused_by",
