@@ -58,7 +58,6 @@ async def main() -> None:
             runs = PayoutRuns(Workflows(settings))
             reconciliations = ReconciliationHandlers(
                 PostgresReconciliationStore(database, store),
-                store,
                 payments,
                 switch,
                 providers,

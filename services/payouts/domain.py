@@ -361,8 +361,13 @@ class Reading:
     for it."""
 
     attempt: Attempt
-    settles: bool = False
+    # What the provider charged for it, where it is paid now.
+    fee: Money | None = None
     returns: bool = False
+
+    @property
+    def settles(self) -> bool:
+        return self.fee is not None
 
 
 def read(attempt: Attempt, batch: Batch) -> Reading:
@@ -381,7 +386,7 @@ def read(attempt: Attempt, batch: Batch) -> Reading:
     is_settled = attempt.state is _A.PAID
     return Reading(
         after,
-        settles=was_paid and not is_settled,
+        fee=batch.items[0].fee if was_paid and not is_settled else None,
         returns=after.state is _A.RETURNED and (was_paid or is_settled),
     )
 

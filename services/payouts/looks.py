@@ -1,6 +1,6 @@
 """Looking: what the provider shows of an attempt is asked for, and booked in one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -10,7 +10,7 @@ import structlog
 from servicekit.clock import Clock
 from servicekit.errors import Reason, Unavailable, not_found
 from services.payouts import domain, metrics, postings
-from services.payouts.domain import FINAL, Attempt, AttemptState, Payout, ProviderName
+from services.payouts.domain import FINAL, Attempt, AttemptState, Payout, ProviderName, Reading
 from services.payouts.postings import Transfer
 from services.payouts.provider import Batch, NotReadable, Provider
 from services.payouts.sending import HaltStore, halt_for_mismatch
@@ -67,19 +67,19 @@ class Looks:
         """
         if not batch_id or attempt.state in FINAL:
             return Booked(payout, has_moved=False)
-        return await self.book(payout.id, attempt.number, await self.shown(attempt, batch_id))
+        batch = await self.shown(attempt, batch_id)
+        return await self.book(payout.id, attempt.number, lambda one: domain.read(one, batch))
 
-    async def book(self, payout_id: str, number: int, batch: Batch) -> Booked:
-        """Books what the provider shows, in one transaction; again, it finds nothing to book."""
+    async def book(self, payout_id: str, number: int, read: Callable[[Attempt], Reading]) -> Booked:
+        """Books what is read of the attempt, in one transaction; again, it books nothing."""
         async with self._store.transaction():
             payout = found(await self._store.lock(payout_id), payout_id)
             attempt = payout.attempts[number - 1]
-            reading = domain.read(attempt, batch)
+            reading = read(attempt)
             if reading.attempt == attempt:
                 return Booked(payout, has_moved=False)
-            if reading.settles:
-                fee = batch.items[0].fee
-                await self._store.post(postings.settle(payout, attempt, fee))
+            if reading.fee is not None:
+                await self._store.post(postings.settle(payout, attempt, reading.fee))
             if reading.returns:
                 await self._store.post(postings.give_back(payout, attempt))
             await self._store.save_attempt(payout_id, reading.attempt, self._clock())

@@ -2,7 +2,7 @@
 how an answer is booked in `looks`."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Protocol
@@ -15,7 +15,7 @@ from servicekit.clock import Clock
 from servicekit.commands import Command, between
 from servicekit.errors import Reason, Unavailable, Violation, invalid_fields
 from services.payouts import domain
-from services.payouts.domain import FINAL, Attempt, AttemptState, Payout, ProviderName
+from services.payouts.domain import FINAL, Attempt, AttemptState, Payout, ProviderName, Reading
 from services.payouts.handlers import PayoutId
 from services.payouts.looks import Booked, Looks, found
 from services.payouts.provider import Batch, NotCancellable, NotReadable, Provider
@@ -133,6 +133,10 @@ class PaymentHandlers:
         payout = found(await self._store.get(payout_id), payout_id)
         attempt = payout.attempts[number - 1]
         return await self._looks.refreshed(payout, attempt, attempt.provider_batch_id or batch_id)
+
+    async def book(self, payout_id: str, number: int, read: Callable[[Attempt], Reading]) -> Booked:
+        """See `Looks.book`."""
+        return await self._looks.book(payout_id, number, read)
 
     async def shown(self, attempt: Attempt, batch_id: str) -> Batch:
         """See `Looks.shown`."""

@@ -168,9 +168,9 @@ def named_in(sender_batch_id: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match else None
 
 
-def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading | None:
+def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading:
     """What a transaction alone proves of an attempt whose batch nobody knows, so that it cannot be
-    looked at: that it was paid, or that it came back, as a whole. None when it proves nothing.
+    looked at: that it was paid, or that it came back, as a whole; else that it is as it was.
 
     Not of one that is being sent at this moment: its sender learns more. Nor of one whose id the
     provider has shown on another payment: a person decides.
@@ -181,7 +181,7 @@ def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading
     # booked, and the report's line be DIFFERENT.
     is_being_sent = attempt.lease_end_time is not None and attempt.lease_end_time > now
     if attempt.provider_batch_id or is_being_sent or transaction.is_pending:
-        return None
+        return Reading(attempt)
     is_undecided = attempt.state is AttemptState.BLOCKED and attempt.error_code != "OTHER_PAYMENT"
     if transaction.amount == attempt.amount and (attempt.state in SENDABLE or is_undecided):
         paid = replace(
@@ -191,10 +191,10 @@ def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading
             error_code="",
             lease_end_time=None,
         )
-        return Reading(paid, settles=True)
+        return Reading(paid, fee=transaction.fee)
     if transaction.amount == opposite(attempt.amount) and attempt.state is AttemptState.PAID:
         return Reading(replace(attempt, state=AttemptState.RETURNED), returns=True)
-    return None
+    return Reading(attempt)
 
 
 class Traces:

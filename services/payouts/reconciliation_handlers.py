@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Protocol
 from uuid import UUID
 
@@ -19,10 +20,9 @@ from servicekit.clock import Clock
 from servicekit.commands import Command, proto_enum, resource_id
 from servicekit.errors import Reason, Unavailable, Violation, invalid_fields, not_found
 from servicekit.pagination import Page
-from services.payouts import postings
 from services.payouts.domain import FINAL, Payout, ProviderName
-from services.payouts.looks import Booked, tell_of_return
-from services.payouts.payments import Hint, PaymentHandlers, PaymentStore
+from services.payouts.looks import Booked
+from services.payouts.payments import Hint, PaymentHandlers
 from services.payouts.provider import NotReadable, Provider, Report, Transaction
 from services.payouts.reconciliation import (
     MARGIN,
@@ -173,7 +173,6 @@ class ReconciliationHandlers:
     def __init__(
         self,
         store: ReconciliationStore,
-        ledger: PaymentStore,
         payments: PaymentHandlers,
         switch: SwitchHandlers,
         providers: Mapping[ProviderName, Provider],
@@ -181,7 +180,6 @@ class ReconciliationHandlers:
         clock: Clock,
     ) -> None:
         self._store = store
-        self._ledger = ledger
         self._payments = payments
         self._switch = switch
         self._providers = providers
@@ -283,7 +281,10 @@ class ReconciliationHandlers:
                 continue
             of = (standing.payout_id, standing.attempt.number)
             if not standing.attempt.provider_batch_id:
-                booked = await self._book_proven(*of, each.transaction)
+                # Nobody can look at it: the transaction alone must prove what became of it.
+                booked: Booked | None = await self._payments.book(
+                    *of, partial(proven, transaction=each.transaction, now=self._clock())
+                )
             elif of not in looked_at:
                 looked_at.add(of)
                 booked = await self._look(name, standing, followed)
@@ -307,28 +308,6 @@ class ReconciliationHandlers:
             )
             followed.unseen.add((payout_id, attempt.number))
             return None
-
-    async def _book_proven(
-        self, payout_id: str, number: int, transaction: Transaction
-    ) -> Booked | None:
-        """Books what the transaction alone proves, of an attempt that nobody can look at."""
-        now = self._clock()
-        async with self._ledger.transaction():
-            payout = await self._ledger.lock(payout_id)
-            attempt = payout.attempt(number) if payout else None
-            reading = proven(attempt, transaction, now) if attempt else None
-            if payout is None or attempt is None or reading is None:
-                return None
-            if reading.settles:
-                await self._ledger.post(postings.settle(payout, attempt, transaction.fee))
-            if reading.returns:
-                await self._ledger.post(postings.give_back(payout, attempt))
-            await self._ledger.save_attempt(payout_id, reading.attempt, now)
-            after = await self._ledger.get(payout_id)
-        log.info("payout_moved", payout=payout_id, attempt=number, state=reading.attempt.state)
-        if reading.returns:
-            tell_of_return(payout_id, number)
-        return Booked(after, has_moved=True) if after else None
 
     async def _announce(
         self, done: Reconciliation, moved: Mapping[tuple[str, int], Payout]

@@ -236,7 +236,10 @@ class Sender:
             batch = await self._providers[attempt.provider].batch(batch_id)
         except NotReadable as error:
             return await self._doubt(payout_id, attempt, error.code)
-        payout = (await self._looks.book(payout_id, attempt.number, batch)).payout
+        booked = await self._looks.book(
+            payout_id, attempt.number, lambda one: domain.read(one, batch)
+        )
+        payout = booked.payout
         if payout.attempts[attempt.number - 1].state not in SENDABLE:
             return payout
         # A denied batch has freed the id by now: it is sent anew.

@@ -73,38 +73,6 @@ BEGIN
     END IF;
 END $$;
 
--- What came back after it was paid is paid a second time only where an operator decided so, and
--- never while the first payment stands.
-CREATE OR REPLACE FUNCTION check_new_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-    due_minor bigint;
-    held_minor bigint;
-    settled integer;
-    returned integer;
-BEGIN
-    SELECT p.amount_minor INTO due_minor FROM payout p WHERE p.id = NEW.payout_id FOR UPDATE;
-    SELECT coalesce(sum(e.amount_minor), 0) INTO held_minor
-      FROM transfer t JOIN entry e ON e.transfer_id = t.id
-     WHERE t.payout_id = NEW.payout_id AND e.kind = 'reserved';
-    IF NEW.amount_minor <> due_minor OR held_minor < due_minor THEN
-        RAISE EXCEPTION 'attempt of payout % is not what is reserved', NEW.payout_id
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-    SELECT count(*) FILTER (WHERE kind = 'SETTLE'), count(*) FILTER (WHERE kind = 'RETURN')
-      INTO settled, returned FROM transfer WHERE payout_id = NEW.payout_id;
-    PERFORM FROM decision
-      WHERE payout_id = NEW.payout_id AND kind = 'RETRY' AND attempt_number = NEW.number;
-    IF settled > returned OR (settled > 0 AND NOT FOUND) THEN
-        RAISE EXCEPTION 'payout % was paid before', NEW.payout_id
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-    IF NEW.number <> 1 + (SELECT count(*) FROM attempt WHERE payout_id = NEW.payout_id) THEN
-        RAISE EXCEPTION 'attempt % of payout % is out of turn', NEW.number, NEW.payout_id
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
-    RETURN NEW;
-END $$;
-
 -- An attempt keeps its provider, and whatever id the provider gave it.
 CREATE OR REPLACE FUNCTION check_attempt_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

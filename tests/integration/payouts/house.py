@@ -339,7 +339,6 @@ async def house_of(
         switch = SwitchHandlers(store, providers, utc_now)
         reconciliations = ReconciliationHandlers(
             PostgresReconciliationStore(database, store),
-            store,
             payments,
             switch,
             providers,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.money import Money
-from services.payouts.domain import Attempt, AttemptState, read, sender_batch_id
+from services.payouts.domain import Attempt, AttemptState, Reading, read, sender_batch_id
 from services.payouts.provider import Batch, Item, Transaction
 from services.payouts.reconciliation import (
     MARGIN,
@@ -309,8 +309,7 @@ def test_a_transaction_proves_a_payment_that_nobody_can_look_at(state: str) -> N
     attempt = replace(standing_of("p1", AttemptState(state)).attempt, provider_batch_id="")
     payment = payment_of(standing_of("p1"))
     reading = proven(attempt, payment, NOW)
-    assert reading is not None
-    assert reading.settles
+    assert reading.fee == payment.fee
     assert reading.attempt.state is AttemptState.PAID
     assert reading.attempt.provider_transaction_id == "T-p1"
     for attempt_, payment_ in (
@@ -320,7 +319,7 @@ def test_a_transaction_proves_a_payment_that_nobody_can_look_at(state: str) -> N
         (attempt, replace(payment, amount=Money("USD", 1))),
         (attempt, back_of(payment)),
     ):
-        assert proven(attempt_, payment_, NOW) is None
+        assert proven(attempt_, payment_, NOW) == Reading(attempt_)
 
 
 def test_a_transaction_proves_nothing_of_an_id_that_another_payment_has() -> None:
@@ -329,14 +328,13 @@ def test_a_transaction_proves_nothing_of_an_id_that_another_payment_has() -> Non
     item = Item("I1", "SUCCESS", "eve@example.com", sent.amount, Money("USD", 200), "")
     stopped = read(sent, Batch("B1", sent.sender_batch_id, "SUCCESS", (item,))).attempt
     assert stopped.state is AttemptState.BLOCKED
-    assert proven(stopped, payment_of(standing), NOW) is None
-    assert proven(sent, payment_of(standing), NOW) is not None
+    assert proven(stopped, payment_of(standing), NOW) == Reading(stopped)
+    assert proven(sent, payment_of(standing), NOW) != Reading(sent)
 
 
 def test_a_transaction_proves_that_it_came_back() -> None:
     attempt = replace(standing_of("p1").attempt, provider_batch_id="")
     reading = proven(attempt, back_of(payment_of(standing_of("p1"))), NOW)
-    assert reading is not None
     assert reading.returns
     assert reading.attempt.state is AttemptState.RETURNED
 
@@ -348,7 +346,8 @@ def test_a_part_that_came_back_is_different_and_proves_nothing(back: Money) -> N
     standing = standing_of("p1")
     payment = payment_of(standing)
     part = replace(back_of(payment), amount=back)
-    assert proven(replace(standing.attempt, provider_batch_id=""), part, NOW) is None
+    unseen = replace(standing.attempt, provider_batch_id="")
+    assert proven(unseen, part, NOW) == Reading(unseen)
     booking = Booking(1, standing.key(Part.PAYMENT), payment.amount, payment.fee, LONG_AGO)
     (finding,) = _findings(standing, payment, part, bookings=[booking])
     assert (finding.kind, finding.provider_amount) == (FindingKind.DIFFERENT, back)
