@@ -61,7 +61,7 @@ check-generated: setup ## fail when gen/ is not what proto/ says
 
 histories: setup ## record anew the workflow histories that tests replay
 	rm -rf tests/workflows/histories
-	LIAISON_RECORD_HISTORIES=1 $(BIN)/python -m tests tests/months
+	LIAISON_RECORD_HISTORIES=1 $(BIN)/python -m tests tests/time_skipping
 
 minio: export PATH := $(PATH):/usr/local/go/bin
 minio: setup ## build the official MinIO server with Go >= 1.24; the embedded stack then prefers it

@@ -16,9 +16,9 @@ import psutil
 import pyvips
 
 from bench.result import Result
-from services.media.decoder_pool import CONFINEMENT, DecoderPool
-from services.media.examination import examine
-from services.media.images import IMAGE_MAXIMUM_BYTES, Purpose, limits_of
+from services.media.images.pool import CONFINEMENT, DecoderPool
+from services.media.images.rules import IMAGE_MAXIMUM_BYTES, Purpose, limits_of
+from services.media.uploads.image_validator import examine
 
 _LARGE = (6000, 4000)
 _SMALL = (1500, 720)

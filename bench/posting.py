@@ -14,12 +14,12 @@ from uuid import uuid4
 
 from devstack.access import Access
 from servicekit.clock import utc_now
-from servicekit.database import Database
 from servicekit.money import Money
-from services.payouts import postings
+from servicekit.postgres.database import Database
 from services.payouts.domain import Deposit
-from services.payouts.ledger import PostgresLedger
-from services.payouts.postings import Transfer
+from services.payouts.ledger import postings
+from services.payouts.ledger.postings import Transfer
+from services.payouts.ledger.store import PostgresLedger
 
 _AT_ONCE = 8
 _BRANDS = 50

@@ -28,8 +28,8 @@ from devstack.access import Access
 from devstack.child import launch_argv
 from devstack.home import SOURCE_ROOT
 from devstack.probes import accepts_tcp
-from servicekit.database import Database
-from services.payouts.ledger import PostgresLedger
+from servicekit.postgres.database import Database
+from services.payouts.ledger.store import PostgresLedger
 
 _PATH = "/liaison.payouts.v1.PayoutService/SendPayout"
 _PAYOUTS = 400

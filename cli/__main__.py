@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import payout_commands
+from cli.payouts import options
 from servicekit.process import leave
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
 )
 media = typer.Typer(help="Look at media as the media service does.", no_args_is_help=True)
 app.add_typer(media, name="media")
-app.add_typer(payout_commands.app, name="payout")
+app.add_typer(options.app, name="payout")
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -103,7 +103,7 @@ def statement(
 
     Exit code: 0 all printed, 1 refused or broken off, 2 wrong usage, 3 not running.
     """
-    from cli.statement import print_statement
+    from cli.payouts.statement import print_statement
 
     if bool(brand) == bool(creator):
         raise typer.BadParameter("exactly one of --brand and --creator is needed")
@@ -137,7 +137,7 @@ def reconciliation(
     Exit code: 0 everything matches, 1 refused or broken off, or none has run yet, 2 wrong usage, 3
     not running, 4 something does not match, or did, and still stops all sending.
     """
-    from cli.reconciliation import print_reconciliation
+    from cli.payouts.reconciliation import print_reconciliation
 
     whose = provider.value.upper() if provider else ""
     raise typer.Exit(print_reconciliation(which, whose, is_csv=csv))
@@ -163,7 +163,7 @@ def sending(
     Exit code: 0 payouts are sent, or stopped as asked, 1 refused, 2 wrong usage, 3 not running, 4
     nothing is sent.
     """
-    from cli.sending import print_sending
+    from cli.payouts.kill_switch import print_sending
 
     if bool(reason) == (action is SendingAction.SHOW):
         raise typer.BadParameter("--reason is needed to halt and to resume, and for nothing else")

@@ -14,7 +14,7 @@ from cli.stack import NOT_RUNNING
 from devstack.access import attach
 from devstack.home import Home, default_home
 from servicekit.errors import LiaisonError
-from servicekit.grpc_client import TIMEOUT_SECONDS, open_channel
+from servicekit.rpc.client import TIMEOUT_SECONDS, open_channel
 
 
 def call_payouts(

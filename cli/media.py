@@ -14,9 +14,9 @@ import structlog
 import typer
 
 from servicekit.errors import Unavailable
-from services.media.decoder_pool import CONFINEMENT, DecoderPool
-from services.media.examination import Examination, examine
-from services.media.images import IMAGE_MAXIMUM_BYTES, Limits, Purpose, limits_of
+from services.media.images.pool import CONFINEMENT, DecoderPool
+from services.media.images.rules import IMAGE_MAXIMUM_BYTES, Limits, Purpose, limits_of
+from services.media.uploads.image_validator import Examination, examine
 
 # Exit codes, from good to bad.
 _ACCEPTED, _REJECTED, _UNREADABLE, _FAILED = 0, 1, 2, 3

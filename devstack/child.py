@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from devstack.home import SOURCE_ROOT, Home
-from devstack.part import Part
+from devstack.process import Part
 
 
 def launch_argv(argv: Sequence[str], user_id: int | None = None) -> list[str]:

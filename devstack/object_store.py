@@ -17,9 +17,9 @@ from minio import Minio
 from minio.error import S3Error
 
 from devstack.home import SITE_PACKAGES_BIN, Home
-from devstack.part import Part, Probe
 from devstack.ports import LOOPBACK, Ports
 from devstack.probes import http
+from devstack.process import Part, Probe
 from devstack.supervisor import PartFailed
 
 Server = Literal["minio", "seaweedfs"]

@@ -17,8 +17,8 @@ import psycopg
 
 from devstack.child import kill, launch_argv
 from devstack.home import SOURCE_ROOT, Home
-from devstack.part import NOBODY, Part, Probe
 from devstack.ports import LOOPBACK, Ports
+from devstack.process import NOBODY, Part, Probe
 
 SUPERUSER = "postgres"
 

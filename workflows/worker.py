@@ -20,9 +20,9 @@ from temporalio.contrib.opentelemetry import create_tracer_provider
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from servicekit.grpc_client import TIMEOUT_SECONDS, service_channel
-from servicekit.grpc_server import GrpcServer, listen_for_stop
 from servicekit.process import run
+from servicekit.rpc.client import TIMEOUT_SECONDS, service_channel
+from servicekit.rpc.server import GrpcServer, listen_for_stop
 from servicekit.settings import ClientSettings, ServerSettings, TemporalSettings
 from servicekit.telemetry import sampler, telemetry
 from workflows import ids

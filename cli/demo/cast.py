@@ -22,7 +22,7 @@ from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 from devstack.access import Access
 from devstack.identity import Role
 from servicekit.errors import Unavailable
-from servicekit.grpc_client import open_channel
+from servicekit.rpc.client import open_channel
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

@@ -11,7 +11,7 @@ import pytest
 from scripts.rules.book import Book, Rule
 
 # Where tests go through the public API.
-PROVING = ("tests/integration/", "tests/e2e/", "tests/months/", "tests/chaos/")
+PROVING = ("tests/integration/", "tests/e2e/", "tests/time_skipping/", "tests/chaos/")
 
 
 @dataclass(frozen=True)

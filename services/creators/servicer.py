@@ -10,9 +10,9 @@ from liaison.creators.v1.creators_pb2_grpc import (
 
 from servicekit.auth import Role, current_principal
 from servicekit.commands import parse
-from servicekit.grpc_server import Service
 from servicekit.pagination import Cursor, page_of
-from servicekit.rpcs import allow
+from servicekit.rpc.access import allow
+from servicekit.rpc.server import Service
 from services.creators import commands
 from services.creators.handlers import CreatorHandlers
 from services.creators.messages import (

@@ -6,8 +6,8 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
-from servicekit.database import Database
 from servicekit.pagination import Page
+from servicekit.postgres.database import Database
 from services.creators.domain import (
     Account,
     Appeal,

@@ -3,18 +3,18 @@
 from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
 
 from servicekit.clock import utc_now
-from servicekit.database import Database
-from servicekit.grpc_client import service_channel
-from servicekit.grpc_server import GrpcServer
+from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import bring_up_to_date
 from servicekit.process import run
-from servicekit.schema import bring_up_to_date
+from servicekit.rpc.client import service_channel
+from servicekit.rpc.server import GrpcServer
 from servicekit.telemetry import telemetry
 from services.disputes.clients import GrpcAssignmentDirectory
 from services.disputes.handlers import DisputeHandlers
-from services.disputes.runs import TemporalRuns
 from services.disputes.servicer import service
 from services.disputes.settings import DisputesSettings
 from services.disputes.store import PostgresDisputeStore
+from services.disputes.workflows import TemporalRuns
 from workflows.client import Workflows
 
 

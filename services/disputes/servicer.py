@@ -10,9 +10,9 @@ from liaison.disputes.v1.disputes_pb2_grpc import (
 
 from servicekit.auth import Role, current_principal
 from servicekit.commands import parse
-from servicekit.grpc_server import Service
 from servicekit.pagination import Cursor, page_of
-from servicekit.rpcs import Repeat, allow
+from servicekit.rpc.access import Repeat, allow
+from servicekit.rpc.server import Service
 from services.disputes import handlers
 from services.disputes.handlers import DisputeHandlers
 from workflows.dispute.messages import from_message, to_message

@@ -3,8 +3,8 @@
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
-from servicekit.database import Database
 from servicekit.pagination import Page
+from servicekit.postgres.database import Database
 from workflows.dispute.state import Dispute, State
 
 _SNAPSHOT = TypeAdapter(Dispute)

@@ -8,36 +8,36 @@ from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
 from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 
 from servicekit.clock import utc_now
-from servicekit.database import Database
-from servicekit.grpc_client import service_channel
-from servicekit.grpc_server import GrpcServer
-from servicekit.object_store import ObjectStore
+from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import bring_up_to_date
 from servicekit.process import hide_memory, run
-from servicekit.schema import bring_up_to_date
+from servicekit.rpc.client import service_channel
+from servicekit.rpc.server import GrpcServer
+from servicekit.s3.object_store import ObjectStore
 from servicekit.telemetry import telemetry
 from services.media.articles.catalogue import HttpCatalogue, http_client
 from services.media.articles.clients import GrpcAssignments
-from services.media.articles.examination import Examiner
 from services.media.articles.handlers import ArticleHandlers
 from services.media.articles.quotas import Quota as ArticleQuota
 from services.media.articles.servicer import service as article_service
 from services.media.articles.store import PostgresArticleStore
-from services.media.confinement import Confinement
-from services.media.creators import GrpcCreatorLevels
-from services.media.decoder_pool import DecoderPool
+from services.media.articles.validator import Examiner
+from services.media.clients import GrpcCreatorLevels
 from services.media.domain import Buckets
-from services.media.handlers import MediaHandlers
+from services.media.images.pool import DecoderPool
+from services.media.images.text_detection import TextDetector
 from services.media.levels import Levels
 from services.media.publications.assembly import Surroundings, publishing
-from services.media.quotas import Quota
-from services.media.servicer import service
+from services.media.sandbox.confinement import Confinement
 from services.media.settings import MediaSettings
-from services.media.store import PostgresMediaStore
 from services.media.sweeper import sweeping
-from services.media.text_detection import TextDetector
-from services.media.video_judging import VideoJudge
-from services.media.video_probing import ProberPool
-from services.media.videos import Client, VideoLimits
+from services.media.uploads.handlers import MediaHandlers
+from services.media.uploads.quotas import Quota
+from services.media.uploads.servicer import service
+from services.media.uploads.store import PostgresMediaStore
+from services.media.uploads.video_validator import VideoJudge
+from services.media.videos.pool import ProberPool
+from services.media.videos.rules import Client, VideoLimits
 
 
 async def main() -> None:

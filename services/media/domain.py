@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from servicekit.errors import FailedPrecondition, Reason, Violation
-from services.media import videos
-from services.media.images import (
+from services.media.images.rules import (
     CONTENT_TYPES,
     Limits,
     Purpose,
@@ -16,7 +15,8 @@ from services.media.images import (
     RenditionKind,
     too_many_bytes,
 )
-from services.media.videos import Client, LimitsByClient
+from services.media.videos import rules as videos
+from services.media.videos.rules import Client, LimitsByClient
 
 # An upload that is not finished by then is gone.
 UPLOAD_LIFETIME = timedelta(hours=24)

@@ -12,10 +12,12 @@ from servicekit.settings import (
     ServerSettings,
     TemporalSettings,
 )
-from services.media import decoder_pool, text_detection, video_probing
 from services.media.articles.domain import Kind
-from services.media.images import IMAGE_MAXIMUM_BYTES
+from services.media.images import pool as decoder_pool
+from services.media.images import text_detection
+from services.media.images.rules import IMAGE_MAXIMUM_BYTES
 from services.media.publications.settings import PublicationSettings
+from services.media.videos import pool as video_probing
 
 
 class MediaSettings(

@@ -1,10 +1,10 @@
 """The notifications process: wiring only."""
 
 from servicekit.clock import utc_now
-from servicekit.database import Database
-from servicekit.grpc_server import GrpcServer
+from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import bring_up_to_date
 from servicekit.process import run
-from servicekit.schema import bring_up_to_date
+from servicekit.rpc.server import GrpcServer
 from servicekit.telemetry import telemetry
 from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service

@@ -3,8 +3,8 @@
 from datetime import datetime
 from uuid import uuid4
 
-from servicekit.database import Database
 from servicekit.pagination import Page
+from servicekit.postgres.database import Database
 from services.notifications.domain import Notification, Outgoing
 
 

@@ -3,35 +3,35 @@
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 
 from servicekit.clock import utc_now
-from servicekit.database import Database
-from servicekit.grpc_client import service_channel
-from servicekit.grpc_server import GrpcServer
+from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import bring_up_to_date
 from servicekit.process import run
-from servicekit.schema import bring_up_to_date
+from servicekit.rpc.client import service_channel
+from servicekit.rpc.server import GrpcServer
 from servicekit.telemetry import telemetry
-from services.payouts.bank_transfers import BankTransferHandlers
-from services.payouts.creators import CreatorReceivers
-from services.payouts.decisions import DecisionHandlers
+from services.payouts.clients import CreatorReceivers
 from services.payouts.handlers import PayoutHandlers
-from services.payouts.manual import Manual
-from services.payouts.overview import PostgresOverview
-from services.payouts.payments import PaymentHandlers
-from services.payouts.paypal import http_client
-from services.payouts.providers import providers_of
-from services.payouts.reconciliation_handlers import ReconciliationHandlers
-from services.payouts.reconciliation_servicer import service as reconciliation_service
-from services.payouts.reconciliation_store import PostgresReconciliationStore
-from services.payouts.runs import PayoutRuns
-from services.payouts.sending import SwitchHandlers
+from services.payouts.kill_switch.handlers import SwitchHandlers
+from services.payouts.monitoring.monitor import Lookout, watching
+from services.payouts.monitoring.queries import PostgresOverview
+from services.payouts.operators.bank_transfers import BankTransferHandlers
+from services.payouts.operators.handlers import DecisionHandlers
+from services.payouts.providers.bank_transfer import Manual
+from services.payouts.providers.paypal.client import http_client
+from services.payouts.providers.paypal.signatures import SignatureVerifier
+from services.payouts.providers.registry import providers_of
+from services.payouts.reconciliation.handlers import ReconciliationHandlers
+from services.payouts.reconciliation.servicer import service as reconciliation_service
+from services.payouts.reconciliation.store import PostgresReconciliationStore
+from services.payouts.sending.handlers import PaymentHandlers
 from services.payouts.servicer import service
 from services.payouts.settings import PayoutsSettings
-from services.payouts.signatures import SignatureVerifier
-from services.payouts.statement_servicer import service as statement_service
-from services.payouts.statement_store import PostgresStatementStore
-from services.payouts.statements import StatementHandlers
+from services.payouts.statements.handlers import StatementHandlers
+from services.payouts.statements.servicer import service as statement_service
+from services.payouts.statements.store import PostgresStatementStore
 from services.payouts.store import PostgresPayoutStore
-from services.payouts.watch import Lookout, watching
 from services.payouts.webhook import WebhookServer
+from services.payouts.workflows import PayoutRuns
 from workflows.client import Workflows
 
 

@@ -1,7 +1,7 @@
 """Payouts and their attempts: how they stand, and how they may go on. Pure.
 
-What is posted for them is in `services.payouts.postings`; a payout's state is derived in SQL, from
-its attempts and the ledger, and kept nowhere else.
+What is posted for them is in `services.payouts.ledger.postings`; a payout's state is derived in
+SQL, from its attempts and the ledger, and kept nowhere else.
 """
 
 from dataclasses import dataclass, replace

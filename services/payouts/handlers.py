@@ -1,7 +1,7 @@
 """What can be done with brands' funds and with payouts, short of speaking to the provider.
 
-That is in `services.payouts.payments`. Every use case of the workers may be repeated: it finds what
-it did before and does nothing.
+That is in `services.payouts.sending.handlers`. Every use case of the workers may be repeated: it
+finds what it did before and does nothing.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -37,9 +37,9 @@ from servicekit.errors import (
 )
 from servicekit.money import Money
 from servicekit.pagination import Page
-from services.payouts import postings
 from services.payouts.domain import Deposit, Payout, State
-from services.payouts.postings import Account, Transfer, hold_minor
+from services.payouts.ledger import postings
+from services.payouts.ledger.postings import Account, Transfer, hold_minor
 
 _DEPOSIT_NAME = "brands/{brand}/deposits/{deposit}"
 

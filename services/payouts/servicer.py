@@ -10,16 +10,20 @@ from liaison.payouts.v1.payouts_pb2_grpc import (
 
 from servicekit.auth import STAFF, Role, current_principal
 from servicekit.commands import parse
-from servicekit.grpc_server import Service
 from servicekit.pagination import Cursor, page_of
-from servicekit.rpcs import Repeat, allow
+from servicekit.rpc.access import Repeat, allow
+from servicekit.rpc.server import Service
 from servicekit.timestamps import to_timestamp
-from services.payouts import bank_transfers, decisions, handlers, payments, sender
-from services.payouts.bank_transfers import BankTransferHandlers
-from services.payouts.decisions import DecisionHandlers
+from services.payouts import handlers
 from services.payouts.domain import Attempt, Decision, Deposit, Payout
 from services.payouts.handlers import PayoutHandlers
-from services.payouts.payments import PaymentHandlers
+from services.payouts.operators import bank_transfers
+from services.payouts.operators import handlers as decisions
+from services.payouts.operators.bank_transfers import BankTransferHandlers
+from services.payouts.operators.handlers import DecisionHandlers
+from services.payouts.sending import handlers as payments
+from services.payouts.sending import sender
+from services.payouts.sending.handlers import PaymentHandlers
 
 ACCESS = {
     "CreateDeposit": allow(Role.BRAND),

@@ -1,5 +1,5 @@
-"""The SQL of deposits, payouts and attempts; the ledger's is in `services.payouts.ledger`, that of
-decisions in `services.payouts.decision_store`."""
+"""The SQL of deposits, payouts and attempts; the ledger's is in `services.payouts.ledger.store`,
+that of decisions in `services.payouts.operators.store`."""
 
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -8,13 +8,13 @@ from typing import LiteralString
 from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 
-from servicekit.database import Database
 from servicekit.money import Money
 from servicekit.pagination import Page
-from services.payouts.decision_store import PostgresDecisions
+from servicekit.postgres.database import Database
 from services.payouts.domain import Attempt, AttemptState, Deposit, Payout, ProviderName, State
-from services.payouts.ledger import PostgresLedger
-from services.payouts.sending_store import PostgresSwitch
+from services.payouts.kill_switch.store import PostgresSwitch
+from services.payouts.ledger.store import PostgresLedger
+from services.payouts.operators.store import PostgresDecisions
 
 _DEPOSIT: LiteralString = "SELECT * FROM deposit WHERE id = %s"
 _PAYOUTS: LiteralString = """

@@ -15,9 +15,13 @@ from opentelemetry import trace
 from servicekit.errors import LiaisonError
 from servicekit.settings import Address
 from services.payouts.domain import Payout
-from services.payouts.payments import Hint, PaymentHandlers
-from services.payouts.runs import NEWS
-from services.payouts.signatures import CertificateUnavailable, Forged, SignatureVerifier
+from services.payouts.providers.paypal.signatures import (
+    CertificateUnavailable,
+    Forged,
+    SignatureVerifier,
+)
+from services.payouts.sending.handlers import Hint, PaymentHandlers
+from services.payouts.workflows import NEWS
 
 log = structlog.get_logger()
 _tracer = trace.get_tracer(__name__)

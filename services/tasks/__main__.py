@@ -11,28 +11,28 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from servicekit.background import in_background
-from servicekit.changes import Changes
 from servicekit.clock import utc_now
-from servicekit.database import Database
 from servicekit.errors import LiaisonError
-from servicekit.grpc_client import service_channel
-from servicekit.grpc_server import GrpcServer
+from servicekit.postgres.changes import Changes
+from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import bring_up_to_date
 from servicekit.process import run
-from servicekit.schema import bring_up_to_date
+from servicekit.rpc.client import service_channel
+from servicekit.rpc.server import GrpcServer
 from servicekit.telemetry import telemetry
-from services.tasks.application_store import PostgresApplicationStore
-from services.tasks.applications import ApplicationHandlers
-from services.tasks.assignments import AssignmentHandlers
-from services.tasks.book import PostgresBook
+from services.tasks.applications.handlers import ApplicationHandlers
+from services.tasks.applications.store import PostgresApplicationStore
+from services.tasks.assignments.handlers import AssignmentHandlers
+from services.tasks.assignments.store import PostgresBook
 from services.tasks.clients import GrpcCreatorDirectory, GrpcMediaLibrary
 from services.tasks.handlers import TaskHandlers
-from services.tasks.history import CHANNEL, PostgresHistories
-from services.tasks.records import RecordHandlers
-from services.tasks.runs import TemporalRuns
+from services.tasks.recording.handlers import RecordHandlers
+from services.tasks.recording.store import CHANNEL, PostgresHistories
 from services.tasks.servicer import services
 from services.tasks.settings import TasksSettings
 from services.tasks.store import PostgresTaskStore
 from services.tasks.watching import WatchHandlers
+from services.tasks.workflows import TemporalRuns
 from workflows.client import Workflows
 
 log = structlog.get_logger()

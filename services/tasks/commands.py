@@ -41,7 +41,7 @@ from services.tasks.domain import (
     State,
     StoreCoupons,
 )
-from services.tasks.listings import Order, RewardKind
+from services.tasks.listing import Order, RewardKind
 from workflows.assignment.model import Funding, Requirement
 from workflows.policy import POLICIES
 

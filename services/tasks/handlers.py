@@ -17,7 +17,7 @@ from servicekit.errors import (
     not_yours,
 )
 from servicekit.pagination import Page
-from services.tasks.applications import CreatorDirectory
+from services.tasks.applications.handlers import CreatorDirectory
 from services.tasks.commands import (
     CancelTask,
     CreateTask,
@@ -29,7 +29,7 @@ from services.tasks.commands import (
     UpdateTask,
 )
 from services.tasks.domain import Content, NotUnderWay, State, Task, published
-from services.tasks.listings import Facet, Listing, asks_for, gives, takes
+from services.tasks.listing import Facet, Listing, asks_for, gives, takes
 from services.tasks.published_commands import EndSelection
 from workflows.policy import POLICIES
 from workflows.task.state import PublishedTask, Transition, publish

@@ -9,7 +9,7 @@ from typing import LiteralString
 
 from servicekit.pagination import Page
 from services.tasks.domain import State
-from services.tasks.listings import Listing, Order
+from services.tasks.listing import Listing, Order
 
 # What a listing is ordered by, and whether downwards.
 _KEYS: dict[Order, tuple[LiteralString, bool]] = {

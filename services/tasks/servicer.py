@@ -12,19 +12,21 @@ from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceServicer, add_TaskService
 
 from servicekit.auth import Role, current_principal
 from servicekit.commands import parse
-from servicekit.grpc_server import Service
 from servicekit.money import Money
 from servicekit.pagination import Cursor, page_of
-from servicekit.rpcs import Repeat, allow
+from servicekit.rpc.access import Repeat, allow
+from servicekit.rpc.server import Service
 from servicekit.timestamps import to_timestamp
-from services.tasks import assignment_servicer, commands, record_servicer
-from services.tasks.applications import ApplicationHandlers
-from services.tasks.assignments import AssignmentHandlers
+from services.tasks import commands
+from services.tasks.applications.handlers import ApplicationHandlers
+from services.tasks.assignments import servicer as assignment_servicer
+from services.tasks.assignments.handlers import AssignmentHandlers
 from services.tasks.domain import Application, ApplicationState, Reward, Task
 from services.tasks.handlers import TaskHandlers
-from services.tasks.listings import Order, key_of
+from services.tasks.listing import Order, key_of
 from services.tasks.published_commands import EndSelection, ListTaskTransitions, WatchTask
-from services.tasks.records import RecordHandlers
+from services.tasks.recording import servicer as record_servicer
+from services.tasks.recording.handlers import RecordHandlers
 from services.tasks.watching import WatchHandlers
 from workflows.assignment.messages import policy_message
 from workflows.task.messages import transition_message

@@ -6,12 +6,12 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
-from servicekit.database import Database
 from servicekit.pagination import Page
+from servicekit.postgres.database import Database
 from services.tasks.domain import Content, State, Task
-from services.tasks.history import PostgresHistories
+from services.tasks.listing import Listing, facets_of
 from services.tasks.listing_store import statement
-from services.tasks.listings import Listing, facets_of
+from services.tasks.recording.store import PostgresHistories
 from workflows.policy import Policy
 from workflows.task.state import Transition
 

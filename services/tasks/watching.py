@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Protocol
 
 from servicekit.auth import Principal, Role
-from servicekit.changes import Changes, follow
-from services.tasks.assignment_commands import GetAssignment, ListTransitions, WatchAssignment
+from servicekit.postgres.changes import Changes, follow
+from services.tasks.assignments.commands import GetAssignment, ListTransitions, WatchAssignment
 from services.tasks.commands import GetTask
 from services.tasks.domain import AssignmentRecord, Task
 from services.tasks.published_commands import ListTaskTransitions, WatchTask

@@ -24,8 +24,8 @@ from cli.demo.cast import insist, new_request_id
 from devstack.home import Home
 from devstack.paypal_sandbox.lifecycle import Behaviour
 from devstack.stack import Stack
-from servicekit.grpc_client import open_channel
 from servicekit.money import Money
+from servicekit.rpc.client import open_channel
 from tests.support.sandbox import payments_of
 from workflows import ids
 from workflows.payout.state import PayoutTerms

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from devstack.home import Home
-from devstack.part import Part
 from devstack.probes import tcp
+from devstack.process import Part
 from devstack.supervisor import PartFailed, PartStatus, Supervisor
 
 # Listens on the port it is given, after doing what the second argument says.

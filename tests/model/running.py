@@ -19,8 +19,8 @@ from servicekit.errors import Reason
 from tests.workflows.environments import skipping_time
 from tests.workflows.world import World, working
 from workflows import ids
+from workflows.assignment.inputs import StartAssignment
 from workflows.assignment.model import Assignment, Terms, Transition
-from workflows.assignment.orders import StartAssignment
 from workflows.dispute.state import Claim, Decide, Decision, Withdraw
 from workflows.notices import Notice
 from workflows.payout.state import PayoutChanged
@@ -34,12 +34,12 @@ _LIVES_A_SERVER = 50
 _MAXIMUM_STALLS = 5
 
 
-class BrokenHouse(BaseException):
+class BrokenHarness(BaseException):
     """The server or the worker does not answer. No exception that a search for a smaller failing
     life would go on with: there is nobody to lead another life."""
 
 
-class House:
+class Harness:
     """Where workflows run. A server is good for some centuries: then there is a new one."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -55,7 +55,7 @@ class House:
         try:
             return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_PATIENCE_SECONDS)
         except TimeoutError as error:
-            raise BrokenHouse from error
+            raise BrokenHarness from error
 
     def open(self) -> None:
         self.do(self._open())
@@ -75,7 +75,7 @@ class House:
         self._stalls += 1
         self._is_stalled = True
         if self._stalls > _MAXIMUM_STALLS:
-            raise BrokenHouse from error
+            raise BrokenHarness from error
         reject()
 
     async def _open(self) -> None:
@@ -85,11 +85,11 @@ class House:
 
 
 @contextmanager
-def house() -> Iterator[House]:
+def harness() -> Iterator[Harness]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    one = House(loop)
+    one = Harness(loop)
     try:
         one.open()
         yield one
@@ -106,12 +106,12 @@ class Running:
     # The server's clock runs while a test acts.
     tolerance = timedelta(minutes=1)
 
-    def __init__(self, house: House, terms: Terms, answers: list[str]) -> None:
-        self.house, self.world, self.id = house, house.world, uuid4().hex
+    def __init__(self, harness: Harness, terms: Terms, answers: list[str]) -> None:
+        self.harness, self.world, self.id = harness, harness.world, uuid4().hex
         self.world.send_answers_of[self.id] = list(answers)
         self.world.refresh_answers_of[self.id] = ["SENT"]
-        self.handle: WorkflowHandle[Any, Any] = house.do(
-            house.environment.client.start_workflow(
+        self.handle: WorkflowHandle[Any, Any] = harness.do(
+            harness.environment.client.start_workflow(
                 "Assignment",
                 StartAssignment(self.id, "bea", terms, self.now()),
                 id=ids.assignment(self.id),
@@ -136,7 +136,7 @@ class Running:
         return [order.attempt for order, _ in self.world.sent if order.payout_id == self.id]
 
     def now(self) -> datetime:
-        return self.house.do(self.world.now())
+        return self.harness.do(self.world.now())
 
     def send(self, update: str, command: object) -> Reason | None:
         return self._tell(self.handle, update, command)
@@ -158,24 +158,24 @@ class Running:
         self.world.money[self.id] = PayoutState(state)
         change = PayoutChanged(state, attempt)
         payout = self._workflow(ids.payout(self.id))
-        self.house.do(payout.signal("payout_changed", change))
+        self.harness.do(payout.signal("payout_changed", change))
 
     def pass_time(self, until: datetime) -> None:
         try:
-            self.house.do(self._pass_time(until))
+            self.harness.do(self._pass_time(until))
         except RPCError as error:
-            self.house.do(self._require_no_failed_step())
-            self.house.give_up_life(error)
+            self.harness.do(self._require_no_failed_step())
+            self.harness.give_up_life(error)
 
     def wait_for(self, count: int) -> None:
-        self.house.do(self.world.until(lambda: len(self.transitions) >= count))
+        self.harness.do(self.world.until(lambda: len(self.transitions) >= count))
 
     def wait_for_attempts(self, count: int) -> None:
-        self.house.do(self.world.until(lambda: len(self.attempts) >= count))
+        self.harness.do(self.world.until(lambda: len(self.attempts) >= count))
 
     def end(self) -> str:
         """The state in which the workflow ends."""
-        return str(self.house.do(self.handle.result())["state"])
+        return str(self.harness.do(self.handle.result())["state"])
 
     def replay(self) -> None:
         """What it did is what a worker would do again that knows its history alone."""
@@ -184,7 +184,7 @@ class Running:
             replayer = Replayer(workflows=WORKFLOWS, workflow_runner=RUNNER)
             await replayer.replay_workflow(await self.handle.fetch_history())
 
-        self.house.do(replay())
+        self.harness.do(replay())
 
     def terminate(self) -> None:
         """After a failure, so that the next life has the server to itself."""
@@ -192,14 +192,14 @@ class Running:
         dispute_id = ids.dispute(known.open_dispute_id if known else "")
         for id_ in (ids.assignment(self.id), ids.payout(self.id), dispute_id):
             try:
-                self.house.do(self._workflow(id_).terminate())
+                self.harness.do(self._workflow(id_).terminate())
             except RPCError:
                 continue  # there is none
 
     @property
     def _dispute(self) -> WorkflowHandle[Any, Any]:
         id_ = self.assignment.open_dispute_id
-        self.house.do(
+        self.harness.do(
             self.world.until(lambda: any(one.dispute.id == id_ for one in self.world.disputes))
         )
         return self._workflow(ids.dispute(id_))
@@ -222,13 +222,13 @@ class Running:
             ]
 
     def _workflow(self, id_: str) -> WorkflowHandle[Any, Any]:
-        return self.house.environment.client.get_workflow_handle(id_)
+        return self.harness.environment.client.get_workflow_handle(id_)
 
     def _tell(
         self, handle: WorkflowHandle[Any, Any], update: str, command: object
     ) -> Reason | None:
         try:
-            self.house.do(handle.execute_update(update, command))
+            self.harness.do(handle.execute_update(update, command))
         except WorkflowUpdateFailedError as error:
             return Reason(str(getattr(error.cause, "type", error.cause)))
         except RPCError as error:

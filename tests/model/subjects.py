@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from servicekit.errors import LiaisonError, Reason
-from workflows.assignment import disputes, overrides, proposals, rewards, state
 from workflows.assignment.model import (
     Assignment,
     OpenDispute,
@@ -15,6 +14,7 @@ from workflows.assignment.model import (
     Transition,
 )
 from workflows.assignment.notices import notices
+from workflows.assignment.rules import disputes, overrides, proposals, rewards, submissions
 from workflows.dispute import state as dispute_state
 from workflows.dispute.state import Decision, Dispute
 from workflows.notices import Notice
@@ -23,11 +23,11 @@ from workflows.payout.state import State as PayoutState
 
 # The name of each command, as the workflow's updates are called.
 RULES: dict[str, Callable[..., Transition]] = {
-    "submit_work": state.submit_new_work,
-    "request_changes": state.request_changes,
-    "approve_work": state.approve_work,
-    "comment_on_expiry": state.comment_on_expiry,
-    "reopen_assignment": state.reopen_assignment,
+    "submit_work": submissions.submit_new_work,
+    "request_changes": submissions.request_changes,
+    "approve_work": submissions.approve_work,
+    "comment_on_expiry": submissions.comment_on_expiry,
+    "reopen_assignment": submissions.reopen_assignment,
     "make_proposal": proposals.make_proposal,
     "accept_proposal": proposals.accept_proposal,
     "decline_proposal": proposals.decline_proposal,
@@ -82,7 +82,7 @@ class Rules:
         self.money_is_sent = False
         self.transitions: list[Transition] = []
         self.told: list[Notice] = []
-        self.assignment, first = state.start("a1", "bea", terms, now)
+        self.assignment, first = submissions.start("a1", "bea", terms, now)
         self._note(first)
 
     def now(self) -> datetime:
@@ -168,7 +168,7 @@ class Rules:
             following = rewards.follow_up(self.assignment, self._now)
 
     def pass_time(self, until: datetime) -> None:
-        while (due := state.next_time(self.assignment)) is not None and due <= until:
+        while (due := submissions.next_time(self.assignment)) is not None and due <= until:
             self._now = max(self._now, due)
             self._fire()
         self._now = until
@@ -178,7 +178,7 @@ class Rules:
         self._now = until
 
     def _fire(self) -> None:
-        transition, dispute = state.fire(self.assignment, self._now)
+        transition, dispute = submissions.fire(self.assignment, self._now)
         assert (transition is None) is not (dispute is None)
         if transition is not None:
             self._note(transition)

@@ -18,7 +18,7 @@ from servicekit.errors import Reason
 from tests.model.machine import Lives
 from tests.model.money import PlainPayout
 from tests.model.plain import BRAND
-from tests.model.running import House, Running, house
+from tests.model.running import Harness, Running, harness
 from tests.model.subjects import Subject
 from workflows.assignment.model import Action, OverrideAssignment, State, Terms
 from workflows.dispute.state import Decision, Ground, Outcome
@@ -45,19 +45,19 @@ class WorkflowLives(Lives):
     """A payout sends money by itself; the provider's news come by webhook."""
 
     policy = POLICY
-    house: ClassVar[House]
+    harness: ClassVar[Harness]
 
     def __init__(self) -> None:
         super().__init__()
         self.payout: PlainPayout | None = None
 
     def start_time(self) -> datetime:
-        self.house.begin_life()
-        return self.house.do(self.house.world.now())
+        self.harness.begin_life()
+        return self.harness.do(self.harness.world.now())
 
     def begin(self, terms: Terms, answers: list[str]) -> Subject:
         self.answers = answers
-        self.running = Running(self.house, terms, answers)
+        self.running = Running(self.harness, terms, answers)
         return self.running
 
     # Money
@@ -215,7 +215,7 @@ class WorkflowLives(Lives):
 
     def money_is_moved_once(self) -> None:
         """A reward is sent, or given back to the brand, or was never set aside."""
-        terms, world, id_ = self.model.terms, self.house.world, self.running.id
+        terms, world, id_ = self.model.terms, self.harness.world, self.running.id
         was_due = self.model.payable_minor > 0
         is_taken_back = self.payout is not None and self.payout.state == "RELEASED"
         is_released = not was_due if terms.is_escrowed else is_taken_back
@@ -247,7 +247,7 @@ class DueLives(WorkflowLives):
 
 
 def _live(lives: type[WorkflowLives]) -> None:
-    with house() as WorkflowLives.house:
+    with harness() as WorkflowLives.harness:
         run_state_machine_as_test(
             lives,
             settings=settings(

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from devstack import database
 from devstack.access import Access
-from servicekit.database import Database
+from servicekit.postgres.database import Database
 
 
 class Databases:

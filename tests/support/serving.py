@@ -10,10 +10,10 @@ import pytest
 
 from devstack import identity
 from devstack.access import Access
-from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
-from servicekit.grpc_client import open_channel
-from servicekit.grpc_server import GrpcServer, Service
+from servicekit.postgres.database import Database
+from servicekit.rpc.client import open_channel
+from servicekit.rpc.server import GrpcServer, Service
 from servicekit.settings import ServerSettings
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from devstack.access import Access, attach
 from devstack.database import SERVICES
 from devstack.home import Home
-from devstack.part import Part
 from devstack.ports import Ports
+from devstack.process import Part
 from devstack.stack import Stack
 from servicekit.process import die_with_parent, run
 from tests.support.servers import serve, servers

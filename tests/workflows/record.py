@@ -1,7 +1,7 @@
 """Records histories of real workflows, to be replayed by `test_replay`.
 
-`make histories` plays the lives in `tests/months` and records every workflow of theirs. Replaying
-needs the events and what they carry; of the machines that made them nothing is kept.
+`make histories` plays the lives in `tests/time_skipping` and records every workflow of theirs.
+Replaying needs the events and what they carry; of the machines that made them nothing is kept.
 """
 
 import gzip
@@ -13,7 +13,7 @@ from typing import Any
 from temporalio.client import Client, WorkflowHistory
 
 HISTORIES = Path(__file__).with_name("histories")
-# While this is set, `tests/months` records.
+# While this is set, `tests/time_skipping` records.
 RECORDING = "LIAISON_RECORD_HISTORIES"
 _SUFFIX = ".json.gz"
 # A worker calls itself so, and its own queue too: process and host.

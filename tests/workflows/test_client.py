@@ -9,8 +9,8 @@ from servicekit.errors import FailedPrecondition, Reason, Unavailable
 from servicekit.settings import TemporalSettings
 from tests.workflows.world import BRAND, CREATOR, DAY, World, living, terms
 from workflows import ids
+from workflows.assignment.inputs import StartAssignment
 from workflows.assignment.model import ApproveWork, OpenDispute, State, SubmitWork
-from workflows.assignment.orders import StartAssignment
 from workflows.client import NotRunning, Workflows
 from workflows.dispute.state import Dispute, Ground
 

@@ -20,6 +20,7 @@ from temporalio.worker import Worker
 
 from servicekit.errors import Reason
 from workflows import ids
+from workflows.dispute.notices import details, notices_of
 from workflows.dispute.state import (
     Change,
     Claim,
@@ -34,7 +35,6 @@ from workflows.dispute.state import (
     State,
     Withdraw,
 )
-from workflows.dispute.wording import details, notices_of
 from workflows.dispute.workflow import RECORD_DISPUTE, SEND_DISPUTE_NOTICES, DisputeWorkflow
 from workflows.notices import Batch, Notice
 from workflows.search_attributes import BRAND, DEADLINE, STATE
@@ -91,7 +91,7 @@ class Book:
 
 
 @dataclass
-class House:
+class Harness:
     """A server whose clock runs ahead, a worker, and one dispute."""
 
     environment: WorkflowEnvironment
@@ -138,14 +138,14 @@ def _worker(environment: WorkflowEnvironment, queue: str, book: Book) -> Worker:
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def house(environment: WorkflowEnvironment) -> AsyncIterator[House]:
+async def harness(environment: WorkflowEnvironment) -> AsyncIterator[Harness]:
     book = Book()
     queue = f"disputes-{uuid4()}"
     async with running(_worker(environment, queue, book), patience_seconds=5):
         dispute = _dispute(await environment.get_current_time())
         handle = await _start(environment.client, dispute, queue)
         try:
-            yield House(environment, book, dispute, handle)
+            yield Harness(environment, book, dispute, handle)
         finally:
             if (await handle.describe()).close_time is None:
                 await handle.terminate()
@@ -179,23 +179,23 @@ def _decision() -> Decision:
     return Decision(Outcome.PAY_PARTIAL, "Half was done", None, 5_000, None, "USD")
 
 
-async def test_a_dispute_is_claimed_and_decided(house: House) -> None:
-    claimed = await house.claim()
+async def test_a_dispute_is_claimed_and_decided(harness: Harness) -> None:
+    claimed = await harness.claim()
     assert (claimed.state, claimed.mediator, claimed.sequence) == (
         State.UNDER_REVIEW,
         "staff/mia",
         2,
     )
-    decided = await house.decide(_decision())
-    result = await house.handle.result()
+    decided = await harness.decide(_decision())
+    result = await harness.handle.result()
     assert decided.state is State.RESOLVED
     assert result.decision == decided.decision
     assert result.decision is not None
     assert result.decision.amount_minor == 5_000
     assert result.decision.decide_time is not None
     assert result.undelivered == []
-    assert house.book.events == [Event.OPENED, Event.CLAIMED, Event.DECIDED]
-    assert house.book.changes[-1].dispute == decided
+    assert harness.book.events == [Event.OPENED, Event.CLAIMED, Event.DECIDED]
+    assert harness.book.changes[-1].dispute == decided
 
 
 async def test_a_command_that_comes_first_is_recorded_second(
@@ -214,11 +214,11 @@ async def test_a_command_that_comes_first_is_recorded_second(
     ]
 
 
-async def test_every_change_is_told_to_whom_it_concerns(house: House) -> None:
-    await house.claim()
-    await house.decide(_decision())
-    await house.handle.result()
-    told = [(notice.recipient, notice.event) for notice in house.book.told]
+async def test_every_change_is_told_to_whom_it_concerns(harness: Harness) -> None:
+    await harness.claim()
+    await harness.decide(_decision())
+    await harness.handle.result()
+    told = [(notice.recipient, notice.event) for notice in harness.book.told]
     assert told == [
         ("brands/acme", "DISPUTE_OPENED"),
         ("creators/bea", "DISPUTE_OPENED"),
@@ -229,115 +229,115 @@ async def test_every_change_is_told_to_whom_it_concerns(house: House) -> None:
         ("creators/bea", "DISPUTE_DECIDED"),
         ("staff/mediators", "DISPUTE_DECIDED"),
     ]
-    assert len({notice.deduplication_id for notice in house.book.told}) == len(told)
+    assert len({notice.deduplication_id for notice in harness.book.told}) == len(told)
 
 
-async def test_a_withdrawn_dispute_has_no_decision(house: House) -> None:
-    withdrawn = await house.withdraw()
+async def test_a_withdrawn_dispute_has_no_decision(harness: Harness) -> None:
+    withdrawn = await harness.withdraw()
     assert withdrawn.state is State.WITHDRAWN
-    assert (await house.handle.result()).decision is None
+    assert (await harness.handle.result()).decision is None
 
 
-async def test_time_reminds_and_never_decides_r52(house: House) -> None:
-    start = house.dispute.create_time
+async def test_time_reminds_and_never_decides_r52(harness: Harness) -> None:
+    start = harness.dispute.create_time
     for days, event in [
         (5, Event.ANSWER_DUE),
         (15, Event.REMINDED),
         (24, Event.REMINDED),
         (30, Event.OVERDUE),
     ]:
-        now = await house.environment.get_current_time()
-        await house.environment.sleep(start + timedelta(days=days, minutes=1) - now)
-        dispute = await house.book.heard_of(event)
+        now = await harness.environment.get_current_time()
+        await harness.environment.sleep(start + timedelta(days=days, minutes=1) - now)
+        dispute = await harness.book.heard_of(event)
         assert dispute.state is State.OPEN
-    await house.environment.sleep(timedelta(days=365))
-    assert house.book.events == [
+    await harness.environment.sleep(timedelta(days=365))
+    assert harness.book.events == [
         Event.OPENED,
         Event.ANSWER_DUE,
         Event.REMINDED,
         Event.REMINDED,
         Event.OVERDUE,
     ]
-    assert [change.dispute.is_overdue for change in house.book.changes][-2:] == [False, True]
+    assert [change.dispute.is_overdue for change in harness.book.changes][-2:] == [False, True]
     assert {"staff/mediators", "staff/operators"} == {
-        notice.recipient for notice in house.book.told if notice.event == "DISPUTE_OVERDUE"
+        notice.recipient for notice in harness.book.told if notice.event == "DISPUTE_OVERDUE"
     }
-    await house.claim()
-    await house.decide(Decision(Outcome.DISMISS, "Too late to mend"))
-    assert (await house.handle.result()).decision is not None
+    await harness.claim()
+    await harness.decide(Decision(Outcome.DISMISS, "Too late to mend"))
+    assert (await harness.handle.result()).decision is not None
 
 
-async def test_a_claim_moves_no_clock(house: House) -> None:
-    await house.claim()
-    await house.environment.sleep(timedelta(days=16))
-    reminded = await house.book.heard_of(Event.REMINDED)
+async def test_a_claim_moves_no_clock(harness: Harness) -> None:
+    await harness.claim()
+    await harness.environment.sleep(timedelta(days=16))
+    reminded = await harness.book.heard_of(Event.REMINDED)
     assert reminded.state is State.UNDER_REVIEW
 
 
-async def test_a_refusal_is_typed_and_leaves_no_trace(house: House) -> None:
-    await _refused(house.decide(_decision()), Reason.ILLEGAL_STATE)
-    await _refused(house.withdraw("brands/acme"), Reason.NOT_YOURS)
-    history = await house.handle.fetch_history()
+async def test_a_refusal_is_typed_and_leaves_no_trace(harness: Harness) -> None:
+    await _refused(harness.decide(_decision()), Reason.ILLEGAL_STATE)
+    await _refused(harness.withdraw("brands/acme"), Reason.NOT_YOURS)
+    history = await harness.handle.fetch_history()
     accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
     assert not [event for event in history.events if event.event_type == accepted]
-    assert (await house.book.heard_of(Event.OPENED)).sequence == 1
-    assert house.book.events == [Event.OPENED]
+    assert (await harness.book.heard_of(Event.OPENED)).sequence == 1
+    assert harness.book.events == [Event.OPENED]
 
 
-async def test_what_a_claimed_dispute_refuses(house: House) -> None:
-    await house.claim()
-    await _refused(house.claim(), Reason.ILLEGAL_STATE)
-    await _refused(house.decide(_decision(), "staff/max"), Reason.NOT_YOURS)
+async def test_what_a_claimed_dispute_refuses(harness: Harness) -> None:
+    await harness.claim()
+    await _refused(harness.claim(), Reason.ILLEGAL_STATE)
+    await _refused(harness.decide(_decision(), "staff/max"), Reason.NOT_YOURS)
     redo = Decision(Outcome.REDO, "Again")
-    await _refused(house.decide(redo), Reason.OUTCOME_NOT_ALLOWED)
+    await _refused(harness.decide(redo), Reason.OUTCOME_NOT_ALLOWED)
     too_much = Decision(Outcome.PAY_PARTIAL, "All of it", None, 10_000, None, "USD")
-    await _refused(house.decide(too_much), Reason.INVALID_FIELDS)
-    assert (await house.decide(_decision())).state is State.RESOLVED
+    await _refused(harness.decide(too_much), Reason.INVALID_FIELDS)
+    assert (await harness.decide(_decision())).state is State.RESOLVED
 
 
-async def test_a_repeated_command_gets_its_first_answer(house: House) -> None:
-    first = await house.handle.execute_update(
+async def test_a_repeated_command_gets_its_first_answer(harness: Harness) -> None:
+    first = await harness.handle.execute_update(
         DisputeWorkflow.claim, Claim("staff/mia"), id="claim:1"
     )
-    again = await house.handle.execute_update(
+    again = await harness.handle.execute_update(
         DisputeWorkflow.claim, Claim("staff/mia"), id="claim:1"
     )
     assert first == again
-    assert house.book.events.count(Event.CLAIMED) == 1
+    assert harness.book.events.count(Event.CLAIMED) == 1
 
 
-async def test_a_change_is_recorded_after_an_outage(house: House) -> None:
-    house.book.refusals = 2
-    await house.claim()
-    assert house.book.events == [Event.OPENED, Event.CLAIMED]
+async def test_a_change_is_recorded_after_an_outage(harness: Harness) -> None:
+    harness.book.refusals = 2
+    await harness.claim()
+    assert harness.book.events == [Event.OPENED, Event.CLAIMED]
 
 
-async def test_notifications_that_are_away_hold_nothing_up(house: House) -> None:
-    house.book.tells_at_once = False
-    await house.claim()
-    house.book.tells_later.set()
-    opened, claimed = house.book.changes
-    await house.book.told_all(notices_of(opened) + notices_of(claimed))
+async def test_notifications_that_are_away_hold_nothing_up(harness: Harness) -> None:
+    harness.book.tells_at_once = False
+    await harness.claim()
+    harness.book.tells_later.set()
+    opened, claimed = harness.book.changes
+    await harness.book.told_all(notices_of(opened) + notices_of(claimed))
 
 
-async def test_what_was_not_delivered_is_handed_on_at_the_end(house: House) -> None:
-    house.book.tells_at_once = False
-    await house.claim()
-    await house.decide(_decision())
-    result = await house.handle.result()
-    house.book.tells_later.set()
-    expected = [notice for change in house.book.changes for notice in notices_of(change)]
+async def test_what_was_not_delivered_is_handed_on_at_the_end(harness: Harness) -> None:
+    harness.book.tells_at_once = False
+    await harness.claim()
+    await harness.decide(_decision())
+    result = await harness.handle.result()
+    harness.book.tells_later.set()
+    expected = [notice for change in harness.book.changes for notice in notices_of(change)]
     assert set(expected) == set(result.undelivered)
 
 
-async def test_operators_find_it_and_read_who_must_act(house: House) -> None:
-    await house.claim()
-    description = await house.handle.describe()
+async def test_operators_find_it_and_read_who_must_act(harness: Harness) -> None:
+    await harness.claim()
+    description = await harness.handle.describe()
     attributes = description.typed_search_attributes
     assert attributes.get(STATE) == State.UNDER_REVIEW
     assert attributes.get(BRAND) == "acme"
-    assert attributes.get(DEADLINE) == house.dispute.resolution_due_time
-    assert "staff/mia" in details(house.book.changes[-1].dispute, [Clock.ANSWER_DUE])
+    assert attributes.get(DEADLINE) == harness.dispute.resolution_due_time
+    assert "staff/mia" in details(harness.book.changes[-1].dispute, [Clock.ANSWER_DUE])
 
 
 async def _refused(command: Awaitable[Dispute], reason: Reason) -> None:

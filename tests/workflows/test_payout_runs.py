@@ -13,7 +13,7 @@ from servicekit.errors import Reason
 from servicekit.money import Money
 from servicekit.settings import TemporalSettings
 from services.payouts.domain import AttemptState, Payout, State, new_attempt
-from services.payouts.runs import PayoutRuns
+from services.payouts.workflows import PayoutRuns
 from tests.support.serving import refused
 from tests.workflows.world import BRAND, DAY, HOUR, Life, World, living
 from workflows import ids

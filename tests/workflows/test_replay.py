@@ -23,7 +23,7 @@ from tests.workflows import record
 from tests.workflows.world import DAY, World
 from workflows import ids
 from workflows.assignment import model as assignment
-from workflows.assignment.orders import AssignmentResult, StartAssignment
+from workflows.assignment.inputs import AssignmentResult, StartAssignment
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.dispute import state as dispute
 from workflows.payout import state as payout

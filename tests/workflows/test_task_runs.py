@@ -5,7 +5,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from servicekit.settings import TemporalSettings
 from services.tasks.domain import NotUnderWay
-from services.tasks.runs import TemporalRuns
+from services.tasks.workflows import TemporalRuns
 from tests.workflows.world import BRAND
 from workflows.assignment.model import ApproveWork
 from workflows.client import Workflows

@@ -24,6 +24,7 @@ from temporalio.worker import Worker
 
 from servicekit.errors import FailedPrecondition, Reason
 from workflows import ids
+from workflows.assignment.inputs import RecordAssignment, SettleReward, StartAssignment, Undone
 from workflows.assignment.model import (
     ApproveWork,
     Assignment,
@@ -39,14 +40,13 @@ from workflows.assignment.model import (
     Terms,
     Transition,
 )
-from workflows.assignment.orders import RecordAssignment, SettleReward, StartAssignment, Undone
 from workflows.dispute.state import Change, Claim, Decide, Decision, Ground, Outcome, Withdraw
 from workflows.failures import to_application_error
 from workflows.notices import Batch, Notice
 from workflows.payout.state import TO_BE_SENT, FoundPayout, PayoutTerms, RecallPayout, SendPayout
 from workflows.payout.state import State as PayoutState
 from workflows.policy import STANDARD, Policy
-from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
+from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
 from workflows.task.state import PublishedTask, SelectApplications, Selection
 from workflows.task.state import Transition as TaskTransition
 from workflows.worker import RUNNER, WORKFLOWS, running

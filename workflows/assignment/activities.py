@@ -14,9 +14,9 @@ from temporalio import activity
 from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
+from workflows.assignment.inputs import RecordAssignment, SettleReward, Undone
 from workflows.assignment.messages import assignment_message, transition_message
 from workflows.assignment.model import Assignment, Event, PublishArticles, Submission
-from workflows.assignment.orders import RecordAssignment, SettleReward, Undone
 from workflows.delivery import try_to_send
 from workflows.failures import retrying_all_but
 

@@ -13,8 +13,13 @@ from temporalio.exceptions import ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from workflows import ids
-    from workflows.assignment import disputes, overrides, proposals, rewards, state, steps
-    from workflows.assignment.details import describe, next_clock
+    from workflows.assignment.inputs import (
+        AssignmentResult,
+        RecordAssignment,
+        SettleReward,
+        StartAssignment,
+        Undone,
+    )
     from workflows.assignment.model import (
         SYSTEM,
         AcknowledgeReceipt,
@@ -34,13 +39,9 @@ with workflow.unsafe.imports_passed_through():
         Transition,
     )
     from workflows.assignment.notices import notices
-    from workflows.assignment.orders import (
-        AssignmentResult,
-        RecordAssignment,
-        SettleReward,
-        StartAssignment,
-        Undone,
-    )
+    from workflows.assignment.rules import disputes, overrides, proposals, rewards, submissions
+    from workflows.assignment.rules import transitions as steps
+    from workflows.assignment.ui_details import describe, next_clock
     from workflows.dispute.state import Dispute, DisputeResult, Outcome
     from workflows.failures import refusing
     from workflows.notices import Notice
@@ -72,7 +73,7 @@ _PAYING = (Outcome.PAY_IN_FULL, Outcome.PAY_PARTIAL)
 class AssignmentWorkflow:
     @workflow.init
     def __init__(self, start: StartAssignment) -> None:
-        self._assignment, first = state.start(
+        self._assignment, first = submissions.start(
             start.id, start.creator_id, start.terms, start.select_time
         )
         # Who started this has shown them.
@@ -124,43 +125,43 @@ class AssignmentWorkflow:
 
     @workflow.update
     async def submit_work(self, command: SubmitWork) -> None:
-        await self._obey(state.submit_work, command)
+        await self._obey(submissions.submit_work, command)
 
     @submit_work.validator
     def _check_submit_work(self, command: SubmitWork) -> None:
-        self._check(state.submit_new_work, command)
+        self._check(submissions.submit_new_work, command)
 
     @workflow.update
     async def request_changes(self, command: RequestChanges) -> None:
-        await self._obey(state.request_changes, command)
+        await self._obey(submissions.request_changes, command)
 
     @request_changes.validator
     def _check_request_changes(self, command: RequestChanges) -> None:
-        self._check(state.request_changes, command)
+        self._check(submissions.request_changes, command)
 
     @workflow.update
     async def approve_work(self, command: ApproveWork) -> None:
-        await self._obey(state.approve_work, command)
+        await self._obey(submissions.approve_work, command)
 
     @approve_work.validator
     def _check_approve_work(self, command: ApproveWork) -> None:
-        self._check(state.approve_work, command)
+        self._check(submissions.approve_work, command)
 
     @workflow.update
     async def comment_on_expiry(self, command: CommentOnExpiry) -> None:
-        await self._obey(state.comment_on_expiry, command)
+        await self._obey(submissions.comment_on_expiry, command)
 
     @comment_on_expiry.validator
     def _check_comment_on_expiry(self, command: CommentOnExpiry) -> None:
-        self._check(state.comment_on_expiry, command)
+        self._check(submissions.comment_on_expiry, command)
 
     @workflow.update
     async def reopen_assignment(self, command: ReopenAssignment) -> None:
-        await self._obey(state.reopen_assignment, command)
+        await self._obey(submissions.reopen_assignment, command)
 
     @reopen_assignment.validator
     def _check_reopen_assignment(self, command: ReopenAssignment) -> None:
-        self._check(state.reopen_assignment, command)
+        self._check(submissions.reopen_assignment, command)
 
     @workflow.update
     async def make_proposal(self, command: MakeProposal) -> None:
@@ -250,7 +251,7 @@ class AssignmentWorkflow:
 
     def _check(self, rule: Callable[..., Any], command: object) -> None:
         trial = copy.deepcopy(self._assignment)
-        state.elapse(trial, workflow.now())
+        submissions.elapse(trial, workflow.now())
         with refusing():
             rule(trial, command, workflow.now())
 
@@ -268,7 +269,7 @@ class AssignmentWorkflow:
         """What clocks do comes before what anybody does: a worker that is killed between deciding
         and telling the server decides again, and in the same order."""
         with refusing():
-            happened = state.elapse(self._assignment, now)
+            happened = submissions.elapse(self._assignment, now)
         for transition, dispute in happened:
             self._dispute_to_start = dispute or self._dispute_to_start
             self._note(transition)
@@ -360,7 +361,7 @@ class AssignmentWorkflow:
     async def _wait_for_something(self) -> None:
         """Until a command, a fact or the clock; the timer carries the clock's name."""
         a = self._assignment
-        due_time = state.next_time(a)
+        due_time = submissions.next_time(a)
         waits = [(due_time - workflow.now()).total_seconds()] if due_time else []
         if self._is_behind:
             waits.append(self._retry_seconds)

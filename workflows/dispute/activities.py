@@ -12,8 +12,8 @@ from temporalio import activity
 
 from workflows.delivery import send_notices, try_to_send
 from workflows.dispute.messages import to_message
+from workflows.dispute.notices import notices_of
 from workflows.dispute.state import Change
-from workflows.dispute.wording import notices_of
 from workflows.dispute.workflow import RECORD_DISPUTE, SEND_DISPUTE_NOTICES
 from workflows.notices import Batch
 

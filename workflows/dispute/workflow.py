@@ -14,6 +14,7 @@ from temporalio.common import RetryPolicy, SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from workflows.dispute import state
+    from workflows.dispute.notices import details, in_words
     from workflows.dispute.state import (
         Change,
         Claim,
@@ -24,7 +25,6 @@ with workflow.unsafe.imports_passed_through():
         Event,
         Withdraw,
     )
-    from workflows.dispute.wording import details, in_words
     from workflows.failures import refusing
     from workflows.notices import Batch, Notice
     from workflows.search_attributes import BRAND, DEADLINE, STATE

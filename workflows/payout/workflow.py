@@ -17,7 +17,6 @@ with workflow.unsafe.imports_passed_through():
     from servicekit.errors import Reason
     from workflows.failures import is_caused_by, is_out_of_time
     from workflows.payout import state
-    from workflows.payout.details import describe
     from workflows.payout.state import (
         CLOSED,
         ENDED,
@@ -32,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         SendPayout,
         State,
     )
+    from workflows.payout.ui_details import describe
     from workflows.signals import tell
     from workflows.tracing import current_trace, in_trace
 

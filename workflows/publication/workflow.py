@@ -13,7 +13,6 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from workflows.notices import Batch, Notice
-    from workflows.publication.details import describe, describe_withdrawal
     from workflows.publication.state import (
         Arrival,
         PublicationResult,
@@ -21,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
         State,
         WithdrawalTerms,
     )
+    from workflows.publication.ui_details import describe, describe_withdrawal
     from workflows.search_attributes import STATE
 
 # What operators filter by in the UI beside the service's own states.

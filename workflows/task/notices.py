@@ -4,7 +4,7 @@ selected, and in which words: pure."""
 from collections.abc import Iterator
 
 from workflows.notices import Notice, as_sentence
-from workflows.task.orders import LapseApplications
+from workflows.task.inputs import LapseApplications
 from workflows.task.state import Event, Task, Transition
 
 _TEXTS = {

@@ -18,15 +18,14 @@ from temporalio.exceptions import ActivityError, ApplicationError, ChildWorkflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows import ids
+    from workflows.assignment.inputs import AssignmentResult, StartAssignment
     from workflows.assignment.model import State as AssignmentState
-    from workflows.assignment.orders import AssignmentResult, StartAssignment
     from workflows.failures import refusing
     from workflows.notices import Batch, Notice
     from workflows.search_attributes import BRAND, DEADLINE, STATE
     from workflows.task import state
-    from workflows.task.details import describe
+    from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
     from workflows.task.notices import notices
-    from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
     from workflows.task.state import (
         CancelTask,
         EndSelection,
@@ -36,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         State,
         Task,
     )
+    from workflows.task.ui_details import describe
     from workflows.tracing import current_trace, in_trace
 
 if TYPE_CHECKING:

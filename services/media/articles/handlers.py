@@ -43,9 +43,9 @@ from services.media.articles.domain import (
     RevisionHead,
     revision_id,
 )
-from services.media.articles.examination import Catalogue, Examiner
 from services.media.articles.findings import Finding, Findings
 from services.media.articles.quotas import MONTH, Quota, Usage, check
+from services.media.articles.validator import Catalogue, Examiner
 
 _FORGOTTEN_AT_ONCE = 1000
 

@@ -11,9 +11,9 @@ from liaison.media.v1.articles_pb2_grpc import (
 
 from servicekit.auth import STAFF, Role, current_principal
 from servicekit.commands import parse
-from servicekit.grpc_server import Service
 from servicekit.pagination import Cursor, page_of
-from servicekit.rpcs import Repeat, allow
+from servicekit.rpc.access import Repeat, allow
+from servicekit.rpc.server import Service
 from services.media.articles import commands
 from services.media.articles.handlers import ArticleHandlers
 from services.media.articles.messages import (

@@ -7,25 +7,25 @@ from dataclasses import dataclass
 import httpx
 
 from servicekit.clock import utc_now
-from servicekit.database import Database
-from servicekit.grpc_server import Service
-from servicekit.object_store import ObjectStore
+from servicekit.postgres.database import Database
+from servicekit.rpc.server import Service
+from servicekit.s3.object_store import ObjectStore
 from services.media.articles.handlers import ArticleHandlers
 from services.media.articles.store import PostgresArticleStore
 from services.media.levels import Levels
+from services.media.publications.accepted_media import AcceptedMedia
 from services.media.publications.delivery import ReaderDelivery
 from services.media.publications.feed import BucketFeed, BucketFiles
 from services.media.publications.handlers import Promises, PublicationHandlers
 from services.media.publications.placement_store import PostgresPlacementStore
 from services.media.publications.placements import PlacementHandlers
-from services.media.publications.runs import TemporalPublicationRuns
 from services.media.publications.servicer import service
-from services.media.publications.shelf import AcceptedMedia
 from services.media.publications.social import HttpSocialGateway
 from services.media.publications.store import PostgresPublicationStore
 from services.media.publications.sweeper import sweeping
+from services.media.publications.workflows import TemporalPublicationRuns
 from services.media.settings import MediaSettings
-from services.media.store import PostgresMediaStore
+from services.media.uploads.store import PostgresMediaStore
 from workflows.client import Workflows
 
 

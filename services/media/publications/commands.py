@@ -16,7 +16,7 @@ from servicekit.commands import (
     text,
 )
 from services.media.publications.domain import Channel, State
-from services.media.videos import Client
+from services.media.videos.rules import Client
 
 PublicationId = Annotated[str, resource_id("publications/{publication}")]
 Slot = Annotated[str, text(1, 63)]

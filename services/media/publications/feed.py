@@ -8,7 +8,7 @@ import asyncio
 import httpx
 
 from servicekit.errors import Internal, Reason, Unavailable
-from servicekit.object_store import ObjectStore
+from servicekit.s3.object_store import ObjectStore
 from services.media.publications.documents import Document, PublicFile, StoredFile
 
 # What can be withdrawn nobody may keep for long. Files never change, but they can go, too: browsers

@@ -37,7 +37,7 @@ from services.media.publications.domain import (
     publication_id,
     publication_of,
 )
-from services.media.videos import Client
+from services.media.videos.rules import Client
 
 log = structlog.get_logger()
 

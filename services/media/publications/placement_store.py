@@ -5,8 +5,8 @@ from typing import LiteralString
 
 from psycopg.rows import DictRow
 
-from servicekit.database import Database
 from servicekit.pagination import Page
+from servicekit.postgres.database import Database
 from services.media.publications.domain import Placement
 
 _ROWS: LiteralString = "SELECT * FROM placement WHERE true"

@@ -10,9 +10,9 @@ from liaison.media.v1.publications_pb2_grpc import (
 
 from servicekit.auth import Role, current_principal
 from servicekit.commands import parse
-from servicekit.grpc_server import Service
 from servicekit.pagination import Cursor, page_of
-from servicekit.rpcs import Repeat, allow
+from servicekit.rpc.access import Repeat, allow
+from servicekit.rpc.server import Service
 from servicekit.timestamps import to_timestamp
 from services.media.publications import commands
 from services.media.publications.domain import Placement, Publication

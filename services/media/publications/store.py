@@ -6,8 +6,8 @@ from typing import LiteralString
 
 from psycopg.rows import DictRow
 
-from servicekit.database import Database
 from servicekit.pagination import Page
+from servicekit.postgres.database import Database
 from services.media.publications.domain import Channel, Publication, State
 from services.media.publications.handlers import Filter
 from services.media.publications.placement_store import PostgresPlacementStore

@@ -1,5 +1,5 @@
 -- The ledger: double entry, in minor units. The database itself refuses what must never be, so
--- that no defect of the program can post it. The chart of accounts is in services/payouts/postings.py.
+-- that no defect of the program can post it. The chart of accounts is in services/payouts/ledger/postings.py.
 
 -- A brand's accounts carry their balance, so that it can be refused to fall below zero: a posting
 -- locks the row, and concurrent ones take turns. The other accounts are only ever summed up, since

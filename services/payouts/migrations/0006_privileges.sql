@@ -34,5 +34,5 @@ GRANT UPDATE (external_reference, transfer_id, confirm_time) ON deposit TO liais
 GRANT UPDATE (state, provider_batch_id, provider_item_id, provider_transaction_id, provider_state,
               error_code, fence, lease_end_time, update_time) ON attempt TO liaison_payouts;
 GRANT UPDATE (state, external_reference, fee_minor) ON bank_transfer TO liaison_payouts;
--- servicekit.idempotency answers a key once, and gives one back whose command was refused.
+-- servicekit.postgres.idempotency answers a key once, and gives one back whose command was refused.
 GRANT UPDATE (response), DELETE ON request TO liaison_payouts;

@@ -1,4 +1,4 @@
--- What tasks are listed by, beside their content. Of `facets` see services/tasks/listings.py.
+-- What tasks are listed by, beside their content. Of `facets` see services/tasks/listing.py.
 
 -- Punctuation becomes blanks: what it joins ("either/or", "hands-on", "3.5") are words of their own
 -- for who searches. The same is done to what is searched for.

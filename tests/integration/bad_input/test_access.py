@@ -18,11 +18,11 @@ from devstack import identity
 from devstack.access import Access
 from servicekit.auth import Role
 from servicekit.errors import FailedPrecondition, LiaisonError, Reason
-from servicekit.grpc_client import from_rpc_error
-from servicekit.grpc_server import Service
+from servicekit.rpc.client import from_rpc_error
+from servicekit.rpc.server import Service
 from services.creators.servicer import service as creators
 from services.disputes.servicer import service as disputes
-from services.media.servicer import service as media
+from services.media.uploads.servicer import service as media
 from services.notifications.servicer import service as notifications
 from services.payouts.servicer import service as payouts
 from services.tasks.servicer import services as tasks

@@ -12,7 +12,7 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import Reason
 from servicekit.timestamps import to_timestamp
-from tests.integration.bad_input.house import House, applying, named, submitting
+from tests.integration.bad_input.harness import Harness, applying, named, submitting
 from tests.support.serving import request_id
 
 LINK = "https://example.com/work"
@@ -26,11 +26,11 @@ def product(title: str = "A lamp", link: str = "") -> pb.Reward:
     return pb.Reward(product=pb.ProductReward(title=title, link=link))
 
 
-async def test_everything_that_is_missing_is_named_at_once(house: House) -> None:
-    async with house.refuses(Reason.INVALID_FIELDS, "task", "request_id"):
-        await house.brand().CreateTask(pb.CreateTaskRequest())
+async def test_everything_that_is_missing_is_named_at_once(harness: Harness) -> None:
+    async with harness.refuses(Reason.INVALID_FIELDS, "task", "request_id"):
+        await harness.brand().CreateTask(pb.CreateTaskRequest())
     task = pb.Task(requirements=[pb.Requirement(text="Show it"), pb.Requirement()])
-    async with house.refuses(
+    async with harness.refuses(
         Reason.INVALID_FIELDS,
         "request_id",
         "task.title",
@@ -41,26 +41,26 @@ async def test_everything_that_is_missing_is_named_at_once(house: House) -> None
         "task.application_deadline_time",
         "task.submission_deadline_time",
     ) as caught:
-        await house.brand().CreateTask(pb.CreateTaskRequest(task=task))
+        await harness.brand().CreateTask(pb.CreateTaskRequest(task=task))
     assert {violation.rule for violation in caught.value.violations} == {"REQUIRED"}
     assert all(violation.description for violation in caught.value.violations)
-    async with house.refuses(Reason.INVALID_FIELDS, "name", "comment", "request_id"):
-        await house.brand().CancelTask(pb.CancelTaskRequest())
-    async with house.refuses(Reason.INVALID_FIELDS, "name", "request_id"):
-        await house.brand().DeleteTask(pb.DeleteTaskRequest())
+    async with harness.refuses(Reason.INVALID_FIELDS, "name", "comment", "request_id"):
+        await harness.brand().CancelTask(pb.CancelTaskRequest())
+    async with harness.refuses(Reason.INVALID_FIELDS, "name", "request_id"):
+        await harness.brand().DeleteTask(pb.DeleteTaskRequest())
     for kind, method in (
-        (pb.DeleteTaskRequest, house.brand().DeleteTask),
-        (pb.PublishTaskRequest, house.brand().PublishTask),
+        (pb.DeleteTaskRequest, harness.brand().DeleteTask),
+        (pb.PublishTaskRequest, harness.brand().PublishTask),
     ):
-        async with house.refuses(Reason.INVALID_FIELDS, "name", "etag"):
+        async with harness.refuses(Reason.INVALID_FIELDS, "name", "etag"):
             await method(kind(name="task/1", etag="1" * 41, request_id=request_id()))
-    async with house.refuses(Reason.INVALID_FIELDS, "parent", "applications", "request_id"):
-        await house.brand().SelectApplications(pb.SelectApplicationsRequest())
-    async with house.refuses(Reason.INVALID_FIELDS, "name", "submission", "request_id"):
-        await house.works().SubmitWork(assignments_pb2.SubmitWorkRequest())
-    async with house.refuses(Reason.INVALID_FIELDS, "task.name", "task.etag"):
-        await house.brand().UpdateTask(
-            pb.UpdateTaskRequest(task=house.task(), request_id=request_id())
+    async with harness.refuses(Reason.INVALID_FIELDS, "parent", "applications", "request_id"):
+        await harness.brand().SelectApplications(pb.SelectApplicationsRequest())
+    async with harness.refuses(Reason.INVALID_FIELDS, "name", "submission", "request_id"):
+        await harness.works().SubmitWork(assignments_pb2.SubmitWorkRequest())
+    async with harness.refuses(Reason.INVALID_FIELDS, "task.name", "task.etag"):
+        await harness.brand().UpdateTask(
+            pb.UpdateTaskRequest(task=harness.task(), request_id=request_id())
         )
 
 
@@ -95,10 +95,10 @@ BEYOND = Timestamp(seconds=10**15)
     ],
 )
 async def test_a_field_that_cannot_be_is_named(
-    house: House, field: str, value: Any, rule: str | None
+    harness: Harness, field: str, value: Any, rule: str | None
 ) -> None:
-    async with house.refuses(Reason.INVALID_FIELDS, f"task.{field}") as caught:
-        await house.brand().CreateTask(house.creation(**{field: value}))
+    async with harness.refuses(Reason.INVALID_FIELDS, f"task.{field}") as caught:
+        await harness.brand().CreateTask(harness.creation(**{field: value}))
     assert rule in (None, caught.value.violations[0].rule)
 
 
@@ -147,77 +147,77 @@ async def test_a_field_that_cannot_be_is_named(
     ],
 )
 async def test_a_field_deep_inside_is_named_by_its_path(
-    house: House, field: str, changes: dict[str, Any]
+    harness: Harness, field: str, changes: dict[str, Any]
 ) -> None:
-    async with house.refuses(Reason.INVALID_FIELDS, field):
-        await house.brand().CreateTask(house.creation(**changes))
+    async with harness.refuses(Reason.INVALID_FIELDS, field):
+        await harness.brand().CreateTask(harness.creation(**changes))
 
 
-async def test_deadlines_follow_each_other(house: House) -> None:
-    closes = house.now + timedelta(days=1)
+async def test_deadlines_follow_each_other(harness: Harness) -> None:
+    closes = harness.now + timedelta(days=1)
     selected = closes + timedelta(days=3)
-    async with house.refuses(Reason.INVALID_FIELDS, "task.submission_deadline_time"):
-        await house.draft(submission_deadline_time=to_timestamp(selected))
-    async with house.refuses(Reason.INVALID_FIELDS, "task.selection_deadline_time"):
-        await house.draft(selection_deadline_time=to_timestamp(closes - timedelta(seconds=1)))
-    async with house.refuses(Reason.INVALID_FIELDS, "task.submission_deadline_time"):
-        await house.draft(
+    async with harness.refuses(Reason.INVALID_FIELDS, "task.submission_deadline_time"):
+        await harness.draft(submission_deadline_time=to_timestamp(selected))
+    async with harness.refuses(Reason.INVALID_FIELDS, "task.selection_deadline_time"):
+        await harness.draft(selection_deadline_time=to_timestamp(closes - timedelta(seconds=1)))
+    async with harness.refuses(Reason.INVALID_FIELDS, "task.submission_deadline_time"):
+        await harness.draft(
             selection_deadline_time=to_timestamp(selected + timedelta(days=1)),
             submission_deadline_time=to_timestamp(selected + timedelta(days=1)),
         )
 
 
 @pytest.mark.parametrize("text", ["1", "not-a-uuid", "{" + "0" * 32 + "}", "0" * 32, "\x00"])
-async def test_a_request_id_is_a_uuid(house: House, text: str) -> None:
-    request = house.creation()
+async def test_a_request_id_is_a_uuid(harness: Harness, text: str) -> None:
+    request = harness.creation()
     request.request_id = text
-    async with house.refuses(Reason.INVALID_FIELDS, "request_id") as caught:
-        await house.brand().CreateTask(request)
+    async with harness.refuses(Reason.INVALID_FIELDS, "request_id") as caught:
+        await harness.brand().CreateTask(request)
     assert caught.value.violations[0].rule == "AIP-155"
 
 
 @pytest.mark.parametrize(
     "name", ["1", "tasks/", "tasks/a/b", "Tasks/a", "tasks/a\n", "tasks/\x00", "tasks/" + "a" * 64]
 )
-async def test_a_malformed_name_is_refused(house: House, name: str) -> None:
+async def test_a_malformed_name_is_refused(harness: Harness, name: str) -> None:
     task = pb.Task(name=name)
-    async with house.refuses(Reason.INVALID_FIELDS, "name"):
-        await house.brand().GetTask(pb.GetTaskRequest(name=name))
-    async with house.refuses(Reason.INVALID_FIELDS, "name"):
-        await house.brand().PublishTask(named(pb.PublishTaskRequest, task))
-    async with house.refuses(Reason.INVALID_FIELDS, "parent"):
-        await house.creator().CreateApplication(applying(task))
-    async with house.refuses(Reason.INVALID_FIELDS, "name"):
-        await house.creator().GetApplication(pb.GetApplicationRequest(name=name))
-    async with house.refuses(Reason.INVALID_FIELDS, "name"):
-        await house.works().SubmitWork(submitting(name))
-    async with house.refuses(Reason.INVALID_FIELDS, "task"):
-        await house.works().ListAssignments(assignments_pb2.ListAssignmentsRequest(task=name))
+    async with harness.refuses(Reason.INVALID_FIELDS, "name"):
+        await harness.brand().GetTask(pb.GetTaskRequest(name=name))
+    async with harness.refuses(Reason.INVALID_FIELDS, "name"):
+        await harness.brand().PublishTask(named(pb.PublishTaskRequest, task))
+    async with harness.refuses(Reason.INVALID_FIELDS, "parent"):
+        await harness.creator().CreateApplication(applying(task))
+    async with harness.refuses(Reason.INVALID_FIELDS, "name"):
+        await harness.creator().GetApplication(pb.GetApplicationRequest(name=name))
+    async with harness.refuses(Reason.INVALID_FIELDS, "name"):
+        await harness.works().SubmitWork(submitting(name))
+    async with harness.refuses(Reason.INVALID_FIELDS, "task"):
+        await harness.works().ListAssignments(assignments_pb2.ListAssignmentsRequest(task=name))
 
 
-async def test_selections_name_each_application_once(house: House) -> None:
-    task = await house.published()
-    name = (await house.application(task)).name
+async def test_selections_name_each_application_once(harness: Harness) -> None:
+    task = await harness.published()
+    name = (await harness.application(task)).name
     for names, field in (
         ([name, name], "applications"),
         ([f"{task.name}/applications/{number}" for number in range(101)], "applications"),
         ([name, "applications/1"], "applications[1]"),
         ([name, f"{task.name}/applications/unknown"], "applications"),
     ):
-        async with house.refuses(Reason.INVALID_FIELDS, field):
-            await house.brand().SelectApplications(
+        async with harness.refuses(Reason.INVALID_FIELDS, field):
+            await harness.brand().SelectApplications(
                 pb.SelectApplicationsRequest(
                     parent=task.name, applications=names, request_id=request_id()
                 )
             )
-    assert not house.runs.commands
+    assert not harness.runs.commands
 
 
-async def test_another_tasks_application_cannot_be_selected(house: House) -> None:
-    task, other = await house.published(), await house.published()
-    foreign = await house.application(other)
-    async with house.refuses(Reason.INVALID_FIELDS, "applications"):
-        await house.brand().SelectApplications(
+async def test_another_tasks_application_cannot_be_selected(harness: Harness) -> None:
+    task, other = await harness.published(), await harness.published()
+    foreign = await harness.application(other)
+    async with harness.refuses(Reason.INVALID_FIELDS, "applications"):
+        await harness.brand().SelectApplications(
             pb.SelectApplicationsRequest(
                 parent=task.name, applications=[foreign.name], request_id=request_id()
             )
@@ -242,8 +242,8 @@ async def test_another_tasks_application_cannot_be_selected(house: House) -> Non
     ],
 )
 async def test_work_that_cannot_be_is_refused(
-    house: House, field: str, work: dict[str, Any]
+    harness: Harness, field: str, work: dict[str, Any]
 ) -> None:
-    async with house.refuses(Reason.INVALID_FIELDS, field):
-        await house.works().SubmitWork(submitting("assignments/a1", **work))
-    assert not house.runs.commands
+    async with harness.refuses(Reason.INVALID_FIELDS, field):
+        await harness.works().SubmitWork(submitting("assignments/a1", **work))
+    assert not harness.runs.commands

@@ -14,7 +14,7 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 from servicekit.errors import Reason
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
-from tests.integration.bad_input.house import House, applying
+from tests.integration.bad_input.harness import Harness, applying
 from tests.support.serving import refused
 
 List = Callable[[Any], Awaitable[Any]]
@@ -33,10 +33,10 @@ async def walked(method: List, request: Any, items: str) -> list[str]:
         request.page_token = page.next_page_token
 
 
-async def test_tasks_are_listed_to_whom_they_belong_r54(house: House) -> None:
-    draft, one, two = await house.draft(), await house.published(), await house.published()
-    theirs = await house.published("evil")
-    await house.draft("evil")
+async def test_tasks_are_listed_to_whom_they_belong_r54(harness: Harness) -> None:
+    draft, one, two = await harness.draft(), await harness.published(), await harness.published()
+    theirs = await harness.published("evil")
+    await harness.draft("evil")
 
     async def listed(stub: Any, *states: pb.Task.State.ValueType) -> set[str]:
         request = pb.ListTasksRequest(filter=pb.TaskFilter(states=states))
@@ -45,74 +45,74 @@ async def test_tasks_are_listed_to_whom_they_belong_r54(house: House) -> None:
         return set(names)
 
     own, open_to_all = {draft.name, one.name, two.name}, {one.name, two.name, theirs.name}
-    assert await listed(house.brand()) == own
-    assert await listed(house.brand(), pb.Task.STATE_OPEN) == own - {draft.name}
-    assert await listed(house.brand("nobody")) == set()
-    assert await listed(house.creator()) == open_to_all
-    assert await listed(house.operator) == open_to_all
-    assert await listed(house.operator, pb.Task.STATE_DRAFT) == set()
+    assert await listed(harness.brand()) == own
+    assert await listed(harness.brand(), pb.Task.STATE_OPEN) == own - {draft.name}
+    assert await listed(harness.brand("nobody")) == set()
+    assert await listed(harness.creator()) == open_to_all
+    assert await listed(harness.operator) == open_to_all
+    assert await listed(harness.operator, pb.Task.STATE_DRAFT) == set()
 
 
-async def test_applications_are_listed_to_whom_they_belong(house: House) -> None:
-    task, other = await house.published(), await house.published("evil")
-    first = await house.application(task, "anna")
-    house.now += timedelta(seconds=1)
-    second = await house.application(task, "bob")
-    house.now += timedelta(seconds=1)
-    third = await house.application(other, "anna")
+async def test_applications_are_listed_to_whom_they_belong(harness: Harness) -> None:
+    task, other = await harness.published(), await harness.published("evil")
+    first = await harness.application(task, "anna")
+    harness.now += timedelta(seconds=1)
+    second = await harness.application(task, "bob")
+    harness.now += timedelta(seconds=1)
+    third = await harness.application(other, "anna")
 
     async def listed(stub: Any, parent: str) -> list[str]:
         request = pb.ListApplicationsRequest(parent=parent)
         return await walked(stub.ListApplications, request, "applications")
 
-    assert await listed(house.brand(), task.name) == [first.name, second.name]
-    assert await listed(house.operator, task.name) == [first.name, second.name]
-    assert await listed(house.creator("anna"), task.name) == [first.name]
-    assert await listed(house.creator("anna"), "tasks/-") == [first.name, third.name]
-    assert await listed(house.creator("eve"), "tasks/-") == []
-    for reader in (house.brand(), house.operator):
-        async with house.refuses(Reason.INVALID_FIELDS, "parent"):
+    assert await listed(harness.brand(), task.name) == [first.name, second.name]
+    assert await listed(harness.operator, task.name) == [first.name, second.name]
+    assert await listed(harness.creator("anna"), task.name) == [first.name]
+    assert await listed(harness.creator("anna"), "tasks/-") == [first.name, third.name]
+    assert await listed(harness.creator("eve"), "tasks/-") == []
+    for reader in (harness.brand(), harness.operator):
+        async with harness.refuses(Reason.INVALID_FIELDS, "parent"):
             await listed(reader, "tasks/-")
 
 
-async def test_assignments_are_listed_to_whom_they_belong_r54(house: House) -> None:
-    one, two = await house.assignment("anna"), await house.assignment("bob")
-    three = await house.assignment("anna", "evil")
+async def test_assignments_are_listed_to_whom_they_belong_r54(harness: Harness) -> None:
+    one, two = await harness.assignment("anna"), await harness.assignment("bob")
+    three = await harness.assignment("anna", "evil")
 
     async def listed(stub: Any, **filters: Any) -> set[str]:
         request = assignments_pb2.ListAssignmentsRequest(**filters)
         return set(await walked(stub.ListAssignments, request, "assignments"))
 
-    assert await listed(house.works("anna")) == {one, three}
-    assert await listed(house.works("bob")) == {two}
-    assert await listed(house.reviews()) == {one, two}
-    assert await listed(house.reviews("nobody")) == set()
+    assert await listed(harness.works("anna")) == {one, three}
+    assert await listed(harness.works("bob")) == {two}
+    assert await listed(harness.reviews()) == {one, two}
+    assert await listed(harness.reviews("nobody")) == set()
     expired, running = (
         assignments_pb2.Assignment.STATE_EXPIRED,
         assignments_pb2.Assignment.STATE_IN_PROGRESS,
     )
-    assert await listed(house.reviews(), states=[expired]) == set()
-    assert await listed(house.reviews(), states=[expired, running]) == {one, two}
+    assert await listed(harness.reviews(), states=[expired]) == set()
+    assert await listed(harness.reviews(), states=[expired, running]) == {one, two}
     (task,) = {
         assignment.task
         for assignment in (
-            await house.reviews("evil").ListAssignments(assignments_pb2.ListAssignmentsRequest())
+            await harness.reviews("evil").ListAssignments(assignments_pb2.ListAssignmentsRequest())
         ).assignments
     }
     # The filter opens nothing that is somebody else's.
-    assert await listed(house.reviews("acme"), task=task) == set()
-    assert await listed(house.works("anna"), task=task) == {three}
+    assert await listed(harness.reviews("acme"), task=task) == set()
+    assert await listed(harness.works("anna"), task=task) == {three}
 
 
 def encoded(*parts: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
-async def test_a_token_is_good_for_its_own_listing_only(house: House) -> None:
-    task, other = await house.published(), await house.published()
+async def test_a_token_is_good_for_its_own_listing_only(harness: Harness) -> None:
+    task, other = await harness.published(), await harness.published()
     for creator in ("anna", "bob"):
-        await house.creator(creator).CreateApplication(applying(task))
-    page = await house.brand().ListTasks(pb.ListTasksRequest(page_size=1))
+        await harness.creator(creator).CreateApplication(applying(task))
+    page = await harness.brand().ListTasks(pb.ListTasksRequest(page_size=1))
     token = page.next_page_token
     query, time, id_ = json.loads(base64.urlsafe_b64decode(token + "=="))
     tampered = [
@@ -130,40 +130,40 @@ async def test_a_token_is_good_for_its_own_listing_only(house: House) -> None:
         base64.urlsafe_b64encode(b"\xff\xfe").decode(),
     ]
     for wrong in tampered:
-        async with house.refuses(Reason.INVALID_FIELDS, "page_token"):
-            await house.brand().ListTasks(pb.ListTasksRequest(page_token=wrong))
-    async with house.refuses(Reason.INVALID_FIELDS, "page_token"):
-        await house.brand().ListTasks(
+        async with harness.refuses(Reason.INVALID_FIELDS, "page_token"):
+            await harness.brand().ListTasks(pb.ListTasksRequest(page_token=wrong))
+    async with harness.refuses(Reason.INVALID_FIELDS, "page_token"):
+        await harness.brand().ListTasks(
             pb.ListTasksRequest(page_token=token, filter=pb.TaskFilter(states=[pb.Task.STATE_OPEN]))
         )
-    page = await house.brand().ListApplications(
+    page = await harness.brand().ListApplications(
         pb.ListApplicationsRequest(parent=task.name, page_size=1)
     )
-    async with house.refuses(Reason.INVALID_FIELDS, "page_token"):
-        await house.brand().ListApplications(
+    async with harness.refuses(Reason.INVALID_FIELDS, "page_token"):
+        await harness.brand().ListApplications(
             pb.ListApplicationsRequest(parent=other.name, page_token=page.next_page_token)
         )
-    async with house.refuses(Reason.INVALID_FIELDS, "page_token"):
-        await house.reviews().ListAssignments(
+    async with harness.refuses(Reason.INVALID_FIELDS, "page_token"):
+        await harness.reviews().ListAssignments(
             assignments_pb2.ListAssignmentsRequest(page_token=token, task=task.name)
         )
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-async def test_a_token_of_the_end_of_time_does_no_harm(house: House, time: str) -> None:
-    await house.draft()
-    await house.draft()
-    page = await house.brand().ListTasks(pb.ListTasksRequest(page_size=1))
+async def test_a_token_of_the_end_of_time_does_no_harm(harness: Harness, time: str) -> None:
+    await harness.draft()
+    await harness.draft()
+    page = await harness.brand().ListTasks(pb.ListTasksRequest(page_size=1))
     query = json.loads(base64.urlsafe_b64decode(page.next_page_token + "=="))[0]
-    await house.brand().ListTasks(pb.ListTasksRequest(page_token=encoded(query, time, "a")))
+    await harness.brand().ListTasks(pb.ListTasksRequest(page_token=encoded(query, time, "a")))
 
 
-async def test_a_token_brings_another_caller_to_nothing_new(house: House) -> None:
+async def test_a_token_brings_another_caller_to_nothing_new(harness: Harness) -> None:
     for _ in range(2):
-        await house.published()
-    page = await house.operator.ListTasks(pb.ListTasksRequest(page_size=1))
+        await harness.published()
+    page = await harness.operator.ListTasks(pb.ListTasksRequest(page_size=1))
     stolen = pb.ListTasksRequest(page_token=page.next_page_token)
-    assert not (await house.brand("evil").ListTasks(stolen)).tasks
+    assert not (await harness.brand("evil").ListTasks(stolen)).tasks
 
 
 def _filtered(**filters: Any) -> pb.ListTasksRequest:
@@ -213,23 +213,23 @@ USD = Money("USD", 100).to_message()
     ],
 )
 async def test_a_filter_or_an_order_that_cannot_be_is_named(
-    house: House, request_: pb.ListTasksRequest, field: str, rule: str | None
+    harness: Harness, request_: pb.ListTasksRequest, field: str, rule: str | None
 ) -> None:
-    async with house.refuses(Reason.INVALID_FIELDS, field) as caught:
-        await house.brand().ListTasks(request_)
+    async with harness.refuses(Reason.INVALID_FIELDS, field) as caught:
+        await harness.brand().ListTasks(request_)
     assert rule in (None, caught.value.violations[0].rule)
 
 
-async def test_whoever_asks_for_a_wrong_order_is_told_the_right_ones(house: House) -> None:
-    async with house.refuses(Reason.INVALID_FIELDS, "order_by") as caught:
-        await house.brand().ListTasks(pb.ListTasksRequest(order_by="title"))
+async def test_whoever_asks_for_a_wrong_order_is_told_the_right_ones(harness: Harness) -> None:
+    async with harness.refuses(Reason.INVALID_FIELDS, "order_by") as caught:
+        await harness.brand().ListTasks(pb.ListTasksRequest(order_by="title"))
     for allowed in ("create_time desc", "application_deadline_time", "reward desc"):
         assert f"`{allowed}`" in caught.value.violations[0].description
 
 
-async def test_a_token_is_good_for_its_own_filter_and_order_only(house: House) -> None:
+async def test_a_token_is_good_for_its_own_filter_and_order_only(harness: Harness) -> None:
     for _ in range(3):
-        await house.published()
+        await harness.published()
     listings = [
         pb.ListTasksRequest(),
         _filtered(states=[pb.Task.STATE_OPEN]),
@@ -241,7 +241,7 @@ async def test_a_token_is_good_for_its_own_filter_and_order_only(house: House) -
         _filtered(currency_code="USD"),
         _filtered(minimum_reward=USD),
         _filtered(minimum_reward=Money("USD", 101).to_message()),
-        _filtered(application_deadline_after=to_timestamp(house.now)),
+        _filtered(application_deadline_after=to_timestamp(harness.now)),
         pb.ListTasksRequest(order_by="create_time"),
         pb.ListTasksRequest(order_by="application_deadline_time"),
         pb.ListTasksRequest(order_by="submission_deadline_time"),
@@ -250,56 +250,58 @@ async def test_a_token_is_good_for_its_own_filter_and_order_only(house: House) -
     tokens = []
     for listing in listings:
         listing.page_size = 1
-        tokens.append((await house.brand().ListTasks(listing)).next_page_token)
+        tokens.append((await harness.brand().ListTasks(listing)).next_page_token)
     assert all(tokens)
     for number, listing in enumerate(listings):
         for other, token in enumerate(tokens):
             listing.page_token = token
             if number == other:
-                assert len((await house.brand().ListTasks(listing)).tasks) == 1
+                assert len((await harness.brand().ListTasks(listing)).tasks) == 1
                 continue
             with refused(Reason.INVALID_FIELDS, "page_token"):
-                await house.brand().ListTasks(listing)
+                await harness.brand().ListTasks(listing)
 
 
 @pytest.mark.parametrize("key", [2**63, -(2**63), 1.5, True, "7", None, "2026-03-01T00:00:00Z"])
-async def test_a_forged_reward_in_a_token_is_refused(house: House, key: object) -> None:
+async def test_a_forged_reward_in_a_token_is_refused(harness: Harness, key: object) -> None:
     for _ in range(2):
-        await house.published()
+        await harness.published()
     listing = pb.ListTasksRequest(
         filter=pb.TaskFilter(currency_code="USD"), order_by="reward desc", page_size=1
     )
-    token = (await house.brand().ListTasks(listing)).next_page_token
+    token = (await harness.brand().ListTasks(listing)).next_page_token
     query, reward_minor, id_ = json.loads(base64.urlsafe_b64decode(token + "=="))
     assert reward_minor == 10_000
     listing.page_token = encoded(query, key, id_)
-    async with house.refuses(Reason.INVALID_FIELDS, "page_token"):
-        await house.brand().ListTasks(listing)
+    async with harness.refuses(Reason.INVALID_FIELDS, "page_token"):
+        await harness.brand().ListTasks(listing)
 
 
 @pytest.mark.parametrize("size", [-1, -(2**31)])
-async def test_a_negative_page_is_refused_and_a_huge_one_is_cut(house: House, size: int) -> None:
-    async with house.refuses(Reason.INVALID_FIELDS, "page_size"):
-        await house.brand().ListTasks(pb.ListTasksRequest(page_size=size))
-    async with house.refuses(Reason.INVALID_FIELDS, "page_size"):
-        await house.reviews().ListAssignments(
+async def test_a_negative_page_is_refused_and_a_huge_one_is_cut(
+    harness: Harness, size: int
+) -> None:
+    async with harness.refuses(Reason.INVALID_FIELDS, "page_size"):
+        await harness.brand().ListTasks(pb.ListTasksRequest(page_size=size))
+    async with harness.refuses(Reason.INVALID_FIELDS, "page_size"):
+        await harness.reviews().ListAssignments(
             assignments_pb2.ListAssignmentsRequest(page_size=size)
         )
-    await house.brand().ListTasks(pb.ListTasksRequest(page_size=2**31 - 1))
+    await harness.brand().ListTasks(pb.ListTasksRequest(page_size=2**31 - 1))
 
 
-async def test_an_unknown_state_is_named(house: House) -> None:
-    async with house.refuses(Reason.INVALID_FIELDS, "filter.states[0]"):
-        await house.brand().ListTasks(
+async def test_an_unknown_state_is_named(harness: Harness) -> None:
+    async with harness.refuses(Reason.INVALID_FIELDS, "filter.states[0]"):
+        await harness.brand().ListTasks(
             pb.ListTasksRequest(filter=pb.TaskFilter(states=[pb.Task.State.ValueType(99)]))
         )
-    async with house.refuses(Reason.INVALID_FIELDS, "states[0]"):
-        await house.reviews().ListAssignments(
+    async with harness.refuses(Reason.INVALID_FIELDS, "states[0]"):
+        await harness.reviews().ListAssignments(
             assignments_pb2.ListAssignmentsRequest(
                 states=[assignments_pb2.Assignment.State.ValueType(99)]
             )
         )
-    async with house.refuses(Reason.INVALID_FIELDS, "after_sequence"):
-        await house.reviews().ListTransitions(
+    async with harness.refuses(Reason.INVALID_FIELDS, "after_sequence"):
+        await harness.reviews().ListTransitions(
             assignments_pb2.ListTransitionsRequest(parent="assignments/a1", after_sequence=-1)
         )

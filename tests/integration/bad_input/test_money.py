@@ -15,8 +15,8 @@ from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 
 from devstack.access import Access
 from servicekit.clock import utc_now
-from servicekit.database import Database
 from servicekit.errors import Reason
+from servicekit.postgres.database import Database
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.servicer import service
 from services.payouts.store import PostgresPayoutStore

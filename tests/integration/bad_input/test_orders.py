@@ -11,8 +11,8 @@ from liaison.tasks.v1.tasks_pb2 import Requirement
 from servicekit.auth import Role
 from servicekit.errors import Internal, Reason
 from servicekit.timestamps import to_timestamp
-from services.tasks.assignment_servicer import ACCESS
-from tests.integration.bad_input.house import House
+from services.tasks.assignments.servicer import ACCESS
+from tests.integration.bad_input.harness import Harness
 from tests.support.serving import refused, request_id
 
 REQUESTS: dict[str, Any] = {
@@ -47,20 +47,20 @@ CONTENTS: dict[str, dict[str, Any]] = {
 ANSWERS = ("AcceptProposal", "DeclineProposal", "WithdrawProposal")
 
 
-def said(house: House, rpc: str, assignment: str) -> Any:
+def said(harness: Harness, rpc: str, assignment: str) -> Any:
     content = CONTENTS[rpc].copy()
     if "deadline_time" in content:
-        content["deadline_time"] = to_timestamp(house.now)
+        content["deadline_time"] = to_timestamp(harness.now)
     whose = "parent" if rpc == "CreateProposal" else "name"
     name = f"{assignment}/proposals/1" if rpc in ANSWERS else assignment
     return REQUESTS[rpc](**content, **{whose: name}, request_id=request_id())
 
 
-def senders(house: House, rpc: str, brand: str, creator: str) -> list[Any]:
+def senders(harness: Harness, rpc: str, brand: str, creator: str) -> list[Any]:
     """The RPC as each side calls it that may."""
     channels = {
-        Role.BRAND: house.served.as_brand(brand),
-        Role.CREATOR: house.served.as_creator(creator),
+        Role.BRAND: harness.served.as_brand(brand),
+        Role.CREATOR: harness.served.as_creator(creator),
     }
     sides = [channels[role] for role in channels if role in ACCESS[rpc].roles]
     return [getattr(AssignmentServiceStub(channel), rpc) for channel in sides]
@@ -71,54 +71,58 @@ def test_every_command_is_tried() -> None:
 
 
 @pytest.mark.parametrize("rpc", REQUESTS)
-async def test_whoever_may_not_send_it_changes_nothing(house: House, rpc: str) -> None:
-    assignment = await house.assignment()
+async def test_whoever_may_not_send_it_changes_nothing(harness: Harness, rpc: str) -> None:
+    assignment = await harness.assignment()
     for name in (assignment, "assignments/unknown"):
-        for send in senders(house, rpc, "evil", "eve"):
-            async with house.refuses(Reason.NOT_YOURS) as caught:
-                await send(said(house, rpc, name))
+        for send in senders(harness, rpc, "evil", "eve"):
+            async with harness.refuses(Reason.NOT_YOURS) as caught:
+                await send(said(harness, rpc, name))
             # The answer does not tell which of the two there is.
             assert caught.value.message == f"{name} is not yours to see or to change"
     channels = {
-        Role.BRAND: house.served.as_brand("acme"),
-        Role.CREATOR: house.served.as_creator("anna"),
-        Role.MEDIATOR: house.served.as_mediator(),
-        Role.OPERATOR: house.served.as_operator(),
-        Role.SERVICE: house.served.as_service(),
-        Role.PLATFORM: house.served.as_platform(),
+        Role.BRAND: harness.served.as_brand("acme"),
+        Role.CREATOR: harness.served.as_creator("anna"),
+        Role.MEDIATOR: harness.served.as_mediator(),
+        Role.OPERATOR: harness.served.as_operator(),
+        Role.SERVICE: harness.served.as_service(),
+        Role.PLATFORM: harness.served.as_platform(),
     }
     for role in channels.keys() - ACCESS[rpc].roles:
-        async with house.refuses(Reason.ROLE_NOT_ALLOWED):
-            await getattr(AssignmentServiceStub(channels[role]), rpc)(said(house, rpc, assignment))
-    assert not house.runs.commands
+        async with harness.refuses(Reason.ROLE_NOT_ALLOWED):
+            await getattr(AssignmentServiceStub(channels[role]), rpc)(
+                said(harness, rpc, assignment)
+            )
+    assert not harness.runs.commands
 
 
 @pytest.mark.parametrize("rpc", REQUESTS)
-async def test_what_is_missing_is_named_at_once(house: House, rpc: str) -> None:
+async def test_what_is_missing_is_named_at_once(harness: Harness, rpc: str) -> None:
     whose = "parent" if rpc == "CreateProposal" else "name"
     missing = [field for field in CONTENTS[rpc] if field != "deadline_time"]
     missing += ["deadline_time"] if rpc == "ReopenAssignment" else []
-    sides = senders(house, rpc, "acme", "anna")
-    sides = sides or [getattr(AssignmentServiceStub(house.served.as_operator()), rpc)]
+    sides = senders(harness, rpc, "acme", "anna")
+    sides = sides or [getattr(AssignmentServiceStub(harness.served.as_operator()), rpc)]
     for send in sides:
-        async with house.refuses(Reason.INVALID_FIELDS, whose, "request_id", *missing):
+        async with harness.refuses(Reason.INVALID_FIELDS, whose, "request_id", *missing):
             await send(REQUESTS[rpc]())
-    assert not house.runs.commands
+    assert not harness.runs.commands
 
 
 @pytest.mark.parametrize("rpc", REQUESTS)
-async def test_it_is_sent_once_and_after_an_unknown_end_again(house: House, rpc: str) -> None:
-    request = said(house, rpc, await house.assignment())
-    sides = senders(house, rpc, "acme", "anna")
+async def test_it_is_sent_once_and_after_an_unknown_end_again(harness: Harness, rpc: str) -> None:
+    request = said(harness, rpc, await harness.assignment())
+    sides = senders(harness, rpc, "acme", "anna")
     send = (
-        sides[0] if sides else AssignmentServiceStub(house.served.as_operator()).OverrideAssignment
+        sides[0]
+        if sides
+        else AssignmentServiceStub(harness.served.as_operator()).OverrideAssignment
     )
-    house.runs.refusal = Internal(Reason.OUTCOME_UNKNOWN, "No answer")
+    harness.runs.refusal = Internal(Reason.OUTCOME_UNKNOWN, "No answer")
     with refused(Reason.OUTCOME_UNKNOWN):
         await send(request)
-    house.runs.refusal = None
+    harness.runs.refusal = None
     first = await send(request)
     assert await send(request) == first
     # Under one id both times: the workflow itself tells whether it was heard before.
-    assert len(house.runs.commands) == 2
-    assert {id_ for _, id_ in house.runs.commands} == {request.request_id}
+    assert len(harness.runs.commands) == 2
+    assert {id_ for _, id_ in harness.runs.commands} == {request.request_id}

@@ -7,14 +7,14 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
 
 from servicekit.errors import Reason
-from tests.integration.bad_input.house import House, applying, named, selecting, submitting
+from tests.integration.bad_input.harness import Harness, applying, named, selecting, submitting
 from tests.support.serving import request_id
 
 
-def commands(house: House, task: pb.Task, brand: str) -> list[tuple[Any, Any]]:
+def commands(harness: Harness, task: pb.Task, brand: str) -> list[tuple[Any, Any]]:
     """Everything that a brand can ask of a task, as methods and requests."""
-    stub = house.brand(brand)
-    content = house.task(name=task.name, etag="1", title="Mine now")
+    stub = harness.brand(brand)
+    content = harness.task(name=task.name, etag="1", title="Mine now")
     nobodys = pb.Application(name=f"{task.name}/applications/a1")
     return [
         (stub.GetTask, pb.GetTaskRequest(name=task.name)),
@@ -28,66 +28,66 @@ def commands(house: House, task: pb.Task, brand: str) -> list[tuple[Any, Any]]:
     ]
 
 
-async def test_somebody_elses_task_and_an_unknown_one_look_the_same(house: House) -> None:
-    draft, published = await house.draft(), await house.published()
+async def test_somebody_elses_task_and_an_unknown_one_look_the_same(harness: Harness) -> None:
+    draft, published = await harness.draft(), await harness.published()
     for task in (draft, published, pb.Task(name="tasks/unknown")):
-        for method, request in commands(house, task, "evil"):
-            async with house.refuses(Reason.NOT_YOURS):
+        for method, request in commands(harness, task, "evil"):
+            async with harness.refuses(Reason.NOT_YOURS):
                 await method(request)
-    assert not house.runs.commands
+    assert not harness.runs.commands
 
 
-async def test_a_draft_is_its_brands_alone(house: House) -> None:
-    draft = await house.draft()
-    anna = house.creator()
-    async with house.refuses(Reason.NOT_YOURS):
+async def test_a_draft_is_its_brands_alone(harness: Harness) -> None:
+    draft = await harness.draft()
+    anna = harness.creator()
+    async with harness.refuses(Reason.NOT_YOURS):
         await anna.GetTask(pb.GetTaskRequest(name=draft.name))
-    async with house.refuses(Reason.NOT_YOURS):
+    async with harness.refuses(Reason.NOT_YOURS):
         await anna.CreateApplication(applying(draft))
-    async with house.refuses(Reason.NOT_YOURS):
+    async with harness.refuses(Reason.NOT_YOURS):
         await anna.CreateApplication(applying(pb.Task(name="tasks/unknown")))
     assert not (await anna.ListTasks(pb.ListTasksRequest())).tasks
     drafts = pb.ListTasksRequest(filter=pb.TaskFilter(states=[pb.Task.STATE_DRAFT]))
     assert not (await anna.ListTasks(drafts)).tasks
-    assert [task.name for task in (await house.brand().ListTasks(drafts)).tasks] == [draft.name]
+    assert [task.name for task in (await harness.brand().ListTasks(drafts)).tasks] == [draft.name]
 
 
-async def test_staff_are_told_that_it_does_not_exist(house: House) -> None:
+async def test_staff_are_told_that_it_does_not_exist(harness: Harness) -> None:
     unknown = "tasks/unknown/applications/a1"
-    async with house.refuses(Reason.NOT_FOUND):
-        await house.operator.GetTask(pb.GetTaskRequest(name="tasks/unknown"))
-    async with house.refuses(Reason.NOT_FOUND):
-        await house.operator.GetApplication(pb.GetApplicationRequest(name=unknown))
-    async with house.refuses(Reason.NOT_FOUND):
-        await house.operator.ListApplications(pb.ListApplicationsRequest(parent="tasks/unknown"))
-    staff = AssignmentServiceStub(house.served.as_operator())
-    async with house.refuses(Reason.NOT_FOUND):
+    async with harness.refuses(Reason.NOT_FOUND):
+        await harness.operator.GetTask(pb.GetTaskRequest(name="tasks/unknown"))
+    async with harness.refuses(Reason.NOT_FOUND):
+        await harness.operator.GetApplication(pb.GetApplicationRequest(name=unknown))
+    async with harness.refuses(Reason.NOT_FOUND):
+        await harness.operator.ListApplications(pb.ListApplicationsRequest(parent="tasks/unknown"))
+    staff = AssignmentServiceStub(harness.served.as_operator())
+    async with harness.refuses(Reason.NOT_FOUND):
         await staff.GetAssignment(assignments_pb2.GetAssignmentRequest(name="assignments/a1"))
-    async with house.refuses(Reason.NOT_FOUND):
+    async with harness.refuses(Reason.NOT_FOUND):
         await staff.ListTransitions(assignments_pb2.ListTransitionsRequest(parent="assignments/a1"))
 
 
-async def test_an_application_is_for_its_creator_and_its_brand(house: House) -> None:
-    application = await house.application(await house.published())
+async def test_an_application_is_for_its_creator_and_its_brand(harness: Harness) -> None:
+    application = await harness.application(await harness.published())
     request = pb.GetApplicationRequest(name=application.name)
-    for theirs in (house.creator(), house.brand(), house.operator):
+    for theirs in (harness.creator(), harness.brand(), harness.operator):
         assert await theirs.GetApplication(request) == application
-    for other in (house.creator("eve"), house.brand("evil")):
-        async with house.refuses(Reason.NOT_YOURS):
+    for other in (harness.creator("eve"), harness.brand("evil")):
+        async with harness.refuses(Reason.NOT_YOURS):
             await other.GetApplication(request)
-    async with house.refuses(Reason.NOT_YOURS):
-        await house.creator("eve").WithdrawApplication(
+    async with harness.refuses(Reason.NOT_YOURS):
+        await harness.creator("eve").WithdrawApplication(
             named(pb.WithdrawApplicationRequest, application)
         )
     # Under another task's name it does not exist.
     elsewhere = application.name.replace(application.name.split("/")[1], "unknown")
-    async with house.refuses(Reason.NOT_YOURS):
-        await house.creator().GetApplication(pb.GetApplicationRequest(name=elsewhere))
+    async with harness.refuses(Reason.NOT_YOURS):
+        await harness.creator().GetApplication(pb.GetApplicationRequest(name=elsewhere))
 
 
-def orders(house: House, name: str, brand: str, creator: str) -> list[tuple[Any, Any]]:
+def orders(harness: Harness, name: str, brand: str, creator: str) -> list[tuple[Any, Any]]:
     """Everything that can be asked of an assignment."""
-    reviews, works = house.reviews(brand), house.works(creator)
+    reviews, works = harness.reviews(brand), harness.works(creator)
     get = assignments_pb2.GetAssignmentRequest(name=name)
     transitions = assignments_pb2.ListTransitionsRequest(parent=name)
     comment = assignments_pb2.ExpiryComment(
@@ -118,25 +118,25 @@ def orders(house: House, name: str, brand: str, creator: str) -> list[tuple[Any,
     ]
 
 
-async def test_somebody_elses_assignment_and_an_unknown_one_look_the_same(house: House) -> None:
-    assignment = await house.assignment()
+async def test_somebody_elses_assignment_and_an_unknown_one_look_the_same(harness: Harness) -> None:
+    assignment = await harness.assignment()
     for name in (assignment, "assignments/unknown"):
-        for method, request in orders(house, name, "evil", "eve"):
-            async with house.refuses(Reason.NOT_YOURS) as caught:
+        for method, request in orders(harness, name, "evil", "eve"):
+            async with harness.refuses(Reason.NOT_YOURS) as caught:
                 await method(request)
             assert caught.value.message == f"{name} is not yours to see or to change"
-    assert not house.runs.commands
-    for method, request in orders(house, assignment, "acme", "anna"):
+    assert not harness.runs.commands
+    for method, request in orders(harness, assignment, "acme", "anna"):
         await method(request)
-    assert len(house.runs.commands) == 4
+    assert len(harness.runs.commands) == 4
 
 
-async def test_media_that_are_not_accepted_or_not_ones_own_are_named(house: House) -> None:
-    assignment = await house.assignment()
-    house.media.accepted = {"good"}
+async def test_media_that_are_not_accepted_or_not_ones_own_are_named(harness: Harness) -> None:
+    assignment = await harness.assignment()
+    harness.media.accepted = {"good"}
     names = [f"mediaObjects/{id_}" for id_ in ("good", "bad", "theirs")]
-    async with house.refuses(Reason.MEDIA_NOT_ACCEPTED) as caught:
-        await house.works().SubmitWork(submitting(assignment, media_objects=names))
+    async with harness.refuses(Reason.MEDIA_NOT_ACCEPTED) as caught:
+        await harness.works().SubmitWork(submitting(assignment, media_objects=names))
     assert caught.value.metadata == {"media_objects": "mediaObjects/bad,mediaObjects/theirs"}
-    assert not house.runs.commands
-    await house.works().SubmitWork(submitting(assignment, media_objects=names[:1]))
+    assert not harness.runs.commands
+    await harness.works().SubmitWork(submitting(assignment, media_objects=names[:1]))

@@ -7,20 +7,20 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
 
 from servicekit.errors import Reason
-from tests.integration.bad_input.house import House, recording
+from tests.integration.bad_input.harness import Harness, recording
 
 
-async def test_the_newest_record_stays_and_each_transition_is_there_once(house: House) -> None:
-    assignment = await house.assignment()
-    reviews = AssignmentServiceStub(house.served.as_brand("acme"))
+async def test_the_newest_record_stays_and_each_transition_is_there_once(harness: Harness) -> None:
+    assignment = await harness.assignment()
+    reviews = AssignmentServiceStub(harness.served.as_brand("acme"))
     get = assignments_pb2.GetAssignmentRequest(name=assignment)
     id_, task = assignment.removeprefix("assignments/"), (await reviews.GetAssignment(get)).task
-    third = recording(house, id_, task, 3, 2, 3)
-    for request in (third, recording(house, id_, task, 2, 1, 2), third):
-        await house.worker.RecordAssignment(request)
+    third = recording(harness, id_, task, 3, 2, 3)
+    for request in (third, recording(harness, id_, task, 2, 1, 2), third):
+        await harness.worker.RecordAssignment(request)
         assert (await reviews.GetAssignment(get)).sequence == 3
-    requests = [recording(house, id_, task, number, number) for number in (5, 4, 5, 6, 4)]
-    await asyncio.gather(*(house.worker.RecordAssignment(request) for request in requests))
+    requests = [recording(harness, id_, task, number, number) for number in (5, 4, 5, 6, 4)]
+    await asyncio.gather(*(harness.worker.RecordAssignment(request) for request in requests))
     assert (await reviews.GetAssignment(get)).sequence == 6
     listing = assignments_pb2.ListTransitionsRequest(parent=assignment)
     answer = await reviews.ListTransitions(listing)
@@ -30,25 +30,25 @@ async def test_the_newest_record_stays_and_each_transition_is_there_once(house: 
     assert [one.sequence for one in answer.transitions] == [5, 6]
 
 
-async def test_an_older_decision_about_a_task_changes_nothing(house: House) -> None:
-    task = await house.published()
-    applications = [await house.application(task, creator) for creator in ("anna", "bob")]
+async def test_an_older_decision_about_a_task_changes_nothing(harness: Harness) -> None:
+    task = await harness.published()
+    applications = [await harness.application(task, creator) for creator in ("anna", "bob")]
     ids = [application.name.rpartition("/")[2] for application in applications]
-    assert await house.record(task, 2, pb.Task.STATE_SELECTING, ids[0])
-    assert await house.record(task, 1, pb.Task.STATE_OPEN)
-    found = await house.brand().GetTask(pb.GetTaskRequest(name=task.name))
+    assert await harness.record(task, 2, pb.Task.STATE_SELECTING, ids[0])
+    assert await harness.record(task, 1, pb.Task.STATE_OPEN)
+    found = await harness.brand().GetTask(pb.GetTaskRequest(name=task.name))
     assert (found.state, found.selected_count) == (pb.Task.STATE_SELECTING, 1)
-    assert not await house.record(task, 3, pb.Task.STATE_IN_PROGRESS, *ids)
+    assert not await harness.record(task, 3, pb.Task.STATE_IN_PROGRESS, *ids)
     request = pb.GetApplicationRequest(name=applications[1].name)
-    found = await house.creator("bob").GetApplication(request)
+    found = await harness.creator("bob").GetApplication(request)
     assert found.state == pb.Application.STATE_SELECTED
     assert found.assignment == f"assignments/{ids[1]}"
 
 
-async def test_what_was_not_selected_lapses_in_batches(house: House) -> None:
-    task = await house.published()
-    chosen = await house.application(task, "anna")
-    await house.database.execute(
+async def test_what_was_not_selected_lapses_in_batches(harness: Harness) -> None:
+    task = await harness.published()
+    chosen = await harness.application(task, "anna")
+    await harness.database.execute(
         """
         INSERT INTO application (id, task_id, creator_id, state, message, create_time, update_time)
         SELECT 'a' || number, %s, 'c' || number, 'APPLIED', '', now(), now()
@@ -59,23 +59,23 @@ async def test_what_was_not_selected_lapses_in_batches(house: House) -> None:
     request = records_pb2.LapseApplicationsRequest(
         name=task.name, selected_application_ids=[chosen.name.rpartition("/")[2]]
     )
-    first = await house.worker.LapseApplications(request)
+    first = await harness.worker.LapseApplications(request)
     assert len(set(first.creators)) == 500
-    assert await house.worker.LapseApplications(request) == first  # nobody was told meanwhile
+    assert await harness.worker.LapseApplications(request) == first  # nobody was told meanwhile
     request.told_creators.extend(first.creators)
-    (rest,) = (await house.worker.LapseApplications(request)).creators
+    (rest,) = (await harness.worker.LapseApplications(request)).creators
     assert rest not in first.creators
     assert "creators/anna" not in (*first.creators, rest)
     request.told_creators[:] = [rest]
-    assert not (await house.worker.LapseApplications(request)).creators
-    found = await house.creator().GetApplication(pb.GetApplicationRequest(name=chosen.name))
+    assert not (await harness.worker.LapseApplications(request)).creators
+    found = await harness.creator().GetApplication(pb.GetApplicationRequest(name=chosen.name))
     assert found.state == pb.Application.STATE_APPLIED
 
 
-async def test_only_whole_records_are_taken(house: House) -> None:
-    async with house.refuses(Reason.INVALID_FIELDS, "assignment", "transitions"):
-        await house.worker.RecordAssignment(records_pb2.RecordAssignmentRequest())
-    async with house.refuses(Reason.INVALID_FIELDS, "name", "sequence", "state"):
-        await house.worker.RecordTask(records_pb2.RecordTaskRequest())
-    async with house.refuses(Reason.INVALID_FIELDS, "name"):
-        await house.worker.LapseApplications(records_pb2.LapseApplicationsRequest(name="x"))
+async def test_only_whole_records_are_taken(harness: Harness) -> None:
+    async with harness.refuses(Reason.INVALID_FIELDS, "assignment", "transitions"):
+        await harness.worker.RecordAssignment(records_pb2.RecordAssignmentRequest())
+    async with harness.refuses(Reason.INVALID_FIELDS, "name", "sequence", "state"):
+        await harness.worker.RecordTask(records_pb2.RecordTaskRequest())
+    async with harness.refuses(Reason.INVALID_FIELDS, "name"):
+        await harness.worker.LapseApplications(records_pb2.LapseApplicationsRequest(name="x"))

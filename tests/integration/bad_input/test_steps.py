@@ -8,24 +8,24 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import FailedPrecondition, InvalidArgument, LiaisonError, Reason
 from servicekit.timestamps import to_timestamp
-from tests.integration.bad_input.house import House, applying, named, selecting
+from tests.integration.bad_input.harness import Harness, applying, named, selecting
 from tests.support.serving import request_id
 
 
-def updating(house: House, task: pb.Task, etag: str) -> pb.UpdateTaskRequest:
-    content = house.task(name=task.name, etag=etag, title="Changed")
+def updating(harness: Harness, task: pb.Task, etag: str) -> pb.UpdateTaskRequest:
+    content = harness.task(name=task.name, etag=etag, title="Changed")
     return pb.UpdateTaskRequest(task=content, request_id=request_id())
 
 
-async def test_an_update_must_know_the_latest(house: House) -> None:
-    draft = await house.draft()
-    updated = await house.brand().UpdateTask(updating(house, draft, draft.etag))
+async def test_an_update_must_know_the_latest(harness: Harness) -> None:
+    draft = await harness.draft()
+    updated = await harness.brand().UpdateTask(updating(harness, draft, draft.etag))
     assert (updated.title, updated.etag) == ("Changed", "2")
     for etag in (draft.etag, "3", "nonsense"):
-        async with house.refuses(Reason.ETAG_MISMATCH):
-            await house.brand().UpdateTask(updating(house, draft, etag))
+        async with harness.refuses(Reason.ETAG_MISMATCH):
+            await harness.brand().UpdateTask(updating(harness, draft, etag))
     answers = await asyncio.gather(
-        *(house.brand().UpdateTask(updating(house, draft, updated.etag)) for _ in range(3)),
+        *(harness.brand().UpdateTask(updating(harness, draft, updated.etag)) for _ in range(3)),
         return_exceptions=True,
     )
     assert sum(isinstance(answer, pb.Task) for answer in answers) == 1
@@ -33,61 +33,61 @@ async def test_an_update_must_know_the_latest(house: House) -> None:
     assert reasons == [Reason.ETAG_MISMATCH] * 2
 
 
-async def test_what_is_published_stays_as_it_is_r49(house: House) -> None:
-    task = await house.published()
-    async with house.refuses(Reason.ILLEGAL_STATE) as caught:
-        await house.brand().UpdateTask(updating(house, task, task.etag))
+async def test_what_is_published_stays_as_it_is_r49(harness: Harness) -> None:
+    task = await harness.published()
+    async with harness.refuses(Reason.ILLEGAL_STATE) as caught:
+        await harness.brand().UpdateTask(updating(harness, task, task.etag))
     assert caught.value.metadata == {"state": "OPEN", "command": "UpdateTask"}
-    async with house.refuses(Reason.ILLEGAL_STATE) as caught:
-        await house.brand().PublishTask(named(pb.PublishTaskRequest, task))
+    async with harness.refuses(Reason.ILLEGAL_STATE) as caught:
+        await harness.brand().PublishTask(named(pb.PublishTaskRequest, task))
     assert caught.value.metadata == {"state": "OPEN", "command": "PublishTask"}
-    assert len(house.runs.started) == 1
+    assert len(harness.runs.started) == 1
 
 
-async def test_a_draft_whose_deadline_has_passed_is_not_published(house: House) -> None:
-    draft = await house.draft()
-    house.now += timedelta(days=1)
-    async with house.refuses(Reason.APPLICATION_DEADLINE_PASSED):
-        await house.brand().PublishTask(named(pb.PublishTaskRequest, draft))
-    assert not house.runs.started
-    update = updating(house, draft, draft.etag)
-    await house.brand().UpdateTask(update)
-    await house.brand().PublishTask(named(pb.PublishTaskRequest, draft))
+async def test_a_draft_whose_deadline_has_passed_is_not_published(harness: Harness) -> None:
+    draft = await harness.draft()
+    harness.now += timedelta(days=1)
+    async with harness.refuses(Reason.APPLICATION_DEADLINE_PASSED):
+        await harness.brand().PublishTask(named(pb.PublishTaskRequest, draft))
+    assert not harness.runs.started
+    update = updating(harness, draft, draft.etag)
+    await harness.brand().UpdateTask(update)
+    await harness.brand().PublishTask(named(pb.PublishTaskRequest, draft))
 
 
-async def test_a_draft_is_not_cancelled_and_the_workflows_no_is_passed_on(house: House) -> None:
-    draft, task = await house.draft(), await house.published()
-    async with house.refuses(Reason.ILLEGAL_STATE):
-        await house.brand().CancelTask(named(pb.CancelTaskRequest, draft, comment="No"))
-    assert not house.runs.commands
-    house.runs.refusal = FailedPrecondition(
+async def test_a_draft_is_not_cancelled_and_the_workflows_no_is_passed_on(harness: Harness) -> None:
+    draft, task = await harness.draft(), await harness.published()
+    async with harness.refuses(Reason.ILLEGAL_STATE):
+        await harness.brand().CancelTask(named(pb.CancelTaskRequest, draft, comment="No"))
+    assert not harness.runs.commands
+    harness.runs.refusal = FailedPrecondition(
         Reason.ILLEGAL_STATE, "Somebody is assigned", metadata={"state": "IN_PROGRESS"}
     )
-    async with house.refuses(Reason.ILLEGAL_STATE) as caught:
-        await house.brand().CancelTask(named(pb.CancelTaskRequest, task, comment="No"))
+    async with harness.refuses(Reason.ILLEGAL_STATE) as caught:
+        await harness.brand().CancelTask(named(pb.CancelTaskRequest, task, comment="No"))
     assert caught.value.message == "Somebody is assigned"
 
 
-async def test_applications_close_at_the_deadline_and_not_before_r23(house: House) -> None:
-    task = await house.published()
-    house.now += timedelta(days=1) - timedelta(microseconds=1)
-    await house.application(task, "anna")
-    house.now += timedelta(microseconds=1)
-    async with house.refuses(Reason.APPLICATION_DEADLINE_PASSED):
-        await house.creator("bob").CreateApplication(applying(task))
+async def test_applications_close_at_the_deadline_and_not_before_r23(harness: Harness) -> None:
+    task = await harness.published()
+    harness.now += timedelta(days=1) - timedelta(microseconds=1)
+    await harness.application(task, "anna")
+    harness.now += timedelta(microseconds=1)
+    async with harness.refuses(Reason.APPLICATION_DEADLINE_PASSED):
+        await harness.creator("bob").CreateApplication(applying(task))
 
 
-async def test_a_task_that_is_over_takes_no_application(house: House) -> None:
-    task = await house.published()
+async def test_a_task_that_is_over_takes_no_application(harness: Harness) -> None:
+    task = await harness.published()
     states = (pb.Task.STATE_CANCELLED, pb.Task.STATE_CLOSED, pb.Task.STATE_SELECTING)
     for sequence, state in enumerate(states, 2):
-        await house.record(task, sequence, state)
-        async with house.refuses(Reason.ILLEGAL_STATE):
-            await house.creator().CreateApplication(applying(task))
+        await harness.record(task, sequence, state)
+        async with harness.refuses(Reason.ILLEGAL_STATE):
+            await harness.creator().CreateApplication(applying(task))
 
 
-async def test_who_may_not_apply_is_told_why_r20(house: House) -> None:
-    task = await house.published(
+async def test_who_may_not_apply_is_told_why_r20(harness: Harness) -> None:
+    task = await harness.published(
         content_types=[pb.CONTENT_TYPE_LIVE_STREAM],
         eligibility=pb.Eligibility(
             account_classes=[creators_pb2.ACCOUNT_CLASS_INTERNAL],
@@ -101,84 +101,92 @@ async def test_who_may_not_apply_is_told_why_r20(house: House) -> None:
         ({"level": "NEWCOMER"}, Reason.CREATOR_NOT_ELIGIBLE),
         ({"has_live_stream_access": False}, Reason.CREATOR_NOT_ELIGIBLE),
     ):
-        house.creators.changes = changes
-        async with house.refuses(reason):
-            await house.creator().CreateApplication(applying(task))
-    house.creators.changes = {}
-    application = await house.application(task)
-    house.creators.changes = {"is_admitted": False}  # and again when selected
-    async with house.refuses(Reason.CREATOR_NOT_ELIGIBLE):
-        await house.brand().SelectApplications(selecting(task, application))
+        harness.creators.changes = changes
+        async with harness.refuses(reason):
+            await harness.creator().CreateApplication(applying(task))
+    harness.creators.changes = {}
+    application = await harness.application(task)
+    harness.creators.changes = {"is_admitted": False}  # and again when selected
+    async with harness.refuses(Reason.CREATOR_NOT_ELIGIBLE):
+        await harness.brand().SelectApplications(selecting(task, application))
 
 
-async def test_one_application_at_a_time_r12(house: House) -> None:
-    task = await house.published()
-    first = await house.application(task)
-    async with house.refuses(Reason.ALREADY_APPLIED):
-        await house.creator().CreateApplication(applying(task))
-    await house.creator().WithdrawApplication(named(pb.WithdrawApplicationRequest, first))
-    second = await house.application(task)
+async def test_one_application_at_a_time_r12(harness: Harness) -> None:
+    task = await harness.published()
+    first = await harness.application(task)
+    async with harness.refuses(Reason.ALREADY_APPLIED):
+        await harness.creator().CreateApplication(applying(task))
+    await harness.creator().WithdrawApplication(named(pb.WithdrawApplicationRequest, first))
+    second = await harness.application(task)
     assert second.name != first.name
     answers = await asyncio.gather(
-        *(house.creator("bob").CreateApplication(applying(task)) for _ in range(4)),
+        *(harness.creator("bob").CreateApplication(applying(task)) for _ in range(4)),
         return_exceptions=True,
     )
     assert sum(isinstance(answer, pb.Application) for answer in answers) == 1
-    assert await house.count("application") == 3
+    assert await harness.count("application") == 3
 
 
-async def test_an_application_is_withdrawn_once_and_in_time_r39(house: House) -> None:
-    task = await house.published()
-    early, late = await house.application(task, "anna"), await house.application(task, "bob")
-    await house.creator("anna").WithdrawApplication(named(pb.WithdrawApplicationRequest, early))
-    async with house.refuses(Reason.ILLEGAL_STATE) as caught:
-        await house.creator("anna").WithdrawApplication(named(pb.WithdrawApplicationRequest, early))
+async def test_an_application_is_withdrawn_once_and_in_time_r39(harness: Harness) -> None:
+    task = await harness.published()
+    early, late = await harness.application(task, "anna"), await harness.application(task, "bob")
+    await harness.creator("anna").WithdrawApplication(named(pb.WithdrawApplicationRequest, early))
+    async with harness.refuses(Reason.ILLEGAL_STATE) as caught:
+        await harness.creator("anna").WithdrawApplication(
+            named(pb.WithdrawApplicationRequest, early)
+        )
     assert caught.value.metadata["state"] == "WITHDRAWN"
-    house.now += timedelta(days=1)
-    async with house.refuses(Reason.APPLICATION_DEADLINE_PASSED):
-        await house.creator("bob").WithdrawApplication(named(pb.WithdrawApplicationRequest, late))
-    async with house.refuses(Reason.ILLEGAL_STATE):  # what is withdrawn is not selected
-        await house.brand().SelectApplications(selecting(task, late, early))
-    assert not house.runs.commands
+    harness.now += timedelta(days=1)
+    async with harness.refuses(Reason.APPLICATION_DEADLINE_PASSED):
+        await harness.creator("bob").WithdrawApplication(named(pb.WithdrawApplicationRequest, late))
+    async with harness.refuses(Reason.ILLEGAL_STATE):  # what is withdrawn is not selected
+        await harness.brand().SelectApplications(selecting(task, late, early))
+    assert not harness.runs.commands
 
 
-async def test_what_is_selected_or_being_selected_is_not_withdrawn_r48(house: House) -> None:
-    task = await house.published()
-    anna, bob = await house.application(task, "anna"), await house.application(task, "bob")
-    await house.brand().SelectApplications(selecting(task, anna))
-    async with house.refuses(Reason.ILLEGAL_STATE) as caught:
-        await house.creator("anna").WithdrawApplication(named(pb.WithdrawApplicationRequest, anna))
+async def test_what_is_selected_or_being_selected_is_not_withdrawn_r48(harness: Harness) -> None:
+    task = await harness.published()
+    anna, bob = await harness.application(task, "anna"), await harness.application(task, "bob")
+    await harness.brand().SelectApplications(selecting(task, anna))
+    async with harness.refuses(Reason.ILLEGAL_STATE) as caught:
+        await harness.creator("anna").WithdrawApplication(
+            named(pb.WithdrawApplicationRequest, anna)
+        )
     assert caught.value.metadata["state"] == "APPLIED"
     # A second selection is refused as a whole: that frees what it took itself, nothing else.
-    house.runs.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "No slots are left")
-    async with house.refuses(Reason.SLOTS_EXHAUSTED):
-        await house.brand().SelectApplications(selecting(task, anna, bob))
-    async with house.refuses(Reason.ILLEGAL_STATE):
-        await house.creator("anna").WithdrawApplication(named(pb.WithdrawApplicationRequest, anna))
-    await house.creator("bob").WithdrawApplication(named(pb.WithdrawApplicationRequest, bob))
-    await house.selected(anna)
-    async with house.refuses(Reason.ILLEGAL_STATE) as caught:
-        await house.creator("anna").WithdrawApplication(named(pb.WithdrawApplicationRequest, anna))
+    harness.runs.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "No slots are left")
+    async with harness.refuses(Reason.SLOTS_EXHAUSTED):
+        await harness.brand().SelectApplications(selecting(task, anna, bob))
+    async with harness.refuses(Reason.ILLEGAL_STATE):
+        await harness.creator("anna").WithdrawApplication(
+            named(pb.WithdrawApplicationRequest, anna)
+        )
+    await harness.creator("bob").WithdrawApplication(named(pb.WithdrawApplicationRequest, bob))
+    await harness.selected(anna)
+    async with harness.refuses(Reason.ILLEGAL_STATE) as caught:
+        await harness.creator("anna").WithdrawApplication(
+            named(pb.WithdrawApplicationRequest, anna)
+        )
     assert caught.value.metadata["state"] == "SELECTED"
 
 
-async def test_a_refused_selection_leaves_everyone_free(house: House) -> None:
-    task = await house.published(creator_slots=1)
-    anna = await house.application(task, "anna")
+async def test_a_refused_selection_leaves_everyone_free(harness: Harness) -> None:
+    task = await harness.published(creator_slots=1)
+    anna = await harness.application(task, "anna")
     for refusal in (
         FailedPrecondition(Reason.INSUFFICIENT_FUNDS, "Deposit more"),
         InvalidArgument(Reason.INVALID_FIELDS, "Not so"),
     ):
-        house.runs.refusal = refusal
-        async with house.refuses(refusal.reason):
-            await house.brand().SelectApplications(selecting(task, anna))
-    await house.creator("anna").WithdrawApplication(named(pb.WithdrawApplicationRequest, anna))
+        harness.runs.refusal = refusal
+        async with harness.refuses(refusal.reason):
+            await harness.brand().SelectApplications(selecting(task, anna))
+    await harness.creator("anna").WithdrawApplication(named(pb.WithdrawApplicationRequest, anna))
 
 
-async def test_a_longer_deadline_of_another_draft_changes_nothing(house: House) -> None:
+async def test_a_longer_deadline_of_another_draft_changes_nothing(harness: Harness) -> None:
     """What was frozen is read from the task itself."""
-    task = await house.published()
-    await house.draft(application_deadline_time=to_timestamp(house.now + timedelta(days=2)))
-    house.now += timedelta(days=1)
-    async with house.refuses(Reason.APPLICATION_DEADLINE_PASSED):
-        await house.creator().CreateApplication(applying(task))
+    task = await harness.published()
+    await harness.draft(application_deadline_time=to_timestamp(harness.now + timedelta(days=2)))
+    harness.now += timedelta(days=1)
+    async with harness.refuses(Reason.APPLICATION_DEADLINE_PASSED):
+        await harness.creator().CreateApplication(applying(task))

@@ -5,15 +5,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from devstack.access import Access
-from servicekit.database import Database
-from tests.integration.creators.house import House, house_of
+from servicekit.postgres.database import Database
+from tests.integration.creators.harness import Harness, harness_of
 from tests.support.databases import Databases
 
 
 @pytest.fixture
-async def house(access: Access, databases: Databases) -> AsyncIterator[House]:
+async def harness(access: Access, databases: Databases) -> AsyncIterator[Harness]:
     async with (
         Database(await databases.fresh("creators"), pool_size=6) as database,
-        house_of(access, database) as house,
+        harness_of(access, database) as harness,
     ):
-        yield house
+        yield harness

@@ -4,11 +4,11 @@ import pytest
 from liaison.creators.v1 import creators_pb2 as pb
 
 from servicekit.errors import Reason
-from tests.integration.creators.house import (
+from tests.integration.creators.harness import (
     EXTERNAL,
     INTERNAL,
     SECOND,
-    House,
+    Harness,
     application,
     approval,
     at_once,
@@ -37,15 +37,19 @@ POSTS, FOLLOWERS = pb.REFUSAL_CODE_POSTS_TOO_FEW, pb.REFUSAL_CODE_FOLLOWERS_TOO_
     ],
 )
 async def test_the_counts_answer_at_once_and_together(
-    house: House, account_class: int, posts: int, followers: int, expected: list[tuple[int, str]]
+    harness: Harness,
+    account_class: int,
+    posts: int,
+    followers: int,
+    expected: list[tuple[int, str]],
 ) -> None:
-    creator = await house.applied(
+    creator = await harness.applied(
         account_class=account_class, post_count=posts, follower_count=followers
     )
     assert [(refusal.code, refusal.rule_id) for refusal in creator.refusals] == expected
     assert all(refusal.description for refusal in creator.refusals)
     assert creator.unmet_criteria == creator.refusals
-    decisions = await house.decisions()
+    decisions = await harness.decisions()
     if not expected:
         assert (creator.state, creator.refused_by) == (pb.Creator.STATE_PENDING_REVIEW, "")
         assert decisions == []
@@ -56,32 +60,32 @@ async def test_the_counts_answer_at_once_and_together(
 
 
 @pytest.mark.rule("R2")
-async def test_nobody_is_a_blogger_of_no_class(house: House) -> None:
-    await house.registered()
+async def test_nobody_is_a_blogger_of_no_class(harness: Harness) -> None:
+    await harness.registered()
     for wrong in (pb.ACCOUNT_CLASS_UNSPECIFIED, 99):
         request = application()
         request.account.account_class = wrong  # type: ignore[assignment]  # what is no class
-        async with house.refuses(Reason.INVALID_FIELDS, "account.account_class"):
-            await house.creator().ApplyForAdmission(request)
+        async with harness.refuses(Reason.INVALID_FIELDS, "account.account_class"):
+            await harness.creator().ApplyForAdmission(request)
 
 
 @pytest.mark.rule("R43")
-async def test_the_numbers_alone_admit_nobody(house: House) -> None:
-    creator = await house.applied()
+async def test_the_numbers_alone_admit_nobody(harness: Harness) -> None:
+    creator = await harness.applied()
     assert creator.state == pb.Creator.STATE_PENDING_REVIEW
     assert not creator.level
-    creator = await house.operator().ReviewAdmission(approval())
+    creator = await harness.operator().ReviewAdmission(approval())
     assert creator.state == pb.Creator.STATE_ADMITTED
     assert (creator.level, creator.live_stream_access) == (pb.CREATOR_LEVEL_NEWCOMER, False)
-    [decision] = await house.decisions()
+    [decision] = await harness.decisions()
     assert (decision.name, decision.kind) == ("creators/anna/decisions/1", ADMITTED)
     assert (decision.decided_by, decision.level) == ("staff/olga", pb.CREATOR_LEVEL_NEWCOMER)
     assert decision.account == creator.account
 
 
-async def test_staff_admit_at_a_level_of_their_choice(house: House) -> None:
-    await house.applied()
-    creator = await house.operator().ReviewAdmission(approval(level=pb.CREATOR_LEVEL_STAR))
+async def test_staff_admit_at_a_level_of_their_choice(harness: Harness) -> None:
+    await harness.applied()
+    creator = await harness.operator().ReviewAdmission(approval(level=pb.CREATOR_LEVEL_STAR))
     assert creator.level == pb.CREATOR_LEVEL_STAR
 
 
@@ -105,20 +109,20 @@ async def test_staff_admit_at_a_level_of_their_choice(house: House) -> None:
     ],
 )
 async def test_staff_refuse_for_reasons_that_the_creator_sees(
-    house: House, account_class: int, rules: dict[int, str]
+    harness: Harness, account_class: int, rules: dict[int, str]
 ) -> None:
-    await house.applied(account_class=account_class)
+    await harness.applied(account_class=account_class)
     given = [pb.Refusal(code=code, rule_id="R99", description="So it is") for code in rules]
-    creator = await house.operator().ReviewAdmission(refusal("anna", *given))
-    shown = await house.get()
+    creator = await harness.operator().ReviewAdmission(refusal("anna", *given))
+    shown = await harness.get()
     assert shown == creator
     assert (shown.state, shown.refused_by) == (pb.Creator.STATE_REFUSED, "staff/olga")
     assert {one.code: one.rule_id for one in shown.refusals} == rules
     assert {one.description for one in shown.refusals} == {"So it is"}
     assert not shown.unmet_criteria
-    [decision] = await house.decisions()
+    [decision] = await harness.decisions()
     assert (decision.kind, decision.decided_by) == (REFUSED, "staff/olga")
-    assert decision.decide_time.ToDatetime() == house.now.replace(tzinfo=None)
+    assert decision.decide_time.ToDatetime() == harness.now.replace(tzinfo=None)
     assert decision.refusals == shown.refusals
 
 
@@ -137,22 +141,22 @@ async def test_staff_refuse_for_reasons_that_the_creator_sees(
     ],
 )
 async def test_staff_cannot_give_a_reason_that_is_not_theirs_or_of_the_other_class(
-    house: House, account_class: int, code: int, rule: str
+    harness: Harness, account_class: int, code: int, rule: str
 ) -> None:
-    await house.applied(account_class=account_class)
+    await harness.applied(account_class=account_class)
     request = refusal(
         "anna",
         pb.Refusal(code=pb.REFUSAL_CODE_OTHER, description="First"),
         pb.Refusal(code=code),  # type: ignore[arg-type]  # a parameter of the test
     )
-    async with house.refuses(Reason.INVALID_FIELDS, "refusals[1].code") as caught:
-        await house.operator().ReviewAdmission(request)
+    async with harness.refuses(Reason.INVALID_FIELDS, "refusals[1].code") as caught:
+        await harness.operator().ReviewAdmission(request)
     assert caught.value.violations[0].rule == rule
 
 
 @pytest.mark.rule("R43")
-async def test_a_refusal_has_reasons_and_an_approval_has_none(house: House) -> None:
-    await house.applied()
+async def test_a_refusal_has_reasons_and_an_approval_has_none(harness: Harness) -> None:
+    await harness.applied()
     other = pb.Refusal(code=pb.REFUSAL_CODE_OTHER)
     for request, field in (
         (refusal("anna", other), "refusals[0].description"),
@@ -161,32 +165,32 @@ async def test_a_refusal_has_reasons_and_an_approval_has_none(house: House) -> N
         (approval(refusals=[pb.Refusal(code=pb.REFUSAL_CODE_PICTURES_POOR)]), "refusals"),
         (approval(level=99), "level"),
     ):
-        async with house.refuses(Reason.INVALID_FIELDS, field):
-            await house.operator().ReviewAdmission(request)
+        async with harness.refuses(Reason.INVALID_FIELDS, field):
+            await harness.operator().ReviewAdmission(request)
     request = refusal()
     del request.refusals[:]
-    async with house.refuses(Reason.INVALID_FIELDS, "refusals") as caught:
-        await house.operator().ReviewAdmission(request)
+    async with harness.refuses(Reason.INVALID_FIELDS, "refusals") as caught:
+        await harness.operator().ReviewAdmission(request)
     assert caught.value.violations[0].rule == "R43"
     for blank in (" ", "\u200b", "x" * 1001):
         other.description = blank
-        async with house.refuses(Reason.INVALID_FIELDS, "refusals[0].description"):
-            await house.operator().ReviewAdmission(refusal("anna", other))
+        async with harness.refuses(Reason.INVALID_FIELDS, "refusals[0].description"):
+            await harness.operator().ReviewAdmission(refusal("anna", other))
 
 
-async def test_who_was_refused_applies_anew_and_nothing_is_forgotten(house: House) -> None:
-    await house.applied(post_count=1)
-    house.now += SECOND
-    await house.creator().ApplyForAdmission(application(handle="@second"))
-    house.now += SECOND
-    await house.operator().ReviewAdmission(refusal())
-    house.now += SECOND
-    creator = await house.creator().ApplyForAdmission(application(account_class=EXTERNAL))
+async def test_who_was_refused_applies_anew_and_nothing_is_forgotten(harness: Harness) -> None:
+    await harness.applied(post_count=1)
+    harness.now += SECOND
+    await harness.creator().ApplyForAdmission(application(handle="@second"))
+    harness.now += SECOND
+    await harness.operator().ReviewAdmission(refusal())
+    harness.now += SECOND
+    creator = await harness.creator().ApplyForAdmission(application(account_class=EXTERNAL))
     assert creator.state == pb.Creator.STATE_PENDING_REVIEW
     assert not creator.refusals
     assert not creator.refused_by
-    await house.operator().ReviewAdmission(approval())  # the same operator may: it is no appeal
-    decisions = await house.decisions()
+    await harness.operator().ReviewAdmission(approval())  # the same operator may: it is no appeal
+    decisions = await harness.decisions()
     assert [
         (one.name.rpartition("/")[2], one.kind, one.decided_by, one.account.handle)
         for one in decisions
@@ -199,44 +203,46 @@ async def test_who_was_refused_applies_anew_and_nothing_is_forgotten(house: Hous
     assert decisions[1].refusals[0].description == "Not quite"
 
 
-async def test_one_applies_and_is_reviewed_only_when_it_is_time(house: House) -> None:
-    await house.applied()
-    async with house.refuses(Reason.ILLEGAL_STATE):
-        await house.creator().ApplyForAdmission(application())
-    await house.operator().ReviewAdmission(approval())
-    async with house.refuses(Reason.ILLEGAL_STATE):
-        await house.creator().ApplyForAdmission(application())
+async def test_one_applies_and_is_reviewed_only_when_it_is_time(harness: Harness) -> None:
+    await harness.applied()
+    async with harness.refuses(Reason.ILLEGAL_STATE):
+        await harness.creator().ApplyForAdmission(application())
+    await harness.operator().ReviewAdmission(approval())
+    async with harness.refuses(Reason.ILLEGAL_STATE):
+        await harness.creator().ApplyForAdmission(application())
     for review in (approval(), refusal()):
-        async with house.refuses(Reason.ILLEGAL_STATE):
-            await house.operator().ReviewAdmission(review)
+        async with harness.refuses(Reason.ILLEGAL_STATE):
+            await harness.operator().ReviewAdmission(review)
 
 
-async def test_of_two_operators_at_once_one_wins(house: House) -> None:
-    await house.applied()
+async def test_of_two_operators_at_once_one_wins(harness: Harness) -> None:
+    await harness.applied()
     reviews = [approval(), refusal(), approval(), refusal()]
     answers, errors = await at_once(
-        *(house.operator(f"op{n}").ReviewAdmission(one) for n, one in enumerate(reviews))
+        *(harness.operator(f"op{n}").ReviewAdmission(one) for n, one in enumerate(reviews))
     )
     assert len(answers) == 1
     assert {error.reason for error in errors} == {Reason.ILLEGAL_STATE}
-    assert await house.get() == answers[0]
-    assert len(await house.decisions()) == 1
+    assert await harness.get() == answers[0]
+    assert len(await harness.decisions()) == 1
 
 
-async def test_of_many_applications_at_once_one_is_made(house: House) -> None:
-    await house.registered()
+async def test_of_many_applications_at_once_one_is_made(harness: Harness) -> None:
+    await harness.registered()
     answers, errors = await at_once(
-        *(house.creator().ApplyForAdmission(application(handle=f"@{n}")) for n in range(4))
+        *(harness.creator().ApplyForAdmission(application(handle=f"@{n}")) for n in range(4))
     )
     assert len(answers) == 1
     assert {error.reason for error in errors} == {Reason.ILLEGAL_STATE}
-    assert (await house.get()).account == answers[0].account
+    assert (await harness.get()).account == answers[0].account
 
 
-async def test_a_repeated_review_gets_the_first_answer(house: House) -> None:
-    await house.applied()
+async def test_a_repeated_review_gets_the_first_answer(harness: Harness) -> None:
+    await harness.applied()
     request = approval()
-    answers, errors = await at_once(*(house.operator().ReviewAdmission(request) for _ in range(4)))
+    answers, errors = await at_once(
+        *(harness.operator().ReviewAdmission(request) for _ in range(4))
+    )
     assert not errors
     assert all(answer == answers[0] for answer in answers)
-    assert len(await house.decisions()) == 1
+    assert len(await harness.decisions()) == 1

@@ -4,9 +4,9 @@ import pytest
 from liaison.creators.v1 import creators_pb2 as pb
 
 from servicekit.errors import Reason
-from tests.integration.creators.house import (
+from tests.integration.creators.harness import (
     SECOND,
-    House,
+    Harness,
     appeal,
     application,
     approval,
@@ -16,24 +16,24 @@ from tests.integration.creators.house import (
 
 
 @pytest.mark.rule("R43")
-async def test_another_operator_decides_and_both_decisions_are_kept(house: House) -> None:
-    await house.refused(by="olga")
-    house.now += SECOND
-    creator = await house.creator().AppealAdmission(appeal(statement="Look again, please"))
+async def test_another_operator_decides_and_both_decisions_are_kept(harness: Harness) -> None:
+    await harness.refused(by="olga")
+    harness.now += SECOND
+    creator = await harness.creator().AppealAdmission(appeal(statement="Look again, please"))
     assert creator.state == pb.Creator.STATE_APPEALED
     assert creator.appeal.statement == "Look again, please"
     assert creator.appeal.appeal_time == creator.update_time
     assert (creator.refused_by, len(creator.refusals)) == ("staff/olga", 1)
 
-    house.now += SECOND
+    harness.now += SECOND
     for review in (approval(), refusal()):
-        async with house.refuses(Reason.REVIEWER_NOT_ALLOWED):
-            await house.operator("olga").ReviewAdmission(review)
-    admitted = await house.operator("otto").ReviewAdmission(approval())
+        async with harness.refuses(Reason.REVIEWER_NOT_ALLOWED):
+            await harness.operator("olga").ReviewAdmission(review)
+    admitted = await harness.operator("otto").ReviewAdmission(approval())
     assert (admitted.state, admitted.refused_by) == (pb.Creator.STATE_ADMITTED, "")
     assert not admitted.refusals
     assert admitted.appeal == creator.appeal
-    first, second = await house.decisions()
+    first, second = await harness.decisions()
     assert (first.kind, first.decided_by) == (pb.CreatorDecision.KIND_REFUSED, "staff/olga")
     assert first.refusals == creator.refusals
     assert not first.HasField("appeal")
@@ -43,56 +43,58 @@ async def test_another_operator_decides_and_both_decisions_are_kept(house: House
 
 
 @pytest.mark.rule("R43")
-async def test_who_is_refused_on_appeal_appeals_no_more_but_may_apply_anew(house: House) -> None:
-    await house.appealed()
+async def test_who_is_refused_on_appeal_appeals_no_more_but_may_apply_anew(
+    harness: Harness,
+) -> None:
+    await harness.appealed()
     reasons = [pb.Refusal(code=pb.REFUSAL_CODE_PICTURES_POOR)]
-    creator = await house.operator("otto").ReviewAdmission(refusal("anna", *reasons))
+    creator = await harness.operator("otto").ReviewAdmission(refusal("anna", *reasons))
     assert (creator.state, creator.refused_by) == (pb.Creator.STATE_REFUSED, "staff/otto")
     assert creator.refusals[0].rule_id == "R7"
     assert creator.appeal.statement == "Look again"
-    async with house.refuses(Reason.APPEAL_NOT_ALLOWED) as caught:
-        await house.creator().AppealAdmission(appeal())
+    async with harness.refuses(Reason.APPEAL_NOT_ALLOWED) as caught:
+        await harness.creator().AppealAdmission(appeal())
     assert "refused on appeal" in caught.value.message
 
-    again = await house.creator().ApplyForAdmission(application())
+    again = await harness.creator().ApplyForAdmission(application())
     assert again.state == pb.Creator.STATE_PENDING_REVIEW
     assert not again.HasField("appeal")
-    assert len(await house.decisions()) == 2
+    assert len(await harness.decisions()) == 2
     # It is a new application: a new refusal of it can be appealed again.
-    await house.operator("otto").ReviewAdmission(refusal())
-    await house.creator().AppealAdmission(appeal(statement="And again"))
-    async with house.refuses(Reason.REVIEWER_NOT_ALLOWED):
-        await house.operator("otto").ReviewAdmission(approval())
-    await house.operator("olga").ReviewAdmission(approval())
-    statements = [one.appeal.statement for one in await house.decisions()]
+    await harness.operator("otto").ReviewAdmission(refusal())
+    await harness.creator().AppealAdmission(appeal(statement="And again"))
+    async with harness.refuses(Reason.REVIEWER_NOT_ALLOWED):
+        await harness.operator("otto").ReviewAdmission(approval())
+    await harness.operator("olga").ReviewAdmission(approval())
+    statements = [one.appeal.statement for one in await harness.decisions()]
     assert statements == ["", "Look again", "", "And again"]
 
 
 @pytest.mark.rule("R43")
-async def test_there_must_be_a_refusal_by_staff(house: House) -> None:
-    await house.registered()
+async def test_there_must_be_a_refusal_by_staff(harness: Harness) -> None:
+    await harness.registered()
 
     async def is_told(why: str) -> None:
-        async with house.refuses(Reason.APPEAL_NOT_ALLOWED) as caught:
-            await house.creator().AppealAdmission(appeal())
+        async with harness.refuses(Reason.APPEAL_NOT_ALLOWED) as caught:
+            await harness.creator().AppealAdmission(appeal())
         assert why in caught.value.message
 
     await is_told("not refused")
-    await house.creator().ApplyForAdmission(application(post_count=20))
+    await harness.creator().ApplyForAdmission(application(post_count=20))
     await is_told("the numbers refused it")
-    await house.creator().ApplyForAdmission(application())
+    await harness.creator().ApplyForAdmission(application())
     await is_told("not refused")
-    await house.operator().ReviewAdmission(refusal())
-    await house.creator().AppealAdmission(appeal())
+    await harness.operator().ReviewAdmission(refusal())
+    await harness.creator().AppealAdmission(appeal())
     await is_told("waits")
-    async with house.refuses(Reason.ILLEGAL_STATE):
-        await house.creator().ApplyForAdmission(application())
-    await house.operator("otto").ReviewAdmission(approval())
+    async with harness.refuses(Reason.ILLEGAL_STATE):
+        await harness.creator().ApplyForAdmission(application())
+    await harness.operator("otto").ReviewAdmission(approval())
     await is_told("not refused")
 
 
-async def test_a_statement_says_something(house: House) -> None:
-    await house.refused()
+async def test_a_statement_says_something(harness: Harness) -> None:
+    await harness.refused()
     for statement, rule in (
         ("", "REQUIRED"),
         (" \n", "BLANK"),
@@ -100,38 +102,38 @@ async def test_a_statement_says_something(house: House) -> None:
         ("x" * 2001, "LENGTH"),
         ("a\x00b", "CONTROL_CHARACTERS"),
     ):
-        async with house.refuses(Reason.INVALID_FIELDS, "statement") as caught:
-            await house.creator().AppealAdmission(appeal(statement=statement))
+        async with harness.refuses(Reason.INVALID_FIELDS, "statement") as caught:
+            await harness.creator().AppealAdmission(appeal(statement=statement))
         assert caught.value.violations[0].rule == rule
     longest = "é" * 2000
-    creator = await house.creator().AppealAdmission(appeal(statement=longest))
+    creator = await harness.creator().AppealAdmission(appeal(statement=longest))
     assert creator.appeal.statement == longest
 
 
-async def test_one_appeals_for_oneself(house: House) -> None:
-    await house.refused()
-    async with house.refuses(Reason.NOT_YOURS):
-        await house.creator("eve").AppealAdmission(appeal())
-    async with house.refuses(Reason.ROLE_NOT_ALLOWED):
-        await house.operator().AppealAdmission(appeal())
-    async with house.refuses(Reason.NOT_YOURS):
-        await house.creator("eve").ListCreatorDecisions(
+async def test_one_appeals_for_oneself(harness: Harness) -> None:
+    await harness.refused()
+    async with harness.refuses(Reason.NOT_YOURS):
+        await harness.creator("eve").AppealAdmission(appeal())
+    async with harness.refuses(Reason.ROLE_NOT_ALLOWED):
+        await harness.operator().AppealAdmission(appeal())
+    async with harness.refuses(Reason.NOT_YOURS):
+        await harness.creator("eve").ListCreatorDecisions(
             pb.ListCreatorDecisionsRequest(parent="creators/anna")
         )
 
 
-async def test_of_many_appeals_and_reviews_at_once_one_each_counts(house: House) -> None:
-    await house.refused()
+async def test_of_many_appeals_and_reviews_at_once_one_each_counts(harness: Harness) -> None:
+    await harness.refused()
     answers, errors = await at_once(
-        *(house.creator().AppealAdmission(appeal(statement=f"{n}")) for n in range(4))
+        *(harness.creator().AppealAdmission(appeal(statement=f"{n}")) for n in range(4))
     )
     assert len(answers) == 1
     assert {error.reason for error in errors} == {Reason.APPEAL_NOT_ALLOWED}
-    assert (await house.get()).appeal == answers[0].appeal
+    assert (await harness.get()).appeal == answers[0].appeal
 
     answers, errors = await at_once(
-        house.operator("olga").ReviewAdmission(approval()),
-        *(house.operator(f"op{n}").ReviewAdmission(refusal()) for n in range(3)),
+        harness.operator("olga").ReviewAdmission(approval()),
+        *(harness.operator(f"op{n}").ReviewAdmission(refusal()) for n in range(3)),
     )
     assert len(answers) == 1
     assert answers[0].state == pb.Creator.STATE_REFUSED
@@ -139,15 +141,15 @@ async def test_of_many_appeals_and_reviews_at_once_one_each_counts(house: House)
         Reason.REVIEWER_NOT_ALLOWED,
         Reason.ILLEGAL_STATE,
     }
-    assert len(await house.decisions()) == 2
+    assert len(await harness.decisions()) == 2
 
 
-async def test_an_appeal_against_an_application_that_is_made_at_once(house: House) -> None:
+async def test_an_appeal_against_an_application_that_is_made_at_once(harness: Harness) -> None:
     """One of the two comes first, and the other is refused."""
-    await house.refused()
+    await harness.refused()
     answers, errors = await at_once(
-        house.creator().AppealAdmission(appeal()),
-        house.creator().ApplyForAdmission(application()),
+        harness.creator().AppealAdmission(appeal()),
+        harness.creator().ApplyForAdmission(application()),
     )
     assert len(answers) == len(errors) == 1
-    assert (await house.get()).state == answers[0].state
+    assert (await harness.get()).state == answers[0].state

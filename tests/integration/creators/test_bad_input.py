@@ -12,7 +12,7 @@ from liaison.creators.v1 import creators_pb2 as pb
 from servicekit.auth import Role
 from servicekit.errors import LiaisonError, Reason
 from services.creators.servicer import ACCESS
-from tests.integration.creators.house import House, application, registration
+from tests.integration.creators.harness import Harness, application, registration
 from tests.support.serving import request_id
 
 METHODS = pb.DESCRIPTOR.services_by_name["CreatorService"].methods
@@ -21,7 +21,7 @@ UNSEEN = ("\x00", "\u200b", "\ufeff", "\u202eanna", "{0}", "%s", "'; DROP TABLE 
 INTEGERS = (-(2**31), -1, 0, 1, 21, 99, 10_001, 2**31 - 1)
 
 
-async def test_everything_that_is_missing_is_named_at_once(house: House) -> None:
+async def test_everything_that_is_missing_is_named_at_once(harness: Harness) -> None:
     missing = {
         "CreateCreator": ("creator", "request_id"),
         "GetCreator": ("name",),
@@ -46,12 +46,12 @@ async def test_everything_that_is_missing_is_named_at_once(house: House) -> None
     }
     assert set(missing) == {method.name for method in METHODS}
     for method in METHODS:
-        call = getattr(_caller(house, method.name), method.name)
+        call = getattr(_caller(harness, method.name), method.name)
         request = GetMessageClass(method.input_type)()
         if not missing[method.name]:
             await call(request)
             continue
-        async with house.refuses(Reason.INVALID_FIELDS, *missing[method.name]) as caught:
+        async with harness.refuses(Reason.INVALID_FIELDS, *missing[method.name]) as caught:
             await call(request)
         assert {violation.rule for violation in caught.value.violations} == {"REQUIRED"}
 
@@ -75,12 +75,12 @@ async def test_everything_that_is_missing_is_named_at_once(house: House) -> None
     ],
 )
 async def test_a_registration_must_be_right(
-    house: House, field: str, value: str, rule: str
+    harness: Harness, field: str, value: str, rule: str
 ) -> None:
     request = registration()
     setattr(request.creator, field, value)
-    async with house.refuses(Reason.INVALID_FIELDS, f"creator.{field}") as caught:
-        await house.creator().CreateCreator(request)
+    async with harness.refuses(Reason.INVALID_FIELDS, f"creator.{field}") as caught:
+        await harness.creator().CreateCreator(request)
     assert caught.value.violations[0].rule == rule
 
 
@@ -98,13 +98,13 @@ async def test_a_registration_must_be_right(
     ],
 )
 async def test_an_application_must_be_right(
-    house: House, field: str, value: Any, rule: str | None
+    harness: Harness, field: str, value: Any, rule: str | None
 ) -> None:
-    await house.registered()
+    await harness.registered()
     request = application()
     setattr(request.account, field, value)
-    async with house.refuses(Reason.INVALID_FIELDS, f"account.{field}") as caught:
-        await house.creator().ApplyForAdmission(request)
+    async with harness.refuses(Reason.INVALID_FIELDS, f"account.{field}") as caught:
+        await harness.creator().ApplyForAdmission(request)
     assert rule is None or caught.value.violations[0].rule == rule
 
 
@@ -125,48 +125,48 @@ async def test_an_application_must_be_right(
         "anna@evil.com@example.com",
     ],
 )
-async def test_a_paypal_account_is_an_address(house: House, receiver: str) -> None:
-    await house.registered()
+async def test_a_paypal_account_is_an_address(harness: Harness, receiver: str) -> None:
+    await harness.registered()
     request = application()
     request.paypal_receiver = receiver
-    async with house.refuses(Reason.INVALID_FIELDS, "paypal_receiver") as caught:
-        await house.creator().ApplyForAdmission(request)
+    async with harness.refuses(Reason.INVALID_FIELDS, "paypal_receiver") as caught:
+        await harness.creator().ApplyForAdmission(request)
     assert caught.value.violations[0].rule == "R30"
-    async with house.refuses(Reason.INVALID_FIELDS, "paypal_receiver"):
-        await house.creator().UpdatePayoutAccount(
+    async with harness.refuses(Reason.INVALID_FIELDS, "paypal_receiver"):
+        await harness.creator().UpdatePayoutAccount(
             pb.UpdatePayoutAccountRequest(
                 name="creators/anna", paypal_receiver=receiver, request_id=request_id()
             )
         )
 
 
-async def test_no_request_breaks_anything(house: House) -> None:
+async def test_no_request_breaks_anything(harness: Harness) -> None:
     """Thousands of fields at random: each call is answered, or refused with a reason of ours."""
     dice = random.Random(20260301)  # noqa: S311 - no secret
-    await house.admitted()
+    await harness.admitted()
     reasons: set[Reason] = set()
     for _ in range(40):
         for method in METHODS:
             request = GetMessageClass(method.input_type)()
             _scramble(request, dice)
             try:
-                await getattr(_caller(house, method.name), method.name)(request)
+                await getattr(_caller(harness, method.name), method.name)(request)
             except LiaisonError as error:
                 reasons.add(error.reason)
     assert Reason.INVALID_FIELDS in reasons
     assert not reasons & {Reason.INTERNAL, Reason.OUTCOME_UNKNOWN, Reason.DEPENDENCY_UNAVAILABLE}
-    assert (await house.get()).state == pb.Creator.STATE_ADMITTED
+    assert (await harness.get()).state == pb.Creator.STATE_ADMITTED
 
 
-def _caller(house: House, method: str) -> Any:
+def _caller(harness: Harness, method: str) -> Any:
     roles = ACCESS[method].roles
     if Role.CREATOR in roles:
-        return house.creator()
+        return harness.creator()
     if Role.OPERATOR in roles:
-        return house.operator()
+        return harness.operator()
     if Role.PLATFORM in roles:
-        return house.platform
-    return house.brand if Role.BRAND in roles else house.service
+        return harness.platform
+    return harness.brand if Role.BRAND in roles else harness.service
 
 
 def _scramble(message: Message, dice: random.Random) -> None:

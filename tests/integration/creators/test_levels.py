@@ -3,38 +3,38 @@
 from liaison.creators.v1 import creators_pb2 as pb
 
 from servicekit.errors import Reason
-from tests.integration.creators.house import House, approval, at_once, level_change
+from tests.integration.creators.harness import Harness, approval, at_once, level_change
 
 
-async def test_an_operator_moves_a_level_up_and_down(house: House) -> None:
-    await house.admitted()
+async def test_an_operator_moves_a_level_up_and_down(harness: Harness) -> None:
+    await harness.admitted()
     for level in (pb.CREATOR_LEVEL_EXPERT, pb.CREATOR_LEVEL_JUNIOR):
-        creator = await house.operator("otto").UpdateCreatorLevel(level_change(level, "Because"))
+        creator = await harness.operator("otto").UpdateCreatorLevel(level_change(level, "Because"))
         assert (creator.level, creator.state) == (level, pb.Creator.STATE_ADMITTED)
-        profile = await house.brand.GetCreatorProfile(
+        profile = await harness.brand.GetCreatorProfile(
             pb.GetCreatorProfileRequest(name="creators/anna")
         )
         assert profile.level == level
-    changed = (await house.decisions())[1:]
+    changed = (await harness.decisions())[1:]
     assert [(one.kind, one.level, one.comment, one.decided_by) for one in changed] == [
         (pb.CreatorDecision.KIND_LEVEL_CHANGED, level, "Because", "staff/otto")
         for level in (pb.CREATOR_LEVEL_EXPERT, pb.CREATOR_LEVEL_JUNIOR)
     ]
 
 
-async def test_only_who_is_admitted_has_a_level(house: House) -> None:
-    await house.applied()
-    async with house.refuses(Reason.CREATOR_NOT_ADMITTED):
-        await house.operator().UpdateCreatorLevel(level_change())
-    async with house.refuses(Reason.NOT_FOUND):
-        await house.operator().UpdateCreatorLevel(level_change(name="nobody"))
-    await house.operator().ReviewAdmission(approval())
-    async with house.refuses(Reason.ROLE_NOT_ALLOWED):
-        await house.creator().UpdateCreatorLevel(level_change(pb.CREATOR_LEVEL_STAR))
+async def test_only_who_is_admitted_has_a_level(harness: Harness) -> None:
+    await harness.applied()
+    async with harness.refuses(Reason.CREATOR_NOT_ADMITTED):
+        await harness.operator().UpdateCreatorLevel(level_change())
+    async with harness.refuses(Reason.NOT_FOUND):
+        await harness.operator().UpdateCreatorLevel(level_change(name="nobody"))
+    await harness.operator().ReviewAdmission(approval())
+    async with harness.refuses(Reason.ROLE_NOT_ALLOWED):
+        await harness.creator().UpdateCreatorLevel(level_change(pb.CREATOR_LEVEL_STAR))
 
 
-async def test_a_level_is_one_of_ours_and_changed_for_a_reason(house: House) -> None:
-    await house.admitted()
+async def test_a_level_is_one_of_ours_and_changed_for_a_reason(harness: Harness) -> None:
+    await harness.admitted()
     for request, field in (
         (level_change(pb.CREATOR_LEVEL_UNSPECIFIED), "level"),
         (level_change(99), "level"),
@@ -42,18 +42,18 @@ async def test_a_level_is_one_of_ours_and_changed_for_a_reason(house: House) -> 
         (level_change(comment="\n"), "comment"),
         (level_change(comment="x" * 1001), "comment"),
     ):
-        async with house.refuses(Reason.INVALID_FIELDS, field):
-            await house.operator().UpdateCreatorLevel(request)
+        async with harness.refuses(Reason.INVALID_FIELDS, field):
+            await harness.operator().UpdateCreatorLevel(request)
 
 
-async def test_changes_at_once_are_all_on_record_in_their_order(house: House) -> None:
-    await house.admitted()
+async def test_changes_at_once_are_all_on_record_in_their_order(harness: Harness) -> None:
+    await harness.admitted()
     levels = (pb.CREATOR_LEVEL_JUNIOR, pb.CREATOR_LEVEL_EXPERT, pb.CREATOR_LEVEL_STAR)
     _, errors = await at_once(
-        *(house.operator().UpdateCreatorLevel(level_change(level)) for level in levels)
+        *(harness.operator().UpdateCreatorLevel(level_change(level)) for level in levels)
     )
     assert not errors
-    decisions = await house.decisions()
+    decisions = await harness.decisions()
     assert [one.name.rpartition("/")[2] for one in decisions] == ["1", "2", "3", "4"]
     assert {one.level for one in decisions[1:]} == set(levels)
-    assert (await house.get()).level == decisions[-1].level
+    assert (await harness.get()).level == decisions[-1].level

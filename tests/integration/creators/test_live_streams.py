@@ -4,9 +4,9 @@ import pytest
 from liaison.creators.v1 import creators_pb2 as pb
 
 from servicekit.errors import Reason
-from tests.integration.creators.house import (
+from tests.integration.creators.harness import (
     SECOND,
-    House,
+    Harness,
     access_review,
     approval,
     at_once,
@@ -20,11 +20,11 @@ REVOKED = pb.LiveStreamApplication.STATE_REVOKED
 
 
 @pytest.mark.rule("R55")
-async def test_access_is_asked_for_by_form_and_granted_by_an_operator(house: House) -> None:
-    await house.admitted()
+async def test_access_is_asked_for_by_form_and_granted_by_an_operator(harness: Harness) -> None:
+    await harness.admitted()
     links = ["https://example.com/1", "https://example.com/2"]
-    house.now += SECOND
-    creator = await house.creator().ApplyForLiveStreamAccess(
+    harness.now += SECOND
+    creator = await harness.creator().ApplyForLiveStreamAccess(
         form(experience="Two years of it", sample_links=links)
     )
     asked = creator.live_stream_application
@@ -37,66 +37,68 @@ async def test_access_is_asked_for_by_form_and_granted_by_an_operator(house: Hou
     assert not asked.decided_by
     assert not creator.live_stream_access
 
-    house.now += SECOND
-    creator = await house.operator().ReviewLiveStreamAccess(access_review("GRANT"))
+    harness.now += SECOND
+    creator = await harness.operator().ReviewLiveStreamAccess(access_review("GRANT"))
     assert creator.live_stream_access
     application = creator.live_stream_application
     assert (application.state, application.decided_by) == (GRANTED, "staff/olga")
     assert application.apply_time == asked.apply_time
     assert application.decide_time == creator.update_time
-    assert await house.get() == creator
-    profile = await house.brand.GetCreatorProfile(pb.GetCreatorProfileRequest(name="creators/anna"))
+    assert await harness.get() == creator
+    profile = await harness.brand.GetCreatorProfile(
+        pb.GetCreatorProfileRequest(name="creators/anna")
+    )
     assert profile.live_stream_access
 
 
 @pytest.mark.rule("R55")
-async def test_there_is_no_access_without_the_form(house: House) -> None:
-    creator = await house.admitted()
+async def test_there_is_no_access_without_the_form(harness: Harness) -> None:
+    creator = await harness.admitted()
     assert not creator.live_stream_access
     assert not creator.HasField("live_stream_application")
     for decision in ("GRANT", "REFUSE", "REVOKE"):
-        async with house.refuses(Reason.ILLEGAL_STATE):
-            await house.operator().ReviewLiveStreamAccess(access_review(decision, "So"))
+        async with harness.refuses(Reason.ILLEGAL_STATE):
+            await harness.operator().ReviewLiveStreamAccess(access_review(decision, "So"))
 
 
 @pytest.mark.rule("R55")
-async def test_only_who_is_admitted_may_ask(house: House) -> None:
-    await house.applied()
-    async with house.refuses(Reason.CREATOR_NOT_ADMITTED):
-        await house.creator().ApplyForLiveStreamAccess(form())
-    await house.operator().ReviewAdmission(approval())
-    async with house.refuses(Reason.NOT_YOURS):
-        await house.creator("eve").ApplyForLiveStreamAccess(form())
-    await house.creator().ApplyForLiveStreamAccess(form())
+async def test_only_who_is_admitted_may_ask(harness: Harness) -> None:
+    await harness.applied()
+    async with harness.refuses(Reason.CREATOR_NOT_ADMITTED):
+        await harness.creator().ApplyForLiveStreamAccess(form())
+    await harness.operator().ReviewAdmission(approval())
+    async with harness.refuses(Reason.NOT_YOURS):
+        await harness.creator("eve").ApplyForLiveStreamAccess(form())
+    await harness.creator().ApplyForLiveStreamAccess(form())
 
 
 @pytest.mark.rule("R55")
-async def test_one_form_at_a_time_and_another_after_a_no(house: House) -> None:
-    await house.admitted()
+async def test_one_form_at_a_time_and_another_after_a_no(harness: Harness) -> None:
+    await harness.admitted()
     for experience, decision, state in (
         ("First", "REFUSE", REFUSED),
         ("Second", "GRANT", GRANTED),
         ("", "REVOKE", REVOKED),
         ("Third", "GRANT", GRANTED),
     ):
-        house.now += SECOND
+        harness.now += SECOND
         if experience:
-            await house.creator().ApplyForLiveStreamAccess(form(experience=experience))
-            async with house.refuses(Reason.ILLEGAL_STATE) as caught:
-                await house.creator().ApplyForLiveStreamAccess(form())
+            await harness.creator().ApplyForLiveStreamAccess(form(experience=experience))
+            async with harness.refuses(Reason.ILLEGAL_STATE) as caught:
+                await harness.creator().ApplyForLiveStreamAccess(form())
             assert caught.value.metadata["state"] == "PENDING"
         comment = f"{decision} it is"
-        creator = await house.operator().ReviewLiveStreamAccess(access_review(decision, comment))
+        creator = await harness.operator().ReviewLiveStreamAccess(access_review(decision, comment))
         assert creator.live_stream_application.state == state
         assert creator.live_stream_application.comment == comment
         assert creator.live_stream_access == (state == GRANTED)
         if state == GRANTED:
-            async with house.refuses(Reason.ILLEGAL_STATE):
-                await house.creator().ApplyForLiveStreamAccess(form())
+            async with harness.refuses(Reason.ILLEGAL_STATE):
+                await harness.creator().ApplyForLiveStreamAccess(form())
     kind = pb.CreatorDecision
     assert [
         (one.kind, one.live_stream_application.experience, one.comment)
-        for one in (await house.decisions())[1:]
+        for one in (await harness.decisions())[1:]
     ] == [
         (kind.KIND_LIVE_STREAM_REFUSED, "First", "REFUSE it is"),
         (kind.KIND_LIVE_STREAM_GRANTED, "Second", "GRANT it is"),
@@ -105,8 +107,8 @@ async def test_one_form_at_a_time_and_another_after_a_no(house: House) -> None:
     ]
 
 
-async def test_each_decision_is_for_one_state_only(house: House) -> None:
-    await house.admitted()
+async def test_each_decision_is_for_one_state_only(harness: Harness) -> None:
+    await harness.admitted()
     possible = {PENDING: {"GRANT", "REFUSE"}, GRANTED: {"REVOKE"}, REFUSED: set(), REVOKED: set()}
     for state, path in (
         (PENDING, ()),
@@ -116,24 +118,24 @@ async def test_each_decision_is_for_one_state_only(house: House) -> None:
         (REFUSED, ("REFUSE",)),
     ):
         if state == PENDING:
-            await house.creator().ApplyForLiveStreamAccess(form())
+            await harness.creator().ApplyForLiveStreamAccess(form())
         for decision in path:
-            await house.operator().ReviewLiveStreamAccess(access_review(decision, "So"))
-        assert (await house.get()).live_stream_application.state == state
+            await harness.operator().ReviewLiveStreamAccess(access_review(decision, "So"))
+        assert (await harness.get()).live_stream_application.state == state
         for decision in {"GRANT", "REFUSE", "REVOKE"} - possible[state]:
-            async with house.refuses(Reason.ILLEGAL_STATE):
-                await house.operator().ReviewLiveStreamAccess(access_review(decision, "So"))
+            async with harness.refuses(Reason.ILLEGAL_STATE):
+                await harness.operator().ReviewLiveStreamAccess(access_review(decision, "So"))
 
 
-async def test_who_is_refused_or_loses_access_is_told_why(house: House) -> None:
-    await house.admitted()
-    await house.creator().ApplyForLiveStreamAccess(form())
+async def test_who_is_refused_or_loses_access_is_told_why(harness: Harness) -> None:
+    await harness.admitted()
+    await harness.creator().ApplyForLiveStreamAccess(form())
     for decision in ("REFUSE", "REVOKE"):
         for comment in ("", " ", "x" * 1001):
-            async with house.refuses(Reason.INVALID_FIELDS, "comment"):
-                await house.operator().ReviewLiveStreamAccess(access_review(decision, comment))
-    async with house.refuses(Reason.INVALID_FIELDS, "decision"):
-        await house.operator().ReviewLiveStreamAccess(access_review("UNSPECIFIED", "So"))
+            async with harness.refuses(Reason.INVALID_FIELDS, "comment"):
+                await harness.operator().ReviewLiveStreamAccess(access_review(decision, comment))
+    async with harness.refuses(Reason.INVALID_FIELDS, "decision"):
+        await harness.operator().ReviewLiveStreamAccess(access_review("UNSPECIFIED", "So"))
 
 
 @pytest.mark.parametrize(
@@ -158,27 +160,27 @@ async def test_who_is_refused_or_loses_access_is_told_why(house: House) -> None:
     ],
 )
 async def test_a_form_is_filled_in_properly(
-    house: House, changes: dict[str, object], field: str
+    harness: Harness, changes: dict[str, object], field: str
 ) -> None:
-    await house.admitted()
-    async with house.refuses(Reason.INVALID_FIELDS, field):
-        await house.creator().ApplyForLiveStreamAccess(form(**changes))
+    await harness.admitted()
+    async with harness.refuses(Reason.INVALID_FIELDS, field):
+        await harness.creator().ApplyForLiveStreamAccess(form(**changes))
 
 
-async def test_of_decisions_and_forms_at_once_one_counts(house: House) -> None:
-    await house.admitted()
+async def test_of_decisions_and_forms_at_once_one_counts(harness: Harness) -> None:
+    await harness.admitted()
     answers, errors = await at_once(
-        *(house.creator().ApplyForLiveStreamAccess(form(experience=f"{n}")) for n in range(4))
+        *(harness.creator().ApplyForLiveStreamAccess(form(experience=f"{n}")) for n in range(4))
     )
     assert len(answers) == 1
     assert {error.reason for error in errors} == {Reason.ILLEGAL_STATE}
     answers, errors = await at_once(
         *(
-            house.operator(f"op{n}").ReviewLiveStreamAccess(access_review(decision, "So"))
+            harness.operator(f"op{n}").ReviewLiveStreamAccess(access_review(decision, "So"))
             for n, decision in enumerate(("GRANT", "REFUSE", "GRANT", "REFUSE"))
         )
     )
     assert len(answers) == 1
     assert {error.reason for error in errors} == {Reason.ILLEGAL_STATE}
-    assert await house.get() == answers[0]
-    assert len(await house.decisions()) == 2
+    assert await harness.get() == answers[0]
+    assert len(await harness.decisions()) == 2

@@ -8,15 +8,15 @@ from liaison.creators.v1 import creators_pb2 as pb
 from psycopg.types.json import Jsonb
 
 from devstack.access import Access
-from servicekit.database import Database
 from servicekit.errors import Reason
-from tests.integration.creators.house import (
+from servicekit.postgres.database import Database
+from tests.integration.creators.harness import (
     INTERNAL,
-    House,
+    Harness,
     access_review,
     appeal,
     application,
-    house_of,
+    harness_of,
     refusal,
 )
 from tests.support.databases import Databases
@@ -63,7 +63,7 @@ ROWS: list[tuple[str, str, dict[str, object] | None, list[dict[str, str]], str |
 
 
 @pytest.fixture
-async def migrated(access: Access, databases: Databases) -> AsyncIterator[House]:
+async def migrated(access: Access, databases: Databases) -> AsyncIterator[Harness]:
     async with Database(await databases.fresh("creators"), pool_size=4) as database:
         await _go_back(database)
         for row in ROWS:
@@ -86,8 +86,8 @@ async def migrated(access: Access, databases: Databases) -> AsyncIterator[House]
                 ),
             )
         await database.migrate("services.creators")
-        async with house_of(access, database) as house:
-            yield house
+        async with harness_of(access, database) as harness:
+            yield harness
 
 
 async def _go_back(database: Database) -> None:
@@ -98,7 +98,7 @@ async def _go_back(database: Database) -> None:
     await database.execute(first.read_bytes())  # type: ignore[arg-type]  # a script of our own
 
 
-async def test_everyone_is_as_before(migrated: House) -> None:
+async def test_everyone_is_as_before(migrated: Harness) -> None:
     found = {id_: await migrated.get(id_) for id_, *_ in ROWS}
     assert [found[id_].state for id_, *_ in ROWS] == [
         pb.Creator.State.Value(f"STATE_{state}") for _, state, *_ in ROWS
@@ -113,7 +113,7 @@ async def test_everyone_is_as_before(migrated: House) -> None:
     assert [one.rule_id for one in found["nora"].unmet_criteria] == ["R3"]
 
 
-async def test_reasons_in_free_text_become_codes_and_words(migrated: House) -> None:
+async def test_reasons_in_free_text_become_codes_and_words(migrated: Harness) -> None:
     sam = await migrated.get("sam")
     assert [(one.code, one.rule_id, one.description) for one in sam.refusals] == [
         (pb.REFUSAL_CODE_OTHER, "R43", "DULL: Not fun"),
@@ -124,7 +124,7 @@ async def test_reasons_in_free_text_become_codes_and_words(migrated: House) -> N
     assert [len(await migrated.decisions(id_)) for id_, *_ in ROWS] == [0, 0, 1, 1, 1, 1]
 
 
-async def test_what_is_new_works_for_them_too(migrated: House) -> None:
+async def test_what_is_new_works_for_them_too(migrated: Harness) -> None:
     assert (await migrated.creator("sam").AppealAdmission(appeal("sam"))).HasField("appeal")
     async with migrated.refuses(Reason.APPEAL_NOT_ALLOWED):
         await migrated.creator("nora").AppealAdmission(appeal("nora"))
@@ -136,7 +136,7 @@ async def test_what_is_new_works_for_them_too(migrated: House) -> None:
     assert numbers == ["1", "2"]
 
 
-async def test_counts_that_differ_from_the_declared_were_observed(migrated: House) -> None:
+async def test_counts_that_differ_from_the_declared_were_observed(migrated: Harness) -> None:
     database = migrated.database
     await database.execute(
         """

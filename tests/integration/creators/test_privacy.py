@@ -10,9 +10,9 @@ from liaison.creators.v1 import creators_pb2 as pb
 from servicekit.auth import Role
 from servicekit.errors import LiaisonError, Reason
 from services.creators.servicer import ACCESS
-from tests.integration.creators.house import (
+from tests.integration.creators.harness import (
     SECOND,
-    House,
+    Harness,
     access_review,
     appeal,
     application,
@@ -59,7 +59,7 @@ SECRETS = (
 )
 
 
-async def _complete_creator(house: House) -> pb.Creator:
+async def _complete_creator(harness: Harness) -> pb.Creator:
     """With something in every field, all at once or one after the other."""
     request = pb.CreateCreatorRequest(
         creator=pb.Creator(
@@ -70,21 +70,21 @@ async def _complete_creator(house: House) -> pb.Creator:
         ),
         request_id=request_id(),
     )
-    await house.creator().CreateCreator(request)
+    await harness.creator().CreateCreator(request)
     applying = application(handle="@anna.secret", post_count=4321, follower_count=765432)
     applying.paypal_receiver = "secret@example.com"
-    await house.creator().ApplyForAdmission(applying)
+    await harness.creator().ApplyForAdmission(applying)
     reason = pb.Refusal(code=pb.REFUSAL_CODE_OTHER, description="Not for us")
-    await house.operator().ReviewAdmission(refusal("anna", reason))
-    await house.creator().AppealAdmission(appeal(statement="Please reconsider"))
-    await house.operator("otto").ReviewAdmission(approval())
-    await house.creator().ApplyForLiveStreamAccess(
+    await harness.operator().ReviewAdmission(refusal("anna", reason))
+    await harness.creator().AppealAdmission(appeal(statement="Please reconsider"))
+    await harness.operator("otto").ReviewAdmission(approval())
+    await harness.creator().ApplyForLiveStreamAccess(
         form(experience="Told in confidence", sample_links=["https://example.com/sample"])
     )
-    await house.operator().ReviewLiveStreamAccess(access_review("GRANT", "Fine with us"))
-    house.now += SECOND
-    await house.platform.UpdateStatistics(counts(33445, 998877, house.now))
-    return await house.get()
+    await harness.operator().ReviewLiveStreamAccess(access_review("GRANT", "Fine with us"))
+    harness.now += SECOND
+    await harness.platform.UpdateStatistics(counts(33445, 998877, harness.now))
+    return await harness.get()
 
 
 def test_each_field_of_a_creator_is_shown_or_hidden() -> None:
@@ -106,16 +106,18 @@ def _request_of(method: Any) -> Message:
 
 
 @pytest.mark.rule("R56")
-async def test_a_brand_is_told_nothing_that_was_entered_at_onboarding(house: House) -> None:
-    creator = await _complete_creator(house)
+async def test_a_brand_is_told_nothing_that_was_entered_at_onboarding(harness: Harness) -> None:
+    creator = await _complete_creator(harness)
     # What only a refused creator has is proved by the decisions, which hold it still.
-    decisions = await house.operator().ListCreatorDecisions(
+    decisions = await harness.operator().ListCreatorDecisions(
         pb.ListCreatorDecisionsRequest(parent="creators/anna")
     )
     known = f"{creator}{decisions}"
     assert all(secret in known for secret in SECRETS)
 
-    profile = await house.brand.GetCreatorProfile(pb.GetCreatorProfileRequest(name="creators/anna"))
+    profile = await harness.brand.GetCreatorProfile(
+        pb.GetCreatorProfileRequest(name="creators/anna")
+    )
     assert profile == pb.CreatorProfile(
         name="creators/anna",
         display_name="Anna",
@@ -123,7 +125,7 @@ async def test_a_brand_is_told_nothing_that_was_entered_at_onboarding(house: Hou
         live_stream_access=True,
     )
     for method in pb.DESCRIPTOR.services_by_name["CreatorService"].methods:
-        call = getattr(house.brand, method.name)
+        call = getattr(harness.brand, method.name)
         if Role.BRAND in ACCESS[method.name].roles:
             answer = str(await call(_request_of(method)))
         else:
@@ -134,29 +136,29 @@ async def test_a_brand_is_told_nothing_that_was_entered_at_onboarding(house: Hou
 
 
 @pytest.mark.rule("R56")
-async def test_who_is_not_admitted_has_no_profile(house: House) -> None:
+async def test_who_is_not_admitted_has_no_profile(harness: Harness) -> None:
     """Nor can a brand tell who applied, was refused, or never came."""
 
     async def answer(name: str) -> str:
-        async with house.refuses(Reason.NOT_FOUND) as caught:
-            await house.brand.GetCreatorProfile(
+        async with harness.refuses(Reason.NOT_FOUND) as caught:
+            await harness.brand.GetCreatorProfile(
                 pb.GetCreatorProfileRequest(name=f"creators/{name}")
             )
         return caught.value.message.replace(name, "…") + str(caught.value.metadata)
 
     nobody = await answer("nobody")
-    await house.registered("anna")
-    await house.applied("bob")
-    await house.refused("cleo")
-    await house.appealed("dora")
+    await harness.registered("anna")
+    await harness.applied("bob")
+    await harness.refused("cleo")
+    await harness.appealed("dora")
     for name in ("anna", "bob", "cleo", "dora"):
         assert await answer(name) == nobody
 
 
 @pytest.mark.rule("R56")
-async def test_another_creator_comes_by_nothing_either(house: House) -> None:
-    await _complete_creator(house)
-    eve = house.creator("eve")
+async def test_another_creator_comes_by_nothing_either(harness: Harness) -> None:
+    await _complete_creator(harness)
+    eve = harness.creator("eve")
     for method in pb.DESCRIPTOR.services_by_name["CreatorService"].methods:
         with pytest.raises(LiaisonError) as caught:
             await getattr(eve, method.name)(_request_of(method))

@@ -4,8 +4,8 @@ import pytest
 from liaison.creators.v1 import creators_pb2 as pb
 
 from servicekit.errors import Reason
-from tests.integration.creators.house import (
-    House,
+from tests.integration.creators.harness import (
+    Harness,
     appeal,
     application,
     approval,
@@ -17,11 +17,11 @@ from tests.support.serving import request_id
 
 
 @pytest.mark.rule("R32", "R36")
-async def test_the_mobile_number_is_the_default_dingtalk_id(house: House) -> None:
-    creator = await house.registered()
+async def test_the_mobile_number_is_the_default_dingtalk_id(harness: Harness) -> None:
+    creator = await harness.registered()
     assert creator.state == pb.Creator.STATE_REGISTERED
     assert creator.dingtalk_id == creator.mobile_number == "+34612345678"
-    own = await house.creator("bob").CreateCreator(registration("bob", dingtalk_id="bob.blogs"))
+    own = await harness.creator("bob").CreateCreator(registration("bob", dingtalk_id="bob.blogs"))
     assert (own.dingtalk_id, own.mobile_number) == ("bob.blogs", "+34612345678")
 
 
@@ -38,10 +38,10 @@ async def test_the_mobile_number_is_the_default_dingtalk_id(house: House) -> Non
         ("+7 912 345-67-89", "+79123456789"),
     ],
 )
-async def test_a_mobile_number_is_kept_in_e164(house: House, number: str, normal: str) -> None:
-    creator = await house.creator().CreateCreator(registration(mobile_number=number))
+async def test_a_mobile_number_is_kept_in_e164(harness: Harness, number: str, normal: str) -> None:
+    creator = await harness.creator().CreateCreator(registration(mobile_number=number))
     assert creator.dingtalk_id == creator.mobile_number == normal
-    assert (await house.get()).mobile_number == normal
+    assert (await harness.get()).mobile_number == normal
 
 
 @pytest.mark.rule("R35")
@@ -76,45 +76,45 @@ async def test_a_mobile_number_is_kept_in_e164(house: House, number: str, normal
         " ",
     ],
 )
-async def test_no_other_number_is_taken(house: House, number: str) -> None:
-    async with house.refuses(Reason.INVALID_FIELDS, "creator.mobile_number") as caught:
-        await house.creator().CreateCreator(registration(mobile_number=number))
+async def test_no_other_number_is_taken(harness: Harness, number: str) -> None:
+    async with harness.refuses(Reason.INVALID_FIELDS, "creator.mobile_number") as caught:
+        await harness.creator().CreateCreator(registration(mobile_number=number))
     assert caught.value.violations[0].rule == "R35"
 
 
 @pytest.mark.rule("R32", "R37")
-async def test_who_has_not_registered_can_do_nothing_else(house: House) -> None:
+async def test_who_has_not_registered_can_do_nothing_else(harness: Harness) -> None:
     for call, request in (
-        (house.creator().ApplyForAdmission, application()),
-        (house.creator().AppealAdmission, appeal()),
-        (house.creator().ApplyForLiveStreamAccess, form()),
-        (house.creator().GetCreator, pb.GetCreatorRequest(name="creators/anna")),
+        (harness.creator().ApplyForAdmission, application()),
+        (harness.creator().AppealAdmission, appeal()),
+        (harness.creator().ApplyForLiveStreamAccess, form()),
+        (harness.creator().GetCreator, pb.GetCreatorRequest(name="creators/anna")),
         (
-            house.creator().UpdatePayoutAccount,
+            harness.creator().UpdatePayoutAccount,
             pb.UpdatePayoutAccountRequest(
                 name="creators/anna", paypal_receiver="a@example.com", request_id=request_id()
             ),
         ),
     ):
-        async with house.refuses(Reason.NOT_YOURS):
+        async with harness.refuses(Reason.NOT_YOURS):
             await call(request)
-    async with house.refuses(Reason.NOT_FOUND):
-        await house.operator().ReviewAdmission(approval())
+    async with harness.refuses(Reason.NOT_FOUND):
+        await harness.operator().ReviewAdmission(approval())
 
 
 @pytest.mark.rule("R37")
-async def test_who_has_only_registered_is_not_admitted(house: House) -> None:
-    await house.registered()
-    async with house.refuses(Reason.ILLEGAL_STATE):
-        await house.operator().ReviewAdmission(approval())
-    async with house.refuses(Reason.CREATOR_NOT_ADMITTED):
-        await house.creator().ApplyForLiveStreamAccess(form())
-    async with house.refuses(Reason.NOT_FOUND):
-        await house.brand.GetCreatorProfile(pb.GetCreatorProfileRequest(name="creators/anna"))
+async def test_who_has_only_registered_is_not_admitted(harness: Harness) -> None:
+    await harness.registered()
+    async with harness.refuses(Reason.ILLEGAL_STATE):
+        await harness.operator().ReviewAdmission(approval())
+    async with harness.refuses(Reason.CREATOR_NOT_ADMITTED):
+        await harness.creator().ApplyForLiveStreamAccess(form())
+    async with harness.refuses(Reason.NOT_FOUND):
+        await harness.brand.GetCreatorProfile(pb.GetCreatorProfileRequest(name="creators/anna"))
 
 
-async def test_nobody_says_at_registration_what_the_platform_decides(house: House) -> None:
-    creator = await house.creator().CreateCreator(
+async def test_nobody_says_at_registration_what_the_platform_decides(harness: Harness) -> None:
+    creator = await harness.creator().CreateCreator(
         registration(
             state=pb.Creator.STATE_ADMITTED,
             level=pb.CREATOR_LEVEL_STAR,
@@ -137,22 +137,22 @@ async def test_nobody_says_at_registration_what_the_platform_decides(house: Hous
     )
 
 
-async def test_one_registers_once_and_for_oneself(house: House) -> None:
+async def test_one_registers_once_and_for_oneself(harness: Harness) -> None:
     request = registration()
-    first = await house.creator().CreateCreator(request)
-    assert await house.creator().CreateCreator(request) == first
-    async with house.refuses(Reason.ALREADY_EXISTS):
-        await house.creator().CreateCreator(registration())
-    async with house.refuses(Reason.NOT_YOURS):
-        await house.creator().CreateCreator(registration("bob"))
+    first = await harness.creator().CreateCreator(request)
+    assert await harness.creator().CreateCreator(request) == first
+    async with harness.refuses(Reason.ALREADY_EXISTS):
+        await harness.creator().CreateCreator(registration())
+    async with harness.refuses(Reason.NOT_YOURS):
+        await harness.creator().CreateCreator(registration("bob"))
     request.creator.display_name = "Other"
-    async with house.refuses(Reason.REQUEST_ID_REUSED):
-        await house.creator().CreateCreator(request)
+    async with harness.refuses(Reason.REQUEST_ID_REUSED):
+        await harness.creator().CreateCreator(request)
 
 
-async def test_of_two_registrations_at_once_one_wins(house: House) -> None:
+async def test_of_two_registrations_at_once_one_wins(harness: Harness) -> None:
     answers, errors = await at_once(
-        *(house.creator().CreateCreator(registration()) for _ in range(4))
+        *(harness.creator().CreateCreator(registration()) for _ in range(4))
     )
     assert len(answers) == 1
     assert {error.reason for error in errors} == {Reason.ALREADY_EXISTS}

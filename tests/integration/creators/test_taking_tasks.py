@@ -8,41 +8,43 @@ from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 from liaison.tasks.v1 import tasks_pb2
 
 from devstack.access import Access
-from servicekit.database import Database
 from servicekit.errors import Reason
+from servicekit.postgres.database import Database
 from services.tasks.clients import GrpcCreatorDirectory
-from tests.integration.creators.house import (
+from tests.integration.creators.harness import (
     EXTERNAL,
     INTERNAL,
     SECOND,
-    House,
+    Harness,
     access_review,
     counts,
     form,
     level_change,
 )
-from tests.integration.tasks.house import House as TasksHouse
-from tests.integration.tasks.house import house_of as tasks_house_of
+from tests.integration.tasks.harness import Harness as TasksHarness
+from tests.integration.tasks.harness import harness_of as tasks_harness_of
 from tests.support.databases import Databases
 from tests.support.serving import refused
 
 
 @pytest.fixture
-async def tasks(access: Access, databases: Databases, house: House) -> AsyncIterator[TasksHouse]:
-    """The tasks service; whom it asks about creators is the creators service of `house`."""
+async def tasks(
+    access: Access, databases: Databases, harness: Harness
+) -> AsyncIterator[TasksHarness]:
+    """The tasks service; whom it asks about creators is the creators service of `harness`."""
     url = await databases.fresh("tasks")
     async with (
         Database(url, pool_size=4) as database,
-        tasks_house_of(access, database, url) as tasks,
+        tasks_harness_of(access, database, url) as tasks,
     ):
-        directory = GrpcCreatorDirectory(CreatorServiceStub(house.served.as_service("tasks")))
+        directory = GrpcCreatorDirectory(CreatorServiceStub(harness.served.as_service("tasks")))
         tasks.creators.candidate = directory.candidate
         yield tasks
 
 
-async def _observed(house: House, posts: int, followers: int) -> None:
-    house.now += SECOND
-    await house.platform.UpdateStatistics(counts(posts, followers, house.now))
+async def _observed(harness: Harness, posts: int, followers: int) -> None:
+    harness.now += SECOND
+    await harness.platform.UpdateStatistics(counts(posts, followers, harness.now))
 
 
 @pytest.mark.rule("R3", "R4", "R8", "R9")
@@ -60,10 +62,15 @@ async def _observed(house: House, posts: int, followers: int) -> None:
     ],
 )
 async def test_the_counts_are_checked_again_when_one_applies_for_a_task(
-    house: House, tasks: TasksHouse, account_class: int, posts: int, followers: int, missing: str
+    harness: Harness,
+    tasks: TasksHarness,
+    account_class: int,
+    posts: int,
+    followers: int,
+    missing: str,
 ) -> None:
-    await house.admitted(account_class=account_class, post_count=500, follower_count=50_000)
-    await _observed(house, posts, followers)
+    await harness.admitted(account_class=account_class, post_count=500, follower_count=50_000)
+    await _observed(harness, posts, followers)
     task = await tasks.task()
     if not missing:
         await tasks.apply(task, "anna")
@@ -86,27 +93,27 @@ async def test_the_counts_are_checked_again_when_one_applies_for_a_task(
     ],
 )
 async def test_and_again_when_one_is_selected_but_the_brand_is_not_told_what_is_missing(
-    house: House, tasks: TasksHouse, account_class: int, posts: int, followers: int
+    harness: Harness, tasks: TasksHarness, account_class: int, posts: int, followers: int
 ) -> None:
-    await house.admitted(account_class=account_class, post_count=500, follower_count=50_000)
+    await harness.admitted(account_class=account_class, post_count=500, follower_count=50_000)
     task = await tasks.task()
     application = await tasks.apply(task, "anna")
-    await _observed(house, posts, followers)
+    await _observed(harness, posts, followers)
     with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
         await tasks.select(task, [application])
     assert caught.value.message == f"{application.name} can no longer be selected"
     assert caught.value.metadata == {"application": application.name}
-    await _observed(house, 51, 10_001)
+    await _observed(harness, 51, 10_001)
     await tasks.select(task, [application])
 
 
 @pytest.mark.rule("R2", "R32", "R37", "R43")
-async def test_only_who_is_admitted_takes_tasks(house: House, tasks: TasksHouse) -> None:
-    await house.registered("anna")
-    await house.applied("bob")
-    await house.refused("cleo")
-    await house.appealed("dora")
-    await house.admitted("emma")
+async def test_only_who_is_admitted_takes_tasks(harness: Harness, tasks: TasksHarness) -> None:
+    await harness.registered("anna")
+    await harness.applied("bob")
+    await harness.refused("cleo")
+    await harness.appealed("dora")
+    await harness.admitted("emma")
     task = await tasks.task()
     for name in ("nobody", "anna", "bob", "cleo", "dora"):
         with refused(Reason.CREATOR_NOT_ADMITTED):
@@ -116,14 +123,14 @@ async def test_only_who_is_admitted_takes_tasks(house: House, tasks: TasksHouse)
 
 @pytest.mark.rule("R20", "R55")
 async def test_live_streams_are_for_who_has_access_or_streams_for_the_brand(
-    house: House, tasks: TasksHouse
+    harness: Harness, tasks: TasksHarness
 ) -> None:
     live: dict[str, Any] = {"content_types": [tasks_pb2.CONTENT_TYPE_LIVE_STREAM]}
     own = await tasks.task(**live)
     brands = await tasks.task(
         **live, live_stream_channel=tasks_pb2.LIVE_STREAM_CHANNEL_BRAND_ACCOUNT
     )
-    await house.admitted()
+    await harness.admitted()
 
     async def is_kept_out() -> None:
         with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
@@ -132,26 +139,26 @@ async def test_live_streams_are_for_who_has_access_or_streams_for_the_brand(
 
     await is_kept_out()
     await tasks.apply(brands, "anna")
-    await house.creator().ApplyForLiveStreamAccess(form())
+    await harness.creator().ApplyForLiveStreamAccess(form())
     await is_kept_out()
-    await house.operator().ReviewLiveStreamAccess(access_review("REFUSE", "Not yet"))
+    await harness.operator().ReviewLiveStreamAccess(access_review("REFUSE", "Not yet"))
     await is_kept_out()
-    await house.creator().ApplyForLiveStreamAccess(form())
-    await house.operator().ReviewLiveStreamAccess(access_review("GRANT"))
+    await harness.creator().ApplyForLiveStreamAccess(form())
+    await harness.operator().ReviewLiveStreamAccess(access_review("GRANT"))
     application = await tasks.apply(own, "anna")
 
-    await house.operator().ReviewLiveStreamAccess(access_review("REVOKE", "No longer"))
+    await harness.operator().ReviewLiveStreamAccess(access_review("REVOKE", "No longer"))
     with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
         await tasks.select(own, [application])
     assert caught.value.metadata == {"application": application.name}
 
 
-async def test_a_level_that_was_raised_opens_a_task(house: House, tasks: TasksHouse) -> None:
-    await house.admitted()
+async def test_a_level_that_was_raised_opens_a_task(harness: Harness, tasks: TasksHarness) -> None:
+    await harness.admitted()
     eligibility = tasks_pb2.Eligibility(minimum_level=level_change().level)
     task = await tasks.task(eligibility=eligibility)
     with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
         await tasks.apply(task, "anna")
     assert caught.value.metadata["missing"] == "level"
-    await house.operator().UpdateCreatorLevel(level_change())
+    await harness.operator().UpdateCreatorLevel(level_change())
     await tasks.apply(task, "anna")

@@ -1,4 +1,4 @@
-"""A real Temporal server for these tests, and a house of its own for each."""
+"""A real Temporal server for these tests, and a harness of its own for each."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -6,7 +6,7 @@ import pytest
 
 from devstack.access import Access, attach
 from devstack.home import Home
-from tests.integration.disputes.house import House, house_of
+from tests.integration.disputes.harness import Harness, harness_of
 from tests.support.databases import Databases
 from tests.support.servers import servers
 
@@ -21,8 +21,8 @@ def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def house(
+async def harness(
     access: Access, databases: Databases, temporal_address: str
-) -> AsyncIterator[House]:
-    async with house_of(access, databases, temporal_address) as house:
-        yield house
+) -> AsyncIterator[Harness]:
+    async with harness_of(access, databases, temporal_address) as harness:
+        yield harness

@@ -8,21 +8,21 @@ import pytest
 from pydantic import SecretStr
 
 from devstack.access import Access
-from servicekit.database import Database
-from servicekit.object_store import ObjectStore
+from servicekit.postgres.database import Database
+from servicekit.s3.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
-from services.media.confinement import Confinement
-from services.media.decoder_pool import DecoderPool
 from services.media.domain import Buckets
-from services.media.handlers import MediaHandlers
-from services.media.images import IMAGE_MAXIMUM_BYTES
+from services.media.images.pool import DecoderPool
+from services.media.images.rules import IMAGE_MAXIMUM_BYTES
 from services.media.levels import Levels
-from services.media.quotas import Quota
-from services.media.servicer import service
-from services.media.store import PostgresMediaStore
-from services.media.video_judging import VideoJudge
-from services.media.video_probing import ProberPool
-from services.media.videos import Client, VideoLimits
+from services.media.sandbox.confinement import Confinement
+from services.media.uploads.handlers import MediaHandlers
+from services.media.uploads.quotas import Quota
+from services.media.uploads.servicer import service
+from services.media.uploads.store import PostgresMediaStore
+from services.media.uploads.video_validator import VideoJudge
+from services.media.videos.pool import ProberPool
+from services.media.videos.rules import Client, VideoLimits
 from tests.support.databases import Databases
 from tests.support.serving import Served, serving
 
@@ -78,7 +78,7 @@ def levels() -> Levels:
 
 
 @dataclass
-class House:
+class Harness:
     """The parts that a test may want to reach behind the server's back."""
 
     handlers: MediaHandlers
@@ -114,13 +114,13 @@ async def database(databases: Databases) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def house(
+def harness(
     database: Database,
     objects: ObjectStore,
     decoders: DecoderPool,
     probers: ProberPool,
     levels: Levels,
-) -> House:
+) -> Harness:
     store = PostgresMediaStore(database)
     buckets = Buckets(QUARANTINE, ACCEPTED)
     videos = VideoJudge(objects, probers, decoders, buckets, VIDEO_LIMITS, levels)
@@ -132,13 +132,13 @@ def house(
         buckets,
         IMAGE_MAXIMUM_BYTES,
         QUOTA,
-        lambda: house.now(),
+        lambda: harness.now(),
     )
-    house = House(handlers, store, objects, decoders, videos)
-    return house
+    harness = Harness(handlers, store, objects, decoders, videos)
+    return harness
 
 
 @pytest.fixture
-async def served(access: Access, database: Database, house: House) -> AsyncIterator[Served]:
-    async with serving(access, [service(house.handlers)], database) as served:
+async def served(access: Access, database: Database, harness: Harness) -> AsyncIterator[Served]:
+    async with serving(access, [service(harness.handlers)], database) as served:
         yield served

@@ -7,5 +7,5 @@ def decoder_processes() -> list[psutil.Process]:
     return [
         child
         for child in psutil.Process().children()
-        if "services.media.decoder" in child.cmdline()
+        if "services.media.images.decoder" in child.cmdline()
     ]

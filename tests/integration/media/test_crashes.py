@@ -11,14 +11,14 @@ from liaison.media.v1 import media_pb2 as pb
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from servicekit.auth import Principal, Role
-from servicekit.database import Database
 from servicekit.errors import Reason, Unavailable
-from servicekit.object_store import ObjectStore
+from servicekit.postgres.database import Database
+from servicekit.s3.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
 from services.media.domain import MediaObject, State
-from services.media.handlers import FinalizeUpload, MediaHandlers
-from services.media.store import PostgresMediaStore
-from tests.integration.media.conftest import ACCEPTED, QUARANTINE, House
+from services.media.uploads.handlers import FinalizeUpload, MediaHandlers
+from services.media.uploads.store import PostgresMediaStore
+from tests.integration.media.conftest import ACCEPTED, QUARANTINE, Harness
 from tests.integration.media.uploading import (
     IMAGE,
     downloaded,
@@ -86,23 +86,23 @@ class MortalStore(PostgresMediaStore):
 
 @asynccontextmanager
 async def mortal(
-    house: House, database: Database, settings: ObjectStoreSettings, fuse: Fuse
+    harness: Harness, database: Database, settings: ObjectStoreSettings, fuse: Fuse
 ) -> AsyncIterator[MediaHandlers]:
     async with MortalObjects(settings, fuse) as objects:
-        yield house.handlers_with(objects, MortalStore(database, fuse))
+        yield harness.handlers_with(objects, MortalStore(database, fuse))
 
 
 @pytest.mark.parametrize("steps", range(1, len(STEPS) + 1))
 async def test_a_crash_after_any_step_is_made_good_by_asking_again(
     served: Served,
-    house: House,
+    harness: Harness,
     database: Database,
     object_store_settings: ObjectStoreSettings,
     steps: int,
 ) -> None:
     upload = await uploaded(served, jpeg(2401, 1201 + steps), purpose=IMAGE)
     fuse = Fuse(steps)
-    async with mortal(house, database, object_store_settings, fuse) as handlers:
+    async with mortal(harness, database, object_store_settings, fuse) as handlers:
         with pytest.raises(_Crash):
             await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
     assert fuse.done == list(STEPS[:steps])
@@ -117,26 +117,26 @@ async def test_a_crash_after_any_step_is_made_good_by_asking_again(
     ):
         answer = await downloaded(anna, media.name, rendition)
         assert opened(answer.content).width == width
-    assert await house.objects.stat(QUARANTINE, upload.name) is None
+    assert await harness.objects.stat(QUARANTINE, upload.name) is None
 
 
 async def test_a_crash_before_quarantine_was_cleared_is_made_good_by_the_sweep(
-    served: Served, house: House, database: Database, object_store_settings: ObjectStoreSettings
+    served: Served, harness: Harness, database: Database, object_store_settings: ObjectStoreSettings
 ) -> None:
     upload = await uploaded(served, jpeg(820, 420))
     fuse = Fuse(4)  # small enough to be its own copy for feeds
-    async with mortal(house, database, object_store_settings, fuse) as handlers:
+    async with mortal(harness, database, object_store_settings, fuse) as handlers:
         with pytest.raises(_Crash):
             await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
     assert fuse.done == ["read", "put", "put", "finish"]
-    media = await house.store.get(upload.name.removeprefix("uploads/"))
+    media = await harness.store.get(upload.name.removeprefix("uploads/"))
     assert media is not None
     assert media.state is State.ACCEPTED
-    assert await house.objects.stat(QUARANTINE, upload.name) is not None
-    house.passed = media.sweep_time - house.now()
-    assert await house.handlers.sweep() == 1
-    assert await house.objects.stat(QUARANTINE, upload.name) is None
-    assert await house.store.get(media.id) == media
+    assert await harness.objects.stat(QUARANTINE, upload.name) is not None
+    harness.passed = media.sweep_time - harness.now()
+    assert await harness.handlers.sweep() == 1
+    assert await harness.objects.stat(QUARANTINE, upload.name) is None
+    assert await harness.store.get(media.id) == media
 
 
 class _Away(Unavailable):
@@ -147,16 +147,16 @@ class _Away(Unavailable):
 @pytest.mark.parametrize("steps", range(1, STEPS.index("finish") + 1))
 async def test_storage_that_goes_away_before_the_verdict_leaves_none(
     served: Served,
-    house: House,
+    harness: Harness,
     database: Database,
     object_store_settings: ObjectStoreSettings,
     steps: int,
 ) -> None:
     upload = await uploaded(served, png(2400, 1210 + steps), "image/png", IMAGE)
-    async with mortal(house, database, object_store_settings, Fuse(steps, _Away)) as handlers:
+    async with mortal(harness, database, object_store_settings, Fuse(steps, _Away)) as handlers:
         with refused(Reason.DEPENDENCY_UNAVAILABLE):
             await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
-    media = await house.store.get(upload.name.removeprefix("uploads/"))
+    media = await harness.store.get(upload.name.removeprefix("uploads/"))
     assert media is not None
     assert (media.state, media.accepted, media.rejections) == (State.PENDING, None, ())
     anna = MediaServiceStub(served.as_creator("anna"))
@@ -165,18 +165,18 @@ async def test_storage_that_goes_away_before_the_verdict_leaves_none(
 
 
 async def test_storage_that_goes_away_after_the_verdict_does_not_hide_it(
-    served: Served, house: House, database: Database, object_store_settings: ObjectStoreSettings
+    served: Served, harness: Harness, database: Database, object_store_settings: ObjectStoreSettings
 ) -> None:
     upload = await uploaded(served, png(2400, 1209), "image/png", IMAGE)
     fuse = Fuse(len(STEPS), _Away)
-    async with mortal(house, database, object_store_settings, fuse) as handlers:
+    async with mortal(harness, database, object_store_settings, fuse) as handlers:
         media = await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
     assert fuse.done == list(STEPS)
     assert media.state is State.ACCEPTED
 
 
 async def test_two_creators_who_finalize_the_same_bytes_at_once_share_one_object(
-    served: Served, house: House
+    served: Served, harness: Harness
 ) -> None:
     content = jpeg(2402, 1202)
     names = ("anna", "boris", "clara", "dora")
@@ -191,16 +191,18 @@ async def test_two_creators_who_finalize_the_same_bytes_at_once_share_one_object
     assert {media.state for media in answers} == {pb.MediaObject.STATE_ACCEPTED}
     assert len({media.sha256 for media in answers}) == 1
     assert len({media.name for media in answers}) == len(names)
-    stored = await house.objects.stat(ACCEPTED, f"sha256/{answers[0].sha256}")
+    stored = await harness.objects.stat(ACCEPTED, f"sha256/{answers[0].sha256}")
     assert stored is not None
     assert stored.size_bytes == answers[0].size_bytes
 
 
 async def test_a_finalization_that_its_caller_gave_up_is_no_obstacle(
-    served: Served, house: House
+    served: Served, harness: Harness
 ) -> None:
     upload = await uploaded(served, jpeg(2403, 1203), purpose=IMAGE)
-    call = asyncio.create_task(house.handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name)))
+    call = asyncio.create_task(
+        harness.handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
+    )
     await asyncio.sleep(0)
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -211,19 +213,19 @@ async def test_a_finalization_that_its_caller_gave_up_is_no_obstacle(
 
 
 async def test_bytes_that_are_swapped_between_two_finalizations_change_nothing(
-    served: Served, house: House
+    served: Served, harness: Harness
 ) -> None:
     content = jpeg(821, 421)
     upload = await uploaded(served, content)
     media = (await finalized(served, content)).sha256
     # Whoever can write to quarantine: the hash that was announced decides.
-    await house.objects.remove(QUARANTINE, upload.name)
-    await house.objects.put_immutable(
+    await harness.objects.remove(QUARANTINE, upload.name)
+    await harness.objects.put_immutable(
         QUARANTINE, upload.name, jpeg(822, 422), content_type="image/jpeg"
     )
     anna = MediaServiceStub(served.as_creator("anna"))
     with refused(Reason.UPLOAD_INCOMPLETE):
         await anna.FinalizeUpload(finalization(upload.name))
-    await house.objects.remove(QUARANTINE, upload.name)
+    await harness.objects.remove(QUARANTINE, upload.name)
     assert await put(upload, content) == 200
     assert (await anna.FinalizeUpload(finalization(upload.name))).sha256 == media

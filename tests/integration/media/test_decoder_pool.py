@@ -15,13 +15,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from servicekit.errors import Reason
-from services.media import video_probing
-from services.media.confinement import Confinement
-from services.media.decoder_pool import CONFINEMENT, DecoderPool
-from services.media.examination import examine
-from services.media.headers import Format
-from services.media.images import IMAGE_MAXIMUM_BYTES, Code, Purpose, limits_of, rejections
-from services.media.video_probing import ProberPool
+from services.media.images.headers import Format
+from services.media.images.pool import CONFINEMENT, DecoderPool
+from services.media.images.rules import IMAGE_MAXIMUM_BYTES, Code, Purpose, limits_of, rejections
+from services.media.sandbox.confinement import Confinement
+from services.media.uploads.image_validator import examine
+from services.media.videos import pool as video_probing
+from services.media.videos.pool import ProberPool
 from tests.integration.media.corpus import CORPUS_MISSING, corpus_files, is_as_expected
 from tests.integration.media.decoders import decoder_processes
 from tests.support.serving import refused
@@ -167,7 +167,7 @@ async def test_a_decoder_can_open_nothing() -> None:
 @pytest.mark.parametrize("attempt", ["open('/dev/null')", "socket.socket()"])
 def test_who_is_confined_can_open_no_file_and_no_socket(attempt: str) -> None:
     program = (
-        "import socket; from services.media.confinement import confine;"
+        "import socket; from services.media.sandbox.confinement import confine;"
         f"confine(2**30, open_files=3); {attempt}"
     )
     run = subprocess.run(  # noqa: S603 - our own arguments only

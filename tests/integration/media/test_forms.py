@@ -5,7 +5,7 @@ from liaison.media.v1 import media_pb2 as pb
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from servicekit.errors import Reason
-from tests.integration.media.conftest import QUARANTINE, House
+from tests.integration.media.conftest import QUARANTINE, Harness
 from tests.integration.media.uploading import (
     announcement,
     downloaded,
@@ -27,7 +27,7 @@ async def formed(stub: MediaServiceStub, content: bytes) -> pb.Upload:
     return upload
 
 
-async def test_a_posted_image_is_accepted(served: Served, house: House) -> None:
+async def test_a_posted_image_is_accepted(served: Served, harness: Harness) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     content = jpeg(815, 415)
     upload = await formed(anna, content)
@@ -35,7 +35,7 @@ async def test_a_posted_image_is_accepted(served: Served, house: House) -> None:
     media = await anna.FinalizeUpload(finalization(upload.name))
     assert media.state == pb.MediaObject.STATE_ACCEPTED
     assert (media.width, media.height) == (815, 415)
-    assert await house.objects.stat(QUARANTINE, upload.name) is None
+    assert await harness.objects.stat(QUARANTINE, upload.name) is None
 
 
 async def test_an_upload_by_put_has_no_form(served: Served) -> None:
@@ -45,16 +45,18 @@ async def test_an_upload_by_put_has_no_form(served: Served) -> None:
     assert not upload.form_fields
 
 
-async def test_a_form_takes_no_more_bytes_than_were_announced(served: Served, house: House) -> None:
+async def test_a_form_takes_no_more_bytes_than_were_announced(
+    served: Served, harness: Harness
+) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     content = jpeg()
     upload = await formed(anna, content)
     assert await post(upload, content + b"1") in (400, 413)
-    assert await house.objects.stat(QUARANTINE, upload.name) is None
+    assert await harness.objects.stat(QUARANTINE, upload.name) is None
     with refused(Reason.UPLOAD_INCOMPLETE):
         await anna.FinalizeUpload(finalization(upload.name))
     # Even where storage let them in.
-    await house.objects.put_immutable(
+    await harness.objects.put_immutable(
         QUARANTINE, upload.name, content + b"1", content_type="image/jpeg"
     )
     with refused(Reason.UPLOAD_INCOMPLETE):
@@ -90,13 +92,13 @@ async def test_the_bytes_of_the_verdict_are_the_ones_that_are_kept(served: Serve
 @pytest.mark.parametrize(
     "name", ["../../accepted/x.jpg", "/etc/passwd", "a\\b\0.jpg", "\u202egnp.exe", ""]
 )
-async def test_a_files_name_reaches_no_key(served: Served, house: House, name: str) -> None:
+async def test_a_files_name_reaches_no_key(served: Served, harness: Harness, name: str) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     content = png(816, 416)
     upload = await formed(anna, content)
     status = await post(upload, content, name)
     if status != 204:  # storage refused the form as such
-        assert await house.objects.stat(QUARANTINE, upload.name) is None
+        assert await harness.objects.stat(QUARANTINE, upload.name) is None
         return
     media = await anna.FinalizeUpload(finalization(upload.name))
     assert media.state == pb.MediaObject.STATE_ACCEPTED
@@ -108,7 +110,7 @@ async def test_a_files_name_reaches_no_key(served: Served, house: House, name: s
     [("key", "uploads/elsewhere"), ("key", "../media-accepted/x"), ("Content-Type", "text/html")],
 )
 async def test_a_form_that_was_changed_is_refused(
-    served: Served, house: House, field: str, value: str
+    served: Served, harness: Harness, field: str, value: str
 ) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     content = jpeg()
@@ -116,8 +118,8 @@ async def test_a_form_that_was_changed_is_refused(
     assert field in upload.form_fields
     upload.form_fields[field] = value
     assert await post(upload, content) in (400, 403)
-    assert await house.objects.stat(QUARANTINE, upload.name) is None
-    assert await house.objects.stat(QUARANTINE, "uploads/elsewhere") is None
+    assert await harness.objects.stat(QUARANTINE, upload.name) is None
+    assert await harness.objects.stat(QUARANTINE, "uploads/elsewhere") is None
 
 
 async def test_a_form_is_no_address_to_put_to(served: Served) -> None:

@@ -14,9 +14,9 @@ import pyvips
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.media.decoder_pool import CONFINEMENT, DecoderPool
-from services.media.examination import Examination, examine
-from services.media.images import IMAGE_MAXIMUM_BYTES, Code, Purpose, limits_of
+from services.media.images.pool import CONFINEMENT, DecoderPool
+from services.media.images.rules import IMAGE_MAXIMUM_BYTES, Code, Purpose, limits_of
+from services.media.uploads.image_validator import Examination, examine
 from tests.integration.media.decoders import decoder_processes
 from tests.integration.media.mangling import SECRET, SEEDS, Nasty, nasty, png_chunk
 from tests.unit.media.pictures import jpeg

@@ -14,7 +14,7 @@ import structlog
 
 import cli.media
 from devstack.home import SOURCE_ROOT
-from services.media.images import BANNER_MAXIMUM_BYTES, IMAGE_MAXIMUM_BYTES
+from services.media.images.rules import BANNER_MAXIMUM_BYTES, IMAGE_MAXIMUM_BYTES
 from tests.integration.media.corpus import CORPUS_MISSING, corpus_files, is_as_expected
 from tests.unit.media.pictures import jpeg, picture, png
 
@@ -232,7 +232,7 @@ def test_a_decoder_that_does_not_start_is_told_in_one_line(
         assert cli.media.inspect_files("image", [made("a.jpg", jpeg())]) == 3
     finally:
         signal.signal(signal.SIGINT, handler)
-    assert capfd.readouterr() == ("", "services.media.decoder does not start\n")
+    assert capfd.readouterr() == ("", "services.media.images.decoder does not start\n")
 
 
 @pytest.mark.parametrize("arguments", [("banner",), ("poster", "x.jpg"), ()])

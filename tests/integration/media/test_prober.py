@@ -12,13 +12,13 @@ import psutil
 import pytest
 
 from servicekit.errors import Reason
-from servicekit.object_store import ObjectChanged
-from services.media import video_probing
-from services.media.confinement import Confinement
-from services.media.probes import ProbeOrder, ProbeReport
-from services.media.video_headers import Container, container_of
-from services.media.video_probing import ProberPool
-from services.media.videos import Client, order_of, rejections
+from servicekit.s3.object_store import ObjectChanged
+from services.media.sandbox.confinement import Confinement
+from services.media.videos import pool as video_probing
+from services.media.videos.headers import Container, container_of
+from services.media.videos.messages import ProbeOrder, ProbeReport
+from services.media.videos.pool import ProberPool
+from services.media.videos.rules import Client, order_of, rejections
 from tests.integration.media.conftest import VIDEO_LIMITS
 from tests.support.serving import refused
 from tests.unit.media.films import (
@@ -44,7 +44,9 @@ async def pool(
 
 def prober_processes() -> list[psutil.Process]:
     return [
-        child for child in psutil.Process().children() if "services.media.prober" in child.cmdline()
+        child
+        for child in psutil.Process().children()
+        if "services.media.videos.prober" in child.cmdline()
     ]
 
 

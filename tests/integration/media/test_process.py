@@ -56,7 +56,7 @@ async def test_the_process_serves_and_leaves_no_process_behind(
                 said += line
         children = psutil.Process(process.pid).children()
         modules = sorted(child.cmdline()[3] for child in children)
-        assert modules == [*2 * ["services.media.decoder"], "services.media.prober"]
+        assert modules == [*2 * ["services.media.images.decoder"], "services.media.videos.prober"]
     finally:
         process.send_signal(signum)
         _, rest = await process.communicate()

@@ -7,12 +7,12 @@ from datetime import timedelta
 from liaison.media.v1 import media_pb2 as pb
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
-from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
+from servicekit.postgres.database import Database
 from services.media.domain import Announced, MediaObject
-from services.media.images import Purpose
-from services.media.quotas import HOUR
-from tests.integration.media.conftest import QUOTA, House
+from services.media.images.rules import Purpose
+from services.media.uploads.quotas import HOUR
+from tests.integration.media.conftest import QUOTA, Harness
 from tests.integration.media.uploading import IMAGE, announcement, finalization, finalized, put
 from tests.support.serving import Served, refused
 from tests.unit.media.pictures import jpeg
@@ -45,7 +45,7 @@ async def test_of_many_calls_at_once_just_as_many_open_uploads_come(
     assert row == {"uploads": QUOTA.open_uploads}
 
 
-async def test_a_finished_or_expired_upload_makes_room(served: Served, house: House) -> None:
+async def test_a_finished_or_expired_upload_makes_room(served: Served, harness: Harness) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     content = jpeg()
     uploads = [await anna.CreateUpload(announcement(content)) for _ in range(QUOTA.open_uploads)]
@@ -56,7 +56,7 @@ async def test_a_finished_or_expired_upload_makes_room(served: Served, house: Ho
     await anna.CreateUpload(announcement(content))
     with refused(Reason.QUOTA_EXCEEDED) as caught:
         await anna.CreateUpload(announcement(content))
-    house.passed = timedelta(seconds=int(caught.value.metadata["retry_after_seconds"]))
+    harness.passed = timedelta(seconds=int(caught.value.metadata["retry_after_seconds"]))
     await anna.CreateUpload(announcement(content))
 
 
@@ -75,7 +75,7 @@ async def test_others_have_their_own(served: Served) -> None:
 
 
 async def test_uploads_an_hour_are_counted_whatever_became_of_them(
-    served: Served, house: House, database: Database
+    served: Served, harness: Harness, database: Database
 ) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     await database.execute(
@@ -102,12 +102,12 @@ async def test_uploads_an_hour_are_counted_whatever_became_of_them(
         await anna.CreateUpload(announcement(jpeg()))
     seconds = int(caught.value.metadata["retry_after_seconds"])
     assert 3500 < seconds <= 3600
-    house.passed = timedelta(seconds=seconds)
+    harness.passed = timedelta(seconds=seconds)
     await anna.CreateUpload(announcement(jpeg()))
 
 
 async def test_bytes_are_counted_from_when_they_are_announced_for_a_month(
-    served: Served, house: House
+    served: Served, harness: Harness
 ) -> None:
     media = await finalized(served, jpeg(817, 417))
     anna = MediaServiceStub(served.as_creator("anna"))
@@ -121,12 +121,12 @@ async def test_bytes_are_counted_from_when_they_are_announced_for_a_month(
     assert (told["quota"], told["limit"]) == ("bytes_a_month", str(QUOTA.bytes_a_month))
     # Of what is open, nobody knows but that it expires.
     assert 86_000 < int(told["retry_after_seconds"]) <= 86_400
-    house.passed = timedelta(seconds=int(told["retry_after_seconds"]))
+    harness.passed = timedelta(seconds=int(told["retry_after_seconds"]))
     await anna.CreateUpload(large(20 * MIB))
 
 
 async def test_a_refusal_for_bytes_tells_when_enough_of_them_are_a_month_old(
-    served: Served, house: House, database: Database
+    served: Served, harness: Harness, database: Database
 ) -> None:
     days, size_bytes = (29, 20, 10, 1), 10 * MIB
     assert len(days) * size_bytes == QUOTA.bytes_a_month
@@ -134,29 +134,29 @@ async def test_a_refusal_for_bytes_tells_when_enough_of_them_are_a_month_old(
         await _add_accepted(database, ago, size_bytes)
     anna = MediaServiceStub(served.as_creator("anna"))
     for wanted_bytes, days_left in ((1, 1), (10 * MIB, 1), (10 * MIB + 1, 10), (20 * MIB + 1, 20)):
-        house.passed = timedelta()
+        harness.passed = timedelta()
         request = large(wanted_bytes)
         with refused(Reason.QUOTA_EXCEEDED) as caught:
             await anna.CreateUpload(request)
         assert caught.value.metadata["quota"] == "bytes_a_month"
         passed = timedelta(seconds=int(caught.value.metadata["retry_after_seconds"]))
         assert timedelta(days=days_left) - passed < timedelta(minutes=1)
-        house.passed = passed - timedelta(minutes=1)
+        harness.passed = passed - timedelta(minutes=1)
         with refused(Reason.QUOTA_EXCEEDED):
             await anna.CreateUpload(request)
-        house.passed = passed
+        harness.passed = passed
         await anna.CreateUpload(request)
         await database.execute("DELETE FROM media_object WHERE state = 'PENDING'")
 
 
-async def test_more_than_a_months_bytes_never_find_room(house: House) -> None:
+async def test_more_than_a_months_bytes_never_find_room(harness: Harness) -> None:
     quota = replace(QUOTA, bytes_a_month=MIB)
-    now = house.now()
+    now = harness.now()
     asked = MediaObject(
         "a" * 32, "anna", Purpose.IMAGE, Announced(MIB + 1, None, "image/jpeg"), now, now + HOUR
     )
     with refused(Reason.QUOTA_EXCEEDED) as caught:
-        await house.store.add(asked, quota)
+        await harness.store.add(asked, quota)
     assert caught.value.metadata == {"quota": "bytes_a_month", "limit": str(MIB)}
 
 

@@ -6,10 +6,10 @@ import pytest
 from liaison.media.v1 import media_pb2 as pb
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
-from servicekit.database import Database
 from servicekit.errors import Reason
-from services.media.images import RenditionKind
-from tests.integration.media.conftest import ACCEPTED, House
+from servicekit.postgres.database import Database
+from services.media.images.rules import RenditionKind
+from tests.integration.media.conftest import ACCEPTED, Harness
 from tests.integration.media.uploading import IMAGE, NAMELESS, downloaded, finalized
 from tests.support.serving import Served, refused
 from tests.unit.media.pictures import jpeg, opened, png
@@ -23,11 +23,11 @@ FEED, THUMBNAIL = pb.RENDITION_FEED, pb.RENDITION_THUMBNAIL
     ids=["jpeg", "png"],
 )
 async def test_an_accepted_image_has_a_copy_for_feeds_and_one_for_lists(
-    served: Served, house: House, content: bytes, content_type: str
+    served: Served, harness: Harness, content: bytes, content_type: str
 ) -> None:
     media = await finalized(served, content, content_type, IMAGE)
     anna = MediaServiceStub(served.as_creator("anna"))
-    stored = await house.store.get(media.name.removeprefix("mediaObjects/"))
+    stored = await harness.store.get(media.name.removeprefix("mediaObjects/"))
     assert stored is not None
     assert stored.accepted is not None
     sizes = {}
@@ -77,19 +77,19 @@ async def test_an_object_from_before_there_were_renditions_says_so(
     assert opened((await downloaded(anna, media.name)).content).width == 1301
 
 
-async def test_a_rejected_image_has_none(served: Served, house: House) -> None:
+async def test_a_rejected_image_has_none(served: Served, harness: Harness) -> None:
     media = await finalized(served, jpeg(400, 300))
     anna = MediaServiceStub(served.as_creator("anna"))
     with refused(Reason.MEDIA_NOT_ACCEPTED):
         await downloaded(anna, media.name, THUMBNAIL)
 
 
-async def test_every_copy_is_stored_before_the_verdict(served: Served, house: House) -> None:
+async def test_every_copy_is_stored_before_the_verdict(served: Served, harness: Harness) -> None:
     media = await finalized(served, png(1302, 652), "image/png")
-    stored = await house.store.get(media.name.removeprefix("mediaObjects/"))
+    stored = await harness.store.get(media.name.removeprefix("mediaObjects/"))
     assert stored is not None
     assert stored.accepted is not None
     for one in (stored.accepted, *stored.accepted.renditions.values()):
-        found = await house.objects.stat(ACCEPTED, one.key)
+        found = await harness.objects.stat(ACCEPTED, one.key)
         assert found is not None
         assert (found.size_bytes, found.content_type) == (one.size_bytes, one.content_type)

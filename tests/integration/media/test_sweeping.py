@@ -10,11 +10,11 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from servicekit.auth import Principal, Role
 from servicekit.errors import LiaisonError, Reason
-from servicekit.object_store import ObjectStore
+from servicekit.s3.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
 from services.media.domain import JUDGING_LIMIT, SWEEP_DELAY, UPLOAD_LIFETIME
-from services.media.handlers import FinalizeUpload
-from tests.integration.media.conftest import ACCEPTED, QUARANTINE, House
+from services.media.uploads.handlers import FinalizeUpload
+from tests.integration.media.conftest import ACCEPTED, QUARANTINE, Harness
 from tests.integration.media.uploading import announcement, finalization, uploaded
 from tests.support.serving import Served, refused
 from tests.unit.media.pictures import jpeg
@@ -48,12 +48,14 @@ class Stubborn(ObjectStore):
         await super().remove(bucket, key)
 
 
-async def test_what_was_announced_and_never_sent_is_gone_too(served: Served, house: House) -> None:
+async def test_what_was_announced_and_never_sent_is_gone_too(
+    served: Served, harness: Harness
+) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     upload = await anna.CreateUpload(announcement(jpeg()))
-    assert await house.handlers.sweep() == 0
-    house.passed = LATER
-    assert await house.handlers.sweep() == 1
+    assert await harness.handlers.sweep() == 0
+    harness.passed = LATER
+    assert await harness.handlers.sweep() == 1
     with refused(Reason.NOT_YOURS):
         await anna.FinalizeUpload(finalization(upload.name))
     with refused(Reason.NOT_YOURS):
@@ -63,60 +65,60 @@ async def test_what_was_announced_and_never_sent_is_gone_too(served: Served, hou
 
 
 async def test_one_object_that_cannot_be_removed_stands_in_no_others_way(
-    served: Served, house: House, object_store_settings: ObjectStoreSettings
+    served: Served, harness: Harness, object_store_settings: ObjectStoreSettings
 ) -> None:
     uploads = [await uploaded(served, jpeg()) for _ in range(3)]
-    house.passed = LATER
+    harness.passed = LATER
     async with Stubborn(object_store_settings) as objects:
         objects.kept = uploads[0].name
-        handlers = house.handlers_with(objects)
+        handlers = harness.handlers_with(objects)
         assert await handlers.sweep() == 2
         assert await handlers.sweep() == 0
-    found = [await house.objects.stat(QUARANTINE, upload.name) for upload in uploads]
+    found = [await harness.objects.stat(QUARANTINE, upload.name) for upload in uploads]
     assert [one is not None for one in found] == [True, False, False]
-    assert await house.handlers.sweep() == 1
-    assert await house.objects.stat(QUARANTINE, uploads[0].name) is None
+    assert await harness.handlers.sweep() == 1
+    assert await harness.objects.stat(QUARANTINE, uploads[0].name) is None
 
 
 async def test_storage_that_is_away_loses_no_upload_from_sight(
-    served: Served, house: House, object_store_settings: ObjectStoreSettings
+    served: Served, harness: Harness, object_store_settings: ObjectStoreSettings
 ) -> None:
     upload = await uploaded(served, jpeg())
-    house.passed = LATER
+    harness.passed = LATER
     away = object_store_settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
     async with ObjectStore(away) as objects:
         with pytest.raises(LiaisonError) as caught:
-            await house.handlers_with(objects).sweep()
+            await harness.handlers_with(objects).sweep()
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
-    assert await house.handlers.sweep() == 1
-    assert await house.objects.stat(QUARANTINE, upload.name) is None
+    assert await harness.handlers.sweep() == 1
+    assert await harness.objects.stat(QUARANTINE, upload.name) is None
 
 
 async def test_a_finalization_that_began_in_time_loses_nothing(
-    served: Served, house: House, object_store_settings: ObjectStoreSettings
+    served: Served, harness: Harness, object_store_settings: ObjectStoreSettings
 ) -> None:
     upload = await uploaded(served, jpeg(823, 423))
-    house.passed = UPLOAD_LIFETIME - timedelta(seconds=30)
+    harness.passed = UPLOAD_LIFETIME - timedelta(seconds=30)
     command = FinalizeUpload(id=upload.name)
     async with Waiting(object_store_settings) as objects:
         finalizing = asyncio.create_task(
-            house.handlers_with(objects).finalize_upload(ANNA, command)
+            harness.handlers_with(objects).finalize_upload(ANNA, command)
         )
         await objects.has_read.wait()
         # For as long as it may take, and longer.
-        house.passed = UPLOAD_LIFETIME + JUDGING_LIMIT + timedelta(minutes=15)
-        assert await house.handlers.sweep() == 0
+        harness.passed = UPLOAD_LIFETIME + JUDGING_LIMIT + timedelta(minutes=15)
+        assert await harness.handlers.sweep() == 0
         # Who comes only now comes too late, and changes nothing.
         with refused(Reason.NOT_YOURS):
-            await house.handlers.finalize_upload(ANNA, command)
+            await harness.handlers.finalize_upload(ANNA, command)
         objects.may_go_on.set()
         media = await finalizing
     assert media.state == "ACCEPTED"
-    assert await house.objects.stat(QUARANTINE, upload.name) is None
+    assert await harness.objects.stat(QUARANTINE, upload.name) is None
     assert media.accepted is not None
-    assert await house.objects.stat(ACCEPTED, media.accepted.key) is not None
-    house.passed = LATER
-    assert await house.handlers.sweep() == 1
+    assert await harness.objects.stat(ACCEPTED, media.accepted.key) is not None
+    harness.passed = LATER
+    assert await harness.handlers.sweep() == 1
     anna = MediaServiceStub(served.as_creator("anna"))
     assert (await anna.FinalizeUpload(finalization(upload.name))).state == (
         pb.MediaObject.STATE_ACCEPTED
@@ -125,16 +127,17 @@ async def test_a_finalization_that_began_in_time_loses_nothing(
 
 async def test_what_takes_too_long_to_judge_is_given_up_and_may_be_judged_anew(
     served: Served,
-    house: House,
+    harness: Harness,
     object_store_settings: ObjectStoreSettings,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     upload = await uploaded(served, jpeg(824, 424))
     command = FinalizeUpload(id=upload.name)
     async with Waiting(object_store_settings) as objects:
-        handlers = house.handlers_with(objects)
+        handlers = harness.handlers_with(objects)
         with monkeypatch.context() as hasty:
-            hasty.setattr("services.media.handlers.JUDGING_LIMIT", timedelta(milliseconds=100))
+            limit = "services.media.uploads.handlers.JUDGING_LIMIT"
+            hasty.setattr(limit, timedelta(milliseconds=100))
             with refused(Reason.DEPENDENCY_UNAVAILABLE):
                 await handlers.finalize_upload(ANNA, command)
         objects.may_go_on.set()

@@ -10,12 +10,12 @@ from liaison.media.v1 import media_pb2 as pb
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from devstack.access import Access
-from servicekit.database import Database
-from services.media import text_detection
-from services.media.confinement import Confinement
-from services.media.servicer import service
-from services.media.text_detection import TextDetectionMissing, TextDetector
-from tests.integration.media.conftest import House
+from servicekit.postgres.database import Database
+from services.media.images import text_detection
+from services.media.images.text_detection import TextDetectionMissing, TextDetector
+from services.media.sandbox.confinement import Confinement
+from services.media.uploads.servicer import service
+from tests.integration.media.conftest import Harness
 from tests.integration.media.uploading import announcement, finalization, put
 from tests.support.serving import serving
 
@@ -86,14 +86,14 @@ async def test_an_image_that_takes_too_long_cannot_be_told() -> None:
 async def test_of_a_banner_it_is_kept(
     access: Access,
     database: Database,
-    house: House,
+    harness: Harness,
     detector: TextDetector,
     purpose: pb.Purpose.ValueType,
     expected: bool | None,
 ) -> None:
-    house.handlers._text_detector = detector
+    harness.handlers._text_detector = detector
     content = picture("SUMMER SALE")
-    async with serving(access, [service(house.handlers)], database) as served:
+    async with serving(access, [service(harness.handlers)], database) as served:
         anna = MediaServiceStub(served.as_creator("anna"))
         request = announcement(content, purpose=purpose)
         upload: pb.Upload = await anna.CreateUpload(request)
@@ -101,7 +101,7 @@ async def test_of_a_banner_it_is_kept(
         for _ in range(2):
             media: pb.MediaObject = await anna.FinalizeUpload(finalization(upload.name))
             assert media.state == pb.MediaObject.STATE_ACCEPTED
-    kept = await house.store.get(upload.name.removeprefix("uploads/"))
+    kept = await harness.store.get(upload.name.removeprefix("uploads/"))
     assert kept is not None
     assert kept.has_text is expected
 

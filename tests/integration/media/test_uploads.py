@@ -14,12 +14,12 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from servicekit.auth import Principal, Role
 from servicekit.errors import LiaisonError, Reason
-from servicekit.object_store import ObjectStore
+from servicekit.s3.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
 from services.media.domain import ADDRESS_LIFETIME, SWEEP_DELAY, UPLOAD_LIFETIME
-from services.media.handlers import FinalizeUpload
-from services.media.images import IMAGE_MAXIMUM_BYTES
-from tests.integration.media.conftest import ACCEPTED, QUARANTINE, House
+from services.media.images.rules import IMAGE_MAXIMUM_BYTES
+from services.media.uploads.handlers import FinalizeUpload
+from tests.integration.media.conftest import ACCEPTED, QUARANTINE, Harness
 from tests.integration.media.uploading import (
     BANNER,
     IMAGE,
@@ -38,7 +38,9 @@ from tests.unit.media.pictures import jpeg, opened, png
 
 
 @pytest.mark.rule("R67", "R69")
-async def test_an_upload_is_accepted_sanitised_and_read_back(served: Served, house: House) -> None:
+async def test_an_upload_is_accepted_sanitised_and_read_back(
+    served: Served, harness: Harness
+) -> None:
     secret = b"taken at 47.3769, 8.5417"
     plain = jpeg(900, 500, orientation=6)
     content = plain[:2] + b"\xff\xfe" + struct.pack(">H", len(secret) + 2) + secret + plain[2:]
@@ -63,7 +65,7 @@ async def test_an_upload_is_accepted_sanitised_and_read_back(served: Served, hou
         assert secret not in answer.content
         assert opened(answer.content).width == 900
     key = media.name.replace("mediaObjects", "uploads")
-    assert await house.objects.stat(QUARANTINE, key) is None
+    assert await harness.objects.stat(QUARANTINE, key) is None
 
 
 @pytest.mark.rule("R67")
@@ -101,7 +103,7 @@ async def test_a_body_image_is_scaled_down_or_rejected_where_that_ruins_it_r83_r
 
 
 async def test_a_finished_upload_answers_the_same_whatever_comes_after(
-    served: Served, house: House
+    served: Served, harness: Harness
 ) -> None:
     content = jpeg()
     upload = await uploaded(served, content)
@@ -112,7 +114,7 @@ async def test_a_finished_upload_answers_the_same_whatever_comes_after(
     # The address is still good, and quarantine empty: the same bytes may come again.
     assert await put(upload, content) == 200
     assert await anna.FinalizeUpload(finalization(upload.name)) == media
-    assert await house.objects.stat(QUARANTINE, upload.name) is None
+    assert await harness.objects.stat(QUARANTINE, upload.name) is None
 
 
 async def test_several_finalizations_at_once_reach_one_verdict(served: Served) -> None:
@@ -125,7 +127,7 @@ async def test_several_finalizations_at_once_reach_one_verdict(served: Served) -
 
 
 async def test_a_crash_before_the_verdict_was_written_is_made_good(
-    served: Served, house: House
+    served: Served, harness: Harness
 ) -> None:
     content = jpeg(801, 401)
     before = await finalized(served, content)  # leaves the accepted object behind
@@ -150,13 +152,13 @@ async def test_a_missing_upload_is_incomplete_and_may_still_come(served: Served)
 
 
 @pytest.mark.parametrize("sent", [b"short", jpeg().swapcase(), jpeg() + b"more"])
-async def test_swapped_bytes_are_not_judged(served: Served, house: House, sent: bytes) -> None:
+async def test_swapped_bytes_are_not_judged(served: Served, harness: Harness, sent: bytes) -> None:
     content = jpeg()
     anna = MediaServiceStub(served.as_creator("anna"))
     upload = await anna.CreateUpload(announcement(content))
     assert await put(upload, sent) in (400, 403)
     # Even where storage let them in.
-    await house.objects.put_immutable(QUARANTINE, upload.name, sent, content_type="image/jpeg")
+    await harness.objects.put_immutable(QUARANTINE, upload.name, sent, content_type="image/jpeg")
     with refused(Reason.UPLOAD_INCOMPLETE):
         await anna.FinalizeUpload(finalization(upload.name))
     name = upload.name.replace("uploads", "mediaObjects")
@@ -236,7 +238,7 @@ async def test_of_two_announcements_at_once_by_one_request_id_one_is_made(served
 
 @pytest.mark.parametrize("announced_sha256", [True, False])
 async def test_a_repeated_announcement_has_a_new_address_while_bytes_may_come(
-    served: Served, house: House, announced_sha256: bool
+    served: Served, harness: Harness, announced_sha256: bool
 ) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     content = jpeg(818, 418)
@@ -249,11 +251,11 @@ async def test_a_repeated_announcement_has_a_new_address_while_bytes_may_come(
     lifetime = first.url_expire_time.ToDatetime(UTC) - begin_time
     assert ADDRESS_LIFETIME - timedelta(seconds=1) < lifetime <= ADDRESS_LIFETIME
 
-    house.passed = timedelta(hours=10)
+    harness.passed = timedelta(hours=10)
     again = await anna.CreateUpload(request)
     assert (again.name, again.expire_time) == (first.name, first.expire_time)
     assert again.url_expire_time.ToDatetime(UTC) > begin_time + timedelta(hours=10)
-    house.passed = UPLOAD_LIFETIME - timedelta(minutes=5)
+    harness.passed = UPLOAD_LIFETIME - timedelta(minutes=5)
     last = await anna.CreateUpload(request)
     # No longer than the upload.
     left = last.expire_time.ToDatetime(UTC) - last.url_expire_time.ToDatetime(UTC)
@@ -267,21 +269,21 @@ async def test_a_repeated_announcement_has_a_new_address_while_bytes_may_come(
 
 
 async def test_a_repeated_announcement_of_what_is_gone_has_no_address(
-    served: Served, house: House
+    served: Served, harness: Harness
 ) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     request = announcement(jpeg())
     first = await anna.CreateUpload(request)
-    house.passed = UPLOAD_LIFETIME + timedelta(seconds=1)
+    harness.passed = UPLOAD_LIFETIME + timedelta(seconds=1)
     assert_no_address(await anna.CreateUpload(request), first)
-    house.passed = UPLOAD_LIFETIME + SWEEP_DELAY + timedelta(seconds=1)
-    assert await house.handlers.sweep() == 1
+    harness.passed = UPLOAD_LIFETIME + SWEEP_DELAY + timedelta(seconds=1)
+    assert await harness.handlers.sweep() == 1
     # Nothing is known of the first any more.
     anew = await anna.CreateUpload(request)
     assert anew.url
     assert anew.expire_time.ToDatetime() > first.expire_time.ToDatetime()
     # Another server that was sweeping meanwhile leaves it alone.
-    await house.store.set_swept(anew.name.removeprefix("uploads/"), house.now())
+    await harness.store.set_swept(anew.name.removeprefix("uploads/"), harness.now())
     assert (await anna.CreateUpload(request)).expire_time == anew.expire_time
 
 
@@ -346,7 +348,7 @@ async def test_media_are_got_in_the_order_asked_for(served: Served) -> None:
 
 
 async def test_holding_is_confirmed_by_storage_and_may_be_repeated(
-    served: Served, house: House
+    served: Served, harness: Harness
 ) -> None:
     good = await finalized(served, jpeg(811, 411))
     bad = await finalized(served, png(100, 100), "image/png")
@@ -359,7 +361,7 @@ async def test_holding_is_confirmed_by_storage_and_may_be_repeated(
     with refused(Reason.MEDIA_NOT_ACCEPTED) as caught:
         await worker.HoldMediaObjects(request)
     assert caught.value.metadata == {"media_objects": f"{bad.name}, {NAMELESS}"}
-    await house.objects.remove(ACCEPTED, f"sha256/{good.sha256}")
+    await harness.objects.remove(ACCEPTED, f"sha256/{good.sha256}")
     with refused(Reason.MEDIA_NOT_ACCEPTED):
         await worker.HoldMediaObjects(pb.HoldMediaObjectsRequest(names=[good.name], holder=holder))
 
@@ -381,7 +383,7 @@ async def test_a_brand_sees_what_was_submitted_to_it_r27(served: Served) -> None
         await other.GetMediaObject(request)
 
 
-async def test_an_unfinished_upload_is_gone_after_a_day(served: Served, house: House) -> None:
+async def test_an_unfinished_upload_is_gone_after_a_day(served: Served, harness: Harness) -> None:
     content = jpeg()
     upload = await uploaded(served, content)
     upload_of_done = await uploaded(served, content)
@@ -390,33 +392,33 @@ async def test_an_unfinished_upload_is_gone_after_a_day(served: Served, house: H
     )
     # Its address is still good, for the same bytes.
     assert await put(upload_of_done, content) == 200
-    house.passed = UPLOAD_LIFETIME + timedelta(seconds=1)
+    harness.passed = UPLOAD_LIFETIME + timedelta(seconds=1)
     anna = MediaServiceStub(served.as_creator("anna"))
     with refused(Reason.NOT_YOURS):
         await anna.FinalizeUpload(finalization(upload.name))
-    assert await house.handlers.sweep() == 0
-    house.passed += SWEEP_DELAY
-    assert await house.handlers.sweep() == 2
-    assert await house.handlers.sweep() == 0
+    assert await harness.handlers.sweep() == 0
+    harness.passed += SWEEP_DELAY
+    assert await harness.handlers.sweep() == 2
+    assert await harness.handlers.sweep() == 0
     for name in (upload.name, upload_of_done.name):
-        assert await house.objects.stat(QUARANTINE, name) is None
-    assert await house.store.get(upload.name.removeprefix("uploads/")) is None
+        assert await harness.objects.stat(QUARANTINE, name) is None
+    assert await harness.store.get(upload.name.removeprefix("uploads/")) is None
     assert await anna.GetMediaObject(pb.GetMediaObjectRequest(name=done.name)) == done
 
 
 async def test_storage_that_is_away_changes_nothing(
-    served: Served, house: House, object_store_settings: ObjectStoreSettings
+    served: Served, harness: Harness, object_store_settings: ObjectStoreSettings
 ) -> None:
     upload = await uploaded(served, jpeg())
     upload_id = upload.name.removeprefix("uploads/")
     away = object_store_settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
     async with ObjectStore(away) as objects:
-        handlers = house.handlers_with(objects)
+        handlers = harness.handlers_with(objects)
         anna = Principal("creators/anna", Role.CREATOR, creator="anna")
         with pytest.raises(LiaisonError) as caught:
             await handlers.finalize_upload(anna, FinalizeUpload(id=upload.name))
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
-    media = await house.store.get(upload_id)
+    media = await harness.store.get(upload_id)
     assert media is not None
     assert media.state == "PENDING"
     stub = MediaServiceStub(served.as_creator("anna"))

@@ -12,13 +12,13 @@ from liaison.media.v1 import media_pb2 as pb
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from devstack.access import Access
-from servicekit.database import Database
 from servicekit.errors import Reason
-from services.media.creators import GrpcCreatorLevels
+from servicekit.postgres.database import Database
+from services.media.clients import GrpcCreatorLevels
 from services.media.levels import Levels
-from tests.integration.creators.house import House as CreatorsHouse
-from tests.integration.creators.house import approval, house_of
-from tests.integration.media.conftest import ACCEPTED, QUARANTINE, VIDEO_LIMITS, House
+from tests.integration.creators.harness import Harness as CreatorsHarness
+from tests.integration.creators.harness import approval, harness_of
+from tests.integration.media.conftest import ACCEPTED, QUARANTINE, VIDEO_LIMITS, Harness
 from tests.integration.media.uploading import downloaded, finalization, put, reasons
 from tests.support.databases import Databases
 from tests.support.serving import Served, refused, request_id
@@ -30,22 +30,22 @@ INTERMEDIATE = creators_pb2.CREATOR_LEVEL_INTERMEDIATE
 
 
 @pytest.fixture
-async def creators(access: Access, databases: Databases) -> AsyncIterator[CreatorsHouse]:
+async def creators(access: Access, databases: Databases) -> AsyncIterator[CreatorsHarness]:
     """Where `anna` is INTERMEDIATE."""
     async with (
         Database(await databases.fresh("creators"), pool_size=2) as database,
-        house_of(access, database) as creators,
+        harness_of(access, database) as creators,
     ):
         await admit(creators, "anna", INTERMEDIATE)
         yield creators
 
 
 @pytest.fixture
-def levels(creators: CreatorsHouse) -> Levels:
+def levels(creators: CreatorsHarness) -> Levels:
     return GrpcCreatorLevels(CreatorServiceStub(creators.served.as_service("media")))
 
 
-async def admit(creators: CreatorsHouse, name: str, level: int) -> None:
+async def admit(creators: CreatorsHarness, name: str, level: int) -> None:
     await creators.applied(name)
     await creators.operator().ReviewAdmission(approval(name, level=level))
 
@@ -90,7 +90,7 @@ def anna(served: Served) -> Any:
     ],
 )
 async def test_a_video_is_kept_with_its_length_and_a_picture(
-    served: Served, house: House, form: str, codec: str, content_type: str
+    served: Served, harness: Harness, form: str, codec: str, content_type: str
 ) -> None:
     content = film(form, codec)
     # The bytes decide, and not the declared type.
@@ -111,7 +111,7 @@ async def test_a_video_is_kept_with_its_length_and_a_picture(
         assert (picture.width, picture.height) == (320, 240)
         assert not [field for field in picture.get_fields() if field.startswith("exif")]
     key = media.name.replace("mediaObjects", "uploads")
-    assert await house.objects.stat(QUARANTINE, key) is None
+    assert await harness.objects.stat(QUARANTINE, key) is None
 
 
 async def test_an_upright_video_has_upright_renditions(served: Served) -> None:
@@ -128,7 +128,7 @@ async def test_an_upright_video_has_upright_renditions(served: Served) -> None:
 
 @pytest.mark.rule("R87")
 async def test_videos_are_for_intermediate_creators_and_above_r87(
-    served: Served, creators: CreatorsHouse
+    served: Served, creators: CreatorsHarness
 ) -> None:
     await admit(creators, "nina", creators_pb2.CREATOR_LEVEL_NEWCOMER)
     await admit(creators, "juno", creators_pb2.CREATOR_LEVEL_JUNIOR)
@@ -238,19 +238,21 @@ async def test_a_damaged_video_is_rejected(served: Served) -> None:
 
 
 @pytest.mark.parametrize("announced", [film(), film("avi", "mpeg4")])
-async def test_swapped_bytes_are_not_judged(served: Served, house: House, announced: bytes) -> None:
+async def test_swapped_bytes_are_not_judged(
+    served: Served, harness: Harness, announced: bytes
+) -> None:
     """Neither what would be accepted nor what would be rejected."""
     upload = await anna(served).CreateUpload(announcement(announced))
     swapped = announced[:-1] + bytes([announced[-1] ^ 1])
     assert await put(upload, swapped) in (400, 403)
     for sent in (swapped, announced + b"more"):
         # Even where storage let them in.
-        await house.objects.put_immutable(QUARANTINE, upload.name, sent, content_type="video/mp4")
+        await harness.objects.put_immutable(QUARANTINE, upload.name, sent, content_type="video/mp4")
         with refused(Reason.UPLOAD_INCOMPLETE):
             await anna(served).FinalizeUpload(finalization(upload.name))
         key = f"sha256/{hashlib.sha256(sent).hexdigest()}"
-        assert await house.objects.stat(ACCEPTED, key) is None
-        await house.objects.remove(QUARANTINE, upload.name)
+        assert await harness.objects.stat(ACCEPTED, key) is None
+        await harness.objects.remove(QUARANTINE, upload.name)
     with refused(Reason.UPLOAD_INCOMPLETE):
         await anna(served).FinalizeUpload(finalization(upload.name))
     assert await put(upload, announced) == 200
@@ -268,9 +270,9 @@ async def test_several_finalizations_at_once_reach_one_verdict(served: Served) -
 
 
 async def test_judging_goes_on_when_the_caller_has_no_more_time(
-    served: Served, house: House, monkeypatch: pytest.MonkeyPatch
+    served: Served, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    promote = house.objects.promote
+    promote = harness.objects.promote
     reached, released = asyncio.Event(), asyncio.Event()
     promotions = 0
 
@@ -281,7 +283,7 @@ async def test_judging_goes_on_when_the_caller_has_no_more_time(
         await released.wait()
         await promote(*args, **options)
 
-    monkeypatch.setattr(house.objects, "promote", slowly)
+    monkeypatch.setattr(harness.objects, "promote", slowly)
     upload = await uploaded(served, film())
     request = finalization(upload.name)
     given_up = anna(served).FinalizeUpload(request)
@@ -297,14 +299,14 @@ async def test_judging_goes_on_when_the_caller_has_no_more_time(
 
 
 async def test_a_crash_after_the_promotion_is_made_good(
-    served: Served, house: House, monkeypatch: pytest.MonkeyPatch
+    served: Served, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def crashing(*_: Any) -> bool:
         raise RuntimeError("the power is out")
 
     upload = await uploaded(served, film())
     with monkeypatch.context() as broken:
-        broken.setattr(house.store, "finish", crashing)
+        broken.setattr(harness.store, "finish", crashing)
         with refused(Reason.INTERNAL):
             await anna(served).FinalizeUpload(finalization(upload.name))
     media = await anna(served).FinalizeUpload(finalization(upload.name))

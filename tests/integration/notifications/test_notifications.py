@@ -9,8 +9,8 @@ from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceS
 
 from devstack.access import Access
 from servicekit.clock import utc_now
-from servicekit.database import Database
 from servicekit.errors import Reason
+from servicekit.postgres.database import Database
 from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service
 from services.notifications.store import PostgresNotificationStore

@@ -7,7 +7,7 @@ import psycopg
 
 from devstack.access import Access
 from devstack.database import database_url
-from servicekit.database import Database
+from servicekit.postgres.database import Database
 
 
 @asynccontextmanager

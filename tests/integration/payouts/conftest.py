@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from devstack.access import Access
-from servicekit.database import Database
+from servicekit.postgres.database import Database
 from services.payouts.domain import ProviderName
-from tests.integration.payouts.house import House, house_of
+from tests.integration.payouts.harness import Harness, harness_of
 from tests.integration.payouts.scripted import Answer, Answering, Scripted, Send, starting
 from tests.integration.payouts.signing import Signer, certified
 from tests.support.databases import Databases
@@ -35,14 +35,14 @@ async def owner(databases: Databases, database_url: str) -> AsyncIterator[Databa
 
 
 @pytest.fixture
-async def house(
+async def harness(
     access: Access, databases: Databases, database: Database, tmp_path: Path
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Harness]:
     async with (
         Database(await databases.fresh("creators")) as creators,
-        house_of(access, database, creators, tmp_path) as house,
+        harness_of(access, database, creators, tmp_path) as harness,
     ):
-        yield house
+        yield harness
 
 
 @pytest.fixture
@@ -52,20 +52,20 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def genuine(house: House) -> AsyncIterator[tuple[Signer, str]]:
+async def genuine(harness: Harness) -> AsyncIterator[tuple[Signer, str]]:
     """A signer whose certificate lies where the service is told that PayPal's are."""
-    async with certified(house, Signer()) as found:
+    async with certified(harness, Signer()) as found:
         yield found
 
 
 @pytest.fixture
-async def answering(house: House) -> AsyncIterator[Answering]:
+async def answering(harness: Harness) -> AsyncIterator[Answering]:
     """Makes a function that sends p1's first attempt to a PayPal that gives these answers."""
-    await house.due("p1", "anna@example.com")
+    await harness.due("p1", "anna@example.com")
     async with starting() as start:
 
         async def begin(*answers: Answer | None) -> Send:
-            house.providers[ProviderName.PAYPAL] = await start(Scripted(list(answers)))
-            return lambda: house.send_once("p1")
+            harness.providers[ProviderName.PAYPAL] = await start(Scripted(list(answers)))
+            return lambda: harness.send_once("p1")
 
         yield begin

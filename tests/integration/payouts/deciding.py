@@ -4,7 +4,7 @@ from typing import Any
 
 from liaison.payouts.v1 import payouts_pb2 as pb
 
-from tests.integration.payouts.house import House, usd
+from tests.integration.payouts.harness import Harness, usd
 from tests.support.serving import request_id
 
 IBAN = "ES91 2100 0418 4502 0005 1332, Anna Ruiz"
@@ -12,42 +12,42 @@ WHY = "Asked for in ticket 4711"
 NAME = "payouts/p1"
 
 
-async def retry(house: House, **also: Any) -> pb.Payout:
-    return await house.operator.RetryPayout(
+async def retry(harness: Harness, **also: Any) -> pb.Payout:
+    return await harness.operator.RetryPayout(
         pb.RetryPayoutRequest(name=NAME, reason=WHY, request_id=request_id(), **also)
     )
 
 
-async def retry_by_bank(house: House, attempt: int = 1) -> pb.Payout:
+async def retry_by_bank(harness: Harness, attempt: int = 1) -> pb.Payout:
     """The next attempt as a bank transfer, which is then ordered."""
-    await retry(house, provider=pb.PROVIDER_MANUAL, receiver=IBAN)
-    return await house.send("p1", attempt)
+    await retry(harness, provider=pb.PROVIDER_MANUAL, receiver=IBAN)
+    return await harness.send("p1", attempt)
 
 
-async def hold(house: House) -> pb.Payout:
-    return await house.operator.HoldPayout(
+async def hold(harness: Harness) -> pb.Payout:
+    return await harness.operator.HoldPayout(
         pb.HoldPayoutRequest(name=NAME, reason=WHY, request_id=request_id())
     )
 
 
-async def resume(house: House) -> pb.Payout:
-    return await house.operator.ResumePayout(
+async def resume(harness: Harness) -> pb.Payout:
+    return await harness.operator.ResumePayout(
         pb.ResumePayoutRequest(name=NAME, reason=WHY, request_id=request_id())
     )
 
 
 async def write_off(
-    house: House, beneficiary: pb.WriteOffPayoutRequest.Beneficiary.ValueType, name: str = NAME
+    harness: Harness, beneficiary: pb.WriteOffPayoutRequest.Beneficiary.ValueType, name: str = NAME
 ) -> pb.Payout:
-    return await house.operator.WriteOffPayout(
+    return await harness.operator.WriteOffPayout(
         pb.WriteOffPayoutRequest(
             name=name, reason=WHY, beneficiary=beneficiary, request_id=request_id()
         )
     )
 
 
-async def not_paid(house: House) -> pb.Payout:
-    return await house.operator.ResolveAttempt(
+async def not_paid(harness: Harness) -> pb.Payout:
+    return await harness.operator.ResolveAttempt(
         pb.ResolveAttemptRequest(
             name=NAME,
             attempt=1,
@@ -58,8 +58,8 @@ async def not_paid(house: House) -> pb.Payout:
     )
 
 
-async def found(house: House, batch_id: str) -> pb.Payout:
-    return await house.operator.ResolveAttempt(
+async def found(harness: Harness, batch_id: str) -> pb.Payout:
+    return await harness.operator.ResolveAttempt(
         pb.ResolveAttemptRequest(
             name=NAME,
             attempt=1,
@@ -72,9 +72,9 @@ async def found(house: House, batch_id: str) -> pb.Payout:
 
 
 async def confirm(
-    house: House, reference: str = "BANK-1", *, attempt: int = 1, fee_minor: int = 0
+    harness: Harness, reference: str = "BANK-1", *, attempt: int = 1, fee_minor: int = 0
 ) -> pb.Payout:
-    return await house.operator.ConfirmBankTransfer(
+    return await harness.operator.ConfirmBankTransfer(
         pb.ConfirmBankTransferRequest(
             name=NAME,
             attempt=attempt,
@@ -85,8 +85,8 @@ async def confirm(
     )
 
 
-async def reject(house: House, *, attempt: int = 1) -> pb.Payout:
-    return await house.operator.RejectBankTransfer(
+async def reject(harness: Harness, *, attempt: int = 1) -> pb.Payout:
+    return await harness.operator.RejectBankTransfer(
         pb.RejectBankTransferRequest(
             name=NAME, attempt=attempt, reason="The account is closed", request_id=request_id()
         )

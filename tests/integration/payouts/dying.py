@@ -9,13 +9,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from servicekit.clock import Clock
-from servicekit.database import Database
+from servicekit.postgres.database import Database
 from services.payouts.domain import Attempt, Payout
-from services.payouts.payments import PaymentHandlers
-from services.payouts.postings import Transfer
+from services.payouts.ledger.postings import Transfer
 from services.payouts.provider import Batch, MayPost, Order, Provider, Report
+from services.payouts.sending.handlers import PaymentHandlers
 from services.payouts.store import PostgresPayoutStore
-from tests.integration.payouts.house import House
+from tests.integration.payouts.harness import Harness
 
 
 class Death(Exception):
@@ -92,11 +92,11 @@ class MortalProvider:
         return await self._provider.report(start, end)
 
 
-def mortal(house: House, clock: Clock, steps: int) -> PaymentHandlers:
-    """The house's payments, in a process that lives so many steps."""
-    life, known = Life(steps), house.payments
+def mortal(harness: Harness, clock: Clock, steps: int) -> PaymentHandlers:
+    """The harness's payments, in a process that lives so many steps."""
+    life, known = Life(steps), harness.payments
     return PaymentHandlers(
-        MortalStore(house.database, life),
+        MortalStore(harness.database, life),
         {name: MortalProvider(each, life) for name, each in known._providers.items()},
         known._sender._receivers,
         clock,

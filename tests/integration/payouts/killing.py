@@ -19,7 +19,7 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 
 from devstack import identity
-from tests.integration.payouts.house import House, eventually, usd
+from tests.integration.payouts.harness import Harness, eventually, usd
 from tests.support.serving import Served
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
@@ -78,9 +78,9 @@ class Gate:
 
 
 @asynccontextmanager
-async def gate_to(house: House, path: str, held: Held) -> AsyncIterator[tuple[Gate, str]]:
+async def gate_to(harness: Harness, path: str, held: Held) -> AsyncIterator[tuple[Gate, str]]:
     """The gate, and its address."""
-    gate = Gate(house.settings.paypal_base_url, path, held)
+    gate = Gate(harness.settings.paypal_base_url, path, held)
     application = web.Application()
     application.router.add_route("*", "/{rest:.*}", gate.handle)
     runner = web.AppRunner(
@@ -146,9 +146,9 @@ class Victim:
         assert await self._process.wait() == -signal.SIGKILL
 
 
-def environment_of(house: House, database_url: str, paypal_url: str = "") -> dict[str, str]:
-    """Of a second payouts process on the house's database, paying through its sandbox."""
-    access = house.served.access
+def environment_of(harness: Harness, database_url: str, paypal_url: str = "") -> dict[str, str]:
+    """Of a second payouts process on the harness's database, paying through its sandbox."""
+    access = harness.served.access
     return {
         "LIAISON_LISTEN_ADDRESS": "127.0.0.1:0",
         "LIAISON_AUTH_JWKS_FILE": str(access.home.jwks_file),
@@ -156,13 +156,13 @@ def environment_of(house: House, database_url: str, paypal_url: str = "") -> dic
         "LIAISON_AUTH_AUDIENCE": identity.AUDIENCE,
         "LIAISON_SERVICE_TOKEN_FILE": str(identity.service_token_file(access.home, "payouts")),
         "LIAISON_DATABASE_URL": database_url,
-        "LIAISON_CREATORS_ADDRESS": house.creators.address,
-        "LIAISON_PAYPAL_BASE_URL": paypal_url or house.settings.paypal_base_url,
-        "LIAISON_PAYPAL_CLIENT_ID": house.settings.paypal_client_id,
-        "LIAISON_PAYPAL_CLIENT_SECRET": house.settings.paypal_client_secret.get_secret_value(),
-        "LIAISON_PAYPAL_WEBHOOK_ID": house.settings.paypal_webhook_id,
+        "LIAISON_CREATORS_ADDRESS": harness.creators.address,
+        "LIAISON_PAYPAL_BASE_URL": paypal_url or harness.settings.paypal_base_url,
+        "LIAISON_PAYPAL_CLIENT_ID": harness.settings.paypal_client_id,
+        "LIAISON_PAYPAL_CLIENT_SECRET": harness.settings.paypal_client_secret.get_secret_value(),
+        "LIAISON_PAYPAL_WEBHOOK_ID": harness.settings.paypal_webhook_id,
         "LIAISON_PAYPAL_WEBHOOK_LISTEN_ADDRESS": "127.0.0.1:0",
-        "LIAISON_PAYPAL_CERTIFICATE_ORIGIN": house.settings.paypal_certificate_origin,
+        "LIAISON_PAYPAL_CERTIFICATE_ORIGIN": harness.settings.paypal_certificate_origin,
         "TEMPORAL_ADDRESS": NOBODY,
     }
 
@@ -178,11 +178,13 @@ async def start(environment: Mapping[str, str]) -> asyncio.subprocess.Process:
 
 
 @asynccontextmanager
-async def victim_of(house: House, database_url: str, paypal_url: str = "") -> AsyncIterator[Victim]:
-    process = await start(environment_of(house, database_url, paypal_url))
+async def victim_of(
+    harness: Harness, database_url: str, paypal_url: str = ""
+) -> AsyncIterator[Victim]:
+    process = await start(environment_of(harness, database_url, paypal_url))
     served: Served | None = None
     try:
-        served = Served(house.served.access, await address_said_by(process))
+        served = Served(harness.served.access, await address_said_by(process))
         yield Victim(process, served)
     finally:
         if served is not None:
@@ -212,11 +214,11 @@ async def blocked_by(database_url: str, statement: LiteralString) -> AsyncIterat
             await connection.rollback()
 
 
-async def until_one_waits(house: House) -> None:
+async def until_one_waits(harness: Harness) -> None:
     """Until a transaction waits for a lock."""
 
     async def waits() -> bool:
-        row = await house.database.fetch_one(
+        row = await harness.database.fetch_one(
             """
             SELECT FROM pg_stat_activity
              WHERE datname = current_database() AND wait_event_type = 'Lock'

@@ -11,13 +11,13 @@ from typing import Protocol
 
 from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
-from servicekit.database import Database
 from servicekit.money import Money
+from servicekit.postgres.database import Database
 from services.payouts.domain import ProviderName
-from services.payouts.manual import Manual
-from services.payouts.paypal import Paypal, http_client
 from services.payouts.provider import Order, Provider
-from tests.integration.payouts.house import WEBHOOK_ID, eventually, free_port, paypal_settings
+from services.payouts.providers.bank_transfer import Manual
+from services.payouts.providers.paypal.client import Paypal, http_client
+from tests.integration.payouts.harness import WEBHOOK_ID, eventually, free_port, paypal_settings
 from tests.support.sandbox import change_item
 
 

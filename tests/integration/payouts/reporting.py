@@ -18,7 +18,7 @@ from services.payouts.provider import (
     Report,
     Transaction,
 )
-from tests.integration.payouts.house import House, utc_now
+from tests.integration.payouts.harness import Harness, utc_now
 from tests.support.serving import request_id
 
 
@@ -59,10 +59,10 @@ class Reporting:
         self.end_time = lambda: utc_now() + span
 
 
-def reporting(house: House) -> Reporting:
-    """The house's PayPal from now on."""
-    made = Reporting(house.providers[ProviderName.PAYPAL])
-    house.providers[ProviderName.PAYPAL] = made
+def reporting(harness: Harness) -> Reporting:
+    """The harness's PayPal from now on."""
+    made = Reporting(harness.providers[ProviderName.PAYPAL])
+    harness.providers[ProviderName.PAYPAL] = made
     return made
 
 
@@ -87,9 +87,9 @@ def moved(
     )
 
 
-async def payment(house: House, payout: str, minor: int = 10_000) -> Transaction:
+async def payment(harness: Harness, payout: str, minor: int = 10_000) -> Transaction:
     """As PayPal reports an attempt's payment, fee included."""
-    row = await house.database.fetch_one(
+    row = await harness.database.fetch_one(
         "SELECT * FROM attempt WHERE payout_id = %s ORDER BY number DESC LIMIT 1", (payout,)
     )
     assert row is not None
@@ -101,8 +101,8 @@ async def payment(house: House, payout: str, minor: int = 10_000) -> Transaction
     )
 
 
-async def run(house: House, id_: str = "") -> pb.Reconciliation:
-    return await house.reconciler.RunReconciliation(
+async def run(harness: Harness, id_: str = "") -> pb.Reconciliation:
+    return await harness.reconciler.RunReconciliation(
         pb.RunReconciliationRequest(
             request_id=id_ or request_id(), provider=payouts_pb2.PROVIDER_PAYPAL
         )

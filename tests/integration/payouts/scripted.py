@@ -9,8 +9,8 @@ from typing import Any
 from aiohttp import web
 
 from services.payouts.domain import Payout
-from services.payouts.paypal import Paypal, http_client
-from tests.integration.payouts.house import paypal_settings
+from services.payouts.providers.paypal.client import Paypal, http_client
+from tests.integration.payouts.harness import paypal_settings
 
 CREATED = {
     "batch_header": {

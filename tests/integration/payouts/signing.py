@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
-from tests.integration.payouts.house import WEBHOOK_ID, House
+from tests.integration.payouts.harness import WEBHOOK_ID, Harness
 
 
 class Signer:
@@ -48,7 +48,7 @@ class Signer:
 
 
 @asynccontextmanager
-async def certified(house: House, signer: Signer) -> AsyncIterator[tuple[Signer, str]]:
+async def certified(harness: Harness, signer: Signer) -> AsyncIterator[tuple[Signer, str]]:
     """The signer, and where its certificate lies: where the service is told that PayPal's are. The
     sandbox's own are believed no more."""
 
@@ -61,7 +61,7 @@ async def certified(house: House, signer: Signer) -> AsyncIterator[tuple[Signer,
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     origin = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    house.webhook._verifier._origin = origin
+    harness.webhook._verifier._origin = origin
     try:
         yield signer, f"{origin}/certs/CERT-1"
     finally:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servicekit.database import Database
+from servicekit.postgres.database import Database
 from tests.integration.payouts.test_ledger import (
     BRAND,
     OTHERS,

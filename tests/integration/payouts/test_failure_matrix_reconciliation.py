@@ -16,14 +16,14 @@ from psycopg import sql
 from devstack.access import Access
 from devstack.database import login
 from devstack.database import owner as owner_of
-from servicekit.database import Database
 from servicekit.errors import Reason
 from servicekit.money import Money
-from services.payouts import reconciliation_comparison
-from services.payouts.sending import SwitchHandlers, halt_for_mismatch
+from servicekit.postgres.database import Database
+from services.payouts.kill_switch.handlers import SwitchHandlers, halt_for_mismatch
+from services.payouts.reconciliation import comparison
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.bulk import superuser
-from tests.integration.payouts.house import House, eventually, usd, utc_now
+from tests.integration.payouts.harness import Harness, eventually, usd, utc_now
 from tests.integration.payouts.killing import TOKEN_PATH, Held, gate_to, victim_of
 from tests.integration.payouts.reporting import found, run
 from tests.integration.payouts.tampering import change_item, change_line, lag_behind, use_account
@@ -37,8 +37,8 @@ PAID = payouts_pb2.Payout.STATE_PAID
 THREE_HOURS_SECONDS = 3 * 3600.0
 
 
-def switch_of(house: House) -> SwitchHandlers:
-    return SwitchHandlers(PostgresPayoutStore(house.database), house.providers, utc_now)
+def switch_of(harness: Harness) -> SwitchHandlers:
+    return SwitchHandlers(PostgresPayoutStore(harness.database), harness.providers, utc_now)
 
 
 async def cause_of(reconciler: "ReconciliationServiceAsyncStub") -> str:
@@ -84,19 +84,19 @@ Restore = Callable[[], Awaitable[str]]
 
 
 @pytest.fixture
-def restore(access: Access, house: House, database_url: str) -> Restore:
-    """A function that makes a copy of the house's database as it is then, which lives elsewhere, as
-    a restored backup does; the copy's URL."""
+def restore(access: Access, harness: Harness, database_url: str) -> Restore:
+    """A function that makes a copy of the harness's database as it is then, which lives elsewhere,
+    as a restored backup does; the copy's URL."""
 
     async def make() -> str:
-        row = await house.database.fetch_one("SELECT current_database() AS name")
+        row = await harness.database.fetch_one("SELECT current_database() AS name")
         assert row is not None
         old, new = row["name"], f"{row['name']}_restored"
         names = {"old": sql.Identifier(old), "new": sql.Identifier(new)}
         async with await psycopg.AsyncConnection.connect(
             access.administrator_url, autocommit=True
         ) as connection:
-            # Nobody may be connected to what is copied; the house connects again.
+            # Nobody may be connected to what is copied; the harness connects again.
             await connection.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
                 [old],
@@ -115,15 +115,15 @@ def restore(access: Access, house: House, database_url: str) -> Restore:
 
 
 async def test_row_21_a_restored_database_sends_nothing_until_it_was_reconciled(
-    house: House, restore: Restore
+    harness: Harness, restore: Restore
 ) -> None:
-    await house.due("p1", "anna@example.com")
-    await house.reserve("p2")
-    await switch_of(house).watch_place()
-    await house.send("p1")
-    await house.until("p1", PAID)
-    assert found(await run(house)) == []
-    async with victim_of(house, await restore()) as restored:
+    await harness.due("p1", "anna@example.com")
+    await harness.reserve("p2")
+    await switch_of(harness).watch_place()
+    await harness.send("p1")
+    await harness.until("p1", PAID)
+    assert found(await run(harness)) == []
+    async with victim_of(harness, await restore()) as restored:
         reconciler = ReconciliationServiceStub(restored._served.as_operator())
         assert await cause_of(reconciler) == "RESTORED"
         with refused(Reason.SENDING_HALTED):
@@ -131,28 +131,28 @@ async def test_row_21_a_restored_database_sends_nothing_until_it_was_reconciled(
         # Nobody knows yet what was sent since the backup, and no person can.
         with refused(Reason.ILLEGAL_STATE):
             await resume(reconciler)
-        await lag_behind(house, THREE_HOURS_SECONDS)
+        await lag_behind(harness, THREE_HOURS_SECONDS)
         assert await reconcile(reconciler) == []
         assert await cause_of(reconciler) == "RESTORED"
-        await lag_behind(house, 0)
+        await lag_behind(harness, 0)
         assert await reconcile(reconciler) == []
         assert await cause_of(reconciler) == ""
-        assert house.batches() == [("po-p1-1", "SUCCESS")]
+        assert harness.batches() == [("po-p1-1", "SUCCESS")]
         await send(restored.worker, "p2")
         await comes_to_be_paid(restored.worker, "p2")
-    assert [sender_id for sender_id, _ in house.batches()] == ["po-p1-1", "po-p2-1"]
+    assert [sender_id for sender_id, _ in harness.batches()] == ["po-p1-1", "po-p2-1"]
 
 
 async def test_row_21_what_the_backup_lacks_is_found_and_not_paid_again(
-    house: House, restore: Restore
+    harness: Harness, restore: Restore
 ) -> None:
     """The payment was made after the backup."""
-    await house.due("p1", "anna@example.com")
-    await switch_of(house).watch_place()
+    await harness.due("p1", "anna@example.com")
+    await switch_of(harness).watch_place()
     backup = await restore()
-    await house.send("p1")
-    await house.until("p1", PAID)
-    async with victim_of(house, backup) as restored:
+    await harness.send("p1")
+    await harness.until("p1", PAID)
+    async with victim_of(harness, backup) as restored:
         reconciler = ReconciliationServiceStub(restored._served.as_operator())
         with refused(Reason.SENDING_HALTED):
             await send(restored.worker, "p1")
@@ -167,52 +167,52 @@ async def test_row_21_what_the_backup_lacks_is_found_and_not_paid_again(
         await comes_to_be_paid(restored.worker, "p1")
         # Known now, and no mismatch any more.
         assert await reconcile(reconciler) == []
-    assert house.batches() == [("po-p1-1", "SUCCESS")]
+    assert harness.batches() == [("po-p1-1", "SUCCESS")]
 
 
-async def test_row_21_a_database_that_moves_under_a_running_service(house: House) -> None:
+async def test_row_21_a_database_that_moves_under_a_running_service(harness: Harness) -> None:
     """As in a fail-over: nothing is sent even before the watch notes it."""
-    await house.due("p1", "anna@example.com")
-    await switch_of(house).watch_place()
-    await switch_of(house).watch_place()
-    assert await cause_of(house.reconciler) == ""
-    await house.database.execute(
+    await harness.due("p1", "anna@example.com")
+    await switch_of(harness).watch_place()
+    await switch_of(harness).watch_place()
+    assert await cause_of(harness.reconciler) == ""
+    await harness.database.execute(
         """
         INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)
         SELECT system_identifier, '000000FF', database_oid, table_oid, now() FROM place
         """
     )
     with refused(Reason.SENDING_HALTED):
-        await house.send_once("p1")
-    assert await cause_of(house.reconciler) == "RESTORED"
-    await asyncio.gather(*(switch_of(house).watch_place() for _ in range(3)))
-    row = await house.database.fetch_one("SELECT count(*) AS count FROM sending_event")
+        await harness.send_once("p1")
+    assert await cause_of(harness.reconciler) == "RESTORED"
+    await asyncio.gather(*(switch_of(harness).watch_place() for _ in range(3)))
+    row = await harness.database.fetch_one("SELECT count(*) AS count FROM sending_event")
     assert row is not None
     assert row["count"] == 1
-    assert found(await run(house)) == []
+    assert found(await run(harness)) == []
     # One provider alone is not enough.
-    assert await cause_of(house.reconciler) == "RESTORED"
-    assert await reconcile(house.reconciler) == []
-    await house.send("p1")
-    await house.until("p1", PAID)
+    assert await cause_of(harness.reconciler) == "RESTORED"
+    assert await reconcile(harness.reconciler) == []
+    await harness.send("p1")
+    await harness.until("p1", PAID)
 
 
-async def test_row_21_an_empty_database_is_where_it_is_found(house: House) -> None:
-    await switch_of(house).watch_place()
-    assert await cause_of(house.reconciler) == ""
+async def test_row_21_an_empty_database_is_where_it_is_found(harness: Harness) -> None:
+    await switch_of(harness).watch_place()
+    assert await cause_of(harness.reconciler) == ""
 
 
 async def test_row_21_a_dump_that_is_loaded_into_the_same_database_is_another_one(
-    access: Access, house: House, owner: Database
+    access: Access, harness: Harness, owner: Database
 ) -> None:
     """It makes everything anew, and its rows are what they were."""
-    await switch_of(house).watch_place()
+    await switch_of(harness).watch_place()
     # A migration makes no other place, even one that writes the table anew.
     await owner.execute("ALTER TABLE payout ADD COLUMN more integer")
     await owner.execute("ALTER TABLE payout ALTER COLUMN more TYPE text")
-    await switch_of(house).watch_place()
-    assert await cause_of(house.reconciler) == ""
-    async with superuser(access, house.database) as connection:
+    await switch_of(harness).watch_place()
+    assert await cause_of(harness.reconciler) == ""
+    async with superuser(access, harness.database) as connection:
         await connection.execute("CREATE TABLE public.dumped AS TABLE place")
         await connection.execute("DROP SCHEMA payouts CASCADE")
         await connection.execute(
@@ -228,11 +228,11 @@ async def test_row_21_a_dump_that_is_loaded_into_the_same_database_is_another_on
               FROM public.dumped ORDER BY id
             """
         )
-    await house.due("p1", "anna@example.com")
+    await harness.due("p1", "anna@example.com")
     with refused(Reason.SENDING_HALTED):
-        await house.send_once("p1")
-    await switch_of(house).watch_place()
-    sending = await house.reconciler.GetSending(pb.GetSendingRequest())
+        await harness.send_once("p1")
+    await switch_of(harness).watch_place()
+    sending = await harness.reconciler.GetSending(pb.GetSendingRequest())
     (halt,) = sending.halts
     assert (halt.cause, halt.reason) == (
         pb.Sending.CAUSE_RESTORED,
@@ -243,30 +243,30 @@ async def test_row_21_a_dump_that_is_loaded_into_the_same_database_is_another_on
 # Row 22
 
 
-async def _foreign(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    await use_account(house, 500)
+async def _foreign(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    await use_account(harness, 500)
 
 
-async def _second_payment(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    await use_account(house, 10_000, "po-p1-1")
+async def _second_payment(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    await use_account(harness, 10_000, "po-p1-1")
 
 
-async def _missing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def _missing(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nobody waits a day here.
-    monkeypatch.setattr(reconciliation_comparison, "MARGIN", timedelta())
-    await change_line(house, "p1", is_reported=False)
+    monkeypatch.setattr(comparison, "MARGIN", timedelta())
+    await change_line(harness, "p1", is_reported=False)
 
 
-async def _other_amount(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    await change_line(house, "p1", amount="-99.00")
+async def _other_amount(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    await change_line(harness, "p1", amount="-99.00")
 
 
-async def _other_fee(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    await change_line(house, "p1", fee="-2.01")
+async def _other_fee(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    await change_line(harness, "p1", fee="-2.01")
 
 
-async def _other_currency(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    await change_line(house, "p1", currency="EUR")
+async def _other_currency(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    await change_line(harness, "p1", currency="EUR")
 
 
 @pytest.mark.parametrize(
@@ -281,39 +281,39 @@ async def _other_currency(house: House, monkeypatch: pytest.MonkeyPatch) -> None
     ],
 )
 async def test_row_22_what_does_not_match_stops_all_sending(
-    house: House, monkeypatch: pytest.MonkeyPatch, tamper: Any, findings: list[tuple[str, str]]
+    harness: Harness, monkeypatch: pytest.MonkeyPatch, tamper: Any, findings: list[tuple[str, str]]
 ) -> None:
-    await house.due("p1", "anna@example.com")
-    await house.reserve("p2")
-    await house.send("p1")
-    await house.until("p1", PAID)
-    await tamper(house, monkeypatch)
-    done = await run(house)
+    await harness.due("p1", "anna@example.com")
+    await harness.reserve("p2")
+    await harness.send("p1")
+    await harness.until("p1", PAID)
+    await tamper(harness, monkeypatch)
+    done = await run(harness)
     assert found(done) == findings
     assert done.mismatch_count == 1
     if tamper is _other_fee:
         (fees,) = done.findings
         assert fees.provider_amount == fees.ledger_amount
         assert (fees.provider_fee, fees.ledger_fee) == (usd(201), usd(200))
-    assert await cause_of(house.reconciler) == "MISMATCH"
+    assert await cause_of(harness.reconciler) == "MISMATCH"
     with refused(Reason.SENDING_HALTED):
-        await house.send_once("p2")
+        await harness.send_once("p2")
     # What was sent goes on.
-    assert (await house.refresh("p1")).state == PAID
+    assert (await harness.refresh("p1")).state == PAID
     # Found once, and never lifted by itself.
-    assert found(await run(house)) == []
-    assert await cause_of(house.reconciler) == "MISMATCH"
-    assert len(house.batches()) == 1
-    await resume(house.reconciler)
-    await house.send("p2")
-    await house.until("p2", PAID)
-    assert len(house.batches()) == 2
+    assert found(await run(harness)) == []
+    assert await cause_of(harness.reconciler) == "MISMATCH"
+    assert len(harness.batches()) == 1
+    await resume(harness.reconciler)
+    await harness.send("p2")
+    await harness.until("p2", PAID)
+    assert len(harness.batches()) == 2
 
 
-async def test_row_22_what_a_payout_may_come_to_is_no_mismatch(house: House) -> None:
+async def test_row_22_what_a_payout_may_come_to_is_no_mismatch(harness: Harness) -> None:
     """Paid, never claimed and taken back, held and then denied, refunded and reversed, with and
     without a webhook: whatever moved is in the ledger afterwards."""
-    await house.deposit(1_000_000)
+    await harness.deposit(1_000_000)
     receivers = {
         "paid": "anna@example.com",
         "unclaimed": "unclaimed@example.com",
@@ -324,121 +324,123 @@ async def test_row_22_what_a_payout_may_come_to_is_no_mismatch(house: House) -> 
         "reversed": "anna@example.com",
     }
     for payout, receiver in receivers.items():
-        await house.creator(payout, receiver)
-        await house.reserve(payout, creator=payout)
-        await house.send(payout)
+        await harness.creator(payout, receiver)
+        await harness.reserve(payout, creator=payout)
+        await harness.send(payout)
     for payout in ("paid", "refunded", "reversed"):
-        await house.until(payout, PAID)
+        await harness.until(payout, PAID)
     for payout in ("unclaimed", "recalled"):
-        await house.until(payout, payouts_pb2.Payout.STATE_UNCLAIMED)
+        await harness.until(payout, payouts_pb2.Payout.STATE_UNCLAIMED)
 
     async def is_held() -> bool:
-        (attempt,) = (await house.refresh("onhold")).attempts
+        (attempt,) = (await harness.refresh("onhold")).attempts
         return attempt.provider_state == "ONHOLD"
 
     await eventually(is_held)
-    first = await run(house)
+    first = await run(harness)
     assert found(first) == []
     (total,) = first.totals
     assert total.open_amount == Money("USD", 30_000).to_message()
     assert total.provider_amount == total.ledger_amount == Money("USD", 30_000).to_message()
-    await house.recall("recalled")
-    await change_item(house, "onhold", "FAILED")
-    await change_item(house, "refunded", "REFUNDED")
-    await change_item(house, "reversed", "REVERSED")
-    second = await run(house)
+    await harness.recall("recalled")
+    await change_item(harness, "onhold", "FAILED")
+    await change_item(harness, "refunded", "REFUNDED")
+    await change_item(harness, "reversed", "REVERSED")
+    second = await run(harness)
     assert sorted(found(second)) == [("BOOKED", "payouts/refunded"), ("BOOKED", "payouts/reversed")]
     (total,) = second.totals
     assert total.open_amount == Money("USD", 10_000).to_message()
     assert total.provider_amount == total.ledger_amount == Money("USD", -20_000).to_message()
     assert total.provider_fee == total.ledger_fee
-    await change_item(house, "unclaimed", "SUCCESS")
-    third = await run(house)
+    await change_item(harness, "unclaimed", "SUCCESS")
+    third = await run(harness)
     assert found(third) == [("BOOKED", "payouts/unclaimed")]
     assert third.totals[0].open_amount == Money("USD", 0).to_message()
-    assert await cause_of(house.reconciler) == ""
-    balances = await house.balances()
+    assert await cause_of(harness.reconciler) == ""
+    balances = await harness.balances()
     assert balances["provider/paypal"] == 20_000
 
 
 # The switch
 
 
-async def halt(house: House) -> pb.Sending:
-    return await house.reconciler.HaltSending(
+async def halt(harness: Harness) -> pb.Sending:
+    return await harness.reconciler.HaltSending(
         pb.HaltSendingRequest(reason="A restore is coming", request_id=request_id())
     )
 
 
-async def test_an_operator_halts_and_resumes(house: House) -> None:
-    nothing = await house.reconciler.GetSending(pb.GetSendingRequest())
+async def test_an_operator_halts_and_resumes(harness: Harness) -> None:
+    nothing = await harness.reconciler.GetSending(pb.GetSendingRequest())
     assert nothing == pb.Sending()
-    halted = await halt(house)
+    halted = await halt(harness)
     assert halted.is_halted
     (halt_of_olga,) = halted.halts
     assert halt_of_olga.cause == pb.Sending.CAUSE_OPERATOR
     assert (halt_of_olga.reason, halt_of_olga.actor) == ("A restore is coming", "staff/olga")
-    assert found(await run(house)) == []
+    assert found(await run(harness)) == []
     # A reconciliation is no reason to go on.
-    assert await cause_of(house.reconciler) == "OPERATOR"
-    await resume(house.reconciler)
-    resumed = await house.reconciler.GetSending(pb.GetSendingRequest())
+    assert await cause_of(harness.reconciler) == "OPERATOR"
+    await resume(harness.reconciler)
+    resumed = await harness.reconciler.GetSending(pb.GetSendingRequest())
     assert (resumed.is_halted, resumed.resume.reason) == (False, "Looked at")
     # Again, there is nothing to be lifted.
-    assert list((await resume(house.reconciler)).lifted_halts) == []
+    assert list((await resume(harness.reconciler)).lifted_halts) == []
 
 
-async def test_who_resumes_is_told_what_that_lifts(house: House) -> None:
-    mine, theirs = (await halt(house)).halts[0], (await halt(house)).halts[0]
-    resumed = await resume(house.reconciler)
+async def test_who_resumes_is_told_what_that_lifts(harness: Harness) -> None:
+    mine, theirs = (await halt(harness)).halts[0], (await halt(harness)).halts[0]
+    resumed = await resume(harness.reconciler)
     assert list(resumed.lifted_halts) == [theirs, mine]
     assert not resumed.halts
-    later = await house.reconciler.GetSending(pb.GetSendingRequest())
+    later = await harness.reconciler.GetSending(pb.GetSendingRequest())
     assert (later.resume, list(later.lifted_halts)) == (resumed.resume, [])
 
 
 @pytest.mark.parametrize("reason", ["", " ", "x" * 1001])
-async def test_a_halt_needs_a_reason(house: House, reason: str) -> None:
+async def test_a_halt_needs_a_reason(harness: Harness, reason: str) -> None:
     with refused(Reason.INVALID_FIELDS, "reason"):
-        await house.reconciler.HaltSending(
+        await harness.reconciler.HaltSending(
             pb.HaltSendingRequest(reason=reason, request_id=request_id())
         )
 
 
-async def test_a_halt_stops_a_sender_that_is_about_to_post(house: House, database_url: str) -> None:
+async def test_a_halt_stops_a_sender_that_is_about_to_post(
+    harness: Harness, database_url: str
+) -> None:
     """It had taken its attempt, and was on its way to a token."""
-    await house.due("p1", "anna@example.com")
+    await harness.due("p1", "anna@example.com")
     async with (
-        gate_to(house, TOKEN_PATH, Held.CALL) as (gate, url),
-        victim_of(house, database_url, url) as victim,
+        gate_to(harness, TOKEN_PATH, Held.CALL) as (gate, url),
+        victim_of(harness, database_url, url) as victim,
     ):
         call = asyncio.create_task(send(victim.worker, "p1"))
         await gate.reached.wait()
-        await halt(house)
+        await halt(harness)
         gate.opened.set()
         with refused(Reason.SENDING_HALTED):
             await call
-    (attempt,) = (await house.get("p1")).attempts
+    (attempt,) = (await harness.get("p1")).attempts
     # Surely not ordered, so it is in no doubt.
     assert attempt.state == payouts_pb2.Attempt.STATE_SENDING
     assert attempt.error_code == "SENDING_HALTED"
-    assert house.batches() == []
-    await resume(house.reconciler)
-    await house.send("p1")
-    await house.until("p1", PAID)
-    assert house.batches() == [("po-p1-1", "SUCCESS")]
+    assert harness.batches() == []
+    await resume(harness.reconciler)
+    await harness.send("p1")
+    await harness.until("p1", PAID)
+    assert harness.batches() == [("po-p1-1", "SUCCESS")]
 
 
-async def test_for_one_mismatch_there_is_one_halt(house: House) -> None:
+async def test_for_one_mismatch_there_is_one_halt(harness: Harness) -> None:
     reason = "payouts/p1: attempt 1 was paid after it had failed"
-    store = house.payments._store
+    store = harness.payments._store
     await asyncio.gather(*(halt_for_mismatch(store, reason, utc_now()) for _ in range(3)))
-    (halt,) = (await house.reconciler.GetSending(pb.GetSendingRequest())).halts
+    (halt,) = (await harness.reconciler.GetSending(pb.GetSendingRequest())).halts
     assert (halt.cause, halt.reason) == (pb.Sending.CAUSE_MISMATCH, reason)
-    await resume(house.reconciler)
+    await resume(harness.reconciler)
     # A webhook that is told again does not undo what a person decided.
     await halt_for_mismatch(store, reason, utc_now())
-    assert await cause_of(house.reconciler) == ""
+    assert await cause_of(harness.reconciler) == ""
     another = "payouts/p1: attempt 2 was paid after it had failed"
     await halt_for_mismatch(store, another, utc_now())
-    assert await cause_of(house.reconciler) == "MISMATCH"
+    assert await cause_of(harness.reconciler) == "MISMATCH"

@@ -7,7 +7,7 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 
 from servicekit.errors import LiaisonError, Reason
-from tests.integration.payouts.house import House, usd
+from tests.integration.payouts.harness import Harness, usd
 from tests.support.serving import refused, request_id
 
 
@@ -17,108 +17,110 @@ def _new_deposit(brand: str = "acme", minor: int = 5000) -> pb.CreateDepositRequ
     )
 
 
-async def test_a_deposit_is_worth_nothing_until_it_is_confirmed(house: House) -> None:
+async def test_a_deposit_is_worth_nothing_until_it_is_confirmed(harness: Harness) -> None:
     request = _new_deposit()
-    deposit = await house.brand().CreateDeposit(request)
+    deposit = await harness.brand().CreateDeposit(request)
     assert deposit.state == pb.Deposit.STATE_PENDING
-    assert await house.funds() == (0, 0)
-    assert await house.brand().CreateDeposit(request) == deposit
-    confirmed = await house.operator.ConfirmDeposit(
+    assert await harness.funds() == (0, 0)
+    assert await harness.brand().CreateDeposit(request) == deposit
+    confirmed = await harness.operator.ConfirmDeposit(
         pb.ConfirmDepositRequest(
             name=deposit.name, external_reference="SEPA-1", request_id=request_id()
         )
     )
     assert confirmed.state == pb.Deposit.STATE_CONFIRMED
-    assert await house.funds() == (5000, 0)
-    assert await house.balances() == {"brands/acme/available": 5000, "world/deposits": -5000}
+    assert await harness.funds() == (5000, 0)
+    assert await harness.balances() == {"brands/acme/available": 5000, "world/deposits": -5000}
 
 
-async def test_a_deposit_is_confirmed_once(house: House) -> None:
-    deposit = await house.deposit(5000, reference="SEPA-1")
+async def test_a_deposit_is_confirmed_once(harness: Harness) -> None:
+    deposit = await harness.deposit(5000, reference="SEPA-1")
     again = pb.ConfirmDepositRequest(
         name=deposit.name, external_reference="SEPA-1", request_id=request_id()
     )
-    assert await house.operator.ConfirmDeposit(again) == deposit
+    assert await harness.operator.ConfirmDeposit(again) == deposit
     again.external_reference, again.request_id = "SEPA-2", request_id()
     with refused(Reason.ILLEGAL_STATE):
-        await house.operator.ConfirmDeposit(again)
+        await harness.operator.ConfirmDeposit(again)
     with refused(Reason.DEPOSIT_REFERENCE_USED):
-        await house.deposit(7000, reference="SEPA-1")
-    assert await house.funds() == (5000, 0)
+        await harness.deposit(7000, reference="SEPA-1")
+    assert await harness.funds() == (5000, 0)
 
 
-async def test_each_may_do_only_what_is_theirs(house: House) -> None:
-    deposit = await house.brand().CreateDeposit(_new_deposit())
+async def test_each_may_do_only_what_is_theirs(harness: Harness) -> None:
+    deposit = await harness.brand().CreateDeposit(_new_deposit())
     with refused(Reason.NOT_YOURS):
-        await house.brand("evil").CreateDeposit(_new_deposit("acme"))
+        await harness.brand("evil").CreateDeposit(_new_deposit("acme"))
     confirm = pb.ConfirmDepositRequest(
         name=deposit.name, external_reference="SEPA-1", request_id=request_id()
     )
     with refused(Reason.ROLE_NOT_ALLOWED):
-        await house.brand().ConfirmDeposit(confirm)
+        await harness.brand().ConfirmDeposit(confirm)
     confirm.name = deposit.name.replace("acme", "evil")
     with refused(Reason.NOT_FOUND):
-        await house.operator.ConfirmDeposit(confirm)
+        await harness.operator.ConfirmDeposit(confirm)
     balance = pb.GetBalanceRequest(name="brands/acme", currency_code="USD")
     with refused(Reason.NOT_YOURS):
-        await house.brand("evil").GetBalance(balance)
-    await house.operator.GetBalance(balance)
+        await harness.brand("evil").GetBalance(balance)
+    await harness.operator.GetBalance(balance)
     with refused(Reason.ROLE_NOT_ALLOWED):
-        await house.brand().GetTrialBalance(pb.GetTrialBalanceRequest())
+        await harness.brand().GetTrialBalance(pb.GetTrialBalanceRequest())
     with refused(Reason.ROLE_NOT_ALLOWED):
-        await house.operator.SendPayout(pb.SendPayoutRequest(name="payouts/p1", attempt=1))
+        await harness.operator.SendPayout(pb.SendPayoutRequest(name="payouts/p1", attempt=1))
 
 
-async def test_a_payout_is_seen_by_its_parties_and_staff_only(house: House) -> None:
-    await house.deposit(50_000)
-    await house.reserve("p1")
+async def test_a_payout_is_seen_by_its_parties_and_staff_only(harness: Harness) -> None:
+    await harness.deposit(50_000)
+    await harness.reserve("p1")
     request = pb.GetPayoutRequest(name="payouts/p1")
     for channel in (
-        house.served.as_brand("acme"),
-        house.served.as_creator("anna"),
-        house.served.as_mediator(),
-        house.served.as_operator(),
-        house.served.as_service(),
+        harness.served.as_brand("acme"),
+        harness.served.as_creator("anna"),
+        harness.served.as_mediator(),
+        harness.served.as_operator(),
+        harness.served.as_service(),
     ):
         assert (await PayoutServiceStub(channel).GetPayout(request)).name == "payouts/p1"
-    for channel in (house.served.as_brand("evil"), house.served.as_creator("eve")):
+    for channel in (harness.served.as_brand("evil"), harness.served.as_creator("eve")):
         for name in ("payouts/p1", "payouts/absent"):
             with refused(Reason.NOT_YOURS):
                 await PayoutServiceStub(channel).GetPayout(pb.GetPayoutRequest(name=name))
     with refused(Reason.NOT_FOUND):
-        await house.operator.GetPayout(pb.GetPayoutRequest(name="payouts/absent"))
+        await harness.operator.GetPayout(pb.GetPayoutRequest(name="payouts/absent"))
 
 
-async def test_payouts_are_listed_newest_first_in_pages(house: House) -> None:
-    await house.deposit(100_000)
-    await house.deposit(100_000, brand="other")
+async def test_payouts_are_listed_newest_first_in_pages(harness: Harness) -> None:
+    await harness.deposit(100_000)
+    await harness.deposit(100_000, brand="other")
     for number in range(1, 4):
-        await house.reserve(f"p{number}")
-    await house.reserve("p4", brand="other", creator="bob")
+        await harness.reserve(f"p{number}")
+    await harness.reserve("p4", brand="other", creator="bob")
     names: list[str] = []
     token = ""
     for _ in range(2):
-        page = await house.brand().ListPayouts(pb.ListPayoutsRequest(page_size=2, page_token=token))
+        page = await harness.brand().ListPayouts(
+            pb.ListPayoutsRequest(page_size=2, page_token=token)
+        )
         names += [payout.name for payout in page.payouts]
         token = page.next_page_token
     assert (names, token) == (["payouts/p3", "payouts/p2", "payouts/p1"], "")
-    bob = PayoutServiceStub(house.served.as_creator("bob"))
+    bob = PayoutServiceStub(harness.served.as_creator("bob"))
     listed = await bob.ListPayouts(pb.ListPayoutsRequest())
     assert [payout.name for payout in listed.payouts] == ["payouts/p4"]
-    everything = await house.operator.ListPayouts(pb.ListPayoutsRequest(page_size=2))
+    everything = await harness.operator.ListPayouts(pb.ListPayoutsRequest(page_size=2))
     assert [payout.name for payout in everything.payouts] == ["payouts/p4", "payouts/p3"]
     with refused(Reason.INVALID_FIELDS, "page_token"):
-        await house.brand().ListPayouts(
+        await harness.brand().ListPayouts(
             pb.ListPayoutsRequest(page_token=everything.next_page_token)
         )
 
 
-async def test_a_reservation_sets_reward_and_highest_fee_aside_once(house: House) -> None:
-    await house.deposit(50_000)
+async def test_a_reservation_sets_reward_and_highest_fee_aside_once(harness: Harness) -> None:
+    await harness.deposit(50_000)
     for _ in range(2):
-        await house.reserve("p1", "p2")
-        assert await house.funds() == (29_600, 20_400)
-    payout = await house.get("p1")
+        await harness.reserve("p1", "p2")
+        assert await harness.funds() == (29_600, 20_400)
+    payout = await harness.get("p1")
     assert payout.state == pb.Payout.STATE_RESERVED
     assert (payout.brand, payout.creator, payout.amount) == (
         "brands/acme",
@@ -126,93 +128,93 @@ async def test_a_reservation_sets_reward_and_highest_fee_aside_once(house: House
         usd(10_000),
     )
     with refused(Reason.INVALID_FIELDS, "reservations[0].payout"):
-        await house.reserve("p1", minor=10_001)
+        await harness.reserve("p1", minor=10_001)
     with refused(Reason.INVALID_FIELDS, "reservations[0].payout", "reservations[1].payout"):
-        await house.reserve("p1", "p2", "p3", creator="eve")
-    await house.balances()
+        await harness.reserve("p1", "p2", "p3", creator="eve")
+    await harness.balances()
 
 
-async def test_rewards_are_reserved_all_or_none(house: House) -> None:
-    await house.deposit(20_399)
+async def test_rewards_are_reserved_all_or_none(harness: Harness) -> None:
+    await harness.deposit(20_399)
     with refused(Reason.INSUFFICIENT_FUNDS) as caught:
-        await house.reserve("p1", "p2")
+        await harness.reserve("p1", "p2")
     assert caught.value.metadata == {"available": "203.99 USD", "needed": "204.00 USD"}
     with refused(Reason.NOT_FOUND):
-        await house.get("p1")
-    assert await house.funds() == (20_399, 0)
+        await harness.get("p1")
+    assert await harness.funds() == (20_399, 0)
 
 
-async def test_concurrent_reservations_never_overdraw(house: House) -> None:
-    await house.deposit(5 * 10_200)
+async def test_concurrent_reservations_never_overdraw(harness: Harness) -> None:
+    await harness.deposit(5 * 10_200)
     answers = await asyncio.gather(
-        *(house.reserve(f"p{number}") for number in range(12)), return_exceptions=True
+        *(harness.reserve(f"p{number}") for number in range(12)), return_exceptions=True
     )
     refusals = [answer for answer in answers if isinstance(answer, LiaisonError)]
     assert len(refusals) == 7
     assert {refusal.reason for refusal in refusals} == {Reason.INSUFFICIENT_FUNDS}
-    assert await house.funds() == (0, 5 * 10_200)
-    await house.balances()
+    assert await harness.funds() == (0, 5 * 10_200)
+    await harness.balances()
 
 
-async def test_the_same_reservation_at_once_is_made_once(house: House) -> None:
-    await house.deposit(50_000)
-    await asyncio.gather(*(house.reserve("p1", "p2") for _ in range(5)))
-    assert await house.funds() == (29_600, 20_400)
+async def test_the_same_reservation_at_once_is_made_once(harness: Harness) -> None:
+    await harness.deposit(50_000)
+    await asyncio.gather(*(harness.reserve("p1", "p2") for _ in range(5)))
+    assert await harness.funds() == (29_600, 20_400)
 
 
-async def test_a_released_reward_goes_back_once(house: House) -> None:
-    await house.deposit(50_000)
-    await house.reserve("p1")
+async def test_a_released_reward_goes_back_once(harness: Harness) -> None:
+    await harness.deposit(50_000)
+    await harness.reserve("p1")
     for _ in range(2):
-        await house.worker.ReleaseReward(pb.ReleaseRewardRequest(name="payouts/p1"))
-        assert await house.funds() == (50_000, 0)
-    assert (await house.get("p1")).state == pb.Payout.STATE_RELEASED
+        await harness.worker.ReleaseReward(pb.ReleaseRewardRequest(name="payouts/p1"))
+        assert await harness.funds() == (50_000, 0)
+    assert (await harness.get("p1")).state == pb.Payout.STATE_RELEASED
     with refused(Reason.ILLEGAL_STATE):
-        await house.send("p1")
+        await harness.send("p1")
     with refused(Reason.ILLEGAL_STATE):
-        await house.worker.ReduceReward(
+        await harness.worker.ReduceReward(
             pb.ReduceRewardRequest(name="payouts/p1", amount=usd(10_000))
         )
     with refused(Reason.NOT_FOUND):
-        await house.worker.ReleaseReward(pb.ReleaseRewardRequest(name="payouts/absent"))
+        await harness.worker.ReleaseReward(pb.ReleaseRewardRequest(name="payouts/absent"))
 
 
-async def test_a_reduced_reward_gives_the_rest_back_once(house: House) -> None:
-    await house.deposit(50_000)
-    await house.reserve("p1")
+async def test_a_reduced_reward_gives_the_rest_back_once(harness: Harness) -> None:
+    await harness.deposit(50_000)
+    await harness.reserve("p1")
     reduce = pb.ReduceRewardRequest(name="payouts/p1", amount=usd(4_000))
     for _ in range(2):
-        await house.worker.ReduceReward(reduce)
-        assert await house.funds() == (45_920, 4_080)
-    await house.reserve("p1")  # what was reserved at first may still be repeated
-    assert await house.funds() == (45_920, 4_080)
+        await harness.worker.ReduceReward(reduce)
+        assert await harness.funds() == (45_920, 4_080)
+    await harness.reserve("p1")  # what was reserved at first may still be repeated
+    assert await harness.funds() == (45_920, 4_080)
     reduce.amount.CopyFrom(usd(4_001))
     with refused(Reason.INVALID_FIELDS, "amount"):
-        await house.worker.ReduceReward(reduce)
+        await harness.worker.ReduceReward(reduce)
 
 
 @pytest.mark.parametrize("amount", [0, -5, 10**13])
-async def test_only_sane_amounts_are_taken(house: House, amount: int) -> None:
+async def test_only_sane_amounts_are_taken(harness: Harness, amount: int) -> None:
     with refused(Reason.INVALID_FIELDS, "deposit.amount"):
-        await house.brand().CreateDeposit(_new_deposit(minor=amount))
+        await harness.brand().CreateDeposit(_new_deposit(minor=amount))
 
 
-async def test_bad_names_are_refused_with_their_fields(house: House) -> None:
+async def test_bad_names_are_refused_with_their_fields(harness: Harness) -> None:
     with refused(Reason.INVALID_FIELDS, "name"):
-        await house.operator.ConfirmDeposit(
+        await harness.operator.ConfirmDeposit(
             pb.ConfirmDepositRequest(
                 name="deposits/1", external_reference="x", request_id=request_id()
             )
         )
     with refused(Reason.INVALID_FIELDS, "reservations"):
-        await house.worker.ReserveRewards(
+        await harness.worker.ReserveRewards(
             pb.ReserveRewardsRequest(brand="brands/acme", amount=usd(1))
         )
     with refused(Reason.INVALID_FIELDS, "reservations"):
-        await house.reserve("p1", "p1")
+        await harness.reserve("p1", "p1")
     with refused(Reason.INVALID_FIELDS, "currency_code"):
-        await house.operator.GetBalance(
+        await harness.operator.GetBalance(
             pb.GetBalanceRequest(name="brands/acme", currency_code="XXX")
         )
     with refused(Reason.INVALID_FIELDS, "attempt"):
-        await house.worker.SendPayout(pb.SendPayoutRequest(name="payouts/p1"))
+        await harness.worker.SendPayout(pb.SendPayoutRequest(name="payouts/p1"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import psycopg
 import pytest
 
-from servicekit.database import Database
+from servicekit.postgres.database import Database
 
 BRAND = [("brands/acme", "available", "USD"), ("brands/acme", "reserved", "USD")]
 OTHERS = [("world", "deposits", "USD"), ("provider", "paypal", "USD"), ("world", "deposits", "EUR")]

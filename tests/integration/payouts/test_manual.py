@@ -8,14 +8,14 @@ import psycopg
 import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
 
-from servicekit.database import Database
 from servicekit.errors import Reason
 from servicekit.money import Money
+from servicekit.postgres.database import Database
 from services.payouts.domain import ProviderName
-from services.payouts.manual import Manual
-from services.payouts.payments import Hint, PaymentHandlers
 from services.payouts.provider import Order
-from services.payouts.sender import SendPayout
+from services.payouts.providers.bank_transfer import Manual
+from services.payouts.sending.handlers import Hint, PaymentHandlers
+from services.payouts.sending.sender import SendPayout
 from tests.integration.payouts.deciding import (
     IBAN,
     NAME,
@@ -24,7 +24,7 @@ from tests.integration.payouts.deciding import (
     reject,
     retry_by_bank,
 )
-from tests.integration.payouts.house import House, usd, utc_now
+from tests.integration.payouts.harness import Harness, usd, utc_now
 from tests.integration.payouts.killing import until_one_waits
 from tests.integration.payouts.provider_drivers import may_always
 from tests.support.serving import refused, request_id
@@ -32,22 +32,22 @@ from tests.support.serving import refused, request_id
 MONEY = Money("USD", 10_000)
 
 
-async def test_what_paypal_cannot_deliver_is_paid_by_bank(house: House) -> None:
-    await house.due("p1", "failed-late@example.com")
-    await house.behave("failed-late@example.com", "FAILED_LATE", 0.05)
-    await house.send("p1")
-    await house.until("p1", pb.Payout.STATE_FAILED)
-    ordered = await retry_by_bank(house, 2)
+async def test_what_paypal_cannot_deliver_is_paid_by_bank(harness: Harness) -> None:
+    await harness.due("p1", "failed-late@example.com")
+    await harness.behave("failed-late@example.com", "FAILED_LATE", 0.05)
+    await harness.send("p1")
+    await harness.until("p1", pb.Payout.STATE_FAILED)
+    ordered = await retry_by_bank(harness, 2)
     assert ordered.state == pb.Payout.STATE_SENT
     assert ordered.attempts[1].provider == pb.PROVIDER_MANUAL
-    assert (await house.refresh("p1")).state == pb.Payout.STATE_SENT
-    paid = await confirm(house, attempt=2, fee_minor=150)
+    assert (await harness.refresh("p1")).state == pb.Payout.STATE_SENT
+    paid = await confirm(harness, attempt=2, fee_minor=150)
     assert (paid.state, paid.fee) == (pb.Payout.STATE_PAID, usd(150))
     attempt = paid.attempts[1]
     assert (attempt.provider_transaction_id, attempt.receiver) == ("BANK-1", IBAN)
-    assert house.told.changes[-1] == ("p1", "PAID")
-    assert [batch for batch, _ in house.batches()] == ["po-p1-1"]
-    assert await house.balances() == {
+    assert harness.told.changes[-1] == ("p1", "PAID")
+    assert [batch for batch, _ in harness.batches()] == ["po-p1-1"]
+    assert await harness.balances() == {
         "brands/acme/available": 89_850,
         "brands/acme/reserved": 0,
         "fees/manual": 150,
@@ -56,92 +56,92 @@ async def test_what_paypal_cannot_deliver_is_paid_by_bank(house: House) -> None:
     }
 
 
-async def test_a_transfer_is_confirmed_once(house: House) -> None:
-    await house.due("p1", "anna@example.com")
-    await retry_by_bank(house)
-    paid = await confirm(house, fee_minor=150)
-    assert await confirm(house, fee_minor=150) == paid
+async def test_a_transfer_is_confirmed_once(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
+    await retry_by_bank(harness)
+    paid = await confirm(harness, fee_minor=150)
+    assert await confirm(harness, fee_minor=150) == paid
     for reference, fee_minor in (("BANK-2", 150), ("BANK-1", 151)):
         with refused(Reason.ILLEGAL_STATE):
-            await confirm(house, reference, fee_minor=fee_minor)
+            await confirm(harness, reference, fee_minor=fee_minor)
     with refused(Reason.ILLEGAL_STATE):
-        await reject(house)
+        await reject(harness)
     kinds = [decision.kind for decision in paid.decisions]
     assert kinds == [pb.Decision.KIND_RETRY, pb.Decision.KIND_CONFIRM]
-    assert (await house.balances())["provider/manual"] == 10_000
+    assert (await harness.balances())["provider/manual"] == 10_000
 
 
-async def test_confirmations_at_once_book_once(house: House) -> None:
-    await house.due("p1", "anna@example.com")
-    await retry_by_bank(house)
-    answers = await asyncio.gather(*(confirm(house) for _ in range(5)))
+async def test_confirmations_at_once_book_once(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
+    await retry_by_bank(harness)
+    answers = await asyncio.gather(*(confirm(harness) for _ in range(5)))
     assert {answer.state for answer in answers} == {pb.Payout.STATE_PAID}
-    assert (await house.balances())["provider/manual"] == 10_000
+    assert (await harness.balances())["provider/manual"] == 10_000
 
 
-async def test_a_banks_reference_is_of_one_transfer(house: House) -> None:
-    await house.due("p1", "anna@example.com")
-    await retry_by_bank(house)
-    manual = Manual(house.database)
+async def test_a_banks_reference_is_of_one_transfer(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
+    await retry_by_bank(harness)
+    manual = Manual(harness.database)
     await manual.send(Order("po-other-1", IBAN, MONEY), may_always)
     await manual.confirm("po-other-1", "BANK-1", 0)
     with refused(Reason.BANK_REFERENCE_USED) as caught:
-        await confirm(house, "BANK-1")
+        await confirm(harness, "BANK-1")
     assert caught.value.metadata == {"external_reference": "BANK-1"}
-    assert (await house.get("p1")).state == pb.Payout.STATE_SENT
-    assert (await confirm(house, "BANK-2")).state == pb.Payout.STATE_PAID
+    assert (await harness.get("p1")).state == pb.Payout.STATE_SENT
+    assert (await confirm(harness, "BANK-2")).state == pb.Payout.STATE_PAID
 
 
-async def test_a_transfer_that_cannot_be_made_keeps_the_hold(house: House) -> None:
-    await house.due("p1", "anna@example.com")
-    await retry_by_bank(house)
-    failed = await reject(house)
+async def test_a_transfer_that_cannot_be_made_keeps_the_hold(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
+    await retry_by_bank(harness)
+    failed = await reject(harness)
     assert failed.state == pb.Payout.STATE_FAILED
     assert failed.attempts[0].error_code == "BANK_TRANSFER_REJECTED"
-    assert await house.funds() == (89_800, 10_200)
-    assert await reject(house) == failed
+    assert await harness.funds() == (89_800, 10_200)
+    assert await reject(harness) == failed
     with refused(Reason.ILLEGAL_STATE):
-        await confirm(house)
+        await confirm(harness)
     # The next attempt is the platform's own choice again.
-    await house.send("p1", attempt=2)
-    paid = await house.until("p1", pb.Payout.STATE_PAID)
+    await harness.send("p1", attempt=2)
+    paid = await harness.until("p1", pb.Payout.STATE_PAID)
     assert paid.attempts[1].provider == pb.PROVIDER_PAYPAL
 
 
 async def test_a_confirmation_that_died_before_it_was_booked_is_booked_by_looking(
-    house: House,
+    harness: Harness,
 ) -> None:
-    await house.due("p1", "anna@example.com")
-    await retry_by_bank(house)
-    await Manual(house.database).confirm("po-p1-1", "BANK-1", 0)
-    assert (await house.get("p1")).state == pb.Payout.STATE_SENT
-    assert (await house.refresh("p1")).state == pb.Payout.STATE_PAID
-    assert (await confirm(house)).state == pb.Payout.STATE_PAID
+    await harness.due("p1", "anna@example.com")
+    await retry_by_bank(harness)
+    await Manual(harness.database).confirm("po-p1-1", "BANK-1", 0)
+    assert (await harness.get("p1")).state == pb.Payout.STATE_SENT
+    assert (await harness.refresh("p1")).state == pb.Payout.STATE_PAID
+    assert (await confirm(harness)).state == pb.Payout.STATE_PAID
 
 
-async def test_a_transfer_whose_order_was_never_answered_is_confirmed(house: House) -> None:
-    await house.due("p1", "anna@example.com")
-    await house.database.execute(
+async def test_a_transfer_whose_order_was_never_answered_is_confirmed(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
+    await harness.database.execute(
         """
         INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, provider,
                              sender_batch_id, create_time, update_time)
         VALUES ('p1', 1, 'UNKNOWN', 'IBAN', 10000, 'MANUAL', 'po-p1-1', now(), now())
         """
     )
-    await Manual(house.database).send(Order("po-p1-1", "IBAN", MONEY), may_always)
-    assert (await confirm(house)).state == pb.Payout.STATE_PAID
+    await Manual(harness.database).send(Order("po-p1-1", "IBAN", MONEY), may_always)
+    assert (await confirm(harness)).state == pb.Payout.STATE_PAID
 
 
-async def test_only_bank_transfers_that_were_ordered_are_confirmed(house: House) -> None:
-    house.lose_webhooks()  # one would lock payout and attempt in the other order than our own row
-    await house.due("p1", "onhold@example.com")
+async def test_only_bank_transfers_that_were_ordered_are_confirmed(harness: Harness) -> None:
+    harness.lose_webhooks()  # one would lock payout and attempt in the other order than our own row
+    await harness.due("p1", "onhold@example.com")
     with refused(Reason.INVALID_FIELDS, "attempt"):
-        await confirm(house)
-    await house.send("p1")
-    for decided in (confirm(house), reject(house)):
+        await confirm(harness)
+    await harness.send("p1")
+    for decided in (confirm(harness), reject(harness)):
         with refused(Reason.INVALID_FIELDS, "attempt"):
             await decided
-    await house.database.execute(
+    await harness.database.execute(
         """
         UPDATE attempt SET state = 'FAILED';
         INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, provider,
@@ -149,68 +149,68 @@ async def test_only_bank_transfers_that_were_ordered_are_confirmed(house: House)
         VALUES ('p1', 2, 'SENDING', 'IBAN', 10000, 'MANUAL', 'po-p1-2', now(), now())
         """
     )
-    for decided in (confirm(house, attempt=2), reject(house, attempt=2)):
+    for decided in (confirm(harness, attempt=2), reject(harness, attempt=2)):
         with refused(Reason.ILLEGAL_STATE):
             await decided
 
 
-async def test_a_fee_is_in_the_payouts_currency(house: House) -> None:
-    await house.due("p1", "anna@example.com")
-    await retry_by_bank(house)
+async def test_a_fee_is_in_the_payouts_currency(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
+    await retry_by_bank(harness)
     request = pb.ConfirmBankTransferRequest(
         name=NAME, attempt=1, external_reference="BANK-1", request_id=request_id()
     )
     request.fee.CopyFrom(usd(150))
     request.fee.currency_code = "EUR"
     with refused(Reason.INVALID_FIELDS, "fee"):
-        await house.operator.ConfirmBankTransfer(request)
-    assert (await house.get("p1")).state == pb.Payout.STATE_SENT
+        await harness.operator.ConfirmBankTransfer(request)
+    assert (await harness.get("p1")).state == pb.Payout.STATE_SENT
 
 
-async def test_what_is_still_ordered_cannot_be_resolved_as_not_paid(house: House) -> None:
+async def test_what_is_still_ordered_cannot_be_resolved_as_not_paid(harness: Harness) -> None:
     """Whoever has it in hand might still make it."""
-    await house.due("p1", "anna@example.com")
-    await retry_by_bank(house)
-    await house.database.execute("UPDATE attempt SET state = 'BLOCKED'")
+    await harness.due("p1", "anna@example.com")
+    await retry_by_bank(harness)
+    await harness.database.execute("UPDATE attempt SET state = 'BLOCKED'")
     with refused(Reason.ILLEGAL_STATE) as caught:
-        await not_paid(house)
+        await not_paid(harness)
     assert "still shows PENDING" in caught.value.message
 
 
-async def test_paypals_word_is_not_taken_for_a_bank_transfer(house: House) -> None:
-    await house.due("p1", "anna@example.com")
-    await retry_by_bank(house)
-    assert await house.payments.follow(Hint("po-p1-1", "po-p1-1")) is None
+async def test_paypals_word_is_not_taken_for_a_bank_transfer(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
+    await retry_by_bank(harness)
+    assert await harness.payments.follow(Hint("po-p1-1", "po-p1-1")) is None
     assert (
-        await house.payments.follow(Hint("po-p1-1", "", provider=ProviderName.MANUAL)) is not None
+        await harness.payments.follow(Hint("po-p1-1", "", provider=ProviderName.MANUAL)) is not None
     )
 
 
-async def test_a_platform_may_pay_by_bank_alone(house: House) -> None:
-    await house.due("p1", "anna@example.com")
-    known = house.payments
+async def test_a_platform_may_pay_by_bank_alone(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
+    known = harness.payments
     payments = PaymentHandlers(
         known._store, known._providers, known._sender._receivers, utc_now, ProviderName.MANUAL
     )
     await payments.send_payout(SendPayout.model_validate({"name": NAME, "attempt": 1}))
-    ordered = await Manual(house.database).get("po-p1-1")
+    ordered = await Manual(harness.database).get("po-p1-1")
     assert ordered is not None
     assert ordered.receiver == "anna@example.com"
-    assert (await confirm(house)).state == pb.Payout.STATE_PAID
+    assert (await confirm(harness)).state == pb.Payout.STATE_PAID
 
 
-async def test_a_report_waits_for_who_is_confirming(house: House) -> None:
+async def test_a_report_waits_for_who_is_confirming(harness: Harness) -> None:
     """A confirmation that commits after a report was made must not lie before its end."""
-    manual = Manual(house.database)
+    manual = Manual(harness.database)
     begin = utc_now()
     for name in ("po-a-1", "po-b-1"):
         await manual.send(Order(name, IBAN, MONEY), may_always)
-    async with house.database.transaction():
+    async with harness.database.transaction():
         await manual.confirm("po-a-1", "BANK-A", 0)
         # A context of its own, or it would join the transaction.
         asked = manual.report(begin, utc_now() + timedelta(days=1))
         report = asyncio.create_task(asked, context=Context())
-        await asyncio.create_task(until_one_waits(house), context=Context())
+        await asyncio.create_task(until_one_waits(harness), context=Context())
     shown = await report
     await manual.confirm("po-b-1", "BANK-B", 0)
     assert [one.id for one in shown.transactions] == ["BANK-A"]
@@ -229,10 +229,10 @@ async def test_a_report_waits_for_who_is_confirming(house: House) -> None:
     ],
 )
 async def test_what_became_of_a_transfer_stays(
-    house: House, owner: Database, statement: str
+    harness: Harness, owner: Database, statement: str
 ) -> None:
     """Not even the schema's owner changes it."""
-    manual = Manual(house.database)
+    manual = Manual(harness.database)
     await manual.send(Order("po-a-1", IBAN, MONEY), may_always)
     await manual.confirm("po-a-1", "BANK-1", 0)
     with pytest.raises(psycopg.errors.IntegrityError, match=r"cannot be changed|only added to"):

@@ -32,13 +32,13 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 
 from devstack.access import Access
 from devstack.paypal_sandbox.lifecycle import Behaviour
-from servicekit.database import Database
 from servicekit.errors import LiaisonError, Reason
+from servicekit.postgres.database import Database
 from services.payouts.domain import LEASE, MAXIMUM_DOUBT
-from services.payouts.payments import RecallPayout, RefreshPayout
-from services.payouts.sender import SendPayout
+from services.payouts.sending.handlers import RecallPayout, RefreshPayout
+from services.payouts.sending.sender import SendPayout
 from tests.integration.payouts.dying import Death, mortal
-from tests.integration.payouts.house import House, eventually, house_of, usd, utc_now
+from tests.integration.payouts.harness import Harness, eventually, harness_of, usd, utc_now
 from tests.integration.payouts.signing import Signer, certified
 from tests.support.databases import Databases
 
@@ -64,11 +64,13 @@ _ALIVE = ("PENDING", "ONHOLD", "SUCCESS", "UNCLAIMED", "BLOCKED")
 
 
 class World:
-    """One house for all lives, in an event loop that runs when it is asked for something."""
+    """One harness for all lives, in an event loop that runs when it is asked for something."""
 
-    def __init__(self, runner: asyncio.Runner, house: House, signer: tuple[Signer, str]) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, harness: Harness, signer: tuple[Signer, str]
+    ) -> None:
         self._runner = runner
-        self.house = house
+        self.harness = harness
         self.signer, self.certificate_url = signer
         self.lives = itertools.count(1)
 
@@ -77,22 +79,22 @@ class World:
 
     def query(self, sql: str, prefix: str) -> list[tuple[Any, ...]]:
         """Rows of the sandbox about the batches whose own id begins so."""
-        path = self.house.sandbox_data / "sandbox.sqlite3"
+        path = self.harness.sandbox_data / "sandbox.sqlite3"
         with contextlib.closing(sqlite3.connect(path)) as database:
             return database.execute(sql, (f"{prefix}%",)).fetchall()
 
 
 @pytest.fixture
 def world(access: Access, databases: Databases, tmp_path: Path) -> Iterator[World]:
-    async def open_(exits: AsyncExitStack) -> tuple[House, tuple[Signer, str]]:
+    async def open_(exits: AsyncExitStack) -> tuple[Harness, tuple[Signer, str]]:
         database = Database(await databases.fresh("payouts"))
         creators = Database(await databases.fresh("creators"))
         for each in (database, creators):
             await exits.enter_async_context(each)
-        house = await exits.enter_async_context(
-            house_of(access, database, creators, tmp_path, sends_webhooks=False)
+        harness = await exits.enter_async_context(
+            harness_of(access, database, creators, tmp_path, sends_webhooks=False)
         )
-        return house, await exits.enter_async_context(certified(house, Signer()))
+        return harness, await exits.enter_async_context(certified(harness, Signer()))
 
     with asyncio.Runner() as runner:
         exits = AsyncExitStack()
@@ -105,7 +107,7 @@ def world(access: Access, databases: Databases, tmp_path: Path) -> Iterator[Worl
 class Money(RuleBasedStateMachine):
     def __init__(self, world: World) -> None:
         super().__init__()
-        self.world, self.house = world, world.house
+        self.world, self.harness = world, world.harness
         self.later = timedelta()
 
     @initialize(behaviours=st.tuples(BEHAVIOURS, BEHAVIOURS))
@@ -114,11 +116,11 @@ class Money(RuleBasedStateMachine):
         self.world.do(self._begin(behaviours))
 
     async def _begin(self, behaviours: tuple[Behaviour, Behaviour]) -> None:
-        await self.house.deposit(DEPOSIT, self.life)
+        await self.harness.deposit(DEPOSIT, self.life)
         for number, behaviour in enumerate(behaviours, 1):
-            await self.house.creator(self.payout(number), self.receiver(number))
+            await self.harness.creator(self.payout(number), self.receiver(number))
             await self.reserve_as_first(number)
-            await self.house.behave(self.receiver(number), behaviour, 0.05)
+            await self.harness.behave(self.receiver(number), behaviour, 0.05)
 
     # Who and when
 
@@ -132,7 +134,7 @@ class Money(RuleBasedStateMachine):
         return utc_now() + self.later
 
     async def state(self, number: int) -> pb.Payout:
-        return await self.house.get(self.payout(number))
+        return await self.harness.get(self.payout(number))
 
     def attempt(self, work: Coroutine[Any, Any, object]) -> None:
         """Whatever a call says that dies or is refused, its caller goes on."""
@@ -142,7 +144,7 @@ class Money(RuleBasedStateMachine):
 
     async def reserve_as_first(self, number: int) -> None:
         name = self.payout(number)
-        await self.house.reserve(name, minor=AMOUNT, brand=self.life, creator=name)
+        await self.harness.reserve(name, minor=AMOUNT, brand=self.life, creator=name)
 
     @rule(number=PAYOUTS)
     def reserve_again(self, number: int) -> None:
@@ -167,7 +169,9 @@ class Money(RuleBasedStateMachine):
         goes_on = payout.state not in (pb.Payout.STATE_RESERVED, pb.Payout.STATE_FAILED)
         attempt = len(payout.attempts) + (is_next and not goes_on)
         command = {"name": payout.name, "attempt": max(1, attempt)}
-        await mortal(self.house, self.clock, steps).send_payout(SendPayout.model_validate(command))
+        await mortal(self.harness, self.clock, steps).send_payout(
+            SendPayout.model_validate(command)
+        )
 
     @rule(number=PAYOUTS, steps=STEPS)
     def look(self, number: int, steps: int) -> None:
@@ -175,7 +179,7 @@ class Money(RuleBasedStateMachine):
 
     async def _look(self, number: int, steps: int) -> None:
         command = RefreshPayout.model_validate({"name": f"payouts/{self.payout(number)}"})
-        await mortal(self.house, self.clock, steps).refresh_payout(command)
+        await mortal(self.harness, self.clock, steps).refresh_payout(command)
 
     @rule(number=PAYOUTS, steps=STEPS)
     def recall(self, number: int, steps: int) -> None:
@@ -183,25 +187,25 @@ class Money(RuleBasedStateMachine):
 
     async def _recall(self, number: int, steps: int) -> None:
         command = {"name": f"payouts/{self.payout(number)}", "attempt": 1}
-        await mortal(self.house, self.clock, steps).recall_payout(
+        await mortal(self.harness, self.clock, steps).recall_payout(
             RecallPayout.model_validate(command)
         )
 
     @rule(number=PAYOUTS)
     def name_account(self, number: int) -> None:
         """The creator has looked at its account, where nobody had claimed a payment."""
-        self.world.do(self.house.name_account(self.payout(number), self.receiver(number)))
+        self.world.do(self.harness.name_account(self.payout(number), self.receiver(number)))
 
     @rule(number=PAYOUTS)
     def release(self, number: int) -> None:
         request = pb.ReleaseRewardRequest(name=f"payouts/{self.payout(number)}")
-        self.attempt(_of(self.house.worker.ReleaseReward(request)))
+        self.attempt(_of(self.harness.worker.ReleaseReward(request)))
 
     @rule(number=PAYOUTS, minor=st.sampled_from([4_000, AMOUNT]))
     def reduce(self, number: int, minor: int) -> None:
         name = f"payouts/{self.payout(number)}"
         request = pb.ReduceRewardRequest(name=name, amount=usd(minor))
-        self.attempt(_of(self.house.worker.ReduceReward(request)))
+        self.attempt(_of(self.harness.worker.ReduceReward(request)))
 
     # The provider, its webhooks, and time
 
@@ -211,7 +215,7 @@ class Money(RuleBasedStateMachine):
         delay=st.sampled_from([0.0, 0.05]),
     )
     def behave(self, number: int, behaviour: Behaviour, delay: float) -> None:
-        self.world.do(self.house.behave(self.receiver(number), behaviour, delay))
+        self.world.do(self.harness.behave(self.receiver(number), behaviour, delay))
 
     @rule()
     def provider_goes_on(self) -> None:
@@ -243,7 +247,7 @@ class Money(RuleBasedStateMachine):
         async with httpx.AsyncClient(trust_env=False) as http:
             for body in bodies:
                 headers = self.world.signer.headers(body, self.world.certificate_url)
-                answer = await http.post(self.house.webhook_url, content=body, headers=headers)
+                answer = await http.post(self.harness.webhook_url, content=body, headers=headers)
                 assert answer.status_code == 200
 
     @rule()
@@ -258,9 +262,9 @@ class Money(RuleBasedStateMachine):
 
     async def _end(self) -> None:
         """What a workflow does in time: it sends what is in doubt or has failed, and looks."""
-        await self.house.balances()
+        await self.harness.balances()
         for number in (1, 2):
-            await self.house.behave(self.receiver(number), Behaviour.SUCCESS)
+            await self.harness.behave(self.receiver(number), Behaviour.SUCCESS)
         to_be_sent = (pb.Payout.STATE_SENDING, pb.Payout.STATE_FAILED)
         for _ in range(3):
             self.later += LEASE
@@ -301,8 +305,8 @@ class Money(RuleBasedStateMachine):
 
     async def _adds_up(self, payouts: list[pb.Payout]) -> None:
         """The brand has what it brought, but for what was paid, what is held, and fees."""
-        await self.house.balances()
-        available, reserved = await self.house.funds(self.life)
+        await self.harness.balances()
+        available, reserved = await self.harness.funds(self.life)
         paid = [one for one in payouts if one.state == pb.Payout.STATE_PAID]
         paid_minor = sum(_minor(one.amount) for one in paid)
         fees_minor = sum(_minor(one.fee) for one in payouts)

@@ -6,28 +6,28 @@ import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
 
 from servicekit.errors import Reason
-from tests.integration.payouts.house import House, eventually, usd
+from tests.integration.payouts.harness import Harness, eventually, usd
 from tests.support.serving import refused
 
 
 @pytest.mark.rule("R30", part="payouts")
-async def test_a_payout_is_paid_with_its_fee_and_settled_once(house: House) -> None:
-    house.lose_webhooks()
-    await house.due("p1", "anna@example.com")
-    sent = await house.send("p1")
+async def test_a_payout_is_paid_with_its_fee_and_settled_once(harness: Harness) -> None:
+    harness.lose_webhooks()
+    await harness.due("p1", "anna@example.com")
+    sent = await harness.send("p1")
     assert sent.state == pb.Payout.STATE_SENT
-    paid = await house.until("p1", pb.Payout.STATE_PAID)
+    paid = await harness.until("p1", pb.Payout.STATE_PAID)
     assert paid.fee == usd(200)
     (attempt,) = paid.attempts
     assert attempt.state == pb.Attempt.STATE_PAID
     assert attempt.provider_state == "SUCCESS"
     assert attempt.provider_batch_id
     assert attempt.provider_item_id
-    balances = await house.balances()
+    balances = await harness.balances()
     for _ in range(2):
-        assert await house.send("p1") == paid
-        assert await house.refresh("p1") == paid
-    assert await house.balances() == balances
+        assert await harness.send("p1") == paid
+        assert await harness.refresh("p1") == paid
+    assert await harness.balances() == balances
     assert balances == {
         "brands/acme/available": 89_800,
         "brands/acme/reserved": 0,
@@ -36,9 +36,9 @@ async def test_a_payout_is_paid_with_its_fee_and_settled_once(house: House) -> N
         "world/deposits": -100_000,
     }
     with refused(Reason.ILLEGAL_STATE):
-        await house.worker.ReleaseReward(pb.ReleaseRewardRequest(name="payouts/p1"))
+        await harness.worker.ReleaseReward(pb.ReleaseRewardRequest(name="payouts/p1"))
     with refused(Reason.ILLEGAL_STATE):
-        await house.send("p1", attempt=2)
+        await harness.send("p1", attempt=2)
 
 
 @pytest.mark.parametrize(
@@ -49,38 +49,38 @@ async def test_a_payout_is_paid_with_its_fee_and_settled_once(house: House) -> N
     ],
 )
 async def test_what_a_person_must_decide_keeps_the_hold(
-    house: House,
+    harness: Harness,
     behaviour: str,
     state: pb.Payout.State.ValueType,
     attempt_state: pb.Attempt.State.ValueType,
 ) -> None:
-    await house.due("p1", "anna@example.com")
-    await house.behave("anna@example.com", behaviour)
-    await house.send("p1")
+    await harness.due("p1", "anna@example.com")
+    await harness.behave("anna@example.com", behaviour)
+    await harness.send("p1")
 
     async def has_come() -> bool:
-        return (await house.refresh("p1")).attempts[0].provider_state == behaviour
+        return (await harness.refresh("p1")).attempts[0].provider_state == behaviour
 
     await eventually(has_come)
-    payout = await house.get("p1")
+    payout = await harness.get("p1")
     assert (payout.state, payout.attempts[0].state) == (state, attempt_state)
-    assert await house.funds() == (89_800, 10_200)
+    assert await harness.funds() == (89_800, 10_200)
 
 
-async def test_looks_at_once_settle_once(house: House) -> None:
-    await house.due("p1", "anna@example.com")
-    await house.send("p1")
-    while (await house.get("p1")).state != pb.Payout.STATE_PAID:
-        await asyncio.gather(*(house.refresh("p1") for _ in range(5)))
-    assert (await house.balances())["provider/paypal"] == 10_000
+async def test_looks_at_once_settle_once(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
+    await harness.send("p1")
+    while (await harness.get("p1")).state != pb.Payout.STATE_PAID:
+        await asyncio.gather(*(harness.refresh("p1") for _ in range(5)))
+    assert (await harness.balances())["provider/paypal"] == 10_000
 
 
 @pytest.mark.rule("R30", part="payouts")
-async def test_a_creator_without_an_account_is_not_sent_anything(house: House) -> None:
-    await house.due("p1", "")
+async def test_a_creator_without_an_account_is_not_sent_anything(harness: Harness) -> None:
+    await harness.due("p1", "")
     with refused(Reason.PAYOUT_ACCOUNT_MISSING):
-        await house.send("p1")
-    payout = await house.get("p1")
+        await harness.send("p1")
+    payout = await harness.get("p1")
     assert (payout.state, len(payout.attempts)) == (pb.Payout.STATE_RESERVED, 0)
     with refused(Reason.NOT_FOUND):
-        await house.send("absent")
+        await harness.send("absent")

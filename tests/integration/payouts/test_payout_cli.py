@@ -12,15 +12,15 @@ from typer.testing import CliRunner, Result
 from cli import calls
 from cli.__main__ import app
 from tests.integration.payouts.deciding import IBAN
-from tests.integration.payouts.house import House
+from tests.integration.payouts.harness import Harness
 from tests.support.serving import request_id
 
 WHY = ("--reason", "Ticket 4711")
 
 
 @pytest.fixture(autouse=True)
-def found(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    served = house.served
+def found(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = harness.served
     access = replace(served.access, addresses={"payouts": served.address})
     monkeypatch.setattr(calls, "attach", lambda _: access)
     monkeypatch.setenv("LOGNAME", "olga")
@@ -36,19 +36,19 @@ async def said(*arguments: str) -> str:
     return result.output
 
 
-async def test_a_payout_is_paid_by_bank_from_the_shell(house: House) -> None:
-    await house.due("p1", "anna@example.com")
+async def test_a_payout_is_paid_by_bank_from_the_shell(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
     assert "payouts/p1  RESERVED" in await said("p1")
     assert "HELD by an operator" in await said("hold", "p1", *WHY)
     assert "HELD" not in await said("resume", "p1", *WHY)
     await said("retry", "p1", *WHY, "--provider", "manual", "--receiver", IBAN)
-    await house.send("p1")
+    await harness.send("p1")
     assert f"next: transfer 100.00 USD to {IBAN}" in await said("payouts/p1")
     confirm = ("confirm", "p1", "--attempt", "1", "--reference", "BANK-1", "--fee", "1.50 USD")
     paid = await said(*confirm)
     assert "payouts/p1  PAID" in paid
     assert "a fee of 1.50 USD" in paid
-    decisions = (await _seen(house)).decisions
+    decisions = (await _seen(harness)).decisions
     assert {decision.actor for decision in decisions} == {"staff/olga"}
     assert [decision.kind for decision in decisions] == [
         pb.Decision.KIND_HOLD,
@@ -58,8 +58,8 @@ async def test_a_payout_is_paid_by_bank_from_the_shell(house: House) -> None:
     ]
 
 
-async def test_what_is_refused_says_why(house: House) -> None:
-    await house.due("p1", "anna@example.com")
+async def test_what_is_refused_says_why(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
     manual = await payout("retry", "p1", *WHY, "--provider", "manual")
     assert (manual.exit_code, "receiver: Must say where" in manual.output) == (1, True)
     rejected = await payout("reject", "p1", "--attempt", "1", *WHY)
@@ -70,19 +70,19 @@ async def test_what_is_refused_says_why(house: House) -> None:
     assert (await payout("resolve", "p1", "--attempt", "1", *WHY)).exit_code == 2
 
 
-async def test_what_keeps_a_payout_from_being_sent_is_said(house: House) -> None:
-    await house.due("p1", "anna@example.com")
+async def test_what_keeps_a_payout_from_being_sent_is_said(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
     assert "next: nobody: it is sent by itself" in await said("p1")
-    await house.reconciler.HaltSending(
+    await harness.reconciler.HaltSending(
         reconciliation_pb2.HaltSendingRequest(reason="A restore", request_id=request_id())
     )
     assert "next: `liaison sending` says why" in await said("p1")
     assert "next: `liaison payout resume p1`" in await said("hold", "p1", *WHY)
 
 
-async def test_payouts_are_found_by_their_state(house: House) -> None:
-    await house.due("p1", "anna@example.com")
-    await house.reserve("p-two", minor=1_000)
+async def test_payouts_are_found_by_their_state(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
+    await harness.reserve("p-two", minor=1_000)
     await said("hold", "p1", *WHY)
     await said("write-off", "p-two", *WHY, "--to", "brand")
     times = " +[0-9-]{10} [0-9:]{8} UTC"
@@ -97,13 +97,13 @@ async def test_payouts_are_found_by_their_state(house: House) -> None:
     assert (await payout("list", "--state", "lost")).exit_code == 2
 
 
-async def test_a_payout_is_written_off_from_the_shell(house: House) -> None:
-    await house.due("p1", "anna@example.com")
+async def test_a_payout_is_written_off_from_the_shell(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
     written_off = await said("write-off", "p1", *WHY, "--to", "platform")
     assert "payouts/p1  WRITTEN_OFF" in written_off
     assert "WRITE_OFF (to the PLATFORM) by staff/olga: Ticket 4711" in written_off
-    assert (await house.balances())["platform/written_off"] == 10_200
+    assert (await harness.balances())["platform/written_off"] == 10_200
 
 
-async def _seen(house: House) -> pb.Payout:
-    return await house.operator.GetPayout(pb.GetPayoutRequest(name="payouts/p1"))
+async def _seen(harness: Harness) -> pb.Payout:
+    return await harness.operator.GetPayout(pb.GetPayoutRequest(name="payouts/p1"))

@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from servicekit.money import Money
-from services.payouts import paypal as paypal_client
-from services.payouts.paypal import Paypal, http_client
 from services.payouts.provider import (
     FENCE_LOST,
     AlreadyTaken,
@@ -21,7 +19,9 @@ from services.payouts.provider import (
     Rejected,
     Report,
 )
-from tests.integration.payouts.house import free_port, paypal_settings
+from services.payouts.providers.paypal import client as paypal_client
+from services.payouts.providers.paypal.client import Paypal, http_client
+from tests.integration.payouts.harness import free_port, paypal_settings
 from tests.integration.payouts.scripted import (
     CREATED,
     DUPLICATE,

@@ -13,8 +13,6 @@ import pytest
 from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
 from servicekit.money import Money
-from services.payouts import paypal_reports
-from services.payouts.paypal import Paypal, http_client
 from services.payouts.provider import (
     Item,
     NotCancellable,
@@ -23,7 +21,9 @@ from services.payouts.provider import (
     Report,
     Transaction,
 )
-from tests.integration.payouts.house import eventually, free_port, paypal_settings
+from services.payouts.providers.paypal import reports as paypal_reports
+from services.payouts.providers.paypal.client import Paypal, http_client
+from tests.integration.payouts.harness import eventually, free_port, paypal_settings
 from tests.integration.paypal_sandbox.contracts import Contracts
 
 BEGINNING = timedelta(minutes=5)

@@ -13,8 +13,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from devstack.access import Access
 from devstack.database import database_url as administrator_url
-from servicekit.database import Database
-from tests.integration.payouts.house import House
+from servicekit.postgres.database import Database
+from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.killing import address_said_by, environment_of, start
 from tests.support.databases import Databases
 
@@ -40,10 +40,10 @@ CHANGEABLE = {
 
 
 @pytest.fixture
-async def booked(house: House) -> Database:
+async def booked(harness: Harness) -> Database:
     """As the service's login, with something in the ledger."""
-    await house.due("p1", "anna@example.com")
-    return house.database
+    await harness.due("p1", "anna@example.com")
+    return harness.database
 
 
 @pytest.mark.parametrize(
@@ -280,10 +280,10 @@ async def test_the_ledger_is_not_migrated_by_the_login_it_is_kept_from(database_
 
 
 async def test_a_service_without_the_owners_url_waits_for_the_job_that_migrates(
-    house: House, databases: Databases, database_url: str, owner: Database
+    harness: Harness, databases: Databases, database_url: str, owner: Database
 ) -> None:
     await owner.execute("DELETE FROM migration WHERE name = '0006_privileges.sql'")
-    environment = environment_of(house, database_url)
+    environment = environment_of(harness, database_url)
     early = await start(environment)
     _, output = await early.communicate()
     assert early.returncode == 1
@@ -291,7 +291,7 @@ async def test_a_service_without_the_owners_url_waits_for_the_job_that_migrates(
     job = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "servicekit.schema",
+        "servicekit.postgres.migrator",
         "services.payouts",
         env=os.environ | {"LIAISON_DATABASE_OWNER_URL": databases.owner_url(database_url)},
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.database import Database
+from servicekit.postgres.database import Database
 from services.payouts.domain import ProviderName
 from services.payouts.provider import (
     AlreadyTaken,
@@ -20,7 +20,7 @@ from services.payouts.provider import (
     Report,
     Transaction,
 )
-from tests.integration.payouts.house import eventually, utc_now
+from tests.integration.payouts.harness import eventually, utc_now
 from tests.integration.payouts.provider_drivers import (
     DRIVERS,
     Driver,

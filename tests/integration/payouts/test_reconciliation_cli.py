@@ -9,22 +9,22 @@ from typer.testing import CliRunner, Result
 
 from cli import calls
 from cli.__main__ import app
-from tests.integration.payouts.house import House
+from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.reporting import Reporting, moved, reporting, run
 from tests.support.serving import request_id
 
 
 @pytest.fixture(autouse=True)
-def operator(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    served = house.served
+def operator(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    served = harness.served
     access = replace(served.access, addresses={"payouts": served.address})
     monkeypatch.setattr(calls, "attach", lambda _: access)
     monkeypatch.setenv("LOGNAME", "piet")
 
 
 @pytest.fixture
-def paypal(house: House) -> Reporting:
-    return reporting(house)
+def paypal(harness: Harness) -> Reporting:
+    return reporting(harness)
 
 
 async def liaison(*arguments: str) -> Result:
@@ -56,9 +56,11 @@ async def test_a_provider_that_cannot_be_read_keeps_no_other_from_being_reconcil
     assert "Bank transfers" in one.stdout
 
 
-async def test_a_mismatch_is_said_until_somebody_resumes(house: House, paypal: Reporting) -> None:
+async def test_a_mismatch_is_said_until_somebody_resumes(
+    harness: Harness, paypal: Reporting
+) -> None:
     paypal.transactions.append(moved("T-1", 5_000))
-    mismatched = (await run(house)).name.removeprefix("reconciliations/")
+    mismatched = (await run(harness)).name.removeprefix("reconciliations/")
     found = await liaison("reconciliation")
     assert found.exit_code == 4
     assert "MANUAL: none has run yet" in found.stderr
@@ -73,7 +75,7 @@ async def test_a_mismatch_is_said_until_somebody_resumes(house: House, paypal: R
     assert "MISMATCH, since " in csv.stderr
     # One of those that match, by its name.
     (matching, *_) = (
-        await house.reconciler.ListReconciliations(pb.ListReconciliationsRequest())
+        await harness.reconciler.ListReconciliations(pb.ListReconciliationsRequest())
     ).reconciliations
     assert (await liaison("reconciliation", matching.name)).exit_code == 0
     assert (await liaison("reconciliation", mismatched)).exit_code == 4
@@ -81,8 +83,8 @@ async def test_a_mismatch_is_said_until_somebody_resumes(house: House, paypal: R
     assert (await liaison("reconciliation")).exit_code == 0
 
 
-async def test_who_resumes_reads_what_that_lifts(house: House) -> None:
-    await house.reconciler.HaltSending(
+async def test_who_resumes_reads_what_that_lifts(harness: Harness) -> None:
+    await harness.reconciler.HaltSending(
         pb.HaltSendingRequest(reason="A restore is coming", request_id=request_id())
     )
     halted = await liaison("sending", "halt", "--reason", "Ticket 4711")

@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 
 from devstack.access import attach
 from devstack.home import Home
-from tests.integration.payouts.house import House, eventually
+from tests.integration.payouts.harness import Harness, eventually
 from tests.integration.payouts.reporting import reporting
 from tests.integration.payouts.tampering import use_account
 from tests.support.servers import servers
@@ -38,10 +38,10 @@ def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def temporal(house: House, temporal_address: str) -> AsyncIterator[Client]:
-    """With a worker that calls the house."""
+async def temporal(harness: Harness, temporal_address: str) -> AsyncIterator[Client]:
+    """With a worker that calls the harness."""
     client = await Client.connect(temporal_address)
-    activities = ReconciliationActivities(ReconciliationServiceStub(house.served.as_service()))
+    activities = ReconciliationActivities(ReconciliationServiceStub(harness.served.as_service()))
     worker = Worker(
         client,
         task_queue=ids.TASK_QUEUE,
@@ -83,7 +83,7 @@ def paypals(result: ReconciliationResult) -> Reconciled:
     return found
 
 
-async def test_workers_keep_one_hourly_schedule(house: House, temporal: Client) -> None:
+async def test_workers_keep_one_hourly_schedule(harness: Harness, temporal: Client) -> None:
     await asyncio.gather(*(keep_schedule(temporal, "0 6 * * *") for _ in range(3)))
     handle = temporal.get_schedule_handle(ids.RECONCILIATION)
 
@@ -108,33 +108,35 @@ async def test_workers_keep_one_hourly_schedule(house: House, temporal: Client) 
     assert second - first == timedelta(hours=1)
 
 
-async def test_a_run_reconciles_and_tells_what_it_found(house: House, temporal: Client) -> None:
+async def test_a_run_reconciles_and_tells_what_it_found(harness: Harness, temporal: Client) -> None:
     await keep_schedule(temporal, HOURLY)
-    await house.due("p1", "anna@example.com")
-    await house.send("p1")
-    await house.until("p1", Payout.STATE_PAID)
+    await harness.due("p1", "anna@example.com")
+    await harness.send("p1")
+    await harness.until("p1", Payout.STATE_PAID)
     clean = await triggered(temporal)
     done = paypals(await clean.result())
     assert (done.provider, done.transaction_count, done.mismatch_count) == ("PAYPAL", 1, 0)
     details = await details_of(clean)
     assert details.startswith("**Everything matches: nobody must act**")
     assert "provider 100.00 USD, fees 2.00 USD; ledger 100.00 USD, fees 2.00 USD" in details
-    foreign = await use_account(house, 500)
+    foreign = await use_account(harness, 500)
     run = await triggered(temporal)
     done = paypals(await run.result())
     assert done.findings == [f"FOREIGN transaction {foreign}: It is of no payout of ours"]
     assert (await details_of(run)).startswith(
         "**An operator must look: 1 does not match, and nothing is sent**"
     )
-    listed = await house.reconciler.ListReconciliations(pb.ListReconciliationsRequest())
+    listed = await harness.reconciler.ListReconciliations(pb.ListReconciliationsRequest())
     # Both providers, twice.
     assert len(listed.reconciliations) == 4
     assert done.name in [each.name for each in listed.reconciliations[:2]]
 
 
-async def test_a_run_goes_on_until_the_provider_can_be_read(house: House, temporal: Client) -> None:
+async def test_a_run_goes_on_until_the_provider_can_be_read(
+    harness: Harness, temporal: Client
+) -> None:
     await keep_schedule(temporal, HOURLY)
-    paypal = reporting(house)
+    paypal = reporting(harness)
     paypal.is_readable = False
     run = await triggered(temporal)
 

@@ -15,7 +15,7 @@ from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 from devstack.access import Access
 from servicekit.errors import LiaisonError
 from services.payouts.settings import PayoutsSettings
-from tests.integration.payouts.house import House, usd
+from tests.integration.payouts.harness import Harness, usd
 from tests.integration.payouts.killing import NOBODY, address_said_by, environment_of, start
 from tests.support.databases import Databases
 from tests.support.serving import Served
@@ -32,9 +32,9 @@ _PATIENCE_SECONDS = 40
 
 
 @pytest.fixture
-def environment(house: House, databases: Databases, database_url: str) -> dict[str, str]:
+def environment(harness: Harness, databases: Databases, database_url: str) -> dict[str, str]:
     owner_url = databases.owner_url(database_url)
-    return environment_of(house, database_url) | {"LIAISON_DATABASE_OWNER_URL": owner_url}
+    return environment_of(harness, database_url) | {"LIAISON_DATABASE_OWNER_URL": owner_url}
 
 
 @pytest.fixture
@@ -65,11 +65,11 @@ def _moved_to(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
     return told | {"LIAISON_SECRETS_DIR": str(folder)}
 
 
-async def _serves_and_pays(house: House, environment: Mapping[str, str], payout: str) -> None:
-    house.lose_webhooks()
+async def _serves_and_pays(harness: Harness, environment: Mapping[str, str], payout: str) -> None:
+    harness.lose_webhooks()
     process = await start(environment)
     try:
-        served = Served(house.served.access, await address_said_by(process))
+        served = Served(harness.served.access, await address_said_by(process))
         worker = PayoutServiceStub(served.as_service())
         await worker.ReserveRewards(
             pb.ReserveRewardsRequest(
@@ -90,14 +90,14 @@ async def _serves_and_pays(house: House, environment: Mapping[str, str], payout:
 
 
 async def test_every_secret_comes_from_a_file_and_a_new_one_with_a_restart(
-    house: House, environment: dict[str, str], next_url: str, tmp_path: Path
+    harness: Harness, environment: dict[str, str], next_url: str, tmp_path: Path
 ) -> None:
-    await house.deposit(100_000)
-    await house.creator("anna", "anna@example.com")
+    await harness.deposit(100_000)
+    await harness.creator("anna", "anna@example.com")
     told = _moved_to(tmp_path / "secrets", environment)
-    await _serves_and_pays(house, told, "p1")
+    await _serves_and_pays(harness, told, "p1")
     (tmp_path / "secrets" / "liaison_database_url").write_text(next_url)
-    await _serves_and_pays(house, told, "p2")
+    await _serves_and_pays(harness, told, "p2")
 
 
 async def _output_of(environment: Mapping[str, str]) -> str:
@@ -162,20 +162,20 @@ async def test_a_setting_that_is_missing_tells_no_other(environment: dict[str, s
 
 @pytest.mark.parametrize("paypal_url", ["", f"http://{NOBODY}"])
 async def test_a_paypal_that_lets_nobody_in_costs_no_secret(
-    house: House, environment: dict[str, str], paypal_url: str
+    harness: Harness, environment: dict[str, str], paypal_url: str
 ) -> None:
     """Neither one that refuses the secret, nor one that is not there."""
-    await house.due("p1", "anna@example.com")
+    await harness.due("p1", "anna@example.com")
     process = await start(
         environment
         | {
             "LIAISON_LOG_LEVEL": "DEBUG",
             "LIAISON_PAYPAL_CLIENT_SECRET": SAID,
-            "LIAISON_PAYPAL_BASE_URL": paypal_url or house.settings.paypal_base_url,
+            "LIAISON_PAYPAL_BASE_URL": paypal_url or harness.settings.paypal_base_url,
         }
     )
     try:
-        served = Served(house.served.access, await address_said_by(process))
+        served = Served(harness.served.access, await address_said_by(process))
         with pytest.raises(LiaisonError) as refusal:
             await PayoutServiceStub(served.as_service()).SendPayout(
                 pb.SendPayoutRequest(name="payouts/p1", attempt=1)

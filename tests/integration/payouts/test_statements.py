@@ -14,25 +14,21 @@ from liaison.payouts.v1 import payouts_pb2
 from liaison.payouts.v1 import statements_pb2 as pb
 from liaison.payouts.v1.statements_pb2_grpc import StatementServiceStub
 
-from cli.statement import COLUMNS, row_of, write_statement
+from cli.payouts.statement import COLUMNS, row_of, write_statement
 from devstack.access import Access
-from servicekit.database import Database
 from servicekit.errors import Reason
 from servicekit.money import Money
 from servicekit.pagination import Cursor, Page
+from servicekit.postgres.database import Database
 from servicekit.timestamps import from_timestamp, to_timestamp
-from services.payouts import postings
 from services.payouts.domain import Deposit
-from services.payouts.ledger import PostgresLedger
-from services.payouts.postings import Kind
-from services.payouts.statement_store import (
-    PostgresStatementStore,
-    brand_listing,
-    creator_listing,
-)
-from services.payouts.statements import ListStatementLines
+from services.payouts.ledger import postings
+from services.payouts.ledger.postings import Kind
+from services.payouts.ledger.store import PostgresLedger
+from services.payouts.statements.handlers import ListStatementLines
+from services.payouts.statements.store import PostgresStatementStore, brand_listing, creator_listing
 from tests.integration.payouts.bulk import fill, superuser
-from tests.integration.payouts.house import House, usd, utc_now
+from tests.integration.payouts.harness import Harness, usd, utc_now
 from tests.integration.payouts.tampering import change_item
 from tests.support.serving import refused
 
@@ -75,30 +71,30 @@ def _minor(money: object) -> int:
     return Money.from_message(money).amount_minor  # type: ignore[arg-type]  # of a message of ours
 
 
-async def _live(house: House) -> payouts_pb2.Deposit:
+async def _live(harness: Harness) -> payouts_pb2.Deposit:
     """A deposit, a reward paid, one that came back after that, one lowered and released."""
-    deposit = await house.deposit(100_000, reference="SEPA-1")
-    await house.creator("anna", "anna@example.com")
-    await house.creator("bob", "reversed@example.com")
-    await house.reserve("p1")
-    await house.send("p1")
-    await house.until("p1", payouts_pb2.Payout.STATE_PAID)
-    await house.reserve("p2", creator="bob")
-    await house.send("p2")
-    await house.until("p2", payouts_pb2.Payout.STATE_PAID)
-    await change_item(house, "p2", "REVERSED")
-    await house.until("p2", payouts_pb2.Payout.STATE_FAILED)
-    await house.reserve("p3", creator="bob")
-    await house.worker.ReduceReward(
+    deposit = await harness.deposit(100_000, reference="SEPA-1")
+    await harness.creator("anna", "anna@example.com")
+    await harness.creator("bob", "reversed@example.com")
+    await harness.reserve("p1")
+    await harness.send("p1")
+    await harness.until("p1", payouts_pb2.Payout.STATE_PAID)
+    await harness.reserve("p2", creator="bob")
+    await harness.send("p2")
+    await harness.until("p2", payouts_pb2.Payout.STATE_PAID)
+    await change_item(harness, "p2", "REVERSED")
+    await harness.until("p2", payouts_pb2.Payout.STATE_FAILED)
+    await harness.reserve("p3", creator="bob")
+    await harness.worker.ReduceReward(
         payouts_pb2.ReduceRewardRequest(name="payouts/p3", amount=usd(4_000))
     )
-    await house.worker.ReleaseReward(payouts_pb2.ReleaseRewardRequest(name="payouts/p3"))
+    await harness.worker.ReleaseReward(payouts_pb2.ReleaseRewardRequest(name="payouts/p3"))
     return deposit
 
 
-async def test_each_party_sees_what_moved_for_it(house: House) -> None:
-    deposit = await _live(house)
-    brand = _statements(house.served.as_brand("acme"))
+async def test_each_party_sees_what_moved_for_it(harness: Harness) -> None:
+    deposit = await _live(harness)
+    brand = _statements(harness.served.as_brand("acme"))
     lines = await _lines(brand, _acme(page_size=2))
     seen = [
         (
@@ -126,9 +122,9 @@ async def test_each_party_sees_what_moved_for_it(house: House) -> None:
     assert (lines[2].assignment, lines[2].attempt) == ("assignments/p1", 1)
     assert _minor(lines[1].brand_funds.available_change) == -10_200
     assert _minor(lines[1].brand_funds.reserved_change) == 10_200
-    assert seen[-1][4:] == await house.funds()
+    assert seen[-1][4:] == await harness.funds()
     bob = pb.ListStatementLinesRequest(parent="creators/bob", page_size=1)
-    bobs = await _lines(_statements(house.served.as_creator("bob")), bob)
+    bobs = await _lines(_statements(harness.served.as_creator("bob")), bob)
     assert [(_kind(line), line.payout, _minor(line.amount)) for line in bobs] == [
         ("SETTLE", "payouts/p2", 10_000),
         ("RETURN", "payouts/p2", -10_000),
@@ -136,30 +132,30 @@ async def test_each_party_sees_what_moved_for_it(house: House) -> None:
     assert not any(line.HasField("brand_funds") or line.HasField("fee") for line in bobs)
 
 
-async def test_a_statement_is_its_partys_and_staffs_only(house: House) -> None:
-    await house.deposit(1_000)
+async def test_a_statement_is_its_partys_and_staffs_only(harness: Harness) -> None:
+    await harness.deposit(1_000)
     anna = pb.ListStatementLinesRequest(parent="creators/anna")
     for stranger in (
-        house.served.as_brand("evil"),
-        house.served.as_brand("anna"),
-        house.served.as_creator("acme"),
+        harness.served.as_brand("evil"),
+        harness.served.as_brand("anna"),
+        harness.served.as_creator("acme"),
     ):
         for request in (_acme(), anna):
             with refused(Reason.NOT_YOURS):
                 await _statements(stranger).ListStatementLines(request)
-    for staff in (house.served.as_operator(), house.served.as_mediator()):
+    for staff in (harness.served.as_operator(), harness.served.as_mediator()):
         assert len(await _lines(_statements(staff), _acme())) == 1
         assert await _lines(_statements(staff), anna) == []
     with refused(Reason.ROLE_NOT_ALLOWED):
-        await _statements(house.served.as_platform()).ListStatementLines(_acme())
+        await _statements(harness.served.as_platform()).ListStatementLines(_acme())
 
 
 async def test_a_statement_is_narrowed_and_its_balances_stay_whole(
-    house: House, database: Database
+    harness: Harness, database: Database
 ) -> None:
     for minor in (1_000, 2_000, 3_000):
-        await house.deposit(minor)
-    operator = _statements(house.served.as_operator())
+        await harness.deposit(minor)
+    operator = _statements(harness.served.as_operator())
     whole = await _lines(operator, _acme())
     middle = _acme(start_time=whole[1].post_time, end_time=whole[2].post_time)
     assert await _lines(operator, middle) == [whole[1]]
@@ -170,10 +166,10 @@ async def test_a_statement_is_narrowed_and_its_balances_stay_whole(
 
 
 async def test_what_was_posted_before_statements_has_its_time(
-    house: House, owner: Database
+    harness: Harness, owner: Database
 ) -> None:
-    await _live(house)
-    operator = _statements(house.served.as_operator())
+    await _live(harness)
+    operator = _statements(harness.served.as_operator())
     whole = await _lines(operator, _acme())
     await owner.execute("ALTER TABLE entry DROP COLUMN create_time")
     await owner.execute("DELETE FROM migration WHERE name = '0002_statements.sql'")
@@ -183,10 +179,10 @@ async def test_what_was_posted_before_statements_has_its_time(
         await owner.execute("UPDATE entry SET create_time = now()")
 
 
-async def test_bad_questions_are_refused_with_their_fields(house: House) -> None:
-    await house.deposit(1_000)
-    await house.deposit(1_000)
-    operator = _statements(house.served.as_operator())
+async def test_bad_questions_are_refused_with_their_fields(harness: Harness) -> None:
+    await harness.deposit(1_000)
+    await harness.deposit(1_000)
+    operator = _statements(harness.served.as_operator())
     page = await operator.ListStatementLines(_acme(page_size=1))
     time = to_timestamp(from_timestamp(page.lines[0].post_time) - timedelta(days=1))
     for request, fields in (
@@ -202,12 +198,12 @@ async def test_bad_questions_are_refused_with_their_fields(house: House) -> None
             await operator.ListStatementLines(request)
 
 
-async def test_the_whole_statement_is_written_as_csv(house: House) -> None:
+async def test_the_whole_statement_is_written_as_csv(harness: Harness) -> None:
     for number in range(5):
-        await house.deposit(1_000, reference=f'=HYPERLINK("http://evil/{number}"),\u00fc')
-    await house.reserve("p1", minor=100)
+        await harness.deposit(1_000, reference=f'=HYPERLINK("http://evil/{number}"),\u00fc')
+    await harness.reserve("p1", minor=100)
     file = io.StringIO(newline="")
-    operator = _statements(house.served.as_operator())
+    operator = _statements(harness.served.as_operator())
     await write_statement(operator, _acme(page_size=2), file)
     lines = await _lines(operator, _acme())
     assert file.getvalue().count("\r\n") == len(lines) + 1
@@ -220,11 +216,11 @@ async def test_the_whole_statement_is_written_as_csv(house: House) -> None:
     )
 
 
-async def test_a_refused_export_writes_nothing(house: House) -> None:
+async def test_a_refused_export_writes_nothing(harness: Harness) -> None:
     file = io.StringIO()
     with refused(Reason.INVALID_FIELDS, "currency_code"):
         await write_statement(
-            _statements(house.served.as_operator()), _acme(currency_code="XXX"), file
+            _statements(harness.served.as_operator()), _acme(currency_code="XXX"), file
         )
     assert file.getvalue() == ""
 
@@ -270,15 +266,15 @@ async def _end(connection: psycopg.AsyncConnection, transfer: int) -> None:
 
 
 async def test_what_commits_late_is_behind_no_page_that_was_read(
-    house: House, database_url: str
+    harness: Harness, database_url: str
 ) -> None:
     """It was posted before another that committed first: that one waits to be shown."""
-    operator = _statements(house.served.as_operator())
-    await house.deposit(1_000)
+    operator = _statements(harness.served.as_operator())
+    await harness.deposit(1_000)
     async with await psycopg.AsyncConnection.connect(database_url) as late:
         transfer = await _late(late)
-        await house.deposit(2_000)
-        await house.deposit(3_000, brand="other")
+        await harness.deposit(2_000)
+        await harness.deposit(3_000, brand="other")
         page = await operator.ListStatementLines(_acme(page_size=1))
         assert [_minor(line.amount) for line in page.lines] == [1_000]
         other = pb.ListStatementLinesRequest(parent="brands/other")
@@ -293,12 +289,12 @@ async def test_what_commits_late_is_behind_no_page_that_was_read(
 
 
 async def test_who_only_began_early_is_posted_after_what_was_read(
-    house: House, database_url: str
+    harness: Harness, database_url: str
 ) -> None:
-    operator = _statements(house.served.as_operator())
+    operator = _statements(harness.served.as_operator())
     async with await psycopg.AsyncConnection.connect(database_url) as late:
         await late.execute("SELECT")
-        await house.deposit(1_000)
+        await harness.deposit(1_000)
         page = await operator.ListStatementLines(_acme(page_size=1))
         assert [_minor(line.amount) for line in page.lines] == [1_000]
         await _end(late, await _late(late))
@@ -306,10 +302,12 @@ async def test_who_only_began_early_is_posted_after_what_was_read(
     assert [_minor(line.amount) for line in rest] == [7]
 
 
-async def test_a_time_that_has_ended_is_whole_or_not_told(house: House, database_url: str) -> None:
+async def test_a_time_that_has_ended_is_whole_or_not_told(
+    harness: Harness, database_url: str
+) -> None:
     """An export of last month lacks nothing for ever, however early it is asked for."""
-    operator = _statements(house.served.as_operator())
-    await house.deposit(1_000)
+    operator = _statements(harness.served.as_operator())
+    await harness.deposit(1_000)
     async with await psycopg.AsyncConnection.connect(database_url) as late:
         transfer = await _late(late)
         until_now = to_timestamp(utc_now())
@@ -326,31 +324,31 @@ async def test_a_time_that_has_ended_is_whole_or_not_told(house: House, database
     assert [_minor(line.amount) for line in whole] == [1_000, 7]
 
 
-async def test_who_is_undone_holds_nothing_back(house: House, database_url: str) -> None:
-    operator = _statements(house.served.as_operator())
+async def test_who_is_undone_holds_nothing_back(harness: Harness, database_url: str) -> None:
+    operator = _statements(harness.served.as_operator())
     async with await psycopg.AsyncConnection.connect(database_url) as late:
         await _late(late)
-        await house.deposit(1_000)
+        await harness.deposit(1_000)
         assert not await _lines(operator, _acme())
         await late.rollback()
     assert len(await _lines(operator, _acme())) == 1
 
 
 async def test_a_clock_that_was_set_back_posts_nothing_behind(
-    access: Access, house: House, database: Database
+    access: Access, harness: Harness, database: Database
 ) -> None:
-    await house.deposit(1_000)
+    await harness.deposit(1_000)
     async with superuser(access, database) as connection:
         await connection.execute("UPDATE transfer SET create_time = create_time + interval '1 h'")
         await connection.execute("UPDATE entry SET create_time = create_time + interval '1 h'")
-    await house.deposit(2_000)
-    await house.deposit(3_000)
-    lines = await _lines(_statements(house.served.as_operator()), _acme(page_size=1))
+    await harness.deposit(2_000)
+    await harness.deposit(3_000)
+    lines = await _lines(_statements(harness.served.as_operator()), _acme(page_size=1))
     assert [_minor(line.amount) for line in lines] == [1_000, 2_000, 3_000]
 
 
 async def test_who_reads_while_many_post_reads_every_line_once(
-    house: House, database: Database, database_url: str
+    harness: Harness, database: Database, database_url: str
 ) -> None:
     """What was read, page after page, is the statement as it is at last."""
     ledger = PostgresLedger(database)

@@ -14,17 +14,18 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from structlog.testing import capture_logs
 
 from devstack.access import Access
-from servicekit.database import Database
+from servicekit.postgres.database import Database
 from servicekit.timestamps import from_timestamp
-from services.payouts import metrics, sending, watch
 from services.payouts.domain import ProviderName, State
-from services.payouts.ledger import Drift, PostgresLedger
-from services.payouts.overview import PostgresOverview
-from services.payouts.sending import SwitchHandlers
+from services.payouts.kill_switch import handlers as sending
+from services.payouts.kill_switch.handlers import SwitchHandlers
+from services.payouts.ledger.store import Drift, PostgresLedger
+from services.payouts.monitoring import metrics, monitor
+from services.payouts.monitoring.monitor import Lookout, check, watching
+from services.payouts.monitoring.queries import PostgresOverview
 from services.payouts.store import PostgresPayoutStore
-from services.payouts.watch import Lookout, check, watching
 from tests.integration.payouts.bulk import superuser
-from tests.integration.payouts.house import House, eventually
+from tests.integration.payouts.harness import Harness, eventually
 from tests.integration.payouts.reporting import run
 from tests.integration.payouts.tampering import use_account
 from tests.support.serving import request_id
@@ -43,7 +44,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> InMemoryMetricReader:
         ("_CHECK", "check_time"),
     ):
         monkeypatch.setattr(metrics, field, meter.create_gauge(name))
-    monkeypatch.setattr(watch, "log", structlog.get_logger())  # uncached: logs are captured
+    monkeypatch.setattr(monitor, "log", structlog.get_logger())  # uncached: logs are captured
     return reader
 
 
@@ -60,10 +61,10 @@ def _measured(reader: InMemoryMetricReader) -> dict[tuple[str, str], float]:
 
 
 async def test_a_sound_ledger_adds_up(
-    house: House, database: Database, reader: InMemoryMetricReader
+    harness: Harness, database: Database, reader: InMemoryMetricReader
 ) -> None:
-    await house.deposit(50_000)
-    await house.reserve("p1")
+    await harness.deposit(50_000)
+    await harness.reserve("p1")
     with capture_logs() as logs:
         await check(PostgresLedger(database), lambda: NOW)
     assert not logs
@@ -89,14 +90,14 @@ async def test_a_sound_ledger_adds_up(
 )
 async def test_what_was_done_with_triggers_off_is_found(
     access: Access,
-    house: House,
+    harness: Harness,
     database: Database,
     reader: InMemoryMetricReader,
     statement: str,
     drift: Drift,
 ) -> None:
-    await house.deposit(50_000)
-    await house.reserve("p1")
+    await harness.deposit(50_000)
+    await harness.reserve("p1")
     async with superuser(access, database) as connection:
         await connection.execute(statement)  # type: ignore[call-overload]  # a test's own text
     with capture_logs() as logs:
@@ -126,7 +127,7 @@ async def test_who_cannot_look_says_so_and_goes_on(
 async def test_the_watch_looks_again_and_again(
     database: Database, reader: InMemoryMetricReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "_INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr(monitor, "_INTERVAL_SECONDS", 0.01)
     seconds = itertools.count(1)
 
     async def has_looked_thrice() -> bool:
@@ -138,62 +139,62 @@ async def test_the_watch_looks_again_and_again(
         await eventually(has_looked_thrice)
 
 
-def _lookout(house: House) -> Lookout:
-    store = PostgresPayoutStore(house.database)
-    switch = SwitchHandlers(store, house.providers, lambda: NOW)
-    return Lookout(switch, PostgresOverview(house.database), house.providers, lambda: NOW)
+def _lookout(harness: Harness) -> Lookout:
+    store = PostgresPayoutStore(harness.database)
+    switch = SwitchHandlers(store, harness.providers, lambda: NOW)
+    return Lookout(switch, PostgresOverview(harness.database), harness.providers, lambda: NOW)
 
 
-async def test_how_payouts_stand_is_seen(house: House) -> None:
-    await house.due("p1", "unclaimed@example.com")
-    await house.reserve("p2", "p3")
-    await house.send("p1")
-    await house.until("p1", pb.Payout.STATE_UNCLAIMED)
-    overview = PostgresOverview(house.database)
+async def test_how_payouts_stand_is_seen(harness: Harness) -> None:
+    await harness.due("p1", "unclaimed@example.com")
+    await harness.reserve("p2", "p3")
+    await harness.send("p1")
+    await harness.until("p1", pb.Payout.STATE_UNCLAIMED)
+    overview = PostgresOverview(harness.database)
     waiting = await overview.payouts()
     assert {state: each.count for state, each in waiting.items()} == {
         State.UNCLAIMED: 1,
         State.RESERVED: 2,
     }
     assert await overview.attempts() == {}
-    await house.database.execute("UPDATE attempt SET state = 'BLOCKED'")
+    await harness.database.execute("UPDATE attempt SET state = 'BLOCKED'")
     (blocked,) = (await overview.attempts()).values()
     assert blocked.count == 1
     # Since the service's first day, and then since it ran.
     before = await overview.last_reconciliation(ProviderName.PAYPAL)
-    done = await run(house)
+    done = await run(harness)
     after = await overview.last_reconciliation(ProviderName.PAYPAL)
     assert before.time < after.time
     assert after.time == from_timestamp(done.create_time)
 
 
-async def test_mismatches_are_seen_until_sending_resumes(house: House) -> None:
+async def test_mismatches_are_seen_until_sending_resumes(harness: Harness) -> None:
     async def mismatches() -> int:
-        overview = PostgresOverview(house.database)
+        overview = PostgresOverview(harness.database)
         return (await overview.last_reconciliation(ProviderName.PAYPAL)).mismatch_count
 
     assert await mismatches() == 0
     for _ in range(2):
-        await use_account(house, 500)
-        await run(house)
+        await use_account(harness, 500)
+        await run(harness)
     # The next one finds nothing new.
-    await run(house)
+    await run(harness)
     assert await mismatches() == 2
-    await house.reconciler.ResumeSending(
+    await harness.reconciler.ResumeSending(
         ResumeSendingRequest(reason="Looked at", request_id=request_id())
     )
     assert await mismatches() == 0
 
 
 async def test_the_lookout_halts_where_the_database_is_another_one(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(metrics, "looked", lambda *what: seen.append(what))
     monkeypatch.setattr(sending, "log", structlog.get_logger())  # uncached: logs are captured
-    lookout = _lookout(house)
+    lookout = _lookout(harness)
     await lookout.look()
-    await house.database.execute(
+    await harness.database.execute(
         """
         INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)
         SELECT system_identifier + 1, timeline, database_oid, table_oid, now() FROM place
@@ -209,10 +210,10 @@ async def test_the_lookout_halts_where_the_database_is_another_one(
 
 
 async def test_a_lookout_that_cannot_look_says_so_and_goes_on(
-    house: House, owner: Database, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, owner: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watch, "log", structlog.get_logger())  # uncached: logs are captured
+    monkeypatch.setattr(monitor, "log", structlog.get_logger())  # uncached: logs are captured
     await owner.execute("ALTER TABLE place RENAME TO hidden")
     with capture_logs() as logs:
-        await _lookout(house).look()
+        await _lookout(harness).look()
     assert [each["event"] for each in logs] == ["payouts_look_failed"]

@@ -5,65 +5,67 @@ import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
 
 from servicekit.errors import Reason
-from tests.integration.payouts.house import House, eventually
+from tests.integration.payouts.harness import Harness, eventually
 from tests.integration.payouts.signing import Signer, batch_event, certified
 from tests.support.serving import refused
 
 
 @pytest.mark.rule("R53", part="payouts")
-async def test_the_sandboxes_webhooks_alone_bring_a_payout_to_its_end(house: House) -> None:
-    await house.due("p1", "anna@example.com")
-    await house.send("p1")
+async def test_the_sandboxes_webhooks_alone_bring_a_payout_to_its_end(harness: Harness) -> None:
+    await harness.due("p1", "anna@example.com")
+    await harness.send("p1")
 
     async def is_paid() -> bool:
-        return (await house.get("p1")).state == pb.Payout.STATE_PAID
+        return (await harness.get("p1")).state == pb.Payout.STATE_PAID
 
     await eventually(is_paid)
 
     async def is_told() -> bool:
-        return ("p1", "PAID") in house.told.changes
+        return ("p1", "PAID") in harness.told.changes
 
     await eventually(is_told)
-    assert (await house.balances())["provider/paypal"] == 10_000
+    assert (await harness.balances())["provider/paypal"] == 10_000
 
 
-async def test_a_webhook_settles_what_was_unknown(house: House) -> None:
-    await house.due("p1", "drop-answer@example.com")
+async def test_a_webhook_settles_what_was_unknown(harness: Harness) -> None:
+    await harness.due("p1", "drop-answer@example.com")
     with refused(Reason.OUTCOME_UNKNOWN):
-        await house.send_once("p1")
+        await harness.send_once("p1")
 
     async def is_paid() -> bool:
-        return (await house.get("p1")).state == pb.Payout.STATE_PAID
+        return (await harness.get("p1")).state == pb.Payout.STATE_PAID
 
     await eventually(is_paid)
-    assert len(house.batches()) == 1
+    assert len(harness.batches()) == 1
 
 
 async def test_a_certificate_past_its_time_is_not_believed(
-    house: House, http: httpx.AsyncClient
+    harness: Harness, http: httpx.AsyncClient
 ) -> None:
-    async with certified(house, Signer(valid_days=-1)) as (signer, url):
+    async with certified(harness, Signer(valid_days=-1)) as (signer, url):
         body = batch_event("po-p1-1")
-        answer = await http.post(house.webhook_url, content=body, headers=signer.headers(body, url))
+        answer = await http.post(
+            harness.webhook_url, content=body, headers=signer.headers(body, url)
+        )
         assert answer.status_code == 401
 
 
 async def test_without_the_certificate_paypal_is_asked_to_come_again(
-    house: House, genuine: tuple[Signer, str], http: httpx.AsyncClient
+    harness: Harness, genuine: tuple[Signer, str], http: httpx.AsyncClient
 ) -> None:
     signer, _ = genuine
-    house.webhook._verifier._origin = "http://127.0.0.1:1"
+    harness.webhook._verifier._origin = "http://127.0.0.1:1"
     body = batch_event("po-p1-1")
     headers = signer.headers(body, "http://127.0.0.1:1/certs/CERT-1")
-    assert (await http.post(house.webhook_url, content=body, headers=headers)).status_code == 503
+    assert (await http.post(harness.webhook_url, content=body, headers=headers)).status_code == 503
 
 
 async def test_an_event_that_cannot_be_booked_is_not_acknowledged(
-    house: House, genuine: tuple[Signer, str], http: httpx.AsyncClient
+    harness: Harness, genuine: tuple[Signer, str], http: httpx.AsyncClient
 ) -> None:
     """An early one names a batch that the provider does not show yet."""
-    await house.due("p1", "anna@example.com")
-    await house.database.execute(
+    await harness.due("p1", "anna@example.com")
+    await harness.database.execute(
         """
         INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, provider,
                              sender_batch_id, create_time, update_time)
@@ -72,13 +74,13 @@ async def test_an_event_that_cannot_be_booked_is_not_acknowledged(
     )
     signer, url = genuine
     body = batch_event("po-p1-1", "NOT-THERE")
-    answer = await http.post(house.webhook_url, content=body, headers=signer.headers(body, url))
+    answer = await http.post(harness.webhook_url, content=body, headers=signer.headers(body, url))
     assert answer.status_code == 503
-    assert (await house.get("p1")).attempts[0].state == pb.Attempt.STATE_UNKNOWN
+    assert (await harness.get("p1")).attempts[0].state == pb.Attempt.STATE_UNKNOWN
 
 
 async def test_events_of_others_and_odd_bodies_do_no_harm(
-    house: House, genuine: tuple[Signer, str], http: httpx.AsyncClient
+    harness: Harness, genuine: tuple[Signer, str], http: httpx.AsyncClient
 ) -> None:
     signer, url = genuine
     for body, status in (
@@ -89,7 +91,9 @@ async def test_events_of_others_and_odd_bodies_do_no_harm(
         (b"\xff", 400),
         (b"x" * 300_000, 413),
     ):
-        answer = await http.post(house.webhook_url, content=body, headers=signer.headers(body, url))
+        answer = await http.post(
+            harness.webhook_url, content=body, headers=signer.headers(body, url)
+        )
         assert answer.status_code == status, body[:50]
-    origin = house.webhook_url.removesuffix("/webhooks/paypal")
+    origin = harness.webhook_url.removesuffix("/webhooks/paypal")
     assert (await http.get(f"{origin}/healthz")).json() == {"status": "ok"}

@@ -35,7 +35,7 @@ from schemathesis.specs.openapi.checks import (
 
 from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings
-from tests.integration.payouts.house import eventually, free_port
+from tests.integration.payouts.harness import eventually, free_port
 from tests.integration.paypal_sandbox.contracts import (
     PAYOUTS,
     REPORTS,

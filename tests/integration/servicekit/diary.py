@@ -24,11 +24,11 @@ from google.protobuf.message_factory import GetMessageClass
 
 from devstack.access import Access
 from servicekit.auth import Role
-from servicekit.changes import Changes, announce, follow
-from servicekit.database import Database
 from servicekit.errors import illegal_state
-from servicekit.grpc_server import GrpcServer, Service
-from servicekit.rpcs import allow
+from servicekit.postgres.changes import Changes, announce, follow
+from servicekit.postgres.database import Database
+from servicekit.rpc.access import allow
+from servicekit.rpc.server import GrpcServer, Service
 from tests.support.serving import Served, server_settings
 
 CHANNEL = "diaries"
@@ -168,7 +168,7 @@ def watch(channel: grpc.aio.Channel, name: str, *, after: int = 0) -> Any:
 
 
 @dataclass(frozen=True)
-class House:
+class Harness:
     """The service, served, and what it stands on."""
 
     access: Access
@@ -205,7 +205,7 @@ async def eventually(is_so: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def house_of(access: Access, database_url: str) -> AsyncIterator[House]:
+async def harness_of(access: Access, database_url: str) -> AsyncIterator[Harness]:
     async with (
         Database(database_url) as database,
         Changes(database_url, CHANNEL, doze_seconds=3600) as changes,
@@ -216,7 +216,7 @@ async def house_of(access: Access, database_url: str) -> AsyncIterator[House]:
         await server.start()
         served = Served(access, server.address)
         try:
-            yield House(access, database, diaries, changes, server, served)
+            yield Harness(access, database, diaries, changes, server, served)
         finally:
             await served.close()
             await server.stop()

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from devstack.access import Access
-from servicekit.changes import Changes, announce, follow
-from servicekit.database import Database
+from servicekit.postgres.changes import Changes, announce, follow
+from servicekit.postgres.database import Database
 from tests.integration.servicekit.diary import CHANNEL, Diaries, Line
 from tests.support.databases import Databases
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from servicekit.database import Database
 from servicekit.errors import Reason
+from servicekit.postgres.database import Database
 from tests.support.databases import Databases
 from tests.support.serving import refused
 

@@ -16,9 +16,9 @@ from opentelemetry.trace import SpanKind
 from structlog.testing import capture_logs
 
 from servicekit.errors import FailedPrecondition, Internal, Reason, Unauthenticated, Unavailable
-from servicekit.grpc_client import _StreamCaller
-from servicekit.interceptors import telemetry
-from tests.integration.servicekit.diary import House, eventually, watch
+from servicekit.rpc.client import _StreamCaller
+from servicekit.rpc.interceptors import telemetry
+from tests.integration.servicekit.diary import Harness, eventually, watch
 from tests.support.serving import refused
 
 # Together more than a channel takes in before somebody reads.
@@ -41,54 +41,54 @@ async def _read(call: Any, count: int) -> list[tuple[int, str]]:
     return [(entry.sequence, entry.text) for entry in read]
 
 
-def _narrow_channel(house: House, token: str) -> grpc.aio.Channel:
+def _narrow_channel(harness: Harness, token: str) -> grpc.aio.Channel:
     """A channel that takes in little before it is read."""
     return grpc.aio.insecure_channel(
-        house.served.address,
+        harness.served.address,
         [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536)],
         interceptors=[_StreamCaller(lambda: token)],
     )
 
 
-async def _left(house: House, name: str) -> None:
+async def _left(harness: Harness, name: str) -> None:
     """Returns when nobody is subscribed any more."""
-    await eventually(lambda: house.changes.subscriber_count(name) == 0)
+    await eventually(lambda: harness.changes.subscriber_count(name) == 0)
 
 
-async def _subscribed(house: House, name: str, count: int = 1) -> None:
-    await eventually(lambda: house.changes.subscriber_count(name) == count)
+async def _subscribed(harness: Harness, name: str, count: int = 1) -> None:
+    await eventually(lambda: harness.changes.subscriber_count(name) == count)
 
 
-async def test_entries_come_in_order_those_of_before_and_those_of_now(house: House) -> None:
-    await house.diaries.write("a", *(f"{number}" for number in range(1, 26)))
-    call = watch(house.served.as_brand("acme"), "a")
+async def test_entries_come_in_order_those_of_before_and_those_of_now(harness: Harness) -> None:
+    await harness.diaries.write("a", *(f"{number}" for number in range(1, 26)))
+    call = watch(harness.served.as_brand("acme"), "a")
     assert await _read(call, 25) == [(number, f"{number}") for number in range(1, 26)]
-    await house.diaries.write("b", "of another")
+    await harness.diaries.write("b", "of another")
     for number in range(26, 31):
-        await house.diaries.write("a", f"{number}")
+        await harness.diaries.write("a", f"{number}")
         assert await _read(call, 1) == [(number, f"{number}")]
 
 
-async def test_a_stream_goes_on_from_a_sequence_number(house: House) -> None:
-    await house.diaries.write("a", "one", "two", "three", "end")
-    call = watch(house.served.as_brand("acme"), "a", after=1)
+async def test_a_stream_goes_on_from_a_sequence_number(harness: Harness) -> None:
+    await harness.diaries.write("a", "one", "two", "three", "end")
+    call = watch(harness.served.as_brand("acme"), "a", after=1)
     assert [entry.sequence async for entry in call] == [2, 3]
 
 
-async def test_an_error_in_the_middle_keeps_its_reason(house: House) -> None:
-    await house.diaries.write("a", "one", "refuse")
-    call = watch(house.served.as_brand("acme"), "a")
+async def test_an_error_in_the_middle_keeps_its_reason(harness: Harness) -> None:
+    await harness.diaries.write("a", "one", "refuse")
+    call = watch(harness.served.as_brand("acme"), "a")
     assert await _read(call, 1) == [(1, "one")]
     with pytest.raises(FailedPrecondition) as raised:
         await _read(call, 1)
     assert raised.value.reason is Reason.ILLEGAL_STATE
     assert raised.value.metadata == {"state": "BURNT", "command": "WatchDiary"}
-    await _left(house, "a")
+    await _left(harness, "a")
 
 
-async def test_a_crash_in_the_middle_tells_nothing_but_a_trace(house: House) -> None:
-    await house.diaries.write("a", "one", "crash")
-    call = watch(house.served.as_brand("acme"), "a")
+async def test_a_crash_in_the_middle_tells_nothing_but_a_trace(harness: Harness) -> None:
+    await harness.diaries.write("a", "one", "crash")
+    call = watch(harness.served.as_brand("acme"), "a")
     assert await _read(call, 1) == [(1, "one")]
     with pytest.raises(Internal) as raised:
         await _read(call, 1)
@@ -96,27 +96,29 @@ async def test_a_crash_in_the_middle_tells_nothing_but_a_trace(house: House) -> 
     assert set(raised.value.metadata) == {"trace_id"}
 
 
-async def test_who_may_not_call_sees_nothing(house: House) -> None:
-    await house.diaries.write("a", "one")
+async def test_who_may_not_call_sees_nothing(harness: Harness) -> None:
+    await harness.diaries.write("a", "one")
     with refused(Reason.ROLE_NOT_ALLOWED):
-        await _read(watch(house.served.as_creator("bea"), "a"), 1)
+        await _read(watch(harness.served.as_creator("bea"), "a"), 1)
     with refused(Reason.CREDENTIALS_INVALID):
-        await _read(watch(house.served.with_token("forged"), "a"), 1)
+        await _read(watch(harness.served.with_token("forged"), "a"), 1)
 
 
-async def test_a_malformed_request_is_refused_before_anything_is_read(house: House) -> None:
+async def test_a_malformed_request_is_refused_before_anything_is_read(harness: Harness) -> None:
     with refused(Reason.INVALID_FIELDS, "name"):
-        await _read(watch(house.served.as_brand("acme"), ""), 1)
+        await _read(watch(harness.served.as_brand("acme"), ""), 1)
 
 
 @pytest.mark.parametrize("is_read", [True, False], ids=["idle", "stuck"])
-async def test_a_stream_ends_when_its_token_does(house: House, quiet: None, is_read: bool) -> None:
-    await house.diaries.write("a", *_LONG[: 1 if is_read else 20])
-    token = house.access.token("brand", brand="acme", ttl_seconds=2)
-    async with _narrow_channel(house, token) as channel:
+async def test_a_stream_ends_when_its_token_does(
+    harness: Harness, quiet: None, is_read: bool
+) -> None:
+    await harness.diaries.write("a", *_LONG[: 1 if is_read else 20])
+    token = harness.access.token("brand", brand="acme", ttl_seconds=2)
+    async with _narrow_channel(harness, token) as channel:
         call = watch(channel, "a")
         await _read(call, 1)
-        await _left(house, "a")
+        await _left(harness, "a")
         with pytest.raises(Unauthenticated) as raised:
             await _read(call, 19)
     assert raised.value.reason is Reason.CREDENTIALS_INVALID
@@ -124,39 +126,39 @@ async def test_a_stream_ends_when_its_token_does(house: House, quiet: None, is_r
 
 @pytest.mark.parametrize("is_read", [True, False], ids=["idle", "stuck"])
 async def test_a_caller_who_leaves_is_forgotten_at_once(
-    house: House, quiet: None, is_read: bool
+    harness: Harness, quiet: None, is_read: bool
 ) -> None:
-    await house.diaries.write("a", *_LONG[: 1 if is_read else 20])
-    async with _narrow_channel(house, house.access.token("brand", brand="acme")) as channel:
+    await harness.diaries.write("a", *_LONG[: 1 if is_read else 20])
+    async with _narrow_channel(harness, harness.access.token("brand", brand="acme")) as channel:
         call = watch(channel, "a")
         await _read(call, 1)
-        assert house.changes.subscriber_count("a") == 1
+        assert harness.changes.subscriber_count("a") == 1
         assert call.cancel()
-        await _left(house, "a")
+        await _left(harness, "a")
 
 
-async def test_a_connection_that_closes_is_forgotten_too(house: House, quiet: None) -> None:
-    channel = house.served.as_brand("acme")
+async def test_a_connection_that_closes_is_forgotten_too(harness: Harness, quiet: None) -> None:
+    channel = harness.served.as_brand("acme")
     calls = [watch(channel, "a") for _ in range(50)]
     reading = [asyncio.ensure_future(_read(call, 1)) for call in calls]
-    await _subscribed(house, "a", 50)
+    await _subscribed(harness, "a", 50)
     await channel.close()
     # Who writes at that very moment must not trip over it.
-    await house.diaries.write("a", "one")
-    await _left(house, "a")
+    await harness.diaries.write("a", "one")
+    await _left(harness, "a")
     await asyncio.gather(*reading, return_exceptions=True)
 
 
 async def test_a_stop_sends_watchers_elsewhere_and_does_not_wait_for_them(
-    house: House, quiet: None
+    harness: Harness, quiet: None
 ) -> None:
-    await house.diaries.write("a", "one")
-    calls = [watch(house.served.as_brand("acme"), "a") for _ in range(20)]
+    await harness.diaries.write("a", "one")
+    calls = [watch(harness.served.as_brand("acme"), "a") for _ in range(20)]
     for call in calls:
         await _read(call, 1)
     async with asyncio.timeout(10):
-        await house.server.stop()
-    assert house.changes.subscriber_count("a") == 0
+        await harness.server.stop()
+    assert harness.changes.subscriber_count("a") == 0
     for call in calls:
         with pytest.raises(Unavailable) as raised:
             await _read(call, 1)
@@ -164,39 +166,39 @@ async def test_a_stop_sends_watchers_elsewhere_and_does_not_wait_for_them(
         assert raised.value.is_retryable
 
 
-async def test_who_does_not_even_read_is_cut_off_by_a_stop(house: House, quiet: None) -> None:
-    await house.diaries.write("a", *_LONG)
-    await house.server.stop()
-    server = house.another_server(drain_seconds=0.5)
+async def test_who_does_not_even_read_is_cut_off_by_a_stop(harness: Harness, quiet: None) -> None:
+    await harness.diaries.write("a", *_LONG)
+    await harness.server.stop()
+    server = harness.another_server(drain_seconds=0.5)
     await server.start()
-    async with _narrow_channel(house, house.access.token("brand", brand="acme")) as channel:
+    async with _narrow_channel(harness, harness.access.token("brand", brand="acme")) as channel:
         call = watch(channel, "a")
         await _read(call, 1)
         async with asyncio.timeout(10):
             await server.stop()
-        assert house.changes.subscriber_count("a") == 0
+        assert harness.changes.subscriber_count("a") == 0
         with pytest.raises(Unavailable):
             await _read(call, 19)
 
 
 async def test_who_has_read_nothing_yet_goes_on_at_the_next_server_unasked(
-    house: House, quiet: None
+    harness: Harness, quiet: None
 ) -> None:
-    call = watch(house.served.as_brand("acme"), "a")
+    call = watch(harness.served.as_brand("acme"), "a")
     reading = asyncio.ensure_future(_read(call, 1))
-    await _subscribed(house, "a")
-    await house.server.stop()
-    next_server = house.another_server()
+    await _subscribed(harness, "a")
+    await harness.server.stop()
+    next_server = harness.another_server()
     await next_server.start()
     try:
-        await house.diaries.write("a", "one")
+        await harness.diaries.write("a", "one")
         assert await reading == [(1, "one")]
     finally:
         await next_server.stop()
 
 
-async def test_a_watcher_over_many_stops_loses_and_doubles_nothing(house: House) -> None:
-    channel = house.served.as_brand("acme")
+async def test_a_watcher_over_many_stops_loses_and_doubles_nothing(harness: Harness) -> None:
+    channel = harness.served.as_brand("acme")
     seen: list[int] = []
 
     async def follow_on() -> None:
@@ -210,12 +212,12 @@ async def test_a_watcher_over_many_stops_loses_and_doubles_nothing(house: House)
                 continue
 
     following = asyncio.ensure_future(follow_on())
-    server = house.server
+    server = harness.server
     for _ in range(3):
         for _ in range(30):
-            await house.diaries.write("a", "line")
+            await harness.diaries.write("a", "line")
         await server.stop()
-        server = house.another_server()
+        server = harness.another_server()
         await server.start()
     try:
         async with asyncio.timeout(20):
@@ -243,20 +245,20 @@ def durations(monkeypatch: pytest.MonkeyPatch) -> InMemoryMetricReader:
 
 
 async def test_a_stream_is_measured_to_its_end_with_its_code(
-    spans: InMemorySpanExporter, durations: InMemoryMetricReader, house: House, quiet: None
+    spans: InMemorySpanExporter, durations: InMemoryMetricReader, harness: Harness, quiet: None
 ) -> None:
-    await house.diaries.write("a", "one", "end")
-    await house.diaries.write("b", "one", "refuse")
-    channel = house.served.as_brand("acme")
+    await harness.diaries.write("a", "one", "end")
+    await harness.diaries.write("b", "one", "refuse")
+    channel = harness.served.as_brand("acme")
     assert [entry.text async for entry in watch(channel, "a")] == ["one"]
     with refused(Reason.ILLEGAL_STATE):
         await _read(watch(channel, "b"), 2)
     call = watch(channel, "c")
     reading = asyncio.ensure_future(_read(call, 1))
-    await _subscribed(house, "c")
+    await _subscribed(harness, "c")
     call.cancel()
     await asyncio.gather(reading, return_exceptions=True)
-    await _left(house, "c")
+    await _left(harness, "c")
     assert _codes(durations) == {"OK": 1, "FAILED_PRECONDITION": 1, "CANCELLED": 1}
     ended = [
         (span.kind, (span.attributes or {}).get("rpc.grpc.status_code"))
@@ -269,9 +271,9 @@ async def test_a_stream_is_measured_to_its_end_with_its_code(
 
 
 async def test_the_span_of_a_call_that_fails_ends_too(
-    spans: InMemorySpanExporter, house: House
+    spans: InMemorySpanExporter, harness: Harness
 ) -> None:
-    unknown = house.served.as_brand("acme").unary_unary("/liaison.testing.v1.DiaryService/Burn")
+    unknown = harness.served.as_brand("acme").unary_unary("/liaison.testing.v1.DiaryService/Burn")
     with pytest.raises(Internal, match="UNIMPLEMENTED"):
         await unknown(b"")
     (span,) = (span for span in spans.get_finished_spans() if span.kind is SpanKind.CLIENT)

@@ -15,8 +15,8 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from devstack.access import Access
 from servicekit.errors import Unavailable
-from servicekit.grpc_client import service_channel
-from servicekit.grpc_server import GrpcServer
+from servicekit.rpc.client import service_channel
+from servicekit.rpc.server import GrpcServer
 from servicekit.settings import ClientSettings
 from tests.support.serving import server_settings
 

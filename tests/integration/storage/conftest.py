@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from devstack.access import Access, attach
 from devstack.home import Home
 from devstack.object_store import SERVER_VARIABLE, chosen_server, minio_binary
-from servicekit.object_store import ObjectStore
+from servicekit.s3.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
 from tests.support.servers import servers
 

@@ -6,9 +6,9 @@ Arguments: source bucket, target bucket, key, etag, SHA-256 and how many bytes a
 import sys
 import threading
 
-from servicekit import s3
 from servicekit.clock import utc_now
-from servicekit.s3 import S3
+from servicekit.s3 import client as s3
+from servicekit.s3.client import S3
 from servicekit.settings import ObjectStoreSettings
 
 source, target, key, etag, sha256, range_bytes = sys.argv[1:]

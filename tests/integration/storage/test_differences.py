@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from servicekit.errors import Unavailable
-from servicekit.object_store import ObjectStore
+from servicekit.s3.object_store import ObjectStore
 from tests.integration.storage.conftest import ACCEPTED, MINIO, PUBLIC, QUARANTINE, Storage
 
 BODY = b"somebody else's bytes"

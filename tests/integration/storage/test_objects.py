@@ -10,11 +10,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from servicekit import object_store
 from servicekit.clock import utc_now
 from servicekit.errors import Reason, Unavailable
-from servicekit.object_store import ObjectChanged, ObjectStore, StoredObject, TooManyBytes
-from servicekit.s3 import S3
+from servicekit.s3 import object_store
+from servicekit.s3.client import S3
+from servicekit.s3.object_store import ObjectChanged, ObjectStore, StoredObject, TooManyBytes
 from tests.integration.storage.conftest import ACCEPTED, Storage
 
 BODY = b"the bytes that were accepted"

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from servicekit import s3
-from servicekit.object_store import HashMismatch, ObjectChanged, ObjectStore, StoredObject
-from servicekit.s3 import S3
+from servicekit.s3 import client as s3
+from servicekit.s3.client import S3
+from servicekit.s3.object_store import HashMismatch, ObjectChanged, ObjectStore, StoredObject
 from tests.integration.storage.conftest import ACCEPTED, QUARANTINE, Storage
 
 RANGE_BYTES = 64 * 1024

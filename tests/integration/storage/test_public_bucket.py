@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from servicekit.object_store import ObjectStore
+from servicekit.s3.object_store import ObjectStore
 from tests.integration.storage.conftest import ACCEPTED, PUBLIC, QUARANTINE, Storage
 
 BODY = b"for everybody"

@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator
 import pytest
 
 from devstack.access import Access
-from servicekit.database import Database
-from tests.integration.tasks.house import House, house_of
+from servicekit.postgres.database import Database
+from tests.integration.tasks.harness import Harness, harness_of
 from tests.support.databases import Databases
 
 
 @pytest.fixture
-async def house(access: Access, databases: Databases) -> AsyncIterator[House]:
+async def harness(access: Access, databases: Databases) -> AsyncIterator[Harness]:
     url = await databases.fresh("tasks")
     async with (
         Database(url) as database,
-        house_of(access, database, url) as house,
+        harness_of(access, database, url) as harness,
     ):
-        yield house
+        yield harness

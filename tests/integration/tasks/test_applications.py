@@ -8,103 +8,103 @@ from liaison.creators.v1 import creators_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import LiaisonError, Reason
-from tests.integration.tasks.house import DAY, INSTANT, House
+from tests.integration.tasks.harness import DAY, INSTANT, Harness
 from tests.support.serving import refused, request_id
 
 
 @pytest.mark.rule("R23")
-async def test_at_the_very_instant_of_the_deadline_it_is_too_late(house: House) -> None:
-    task = await house.task()
-    deadline = house.now + 2 * DAY
-    house.now = deadline - INSTANT
-    assert (await house.apply(task)).state == pb.Application.STATE_APPLIED
-    house.now = deadline
+async def test_at_the_very_instant_of_the_deadline_it_is_too_late(harness: Harness) -> None:
+    task = await harness.task()
+    deadline = harness.now + 2 * DAY
+    harness.now = deadline - INSTANT
+    assert (await harness.apply(task)).state == pb.Application.STATE_APPLIED
+    harness.now = deadline
     with refused(Reason.APPLICATION_DEADLINE_PASSED):
-        await house.apply(task, "cem")
+        await harness.apply(task, "cem")
 
 
 @pytest.mark.rule("R38")
-async def test_a_creator_has_one_application_a_task(house: House) -> None:
-    task = await house.task()
-    await house.apply(task)
+async def test_a_creator_has_one_application_a_task(harness: Harness) -> None:
+    task = await harness.task()
+    await harness.apply(task)
     with refused(Reason.ALREADY_APPLIED):
-        await house.apply(task)
-    await house.apply(task, "cem")
-    await house.apply(await house.task())
+        await harness.apply(task)
+    await harness.apply(task, "cem")
+    await harness.apply(await harness.task())
 
 
 @pytest.mark.rule("R38")
-async def test_of_many_applications_at_once_one_is_made(house: House) -> None:
-    task = await house.task()
-    answers = await asyncio.gather(*(house.apply(task) for _ in range(6)), return_exceptions=True)
+async def test_of_many_applications_at_once_one_is_made(harness: Harness) -> None:
+    task = await harness.task()
+    answers = await asyncio.gather(*(harness.apply(task) for _ in range(6)), return_exceptions=True)
     made = [answer for answer in answers if isinstance(answer, pb.Application)]
     reasons = {answer.reason for answer in answers if isinstance(answer, LiaisonError)}
     assert (len(made), reasons) == (1, {Reason.ALREADY_APPLIED})
 
 
-async def test_a_repeated_application_is_the_first(house: House) -> None:
-    task = await house.task()
+async def test_a_repeated_application_is_the_first(harness: Harness) -> None:
+    task = await harness.task()
     request = pb.CreateApplicationRequest(
         parent=task.name,
         application=pb.Application(message="Me, please"),
         request_id=request_id(),
     )
-    first = await house.creator().CreateApplication(request)
-    assert await house.creator().CreateApplication(request) == first
+    first = await harness.creator().CreateApplication(request)
+    assert await harness.creator().CreateApplication(request) == first
     request.application.message = "Or me"
     with refused(Reason.REQUEST_ID_REUSED):
-        await house.creator().CreateApplication(request)
+        await harness.creator().CreateApplication(request)
 
 
 @pytest.mark.rule("R39", "R48")
-async def test_withdrawing_is_allowed_until_the_deadline(house: House) -> None:
-    task = await house.task()
-    first, second = await house.apply(task), await house.apply(task, "cem")
-    deadline = house.now + 2 * DAY
-    house.now = deadline - INSTANT
-    withdrawn = await house.withdraw(first)
+async def test_withdrawing_is_allowed_until_the_deadline(harness: Harness) -> None:
+    task = await harness.task()
+    first, second = await harness.apply(task), await harness.apply(task, "cem")
+    deadline = harness.now + 2 * DAY
+    harness.now = deadline - INSTANT
+    withdrawn = await harness.withdraw(first)
     assert withdrawn.state == pb.Application.STATE_WITHDRAWN
     with refused(Reason.ILLEGAL_STATE):
-        await house.withdraw(first)
-    house.now = deadline
+        await harness.withdraw(first)
+    harness.now = deadline
     with refused(Reason.APPLICATION_DEADLINE_PASSED):
-        await house.withdraw(second, "cem")
+        await harness.withdraw(second, "cem")
 
 
-async def test_who_withdrew_may_apply_again(house: House) -> None:
-    task = await house.task()
-    first = await house.apply(task)
-    await house.withdraw(first)
-    second = await house.apply(task)
+async def test_who_withdrew_may_apply_again(harness: Harness) -> None:
+    task = await harness.task()
+    first = await harness.apply(task)
+    await harness.withdraw(first)
+    second = await harness.apply(task)
     assert second.name != first.name
-    assert await house.state_of(first) == pb.Application.STATE_WITHDRAWN
+    assert await harness.state_of(first) == pb.Application.STATE_WITHDRAWN
     with refused(Reason.ALREADY_APPLIED):
-        await house.apply(task)
+        await harness.apply(task)
 
 
 @pytest.mark.rule("R46")
-async def test_the_selected_cannot_withdraw(house: House) -> None:
-    task = await house.task()
-    application = await house.apply(task)
-    await house.select(task, [application])
+async def test_the_selected_cannot_withdraw(harness: Harness) -> None:
+    task = await harness.task()
+    application = await harness.apply(task)
+    await harness.select(task, [application])
     with refused(Reason.ILLEGAL_STATE):
-        await house.withdraw(application)
+        await harness.withdraw(application)
 
 
-async def test_a_draft_or_nothing_takes_no_application(house: House) -> None:
+async def test_a_draft_or_nothing_takes_no_application(harness: Harness) -> None:
     with refused(Reason.NOT_YOURS):
-        await house.apply(await house.draft())
+        await harness.apply(await harness.draft())
     with refused(Reason.NOT_YOURS):
-        await house.apply(pb.Task(name="tasks/nothing"))
+        await harness.apply(pb.Task(name="tasks/nothing"))
 
 
-async def test_a_cancelled_task_takes_no_application(house: House) -> None:
-    task = await house.task()
-    await house.brand().CancelTask(
+async def test_a_cancelled_task_takes_no_application(harness: Harness) -> None:
+    task = await harness.task()
+    await harness.brand().CancelTask(
         pb.CancelTaskRequest(name=task.name, comment="No", request_id=request_id())
     )
     with refused(Reason.ILLEGAL_STATE):
-        await house.apply(task)
+        await harness.apply(task)
 
 
 @pytest.mark.parametrize(
@@ -152,43 +152,43 @@ async def test_a_cancelled_task_takes_no_application(house: House) -> None:
     ],
 )
 async def test_who_may_apply_is_judged_by_the_task(
-    house: House, creator: dict[str, Any], asked: dict[str, Any], reason: Reason | None
+    harness: Harness, creator: dict[str, Any], asked: dict[str, Any], reason: Reason | None
 ) -> None:
-    task = await house.task(**asked)
-    house.creators.changed["bea"] = creator
+    task = await harness.task(**asked)
+    harness.creators.changed["bea"] = creator
     if reason is None:
-        await house.apply(task)
+        await harness.apply(task)
         return
     with refused(reason):
-        await house.apply(task)
-    listed = await house.brand().ListApplications(pb.ListApplicationsRequest(parent=task.name))
+        await harness.apply(task)
+    listed = await harness.brand().ListApplications(pb.ListApplicationsRequest(parent=task.name))
     assert not listed.applications
 
 
-async def test_an_application_is_between_its_creator_and_the_brand(house: House) -> None:
-    task = await house.task()
-    application = await house.apply(task)
+async def test_an_application_is_between_its_creator_and_the_brand(harness: Harness) -> None:
+    task = await harness.task()
+    application = await harness.apply(task)
     request = pb.GetApplicationRequest(name=application.name)
-    for party in (house.creator(), house.brand(), house.operator()):
+    for party in (harness.creator(), harness.brand(), harness.operator()):
         assert await party.GetApplication(request) == application
-    for stranger in (house.creator("cem"), house.brand("other")):
+    for stranger in (harness.creator("cem"), harness.brand("other")):
         with refused(Reason.NOT_YOURS):
             await stranger.GetApplication(request)
     with refused(Reason.NOT_YOURS):
-        await house.withdraw(application, "cem")
+        await harness.withdraw(application, "cem")
     absent = pb.GetApplicationRequest(name=f"{task.name}/applications/nothing")
     with refused(Reason.NOT_YOURS):
-        await house.creator().GetApplication(absent)
+        await harness.creator().GetApplication(absent)
     with refused(Reason.NOT_FOUND):
-        await house.operator().GetApplication(absent)
+        await harness.operator().GetApplication(absent)
 
 
-async def test_missing_and_malformed_fields_are_named(house: House) -> None:
+async def test_missing_and_malformed_fields_are_named(harness: Harness) -> None:
     with refused(Reason.INVALID_FIELDS, "parent", "request_id"):
-        await house.creator().CreateApplication(pb.CreateApplicationRequest())
+        await harness.creator().CreateApplication(pb.CreateApplicationRequest())
     with refused(Reason.INVALID_FIELDS, "name"):
-        await house.creator().GetApplication(pb.GetApplicationRequest(name="tasks/a"))
+        await harness.creator().GetApplication(pb.GetApplicationRequest(name="tasks/a"))
     with refused(Reason.INVALID_FIELDS, "request_id"):
-        await house.creator().CreateApplication(
+        await harness.creator().CreateApplication(
             pb.CreateApplicationRequest(parent="tasks/a", request_id="again")
         )

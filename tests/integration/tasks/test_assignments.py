@@ -19,10 +19,10 @@ from servicekit.errors import (
 )
 from servicekit.timestamps import to_timestamp
 from services.tasks.domain import NotUnderWay
-from tests.integration.tasks.house import House
+from tests.integration.tasks.harness import Harness
 from tests.support.serving import refused, request_id
 from workflows.assignment import model
-from workflows.assignment import state as life
+from workflows.assignment.rules import submissions
 
 NAME = "assignments/a1"
 
@@ -70,53 +70,53 @@ def _receive(name: str = NAME) -> pb.AcknowledgeReceiptRequest:
 
 
 @pytest.fixture
-async def begun(house: House) -> House:
-    await house.assignment(await house.task(), "a1")
-    return house
+async def begun(harness: Harness) -> Harness:
+    await harness.assignment(await harness.task(), "a1")
+    return harness
 
 
-Send = Callable[[House, str], Any]
+Send = Callable[[Harness, str], Any]
 COMMANDS: dict[str, tuple[Send, Send, object]] = {
     "submit_work": (
-        lambda house, name: house.work_of().SubmitWork(_submit(name)),
-        lambda house, name: house.work_of("cem").SubmitWork(_submit(name)),
+        lambda harness, name: harness.work_of().SubmitWork(_submit(name)),
+        lambda harness, name: harness.work_of("cem").SubmitWork(_submit(name)),
         model.SubmitWork("creators/bea", "", [], ["https://example.com/1"]),
     ),
     "request_changes": (
-        lambda house, name: house.review_of().RequestChanges(_change(name)),
-        lambda house, name: house.review_of("other").RequestChanges(_change(name)),
+        lambda harness, name: harness.review_of().RequestChanges(_change(name)),
+        lambda harness, name: harness.review_of("other").RequestChanges(_change(name)),
         model.RequestChanges("brands/acme", "More", ["req-1"]),
     ),
     "approve_work": (
-        lambda house, name: house.review_of().ApproveWork(_approve(name)),
-        lambda house, name: house.review_of("other").ApproveWork(_approve(name)),
+        lambda harness, name: harness.review_of().ApproveWork(_approve(name)),
+        lambda harness, name: harness.review_of("other").ApproveWork(_approve(name)),
         model.ApproveWork("brands/acme"),
     ),
     "comment_on_expiry": (
-        lambda house, name: house.work_of().CommentOnExpiry(_comment(name)),
-        lambda house, name: house.work_of("cem").CommentOnExpiry(_comment(name)),
+        lambda harness, name: harness.work_of().CommentOnExpiry(_comment(name)),
+        lambda harness, name: harness.work_of("cem").CommentOnExpiry(_comment(name)),
         model.CommentOnExpiry("creators/bea", "EMERGENCY", "I was ill"),
     ),
     "reopen_assignment": (
-        lambda house, name: house.review_of().ReopenAssignment(_reopen(name)),
-        lambda house, name: house.review_of("other").ReopenAssignment(_reopen(name)),
+        lambda harness, name: harness.review_of().ReopenAssignment(_reopen(name)),
+        lambda harness, name: harness.review_of("other").ReopenAssignment(_reopen(name)),
         model.ReopenAssignment("brands/acme", TIME, "Once more"),
     ),
     "record_shipment": (
-        lambda house, name: house.review_of().RecordShipment(_ship(name)),
-        lambda house, name: house.review_of("other").RecordShipment(_ship(name)),
+        lambda harness, name: harness.review_of().RecordShipment(_ship(name)),
+        lambda harness, name: harness.review_of("other").RecordShipment(_ship(name)),
         model.RecordShipment("brands/acme", "DHL", "JD 1"),
     ),
     "acknowledge_receipt": (
-        lambda house, name: house.work_of().AcknowledgeReceipt(_receive(name)),
-        lambda house, name: house.work_of("cem").AcknowledgeReceipt(_receive(name)),
+        lambda harness, name: harness.work_of().AcknowledgeReceipt(_receive(name)),
+        lambda harness, name: harness.work_of("cem").AcknowledgeReceipt(_receive(name)),
         model.AcknowledgeReceipt("creators/bea"),
     ),
 }
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_a_command_goes_to_the_workflow_as_it_was_said(begun: House, name: str) -> None:
+async def test_a_command_goes_to_the_workflow_as_it_was_said(begun: Harness, name: str) -> None:
     send, _, said = COMMANDS[name]
     answer = await send(begun, NAME)
     assert answer.name == NAME
@@ -125,7 +125,7 @@ async def test_a_command_goes_to_the_workflow_as_it_was_said(begun: House, name:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_what_is_somebody_elses_or_absent_is_not_yours(begun: House, name: str) -> None:
+async def test_what_is_somebody_elses_or_absent_is_not_yours(begun: Harness, name: str) -> None:
     own, strangers, _ = COMMANDS[name]
     with refused(Reason.NOT_YOURS):
         await strangers(begun, NAME)
@@ -135,7 +135,7 @@ async def test_what_is_somebody_elses_or_absent_is_not_yours(begun: House, name:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_the_workflows_refusal_reaches_the_caller(begun: House, name: str) -> None:
+async def test_the_workflows_refusal_reaches_the_caller(begun: Harness, name: str) -> None:
     begun.runs.refusal = FailedPrecondition(
         Reason.ILLEGAL_STATE, "Not now", metadata={"state": "COMPLETED"}
     )
@@ -145,7 +145,7 @@ async def test_the_workflows_refusal_reaches_the_caller(begun: House, name: str)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_what_has_ended_is_told_as_it_is_recorded(begun: House, name: str) -> None:
+async def test_what_has_ended_is_told_as_it_is_recorded(begun: Harness, name: str) -> None:
     begun.runs.refusal = NotUnderWay()
     with refused(Reason.ILLEGAL_STATE) as caught:
         await COMMANDS[name][0](begun, NAME)
@@ -154,7 +154,7 @@ async def test_what_has_ended_is_told_as_it_is_recorded(begun: House, name: str)
     assert caught.value.message.startswith(f"{NAME} is IN_PROGRESS")
 
 
-async def test_a_repeated_command_is_sent_once_and_a_refused_one_again(begun: House) -> None:
+async def test_a_repeated_command_is_sent_once_and_a_refused_one_again(begun: Harness) -> None:
     request = _submit()
     begun.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "Not now")
     with refused(Reason.ILLEGAL_STATE):
@@ -168,7 +168,7 @@ async def test_a_repeated_command_is_sent_once_and_a_refused_one_again(begun: Ho
         await begun.work_of().SubmitWork(request)
 
 
-async def test_a_submission_says_what_it_delivers(begun: House) -> None:
+async def test_a_submission_says_what_it_delivers(begun: Harness) -> None:
     await begun.work_of().SubmitWork(
         _submit(
             links=["https://example.com/1"],
@@ -181,7 +181,7 @@ async def test_a_submission_says_what_it_delivers(begun: House) -> None:
     assert said == model.SubmitWork("creators/bea", "Both", [], links, [], ["LIST", "VIDEO"])
 
 
-async def test_articles_are_sealed_and_go_to_the_workflow_as_they_are(begun: House) -> None:
+async def test_articles_are_sealed_and_go_to_the_workflow_as_they_are(begun: Harness) -> None:
     await begun.work_of().SubmitWork(_submit(articles=["articles/x", "articles/y"]))
     assert begun.media.sealed == [("bea", "a1", ["x", "y"])]
     ((_, _, said, _),) = begun.runs.commands
@@ -201,7 +201,9 @@ AWAY = Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Away")
 
 
 @pytest.mark.parametrize("refusal", [INVALID, not_yours("articles/x"), USED_UP, AWAY])
-async def test_what_cannot_be_sealed_is_told_as_it_is(begun: House, refusal: LiaisonError) -> None:
+async def test_what_cannot_be_sealed_is_told_as_it_is(
+    begun: Harness, refusal: LiaisonError
+) -> None:
     begun.media.refusal = refusal
     with refused(refusal.reason, *(one.field for one in refusal.violations)) as caught:
         await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
@@ -211,20 +213,20 @@ async def test_what_cannot_be_sealed_is_told_as_it_is(begun: House, refusal: Lia
     assert all(said == unsealed for _, _, said, _ in begun.runs.commands)
 
 
-async def test_of_work_that_is_refused_for_its_state_nothing_is_sealed(house: House) -> None:
-    assignment, selected = house.begun(await house.task(), "a1")
-    submitted = life.submit_work(
-        assignment, model.SubmitWork("creators/bea", "", [], ["https://example.com/1"]), house.now
+async def test_of_work_that_is_refused_for_its_state_nothing_is_sealed(harness: Harness) -> None:
+    assignment, selected = harness.begun(await harness.task(), "a1")
+    submitted = submissions.submit_work(
+        assignment, model.SubmitWork("creators/bea", "", [], ["https://example.com/1"]), harness.now
     )
-    await house.record(assignment, selected, submitted)
-    house.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "It is in review")
+    await harness.record(assignment, selected, submitted)
+    harness.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "It is in review")
     with refused(Reason.ILLEGAL_STATE):
-        await house.work_of().SubmitWork(_submit(articles=["articles/x"]))
-    assert house.media.sealed == []
+        await harness.work_of().SubmitWork(_submit(articles=["articles/x"]))
+    assert harness.media.sealed == []
 
 
 async def test_a_repeated_submission_gets_its_first_answer_whatever_became_of_its_articles(
-    begun: House,
+    begun: Harness,
 ) -> None:
     request = _submit(articles=["articles/x"])
     begun.runs.obeyed.add(request.request_id)  # and its answer was lost
@@ -233,7 +235,7 @@ async def test_a_repeated_submission_gets_its_first_answer_whatever_became_of_it
     assert {command[3] for command in begun.runs.commands} == {request.request_id}
 
 
-async def test_only_accepted_media_of_ones_own_is_submitted(begun: House) -> None:
+async def test_only_accepted_media_of_ones_own_is_submitted(begun: Harness) -> None:
     begun.media.accepted = {("bea", "m1"), ("cem", "m2")}
     await begun.work_of().SubmitWork(_submit(media_objects=["mediaObjects/m1"]))
     both = _submit(media_objects=["mediaObjects/m1", "mediaObjects/m2"])
@@ -264,14 +266,14 @@ async def test_only_accepted_media_of_ones_own_is_submitted(begun: House) -> Non
     ],
 )
 async def test_bad_work_is_refused_by_field(
-    begun: House, content: dict[str, Any], field: str
+    begun: Harness, content: dict[str, Any], field: str
 ) -> None:
     with refused(Reason.INVALID_FIELDS, field):
         await begun.work_of().SubmitWork(_submit(**content))
     assert begun.runs.commands == []
 
 
-async def test_missing_fields_are_named_together(begun: House) -> None:
+async def test_missing_fields_are_named_together(begun: Harness) -> None:
     with refused(Reason.INVALID_FIELDS, "comment", "name", "request_id", "requirement_ids"):
         await begun.review_of().RequestChanges(pb.RequestChangesRequest())
     with refused(Reason.INVALID_FIELDS, "expiry_comment.comment", "expiry_comment.reason"):
@@ -283,7 +285,7 @@ async def test_missing_fields_are_named_together(begun: House) -> None:
 
 
 @pytest.mark.parametrize("text", [" ", "\u3000\t\n", "\u200b\u2060"])
-async def test_blanks_are_no_words(begun: House, text: str) -> None:
+async def test_blanks_are_no_words(begun: Harness, text: str) -> None:
     change, comment, reopen, ship = _change(), _comment(), _reopen(), _ship()
     change.comment = comment.expiry_comment.comment = reopen.comment = text
     ship.shipment.carrier = ship.shipment.tracking_number = text
@@ -298,7 +300,7 @@ async def test_blanks_are_no_words(begun: House, text: str) -> None:
     assert begun.runs.commands == []
 
 
-async def test_what_is_too_long_or_malformed_is_named(begun: House) -> None:
+async def test_what_is_too_long_or_malformed_is_named(begun: Harness) -> None:
     change = _change()
     for ids in (["x" * 41], [" "], [""]):
         change.requirement_ids[:] = ids
@@ -322,7 +324,7 @@ async def test_what_is_too_long_or_malformed_is_named(begun: House) -> None:
     assert begun.runs.commands == []
 
 
-async def test_an_optional_word_is_optional(begun: House) -> None:
+async def test_an_optional_word_is_optional(begun: Harness) -> None:
     reopen = _reopen()
     reopen.ClearField("comment")
     await begun.review_of().ReopenAssignment(reopen)
@@ -330,7 +332,7 @@ async def test_an_optional_word_is_optional(begun: House) -> None:
     assert said == model.ReopenAssignment("brands/acme", TIME, "")
 
 
-async def test_both_sides_and_staff_read_an_assignment(begun: House) -> None:
+async def test_both_sides_and_staff_read_an_assignment(begun: Harness) -> None:
     get = pb.GetAssignmentRequest(name=NAME)
     transitions = pb.ListTransitionsRequest(parent=NAME)
     for party in (begun.work_of(), begun.review_of()):

@@ -5,7 +5,7 @@ import asyncio
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import LiaisonError, Reason
-from tests.integration.tasks.house import House, id_of
+from tests.integration.tasks.harness import Harness, id_of
 from tests.support.serving import refused, request_id
 
 
@@ -17,21 +17,21 @@ def _wish(task: pb.Task, message: str = "") -> pb.CreateApplicationRequest:
     )
 
 
-async def _listed(house: House, task: pb.Task) -> list[pb.Application]:
+async def _listed(harness: Harness, task: pb.Task) -> list[pb.Application]:
     found: list[pb.Application] = []
     request = pb.ListApplicationsRequest(parent=task.name, page_size=25)
     while True:
-        page = await house.brand().ListApplications(request)
+        page = await harness.brand().ListApplications(request)
         found += page.applications
         if not page.next_page_token:
             return found
         request.page_token = page.next_page_token
 
 
-async def test_of_a_crowd_none_is_lost_and_none_is_there_twice(house: House) -> None:
+async def test_of_a_crowd_none_is_lost_and_none_is_there_twice(harness: Harness) -> None:
     """Everybody sends the same request twice, and one of two tasks is applied for by all."""
-    popular, other = await house.task(), await house.task()
-    creators = {f"creator-{number}": house.creator(f"creator-{number}") for number in range(60)}
+    popular, other = await harness.task(), await harness.task()
+    creators = {f"creator-{number}": harness.creator(f"creator-{number}") for number in range(60)}
     wishes = {name: _wish(popular, f"I am {name}") for name in creators}
     sent = [(name, request) for name, request in wishes.items() for _ in range(2)]
     sent += [(name, _wish(other)) for name in list(creators)[:20]]
@@ -43,14 +43,14 @@ async def test_of_a_crowd_none_is_lost_and_none_is_there_twice(house: House) -> 
         assert answer.name.startswith(f"{request.parent}/")
         assert answer.message == request.application.message
     assert answers[0:120:2] == answers[1:120:2]
-    listed = await _listed(house, popular)
+    listed = await _listed(harness, popular)
     assert {one.name: one for one in listed} == {one.name: one for one in answers[:120]}
     assert len(listed) == 60
-    assert len(await _listed(house, other)) == 20
+    assert len(await _listed(harness, other)) == 20
 
 
-async def test_of_one_request_id_with_two_bodies_at_once_one_is_made(house: House) -> None:
-    task, other = await house.task(), await house.task()
+async def test_of_one_request_id_with_two_bodies_at_once_one_is_made(harness: Harness) -> None:
+    task, other = await harness.task(), await harness.task()
     first = _wish(task, "Me, please")
     requests = [pb.CreateApplicationRequest() for _ in range(3)]
     for request in requests:
@@ -58,78 +58,78 @@ async def test_of_one_request_id_with_two_bodies_at_once_one_is_made(house: Hous
     requests[1].application.message = "Or me"
     requests[2].parent = other.name
     answers = await asyncio.gather(
-        *map(house.creator().CreateApplication, requests), return_exceptions=True
+        *map(harness.creator().CreateApplication, requests), return_exceptions=True
     )
     made = [answer for answer in answers if isinstance(answer, pb.Application)]
     reasons = [answer.reason for answer in answers if isinstance(answer, LiaisonError)]
     assert (len(made), reasons) == (1, [Reason.REQUEST_ID_REUSED] * 2)
-    assert len(await _listed(house, task) + await _listed(house, other)) == 1
+    assert len(await _listed(harness, task) + await _listed(harness, other)) == 1
 
 
-async def test_who_is_refused_takes_nobody_along(house: House) -> None:
-    task, closed = await house.task(), await house.task()
-    await house.apply(closed, "creator-0")
-    house.creators.changed["creator-1"] = {"is_admitted": False}
+async def test_who_is_refused_takes_nobody_along(harness: Harness) -> None:
+    task, closed = await harness.task(), await harness.task()
+    await harness.apply(closed, "creator-0")
+    harness.creators.changed["creator-1"] = {"is_admitted": False}
     answers = await asyncio.gather(
-        house.creator("creator-0").CreateApplication(_wish(closed)),
-        house.creator("creator-1").CreateApplication(_wish(task)),
+        harness.creator("creator-0").CreateApplication(_wish(closed)),
+        harness.creator("creator-1").CreateApplication(_wish(task)),
         *(
-            house.creator(f"creator-{number}").CreateApplication(_wish(task))
+            harness.creator(f"creator-{number}").CreateApplication(_wish(task))
             for number in range(2, 20)
         ),
         return_exceptions=True,
     )
     reasons = [answer.reason for answer in answers if isinstance(answer, LiaisonError)]
     assert reasons == [Reason.ALREADY_APPLIED, Reason.CREATOR_NOT_ADMITTED]
-    assert len(await _listed(house, task)) == 18
+    assert len(await _listed(harness, task)) == 18
 
 
-async def test_what_a_creator_may_take_is_asked_anew_each_time(house: House) -> None:
+async def test_what_a_creator_may_take_is_asked_anew_each_time(harness: Harness) -> None:
     """What a task says is kept in memory; what is known of a creator is not."""
-    task = await house.task(eligibility=pb.Eligibility(minimum_level=2))
+    task = await harness.task(eligibility=pb.Eligibility(minimum_level=2))
     with refused(Reason.CREATOR_NOT_ELIGIBLE):
-        await house.apply(task)
-    house.creators.changed["bea"] = {"level": "JUNIOR"}
-    first = await house.apply(task)
-    await house.withdraw(first)
-    house.creators.changed["bea"] = {"level": "NEWCOMER"}
+        await harness.apply(task)
+    harness.creators.changed["bea"] = {"level": "JUNIOR"}
+    first = await harness.apply(task)
+    await harness.withdraw(first)
+    harness.creators.changed["bea"] = {"level": "NEWCOMER"}
     with refused(Reason.CREATOR_NOT_ELIGIBLE):
-        await house.apply(task)
+        await harness.apply(task)
 
 
-async def test_a_draft_is_not_kept_in_memory(house: House) -> None:
-    draft = await house.draft()
+async def test_a_draft_is_not_kept_in_memory(harness: Harness) -> None:
+    draft = await harness.draft()
     with refused(Reason.NOT_YOURS):
-        await house.apply(draft)
-    task = await house.publish(draft)
-    assert (await house.apply(task)).state == pb.Application.STATE_APPLIED
+        await harness.apply(draft)
+    task = await harness.publish(draft)
+    assert (await harness.apply(task)).state == pb.Application.STATE_APPLIED
 
 
 async def test_a_repeated_application_is_answered_as_at_first_whatever_became_of_it(
-    house: House,
+    harness: Harness,
 ) -> None:
     """It was withdrawn, and meanwhile the creator may not even apply any more."""
-    task, other = await house.task(), await house.task()
+    task, other = await harness.task(), await harness.task()
     request = _wish(task)
-    first = await house.creator().CreateApplication(request)
-    await house.withdraw(first)
-    house.creators.changed["bea"] = {"is_admitted": False}
-    assert await house.creator().CreateApplication(request) == first
+    first = await harness.creator().CreateApplication(request)
+    await harness.withdraw(first)
+    harness.creators.changed["bea"] = {"is_admitted": False}
+    assert await harness.creator().CreateApplication(request) == first
     request.request_id = request.request_id.upper()
-    assert await house.creator().CreateApplication(request) == first
-    assert [id_of(one) for one in await _listed(house, task)] == [id_of(first)]
+    assert await harness.creator().CreateApplication(request) == first
+    assert [id_of(one) for one in await _listed(harness, task)] == [id_of(first)]
     for parent in (other.name, "tasks/nothing"):
         request.parent = parent
         with refused(Reason.REQUEST_ID_REUSED):
-            await house.creator().CreateApplication(request)
+            await harness.creator().CreateApplication(request)
 
 
-async def test_a_refused_application_leaves_its_request_id_free(house: House) -> None:
-    task = await house.task()
+async def test_a_refused_application_leaves_its_request_id_free(harness: Harness) -> None:
+    task = await harness.task()
     request = _wish(task)
-    house.creators.changed["bea"] = {"is_admitted": False}
+    harness.creators.changed["bea"] = {"is_admitted": False}
     with refused(Reason.CREATOR_NOT_ADMITTED):
-        await house.creator().CreateApplication(request)
-    house.creators.changed["bea"] = {"is_admitted": True}
+        await harness.creator().CreateApplication(request)
+    harness.creators.changed["bea"] = {"is_admitted": True}
     request.application.message = "Me, please"
-    assert (await house.creator().CreateApplication(request)).message == "Me, please"
+    assert (await harness.creator().CreateApplication(request)).message == "Me, please"

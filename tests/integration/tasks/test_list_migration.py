@@ -11,11 +11,11 @@ from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
 from devstack.access import Access
-from servicekit.database import Database
 from servicekit.money import Money
+from servicekit.postgres.database import Database
 from servicekit.timestamps import to_timestamp
-from services.tasks.listings import facets_of
-from tests.integration.tasks.house import DAY, House, house_of
+from services.tasks.listing import facets_of
+from tests.integration.tasks.harness import DAY, Harness, harness_of
 from tests.support.databases import Databases
 from workflows.policy import STANDARD, Policy
 
@@ -69,11 +69,11 @@ async def _go_back(database: Database) -> None:
 
 
 @pytest.fixture
-async def migrated(access: Access, databases: Databases) -> AsyncIterator[House]:
+async def migrated(access: Access, databases: Databases) -> AsyncIterator[Harness]:
     url = await databases.fresh("tasks")
-    async with Database(url) as database, house_of(access, database, url) as house:
+    async with Database(url) as database, harness_of(access, database, url) as harness:
         await _go_back(database)
-        deadline = house.now + 2 * DAY
+        deadline = harness.now + 2 * DAY
         for number, changes in enumerate(ROWS):
             content = _content(deadline.isoformat(), (deadline + 9 * DAY).isoformat()) | changes
             await database.execute(
@@ -87,14 +87,14 @@ async def migrated(access: Access, databases: Databases) -> AsyncIterator[House]
                     Jsonb(content),
                     deadline,
                     Jsonb(TypeAdapter(Policy).dump_python(STANDARD, mode="json")),
-                    *[house.now + timedelta(seconds=number)] * 3,
+                    *[harness.now + timedelta(seconds=number)] * 3,
                 ),
             )
         await database.migrate("services.tasks")
-        yield house
+        yield harness
 
 
-async def test_each_is_listed_by_what_it_asks_for_and_gives(migrated: House) -> None:
+async def test_each_is_listed_by_what_it_asks_for_and_gives(migrated: Harness) -> None:
     rows = await migrated.database.fetch_all("SELECT id, facets, currency, reward_minor FROM task")
     assert len(rows) == len(ROWS)
     for row in rows:
@@ -104,7 +104,7 @@ async def test_each_is_listed_by_what_it_asks_for_and_gives(migrated: House) -> 
         assert Money(row["currency"], row["reward_minor"]) == task.content.reward
 
 
-async def test_old_tasks_are_found(migrated: House) -> None:
+async def test_old_tasks_are_found(migrated: Harness) -> None:
     async def found(order_by: str = "", **filters: Any) -> list[str]:
         request = pb.ListTasksRequest(filter=pb.TaskFilter(**filters), order_by=order_by)
         response = await migrated.creator().ListTasks(request)

@@ -16,8 +16,8 @@ from servicekit.errors import LiaisonError
 from servicekit.money import Money
 from servicekit.timestamps import from_timestamp, to_timestamp
 from services.tasks.domain import Candidate, State, Task, check_eligible
-from services.tasks.records import RecordedTask
-from tests.integration.tasks.house import DAY, House, id_of
+from services.tasks.recording.handlers import RecordedTask
+from tests.integration.tasks.harness import DAY, Harness, id_of
 
 WORDS = ["lamp", "red", "Shoe", "größe", "мода", "裙子", "x1"]
 BRANDS = ["acme", "other"]
@@ -25,10 +25,10 @@ CURRENCIES = ["USD", "EUR"]
 CREATOR = Candidate("bea", True, "EXTERNAL", "JUNIOR", False, True)
 
 
-def _content(house: House, chance: random.Random) -> dict[str, Any]:
+def _content(harness: Harness, chance: random.Random) -> dict[str, Any]:
     content_types = chance.sample([one for one in pb.ContentType.values() if one], k=2)
     # Few of each, so that many tasks are alike in what they are ordered by.
-    closing = house.now + chance.choice([1, 2, 3]) * DAY
+    closing = harness.now + chance.choice([1, 2, 3]) * DAY
     money = Money(chance.choice(CURRENCIES), chance.choice([100, 200, 300])).to_message()
     content: dict[str, Any] = {
         "title": " ".join(chance.choices(WORDS, k=2)),
@@ -116,27 +116,27 @@ class Model:
 
 
 @pytest.fixture
-async def model(house: House) -> Model:
+async def model(harness: Harness) -> Model:
     chance = random.Random(20260301)  # noqa: S311 - the same tasks in every run
-    house.creators.changed["bea"] = {"account_class": "EXTERNAL", "level": "JUNIOR"}
+    harness.creators.changed["bea"] = {"account_class": "EXTERNAL", "level": "JUNIOR"}
     ids, applied = [], set()
     for _ in range(60):
         brand = chance.choice(BRANDS)
-        task = await house.draft(brand, **_content(house, chance))
+        task = await harness.draft(brand, **_content(harness, chance))
         ids.append(id_of(task))
         if chance.random() < 0.9:
-            await house.publish(task, brand)
+            await harness.publish(task, brand)
             if chance.random() < 0.2:
                 with suppress(LiaisonError):  # some it may not take
-                    applied.add((await house.apply(task)).name.partition("/applications/")[0])
+                    applied.add((await harness.apply(task)).name.partition("/applications/")[0])
             elif chance.random() < 0.4:
                 state = chance.choice([one for one in State if one is not State.DRAFT])
-                await house.book.record_task(RecordedTask(ids[-1], 2, state, [], []))
-        house.now += chance.choice([0, 1]) * timedelta(seconds=1)
-    house.now += DAY / 2
-    tasks = [task for id_ in ids if (task := await house.store.task(id_)) is not None]
-    house.now = tasks[0].content.application_deadline_time  # the very deadline of some
-    return Model(tasks, applied, house.now)
+                await harness.book.record_task(RecordedTask(ids[-1], 2, state, [], []))
+        harness.now += chance.choice([0, 1]) * timedelta(seconds=1)
+    harness.now += DAY / 2
+    tasks = [task for id_ in ids if (task := await harness.store.task(id_)) is not None]
+    harness.now = tasks[0].content.application_deadline_time  # the very deadline of some
+    return Model(tasks, applied, harness.now)
 
 
 def _set(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -182,7 +182,7 @@ filters = _set(
     page_size=st.sampled_from([1, 3, 20]),
 )
 async def test_a_list_is_what_the_model_says(
-    house: House, model: Model, role: str, fields: dict[str, Any], order_by: str, page_size: int
+    harness: Harness, model: Model, role: str, fields: dict[str, Any], order_by: str, page_size: int
 ) -> None:
     if role != "creator":
         fields.pop("is_takable", None)
@@ -195,7 +195,7 @@ async def test_a_list_is_what_the_model_says(
         fields["application_deadline_after"] = to_timestamp(after)
     wish = pb.TaskFilter(**fields)
     request = pb.ListTasksRequest(filter=wish, order_by=order_by, page_size=page_size)
-    stub: Any = getattr(house, role)()
+    stub: Any = getattr(harness, role)()
     names: list[str] = []
     while True:
         page = await stub.ListTasks(request)

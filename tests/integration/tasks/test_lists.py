@@ -11,7 +11,7 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import Reason
 from servicekit.money import Money
-from tests.integration.tasks.house import INSTANT, House
+from tests.integration.tasks.harness import INSTANT, Harness
 from tests.support.serving import refused
 from workflows.assignment.model import Requirement
 
@@ -33,99 +33,101 @@ async def _all(
     return names, sizes
 
 
-async def _drafts(house: House, count: int, brand: str = "acme") -> list[str]:
+async def _drafts(harness: Harness, count: int, brand: str = "acme") -> list[str]:
     """Newest first."""
     names = []
     for _ in range(count):
-        names.append((await house.draft(brand)).name)
-        house.now += INSTANT
+        names.append((await harness.draft(brand)).name)
+        harness.now += INSTANT
     return names[::-1]
 
 
-async def test_tasks_come_newest_first_a_page_at_a_time(house: House) -> None:
-    own = await _drafts(house, 5)
-    await _drafts(house, 1, "other")
+async def test_tasks_come_newest_first_a_page_at_a_time(harness: Harness) -> None:
+    own = await _drafts(harness, 5)
+    await _drafts(harness, 1, "other")
 
     def page(token: str) -> Awaitable[pb.ListTasksResponse]:
-        return house.brand().ListTasks(pb.ListTasksRequest(page_size=2, page_token=token))
+        return harness.brand().ListTasks(pb.ListTasksRequest(page_size=2, page_token=token))
 
     assert await _all(page, "tasks", 2) == (own, [2, 2, 1])
 
 
-async def test_pages_neither_repeat_nor_miss_what_was_made_at_one_instant(house: House) -> None:
-    names = {(await house.draft()).name for _ in range(5)}
+async def test_pages_neither_repeat_nor_miss_what_was_made_at_one_instant(harness: Harness) -> None:
+    names = {(await harness.draft()).name for _ in range(5)}
 
     def page(token: str) -> Awaitable[pb.ListTasksResponse]:
-        return house.brand().ListTasks(pb.ListTasksRequest(page_size=2, page_token=token))
+        return harness.brand().ListTasks(pb.ListTasksRequest(page_size=2, page_token=token))
 
     found, _ = await _all(page, "tasks", 2)
     assert (len(found), set(found)) == (5, names)
 
 
-async def test_applications_come_oldest_first(house: House) -> None:
-    task = await house.task()
+async def test_applications_come_oldest_first(harness: Harness) -> None:
+    task = await harness.task()
     names = []
     for creator in ("bea", "cem", "dan"):
-        names.append((await house.apply(task, creator)).name)
-        house.now += INSTANT
+        names.append((await harness.apply(task, creator)).name)
+        harness.now += INSTANT
 
     def page(token: str) -> Awaitable[pb.ListApplicationsResponse]:
-        return house.brand().ListApplications(
+        return harness.brand().ListApplications(
             pb.ListApplicationsRequest(parent=task.name, page_size=2, page_token=token)
         )
 
     assert await _all(page, "applications", 2) == (names, [2, 1])
     one = pb.ListApplicationsRequest(parent=task.name)
-    mine = await house.creator("cem").ListApplications(one)
+    mine = await harness.creator("cem").ListApplications(one)
     assert [application.name for application in mine.applications] == [names[1]]
     with refused(Reason.NOT_YOURS):
-        await house.brand("other").ListApplications(one)
+        await harness.brand("other").ListApplications(one)
     with refused(Reason.NOT_FOUND):
-        await house.operator().ListApplications(pb.ListApplicationsRequest(parent="tasks/nothing"))
+        await harness.operator().ListApplications(
+            pb.ListApplicationsRequest(parent="tasks/nothing")
+        )
 
 
-async def test_a_creator_lists_its_own_over_all_tasks(house: House) -> None:
+async def test_a_creator_lists_its_own_over_all_tasks(harness: Harness) -> None:
     names = []
     for _ in range(3):
-        task = await house.task()
-        names.append((await house.apply(task)).name)
-        await house.apply(task, "cem")
-        house.now += INSTANT
+        task = await harness.task()
+        names.append((await harness.apply(task)).name)
+        await harness.apply(task, "cem")
+        harness.now += INSTANT
 
     def page(token: str) -> Awaitable[pb.ListApplicationsResponse]:
-        return house.creator().ListApplications(
+        return harness.creator().ListApplications(
             pb.ListApplicationsRequest(parent="tasks/-", page_size=1, page_token=token)
         )
 
     assert (await _all(page, "applications", 1))[0] == names
-    for other in (house.brand(), house.operator()):
+    for other in (harness.brand(), harness.operator()):
         with refused(Reason.INVALID_FIELDS, "parent"):
             await other.ListApplications(pb.ListApplicationsRequest(parent="tasks/-"))
 
 
-async def test_assignments_are_listed_by_side_task_and_state(house: House) -> None:
-    first, second, foreign = await house.task(), await house.task(), await house.task("other")
-    await house.assignment(first, "a1")
-    house.now += INSTANT
-    await house.assignment(second, "a2", "cem")
-    house.now += INSTANT
-    await house.assignment(foreign, "a3")
+async def test_assignments_are_listed_by_side_task_and_state(harness: Harness) -> None:
+    first, second, foreign = await harness.task(), await harness.task(), await harness.task("other")
+    await harness.assignment(first, "a1")
+    harness.now += INSTANT
+    await harness.assignment(second, "a2", "cem")
+    harness.now += INSTANT
+    await harness.assignment(foreign, "a3")
 
     async def seen(stub: Any, **query: Any) -> list[str]:
         request = assignments_pb2.ListAssignmentsRequest(**query)
         return [one.name for one in (await stub.ListAssignments(request)).assignments]
 
-    assert await seen(house.review_of()) == ["assignments/a2", "assignments/a1"]
-    assert await seen(house.review_of(), task=first.name) == ["assignments/a1"]
-    assert await seen(house.review_of(), task=foreign.name) == []
-    assert await seen(house.work_of()) == ["assignments/a3", "assignments/a1"]
+    assert await seen(harness.review_of()) == ["assignments/a2", "assignments/a1"]
+    assert await seen(harness.review_of(), task=first.name) == ["assignments/a1"]
+    assert await seen(harness.review_of(), task=foreign.name) == []
+    assert await seen(harness.work_of()) == ["assignments/a3", "assignments/a1"]
     working = [assignments_pb2.Assignment.STATE_IN_PROGRESS]
     over = [assignments_pb2.Assignment.STATE_COMPLETED]
-    assert await seen(house.work_of(), states=working) == ["assignments/a3", "assignments/a1"]
-    assert await seen(house.work_of(), states=over) == []
+    assert await seen(harness.work_of(), states=working) == ["assignments/a3", "assignments/a1"]
+    assert await seen(harness.work_of(), states=over) == []
 
     def page(token: str) -> Awaitable[Any]:
-        return house.work_of().ListAssignments(
+        return harness.work_of().ListAssignments(
             assignments_pb2.ListAssignmentsRequest(page_size=1, page_token=token)
         )
 
@@ -153,14 +155,14 @@ def _tampered(token: str) -> dict[str, str]:
     }
 
 
-async def test_a_tampered_page_token_is_refused(house: House) -> None:
-    await _drafts(house, 2)
-    first = await house.brand().ListTasks(pb.ListTasksRequest(page_size=1))
+async def test_a_tampered_page_token_is_refused(harness: Harness) -> None:
+    await _drafts(harness, 2)
+    first = await harness.brand().ListTasks(pb.ListTasksRequest(page_size=1))
     for token in _tampered(first.next_page_token).values():
         with refused(Reason.INVALID_FIELDS, "page_token"):
-            await house.brand().ListTasks(pb.ListTasksRequest(page_size=1, page_token=token))
+            await harness.brand().ListTasks(pb.ListTasksRequest(page_size=1, page_token=token))
     with refused(Reason.INVALID_FIELDS, "page_token"):
-        await house.brand().ListTasks(
+        await harness.brand().ListTasks(
             pb.ListTasksRequest(
                 filter=pb.TaskFilter(states=[pb.Task.STATE_OPEN]),
                 page_size=1,
@@ -170,9 +172,9 @@ async def test_a_tampered_page_token_is_refused(house: House) -> None:
 
 
 @pytest.mark.parametrize("size", [-1, -(2**31)])
-async def test_a_negative_page_size_is_refused(house: House, size: int) -> None:
+async def test_a_negative_page_size_is_refused(harness: Harness, size: int) -> None:
     with refused(Reason.INVALID_FIELDS, "page_size"):
-        await house.brand().ListTasks(pb.ListTasksRequest(page_size=size))
+        await harness.brand().ListTasks(pb.ListTasksRequest(page_size=size))
 
 
 # What a gRPC client takes that was told nothing.
@@ -195,11 +197,11 @@ def _fitting(
 
 
 @pytest.mark.parametrize("order_by", ["", "reward desc"])
-async def test_a_page_of_large_tasks_ends_early(house: House, order_by: str) -> None:
+async def test_a_page_of_large_tasks_ends_early(harness: Harness, order_by: str) -> None:
     """Or one brand's would keep everybody from listing any."""
     names = []
     for number in range(26):
-        task = await house.task(
+        task = await harness.task(
             description=_LARGE_TEXT * 10,
             requirements=[
                 pb.Requirement(text=f"{part}{_LARGE_TEXT[2:]}") for part in range(10, 60)
@@ -207,11 +209,11 @@ async def test_a_page_of_large_tasks_ends_early(house: House, order_by: str) -> 
             reward=pb.Reward(money=Money("USD", 10_000 - number).to_message()),
         )
         names.append(task.name)
-        house.now += INSTANT
+        harness.now += INSTANT
     request = pb.ListTasksRequest(order_by=order_by)
     if order_by:
         request.filter.currency_code = "USD"
-    page = _fitting(house.creator().ListTasks, request)
+    page = _fitting(harness.creator().ListTasks, request)
     found, sizes = await _all(page, "tasks", 200)
     assert found == (names if order_by else names[::-1])
     assert sum(sizes) == 26
@@ -219,16 +221,16 @@ async def test_a_page_of_large_tasks_ends_early(house: House, order_by: str) -> 
     assert min(sizes[:-1]) > 5
 
 
-async def test_a_page_of_large_assignments_ends_early(house: House) -> None:
-    task = await house.task()
+async def test_a_page_of_large_assignments_ends_early(harness: Harness) -> None:
+    task = await harness.task()
     requirements = [Requirement(f"req-{number}", _LARGE_TEXT) for number in range(50)]
     names = []
     for number in range(26):
-        begun, first = house.begun(task, f"one-{number}")
+        begun, first = harness.begun(task, f"one-{number}")
         begun.requirements = requirements
-        await house.record(begun, first)
+        await harness.record(begun, first)
         names.append(f"assignments/one-{number}")
-    page = _fitting(house.work_of().ListAssignments, assignments_pb2.ListAssignmentsRequest())
+    page = _fitting(harness.work_of().ListAssignments, assignments_pb2.ListAssignmentsRequest())
     found, sizes = await _all(page, "assignments", 200)
     assert (len(found), set(found)) == (26, set(names))
     assert len(sizes) > 1

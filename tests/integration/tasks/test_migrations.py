@@ -5,9 +5,9 @@ from uuid import UUID, uuid4
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from devstack.access import Access
-from servicekit.database import Database
 from servicekit.errors import Reason
-from tests.integration.tasks.house import DAY, House, house_of, id_of
+from servicekit.postgres.database import Database
+from tests.integration.tasks.harness import DAY, Harness, harness_of, id_of
 from tests.support.databases import Databases
 from tests.support.serving import refused
 from workflows.task.state import Selection
@@ -26,8 +26,8 @@ async def _undo(database: Database) -> None:
     )
 
 
-async def _history(house: House, task: pb.Task) -> list[tuple[int, str, str]]:
-    answer = await house.brand().ListTaskTransitions(
+async def _history(harness: Harness, task: pb.Task) -> list[tuple[int, str, str]]:
+    answer = await harness.brand().ListTaskTransitions(
         pb.ListTaskTransitionsRequest(parent=task.name)
     )
     return [(one.sequence, one.event, one.actor) for one in answer.transitions]
@@ -39,25 +39,25 @@ async def test_what_was_published_before_has_a_history_and_what_claims_is_finish
     url = await databases.fresh("tasks")
     claim: UUID = uuid4()
     async with Database(url) as database:
-        async with house_of(access, database, url) as house:
-            draft, task = await house.draft(), await house.task()
-            claimed, free = await house.apply(task), await house.apply(task, "cem")
+        async with harness_of(access, database, url) as harness:
+            draft, task = await harness.draft(), await harness.task()
+            claimed, free = await harness.apply(task), await harness.apply(task, "cem")
             await _undo(database)
             await database.execute(
                 "UPDATE application SET claim = %s WHERE id = %s", (claim, id_of(claimed))
             )
         # Connections know the columns that were.
-        async with Database(url) as renewed, house_of(access, renewed, url) as house:
+        async with Database(url) as renewed, harness_of(access, renewed, url) as harness:
             await renewed.migrate("services.tasks")
-            assert await _history(house, task) == [(1, "PUBLISHED", "brands/acme")]
-            assert await _history(house, draft) == []
+            assert await _history(harness, task) == [(1, "PUBLISHED", "brands/acme")]
+            assert await _history(harness, draft) == []
             with refused(Reason.ILLEGAL_STATE):
-                await house.withdraw(claimed)
-            await house.withdraw(free, "cem")
-            house.now += DAY
-            assert await house.applications.finish_selections() == 1
-            assert await house.state_of(claimed) == pb.Application.STATE_SELECTED
+                await harness.withdraw(claimed)
+            await harness.withdraw(free, "cem")
+            harness.now += DAY
+            assert await harness.applications.finish_selections() == 1
+            assert await harness.state_of(claimed) == pb.Application.STATE_SELECTED
             selection = [Selection(id_of(claimed), "bea")]
-            assert house.runs.commands == [(id_of(task), "select", selection, str(claim))]
-            await house.publish(draft)
-            assert len(await _history(house, draft)) == 1
+            assert harness.runs.commands == [(id_of(task), "select", selection, str(claim))]
+            await harness.publish(draft)
+            assert len(await _history(harness, draft)) == 1

@@ -11,7 +11,7 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 
 from servicekit.errors import Reason
-from tests.integration.tasks.house import House, id_of
+from tests.integration.tasks.harness import Harness, id_of
 from tests.support.serving import refused, request_id
 
 if TYPE_CHECKING:  # the stubs' async face is there for type checkers only
@@ -22,14 +22,14 @@ _AT_ONCE = 64
 _SLOTS = 200
 
 
-async def _apply(house: House, task: pb.Task) -> list[pb.Application]:
+async def _apply(harness: Harness, task: pb.Task) -> list[pb.Application]:
     """Each for itself, so many at once, over one connection."""
     waiting = iter(_CREATORS)
     answers: list[pb.Application] = []
 
     async def some(stub: "TaskServiceAsyncStub") -> None:
         for creator in waiting:
-            token = house.served.access.token("creator", creator=creator)
+            token = harness.served.access.token("creator", creator=creator)
             request = pb.CreateApplicationRequest(
                 parent=task.name,
                 application=pb.Application(message=f"I am {creator}"),
@@ -38,30 +38,30 @@ async def _apply(house: House, task: pb.Task) -> list[pb.Application]:
             metadata = (("authorization", f"Bearer {token}"),)
             answers.append(await stub.CreateApplication(request, metadata=metadata))
 
-    async with grpc.aio.insecure_channel(house.served.address) as channel:
+    async with grpc.aio.insecure_channel(harness.served.address) as channel:
         stub: TaskServiceAsyncStub = TaskServiceStub(channel)
         await asyncio.gather(*(some(stub) for _ in range(_AT_ONCE)))
     return answers
 
 
-async def _listed(house: House, task: pb.Task) -> list[pb.Application]:
+async def _listed(harness: Harness, task: pb.Task) -> list[pb.Application]:
     found: list[pb.Application] = []
     request = pb.ListApplicationsRequest(parent=task.name, page_size=200)
     while True:
-        page = await house.brand().ListApplications(request)
+        page = await harness.brand().ListApplications(request)
         found += page.applications
         if not page.next_page_token:
             return found
         request.page_token = page.next_page_token
 
 
-async def _lapse_the_rest(house: House, task: pb.Task, selected: list[str]) -> list[list[str]]:
+async def _lapse_the_rest(harness: Harness, task: pb.Task, selected: list[str]) -> list[list[str]]:
     """As the task's workflow does: batch after batch, each told before the next is asked for."""
     batches: list[list[str]] = []
     request = records_pb2.LapseApplicationsRequest(
         name=task.name, selected_application_ids=selected
     )
-    while creators := (await house.worker().LapseApplications(request)).creators:
+    while creators := (await harness.worker().LapseApplications(request)).creators:
         batches.append(list(creators))
         del request.told_creators[:]
         request.told_creators.extend(creators)
@@ -70,34 +70,34 @@ async def _lapse_the_rest(house: House, task: pb.Task, selected: list[str]) -> l
 
 @pytest.mark.rule("R23", "R25")
 async def test_ten_thousand_apply_some_are_selected_and_all_others_are_told_once(
-    house: House,
+    harness: Harness,
 ) -> None:
-    task = await house.task(creator_slots=_SLOTS)
-    made = await _apply(house, task)
+    task = await harness.task(creator_slots=_SLOTS)
+    made = await _apply(harness, task)
     everybody = {f"creators/{creator}" for creator in _CREATORS}
     assert {one.creator for one in made} == everybody
     for one in made:
         assert one.message == f"I am {one.creator.removeprefix('creators/')}"
 
-    listed = await _listed(house, task)
+    listed = await _listed(harness, task)
     assert len(listed) == len(made)
     assert {one.name: one for one in listed} == {one.name: one for one in made}
 
     chosen = listed[:: len(listed) // _SLOTS]
     for half in (chosen[::2], chosen[1::2]):
-        assert len(await house.select(task, half)) == _SLOTS // 2
-    await house.brand().EndSelection(
+        assert len(await harness.select(task, half)) == _SLOTS // 2
+    await harness.brand().EndSelection(
         pb.EndSelectionRequest(name=task.name, request_id=request_id())
     )
     with refused(Reason.ILLEGAL_STATE):
-        await house.apply(task, "late")
+        await harness.apply(task, "late")
 
-    batches = await _lapse_the_rest(house, task, [id_of(one) for one in chosen])
+    batches = await _lapse_the_rest(harness, task, [id_of(one) for one in chosen])
     told = Counter(creator for batch in batches for creator in batch)
     assert set(told) == everybody - {one.creator for one in chosen}
     assert set(told.values()) == {1}
     assert max(map(len, batches)) <= 500
-    states = Counter(one.state for one in await _listed(house, task))
+    states = Counter(one.state for one in await _listed(harness, task))
     assert states == {
         pb.Application.STATE_SELECTED: _SLOTS,
         pb.Application.STATE_LAPSED: len(_CREATORS) - _SLOTS,

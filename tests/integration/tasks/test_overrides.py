@@ -9,7 +9,7 @@ from liaison.tasks.v1 import assignments_pb2 as pb
 
 from servicekit.errors import FailedPrecondition, Reason
 from servicekit.timestamps import to_timestamp
-from tests.integration.tasks.house import House
+from tests.integration.tasks.harness import Harness
 from tests.support.serving import refused, request_id
 from workflows.assignment import model
 from workflows.assignment.model import Action
@@ -34,14 +34,14 @@ def overriding(action: Action | int, name: str = NAME, **values: Any) -> Any:
 
 
 @pytest.fixture
-async def begun(house: House) -> House:
-    await house.assignment(await house.task(), "a1")
-    return house
+async def begun(harness: Harness) -> Harness:
+    await harness.assignment(await harness.task(), "a1")
+    return harness
 
 
 @pytest.mark.parametrize("action", Action)
 async def test_each_override_goes_to_the_workflow_with_who_and_why(
-    begun: House, action: Action
+    begun: Harness, action: Action
 ) -> None:
     request = overriding(action)
     answer = await begun.oversight().OverrideAssignment(request)
@@ -56,7 +56,7 @@ async def test_each_override_goes_to_the_workflow_with_who_and_why(
 
 
 @pytest.mark.parametrize("action", Action)
-async def test_a_time_is_for_what_has_one(begun: House, action: Action) -> None:
+async def test_a_time_is_for_what_has_one(begun: Harness, action: Action) -> None:
     request = overriding(action)
     if action in TIMED:
         request.ClearField("deadline_time")
@@ -82,19 +82,19 @@ async def test_a_time_is_for_what_has_one(begun: House, action: Action) -> None:
     ],
 )
 async def test_an_override_that_cannot_be_is_named(
-    begun: House, request_: pb.OverrideAssignmentRequest, field: str
+    begun: Harness, request_: pb.OverrideAssignmentRequest, field: str
 ) -> None:
     with refused(Reason.INVALID_FIELDS, field):
         await begun.oversight().OverrideAssignment(request_)
     assert begun.runs.commands == []
 
 
-async def test_everything_that_is_missing_is_named_at_once(begun: House) -> None:
+async def test_everything_that_is_missing_is_named_at_once(begun: Harness) -> None:
     with refused(Reason.INVALID_FIELDS, "action", "name", "reason", "request_id"):
         await begun.oversight().OverrideAssignment(pb.OverrideAssignmentRequest())
 
 
-async def test_overrides_are_operators_alone(begun: House) -> None:
+async def test_overrides_are_operators_alone(begun: Harness) -> None:
     for other in (begun.work_of(), begun.review_of(), begun.oversight("mediator")):
         with refused(Reason.ROLE_NOT_ALLOWED):
             await other.OverrideAssignment(overriding(Action.APPROVE))
@@ -103,13 +103,13 @@ async def test_overrides_are_operators_alone(begun: House) -> None:
     assert begun.runs.commands == []
 
 
-async def test_the_workflows_no_reaches_the_operator(begun: House) -> None:
+async def test_the_workflows_no_reaches_the_operator(begun: Harness) -> None:
     begun.runs.refusal = FailedPrecondition(Reason.DEADLINE_NOT_LATER, "Not in the future")
     with refused(Reason.DEADLINE_NOT_LATER):
         await begun.oversight().OverrideAssignment(overriding(Action.REOPEN))
 
 
-async def test_an_operator_records_a_shipment_in_the_brands_stead(begun: House) -> None:
+async def test_an_operator_records_a_shipment_in_the_brands_stead(begun: Harness) -> None:
     request = pb.RecordShipmentRequest(
         name=NAME,
         shipment=pb.Shipment(carrier="DHL", tracking_number="JD 1"),

@@ -10,7 +10,7 @@ from liaison.tasks.v1.tasks_pb2 import Requirement
 
 from servicekit.errors import PermissionDenied, Reason
 from servicekit.timestamps import to_timestamp
-from tests.integration.tasks.house import House
+from tests.integration.tasks.harness import Harness
 from tests.support.serving import refused, request_id
 from workflows.assignment.model import AnswerProposal, MakeProposal, ProposalKind
 
@@ -35,9 +35,9 @@ def amendment(*texts: str) -> pb.Amendment:
 
 
 @pytest.fixture
-async def begun(house: House) -> House:
-    await house.assignment(await house.task(), "a1")
-    return house
+async def begun(harness: Harness) -> Harness:
+    await harness.assignment(await harness.task(), "a1")
+    return harness
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ async def begun(house: House) -> House:
     ],
 )
 async def test_each_side_proposes_to_the_workflow_which_knows_whose_it_is(
-    begun: House, terms: dict[str, Any], kind: ProposalKind, said: tuple[Any, Any]
+    begun: Harness, terms: dict[str, Any], kind: ProposalKind, said: tuple[Any, Any]
 ) -> None:
     first, second = proposing(**terms), proposing(**terms)
     answer = await begun.work_of().CreateProposal(first)
@@ -80,7 +80,7 @@ async def test_each_side_proposes_to_the_workflow_which_knows_whose_it_is(
     ]
 
 
-async def test_ids_of_requirements_are_not_the_brands_to_choose(begun: House) -> None:
+async def test_ids_of_requirements_are_not_the_brands_to_choose(begun: Harness) -> None:
     proposed = pb.Amendment(requirements=[Requirement(id="req-9", text="One")])
     await begun.review_of().CreateProposal(proposing(amendment=proposed))
     ((_, _, said, _),) = begun.runs.commands
@@ -88,7 +88,9 @@ async def test_ids_of_requirements_are_not_the_brands_to_choose(begun: House) ->
     assert said.requirement_texts == ["One"]
 
 
-async def test_the_workflows_word_on_whose_proposal_it_is_reaches_the_caller(begun: House) -> None:
+async def test_the_workflows_word_on_whose_proposal_it_is_reaches_the_caller(
+    begun: Harness,
+) -> None:
     begun.runs.refusal = PermissionDenied(Reason.ROLE_NOT_ALLOWED, "The creator's only")
     with refused(Reason.ROLE_NOT_ALLOWED) as caught:
         await begun.review_of().CreateProposal(proposing())
@@ -97,7 +99,7 @@ async def test_the_workflows_word_on_whose_proposal_it_is_reaches_the_caller(beg
 
 @pytest.mark.parametrize("rpc", ANSWERS)
 @pytest.mark.parametrize("number", [1, 12, 999_999])
-async def test_an_answer_names_the_proposal(begun: House, rpc: str, number: int) -> None:
+async def test_an_answer_names_the_proposal(begun: Harness, rpc: str, number: int) -> None:
     for stub, actor in ((begun.work_of(), "creators/bea"), (begun.review_of(), "brands/acme")):
         request = ANSWERS[rpc](name=f"{NAME}/proposals/{number}", request_id=request_id())
         answer = await getattr(stub, rpc)(request)
@@ -129,7 +131,7 @@ async def test_an_answer_names_the_proposal(begun: House, rpc: str, number: int)
         "assignments//proposals/1",
     ],
 )
-async def test_what_is_no_proposals_name_is_refused(begun: House, rpc: str, name: str) -> None:
+async def test_what_is_no_proposals_name_is_refused(begun: Harness, rpc: str, name: str) -> None:
     with refused(Reason.INVALID_FIELDS, "name"):
         await getattr(begun.work_of(), rpc)(ANSWERS[rpc](name=name, request_id=request_id()))
     assert begun.runs.commands == []
@@ -167,7 +169,7 @@ async def test_what_is_no_proposals_name_is_refused(begun: House, rpc: str, name
     ],
 )
 async def test_a_proposal_that_cannot_be_is_named(
-    begun: House, fields: list[str], terms: dict[str, Any]
+    begun: Harness, fields: list[str], terms: dict[str, Any]
 ) -> None:
     for stub in (begun.work_of(), begun.review_of()):
         with refused(Reason.INVALID_FIELDS, *fields):
@@ -175,7 +177,7 @@ async def test_a_proposal_that_cannot_be_is_named(
     assert begun.runs.commands == []
 
 
-async def test_a_proposal_proposes_something(begun: House) -> None:
+async def test_a_proposal_proposes_something(begun: Harness) -> None:
     nothing = pb.CreateProposalRequest(
         parent=NAME, proposal=pb.Proposal(reason="So it is"), request_id=request_id()
     )
@@ -188,7 +190,7 @@ async def test_a_proposal_proposes_something(begun: House) -> None:
     assert begun.runs.commands == []
 
 
-async def test_proposals_are_between_the_two_sides(begun: House) -> None:
+async def test_proposals_are_between_the_two_sides(begun: Harness) -> None:
     for stranger in (begun.work_of("cem"), begun.review_of("other")):
         with refused(Reason.NOT_YOURS):
             await stranger.CreateProposal(proposing())
@@ -212,7 +214,7 @@ async def test_proposals_are_between_the_two_sides(begun: House) -> None:
     assert begun.runs.commands == []
 
 
-async def test_a_repeated_proposal_and_answer_are_sent_once(begun: House) -> None:
+async def test_a_repeated_proposal_and_answer_are_sent_once(begun: Harness) -> None:
     proposal = proposing()
     first = await begun.work_of().CreateProposal(proposal)
     assert await begun.work_of().CreateProposal(proposal) == first

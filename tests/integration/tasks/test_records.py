@@ -6,38 +6,40 @@ from liaison.tasks.v1 import assignments_pb2, records_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import Reason
-from tests.integration.tasks.house import INSTANT, House, id_of
+from tests.integration.tasks.harness import INSTANT, Harness, id_of
 from tests.support.serving import refused
-from workflows.assignment import state as life
 from workflows.assignment.messages import assignment_message
 from workflows.assignment.model import ApproveWork, Event, State, SubmitWork
+from workflows.assignment.rules import submissions
 
 Assignment = assignments_pb2.Assignment
 
 
-async def _shown(house: House, name: str = "assignments/a1") -> Assignment:
-    return await house.work_of().GetAssignment(assignments_pb2.GetAssignmentRequest(name=name))
+async def _shown(harness: Harness, name: str = "assignments/a1") -> Assignment:
+    return await harness.work_of().GetAssignment(assignments_pb2.GetAssignmentRequest(name=name))
 
 
-async def _transitions(house: House, after: int = 0) -> list[tuple[int, str]]:
-    response = await house.work_of().ListTransitions(
+async def _transitions(harness: Harness, after: int = 0) -> list[tuple[int, str]]:
+    response = await harness.work_of().ListTransitions(
         assignments_pb2.ListTransitionsRequest(parent="assignments/a1", after_sequence=after)
     )
     return [(one.sequence, one.event) for one in response.transitions]
 
 
 async def _record_task(
-    house: House, task: pb.Task, sequence: int, state: pb.Task.State.ValueType, *ids: str
+    harness: Harness, task: pb.Task, sequence: int, state: pb.Task.State.ValueType, *ids: str
 ) -> records_pb2.RecordTaskResponse:
-    return await house.worker().RecordTask(
+    return await harness.worker().RecordTask(
         records_pb2.RecordTaskRequest(
             name=task.name, sequence=sequence, state=state, selected_application_ids=ids
         )
     )
 
 
-async def _lapse(house: House, task: pb.Task, selected: list[str], told: list[str]) -> list[str]:
-    response = await house.worker().LapseApplications(
+async def _lapse(
+    harness: Harness, task: pb.Task, selected: list[str], told: list[str]
+) -> list[str]:
+    response = await harness.worker().LapseApplications(
         records_pb2.LapseApplicationsRequest(
             name=task.name, selected_application_ids=selected, told_creators=told
         )
@@ -45,112 +47,112 @@ async def _lapse(house: House, task: pb.Task, selected: list[str], told: list[st
     return list(response.creators)
 
 
-async def test_a_life_is_shown_as_it_was_recorded(house: House) -> None:
-    task = await house.task()
-    a, first = house.begun(task, "a1")
-    await house.record(a, first)
-    submitted = life.submit_work(
-        a, SubmitWork("creators/bea", "Done", [], ["https://example.com"]), house.now
+async def test_a_life_is_shown_as_it_was_recorded(harness: Harness) -> None:
+    task = await harness.task()
+    a, first = harness.begun(task, "a1")
+    await harness.record(a, first)
+    submitted = submissions.submit_work(
+        a, SubmitWork("creators/bea", "Done", [], ["https://example.com"]), harness.now
     )
-    approved = life.approve_work(a, ApproveWork("brands/acme"), house.now)
-    await house.record(a, submitted, approved)
-    assert await _shown(house) == assignment_message(a)
-    assert await _transitions(house) == [
+    approved = submissions.approve_work(a, ApproveWork("brands/acme"), harness.now)
+    await harness.record(a, submitted, approved)
+    assert await _shown(harness) == assignment_message(a)
+    assert await _transitions(harness) == [
         (1, Event.CREATOR_SELECTED),
         (2, Event.WORK_SUBMITTED),
         (3, Event.WORK_APPROVED),
     ]
-    assert await _transitions(house, after=2) == [(3, Event.WORK_APPROVED)]
+    assert await _transitions(harness, after=2) == [(3, Event.WORK_APPROVED)]
 
 
-async def test_what_is_repeated_or_late_changes_nothing(house: House) -> None:
-    task = await house.task()
-    a, first = house.begun(task, "a1")
+async def test_what_is_repeated_or_late_changes_nothing(harness: Harness) -> None:
+    task = await harness.task()
+    a, first = harness.begun(task, "a1")
     early = replace(a)
     submit = SubmitWork("creators/bea", "Done", [], ["https://example.com"])
-    submitted = life.submit_work(a, submit, house.now)
-    await house.record(a, submitted)
-    await house.record(early, first)
+    submitted = submissions.submit_work(a, submit, harness.now)
+    await harness.record(a, submitted)
+    await harness.record(early, first)
     for _ in range(2):
-        await house.record(a, first, submitted)
-    assert (await _shown(house)).state == Assignment.STATE_IN_REVIEW
-    assert await _transitions(house) == [(1, Event.CREATOR_SELECTED), (2, Event.WORK_SUBMITTED)]
+        await harness.record(a, first, submitted)
+    assert (await _shown(harness)).state == Assignment.STATE_IN_REVIEW
+    assert await _transitions(harness) == [(1, Event.CREATOR_SELECTED), (2, Event.WORK_SUBMITTED)]
 
 
-async def test_a_task_goes_forward_only(house: House) -> None:
-    task = await house.task()
-    await _record_task(house, task, 2, pb.Task.STATE_IN_PROGRESS)
-    await _record_task(house, task, 1, pb.Task.STATE_SELECTING)
-    shown = await house.brand().GetTask(pb.GetTaskRequest(name=task.name))
+async def test_a_task_goes_forward_only(harness: Harness) -> None:
+    task = await harness.task()
+    await _record_task(harness, task, 2, pb.Task.STATE_IN_PROGRESS)
+    await _record_task(harness, task, 1, pb.Task.STATE_SELECTING)
+    shown = await harness.brand().GetTask(pb.GetTaskRequest(name=task.name))
     assert shown.state == pb.Task.STATE_IN_PROGRESS
     assert shown.etag != task.etag
 
 
-async def test_a_record_says_whether_applications_wait(house: House) -> None:
-    task = await house.task()
-    first, second = await house.apply(task), await house.apply(task, "cem")
+async def test_a_record_says_whether_applications_wait(harness: Harness) -> None:
+    task = await harness.task()
+    first, second = await harness.apply(task), await harness.apply(task, "cem")
     open_ = pb.Task.STATE_OPEN
-    answer = await _record_task(house, task, 1, open_, id_of(first))
+    answer = await _record_task(harness, task, 1, open_, id_of(first))
     assert answer.has_waiting_applications
-    assert await house.state_of(first) == pb.Application.STATE_SELECTED
-    answer = await _record_task(house, task, 2, open_, id_of(first), id_of(second))
+    assert await harness.state_of(first) == pb.Application.STATE_SELECTED
+    answer = await _record_task(harness, task, 2, open_, id_of(first), id_of(second))
     assert not answer.has_waiting_applications
-    shown = await house.brand().GetTask(pb.GetTaskRequest(name=task.name))
+    shown = await harness.brand().GetTask(pb.GetTaskRequest(name=task.name))
     assert shown.selected_count == 2
 
 
-async def test_the_rest_lapses_and_each_is_told_once(house: House) -> None:
-    task = await house.task()
-    chosen = await house.apply(task)
-    gone = await house.apply(task, "gus")
-    await house.withdraw(gone, "gus")
+async def test_the_rest_lapses_and_each_is_told_once(harness: Harness) -> None:
+    task = await harness.task()
+    chosen = await harness.apply(task)
+    gone = await harness.apply(task, "gus")
+    await harness.withdraw(gone, "gus")
     for creator in ("cem", "dan"):
-        house.now += INSTANT
-        await house.apply(task, creator)
-    await house.select(task, [chosen])
+        harness.now += INSTANT
+        await harness.apply(task, creator)
+    await harness.select(task, [chosen])
     selected = [id_of(chosen)]
     expected = ["creators/cem", "creators/dan"]
-    assert await _lapse(house, task, selected, []) == expected
-    assert await _lapse(house, task, selected, []) == expected  # nobody was told yet
-    assert await _lapse(house, task, selected, expected[:1]) == expected[1:]
-    assert await _lapse(house, task, selected, expected) == []
-    assert await house.state_of(chosen) == pb.Application.STATE_SELECTED
-    assert await house.state_of(gone) == pb.Application.STATE_WITHDRAWN
+    assert await _lapse(harness, task, selected, []) == expected
+    assert await _lapse(harness, task, selected, []) == expected  # nobody was told yet
+    assert await _lapse(harness, task, selected, expected[:1]) == expected[1:]
+    assert await _lapse(harness, task, selected, expected) == []
+    assert await harness.state_of(chosen) == pb.Application.STATE_SELECTED
+    assert await harness.state_of(gone) == pb.Application.STATE_WITHDRAWN
 
 
-async def test_a_popular_tasks_rest_comes_in_batches_of_500(house: House) -> None:
-    task = await house.task()
-    await house.fill(task, 1201)
+async def test_a_popular_tasks_rest_comes_in_batches_of_500(harness: Harness) -> None:
+    task = await harness.task()
+    await harness.fill(task, 1201)
     told: list[str] = []
     sizes = []
     seen: set[str] = set()
-    while batch := await _lapse(house, task, [], told):
+    while batch := await _lapse(harness, task, [], told):
         sizes.append(len(batch))
         seen |= set(batch)
         told = batch
     assert (sizes, len(seen)) == ([500, 500, 201], 1201)
 
 
-async def test_records_are_the_workers_and_whole(house: House) -> None:
+async def test_records_are_the_workers_and_whole(harness: Harness) -> None:
     with refused(Reason.INVALID_FIELDS, "assignment", "transitions"):
-        await house.worker().RecordAssignment(records_pb2.RecordAssignmentRequest())
+        await harness.worker().RecordAssignment(records_pb2.RecordAssignmentRequest())
     with refused(Reason.INVALID_FIELDS, "name", "sequence", "state"):
-        await house.worker().RecordTask(records_pb2.RecordTaskRequest())
+        await harness.worker().RecordTask(records_pb2.RecordTaskRequest())
 
 
-async def test_a_decision_that_was_made_anew_is_the_one_that_holds(house: House) -> None:
+async def test_a_decision_that_was_made_anew_is_the_one_that_holds(harness: Harness) -> None:
     """A worker was killed after recording that the brand was reminded, and before the server knew:
     by the time it decides again, the brand has approved."""
-    begun, first = house.begun(await house.task(), "a1")
-    await house.record(begun, first)
+    begun, first = harness.begun(await harness.task(), "a1")
+    await harness.record(begun, first)
     reminded = replace(first, sequence=2, event=Event.REVIEW_REMINDED, actor="system")
     approved = replace(
         reminded, event=Event.WORK_APPROVED, actor="brands/acme", time=first.time + INSTANT
     )
     begun.sequence = 2
-    await house.record(begun, reminded)
+    await harness.record(begun, reminded)
     begun.state = State.APPROVED
-    await house.record(begun, approved)
-    await house.record(begun, reminded)  # the first one again, late
-    assert await _transitions(house) == [(1, Event.CREATOR_SELECTED), (2, Event.WORK_APPROVED)]
-    assert (await _shown(house)).state == Assignment.STATE_APPROVED
+    await harness.record(begun, approved)
+    await harness.record(begun, reminded)  # the first one again, late
+    assert await _transitions(harness) == [(1, Event.CREATOR_SELECTED), (2, Event.WORK_APPROVED)]
+    assert (await _shown(harness)).state == Assignment.STATE_APPROVED

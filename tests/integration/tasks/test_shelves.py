@@ -10,8 +10,8 @@ from liaison.tasks.v1 import tasks_pb2
 
 from servicekit.errors import Reason
 from servicekit.pagination import Cursor, Page
-from services.tasks.assignment_listing import AssignmentFilter, listing
-from tests.integration.tasks.house import INSTANT, House
+from services.tasks.assignments.listing import AssignmentFilter, listing
+from tests.integration.tasks.harness import INSTANT, Harness
 from tests.support.serving import refused
 from workflows.assignment.model import Event, State
 
@@ -29,27 +29,27 @@ def shown(state: State) -> pb.Assignment.State.ValueType:
     return pb.Assignment.State.Value(f"STATE_{state}")
 
 
-async def put(house: House, task: tasks_pb2.Task, id_: str, state: State, creator: str) -> None:
-    begun, first = house.begun(task, id_, creator)
+async def put(harness: Harness, task: tasks_pb2.Task, id_: str, state: State, creator: str) -> None:
+    begun, first = harness.begun(task, id_, creator)
     begun.state = state
     begun.reward_is_overdue = state in LATE
-    await house.record(begun, first)
-    house.now += INSTANT
+    await harness.record(begun, first)
+    harness.now += INSTANT
 
 
 @pytest.fixture
-async def full(house: House) -> House:
+async def full(harness: Harness) -> Harness:
     """One assignment of bea in each state, and one of cem for each brand."""
-    task, other = await house.task(), await house.task("other")
+    task, other = await harness.task(), await harness.task("other")
     for state in State:
-        await put(house, task, f"bea-{state.lower()}".replace("_", "-"), state, "bea")
-    await put(house, task, "cem-acme", State.IN_REVIEW, "cem")
-    await put(house, other, "cem-other", State.APPROVED, "cem")
-    return house
+        await put(harness, task, f"bea-{state.lower()}".replace("_", "-"), state, "bea")
+    await put(harness, task, "cem-acme", State.IN_REVIEW, "cem")
+    await put(harness, other, "cem-other", State.APPROVED, "cem")
+    return harness
 
 
-async def task_of(house: House, brand: str) -> str:
-    answer = await house.review_of(brand).ListAssignments(pb.ListAssignmentsRequest())
+async def task_of(harness: Harness, brand: str) -> str:
+    answer = await harness.review_of(brand).ListAssignments(pb.ListAssignmentsRequest())
     (name,) = {one.task for one in answer.assignments}
     return name
 
@@ -75,7 +75,7 @@ async def seen(stub: Any, size: int = 2, **query: Any) -> list[str]:
 
 
 @pytest.mark.rule("R54")
-async def test_submitted_and_completed_work_is_found_on_its_shelf(full: House) -> None:
+async def test_submitted_and_completed_work_is_found_on_its_shelf(full: Harness) -> None:
     for shelf, states in SHELVES.items():
         assert await seen(full.work_of(), shelf=shelf) == named(*states)
     # Rewarded work stays among the submitted until it is completed.
@@ -88,7 +88,7 @@ async def test_submitted_and_completed_work_is_found_on_its_shelf(full: House) -
     assert sorted(on_shelves) == sorted(everything)
 
 
-async def test_states_narrow_a_shelf_and_a_shelf_narrows_states(full: House) -> None:
+async def test_states_narrow_a_shelf_and_a_shelf_narrows_states(full: Harness) -> None:
     async def of_bea(shelf: pb.Shelf.ValueType, *states: State) -> list[str]:
         return await seen(full.work_of(), shelf=shelf, states=[shown(state) for state in states])
 
@@ -101,7 +101,7 @@ async def test_states_narrow_a_shelf_and_a_shelf_narrows_states(full: House) -> 
 
 @pytest.mark.parametrize("size", [1, 3, 200])
 async def test_staff_find_assignments_by_side_task_and_what_is_overdue(
-    full: House, size: int
+    full: Harness, size: int
 ) -> None:
     for staff in (full.oversight(), full.oversight("mediator")):
 
@@ -127,7 +127,7 @@ async def test_staff_find_assignments_by_side_task_and_what_is_overdue(
         assert await found(task=task, shelf=pb.SHELF_ENDED) == named(*SHELVES[pb.SHELF_ENDED])
 
 
-async def test_one_asks_for_ones_own_only(full: House) -> None:
+async def test_one_asks_for_ones_own_only(full: Harness) -> None:
     bea, acme = full.work_of(), full.review_of()
     assert await seen(bea, creator="creators/bea") == await seen(bea)
     assert await seen(acme, brand="brands/acme") == await seen(acme)
@@ -143,8 +143,8 @@ async def test_one_asks_for_ones_own_only(full: House) -> None:
     assert await seen(bea, is_overdue=True) == named(*OVERDUE)
 
 
-async def test_a_filter_that_cannot_be_is_named(house: House) -> None:
-    staff = house.oversight()
+async def test_a_filter_that_cannot_be_is_named(harness: Harness) -> None:
+    staff = harness.oversight()
     fields = {"brand": "acme", "creator": "brands/acme", "task": "tasks/", "shelf": 99}
     for field, value in fields.items():
         with refused(Reason.INVALID_FIELDS, field):
@@ -156,7 +156,7 @@ async def test_a_filter_that_cannot_be_is_named(house: House) -> None:
         await seen(staff, **fields)
 
 
-async def test_a_token_belongs_to_all_that_was_asked(full: House) -> None:
+async def test_a_token_belongs_to_all_that_was_asked(full: Harness) -> None:
     staff = full.oversight()
     query = {"shelf": pb.SHELF_SUBMITTED, "brand": "brands/acme"}
     first = await staff.ListAssignments(pb.ListAssignmentsRequest(page_size=1, **query))
@@ -172,25 +172,25 @@ async def test_a_token_belongs_to_all_that_was_asked(full: House) -> None:
             await staff.ListAssignments(pb.ListAssignmentsRequest(page_token=token, **other))
 
 
-async def test_a_rewards_lateness_is_recorded_as_it_changes(house: House) -> None:
-    begun, first = house.begun(await house.task(), "a1")
-    await house.record(begun, first)
-    assert await seen(house.oversight(), is_overdue=True) == []
+async def test_a_rewards_lateness_is_recorded_as_it_changes(harness: Harness) -> None:
+    begun, first = harness.begun(await harness.task(), "a1")
+    await harness.record(begun, first)
+    assert await seen(harness.oversight(), is_overdue=True) == []
     begun.state, begun.sequence, begun.reward_is_overdue = State.APPROVED, 2, True
-    await house.record(begun, replace(first, sequence=2))
-    assert await seen(house.oversight(), is_overdue=True) == ["a1"]
+    await harness.record(begun, replace(first, sequence=2))
+    assert await seen(harness.oversight(), is_overdue=True) == ["a1"]
     begun.sequence, begun.reward_is_overdue = 1, False  # an older record comes late
-    await house.record(begun, first)
-    assert await seen(house.oversight(), is_overdue=True) == ["a1"]
+    await harness.record(begun, first)
+    assert await seen(harness.oversight(), is_overdue=True) == ["a1"]
     begun.state, begun.sequence, begun.reward_is_overdue = State.REWARDED, 3, True
-    await house.record(begun, replace(first, sequence=3))
-    assert await seen(house.oversight(), is_overdue=True) == []
+    await harness.record(begun, replace(first, sequence=3))
+    assert await seen(harness.oversight(), is_overdue=True) == []
 
 
-async def _fill(house: House) -> None:
+async def _fill(harness: Harness) -> None:
     """As many as some years bring: of 50 brands and 500 creators, most of them completed."""
-    task = await house.task()
-    await house.book._database.execute(
+    task = await harness.task()
+    await harness.book._database.execute(
         """
         INSERT INTO assignment (id, task_id, brand_id, creator_id, state, sequence, message,
                                 create_time, reward_is_overdue)
@@ -202,7 +202,7 @@ async def _fill(house: House) -> None:
         """,
         (task.name.removeprefix("tasks/"),),
     )
-    await house.book._database.execute("ANALYZE assignment")
+    await harness.book._database.execute("ANALYZE assignment")
 
 
 def _rows_read(plan: dict[str, Any]) -> int:
@@ -227,13 +227,15 @@ def _rows_read(plan: dict[str, Any]) -> int:
         {"is_overdue": True},
     ],
 )
-async def test_a_page_reads_little_more_than_it_shows(house: House, wanted: dict[str, Any]) -> None:
-    await _fill(house)
+async def test_a_page_reads_little_more_than_it_shows(
+    harness: Harness, wanted: dict[str, Any]
+) -> None:
+    await _fill(harness)
     nothing = {"brand_id": None, "creator_id": None, "task_id": None, "states": None}
     filter_ = AssignmentFilter(**nothing | {"is_overdue": False} | wanted)
-    for after in (None, Cursor(house.now, "a")):
+    for after in (None, Cursor(harness.now, "a")):
         statement, values = listing(filter_, Page(20, after, ""))
-        explained = await house.book._database.fetch_all(
+        explained = await harness.book._database.fetch_all(
             "EXPLAIN (ANALYZE, FORMAT JSON) " + statement, values
         )
         plan = explained[0]["QUERY PLAN"]
@@ -241,18 +243,18 @@ async def test_a_page_reads_little_more_than_it_shows(house: House, wanted: dict
         assert _rows_read(root["Plan"]) <= 200
 
 
-async def test_what_was_overdue_before_it_was_listed_by_that_is_found(house: House) -> None:
-    task = await house.task()
+async def test_what_was_overdue_before_it_was_listed_by_that_is_found(harness: Harness) -> None:
+    task = await harness.task()
     for id_ in ("on-time", "late"):
-        begun, first = house.begun(task, id_)
+        begun, first = harness.begun(task, id_)
         begun.state, begun.reward_is_overdue = State.APPROVED, id_ == "late"
         overdue = replace(first, sequence=2, event=Event.REWARD_OVERDUE, to_state=State.APPROVED)
-        await house.record(begun, first, *([overdue] if begun.reward_is_overdue else []))
-    database = house.book._database
+        await harness.record(begun, first, *([overdue] if begun.reward_is_overdue else []))
+    database = harness.book._database
     await database.execute("ALTER TABLE assignment DROP COLUMN reward_is_overdue")
     for index in ("time", "state", "brand_and_state", "creator_and_state"):
         await database.execute(f"DROP INDEX assignment_by_{index}")
     await database.execute("DELETE FROM migration WHERE name = '0004_assignment_lists.sql'")
     await database.migrate("services.tasks")
-    assert await seen(house.oversight(), is_overdue=True) == ["late"]
-    assert sorted(await seen(house.oversight())) == ["late", "on-time"]
+    assert await seen(harness.oversight(), is_overdue=True) == ["late"]
+    assert sorted(await seen(harness.oversight())) == ["late", "on-time"]

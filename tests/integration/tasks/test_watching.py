@@ -17,10 +17,10 @@ from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 from psycopg.conninfo import conninfo_to_dict
 
 from devstack.access import Access
-from servicekit.database import Database
 from servicekit.errors import Reason, Unavailable
-from servicekit.grpc_client import _StreamCaller, open_channel
-from tests.integration.tasks.house import House, house_of, id_of
+from servicekit.postgres.database import Database
+from servicekit.rpc.client import _StreamCaller, open_channel
+from tests.integration.tasks.harness import Harness, harness_of, id_of
 from tests.support.databases import Databases
 from tests.support.serving import refused
 from workflows.assignment.model import Event, Transition
@@ -43,14 +43,17 @@ class Site:
     url: str
 
     @asynccontextmanager
-    async def house(self) -> AsyncIterator[House]:
-        async with Database(self.url) as database, house_of(self.access, database, self.url) as one:
+    async def harness(self) -> AsyncIterator[Harness]:
+        async with (
+            Database(self.url) as database,
+            harness_of(self.access, database, self.url) as one,
+        ):
             yield one
 
-    def channel(self, house: House) -> grpc.aio.Channel:
+    def channel(self, harness: Harness) -> grpc.aio.Channel:
         """The brand's, which outlives the server."""
         token = self.access.token("brand", brand="acme")
-        return open_channel(house.served.address, lambda: token)
+        return open_channel(harness.served.address, lambda: token)
 
     async def break_listening(self) -> int:
         """Waits for a connection that listens and ends it; answers with how many those were."""
@@ -77,44 +80,44 @@ async def site(access: Access, databases: Databases) -> Site:
 
 
 @pytest.fixture
-async def house(site: Site) -> AsyncIterator[House]:
-    async with site.house() as house:
-        yield house
+async def harness(site: Site) -> AsyncIterator[Harness]:
+    async with site.harness() as harness:
+        yield harness
 
 
-def _transition(house: House, sequence: int, comment: str = "") -> TaskTransition:
+def _transition(harness: Harness, sequence: int, comment: str = "") -> TaskTransition:
     open_ = task_life.State.OPEN
     event = task_life.Event.CREATORS_SELECTED
     return TaskTransition(
-        sequence, event, open_, open_, "brands/acme", comment, house.now, [f"app{sequence}"]
+        sequence, event, open_, open_, "brands/acme", comment, harness.now, [f"app{sequence}"]
     )
 
 
-async def _record(house: House, task: pb.Task, *sequences: int, comment: str = "") -> None:
+async def _record(harness: Harness, task: pb.Task, *sequences: int, comment: str = "") -> None:
     """As the task's workflow does, which may do it again."""
-    await house.worker().RecordTask(
+    await harness.worker().RecordTask(
         records_pb2.RecordTaskRequest(
             name=task.name,
             sequence=sequences[-1],
             state=pb.Task.STATE_OPEN,
             transitions=[
-                transition_message(id_of(task), _transition(house, number, comment))
+                transition_message(id_of(task), _transition(harness, number, comment))
                 for number in sequences
             ],
         )
     )
 
 
-async def _record_assignment(house: House, task: pb.Task, *sequences: int) -> None:
-    begun, first = house.begun(task, "a1")
+async def _record_assignment(harness: Harness, task: pb.Task, *sequences: int) -> None:
+    begun, first = harness.begun(task, "a1")
     working = AssignmentState.IN_PROGRESS
     transitions = [
         first
         if number == 1
-        else Transition(number, Event.REVIEW_REMINDED, working, working, "system", "", house.now)
+        else Transition(number, Event.REVIEW_REMINDED, working, working, "system", "", harness.now)
         for number in sequences
     ]
-    await house.record(replace(begun, sequence=sequences[-1]), *transitions)
+    await harness.record(replace(begun, sequence=sequences[-1]), *transitions)
 
 
 def _watch(channel: grpc.aio.Channel, task: pb.Task, after: int = 0) -> Any:
@@ -172,11 +175,11 @@ async def _write_in_bits(
 # What is seen
 
 
-async def test_publishing_is_the_first_of_a_tasks_history(house: House) -> None:
-    draft = await house.draft()
-    call = _watch(house.served.as_brand("acme"), draft)
+async def test_publishing_is_the_first_of_a_tasks_history(harness: Harness) -> None:
+    draft = await harness.draft()
+    call = _watch(harness.served.as_brand("acme"), draft)
     first = asyncio.ensure_future(_read(call, 1))
-    task = await house.publish(draft)
+    task = await harness.publish(draft)
     (published,) = await first
     assert (published.sequence, published.event) == (1, "PUBLISHED")
     assert (published.from_state, published.to_state) == (
@@ -186,26 +189,26 @@ async def test_publishing_is_the_first_of_a_tasks_history(house: House) -> None:
     assert (published.actor, published.time) == ("brands/acme", task.publish_time)
 
 
-async def test_what_is_listed_is_what_is_watched(house: House) -> None:
-    task = await house.task()
-    await _record(house, task, 2, 3)
-    await _record(house, task, 2, 3, 4)
+async def test_what_is_listed_is_what_is_watched(harness: Harness) -> None:
+    task = await harness.task()
+    await _record(harness, task, 2, 3)
+    await _record(harness, task, 2, 3, 4)
     request = pb.ListTaskTransitionsRequest(parent=task.name)
-    listed = list((await house.brand().ListTaskTransitions(request)).transitions)
+    listed = list((await harness.brand().ListTaskTransitions(request)).transitions)
     assert _numbers(listed) == [1, 2, 3, 4]
-    assert await _read(_watch(house.served.as_brand("acme"), task), 4) == listed
+    assert await _read(_watch(harness.served.as_brand("acme"), task), 4) == listed
     request.after_sequence = 3
-    assert (await house.brand().ListTaskTransitions(request)).transitions == listed[3:]
+    assert (await harness.brand().ListTaskTransitions(request)).transitions == listed[3:]
 
 
-async def test_creators_do_not_see_who_was_selected(house: House) -> None:
-    task = await house.task()
-    await _record(house, task, 2)
+async def test_creators_do_not_see_who_was_selected(harness: Harness) -> None:
+    task = await harness.task()
+    await _record(harness, task, 2)
     channels = {
-        "brand": house.served.as_brand("acme"),
-        "mediator": house.served.as_mediator(),
-        "operator": house.served.as_operator(),
-        "creator": house.served.as_creator("bea"),
+        "brand": harness.served.as_brand("acme"),
+        "mediator": harness.served.as_mediator(),
+        "operator": harness.served.as_operator(),
+        "creator": harness.served.as_creator("bea"),
     }
     for role, channel in channels.items():
         _, watched = await _read(_watch(channel, task), 2)
@@ -217,17 +220,17 @@ async def test_creators_do_not_see_who_was_selected(house: House) -> None:
         assert watched.applications == names
 
 
-async def test_what_cannot_be_read_cannot_be_watched(house: House) -> None:
-    draft, task = await house.draft(), await house.task()
+async def test_what_cannot_be_read_cannot_be_watched(harness: Harness) -> None:
+    draft, task = await harness.draft(), await harness.task()
     absent = pb.Task(name="tasks/absent")
-    brand, other = house.served.as_brand("acme"), house.served.as_brand("other")
-    creator, operator = house.served.as_creator("bea"), house.served.as_operator()
+    brand, other = harness.served.as_brand("acme"), harness.served.as_brand("other")
+    creator, operator = harness.served.as_creator("bea"), harness.served.as_operator()
     for channel, hidden, reason in (
         (other, task, Reason.NOT_YOURS),
         (creator, draft, Reason.NOT_YOURS),
         (brand, absent, Reason.NOT_YOURS),
         (operator, absent, Reason.NOT_FOUND),
-        (house.served.as_service(), task, Reason.ROLE_NOT_ALLOWED),
+        (harness.served.as_service(), task, Reason.ROLE_NOT_ALLOWED),
     ):
         with refused(reason):
             await _read(_watch(channel, hidden), 1)
@@ -237,9 +240,9 @@ async def test_what_cannot_be_read_cannot_be_watched(house: House) -> None:
             )
 
 
-async def test_an_assignment_is_watched_by_its_sides_and_staff(house: House) -> None:
-    await _record_assignment(house, await house.task(), 1, 2)
-    served = house.served
+async def test_an_assignment_is_watched_by_its_sides_and_staff(harness: Harness) -> None:
+    await _record_assignment(harness, await harness.task(), 1, 2)
+    served = harness.served
     sides = (served.as_creator("bea"), served.as_brand("acme"))
     for channel in (*sides, served.as_mediator(), served.as_operator()):
         assert _numbers(await _read(_watch_assignment(channel), 2)) == [1, 2]
@@ -248,32 +251,34 @@ async def test_an_assignment_is_watched_by_its_sides_and_staff(house: House) -> 
             await _read(_watch_assignment(channel), 1)
 
 
-async def test_a_watcher_ahead_of_what_happened_waits_for_it(house: House) -> None:
-    task = await house.task()
-    call = _watch(house.served.as_brand("acme"), task, after=3)
+async def test_a_watcher_ahead_of_what_happened_waits_for_it(harness: Harness) -> None:
+    task = await harness.task()
+    call = _watch(harness.served.as_brand("acme"), task, after=3)
     read = asyncio.ensure_future(_read(call, 1))
-    await _record(house, task, 2, 3)
-    await _record(house, task, 4)
+    await _record(harness, task, 2, 3)
+    await _record(harness, task, 4)
     assert _numbers(await read) == [4]
 
 
-async def test_a_sequence_is_never_negative(house: House) -> None:
-    task = await house.task()
+async def test_a_sequence_is_never_negative(harness: Harness) -> None:
+    task = await harness.task()
     with refused(Reason.INVALID_FIELDS, "after_sequence"):
-        await _read(_watch(house.served.as_brand("acme"), task, after=-1), 1)
+        await _read(_watch(harness.served.as_brand("acme"), task, after=-1), 1)
     with refused(Reason.INVALID_FIELDS, "after_sequence"):
-        await _read(_watch_assignment(house.served.as_brand("acme"), after=-1), 1)
+        await _read(_watch_assignment(harness.served.as_brand("acme"), after=-1), 1)
 
 
 # What breaks
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_streams_that_break_anywhere_lose_and_double_nothing(house: House, seed: int) -> None:
+async def test_streams_that_break_anywhere_lose_and_double_nothing(
+    harness: Harness, seed: int
+) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
-    task, last = await house.task(), 60
-    brand, creator = house.served.as_brand("acme"), house.served.as_creator("bea")
-    await _record_assignment(house, task, 1)
+    task, last = await harness.task(), 60
+    brand, creator = harness.served.as_brand("acme"), harness.served.as_creator("bea")
+    await _record_assignment(harness, task, 1)
     watchers = [
         *(
             _read_between_breaks(lambda after: _watch(brand, task, after), last, chance)
@@ -286,8 +291,8 @@ async def test_streams_that_break_anywhere_lose_and_double_nothing(house: House,
     ]
     reading = asyncio.gather(*watchers)
     await asyncio.gather(
-        _write_in_bits(lambda *some: _record(house, task, *some), 2, last, chance),
-        _write_in_bits(lambda *some: _record_assignment(house, task, *some), 2, last, chance),
+        _write_in_bits(lambda *some: _record(harness, task, *some), 2, last, chance),
+        _write_in_bits(lambda *some: _record_assignment(harness, task, *some), 2, last, chance),
     )
     assert await reading == [list(range(1, last + 1))] * 6
 
@@ -297,30 +302,30 @@ async def test_watchers_go_on_at_a_server_that_was_started_again(site: Site) -> 
     channels: list[grpc.aio.Channel] = []
     reading: asyncio.Future[list[int]] | None = None
     async with AsyncExitStack() as stack:
-        async with site.house() as house:
-            task = await house.task()
+        async with site.harness() as harness:
+            task = await harness.task()
         for begin in (2, 12, 22):
-            async with site.house() as house:
-                channels.append(await stack.enter_async_context(site.channel(house)))
+            async with site.harness() as harness:
+                channels.append(await stack.enter_async_context(site.channel(harness)))
                 reading = reading or asyncio.ensure_future(
                     _read_between_breaks(
                         lambda after: _watch(channels[-1], task, after), 31, chance
                     )
                 )
                 await _write_in_bits(
-                    lambda *some, at=house: _record(at, task, *some), begin, begin + 9, chance
+                    lambda *some, at=harness: _record(at, task, *some), begin, begin + 9, chance
                 )
-        async with site.house() as house:
-            channels.append(await stack.enter_async_context(site.channel(house)))
+        async with site.harness() as harness:
+            channels.append(await stack.enter_async_context(site.channel(harness)))
             assert reading is not None
             assert await reading == list(range(1, 32))
 
 
 async def test_a_stream_says_that_its_server_stops(site: Site) -> None:
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(site.house())
-        async with site.channel(house) as channel:
-            call = _watch(channel, await house.task())
+        harness = await stack.enter_async_context(site.harness())
+        async with site.channel(harness) as channel:
+            call = _watch(channel, await harness.task())
             await _read(call, 1)
             waiting = asyncio.ensure_future(_read(call, 1))
             async with asyncio.timeout(_PATIENCE_SECONDS):
@@ -329,14 +334,14 @@ async def test_a_stream_says_that_its_server_stops(site: Site) -> None:
                 await waiting
 
 
-async def test_a_broken_listening_connection_loses_nothing(site: Site, house: House) -> None:
-    task = await house.task()
-    reading = asyncio.ensure_future(_read(_watch(house.served.as_brand("acme"), task), 40))
+async def test_a_broken_listening_connection_loses_nothing(site: Site, harness: Harness) -> None:
+    task = await harness.task()
+    reading = asyncio.ensure_future(_read(_watch(harness.served.as_brand("acme"), task), 40))
     broken = 0
     for number in range(2, 41):
         if number % 10 == 5:
             broken += await site.break_listening()
-        await _record(house, task, number)
+        await _record(harness, task, number)
     assert _numbers(await reading) == list(range(1, 41))
     assert broken >= 4
 
@@ -344,10 +349,10 @@ async def test_a_broken_listening_connection_loses_nothing(site: Site, house: Ho
 # Many, and slow ones
 
 
-async def test_two_hundred_watchers_each_see_all_of_it(house: House) -> None:
-    task = await house.task()
-    await _record_assignment(house, task, 1)
-    channels = [house.served.as_brand("acme"), house.served.as_operator()]
+async def test_two_hundred_watchers_each_see_all_of_it(harness: Harness) -> None:
+    task = await harness.task()
+    await _record_assignment(harness, task, 1)
+    channels = [harness.served.as_brand("acme"), harness.served.as_operator()]
     reading = [
         asyncio.ensure_future(_read(_watch(channels[number % 2], task), 10))
         if number % 4 < 2
@@ -355,28 +360,28 @@ async def test_two_hundred_watchers_each_see_all_of_it(house: House) -> None:
         for number in range(200)
     ]
     for number in range(2, 11):
-        await _record(house, task, number)
-        await _record_assignment(house, task, number)
+        await _record(harness, task, number)
+        await _record_assignment(harness, task, number)
     for seen in await asyncio.gather(*reading):
         assert _numbers(seen) == list(range(1, 11))
 
 
-async def test_a_watcher_that_does_not_read_holds_nobody_up(house: House) -> None:
+async def test_a_watcher_that_does_not_read_holds_nobody_up(harness: Harness) -> None:
     """Together the comments are more than a connection takes in before somebody reads."""
-    task = await house.task()
-    token = house.served.access.token("brand", brand="acme")
+    task = await harness.task()
+    token = harness.served.access.token("brand", brand="acme")
     async with grpc.aio.insecure_channel(
-        house.served.address,
+        harness.served.address,
         [("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_536)],
         interceptors=[_StreamCaller(lambda: token)],
     ) as narrow:
         slow = [_watch(narrow, task) for _ in range(10)]
         for call in slow:
             await _read(call, 1)
-        quick = asyncio.ensure_future(_read(_watch(house.served.as_operator(), task), 30))
+        quick = asyncio.ensure_future(_read(_watch(harness.served.as_operator(), task), 30))
         async with asyncio.timeout(_PATIENCE_SECONDS):
             for number in range(2, 31):
-                await _record(house, task, number, comment="x" * 100_000)
+                await _record(harness, task, number, comment="x" * 100_000)
         assert _numbers(await quick) == list(range(1, 31))
         # Once it reads, it finds everything.
         assert _numbers(await _read(slow[0], 29)) == list(range(2, 31))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
 
-from cli.payout_turn import turn_of
+from cli.payouts.next_action import turn_of
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
 

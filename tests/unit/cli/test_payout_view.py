@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
 
-from cli.payout import money_of, name_of
-from cli.payout_view import lines_of
+from cli.payouts.payout import money_of, name_of
+from cli.payouts.view import lines_of
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
 

@@ -7,7 +7,7 @@ from liaison.payouts.v1 import payouts_pb2
 from liaison.payouts.v1 import reconciliation_pb2 as pb
 from rich.console import Console
 
-from cli.reconciliation_view import COLUMNS, report_of, row_of
+from cli.payouts.reconciliation_view import COLUMNS, report_of, row_of
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
 

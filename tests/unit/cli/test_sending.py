@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from liaison.payouts.v1 import reconciliation_pb2 as pb
 
-from cli.sending import lines_of
+from cli.payouts.kill_switch import lines_of
 from servicekit.timestamps import to_timestamp
 
 NIGHT = datetime(2026, 3, 2, 2, tzinfo=UTC)

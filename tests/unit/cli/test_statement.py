@@ -3,7 +3,7 @@
 import pytest
 from liaison.payouts.v1 import statements_pb2 as pb
 
-from cli.statement import COLUMNS, row_of
+from cli.payouts.statement import COLUMNS, row_of
 from servicekit.money import Money
 
 

@@ -29,7 +29,7 @@ from services.media.publications.domain import Channel, Publication
 from tests.unit.workflows.lives import begun
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.model import PublishArticles
-from workflows.assignment.orders import RecordAssignment
+from workflows.assignment.inputs import RecordAssignment
 class Away:
     async def PublishApprovedArticles(self, request):
         raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Away")

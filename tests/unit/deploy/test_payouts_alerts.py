@@ -21,11 +21,11 @@ from opentelemetry.sdk.metrics import MeterProvider
 otel.set_meter_provider(MeterProvider(metric_readers=[PrometheusMetricReader()]))
 from prometheus_client import generate_latest
 from servicekit.clock import utc_now
-from services.payouts import metrics
+from services.payouts.monitoring import metrics
 from services.payouts.domain import AttemptState, ProviderName, State
-from services.payouts.ledger import Drift
-from services.payouts.overview import LastReconciliation, Waiting
-from services.payouts.sending import Cause, Event, EventKind
+from services.payouts.ledger.store import Drift
+from services.payouts.monitoring.queries import LastReconciliation, Waiting
+from services.payouts.kill_switch.handlers import Cause, Event, EventKind
 now = utc_now()
 metrics.checked([Drift("USD", -7, 5)], now)
 metrics.looked(

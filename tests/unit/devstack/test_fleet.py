@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from devstack import database, identity
-from devstack.fleet import FLEET, Surroundings, fleet
 from devstack.home import Home
-from devstack.part import Part
 from devstack.ports import Ports
+from devstack.process import Part
+from devstack.services import FLEET, Surroundings, fleet
 
 ADMINISTRATOR_URL = "postgresql://postgres:superuser-secret@127.0.0.1:5432/postgres?sslmode=disable"
 

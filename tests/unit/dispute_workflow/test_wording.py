@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from tests.unit.dispute_workflow.test_messages import DECIDED, NOW, OPEN
+from workflows.dispute.notices import details, notices_of
 from workflows.dispute.state import Change, Clock, Dispute, Event, State
-from workflows.dispute.wording import details, notices_of
 
 CLAIMED = replace(OPEN, state=State.UNDER_REVIEW, mediator="staff/mia", sequence=2)
 WITHDRAWN = replace(OPEN, state=State.WITHDRAWN, sequence=2)

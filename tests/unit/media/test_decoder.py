@@ -6,9 +6,9 @@ import zlib
 import pytest
 import pyvips
 
-from services.media.decoder import close_doors, inspect
-from services.media.frames import Copy, Order, Report
-from services.media.headers import Format
+from services.media.images.decoder import close_doors, inspect
+from services.media.images.headers import Format
+from services.media.sandbox.frames import Copy, Order, Report
 from tests.unit.media.pictures import chunk, jpeg, opened, photo, picture, png
 
 ORDER = Order(maximum_pixels=50_000_000, fit_within=None, maximum_bytes=5_242_880)

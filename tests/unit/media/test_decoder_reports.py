@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.media.decoder import inspect
-from services.media.decoder_reports import from_decoder
-from services.media.frames import Order
+from services.media.images.decoder import inspect
+from services.media.images.reports import from_decoder
+from services.media.sandbox.frames import Order
 from tests.unit.media.pictures import jpeg
 
 ORDER = Order(50_000_000, 2000, 5_242_880, renditions=(1080, 320))

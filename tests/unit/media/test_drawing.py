@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 import pyvips
 
-from services.media.decoder import inspect
-from services.media.drawing import dhash
-from services.media.frames import Order, Report
-from services.media.headers import Format
+from services.media.images.decoder import inspect
+from services.media.images.drawing import dhash
+from services.media.images.headers import Format
+from services.media.sandbox.frames import Order, Report
 from tests.unit.media.pictures import jpeg, opened, photo, picture, png
 
 ORDER = Order(50_000_000, 2000, 5_242_880, renditions=(1080, 320))

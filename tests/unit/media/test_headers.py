@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.media.headers import Format, description_of, format_of, stored_size
+from services.media.images.headers import Format, description_of, format_of, stored_size
 from tests.unit.media.pictures import jpeg, png
 
 

@@ -3,10 +3,17 @@
 import pytest
 
 from services.media.domain import Announced, violations
-from services.media.frames import Report
-from services.media.headers import Format
-from services.media.images import IMAGE_MAXIMUM_BYTES, Code, Limits, Purpose, limits_of, rejections
-from services.media.videos import Client
+from services.media.images.headers import Format
+from services.media.images.rules import (
+    IMAGE_MAXIMUM_BYTES,
+    Code,
+    Limits,
+    Purpose,
+    limits_of,
+    rejections,
+)
+from services.media.sandbox.frames import Report
+from services.media.videos.rules import Client
 
 BANNER = limits_of(Purpose.BANNER, IMAGE_MAXIMUM_BYTES)
 IMAGE = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from servicekit.errors import Reason, ResourceExhausted
-from services.media.quotas import Quota, Usage, check
+from services.media.uploads.quotas import Quota, Usage, check
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 QUOTA = Quota(open_uploads=3, uploads_an_hour=10, bytes_a_month=1000)

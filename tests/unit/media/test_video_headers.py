@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from services.media.video_headers import (
+from services.media.videos.headers import (
     HEAD_BYTES,
     Container,
     container_of,

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from servicekit.errors import FailedPrecondition
-from services.media.probes import ProbeReport, Question, from_prober
-from services.media.video_headers import Container
-from services.media.videos import (
+from services.media.videos.headers import Container
+from services.media.videos.messages import ProbeReport, Question, from_prober
+from services.media.videos.rules import (
     MAXIMUM_PIXELS,
     Client,
     VideoLimits,

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from services.payouts.payments import Hint
+from services.payouts.sending.handlers import Hint
 from services.payouts.settings import Origin
 from services.payouts.webhook import hint_in
 

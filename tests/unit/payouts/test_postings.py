@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.money import Money
-from services.payouts import postings
 from services.payouts.domain import Deposit, Payout, ProviderName, State, new_attempt
-from services.payouts.postings import (
+from services.payouts.ledger import postings
+from services.payouts.ledger.postings import (
     PLATFORM,
     Transfer,
     available,

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from servicekit.money import Money
 from services.payouts.domain import Attempt, AttemptState, Reading, read, sender_batch_id
 from services.payouts.provider import Batch, Item, Transaction
-from services.payouts.reconciliation import (
+from services.payouts.reconciliation.comparison import compare
+from services.payouts.reconciliation.domain import (
     MARGIN,
     Booking,
     Comparison,
@@ -24,7 +25,6 @@ from services.payouts.reconciliation import (
     named_in,
     proven,
 )
-from services.payouts.reconciliation_comparison import compare
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 SOON = timedelta(minutes=1)

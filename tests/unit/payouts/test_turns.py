@@ -4,15 +4,15 @@ import asyncio
 
 import pytest
 
-from services.payouts import turns
-from services.payouts.turns import Turns
+from services.payouts.providers.paypal import rate_limiter
+from services.payouts.providers.paypal.rate_limiter import Turns
 
 MINUTE_SECONDS = 0.1
 
 
 @pytest.fixture(autouse=True)
 def _short_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "_MINUTE_SECONDS", MINUTE_SECONDS)
+    monkeypatch.setattr(rate_limiter, "_MINUTE_SECONDS", MINUTE_SECONDS)
 
 
 async def test_no_minute_has_more_turns_than_it_may() -> None:

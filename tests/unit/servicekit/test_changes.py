@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from servicekit.changes import Changes, follow
+from servicekit.postgres.changes import Changes, follow
 
 
 @dataclass(frozen=True)

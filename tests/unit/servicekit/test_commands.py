@@ -11,7 +11,7 @@ from servicekit.commands import CURRENCIES, parse
 from servicekit.errors import InvalidArgument
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
-from services.tasks.assignment_commands import RequestChanges, SubmitWork
+from services.tasks.assignments.commands import RequestChanges, SubmitWork
 from services.tasks.commands import CreateTask, ListApplications
 from services.tasks.published_commands import EndSelection
 

@@ -7,8 +7,8 @@ from temporalio.exceptions import ApplicationError
 
 from servicekit import errors
 from servicekit.errors import BY_CODE, LiaisonError, Reason, Violation
-from servicekit.grpc_client import from_rpc_error
-from servicekit.interceptors.errors import to_status
+from servicekit.rpc.client import from_rpc_error
+from servicekit.rpc.interceptors.errors import to_status
 from workflows.failures import (
     from_application_error,
     refusing,

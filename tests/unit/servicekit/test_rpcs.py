@@ -14,9 +14,9 @@ from liaison.tasks.v1 import records_pb2, tasks_pb2
 
 from servicekit.auth import Principal, Role
 from servicekit.errors import PermissionDenied, Reason
-from servicekit.interceptors.validation import clear_output_only, missing_fields
-from servicekit.rpcs import Repeat, allow, rpcs_of
-from services.tasks.record_servicer import ACCESS as RECORD_ACCESS
+from servicekit.rpc.access import Repeat, allow, rpcs_of
+from servicekit.rpc.interceptors.validation import clear_output_only, missing_fields
+from services.tasks.recording.servicer import ACCESS as RECORD_ACCESS
 from services.tasks.servicer import ACCESS as TASK_ACCESS
 
 TASKS = tasks_pb2.DESCRIPTOR.services_by_name["TaskService"]

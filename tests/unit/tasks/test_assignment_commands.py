@@ -10,7 +10,7 @@ from liaison.tasks.v1.tasks_pb2 import Requirement
 from servicekit.commands import parse
 from servicekit.errors import InvalidArgument
 from servicekit.timestamps import to_timestamp
-from services.tasks.assignment_commands import (
+from services.tasks.assignments.commands import (
     SHELVES,
     AnswerProposal,
     CreateProposal,

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from workflows.assignment import disputes, rewards, state
 from workflows.assignment.model import (
     ApproveWork,
     Assignment,
@@ -17,6 +16,7 @@ from workflows.assignment.model import (
     SubmitWork,
     Terms,
 )
+from workflows.assignment.rules import disputes, rewards, submissions
 from workflows.dispute.state import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Policy
 from workflows.task.state import PublishedTask, Selection
@@ -50,7 +50,7 @@ def terms(policy: Policy = STANDARD, **changes: Any) -> Terms:
 
 
 def begun(policy: Policy = STANDARD, **changes: Any) -> Assignment:
-    return state.start("a1", "bea", terms(policy, **changes), BEGIN)[0]
+    return submissions.start("a1", "bea", terms(policy, **changes), BEGIN)[0]
 
 
 def shipping() -> Assignment:
@@ -60,25 +60,25 @@ def shipping() -> Assignment:
 
 def submitted(policy: Policy = STANDARD) -> Assignment:
     a = begun(policy)
-    state.submit_work(a, SUBMIT, LATER)
+    submissions.submit_work(a, SUBMIT, LATER)
     return a
 
 
 def reworking(policy: Policy = STANDARD) -> Assignment:
     a = submitted(policy)
-    state.request_changes(a, CHANGE, LATER)
+    submissions.request_changes(a, CHANGE, LATER)
     return a
 
 
 def approved() -> Assignment:
     a = submitted()
-    state.approve_work(a, APPROVE, LATER)
+    submissions.approve_work(a, APPROVE, LATER)
     return a
 
 
 def overdue() -> Assignment:
     a = approved()
-    state.fire(a, due(a))
+    submissions.fire(a, due(a))
     return a
 
 
@@ -96,7 +96,7 @@ def completed() -> Assignment:
 
 def expired() -> Assignment:
     a = begun()
-    state.fire(a, DEADLINE)
+    submissions.fire(a, DEADLINE)
     return a
 
 
@@ -110,8 +110,8 @@ def after_rounds(rounds: int) -> Assignment:
     """In review, after so many rounds of changes."""
     a = submitted()
     for _ in range(rounds):
-        state.request_changes(a, CHANGE, LATER)
-        state.submit_work(a, SUBMIT, LATER)
+        submissions.request_changes(a, CHANGE, LATER)
+        submissions.submit_work(a, SUBMIT, LATER)
     return a
 
 

@@ -13,8 +13,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from servicekit.errors import FailedPrecondition, Internal, LiaisonError, Reason, Unavailable
-from servicekit.interceptors.validation import missing_fields
 from servicekit.money import Money
+from servicekit.rpc.interceptors.validation import missing_fields
 from servicekit.timestamps import to_timestamp
 from tests.unit.workflows.lives import (
     APPROVE,
@@ -30,17 +30,17 @@ from tests.unit.workflows.lives import (
     submitted,
     terms,
 )
-from workflows.assignment import state, steps
 from workflows.assignment.activities import AssignmentActivities
+from workflows.assignment.inputs import RecordAssignment, StartAssignment, Undone
 from workflows.assignment.model import Assignment, Transition
 from workflows.assignment.notices import notices
-from workflows.assignment.orders import RecordAssignment, StartAssignment, Undone
+from workflows.assignment.rules import submissions, transitions
 from workflows.payout.activities import PayoutActivities
 from workflows.payout.state import PayoutTerms, RecallPayout, SendPayout
 from workflows.payout.state import State as Payout
 from workflows.policy import STANDARD
 from workflows.task.activities import TaskActivities
-from workflows.task.orders import LapseApplications, RecordTask, ReserveRewards
+from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
 from workflows.task.state import State
 
 
@@ -73,14 +73,14 @@ def _assignments(media: Service, records: Service, notifications: Service) -> An
 
 async def _record(order: RecordAssignment, notifications: Service) -> tuple[list[Message], Undone]:
     """All that was asked of anybody, in order; the notices apart."""
-    house = Service()
-    undelivered = await _assignments(house, house, notifications).record_assignment(order)
-    return house.requests, undelivered
+    harness = Service()
+    undelivered = await _assignments(harness, harness, notifications).record_assignment(order)
+    return harness.requests, undelivered
 
 
 async def test_a_submission_holds_its_media_and_is_recorded() -> None:
     a = begun()
-    submission = state.submit_work(a, SUBMIT, LATER)
+    submission = submissions.submit_work(a, SUBMIT, LATER)
     told = list(notices(a, submission))
     notifications = Service()
     requests, undelivered = await _record(RecordAssignment(a, [submission], told), notifications)
@@ -96,7 +96,7 @@ async def test_a_submission_holds_its_media_and_is_recorded() -> None:
 
 
 async def test_notices_that_wait_are_sent_again_without_a_record() -> None:
-    a, first = state.start("a1", "bea", terms(), BEGIN)
+    a, first = submissions.start("a1", "bea", terms(), BEGIN)
     told = list(notices(a, first))
     away = Service({"SendNotifications": [AWAY, None]})
     requests, undelivered = await _record(RecordAssignment(a, [first], told), away)
@@ -112,7 +112,7 @@ WRITTEN = replace(
 
 async def test_a_submission_holds_its_articles_for_the_brand() -> None:
     a = begun()
-    submission = state.submit_work(a, WRITTEN, LATER)
+    submission = submissions.submit_work(a, WRITTEN, LATER)
     requests, _ = await _record(RecordAssignment(a, [submission]), Service())
     hold, record = requests
     assert hold == articles_pb2.HoldArticleRevisionsRequest(
@@ -126,15 +126,15 @@ async def test_a_submission_holds_its_articles_for_the_brand() -> None:
 def _approved() -> tuple[Assignment, Transition]:
     """At the second version, which has another revision than the first."""
     a = begun()
-    state.submit_work(a, WRITTEN, LATER)
-    state.request_changes(a, CHANGE, LATER)
+    submissions.submit_work(a, WRITTEN, LATER)
+    submissions.request_changes(a, CHANGE, LATER)
     second = replace(WRITTEN, article_revisions=["articles/x/revisions/r2"])
-    state.submit_work(a, second, LATER)
-    return a, state.approve_work(a, APPROVE, LATER + DAY)
+    submissions.submit_work(a, second, LATER)
+    return a, submissions.approve_work(a, APPROVE, LATER + DAY)
 
 
 def _published(a: Assignment, approval: Transition) -> RecordAssignment:
-    return RecordAssignment(a, [approval], [], steps.publication(a, approval))
+    return RecordAssignment(a, [approval], [], transitions.publication(a, approval))
 
 
 async def test_what_is_approved_is_recorded_and_then_published_as_it_was_last_delivered() -> None:
@@ -165,8 +165,8 @@ async def test_what_cannot_be_published_now_is_answered_for_another_try(
 
 async def test_work_without_an_article_is_not_published() -> None:
     a = submitted()
-    approval = state.approve_work(a, APPROVE, LATER)
-    assert steps.publication(a, approval) is None
+    approval = submissions.approve_work(a, APPROVE, LATER)
+    assert transitions.publication(a, approval) is None
 
 
 async def test_a_submission_without_media_holds_nothing() -> None:
@@ -287,6 +287,6 @@ async def test_only_what_the_payout_knows_how_to_go_on_from_ends_an_attempt(
 
 def test_a_due_time_is_told_as_it_is() -> None:
     a = begun()
-    submission = state.submit_work(a, SUBMIT, LATER)
+    submission = submissions.submit_work(a, SUBMIT, LATER)
     (told,) = notices(a, submission)
     assert f"{LATER + timedelta(days=5):%Y-%m-%d %H:%M} UTC" in told.text

@@ -26,7 +26,6 @@ from tests.unit.workflows.lives import (
     reworking,
     submitted,
 )
-from workflows.assignment import disputes, rewards, state, steps
 from workflows.assignment.model import (
     SYSTEM,
     Assignment,
@@ -36,6 +35,7 @@ from workflows.assignment.model import (
     Event,
     State,
 )
+from workflows.assignment.rules import disputes, rewards, submissions, transitions
 from workflows.dispute.state import Decision, Ground, Outcome
 from workflows.policy import STANDARD, ReviewSilence
 
@@ -55,8 +55,8 @@ def _past_reminders(a: Assignment) -> Assignment:
 
 def test_a_clock_fires_at_its_instant_and_not_before() -> None:
     a = begun()
-    assert state.fire(a, DEADLINE - timedelta(microseconds=1)) == (None, None)
-    transition, _ = state.fire(a, DEADLINE)
+    assert submissions.fire(a, DEADLINE - timedelta(microseconds=1)) == (None, None)
+    transition, _ = submissions.fire(a, DEADLINE)
     assert transition is not None
     assert (transition.event, transition.to_state) == (Event.EXPIRED, State.EXPIRED)
     assert transition.actor == SYSTEM
@@ -68,7 +68,7 @@ def test_a_review_is_reminded_of_at_48_96_and_114_hours() -> None:
     for hours in (48, 96, 114):
         time = _clock(a).next_time
         assert time == LATER + hours * HOUR
-        transition, _ = state.fire(a, time)
+        transition, _ = submissions.fire(a, time)
         assert transition is not None
         assert (transition.event, a.state) == (Event.REVIEW_REMINDED, State.IN_REVIEW)
     assert _clock(a).next_time == due(a) == LATER + 5 * DAY
@@ -76,7 +76,7 @@ def test_a_review_is_reminded_of_at_48_96_and_114_hours() -> None:
 
 def test_five_days_of_silence_approve_r27() -> None:
     a = _past_reminders(submitted())
-    transition, _ = state.fire(a, LATER + 5 * DAY)
+    transition, _ = submissions.fire(a, LATER + 5 * DAY)
     assert transition is not None
     assert (transition.event, transition.actor) == (Event.WORK_APPROVED, SYSTEM)
     assert (a.state, a.confirmed_by) == (State.APPROVED, ConfirmedBy.SYSTEM)
@@ -85,14 +85,14 @@ def test_five_days_of_silence_approve_r27() -> None:
 
 def test_each_round_gets_the_whole_review_time_r27() -> None:
     a = reworking()
-    state.submit_work(a, SUBMIT, LATER + 4 * DAY)
+    submissions.submit_work(a, SUBMIT, LATER + 4 * DAY)
     assert (_clock(a).kind, due(a)) == (ClockKind.REVIEW, LATER + 9 * DAY)
     assert len(_clock(a).reminder_times) == 3
 
 
 def test_silence_asks_a_mediator_when_the_policy_says_so() -> None:
     a = _past_reminders(submitted(ESCALATE))
-    transition, dispute = state.fire(a, due(a))
+    transition, dispute = submissions.fire(a, due(a))
     assert transition is None
     assert dispute is not None
     assert (dispute.ground, dispute.opener) == (Ground.REVIEW_SILENCE, SYSTEM)
@@ -106,7 +106,7 @@ def test_a_second_silence_is_a_dispute_of_its_own() -> None:
     ids = []
     for _ in range(2):
         now = due(a)
-        _, dispute = state.fire(a, now)
+        _, dispute = submissions.fire(a, now)
         assert dispute is not None
         ids.append(dispute.dispute_id)
         disputes.open_dispute(a, dispute, now)
@@ -128,15 +128,15 @@ def test_rework_has_three_days_at_least_and_the_deadline_at_least(
     asked: datetime, expected: datetime
 ) -> None:
     a = begun()
-    state.submit_work(a, SUBMIT, min(asked, DEADLINE) - timedelta(hours=1))
-    state.request_changes(a, CHANGE, asked)
+    submissions.submit_work(a, SUBMIT, min(asked, DEADLINE) - timedelta(hours=1))
+    submissions.request_changes(a, CHANGE, asked)
     assert (_clock(a).kind, due(a)) == (ClockKind.REWORK, expected)
 
 
 def test_rework_that_lapses_puts_the_last_version_back_to_review() -> None:
     a = reworking()
     now = due(a)
-    transition, _ = state.fire(a, now)
+    transition, _ = submissions.fire(a, now)
     assert transition is not None
     assert (transition.event, a.state) == (Event.REWORK_LAPSED, State.IN_REVIEW)
     assert (_clock(a).kind, due(a)) == (ClockKind.REVIEW, now + 5 * DAY)
@@ -146,14 +146,14 @@ def test_rework_that_lapses_puts_the_last_version_back_to_review() -> None:
 def test_rework_that_lapses_without_any_version_expires() -> None:
     a = begun()
     a.state, a.clock = State.CHANGES_REQUESTED, Clock(ClockKind.REWORK, DEADLINE)
-    transition, _ = state.fire(a, DEADLINE)
+    transition, _ = submissions.fire(a, DEADLINE)
     assert transition is not None
     assert (transition.event, _clock(a).kind) == (Event.EXPIRED, ClockKind.REOPEN)
 
 
 def test_a_late_reward_is_overdue_and_still_owed_r29() -> None:
     a = approved()
-    transition, _ = state.fire(a, LATER + 5 * DAY)
+    transition, _ = submissions.fire(a, LATER + 5 * DAY)
     assert transition is not None
     assert (transition.event, a.state, a.reward_is_overdue) == (
         Event.REWARD_OVERDUE,
@@ -161,13 +161,13 @@ def test_a_late_reward_is_overdue_and_still_owed_r29() -> None:
         True,
     )
     assert a.clock is None
-    assert not steps.is_over(a)
+    assert not transitions.is_over(a)
 
 
 def test_a_reward_completes_a_month_after_it_was_sent_r53() -> None:
     a = rewarded()
     assert (_clock(a).kind, due(a)) == (ClockKind.COMPLETION, LATER.replace(month=4))
-    transition, _ = state.fire(a, due(a))
+    transition, _ = submissions.fire(a, due(a))
     assert transition is not None
     assert (transition.event, a.state) == (Event.COMPLETED, State.COMPLETED)
     assert (_clock(a).kind, due(a)) == (ClockKind.DISPUTE_WINDOW, LATER.replace(month=5))
@@ -203,22 +203,22 @@ def test_a_failed_payout_leaves_state_and_clock_alone() -> None:
 @pytest.mark.parametrize(("reached", "clock"), [(completed, 1), (expired, 1), (cancelled, 0)])
 def test_a_life_is_over_with_its_last_window(reached: object, clock: int) -> None:
     a: Assignment = reached()  # type: ignore[operator]  # a maker
-    assert steps.is_over(a) is (clock == 0)
+    assert transitions.is_over(a) is (clock == 0)
     if clock:
-        transition, _ = state.fire(a, due(a))
+        transition, _ = submissions.fire(a, due(a))
         assert transition is not None
         assert transition.event is Event.CLOSED
     assert a.clock is None
-    assert steps.is_over(a)
+    assert transitions.is_over(a)
 
 
 def test_nothing_fires_without_a_clock() -> None:
-    assert state.fire(cancelled(), LATER + 1000 * DAY) == (None, None)
+    assert submissions.fire(cancelled(), LATER + 1000 * DAY) == (None, None)
 
 
 def test_approval_before_the_deadline_ends_its_clock() -> None:
     a = submitted()
-    state.approve_work(a, APPROVE, LATER)
+    submissions.approve_work(a, APPROVE, LATER)
     assert _clock(a).kind is ClockKind.REWARD
 
 
@@ -227,11 +227,11 @@ def test_no_command_is_taken_once_its_time_is_over_r26(late: timedelta) -> None:
     """A clock may fire late; the deadline, exclusive, does not move for that."""
     working, reviewing = begun(), submitted()
     with pytest.raises(FailedPrecondition):
-        state.submit_work(working, SUBMIT, due(working) + late)
+        submissions.submit_work(working, SUBMIT, due(working) + late)
     with pytest.raises(FailedPrecondition):
-        state.request_changes(reviewing, CHANGE, due(reviewing) + late)
+        submissions.request_changes(reviewing, CHANGE, due(reviewing) + late)
     with pytest.raises(FailedPrecondition):
-        state.approve_work(reviewing, APPROVE, due(reviewing) + late)
+        submissions.approve_work(reviewing, APPROVE, due(reviewing) + late)
 
 
 @pytest.mark.parametrize("reached", [rewarded, completed])
@@ -248,5 +248,5 @@ def test_attempts_that_fail_late_do_not_put_a_reward_off_r29() -> None:
         rewards.report_reward_sent(a, LATER + days * DAY)
         rewards.report_payout_failed(a, LATER + days * DAY)
         assert due(a) == LATER + 5 * DAY
-    state.fire(a, LATER + 5 * DAY)
+    submissions.fire(a, LATER + 5 * DAY)
     assert a.reward_is_overdue

@@ -29,7 +29,6 @@ from tests.unit.workflows.lives import (
     reworking,
     submitted,
 )
-from workflows.assignment import disputes, rewards, state, steps
 from workflows.assignment.model import (
     ApproveWork,
     ClockKind,
@@ -41,22 +40,24 @@ from workflows.assignment.model import (
     State,
     SubmitWork,
 )
+from workflows.assignment.rules import disputes, rewards, submissions
+from workflows.assignment.rules import transitions as steps
 from workflows.dispute.state import Decision, Ground, Outcome
 
 # Command -> its rule, what is said, and where from and where to it leads.
 COMMANDS: dict[str, tuple[Callable[..., Any], object, dict[State, State]]] = {
     "SubmitWork": (
-        state.submit_work,
+        submissions.submit_work,
         SUBMIT,
         {State.IN_PROGRESS: State.IN_REVIEW, State.CHANGES_REQUESTED: State.IN_REVIEW},
     ),
     "RequestChanges": (
-        state.request_changes,
+        submissions.request_changes,
         CHANGE,
         {State.IN_REVIEW: State.CHANGES_REQUESTED},
     ),
-    "ApproveWork": (state.approve_work, APPROVE, {State.IN_REVIEW: State.APPROVED}),
-    "CommentOnExpiry": (state.comment_on_expiry, COMMENT, {State.EXPIRED: State.EXPIRED}),
+    "ApproveWork": (submissions.approve_work, APPROVE, {State.IN_REVIEW: State.APPROVED}),
+    "CommentOnExpiry": (submissions.comment_on_expiry, COMMENT, {State.EXPIRED: State.EXPIRED}),
 }
 LEGAL = [
     (command, before, after)
@@ -98,8 +99,10 @@ def test_an_illegal_command_changes_nothing(command: str, before: State) -> None
 
 def test_what_is_owed_can_be_said_in_a_dispute() -> None:
     a = disputed(expired(), Ground.FRAUD)
-    state.fire(a, due(a))  # the last window closes meanwhile
-    assert state.comment_on_expiry(a, COMMENT, LATER + 100 * DAY).event is Event.EXPIRY_COMMENTED
+    submissions.fire(a, due(a))  # the last window closes meanwhile
+    assert (
+        submissions.comment_on_expiry(a, COMMENT, LATER + 100 * DAY).event is Event.EXPIRY_COMMENTED
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,7 +122,7 @@ def test_an_open_dispute_stops_every_other_command(
 
 
 def test_a_life_begins_with_the_selection() -> None:
-    a, transition = state.start("a1", "bea", begun().terms, BEGIN)
+    a, transition = submissions.start("a1", "bea", begun().terms, BEGIN)
     assert (transition.sequence, transition.event) == (1, Event.CREATOR_SELECTED)
     assert (transition.from_state, transition.to_state) == (None, State.IN_PROGRESS)
     assert transition.actor == BRAND
@@ -136,17 +139,17 @@ def test_each_submission_is_a_version_of_its_own() -> None:
 def test_a_third_change_request_is_refused_r28() -> None:
     a = after_rounds(2)
     with pytest.raises(FailedPrecondition) as refused:
-        state.request_changes(a, CHANGE, LATER)
+        submissions.request_changes(a, CHANGE, LATER)
     assert refused.value.reason is Reason.REVISION_LIMIT_REACHED
     assert refused.value.metadata == {"rounds": "2"}
-    assert state.approve_work(a, APPROVE, LATER).to_state is State.APPROVED
+    assert submissions.approve_work(a, APPROVE, LATER).to_state is State.APPROVED
 
 
 def test_a_change_request_cites_requirements_of_the_task() -> None:
     a = submitted()
     untouched = deepcopy(a)
     with pytest.raises(FailedPrecondition) as refused:
-        state.request_changes(a, replace(CHANGE, requirement_ids=["req-1", "req-9"]), LATER)
+        submissions.request_changes(a, replace(CHANGE, requirement_ids=["req-1", "req-9"]), LATER)
     assert refused.value.reason is Reason.UNKNOWN_REQUIREMENT
     assert refused.value.metadata == {"requirement_ids": "req-9"}
     assert a == untouched
@@ -154,7 +157,7 @@ def test_a_change_request_cites_requirements_of_the_task() -> None:
 
 def test_a_brand_confirms_and_the_whole_reward_is_due() -> None:
     a = submitted()
-    state.approve_work(a, ApproveWork(BRAND), LATER)
+    submissions.approve_work(a, ApproveWork(BRAND), LATER)
     assert (a.confirmed_by, a.payable_minor, a.has_payout) == (ConfirmedBy.BRAND, 10_000, True)
     assert a.clock is not None
     assert (a.clock.kind, a.clock.due_time) == (ClockKind.REWARD, LATER + 5 * DAY)  # R29
@@ -162,33 +165,33 @@ def test_a_brand_confirms_and_the_whole_reward_is_due() -> None:
 
 def test_an_expiry_is_commented_on_once_r44() -> None:
     a = expired()
-    state.comment_on_expiry(a, COMMENT, DEADLINE)
+    submissions.comment_on_expiry(a, COMMENT, DEADLINE)
     assert a.expiry_comment is not None
     assert a.expiry_comment.reason == COMMENT.reason
     with pytest.raises(FailedPrecondition) as refused:
-        state.comment_on_expiry(a, COMMENT, DEADLINE)
+        submissions.comment_on_expiry(a, COMMENT, DEADLINE)
     assert refused.value.reason is Reason.ILLEGAL_STATE
 
 
 def test_what_is_over_takes_no_comment() -> None:
     a = expired()
-    state.fire(a, DEADLINE + 30 * DAY)
+    submissions.fire(a, DEADLINE + 30 * DAY)
     assert steps.is_over(a)
     with pytest.raises(FailedPrecondition) as refused:
-        state.comment_on_expiry(a, COMMENT, DEADLINE + 31 * DAY)
+        submissions.comment_on_expiry(a, COMMENT, DEADLINE + 31 * DAY)
     assert refused.value.reason is Reason.ILLEGAL_STATE
 
 
 def test_transitions_are_numbered_without_a_gap() -> None:
-    a, first = state.start("a1", "bea", begun().terms, BEGIN)
+    a, first = submissions.start("a1", "bea", begun().terms, BEGIN)
     transitions = [
         first,
-        state.submit_work(a, SubmitWork(CREATOR, "", [], []), LATER),
-        state.request_changes(a, RequestChanges(BRAND, "More", ["req-2"]), LATER),
+        submissions.submit_work(a, SubmitWork(CREATOR, "", [], []), LATER),
+        submissions.request_changes(a, RequestChanges(BRAND, "More", ["req-2"]), LATER),
         disputes.open_dispute(a, _unfair(), LATER)[1],
         disputes.close_dispute(a, Decision(Outcome.DISMISS, "Fair"), MEDIATOR, LATER),
-        state.submit_work(a, SUBMIT, LATER),
-        state.approve_work(a, APPROVE, LATER),
+        submissions.submit_work(a, SUBMIT, LATER),
+        submissions.approve_work(a, APPROVE, LATER),
         rewards.report_payout_failed(a, LATER),
         *rewards.report_reward_received(a, LATER),
     ]
@@ -205,6 +208,6 @@ def _unfair() -> OpenDispute:
 def test_who_says_why_is_named() -> None:
     a = expired()
     said = CommentOnExpiry(CREATOR, "MATERIALS_NOT_PROVIDED", "Nothing came")
-    transition = state.comment_on_expiry(a, said, DEADLINE)
+    transition = submissions.comment_on_expiry(a, said, DEADLINE)
     assert (transition.actor, transition.comment) == (CREATOR, "MATERIALS_NOT_PROVIDED")  # R45
     assert reworking().change_requests[0].comment == CHANGE.comment

@@ -26,7 +26,6 @@ from tests.unit.workflows.lives import (
     reworking,
     submitted,
 )
-from workflows.assignment import disputes, state, steps
 from workflows.assignment.model import (
     SYSTEM,
     Assignment,
@@ -36,6 +35,7 @@ from workflows.assignment.model import (
     OpenDispute,
     State,
 )
+from workflows.assignment.rules import disputes, submissions, transitions
 from workflows.dispute.state import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Span
 
@@ -119,7 +119,7 @@ def test_one_dispute_is_open_at_a_time() -> None:
 def test_nothing_is_disputed_after_the_last_window() -> None:
     a = completed()
     assert _open(deepcopy(a), Ground.FRAUD, BRAND) is None
-    state.fire(a, due(a))
+    submissions.fire(a, due(a))
     assert _open(a, Ground.FRAUD, BRAND) is Reason.ILLEGAL_STATE
 
 
@@ -159,7 +159,7 @@ def test_what_was_left_of_a_clock_continues_afterwards(reached: Callable[[], Ass
     due_time, reminders = a.clock.due_time, list(a.clock.reminder_times)
     disputed(a, Ground.FRAUD, LATER)
     assert a.clock.next_time is None
-    assert state.fire(a, due_time + 100 * DAY) == (None, None)
+    assert submissions.fire(a, due_time + 100 * DAY) == (None, None)
     disputes.close_dispute(a, None, MEDIATOR, LATER + 7 * DAY)
     assert a.clock.due_time == due_time + 7 * DAY
     assert a.clock.reminder_times == [time + 7 * DAY for time in reminders]
@@ -177,10 +177,10 @@ def test_the_clocks_of_reward_and_windows_run_on(reached: Callable[[], Assignmen
 
 def test_a_life_with_an_open_dispute_is_not_over() -> None:
     a = disputed(completed(), Ground.FRAUD)
-    state.fire(a, due(a))
-    assert not steps.is_over(a)
+    submissions.fire(a, due(a))
+    assert not transitions.is_over(a)
     disputes.close_dispute(a, Decision(Outcome.DISMISS, "No"), MEDIATOR, LATER)
-    assert steps.is_over(a)
+    assert transitions.is_over(a)
 
 
 def test_only_the_brands_dispute_holds_the_payout() -> None:
@@ -227,7 +227,7 @@ def test_redo_gives_the_creator_a_new_deadline() -> None:
 def test_cancelling_without_pay_ends_it() -> None:
     a = _decided(_disputed_review(), Decision(Outcome.CANCEL_WITHOUT_PAY, "Fraud"))
     assert (a.state, a.has_payout) == (State.CANCELLED, False)
-    assert steps.is_over(a)
+    assert transitions.is_over(a)
 
 
 def test_dismissing_changes_nothing() -> None:
@@ -267,7 +267,7 @@ def test_what_is_held_before_it_is_sent_can_be_lowered_or_taken_back() -> None:
     again, _ = disputes.open_dispute(a, OpenDispute("d2", Ground.FRAUD, "x", BRAND), LATER)
     assert again.reward_minor == 5_000
     assert disputes.settlement(a, CANCEL) == 0
-    assert steps.is_over(_decided(a, CANCEL))
+    assert transitions.is_over(_decided(a, CANCEL))
 
 
 @pytest.mark.parametrize("decision", [PARTIAL, CANCEL])

@@ -24,7 +24,6 @@ from tests.unit.workflows.lives import (
     expired,
     submitted,
 )
-from workflows.assignment import disputes, overrides, rewards, state
 from workflows.assignment.model import (
     Action,
     Assignment,
@@ -34,7 +33,8 @@ from workflows.assignment.model import (
     State,
     Transition,
 )
-from workflows.assignment.steps import confirms_work
+from workflows.assignment.rules import disputes, overrides, rewards, submissions
+from workflows.assignment.rules.transitions import confirms_work
 from workflows.dispute.state import Decision, Ground, Outcome
 
 WRITTEN = replace(SUBMIT, article_ids=["x"], article_revisions=["articles/x/revisions/r1"])
@@ -43,7 +43,7 @@ WRITTEN = replace(SUBMIT, article_ids=["x"], article_revisions=["articles/x/revi
 def _refusal(a: Assignment, command: object) -> FailedPrecondition:
     untouched = deepcopy(a)
     with pytest.raises(FailedPrecondition) as refused:
-        state.submit_new_work(a, command, LATER)  # type: ignore[arg-type]  # what a test says
+        submissions.submit_new_work(a, command, LATER)  # type: ignore[arg-type]  # what a test says
     assert a == untouched
     return refused.value
 
@@ -67,13 +67,13 @@ def test_who_delivers_an_article_names_it(
         {"missing": "articles"},
     )
     assert "CreateArticle" in refusal.message
-    state.submit_new_work(a, replace(WRITTEN, content_types=delivered), LATER)
+    submissions.submit_new_work(a, replace(WRITTEN, content_types=delivered), LATER)
     assert a.submissions[-1].article_revisions == WRITTEN.article_revisions
 
 
 def test_who_delivers_something_else_names_none() -> None:
     a = begun(content_types=["VIDEO", "ARTICLE"], completion_rule="ANY")
-    state.submit_new_work(a, replace(SUBMIT, content_types=["VIDEO"]), LATER)
+    submissions.submit_new_work(a, replace(SUBMIT, content_types=["VIDEO"]), LATER)
     assert a.state is State.IN_REVIEW
 
 
@@ -107,7 +107,7 @@ def _overridden(action: Action) -> Transition:
 
 def _silent() -> Transition:
     a = submitted()
-    return state.elapse(a, due(a))[-1][0]
+    return submissions.elapse(a, due(a))[-1][0]
 
 
 def _paid_though_expired() -> Transition:
@@ -118,7 +118,7 @@ def _paid_though_expired() -> Transition:
 @pytest.mark.parametrize(
     ("happen", "is_published"),
     [
-        (lambda: state.approve_work(submitted(), APPROVE, LATER), True),
+        (lambda: submissions.approve_work(submitted(), APPROVE, LATER), True),
         (_silent, True),
         (lambda: _overridden(Action.APPROVE), True),
         (lambda: _decided(Outcome.PAY_IN_FULL), True),
@@ -129,8 +129,8 @@ def _paid_though_expired() -> Transition:
         (lambda: _decided(Outcome.CANCEL_WITHOUT_PAY), False),
         (lambda: _decided(Outcome.DISMISS), False),
         (lambda: _overridden(Action.CANCEL), False),
-        (lambda: state.start("a1", "bea", begun().terms, BEGIN)[1], False),
-        (lambda: state.submit_work(begun(), SUBMIT, LATER), False),
+        (lambda: submissions.start("a1", "bea", begun().terms, BEGIN)[1], False),
+        (lambda: submissions.submit_work(begun(), SUBMIT, LATER), False),
     ],
 )
 def test_work_is_published_when_it_is_confirmed_by_whomever(
@@ -141,8 +141,8 @@ def test_work_is_published_when_it_is_confirmed_by_whomever(
 
 def test_what_befalls_the_reward_publishes_nothing_again() -> None:
     a = begun(currency="", reward_minor=0, product_title="A lamp")
-    state.submit_work(a, SUBMIT, LATER)
-    happened = [state.approve_work(a, APPROVE, LATER)]
+    submissions.submit_work(a, SUBMIT, LATER)
+    happened = [submissions.approve_work(a, APPROVE, LATER)]
     happened.append(rewards.record_shipment(a, RecordShipment(BRAND, "DHL", "JD 1"), LATER))
     while (following := rewards.follow_up(a, LATER)) is not None:
         happened.append(following)

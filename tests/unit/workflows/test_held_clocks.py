@@ -18,7 +18,6 @@ from tests.unit.workflows.lives import (
     expired,
     shipping,
 )
-from workflows.assignment import disputes, proposals, rewards, state
 from workflows.assignment.model import (
     AnswerProposal,
     Assignment,
@@ -30,6 +29,7 @@ from workflows.assignment.model import (
     RecordShipment,
     State,
 )
+from workflows.assignment.rules import disputes, proposals, rewards, submissions
 from workflows.dispute.state import Decision, Ground, Outcome
 
 SHIP = RecordShipment(BRAND, "DHL", "123")
@@ -46,7 +46,7 @@ def promised() -> Assignment:
 
 def missed() -> Assignment:
     a = promised()
-    state.fire(a, AGREED)
+    submissions.fire(a, AGREED)
     return a
 
 
@@ -65,7 +65,7 @@ def test_a_missed_shipment_moves_the_deadline_that_is_shown_along_with_the_clock
 def test_a_missed_shipment_counts_from_its_date_however_late_its_clock_fires_r31() -> None:
     a = promised()
     late = DEADLINE + DAY
-    transition, _ = state.fire(a, late)
+    transition, _ = submissions.fire(a, late)
     assert transition is not None
     assert (transition.event, transition.time) == (Event.SHIPMENT_MISSED, late)
     rewards.record_shipment(a, SHIP, late + DAY)
@@ -101,15 +101,15 @@ def test_a_new_shipment_date_can_be_agreed_on_however_long_the_first_is_missed_r
 
 def test_work_to_be_redone_after_expiry_can_expire_and_be_commented_on_again_r45() -> None:
     a = expired()
-    state.comment_on_expiry(a, COMMENT, DEADLINE + DAY)
+    submissions.comment_on_expiry(a, COMMENT, DEADLINE + DAY)
     disputes.open_dispute(a, OpenDispute("d1", Ground.FRAUD, "x", BRAND), DEADLINE + DAY)
     deadline = DEADLINE + 9 * DAY
     decision = Decision(Outcome.REDO, "Once more", deadline_time=deadline)
     disputes.close_dispute(a, decision, MEDIATOR, DEADLINE + 2 * DAY)
     assert (a.state, a.fault, a.expiry_comment) == (State.CHANGES_REQUESTED, None, None)
-    state.fire(a, deadline)
+    submissions.fire(a, deadline)
     assert a.state is State.EXPIRED
-    state.comment_on_expiry(a, COMMENT, deadline + DAY)
+    submissions.comment_on_expiry(a, COMMENT, deadline + DAY)
 
 
 def test_a_wrong_early_product_is_no_reward_when_a_mediator_grants_it() -> None:

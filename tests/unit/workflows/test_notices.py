@@ -25,7 +25,6 @@ from tests.unit.workflows.lives import (
     shipping,
     submitted,
 )
-from workflows.assignment import disputes, overrides, proposals, rewards, state
 from workflows.assignment.model import (
     Action,
     AnswerProposal,
@@ -39,11 +38,12 @@ from workflows.assignment.model import (
     Transition,
 )
 from workflows.assignment.notices import notices
+from workflows.assignment.rules import disputes, overrides, proposals, rewards, submissions
 from workflows.dispute.state import Decision, Ground, Outcome
 from workflows.notices import OPERATORS, as_sentence
 from workflows.policy import STANDARD, ReviewSilence
+from workflows.task.inputs import LapseApplications
 from workflows.task.notices import lapse_notice
-from workflows.task.orders import LapseApplications
 
 EXTEND = MakeProposal(CREATOR, ProposalKind.EXTENSION, "The parcel is late", DEADLINE + 3 * DAY)
 AMEND = MakeProposal(BRAND, ProposalKind.AMENDMENT, "A new camp.", None, ["Show it", "Sing it"])
@@ -69,9 +69,9 @@ def told(a: Assignment, transition: Transition | None) -> dict[str, str]:
 
 def fired(a: Assignment) -> dict[str, str]:
     """What the next clock of it tells."""
-    time = state.next_time(a)
+    time = submissions.next_time(a)
     assert time is not None
-    return told(a, state.fire(a, time)[0])
+    return told(a, submissions.fire(a, time)[0])
 
 
 def overridden(a: Assignment, action: Action) -> dict[str, str]:
@@ -85,20 +85,20 @@ def resolved(a: Assignment, decision: Decision) -> dict[str, str]:
 
 def delivered() -> Assignment:
     a = shipping()
-    state.submit_work(a, SUBMIT, LATER)
+    submissions.submit_work(a, SUBMIT, LATER)
     return a
 
 
 def test_who_must_act_is_told_until_when_and_what_silence_does() -> None:
-    a, first = state.start("a1", "bea", begun().terms, LATER)
+    a, first = submissions.start("a1", "bea", begun().terms, LATER)
     assert told(a, first)[CREATOR] == (
         f"You were selected. Please submit your work before {SUBMIT_DUE}; otherwise the assignment"
         " expires."
     )
-    work = state.submit_work(a, SUBMIT, LATER)
+    work = submissions.submit_work(a, SUBMIT, LATER)
     assert told(a, work)[BRAND] == f"Work was submitted. {REVIEW_NEXT}"
     assert fired(a)[BRAND] == f"Submitted work still waits for your review. {REVIEW_NEXT}"
-    changes = state.request_changes(a, CHANGE, LATER)
+    changes = submissions.request_changes(a, CHANGE, LATER)
     assert told(a, changes)[CREATOR] == (
         f"The brand asks for changes: Show the price. {REWORK_NEXT}"
     )
@@ -184,7 +184,7 @@ def test_a_long_amendment_is_quoted_in_part() -> None:
 def test_a_product_is_asked_for_with_its_date_whoever_approved() -> None:
     creators = f"The brand is to ship the product before {REVIEW_DUE}."
     a = delivered()
-    assert told(a, state.approve_work(a, APPROVE, LATER)) == {
+    assert told(a, submissions.approve_work(a, APPROVE, LATER)) == {
         CREATOR: f"Your work is approved. {creators}",
         BRAND: SHIP_NEXT,  # it did approve, and must act now
     }
@@ -200,7 +200,7 @@ def test_a_product_is_asked_for_with_its_date_whoever_approved() -> None:
 
 def test_approved_work_for_money_has_the_rewards_date() -> None:
     a = submitted()
-    text = told(a, state.approve_work(a, APPROVE, LATER))
+    text = told(a, submissions.approve_work(a, APPROVE, LATER))
     assert text == {
         CREATOR: f"Your work is approved. The reward is to be sent before {REVIEW_DUE}."
     }
@@ -215,8 +215,10 @@ def test_a_product_that_is_on_its_way_is_not_asked_for() -> None:
         CREATOR: "The product is on its way: DHL 123. Please acknowledge it when it arrives. Please"
         f" submit your work before {SUBMIT_DUE}; otherwise the assignment expires."
     }
-    state.submit_work(a, SUBMIT, LATER)
-    assert told(a, state.approve_work(a, APPROVE, LATER)) == {CREATOR: "Your work is approved."}
+    submissions.submit_work(a, SUBMIT, LATER)
+    assert told(a, submissions.approve_work(a, APPROVE, LATER)) == {
+        CREATOR: "Your work is approved."
+    }
 
 
 def test_what_a_dispute_leaves_to_do_is_told() -> None:
@@ -256,11 +258,11 @@ def test_an_expiry_says_until_when_what_can_be_done() -> None:
         BRAND: "The creator did not submit before the deadline. You may reopen the assignment until"
         " 2026-04-10 12:00 UTC.",
     }
-    comment = state.comment_on_expiry(a, COMMENT, DEADLINE)
+    comment = submissions.comment_on_expiry(a, COMMENT, DEADLINE)
     assert told(a, comment)[BRAND] == (
         "The creator says why the task was not completed: I was ill."
     )
-    reopened = state.reopen_assignment(
+    reopened = submissions.reopen_assignment(
         a, ReopenAssignment(BRAND, DEADLINE + DAY, "Go on!"), DEADLINE
     )
     assert told(a, reopened) == {
@@ -342,6 +344,6 @@ def test_a_reward_that_is_due_at_once_is_told_as_late_only() -> None:
     proposals.accept_proposal(a, AnswerProposal(BRAND, 1), LATER)
     fired(a)
     now = LATER + 3 * DAY
-    state.submit_work(a, SUBMIT, now)
-    assert told(a, state.approve_work(a, APPROVE, now)) == {CREATOR: "Your work is approved."}
-    assert told(a, state.elapse(a, now)[0][0])[CREATOR].startswith("The product is late.")
+    submissions.submit_work(a, SUBMIT, now)
+    assert told(a, submissions.approve_work(a, APPROVE, now)) == {CREATOR: "Your work is approved."}
+    assert told(a, submissions.elapse(a, now)[0][0])[CREATOR].startswith("The product is late.")

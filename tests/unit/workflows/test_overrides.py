@@ -19,7 +19,6 @@ from tests.unit.workflows.lives import (
     reworking,
     submitted,
 )
-from workflows.assignment import overrides, state, steps
 from workflows.assignment.model import (
     Action,
     ConfirmedBy,
@@ -28,6 +27,7 @@ from workflows.assignment.model import (
     OverrideAssignment,
     State,
 )
+from workflows.assignment.rules import overrides, submissions, transitions
 from workflows.dispute.state import Ground
 
 NEW_TIME = DEADLINE + 20 * DAY
@@ -39,7 +39,7 @@ LEADS: dict[Action, dict[State, tuple[Event, State]]] = {
     Action.RETURN_TO_REVIEW: {State.CHANGES_REQUESTED: (Event.REWORK_LAPSED, State.IN_REVIEW)},
     Action.EXPIRE: {State.IN_PROGRESS: (Event.EXPIRED, State.EXPIRED)},
     Action.REOPEN: {State.EXPIRED: (Event.REOPENED, State.IN_PROGRESS)},
-    Action.CANCEL: dict.fromkeys(steps.UNDECIDED, (Event.CANCELLED, State.CANCELLED)),
+    Action.CANCEL: dict.fromkeys(transitions.UNDECIDED, (Event.CANCELLED, State.CANCELLED)),
     Action.RETRY_REWARD: {State.APPROVED: (Event.REWARD_RETRIED, State.APPROVED)},
     Action.COMPLETE: {State.REWARDED: (Event.COMPLETED, State.COMPLETED)},
     Action.CLOSE: {
@@ -86,8 +86,8 @@ def test_a_moved_clock_fires_at_its_new_time() -> None:
     a = begun()
     overrides.override_assignment(a, order(Action.MOVE_CLOCK), LATER)
     assert a.submission_deadline_time == due(a) == NEW_TIME
-    assert state.fire(a, DEADLINE) == (None, None)
-    state.fire(a, NEW_TIME)
+    assert submissions.fire(a, DEADLINE) == (None, None)
+    submissions.fire(a, NEW_TIME)
     assert (a.state, a.fault) == (State.EXPIRED, Fault.CREATOR)
 
 

@@ -20,7 +20,6 @@ from tests.unit.workflows.lives import (
     due,
     shipping,
 )
-from workflows.assignment import disputes, overrides, proposals, rewards, state
 from workflows.assignment.model import (
     AcknowledgeReceipt,
     Action,
@@ -38,6 +37,7 @@ from workflows.assignment.model import (
     State,
     Transition,
 )
+from workflows.assignment.rules import disputes, overrides, proposals, rewards, submissions
 from workflows.dispute.state import Decision, Ground, Outcome
 
 SHIP = RecordShipment(BRAND, "DHL", "123")
@@ -54,8 +54,8 @@ def agreed(date: datetime = AGREED) -> Assignment:
 
 
 def confirmed(a: Assignment, now: datetime = LATER) -> Assignment:
-    state.submit_work(a, SUBMIT, now)
-    state.approve_work(a, APPROVE, now)
+    submissions.submit_work(a, SUBMIT, now)
+    submissions.approve_work(a, APPROVE, now)
     return a
 
 
@@ -67,7 +67,7 @@ def followed(a: Assignment, now: datetime) -> list[Event]:
 
 
 def fired(a: Assignment, now: datetime) -> Transition:
-    transition, _ = state.fire(a, now)
+    transition, _ = submissions.fire(a, now)
     assert transition is not None
     return transition
 
@@ -120,19 +120,19 @@ def test_the_date_that_both_accepted_replaces_the_five_days_r31() -> None:
 
 def test_a_missed_date_moves_the_deadline_by_the_delay_r31() -> None:
     a = agreed()
-    assert state.next_time(a) == AGREED
+    assert submissions.next_time(a) == AGREED
     assert fired(a, AGREED).event is Event.SHIPMENT_MISSED
-    assert state.next_time(a) is None
+    assert submissions.next_time(a) is None
     rewards.record_shipment(a, SHIP, AGREED + 4 * DAY)
     assert due(a) == DEADLINE + 4 * DAY
-    state.submit_work(a, SUBMIT, DEADLINE + 3 * DAY)
+    submissions.submit_work(a, SUBMIT, DEADLINE + 3 * DAY)
     assert a.state is State.IN_REVIEW
 
 
 def test_work_after_the_deadline_counts_while_the_product_is_missing() -> None:
     a = agreed()
     fired(a, AGREED)
-    state.submit_work(a, SUBMIT, DEADLINE + 30 * DAY)
+    submissions.submit_work(a, SUBMIT, DEADLINE + 30 * DAY)
     assert fired(a, due(a) - DAY).event is Event.REVIEW_REMINDED
 
 

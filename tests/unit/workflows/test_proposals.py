@@ -24,7 +24,6 @@ from tests.unit.workflows.lives import (
     shipping,
     submitted,
 )
-from workflows.assignment import proposals, state
 from workflows.assignment.messages import assignment_message
 from workflows.assignment.model import (
     AnswerProposal,
@@ -38,6 +37,7 @@ from workflows.assignment.model import (
     Requirement,
     State,
 )
+from workflows.assignment.rules import proposals, submissions
 from workflows.dispute.state import Ground
 
 AT_WORK = {State.IN_PROGRESS, State.CHANGES_REQUESTED}
@@ -119,8 +119,8 @@ def test_a_granted_extension_moves_the_deadline_r40() -> None:
     transition = proposals.accept_proposal(a, FIRST[BRAND], LATER + DAY)
     assert (transition.event, transition.actor) == (Event.PROPOSAL_ACCEPTED, BRAND)
     assert a.submission_deadline_time == due(a) == DEADLINE + 3 * DAY
-    assert state.fire(a, DEADLINE) == (None, None)
-    state.fire(a, DEADLINE + 3 * DAY)
+    assert submissions.fire(a, DEADLINE) == (None, None)
+    submissions.fire(a, DEADLINE + 3 * DAY)
     assert a.state is State.EXPIRED
 
 
@@ -150,7 +150,7 @@ def test_an_extension_that_is_not_granted_changes_nothing_r40(
 
 def test_silence_lapses_a_proposal() -> None:
     a = proposed(proposed(begun(), EXTEND), CANCEL)
-    state.fire(a, DEADLINE)
+    submissions.fire(a, DEADLINE)
     assert a.state is State.EXPIRED
     assert [one.state for one in a.proposals] == [ProposalState.LAPSED] * 2
     assert a.proposals[0].answer_time == DEADLINE
@@ -158,9 +158,9 @@ def test_silence_lapses_a_proposal() -> None:
 
 def test_an_extension_lapses_with_the_submission_and_a_cancellation_does_not() -> None:
     a = proposed(proposed(begun(), EXTEND), CANCEL)
-    state.submit_work(a, SUBMIT, LATER)
+    submissions.submit_work(a, SUBMIT, LATER)
     assert [one.state for one in a.proposals] == [ProposalState.LAPSED, ProposalState.PENDING]
-    state.approve_work(a, APPROVE, LATER)
+    submissions.approve_work(a, APPROVE, LATER)
     assert a.proposals[1].state is ProposalState.LAPSED
 
 
@@ -204,11 +204,11 @@ def test_changed_requirements_bind_once_accepted_r50() -> None:
     assert a.requirements == a.terms.requirements
     proposals.accept_proposal(a, FIRST[CREATOR], LATER)
     assert a.requirements == [Requirement("req-1", "Show it"), Requirement("req-3", "Sing it")]
-    state.submit_work(a, SUBMIT, LATER)
+    submissions.submit_work(a, SUBMIT, LATER)
     with pytest.raises(FailedPrecondition) as refused:
-        state.request_changes(a, RequestChanges(BRAND, "Say it", ["req-2"]), LATER)
+        submissions.request_changes(a, RequestChanges(BRAND, "Say it", ["req-2"]), LATER)
     assert refused.value.reason == Reason.UNKNOWN_REQUIREMENT
-    state.request_changes(a, RequestChanges(BRAND, "Sing it", ["req-3"]), LATER)
+    submissions.request_changes(a, RequestChanges(BRAND, "Sing it", ["req-3"]), LATER)
 
 
 def test_a_declined_amendment_does_not_bind_and_its_ids_are_not_used_again_r50() -> None:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from workflows.publication import notices
-from workflows.publication.details import describe, describe_withdrawal
 from workflows.publication.state import PublicationTerms, State, WithdrawalTerms
+from workflows.publication.ui_details import describe, describe_withdrawal
 
 DUE = datetime(2026, 3, 2, 12, tzinfo=UTC)
 URL = "https://media.example.com/articles/a1/r1.json"

@@ -12,7 +12,6 @@ from servicekit.errors import FailedPrecondition, Reason
 from tests.unit.workflows.lives import BEGIN, BRAND, LATER, published, selection
 from workflows.assignment.model import SYSTEM
 from workflows.task import state
-from workflows.task.details import describe
 from workflows.task.notices import notices
 from workflows.task.state import (
     CancelTask,
@@ -23,6 +22,7 @@ from workflows.task.state import (
     Task,
     Transition,
 )
+from workflows.task.ui_details import describe
 
 CANCEL = CancelTask(BRAND, "No budget")
 END = EndSelection("staff/olga", "They asked by mail")

@@ -26,7 +26,7 @@ from tests.unit.workflows.lives import (
     shipping,
     submitted,
 )
-from workflows.assignment import details, state
+from workflows.assignment import ui_details
 from workflows.assignment.messages import (
     assignment_message,
     transition_from_message,
@@ -34,18 +34,19 @@ from workflows.assignment.messages import (
 )
 from workflows.assignment.model import SYSTEM, Assignment, Event, State, Transition
 from workflows.assignment.notices import notices
+from workflows.assignment.rules import submissions
 from workflows.dispute.state import Ground
 from workflows.notices import MEDIATORS, OPERATORS
 from workflows.policy import STANDARD, ReviewSilence
-from workflows.task.details import describe as describe_task
 from workflows.task.state import Selected, Task
 from workflows.task.state import State as TaskState
+from workflows.task.ui_details import describe as describe_task
 
 
 @pytest.mark.parametrize("reached", State)
 def test_every_state_says_who_must_act_until_when(reached: State) -> None:
     a = REACHED[reached]()
-    text = details.describe(a)
+    text = ui_details.describe(a)
     assert text.startswith("**")
     if a.clock is not None:
         assert f"{a.clock.due_time:%Y-%m-%d %H:%M:%S} UTC" in text
@@ -53,46 +54,46 @@ def test_every_state_says_who_must_act_until_when(reached: State) -> None:
 
 
 def test_a_held_clock_tells_what_is_left_of_it() -> None:
-    text = details.describe(disputed(begun(), Ground.FRAUD))
+    text = ui_details.describe(disputed(begun(), Ground.FRAUD))
     assert "A mediator must decide `disputes/d1`." in text
     assert f"held by the dispute with {DEADLINE - LATER} left" in text
 
 
 def test_silence_is_told_as_the_policy_has_it() -> None:
     escalating = replace(STANDARD, review_silence=ReviewSilence.ESCALATE)
-    assert "approved in the brand's name" in details.describe(submitted())
-    assert "a mediator is asked" in details.describe(submitted(escalating))
+    assert "approved in the brand's name" in ui_details.describe(submitted())
+    assert "a mediator is asked" in ui_details.describe(submitted(escalating))
 
 
 def test_an_overdue_reward_and_an_owed_comment_stand_out() -> None:
-    assert "OVERDUE" in details.describe(overdue())
-    assert "must say why" in details.describe(expired())
+    assert "OVERDUE" in ui_details.describe(overdue())
+    assert "must say why" in ui_details.describe(expired())
     commented = expired()
-    state.comment_on_expiry(commented, COMMENT, DEADLINE)
-    assert "nobody must act" in details.describe(commented)
+    submissions.comment_on_expiry(commented, COMMENT, DEADLINE)
+    assert "nobody must act" in ui_details.describe(commented)
     closed = expired()
-    state.fire(closed, due(closed))
-    assert "nobody must act" in details.describe(closed)
+    submissions.fire(closed, due(closed))
+    assert "nobody must act" in ui_details.describe(closed)
 
 
 def test_an_overdue_reward_says_what_goes_on_without_a_clock() -> None:
-    text = details.describe(overdue())
+    text = ui_details.describe(overdue())
     assert "No clock runs. The platform goes on trying to pay" in text
     assert "an operator can retry it (RETRY_REWARD); the creator may open a dispute." in text
     product = shipping()
-    state.submit_work(product, SUBMIT, LATER)
-    state.approve_work(product, APPROVE, LATER)
-    state.fire(product, due(product))
-    assert "The brand must still ship the product; the creator may" in details.describe(product)
+    submissions.submit_work(product, SUBMIT, LATER)
+    submissions.approve_work(product, APPROVE, LATER)
+    submissions.fire(product, due(product))
+    assert "The brand must still ship the product; the creator may" in ui_details.describe(product)
 
 
 def test_a_payout_that_a_dispute_holds_is_told() -> None:
-    held = details.describe(disputed(approved(), Ground.FRAUD))
+    held = ui_details.describe(disputed(approved(), Ground.FRAUD))
     assert "a mediator must decide before its reward is paid" in held
     assert "The payout is held by the brand's dispute" in held
-    text = details.describe(disputed(overdue(), Ground.FRAUD))
+    text = ui_details.describe(disputed(overdue(), Ground.FRAUD))
     assert "No clock runs. The platform pays once the dispute is over." in text
-    assert "held" not in details.describe(disputed(overdue(), Ground.LATE_REWARD))
+    assert "held" not in ui_details.describe(disputed(overdue(), Ground.LATE_REWARD))
 
 
 @pytest.mark.parametrize("reached", TaskState)
@@ -150,10 +151,10 @@ def test_every_event_was_thought_of() -> None:
 
 
 def test_words_of_people_and_deadlines_reach_the_other_side() -> None:
-    a, first = state.start("a1", "bea", begun().terms, BEGIN)
+    a, first = submissions.start("a1", "bea", begun().terms, BEGIN)
     assert f"{DEADLINE:%Y-%m-%d %H:%M} UTC" in _told(a, first)[CREATOR]
-    state.submit_work(a, SUBMIT, LATER)
-    asked = state.request_changes(a, replace(CHANGE, comment="{deadline} {0}"), LATER)
+    submissions.submit_work(a, SUBMIT, LATER)
+    asked = submissions.request_changes(a, replace(CHANGE, comment="{deadline} {0}"), LATER)
     assert _told(a, asked)[CREATOR].startswith("The brand asks for changes: {deadline} {0}. ")
 
 

@@ -9,16 +9,16 @@ from pydantic import SecretStr
 from devstack.access import Access
 from devstack.storefront.server import Storefront
 from devstack.storefront.settings import Settings
-from servicekit.database import Database
+from servicekit.postgres.database import Database
 from services.media.articles.catalogue import HttpCatalogue, http_client
-from services.media.articles.examination import Examiner
 from services.media.articles.handlers import ArticleHandlers
 from services.media.articles.servicer import service as article_service
 from services.media.articles.store import PostgresArticleStore
-from services.media.servicer import service as media_service
+from services.media.articles.validator import Examiner
 from services.media.settings import MediaSettings
-from tests.integration.media.articles.house import QUOTA, Assignments, House, Levels
-from tests.integration.media.conftest import House as MediaHouse
+from services.media.uploads.servicer import service as media_service
+from tests.integration.media.articles.harness import QUOTA, Assignments, Harness, Levels
+from tests.integration.media.conftest import Harness as MediaHarness
 from tests.support.serving import serving
 
 
@@ -31,19 +31,19 @@ async def storefront(tmp_path: Path) -> AsyncIterator[Storefront]:
 
 @pytest.fixture
 async def articles(
-    access: Access, database: Database, house: MediaHouse, storefront: Storefront
-) -> AsyncIterator[House]:
+    access: Access, database: Database, harness: MediaHarness, storefront: Storefront
+) -> AsyncIterator[Harness]:
     store, assignments, levels = PostgresArticleStore(database), Assignments(), Levels()
     async with http_client() as http:
         catalogue = HttpCatalogue(f"http://{storefront.address}", http)
-        examiner = Examiner(house.store, catalogue, levels, ())
+        examiner = Examiner(harness.store, catalogue, levels, ())
         handlers = ArticleHandlers(
-            store, assignments, examiner, catalogue, house.handlers, QUOTA, lambda: house.now()
+            store, assignments, examiner, catalogue, harness.handlers, QUOTA, lambda: harness.now()
         )
         async with serving(
             access,
-            [media_service(house.handlers), article_service(handlers)],
+            [media_service(harness.handlers), article_service(handlers)],
             database,
             maximum_message_bytes=MediaSettings.model_fields["maximum_message_bytes"].default,
         ) as served:
-            yield House(served, house, database, handlers, store, assignments, levels)
+            yield Harness(served, harness, database, handlers, store, assignments, levels)

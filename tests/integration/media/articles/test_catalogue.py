@@ -15,7 +15,7 @@ from servicekit.errors import LiaisonError, Reason
 from services.media.articles.catalogue import HttpCatalogue, http_client
 from services.media.articles.domain import CatalogueProduct
 from services.media.articles.rules import PRODUCTS_MAXIMUM
-from tests.integration.media.articles.house import ABSENT_ITEM, ADDRESS, ITEM
+from tests.integration.media.articles.harness import ABSENT_ITEM, ADDRESS, ITEM
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -7,11 +7,11 @@ import pytest
 from liaison.media.v1 import articles_pb2 as pb
 
 from servicekit.errors import Reason
-from tests.integration.media.articles.house import (
+from tests.integration.media.articles.harness import (
     ADDRESS,
     COUPONS,
     ITEM,
-    House,
+    Harness,
     change,
     coupon,
     creation,
@@ -36,7 +36,7 @@ def reading(name: str) -> pb.GetArticleRequest:
 
 @pytest.mark.rule("R60")
 async def test_a_draft_holds_all_that_an_article_is_made_of_and_is_read_back(
-    articles: House,
+    articles: Harness,
 ) -> None:
     assignment = articles.assignments.add("a1", "anna", COUPONS)
     written = pb.Article(
@@ -79,7 +79,7 @@ async def test_a_draft_holds_all_that_an_article_is_made_of_and_is_read_back(
         await articles.created(blocks=[pb.Block()])  # nothing else is a block
 
 
-async def test_a_draft_may_break_every_rule_but_not_grow_without_end(articles: House) -> None:
+async def test_a_draft_may_break_every_rule_but_not_grow_without_end(articles: Harness) -> None:
     await articles.created()
     await articles.created(
         title="x" * 600,
@@ -128,7 +128,7 @@ async def test_a_draft_may_break_every_rule_but_not_grow_without_end(articles: H
 
 
 @pytest.mark.rule("R85")
-async def test_a_text_may_be_of_megabytes(articles: House) -> None:
+async def test_a_text_may_be_of_megabytes(articles: Harness) -> None:
     words = "Tea with a tale: é, 茶, чай. " * 300_000
     size_bytes = len(words.encode())
     assert 10_000_000 < size_bytes < 16 * 1024 * 1024
@@ -148,7 +148,7 @@ async def test_a_text_may_be_of_megabytes(articles: House) -> None:
     assert row["size"] < 1_000_000
 
 
-async def test_texts_are_kept_composed(articles: House) -> None:
+async def test_texts_are_kept_composed(articles: Harness) -> None:
     article = await articles.created(
         title="e\u0301te\u0301",
         introduction="e\u0301",
@@ -163,7 +163,7 @@ async def test_texts_are_kept_composed(articles: House) -> None:
     assert len((await articles.created(title=title)).title) == 600
 
 
-async def test_an_article_is_written_for_an_assignment_of_ones_own(articles: House) -> None:
+async def test_an_article_is_written_for_an_assignment_of_ones_own(articles: Harness) -> None:
     theirs = articles.assignments.add("b1", "boris")
     for foreign in (theirs, "assignments/unknown"):
         with refused(Reason.NOT_YOURS):
@@ -182,7 +182,7 @@ async def test_an_article_is_written_for_an_assignment_of_ones_own(articles: Hou
     assert (await articles.creator().GetArticle(reading(article.name))).assignment == own
 
 
-async def test_a_change_needs_the_latest_etag(articles: House) -> None:
+async def test_a_change_needs_the_latest_etag(articles: Harness) -> None:
     first = await articles.created(title="One", hashtags=["#a"])
     second = await articles.creator().UpdateArticle(change(first, title="Two"))
     assert (second.title, list(second.hashtags)) == ("Two", [])
@@ -197,7 +197,7 @@ async def test_a_change_needs_the_latest_etag(articles: House) -> None:
         await articles.creator().UpdateArticle(change(pb.Article(etag="1")))
 
 
-async def test_of_several_writers_at_once_one_wins(articles: House) -> None:
+async def test_of_several_writers_at_once_one_wins(articles: Harness) -> None:
     article = await articles.created(title="One")
     outcomes = await asyncio.gather(
         *(
@@ -214,7 +214,7 @@ async def test_of_several_writers_at_once_one_wins(articles: House) -> None:
 
 
 async def test_a_repeated_request_gets_its_first_answer_whatever_came_since(
-    articles: House,
+    articles: Harness,
 ) -> None:
     anna = articles.creator()
     assignment = articles.assignments.add("a1", "anna")
@@ -235,7 +235,7 @@ async def test_a_repeated_request_gets_its_first_answer_whatever_came_since(
         await anna.GetArticle(reading(first.name))
 
 
-async def test_a_request_id_is_good_for_one_body(articles: House) -> None:
+async def test_a_request_id_is_good_for_one_body(articles: Harness) -> None:
     anna = articles.creator()
     start = creation(title="One")
     article = await anna.CreateArticle(start)
@@ -256,7 +256,7 @@ async def test_a_request_id_is_good_for_one_body(articles: House) -> None:
     assert (theirs.creator, theirs.name != article.name) == ("creators/boris", True)
 
 
-async def test_one_request_changes_one_article_however_it_races(articles: House) -> None:
+async def test_one_request_changes_one_article_however_it_races(articles: Harness) -> None:
     drafts = [await articles.created(title=f"{number}") for number in range(6)]
     requests = [change(draft, title="Changed") for draft in drafts]
     for request in requests:
@@ -270,7 +270,7 @@ async def test_one_request_changes_one_article_however_it_races(articles: House)
     assert [one.title for one in page.articles].count("Changed") == 1
 
 
-async def test_a_draft_is_thrown_away(articles: House) -> None:
+async def test_a_draft_is_thrown_away(articles: Harness) -> None:
     anna = articles.creator()
     article = await articles.created(title="One")
     changed = await anna.UpdateArticle(change(article, title="Two"))
@@ -289,7 +289,7 @@ async def test_a_draft_is_thrown_away(articles: House) -> None:
     assert not page.articles
 
 
-async def test_drafts_are_listed_latest_first_without_their_blocks(articles: House) -> None:
+async def test_drafts_are_listed_latest_first_without_their_blocks(articles: Harness) -> None:
     own, other = articles.assignments.add("a1", "anna"), articles.assignments.add("a2", "anna")
     drafts = [
         await articles.created(title=f"{number}", blocks=[text("Tea")], assignment=assignment)
@@ -319,7 +319,7 @@ async def test_drafts_are_listed_latest_first_without_their_blocks(articles: Hou
     assert [one.name for one in his.articles] == [theirs.name]
 
 
-async def test_somebody_elses_and_unknown_drafts_look_the_same(articles: House) -> None:
+async def test_somebody_elses_and_unknown_drafts_look_the_same(articles: Harness) -> None:
     article = await articles.created(title="Mine")
     boris = articles.creator("boris")
     for name in (article.name, NAMELESS):
@@ -339,7 +339,7 @@ async def test_somebody_elses_and_unknown_drafts_look_the_same(articles: House) 
             await call
 
 
-async def test_roles_are_kept_apart(articles: House) -> None:
+async def test_roles_are_kept_apart(articles: Harness) -> None:
     article = await articles.created(title="Mine", assignment=articles.assignments.add("a", "anna"))
     served = articles.served
     brand, platform = articles.brand(), stub(served.as_platform())

@@ -9,36 +9,36 @@ from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
 from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 
 from devstack.access import Access
-from servicekit.database import Database
+from servicekit.postgres.database import Database
 from services.media.articles.clients import GrpcAssignments
 from services.media.articles.domain import Commission, StoreCoupons
-from services.media.creators import GrpcCreatorLevels
-from tests.integration.creators import house as creators
-from tests.integration.tasks import house as tasks
+from services.media.clients import GrpcCreatorLevels
+from tests.integration.creators import harness as creators
+from tests.integration.tasks import harness as tasks
 from tests.support.databases import Databases
 
 
 @pytest.fixture
-async def tasks_house(access: Access, databases: Databases) -> AsyncIterator[tasks.House]:
+async def tasks_harness(access: Access, databases: Databases) -> AsyncIterator[tasks.Harness]:
     url = await databases.fresh("tasks")
-    async with Database(url) as database, tasks.house_of(access, database, url) as house:
-        yield house
+    async with Database(url) as database, tasks.harness_of(access, database, url) as harness:
+        yield harness
 
 
 @pytest.fixture
-async def creators_house(access: Access, databases: Databases) -> AsyncIterator[creators.House]:
+async def creators_harness(access: Access, databases: Databases) -> AsyncIterator[creators.Harness]:
     async with (
         Database(await databases.fresh("creators")) as database,
-        creators.house_of(access, database) as house,
+        creators.harness_of(access, database) as harness,
     ):
-        yield house
+        yield harness
 
 
-async def test_a_commission_is_of_the_creators_own_assignment(tasks_house: tasks.House) -> None:
+async def test_a_commission_is_of_the_creators_own_assignment(tasks_harness: tasks.Harness) -> None:
     stores = [tasks_pb2.StoreCoupons(store_id="123", coupon_ids=["A1", "B2"])]
-    task = await tasks_house.task(store_coupons=stores)
-    await tasks_house.assignment(task, "a1")
-    channel = tasks_house.served.as_service("media")
+    task = await tasks_harness.task(store_coupons=stores)
+    await tasks_harness.assignment(task, "a1")
+    channel = tasks_harness.served.as_service("media")
     assignments = GrpcAssignments(AssignmentServiceStub(channel), TaskServiceStub(channel))
     # What the task says of coupons, the commission says, too.
     coupons = tuple(StoreCoupons(one.store_id, tuple(one.coupon_ids)) for one in task.store_coupons)
@@ -47,12 +47,12 @@ async def test_a_commission_is_of_the_creators_own_assignment(tasks_house: tasks
     assert await assignments.commission("unknown", "bea") is None
 
 
-async def test_a_level_is_that_of_an_admitted_creator(creators_house: creators.House) -> None:
-    levels = GrpcCreatorLevels(CreatorServiceStub(creators_house.served.as_service("media")))
+async def test_a_level_is_that_of_an_admitted_creator(creators_harness: creators.Harness) -> None:
+    levels = GrpcCreatorLevels(CreatorServiceStub(creators_harness.served.as_service("media")))
     assert await levels.level("anna") == ""
-    await creators_house.applied()
+    await creators_harness.applied()
     assert await levels.level("anna") == ""
-    await creators_house.operator().ReviewAdmission(creators.approval())
+    await creators_harness.operator().ReviewAdmission(creators.approval())
     assert await levels.level("anna") == "NEWCOMER"
-    await creators_house.operator().UpdateCreatorLevel(creators.level_change())
+    await creators_harness.operator().UpdateCreatorLevel(creators.level_change())
     assert await levels.level("anna") == "EXPERT"

@@ -7,9 +7,9 @@ import pytest
 from liaison.media.v1 import articles_pb2 as pb
 
 from servicekit.errors import LiaisonError, Reason
-from tests.integration.media.articles.house import (
+from tests.integration.media.articles.harness import (
     QUOTA,
-    House,
+    Harness,
     change,
     creation,
     deletion,
@@ -25,7 +25,7 @@ def long(letter: str = "x", size_bytes: int = MEBIBYTES_10) -> list[pb.Block]:
     return [text(letter * size_bytes)]
 
 
-async def test_of_drafts_at_once_no_more_are_kept_than_may_be(articles: House) -> None:
+async def test_of_drafts_at_once_no_more_are_kept_than_may_be(articles: Harness) -> None:
     anna = articles.creator()
     requests = [creation(title=f"{number}") for number in range(QUOTA.drafts_kept + 5)]
     ends = await asyncio.gather(*map(anna.CreateArticle, requests), return_exceptions=True)
@@ -50,7 +50,9 @@ async def test_of_drafts_at_once_no_more_are_kept_than_may_be(articles: House) -
     await anna.CreateArticle(again)
 
 
-async def test_what_was_delivered_does_not_stand_in_the_way_of_new_drafts(articles: House) -> None:
+async def test_what_was_delivered_does_not_stand_in_the_way_of_new_drafts(
+    articles: Harness,
+) -> None:
     assignment = articles.assignments.add("a1", "anna")
     drafts = [
         await articles.created(title=f"{number}", assignment=assignment)
@@ -70,7 +72,7 @@ async def test_what_was_delivered_does_not_stand_in_the_way_of_new_drafts(articl
 
 
 async def test_bytes_are_bounded_and_those_of_revisions_forgotten_after_a_month(
-    articles: House,
+    articles: Harness,
 ) -> None:
     anna, assignment = articles.creator(), articles.assignments.add("a1", "anna")
     drafts = [
@@ -98,7 +100,7 @@ async def test_bytes_are_bounded_and_those_of_revisions_forgotten_after_a_month(
     await articles.created(blocks=long())
 
 
-async def test_old_requests_are_forgotten_and_newer_ones_told_again(articles: House) -> None:
+async def test_old_requests_are_forgotten_and_newer_ones_told_again(articles: Harness) -> None:
     anna, old, new = articles.creator(), creation(title="Old"), creation(title="New")
     await anna.CreateArticle(old)
     articles.media.passed += 20 * DAY
@@ -115,7 +117,7 @@ async def test_old_requests_are_forgotten_and_newer_ones_told_again(articles: Ho
 
 
 @pytest.mark.parametrize("size", [1, 2])
-async def test_requests_are_forgotten_in_small_batches(articles: House, size: int) -> None:
+async def test_requests_are_forgotten_in_small_batches(articles: Harness, size: int) -> None:
     for _ in range(3):
         await articles.created()
     before = articles.media.now() + DAY

@@ -10,12 +10,12 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from servicekit.auth import Principal, Role
 from servicekit.errors import LiaisonError, Reason
-from servicekit.object_store import StoredObject
-from tests.integration.media.articles.house import (
+from servicekit.s3.object_store import StoredObject
+from tests.integration.media.articles.harness import (
     ADDRESS,
     COUPONS,
     ITEM,
-    House,
+    Harness,
     change,
     coupon,
     deletion,
@@ -43,13 +43,13 @@ def holding(*names: str, brand: str = "brands/acme") -> pb.HoldArticleRevisionsR
     )
 
 
-async def written(articles: House, title: str = "Tea", **content: object) -> pb.Article:
+async def written(articles: Harness, title: str = "Tea", **content: object) -> pb.Article:
     """For the assignment `a1`."""
     assignment = articles.assignments.add("a1", "anna", COUPONS)
     return await articles.created(title=title, assignment=assignment, **content)
 
 
-async def test_a_revision_is_the_article_as_it_was_when_it_was_sealed(articles: House) -> None:
+async def test_a_revision_is_the_article_as_it_was_when_it_was_sealed(articles: Harness) -> None:
     anna = articles.creator()
     picture = await articles.picture()
     article = await written(
@@ -78,7 +78,9 @@ async def test_a_revision_is_the_article_as_it_was_when_it_was_sealed(articles: 
     assert await anna.GetArticleRevision(reading(name)) == revision
 
 
-async def test_the_same_content_is_the_same_revision_however_many_seal_it(articles: House) -> None:
+async def test_the_same_content_is_the_same_revision_however_many_seal_it(
+    articles: Harness,
+) -> None:
     one, two = await written(articles, "One"), await written(articles, "Two")
     sealed = await asyncio.gather(
         *(articles.sealed(*pair) for pair in [(one, two), (two, one)] * 4)
@@ -90,7 +92,7 @@ async def test_the_same_content_is_the_same_revision_however_many_seal_it(articl
 
 
 async def test_nothing_is_sealed_unless_all_are_valid_and_all_violations_are_told(
-    articles: House,
+    articles: Harness,
 ) -> None:
     good = await written(articles, "Good")
     other = articles.assignments.add("a2", "anna")
@@ -116,7 +118,7 @@ async def test_nothing_is_sealed_unless_all_are_valid_and_all_violations_are_tol
     assert not read.latest_revision
 
 
-async def test_only_the_creators_own_articles_are_sealed(articles: House) -> None:
+async def test_only_the_creators_own_articles_are_sealed(articles: Harness) -> None:
     own = await written(articles)
     theirs = await articles.created(
         "boris", title="His", assignment=articles.assignments.add("b1", "boris")
@@ -136,7 +138,7 @@ async def test_only_the_creators_own_articles_are_sealed(articles: House) -> Non
 
 
 async def test_a_revision_is_shown_to_its_creator_staff_services_and_brands_that_hold_it(
-    articles: House,
+    articles: Harness,
 ) -> None:
     picture = await articles.picture()
     article = await written(articles, blocks=[image(picture)])
@@ -177,7 +179,7 @@ async def test_a_revision_is_shown_to_its_creator_staff_services_and_brands_that
 
 
 async def test_media_in_a_sealed_revision_stay_and_their_bytes_must_be_there(
-    articles: House,
+    articles: Harness,
 ) -> None:
     picture, banner = await articles.picture(), await articles.picture(media_pb2.PURPOSE_BANNER)
     article = await written(articles, banner=banner, blocks=[image(picture), image(picture)])
@@ -198,7 +200,7 @@ async def test_media_in_a_sealed_revision_stay_and_their_bytes_must_be_there(
         await articles.sealed(again)
 
 
-async def many_pictures(articles: House, count: int) -> list[str]:
+async def many_pictures(articles: Harness, count: int) -> list[str]:
     """The names of so many accepted images of anna's, all of the same bytes."""
     ids = [uuid4().hex for _ in range(count)]
     media = await articles.media.store.get((await articles.picture()).partition("/")[2])
@@ -220,7 +222,7 @@ async def many_pictures(articles: House, count: int) -> list[str]:
     return [f"mediaObjects/{one}" for one in ids]
 
 
-async def test_an_article_shows_200_uploads_at_most(articles: House) -> None:
+async def test_an_article_shows_200_uploads_at_most(articles: Harness) -> None:
     pictures = await many_pictures(articles, 201)
     enough = await written(articles, blocks=[*map(image, pictures[:200]), image(pictures[0])])
     assert (await articles.validated(enough)).is_valid
@@ -231,7 +233,7 @@ async def test_an_article_shows_200_uploads_at_most(articles: House) -> None:
         await articles.sealed(article)
 
 
-async def test_storage_confirms_each_media_object_once_and_never_again(articles: House) -> None:
+async def test_storage_confirms_each_media_object_once_and_never_again(articles: Harness) -> None:
     """The largest submission that there is: holding it must take no time, since work that was
     submitted is held before its record is written."""
     pictures = await many_pictures(articles, 200)
@@ -262,7 +264,7 @@ async def test_storage_confirms_each_media_object_once_and_never_again(articles:
     assert seen.name == pictures[-1]
 
 
-async def test_what_is_held_is_not_thrown_away(articles: House) -> None:
+async def test_what_is_held_is_not_thrown_away(articles: Harness) -> None:
     anna = articles.creator()
     article = await written(articles)
     (name,) = await articles.sealed(article)
@@ -275,7 +277,7 @@ async def test_what_is_held_is_not_thrown_away(articles: House) -> None:
 
 
 async def test_what_was_sealed_for_nothing_is_thrown_away_and_its_revisions_stay(
-    articles: House,
+    articles: Harness,
 ) -> None:
     anna = articles.creator()
     article = await written(articles)
@@ -289,7 +291,7 @@ async def test_what_was_sealed_for_nothing_is_thrown_away_and_its_revisions_stay
     assert await articles.brand().GetArticleRevision(reading(name)) == revision
 
 
-async def test_a_deletion_and_a_seal_at_once_leave_what_was_sealed(articles: House) -> None:
+async def test_a_deletion_and_a_seal_at_once_leave_what_was_sealed(articles: Harness) -> None:
     for _ in range(5):
         article = await written(articles)
         sealed, deleted = await asyncio.gather(
@@ -305,7 +307,7 @@ async def test_a_deletion_and_a_seal_at_once_leave_what_was_sealed(articles: Hou
             assert getattr(sealed, "reason", sealed) in (Reason.NOT_YOURS, Reason.ETAG_MISMATCH)
 
 
-async def test_a_post_of_ones_own_is_sealed_to_be_published(articles: House) -> None:
+async def test_a_post_of_ones_own_is_sealed_to_be_published(articles: Harness) -> None:
     own = await articles.created(title="Tea")
     id_ = own.name.removeprefix("articles/")
     revision = await articles.handlers.seal_own(ANNA, id_)
@@ -327,7 +329,7 @@ async def test_a_post_of_ones_own_is_sealed_to_be_published(articles: House) -> 
     ],
 )
 async def test_no_other_post_is(
-    articles: House, creator: str, content: dict[str, str], reason: Reason
+    articles: Harness, creator: str, content: dict[str, str], reason: Reason
 ) -> None:
     articles.assignments.add("a1", "anna")
     article = await articles.created(creator, **content)
@@ -339,7 +341,7 @@ async def test_no_other_post_is(
 
 
 async def test_an_article_that_is_wrong_in_a_thousand_places_is_refused_for_its_reason(
-    articles: House,
+    articles: Harness,
 ) -> None:
     article = await written(articles, blocks=[product("https://evil.example")] * 1000)
     with pytest.raises(LiaisonError) as caught:

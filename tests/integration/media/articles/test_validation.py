@@ -6,16 +6,16 @@ from liaison.media.v1 import media_pb2
 
 from servicekit.errors import Reason
 from services.media.articles.domain import Kind, StoreCoupons
-from services.media.articles.examination import Examiner
 from services.media.articles.handlers import ArticleHandlers
 from services.media.articles.servicer import service as article_service
-from tests.integration.media.articles.house import (
+from services.media.articles.validator import Examiner
+from tests.integration.media.articles.harness import (
     ABSENT_ITEM,
     ADDRESS,
     COUPONS,
     ITEM,
     QUOTA,
-    House,
+    Harness,
     coupon,
     creation,
     image,
@@ -35,7 +35,7 @@ NO_MEDIA = "mediaObjects/00000000000000000000000000000000"
 
 @pytest.mark.rule("R60", "R81", "R86", "R89", "R90", "R91")
 async def test_a_good_article_is_valid_and_creators_are_told_what_was_understood(
-    articles: House,
+    articles: Harness,
 ) -> None:
     article = await articles.created(
         assignment=articles.assignments.add("a1", "anna", COUPONS),
@@ -69,7 +69,7 @@ async def test_a_good_article_is_valid_and_creators_are_told_what_was_understood
     assert await articles.operator.ValidateArticle(request) == validation
 
 
-async def test_everything_that_is_wrong_is_told_at_once(articles: House) -> None:
+async def test_everything_that_is_wrong_is_told_at_once(articles: Harness) -> None:
     theirs = articles.creator("boris")
     found = await articles.violations(
         banner=await articles.picture(),
@@ -110,12 +110,12 @@ async def test_everything_that_is_wrong_is_told_at_once(articles: House) -> None
     assert first.rule_id == second.rule_id == "MEDIA_NOT_ACCEPTED"
 
 
-async def test_an_empty_article_is_not_valid(articles: House) -> None:
+async def test_an_empty_article_is_not_valid(articles: Harness) -> None:
     assert await articles.violations() == [("article", "EMPTY")]
 
 
 @pytest.mark.rule("R71", "R74")
-async def test_title_and_introduction_may_be_left_out(articles: House) -> None:
+async def test_title_and_introduction_may_be_left_out(articles: Harness) -> None:
     article = await articles.created(blocks=[text("I drink tea.")])
     validation = await articles.validated(article)
     assert validation.is_valid
@@ -129,7 +129,7 @@ async def test_title_and_introduction_may_be_left_out(articles: House) -> None:
 @pytest.mark.rule("R72", "R75")
 @pytest.mark.parametrize("letter", ["x", "é", "e\u0301", "茶", "🫖"])
 async def test_title_and_introduction_are_limited_by_characters(
-    articles: House, letter: str
+    articles: Harness, letter: str
 ) -> None:
     assert await articles.violations(title=letter * 60, introduction=letter * 1000) == []
     assert await articles.violations(title=letter * 61, introduction=letter * 1001) == [
@@ -139,7 +139,7 @@ async def test_title_and_introduction_are_limited_by_characters(
 
 
 @pytest.mark.rule("R78", "R79")
-async def test_five_hashtags_of_any_script_and_no_more(articles: House) -> None:
+async def test_five_hashtags_of_any_script_and_no_more(articles: Harness) -> None:
     five = ["#Bikinis", "#Baby&Kids", "#CheerForAliExpress", "#распродажа", "#हिन्दी"]
     assert await articles.violations(title="Tea", hashtags=five) == []
     assert await articles.violations(title="Tea", hashtags=[*five, "#6"]) == [
@@ -155,7 +155,7 @@ async def test_five_hashtags_of_any_script_and_no_more(articles: House) -> None:
 
 
 @pytest.mark.rule("R66")
-async def test_a_banner_may_be_left_out_where_the_kind_does_without(articles: House) -> None:
+async def test_a_banner_may_be_left_out_where_the_kind_does_without(articles: Harness) -> None:
     assert await articles.violations(title="Tea") == []
     own, handlers = articles, articles.handlers
     examiner = Examiner(own.media.store, handlers._catalogue, own.levels, [Kind.LIST])
@@ -179,7 +179,7 @@ async def test_a_banner_may_be_left_out_where_the_kind_does_without(articles: Ho
             assert told((await anna.ValidateArticle(request)).violations) == expected
 
 
-async def test_a_banner_is_an_accepted_upload_for_that_purpose(articles: House) -> None:
+async def test_a_banner_is_an_accepted_upload_for_that_purpose(articles: Harness) -> None:
     banner = await articles.picture(media_pb2.PURPOSE_BANNER)
     assert await articles.violations(title="Tea", banner=banner) == []
     assert await articles.violations(title="Tea", blocks=[image(banner)]) == [
@@ -192,7 +192,7 @@ async def test_a_banner_is_an_accepted_upload_for_that_purpose(articles: House) 
 
 
 @pytest.mark.rule("R86")
-async def test_images_and_products_may_carry_a_description(articles: House) -> None:
+async def test_images_and_products_may_carry_a_description(articles: Harness) -> None:
     picture = await articles.picture()
     described = [image(picture, "é" * 1000), product(description="Soft"), product()]
     article = await articles.created(blocks=described)
@@ -210,7 +210,7 @@ async def test_images_and_products_may_carry_a_description(articles: House) -> N
     ("level", "may"), [("", False), ("NEWCOMER", False), ("JUNIOR", False), ("INTERMEDIATE", True)]
 )
 async def test_uploaded_videos_need_a_level_and_youtube_needs_none(
-    articles: House, level: str, may: bool
+    articles: Harness, level: str, may: bool
 ) -> None:
     articles.levels.known["anna"] = level
     found = await articles.violations(
@@ -222,7 +222,7 @@ async def test_uploaded_videos_need_a_level_and_youtube_needs_none(
 
 
 @pytest.mark.rule("R81")
-async def test_get_info_tells_of_a_product_by_any_of_its_addresses(articles: House) -> None:
+async def test_get_info_tells_of_a_product_by_any_of_its_addresses(articles: Harness) -> None:
     anna = articles.creator()
     known = await anna.LookUpProduct(pb.LookUpProductRequest(url=ADDRESS))
     assert (known.item_id, known.url) == (ITEM, ADDRESS)
@@ -250,7 +250,7 @@ async def test_get_info_tells_of_a_product_by_any_of_its_addresses(articles: Hou
 
 
 @pytest.mark.rule("R90", "R92")
-async def test_coupons_are_only_those_that_the_tasks_stores_gave(articles: House) -> None:
+async def test_coupons_are_only_those_that_the_tasks_stores_gave(articles: Harness) -> None:
     with_coupons = articles.assignments.add("a1", "anna", COUPONS)
     without = articles.assignments.add("a2", "anna")
     blocks = [

@@ -22,16 +22,17 @@ from pydantic import SecretStr
 from devstack.access import Access
 from devstack.storefront.server import Storefront
 from devstack.storefront.settings import Settings as StorefrontSettings
-from servicekit.database import Database
 from servicekit.errors import Reason, Unavailable
+from servicekit.postgres.database import Database
 from servicekit.timestamps import to_timestamp
 from services.media.articles.catalogue import HttpCatalogue, http_client
 from services.media.articles.domain import Commission, StoreCoupons
-from services.media.articles.examination import Examiner
 from services.media.articles.handlers import ArticleHandlers
 from services.media.articles.quotas import Quota
 from services.media.articles.servicer import service as article_service
 from services.media.articles.store import PostgresArticleStore
+from services.media.articles.validator import Examiner
+from services.media.publications.accepted_media import AcceptedMedia
 from services.media.publications.delivery import Feed, Post, ReaderDelivery, SocialGateway
 from services.media.publications.documents import Document
 from services.media.publications.domain import Publication
@@ -44,11 +45,10 @@ from services.media.publications.handlers import (
 from services.media.publications.placement_store import PostgresPlacementStore
 from services.media.publications.placements import PlacementHandlers
 from services.media.publications.servicer import service as publication_service
-from services.media.publications.shelf import AcceptedMedia
 from services.media.publications.social import HttpSocialGateway
 from services.media.publications.store import PostgresPublicationStore
-from services.media.servicer import service as media_service
-from tests.integration.media.conftest import ACCEPTED, House
+from services.media.uploads.servicer import service as media_service
+from tests.integration.media.conftest import ACCEPTED, Harness
 from tests.support.serving import Served, request_id, serving
 from tests.unit.media.pictures import jpeg
 
@@ -132,7 +132,7 @@ class Press:
     """`anna` and `bea` are creators; `eve` and the brand `evil` are others."""
 
     served: Served
-    house: House
+    harness: Harness
     handlers: PublicationHandlers
     store: PostgresPublicationStore
     feed: Gate
@@ -264,7 +264,7 @@ class Press:
         return found
 
     def now(self) -> datetime:
-        return self.house.now()
+        return self.harness.now()
 
 
 def approval(*revisions: str, time: datetime) -> pb.PublishApprovedArticlesRequest:
@@ -280,7 +280,7 @@ def withdrawal(publication: pb.Publication, **values: Any) -> pb.WithdrawPublica
 
 @asynccontextmanager
 async def press_of(
-    access: Access, database: Database, house: House, real_runs: PublicationRuns | None = None
+    access: Access, database: Database, harness: Harness, real_runs: PublicationRuns | None = None
 ) -> AsyncIterator[Press]:
     with TemporaryDirectory() as folder:
         settings = StorefrontSettings(
@@ -291,33 +291,33 @@ async def press_of(
             levels, runs = Levels(), Runs()
             kept, store = PostgresArticleStore(database), PostgresPublicationStore(database)
             catalogue = HttpCatalogue(origin, http)
-            examiner = Examiner(house.store, catalogue, levels, [])
+            examiner = Examiner(harness.store, catalogue, levels, [])
             articles = ArticleHandlers(
-                kept, Assignments(), examiner, catalogue, house.handlers, QUOTA, house.now
+                kept, Assignments(), examiner, catalogue, harness.handlers, QUOTA, harness.now
             )
-            feed = Gate(BucketFeed(house.objects, PUBLIC, http))
+            feed = Gate(BucketFeed(harness.objects, PUBLIC, http))
             gateway = Wire(HttpSocialGateway(http, origin, TOKEN))
             delivery = ReaderDelivery(
                 store,
                 kept,
-                AcceptedMedia(house.store),
-                BucketFiles(house.objects, ACCEPTED, PUBLIC),
+                AcceptedMedia(harness.store),
+                BucketFiles(harness.objects, ACCEPTED, PUBLIC),
                 feed,
                 gateway,
             )
             promises = Promises(DAY, frozenset({"EXPERT", "STAR"}))
             handlers = PublicationHandlers(
-                store, kept, articles, levels, delivery, real_runs or runs, promises, house.now
+                store, kept, articles, levels, delivery, real_runs or runs, promises, harness.now
             )
             placements = PlacementHandlers(
-                PostgresPlacementStore(database), store, ["home-top", "instagram"], house.now
+                PostgresPlacementStore(database), store, ["home-top", "instagram"], harness.now
             )
             services = [
-                media_service(house.handlers),
+                media_service(harness.handlers),
                 article_service(articles),
                 publication_service(handlers, placements),
             ]
             async with serving(access, services, database) as served:
                 yield Press(
-                    served, house, handlers, store, feed, gateway, http, origin, levels, runs
+                    served, harness, handlers, store, feed, gateway, http, origin, levels, runs
                 )

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from servicekit.errors import Internal
-from servicekit.object_store import ObjectStore
+from servicekit.s3.object_store import ObjectStore
 from services.media.publications.documents import PublicFile, StoredFile, public_file
 from services.media.publications.feed import BucketFiles
 from tests.integration.media.conftest import ACCEPTED

@@ -170,14 +170,14 @@ async def test_a_placement_is_taken_back_from_now_on_or_altogether(press: Press)
     assert await active(press, start + HOUR) == []
     # The slot is free again.
     again = await press.operator.CreatePlacement(placement(published, start))
-    press.house.passed += 2 * HOUR
+    press.harness.passed += 2 * HOUR
     assert await active(press, press.now()) == [published.name]
     request = cancellation(again)
     ended = await press.operator.CancelPlacement(request)
     assert ended.end_time == ended.cancel_time
     assert await active(press, press.now()) == []
     assert await active(press, start) == [published.name]  # it was shown then
-    press.house.passed += HOUR
+    press.harness.passed += HOUR
     assert await press.operator.CancelPlacement(request) == ended
     assert await press.operator.CancelPlacement(cancellation(again)) == ended
     await press.operator.CreatePlacement(placement(published, press.now()))
@@ -189,7 +189,7 @@ async def test_a_withdrawn_article_leaves_its_places(press: Press) -> None:
     published, start = await press.published(), press.now() + HOUR
     await press.operator.CreatePlacement(placement(published, start))
     await press.operator.CreatePlacement(placement(published, start + 10 * DAY))
-    press.house.passed += 2 * HOUR
+    press.harness.passed += 2 * HOUR
     await press.withdraw(published)
     assert await active(press, press.now()) == []
     assert await active(press, start + 10 * DAY + HOUR) == []

@@ -187,7 +187,7 @@ async def test_what_is_late_is_marked_and_published_all_the_same(press: Press) -
     pending = await press.approved()
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
         await press.delivered(pending)
-    press.house.passed += DAY + timedelta(minutes=1)
+    press.harness.passed += DAY + timedelta(minutes=1)
     for _ in range(2):
         marked = await press.worker.MarkPublicationOverdue(
             pb.MarkPublicationOverdueRequest(name=pending.name)
@@ -202,7 +202,7 @@ async def test_what_is_late_is_marked_and_published_all_the_same(press: Press) -
 
 async def test_what_arrives_late_unmarked_is_overdue_too(press: Press) -> None:
     pending = await press.posted()
-    press.house.passed += DAY + timedelta(minutes=1)
+    press.harness.passed += DAY + timedelta(minutes=1)
     assert (await press.delivered(pending)).is_overdue
 
 
@@ -303,7 +303,7 @@ async def test_withdrawals_and_deliveries_of_the_same_pictures_do_not_disturb_on
 async def objects_of(press: Press, publication: pb.Publication) -> list[str]:
     """What readers are shown of a publication whose article shows one image."""
     article, _, revision = publication.article_revision.partition("/revisions/")
-    media = [await press.house.store.get(one) for one in await press.media_in(publication)]
+    media = [await press.harness.store.get(one) for one in await press.media_in(publication)]
     files = [
         f"{article}/media/{stored.sha256}.jpg"
         for one in media
@@ -312,7 +312,7 @@ async def objects_of(press: Press, publication: pb.Publication) -> list[str]:
     ]
     assert files
     keys = [f"{article}/{revision}.json", *files]
-    return [key for key in keys if await press.house.objects.stat(PUBLIC, key) is not None]
+    return [key for key in keys if await press.harness.objects.stat(PUBLIC, key) is not None]
 
 
 async def test_a_delivery_whose_caller_gave_up_leaves_nothing_of_what_is_withdrawn(
@@ -379,7 +379,7 @@ async def test_what_arrives_while_it_is_withdrawn_is_taken_back(press: Press) ->
     assert answer.state == WITHDRAWN
     article, _, revision = answer.article_revision.partition("/revisions/")
     key = f"{article}/{revision}.json"
-    assert await press.house.objects.stat("media-public", key) is None
+    assert await press.harness.objects.stat("media-public", key) is None
 
 
 async def test_storage_that_is_away_delays_a_withdrawal_and_no_more(press: Press) -> None:
@@ -423,9 +423,9 @@ async def test_who_may_see_a_publication(press: Press) -> None:
 async def test_publications_are_listed_to_those_whom_they_concern(press: Press) -> None:
     names = []
     for creator in ("anna", "bea", "anna"):
-        press.house.passed += timedelta(seconds=1)
+        press.harness.passed += timedelta(seconds=1)
         names.append((await press.posted(creator)).name)
-    press.house.passed += timedelta(seconds=1)
+    press.harness.passed += timedelta(seconds=1)
     names.append((await press.approved()).name)
     first, second, third, fourth = names
 

@@ -17,14 +17,14 @@ from temporalio.worker import Worker
 from devstack.access import Access, attach
 from devstack.home import Home
 from servicekit.clock import utc_now
-from servicekit.database import Database
 from servicekit.errors import Reason
+from servicekit.postgres.database import Database
 from servicekit.settings import TemporalSettings
-from services.media.publications.runs import TemporalPublicationRuns
+from services.media.publications.workflows import TemporalPublicationRuns
 from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service as notifications_service
 from services.notifications.store import PostgresNotificationStore
-from tests.integration.media.conftest import House
+from tests.integration.media.conftest import Harness
 from tests.integration.media.publications.press import Press, press_of
 from tests.support.databases import Databases
 from tests.support.servers import servers
@@ -78,7 +78,7 @@ async def newsroom(
     access: Access,
     databases: Databases,
     database: Database,
-    house: House,
+    harness: Harness,
     temporal_address: str,
 ) -> AsyncIterator[Newsroom]:
     settings = TemporalSettings.model_validate({"TEMPORAL_ADDRESS": temporal_address})
@@ -86,7 +86,7 @@ async def newsroom(
     runs = TemporalPublicationRuns(Workflows(settings))
     async with (
         Database(await databases.fresh("notifications"), pool_size=2) as notices,
-        press_of(access, database, house, runs) as press,
+        press_of(access, database, harness, runs) as press,
         serving(
             access,
             [

@@ -1,0 +1,125 @@
+"""`liaison payout`: one payout, and what an operator decides about it, on the running stack."""
+
+import re
+from collections.abc import Awaitable, Callable
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import grpc
+import typer
+from liaison.payouts.v1 import payouts_pb2 as pb
+from liaison.payouts.v1 import reconciliation_pb2
+from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
+from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
+
+from cli.calls import call_payouts
+from cli.payouts.view import lines_of
+from servicekit.money import Money
+
+if TYPE_CHECKING:  # the stub's async face is there for type checkers only
+    from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+
+Call = Callable[["PayoutServiceAsyncStub"], Awaitable[pb.Payout]]
+_OUTCOME = pb.ResolveAttemptRequest
+
+
+def show(payout: str) -> int:
+    """Prints it. Answers with the exit code, as everything here does."""
+    request = pb.GetPayoutRequest(name=name_of(payout))
+    return _printed(lambda payouts: payouts.GetPayout(request))
+
+
+def retry(payout: str, reason: str, provider: str, receiver: str, request_id: str) -> int:
+    request = pb.RetryPayoutRequest(
+        name=name_of(payout),
+        reason=reason,
+        provider=pb.Provider.Value(f"PROVIDER_{provider.upper() or 'UNSPECIFIED'}"),
+        receiver=receiver,
+    )
+    return _decided(request, request_id, lambda payouts: payouts.RetryPayout(request))
+
+
+def hold(payout: str, reason: str, request_id: str) -> int:
+    request = pb.HoldPayoutRequest(name=name_of(payout), reason=reason)
+    return _decided(request, request_id, lambda payouts: payouts.HoldPayout(request))
+
+
+def resume(payout: str, reason: str, request_id: str) -> int:
+    request = pb.ResumePayoutRequest(name=name_of(payout), reason=reason)
+    return _decided(request, request_id, lambda payouts: payouts.ResumePayout(request))
+
+
+def write_off(payout: str, reason: str, beneficiary: str, request_id: str) -> int:
+    request = pb.WriteOffPayoutRequest(
+        name=name_of(payout),
+        reason=reason,
+        beneficiary=pb.WriteOffPayoutRequest.Beneficiary.Value(
+            f"BENEFICIARY_{beneficiary.upper()}"
+        ),
+    )
+    return _decided(request, request_id, lambda payouts: payouts.WriteOffPayout(request))
+
+
+def resolve(payout: str, attempt: int, reason: str, found: str, request_id: str) -> int:
+    """`found` is the batch that was found; empty when nothing was paid."""
+    request = pb.ResolveAttemptRequest(
+        name=name_of(payout),
+        attempt=attempt,
+        outcome=_OUTCOME.OUTCOME_FOUND if found else _OUTCOME.OUTCOME_NOT_PAID,
+        provider_batch_id=found,
+        reason=reason,
+    )
+    return _decided(request, request_id, lambda payouts: payouts.ResolveAttempt(request))
+
+
+def confirm(payout: str, attempt: int, reference: str, fee: str, request_id: str) -> int:
+    """`fee` is an amount with its currency, such as `1.50 EUR`, or empty."""
+    request = pb.ConfirmBankTransferRequest(
+        name=name_of(payout), attempt=attempt, external_reference=reference
+    )
+    if fee:
+        request.fee.CopyFrom(money_of(fee).to_message())
+    return _decided(request, request_id, lambda payouts: payouts.ConfirmBankTransfer(request))
+
+
+def reject(payout: str, attempt: int, reason: str, request_id: str) -> int:
+    request = pb.RejectBankTransferRequest(name=name_of(payout), attempt=attempt, reason=reason)
+    return _decided(request, request_id, lambda payouts: payouts.RejectBankTransfer(request))
+
+
+def name_of(payout: str) -> str:
+    """Of a payout, or of the assignment whose reward it is: they have one id."""
+    return f"payouts/{payout.removeprefix('payouts/').removeprefix('assignments/')}"
+
+
+def money_of(text: str) -> Money:
+    """
+    Raises:
+        BadParameter: it is no amount in minor units with its currency.
+    """
+    value, _, currency = text.partition(" ")
+    try:
+        minor = Decimal(value) * 100
+    except InvalidOperation:
+        minor = Decimal("NaN")
+    if not minor.is_finite() or minor != int(minor) or not re.fullmatch("[A-Z]{3}", currency):
+        raise typer.BadParameter(f"{text} is no amount such as '1.50 EUR'")
+    return Money(currency, int(minor))
+
+
+def _decided(request: Any, request_id: str, call: Call) -> int:
+    request.request_id = request_id or str(uuid4())
+    return _printed(call, request.request_id)
+
+
+def _printed(call: Call, request_id: str = "") -> int:
+    async def command(channel: grpc.aio.Channel) -> int:
+        payout = await call(PayoutServiceStub(channel))
+        asked = reconciliation_pb2.GetSendingRequest()
+        sending = await ReconciliationServiceStub(channel).GetSending(asked)
+        for line in lines_of(payout, is_sending_halted=sending.is_halted):
+            typer.echo(line)
+        return 0
+
+    return call_payouts(command, request_id=request_id)

@@ -1,0 +1,99 @@
+"""Looks, every minute beside the server, whether the ledger adds up, whether it is still where it
+was, and how payouts stand.
+
+The database refuses what would not add up; this finds what went around it: a superuser's hand, a
+bad restore, a broken disk.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import structlog
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from servicekit.background import in_background
+from servicekit.clock import Clock
+from servicekit.errors import LiaisonError
+from services.payouts.domain import ProviderName
+from services.payouts.kill_switch.handlers import SwitchHandlers
+from services.payouts.ledger.store import PostgresLedger
+from services.payouts.monitoring import metrics
+from services.payouts.monitoring.queries import PostgresOverview
+
+log = structlog.get_logger()
+
+# A check reads every entry: 0.04 s where there were 250,000 of them.
+_INTERVAL_SECONDS = 60.0
+
+
+class Lookout:
+    """What is looked at beside the ledger."""
+
+    def __init__(
+        self,
+        switch: SwitchHandlers,
+        overview: PostgresOverview,
+        providers: Iterable[ProviderName],
+        clock: Clock,
+    ) -> None:
+        self._switch = switch
+        self._overview = overview
+        self._providers = providers
+        self._clock = clock
+
+    async def look(self) -> None:
+        """Halts all sending where the database is another one, and measures how payouts stand.
+        Where it cannot look, the time of the last look grows old."""
+        try:
+            await self._switch.watch_place()
+            metrics.looked(
+                await self._overview.payouts(),
+                await self._overview.attempts(),
+                (await self._switch.get_sending()).halts,
+                {name: await self._overview.last_reconciliation(name) for name in self._providers},
+                self._clock(),
+            )
+        except LiaisonError as error:
+            log.warning("payouts_look_failed", reason=error.reason)
+        except Exception:  # a mistake of ours must not end the watch for good
+            log.exception("payouts_look_failed")
+
+
+@asynccontextmanager
+async def watching(
+    ledger: PostgresLedger, clock: Clock, lookout: Lookout | None = None
+) -> AsyncIterator[None]:
+    """Checks for as long as the block runs, at once to begin with."""
+    async with in_background(_check_forever(ledger, clock, lookout)):
+        yield
+
+
+async def _check_forever(ledger: PostgresLedger, clock: Clock, lookout: Lookout | None) -> None:
+    while True:
+        with suppress_instrumentation():  # a trace every minute would hide the others
+            await check(ledger, clock)
+            if lookout is not None:
+                await lookout.look()
+        await asyncio.sleep(_INTERVAL_SECONDS)
+
+
+async def check(ledger: PostgresLedger, clock: Clock) -> None:
+    """Measures, and cries out when anything does not add up. Where it cannot look, the time of the
+    last check grows old."""
+    try:
+        drifts = await ledger.drifts()
+        metrics.checked(drifts, clock())
+    except LiaisonError as error:
+        log.warning("ledger_check_failed", reason=error.reason)
+    except Exception:  # a mistake of ours must not end the watch for good
+        log.exception("ledger_check_failed")
+    else:
+        for drift in drifts:
+            if drift.sum_minor or drift.carried_minor:
+                log.critical(
+                    "ledger_drifts",
+                    currency=drift.currency,
+                    sum_minor=drift.sum_minor,
+                    carried_minor=drift.carried_minor,
+                )

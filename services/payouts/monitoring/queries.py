@@ -1,0 +1,75 @@
+"""How payouts stand, all together: what waits, since when, and what somebody must look at. The SQL
+behind what is measured every minute."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from servicekit.postgres.database import Database
+from services.payouts.domain import AttemptState, ProviderName, State
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many there are, and since when the oldest of them stands so."""
+
+    count: int
+    since: datetime
+
+
+@dataclass(frozen=True)
+class LastReconciliation:
+    """When a provider was reconciled last, or the service was new; and how much was found that does
+    not match and that nobody has lifted the halt for."""
+
+    time: datetime
+    mismatch_count: int
+
+
+class PostgresOverview:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def payouts(self) -> Mapping[State, Waiting]:
+        """Those for which money is held, by state: the others are over."""
+        rows = await self._database.fetch_all(
+            """
+            WITH held AS MATERIALIZED (
+                SELECT t.payout_id AS id
+                  FROM entry e JOIN transfer t ON t.id = e.transfer_id
+                 WHERE e.kind = 'reserved' GROUP BY t.payout_id HAVING sum(e.amount_minor) <> 0)
+            SELECT state, count(*) AS count, min(update_time) AS since
+              FROM held JOIN payout_now USING (id) GROUP BY state
+            """
+        )
+        return {State(row["state"]): Waiting(row["count"], row["since"]) for row in rows}
+
+    async def attempts(self) -> Mapping[AttemptState, Waiting]:
+        """Those whose outcome is not known, or that a person decides about: since when they were
+        made, and since when they stand still."""
+        rows = await self._database.fetch_all(
+            """
+            SELECT state, count(*) AS count,
+                   min(CASE state WHEN 'UNKNOWN' THEN create_time ELSE update_time END) AS since
+              FROM attempt WHERE state IN ('UNKNOWN', 'BLOCKED') GROUP BY state
+            """
+        )
+        return {AttemptState(row["state"]): Waiting(row["count"], row["since"]) for row in rows}
+
+    async def last_reconciliation(self, provider: ProviderName) -> LastReconciliation:
+        row = await self._database.fetch_one(
+            """
+            SELECT create_time,
+                   (SELECT coalesce(sum(mismatch_count), 0) FROM reconciliation
+                     WHERE provider = %(provider)s
+                       AND create_time >= (SELECT min(create_time) FROM sending_halt
+                                            WHERE cause = 'MISMATCH')) AS mismatch_count
+              FROM reconciliation WHERE provider = %(provider)s ORDER BY end_time DESC LIMIT 1
+            """,
+            {"provider": provider},
+        ) or await self._database.fetch_one(
+            "SELECT min(applied_time) AS create_time, 0 AS mismatch_count FROM migration"
+        )
+        if row is None:
+            raise AssertionError("an aggregate has a row")
+        return LastReconciliation(row["create_time"], row["mismatch_count"])

@@ -1,0 +1,168 @@
+"""What operators say of the bank transfers that they make: that one was made, or cannot be.
+
+It is marked first and then booked by the same look that books everything else, so that a call which
+dies in between is finished by its repetition, or by the workflow's own next look.
+"""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Protocol
+from uuid import UUID
+
+from pydantic import Field
+
+from servicekit.auth import Principal
+from servicekit.clock import Clock
+from servicekit.commands import Command, PositiveMoney, Visible, between, text
+from servicekit.errors import (
+    FailedPrecondition,
+    Reason,
+    Violation,
+    illegal_state,
+    invalid_fields,
+    not_found,
+)
+from services.payouts.domain import FINAL, Attempt, Decision, DecisionKind, Payout, ProviderName
+from services.payouts.handlers import PayoutId
+from services.payouts.operators.handlers import Payments, Runs
+from services.payouts.providers.bank_transfer import BankTransfer, BankTransferState
+
+
+class ConfirmBankTransfer(Command):
+    id: PayoutId = Field(alias="name")
+    attempt: Annotated[int, between(1, 1000)]
+    request_id: UUID
+    external_reference: Annotated[str, text(1, 100), Visible]
+    fee: PositiveMoney | None = None
+
+
+class RejectBankTransfer(Command):
+    id: PayoutId = Field(alias="name")
+    attempt: Annotated[int, between(1, 1000)]
+    request_id: UUID
+    reason: Annotated[str, text(1, 1000), Visible]
+
+
+class Store(Protocol):
+    def transaction(self) -> AbstractAsyncContextManager[None]: ...
+
+    async def lock(self, payout_id: str) -> Payout | None: ...
+
+    async def add_decision(self, payout_id: str, decision: Decision) -> None: ...
+
+
+class Transfers(Protocol):
+    async def get(self, sender_batch_id: str) -> BankTransfer | None: ...
+
+    async def confirm(
+        self, sender_batch_id: str, external_reference: str, fee_minor: int
+    ) -> bool: ...
+
+    async def reject(self, sender_batch_id: str) -> None: ...
+
+
+class BankTransferHandlers:
+    def __init__(
+        self, store: Store, transfers: Transfers, payments: Payments, runs: Runs, clock: Clock
+    ) -> None:
+        self._store = store
+        self._transfers = transfers
+        self._payments = payments
+        self._runs = runs
+        self._clock = clock
+
+    async def confirm_bank_transfer(self, who: Principal, command: ConfirmBankTransfer) -> Payout:
+        """
+        Raises:
+            Unavailable: marked, and not booked yet: repeat it.
+        """
+        async with self._store.transaction():
+            payout, attempt, transfer = await self._ordered(command)
+            if transfer.state is BankTransferState.ORDERED:
+                await self._confirm(payout, attempt, command)
+                reason = f"Made with the bank's reference {command.external_reference}"
+                await self._note(who, command, DecisionKind.CONFIRM, reason)
+            elif not _is_repeated(transfer, command):
+                raise illegal_state(payout.name, payout.state, "ConfirmBankTransfer")
+        return await self._book(payout, attempt)
+
+    async def reject_bank_transfer(self, who: Principal, command: RejectBankTransfer) -> Payout:
+        """
+        Raises:
+            Unavailable: marked, and not booked yet: repeat it.
+        """
+        async with self._store.transaction():
+            payout, attempt, transfer = await self._ordered(command)
+            if transfer.state is BankTransferState.CONFIRMED:
+                raise illegal_state(payout.name, payout.state, "RejectBankTransfer")
+            if transfer.state is BankTransferState.ORDERED:
+                await self._transfers.reject(attempt.sender_batch_id)
+                await self._note(who, command, DecisionKind.REJECT, command.reason)
+        return await self._book(payout, attempt)
+
+    async def _ordered(
+        self, command: ConfirmBankTransfer | RejectBankTransfer
+    ) -> tuple[Payout, Attempt, BankTransfer]:
+        """The payout, which nobody else can change meanwhile, its attempt, and the transfer."""
+        payout = await self._store.lock(command.id)
+        if payout is None:
+            raise not_found(f"payouts/{command.id}")
+        attempt = payout.attempt(command.attempt)
+        if attempt is None or attempt.provider is not ProviderName.MANUAL:
+            raise invalid_fields(Violation("attempt", "BANK_TRANSFER", "Must be a bank transfer"))
+        transfer = await self._transfers.get(attempt.sender_batch_id)
+        is_open = transfer is not None and transfer.state is BankTransferState.ORDERED
+        # An attempt that was given up must not be paid any more, whatever was ordered.
+        if transfer is None or (is_open and attempt.state in FINAL):
+            raise illegal_state(payout.name, payout.state, type(command).__name__)
+        return payout, attempt, transfer
+
+    async def _confirm(
+        self, payout: Payout, attempt: Attempt, command: ConfirmBankTransfer
+    ) -> None:
+        if command.fee is not None and command.fee.currency != payout.amount.currency:
+            raise invalid_fields(
+                Violation("fee", "CURRENCY", f"Must be in {payout.amount.currency}")
+            )
+        fee_minor = command.fee.amount_minor if command.fee else 0
+        is_free = await self._transfers.confirm(
+            attempt.sender_batch_id, command.external_reference, fee_minor
+        )
+        if not is_free:
+            raise FailedPrecondition(
+                Reason.BANK_REFERENCE_USED,
+                "Another bank transfer was confirmed with this external_reference",
+                metadata={"external_reference": command.external_reference},
+            )
+
+    async def _note(
+        self,
+        who: Principal,
+        command: ConfirmBankTransfer | RejectBankTransfer,
+        kind: DecisionKind,
+        reason: str,
+    ) -> None:
+        decision = Decision(
+            kind=kind,
+            reason=reason,
+            actor=who.actor,
+            request_id=str(command.request_id),
+            create_time=self._clock(),
+            attempt_number=command.attempt,
+        )
+        await self._store.add_decision(command.id, decision)
+
+    async def _book(self, payout: Payout, attempt: Attempt) -> Payout:
+        # Known by our own id, though it may never have been told that it was ordered.
+        booked = await self._payments.look(payout.id, attempt.number, attempt.sender_batch_id)
+        await self._runs.tell(booked.payout)
+        return booked.payout
+
+
+def _is_repeated(transfer: BankTransfer, command: ConfirmBankTransfer) -> bool:
+    """Whether it was confirmed before in these very words."""
+    fee_minor = command.fee.amount_minor if command.fee else 0
+    return (
+        transfer.state is BankTransferState.CONFIRMED
+        and transfer.external_reference == command.external_reference
+        and transfer.fee.amount_minor == fee_minor
+    )

@@ -1,0 +1,359 @@
+"""What operators decide about payouts: that one is paid now, held, let go on or given up, and what
+became of an attempt that has stopped.
+
+Each decision is kept with its reason and is never changed. What changes money or attempts is
+decided in the transaction that does it; the workflow is told afterwards, and a command that dies in
+between is repeated: it finds what it has decided by its `request_id`.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Annotated, Any, Protocol
+from uuid import UUID
+
+import structlog
+from pydantic import Field, ValidationInfo, field_validator
+
+from servicekit.auth import Principal
+from servicekit.clock import Clock
+from servicekit.commands import Command, Visible, between, broken, is_plain, proto_enum, text
+from servicekit.errors import (
+    FailedPrecondition,
+    Reason,
+    Unavailable,
+    Violation,
+    illegal_state,
+    invalid_fields,
+    not_found,
+)
+from services.payouts import domain
+from services.payouts.domain import (
+    ENDED,
+    Attempt,
+    AttemptState,
+    Beneficiary,
+    Decision,
+    DecisionKind,
+    Outcome,
+    Payout,
+    ProviderName,
+    State,
+)
+from services.payouts.handlers import PayoutId
+from services.payouts.ledger import postings
+from services.payouts.ledger.postings import Transfer
+from services.payouts.provider import Batch
+from services.payouts.sending.synchronizer import Booked
+
+log = structlog.get_logger()
+
+# Where a decision that an attempt be made is carried out. Not while one is under way or in doubt.
+_RETRYABLE = frozenset({State.RESERVED, State.FAILED, State.UNCLAIMED})
+
+
+class Decide(Command):
+    """What every decision names."""
+
+    id: PayoutId = Field(alias="name")
+    request_id: UUID
+    reason: Annotated[str, text(1, 1000), Visible]
+
+
+class RetryPayout(Decide):
+    provider: Annotated[ProviderName, proto_enum("PROVIDER_")] | None = None
+    receiver: Annotated[str, text(1, 200), Visible] | None = Field(None, validate_default=True)
+
+    @field_validator("receiver")
+    @classmethod
+    def _fits_its_provider(cls, receiver: str | None, info: ValidationInfo) -> str | None:
+        provider = info.data.get("provider")
+        if receiver is None and provider is ProviderName.MANUAL:
+            raise broken("REQUIRED", "Must say where a bank transfer goes")
+        if provider is ProviderName.PAYPAL and receiver and not _is_address(receiver):
+            raise broken("R30", "Must be a PayPal account's e-mail address")
+        return receiver
+
+
+class HoldPayout(Decide):
+    pass
+
+
+class ResumePayout(Decide):
+    pass
+
+
+class WriteOffPayout(Decide):
+    beneficiary: Annotated[Beneficiary, proto_enum("BENEFICIARY_")]
+
+
+class ResolveAttempt(Decide):
+    attempt: Annotated[int, between(1, 1000)]
+    outcome: Annotated[Outcome, proto_enum("OUTCOME_")]
+    provider_batch_id: Annotated[str, text(0, 100)] = Field("", validate_default=True)
+
+    @field_validator("provider_batch_id")
+    @classmethod
+    def _belongs_to_what_is_found(cls, batch_id: str, info: ValidationInfo) -> str:
+        outcome = info.data.get("outcome")
+        if outcome is Outcome.FOUND and not batch_id:
+            raise broken("REQUIRED", "Must say which batch was found")
+        if outcome is Outcome.NOT_PAID and batch_id:
+            raise broken("UNEXPECTED", "Must be left out when nothing was paid")
+        return batch_id
+
+
+def _is_address(receiver: str) -> bool:
+    """As much as any mail address has; PayPal judges the rest."""
+    local, _, host = receiver.partition("@")
+    return bool(local) and "." in host and "@" not in host and is_plain(receiver)
+
+
+class DecisionStore(Protocol):
+    def transaction(self) -> AbstractAsyncContextManager[None]: ...
+
+    async def get(self, payout_id: str) -> Payout | None: ...
+
+    async def lock(self, payout_id: str) -> Payout | None: ...
+
+    async def save_attempt(self, payout_id: str, attempt: Attempt, now: datetime) -> None: ...
+
+    async def post(self, transfer: Transfer) -> int: ...
+
+    async def add_decision(self, payout_id: str, decision: Decision) -> None: ...
+
+    async def find_decision(
+        self, kind: DecisionKind, actor: str, request_id: str
+    ) -> Decision | None: ...
+
+    async def decisions(self, payout_id: str) -> list[Decision]: ...
+
+    async def is_reported(self, attempt: Attempt) -> bool: ...
+
+
+class Payments(Protocol):
+    async def shown(self, attempt: Attempt, batch_id: str) -> Batch: ...
+
+    async def look(self, payout_id: str, number: int, batch_id: str = "") -> Booked: ...
+
+
+class Runs(Protocol):
+    async def tell(self, payout: Payout) -> None: ...
+
+    async def inform(self, payout: Payout) -> None: ...
+
+    async def retry(self, payout: Payout) -> None: ...
+
+
+class DecisionHandlers:
+    def __init__(
+        self,
+        store: DecisionStore,
+        payments: Payments,
+        runs: Runs,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._payments = payments
+        self._runs = runs
+        self._clock = clock
+
+    async def decisions(self, payout: Payout) -> list[Decision]:
+        """Oldest first."""
+        return await self._store.decisions(payout.id)
+
+    async def retry_payout(self, who: Principal, command: RetryPayout) -> Payout:
+        """Has the next attempt made, even of what came back after it was paid. What is held may
+        then lack the fee of a second payment, which the platform bears.
+
+        Raises:
+            Unavailable: decided, and the workflow could not be told: repeat it.
+        """
+        async with self._store.transaction():
+            payout = await self._locked(command.id)
+            made = await self._made(who, command, DecisionKind.RETRY)
+            if made is None:
+                _require_retryable(payout)
+                made = self._new(
+                    who,
+                    command,
+                    DecisionKind.RETRY,
+                    attempt_number=len(payout.attempts) + 1,
+                    provider=command.provider,
+                    receiver=command.receiver,
+                    pays_again=payout.was_settled,
+                )
+                await self._store.add_decision(payout.id, made)
+        if made.attempt_number is not None and len(payout.attempts) < made.attempt_number:
+            await self._runs.retry(payout)
+        return await self._found(payout.id)
+
+    async def hold_payout(self, who: Principal, command: HoldPayout) -> Payout:
+        """What is under way goes on; no new POST begins, not even one that repeats an attempt."""
+        async with self._store.transaction():
+            payout = await self._locked(command.id)
+            if payout.state in ENDED:
+                raise illegal_state(payout.name, payout.state, "HoldPayout")
+            if not payout.is_held:
+                decision = self._new(who, command, DecisionKind.HOLD)
+                await self._store.add_decision(payout.id, decision)
+            return await self._found(payout.id)
+
+    async def resume_payout(self, who: Principal, command: ResumePayout) -> Payout:
+        async with self._store.transaction():
+            payout = await self._locked(command.id)
+            if payout.is_held:
+                decision = self._new(who, command, DecisionKind.RESUME)
+                await self._store.add_decision(payout.id, decision)
+            return await self._found(payout.id)
+
+    async def write_off_payout(self, who: Principal, command: WriteOffPayout) -> Payout:
+        """
+        Raises:
+            Unavailable: written off, and the workflow could not be told: repeat it.
+        """
+        async with self._store.transaction():
+            payout = await self._locked(command.id)
+            if await self._made(who, command, DecisionKind.WRITE_OFF) is None:
+                if not payout.is_releasable:
+                    raise illegal_state(payout.name, payout.state, "WriteOffPayout")
+                decision = self._new(
+                    who, command, DecisionKind.WRITE_OFF, beneficiary=command.beneficiary
+                )
+                await self._store.add_decision(payout.id, decision)
+                await self._store.post(postings.write_off(payout, command.beneficiary))
+                log.warning("payout_written_off", payout=payout.id, by=who.actor)
+            payout = await self._found(payout.id)
+        await self._runs.inform(payout)
+        return payout
+
+    async def resolve_attempt(self, who: Principal, command: ResolveAttempt) -> Payout:
+        """Ends a stop. The provider is asked where it can be, and its word outweighs an operator's.
+
+        Raises:
+            Unavailable: the provider does not answer, or the workflow could not be told.
+        """
+        payout = await self._found(command.id)
+        attempt = _attempt(payout, command.attempt)
+        if await self._made(who, command, DecisionKind.RESOLVE) is None:
+            _require_blocked(payout, attempt, command)
+            if command.outcome is Outcome.FOUND:
+                batch = await self._payments.shown(attempt, command.provider_batch_id)
+                _require_same(attempt, batch)
+                batch_id = batch.id
+                await self._resolve(who, command, attempt, lambda a: domain.accepted(a, batch_id))
+            else:
+                await self._require_not_paid(payout, attempt, command)
+                await self._resolve(who, command, attempt, domain.resolved_not_paid)
+        booked = await self._payments.look(payout.id, attempt.number)
+        await self._runs.inform(booked.payout)
+        return booked.payout
+
+    async def _resolve(
+        self,
+        who: Principal,
+        command: ResolveAttempt,
+        seen: Attempt,
+        change: Callable[[Attempt], Attempt],
+    ) -> None:
+        async with self._store.transaction():
+            payout = await self._locked(command.id)
+            attempt = _attempt(payout, command.attempt)
+            _require_blocked(payout, attempt, command)
+            if attempt.provider_batch_id != seen.provider_batch_id:
+                raise Unavailable(
+                    Reason.DEPENDENCY_UNAVAILABLE, "The provider has just told of this attempt"
+                )
+            decision = self._new(
+                who,
+                command,
+                DecisionKind.RESOLVE,
+                attempt_number=command.attempt,
+                outcome=command.outcome,
+            )
+            await self._store.add_decision(payout.id, decision)
+            await self._store.save_attempt(payout.id, change(attempt), self._clock())
+        log.warning("payout_resolved", payout=payout.id, outcome=command.outcome, by=who.actor)
+
+    async def _require_not_paid(
+        self, payout: Payout, attempt: Attempt, command: ResolveAttempt
+    ) -> None:
+        """Books what the provider shows of the attempt, if that is something.
+
+        Raises:
+            FailedPrecondition: it is paid, or may still be.
+        """
+        if await self._store.is_reported(attempt):
+            shown = "and the provider has reported that the money left"
+            raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
+        if not attempt.provider_batch_id:
+            return
+        batch = await self._payments.shown(attempt, attempt.provider_batch_id)
+        if domain.is_in_flight(attempt, batch):
+            shown = f"and the provider still shows {batch.items[0].state}"
+            raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
+        booked = await self._payments.look(payout.id, attempt.number)
+        if booked.has_moved:
+            await self._runs.tell(booked.payout)
+        _require_blocked(booked.payout, _attempt(booked.payout, attempt.number), command)
+
+    async def _made(self, who: Principal, command: Decide, kind: DecisionKind) -> Decision | None:
+        return await self._store.find_decision(kind, who.actor, str(command.request_id))
+
+    def _new(self, who: Principal, command: Decide, kind: DecisionKind, **about: Any) -> Decision:
+        return Decision(
+            kind=kind,
+            reason=command.reason,
+            actor=who.actor,
+            request_id=str(command.request_id),
+            create_time=self._clock(),
+            **about,
+        )
+
+    async def _found(self, payout_id: str) -> Payout:
+        payout = await self._store.get(payout_id)
+        if payout is None:
+            raise not_found(f"payouts/{payout_id}")
+        return payout
+
+    async def _locked(self, payout_id: str) -> Payout:
+        payout = await self._store.lock(payout_id)
+        if payout is None:
+            raise not_found(f"payouts/{payout_id}")
+        return payout
+
+
+def _attempt(payout: Payout, number: int) -> Attempt:
+    attempt = payout.attempt(number)
+    if attempt is None:
+        raise invalid_fields(Violation("attempt", "ORDER", "There is no such attempt"))
+    return attempt
+
+
+def _require_retryable(payout: Payout) -> None:
+    if payout.state not in _RETRYABLE:
+        raise illegal_state(payout.name, payout.state, "RetryPayout")
+    if payout.is_held:
+        raise FailedPrecondition(
+            Reason.PAYOUT_ON_HOLD, f"{payout.name} is held: resume it before it is retried"
+        )
+
+
+def _require_blocked(payout: Payout, attempt: Attempt, command: ResolveAttempt) -> None:
+    if attempt.state is not AttemptState.BLOCKED:
+        shown = f"and attempt {attempt.number} {attempt.state}"
+        raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
+
+
+def _require_same(attempt: Attempt, batch: Batch) -> None:
+    """
+    Raises:
+        InvalidArgument: `batch` is another payment, or the attempt is known to be another batch.
+    """
+    if not domain.is_same_payment(attempt, batch):
+        description = "Is another payment: its id, its one receiver or its amount differs"
+    elif attempt.provider_batch_id not in ("", batch.id):
+        description = "The attempt is known to be another batch"
+    else:
+        return
+    raise invalid_fields(Violation("provider_batch_id", "SAME_PAYMENT", description))

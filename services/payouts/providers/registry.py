@@ -1,0 +1,22 @@
+"""The providers that there are. One more joins by an entry here, a name in `domain.ProviderName`,
+payouts.v1.Provider and the database, and a driver in the suite that all of them pass."""
+
+from collections.abc import Mapping
+
+import httpx
+
+from servicekit.postgres.database import Database
+from services.payouts.domain import ProviderName
+from services.payouts.provider import Provider
+from services.payouts.providers.bank_transfer import Manual
+from services.payouts.providers.paypal.client import Paypal
+from services.payouts.settings import PaypalSettings
+
+
+def providers_of(
+    settings: PaypalSettings, http: httpx.AsyncClient, database: Database
+) -> Mapping[ProviderName, Provider]:
+    return {
+        ProviderName.PAYPAL: Paypal(settings, http),
+        ProviderName.MANUAL: Manual(database),
+    }

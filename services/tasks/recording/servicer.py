@@ -1,0 +1,93 @@
+"""RecordService over gRPC: what workflows write into the book."""
+
+from typing import Any
+
+from liaison.tasks.v1 import assignments_pb2, tasks_pb2
+from liaison.tasks.v1 import records_pb2 as pb
+from liaison.tasks.v1.records_pb2_grpc import (
+    RecordServiceServicer,
+    add_RecordServiceServicer_to_server,
+)
+
+from servicekit.auth import Role
+from servicekit.resource_names import id_of
+from servicekit.rpc.access import allow
+from servicekit.rpc.server import Service
+from servicekit.timestamps import from_timestamp
+from services.tasks.domain import AssignmentRecord, RecordedAssignment, State
+from services.tasks.recording.handlers import RecordedTask, RecordHandlers
+from workflows.assignment.messages import transition_from_message
+from workflows.task.messages import transition_from_message as task_transition_from_message
+
+ACCESS = {
+    "RecordTask": allow(Role.SERVICE),
+    "LapseApplications": allow(Role.SERVICE),
+    "RecordAssignment": allow(Role.SERVICE),
+}
+
+
+class RecordServicer(RecordServiceServicer):
+    def __init__(self, records: RecordHandlers) -> None:
+        self._records = records
+
+    async def RecordTask(
+        self, request: pb.RecordTaskRequest, context: Any
+    ) -> pb.RecordTaskResponse:
+        has_waiting = await self._records.record_task(
+            RecordedTask(
+                task_id=id_of("tasks/{task}", request.name),
+                sequence=request.sequence,
+                state=State(tasks_pb2.Task.State.Name(request.state).removeprefix("STATE_")),
+                selected_ids=list(request.selected_application_ids),
+                transitions=[task_transition_from_message(one) for one in request.transitions],
+            )
+        )
+        return pb.RecordTaskResponse(has_waiting_applications=has_waiting)
+
+    async def LapseApplications(
+        self, request: pb.LapseApplicationsRequest, context: Any
+    ) -> pb.LapseApplicationsResponse:
+        creator_ids = await self._records.lapse_applications(
+            id_of("tasks/{task}", request.name),
+            list(request.selected_application_ids),
+            [id_of("creators/{creator}", name) for name in request.told_creators],
+        )
+        return pb.LapseApplicationsResponse(
+            creators=[f"creators/{creator_id}" for creator_id in creator_ids]
+        )
+
+    async def RecordAssignment(
+        self, request: pb.RecordAssignmentRequest, context: Any
+    ) -> pb.RecordAssignmentResponse:
+        shown = request.assignment
+        state = assignments_pb2.Assignment.State.Name(shown.state)
+        await self._records.record_assignment(
+            RecordedAssignment(
+                AssignmentRecord(
+                    id=id_of("assignments/{assignment}", shown.name),
+                    task_id=id_of("tasks/{task}", shown.task),
+                    brand_id=id_of("brands/{brand}", shown.brand),
+                    creator_id=id_of("creators/{creator}", shown.creator),
+                    state=state.removeprefix("STATE_"),
+                    sequence=shown.sequence,
+                    create_time=from_timestamp(shown.create_time),
+                    message=shown.SerializeToString(),
+                    # What was late and is sent by now waits for nobody any more.
+                    reward_is_overdue=(
+                        shown.reward_is_overdue
+                        and shown.state == assignments_pb2.Assignment.STATE_APPROVED
+                    ),
+                ),
+                tuple(transition_from_message(one) for one in request.transitions),
+            )
+        )
+        return pb.RecordAssignmentResponse()
+
+
+def service(records: RecordHandlers) -> Service:
+    return Service(
+        pb.DESCRIPTOR.services_by_name["RecordService"],
+        add_RecordServiceServicer_to_server,
+        RecordServicer(records),
+        ACCESS,
+    )

@@ -1,0 +1,402 @@
+"""The payouts service, its neighbours and its callers, as the tests here use them."""
+
+import asyncio
+import contextlib
+import json
+import socket
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+from google.type.money_pb2 import Money as MoneyMessage
+from liaison.creators.v1 import creators_pb2
+from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
+from liaison.payouts.v1 import payouts_pb2 as pb
+from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
+from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
+from pydantic import SecretStr
+
+from devstack.access import Access
+from devstack.paypal_sandbox.server import Sandbox
+from devstack.paypal_sandbox.settings import Settings as SandboxSettings
+from servicekit.money import Money
+from servicekit.postgres.database import Database
+from services.creators.handlers import CreatorHandlers
+from services.creators.servicer import service as creators_service
+from services.creators.store import PostgresCreatorStore
+from services.payouts.clients import CreatorReceivers
+from services.payouts.domain import Payout, ProviderName
+from services.payouts.handlers import PayoutHandlers
+from services.payouts.kill_switch.handlers import SwitchHandlers
+from services.payouts.operators.bank_transfers import BankTransferHandlers
+from services.payouts.operators.handlers import DecisionHandlers
+from services.payouts.provider import Provider
+from services.payouts.providers.bank_transfer import Manual
+from services.payouts.providers.paypal.client import http_client
+from services.payouts.providers.paypal.signatures import SignatureVerifier
+from services.payouts.providers.registry import providers_of
+from services.payouts.reconciliation.handlers import ReconciliationHandlers
+from services.payouts.reconciliation.servicer import service as reconciliation_service
+from services.payouts.reconciliation.store import PostgresReconciliationStore
+from services.payouts.sending.handlers import PaymentHandlers, RecallPayout
+from services.payouts.sending.sender import SendPayout
+from services.payouts.servicer import service as payouts_service
+from services.payouts.settings import PaypalSettings
+from services.payouts.statements.handlers import StatementHandlers
+from services.payouts.statements.servicer import service as statement_service
+from services.payouts.statements.store import PostgresStatementStore
+from services.payouts.store import PostgresPayoutStore
+from services.payouts.webhook import PATH, WebhookServer
+from tests.integration.paypal_sandbox.contracts import Contracts
+from tests.support.serving import Served, request_id, serving
+
+if TYPE_CHECKING:  # the stub's async face is there for type checkers only
+    from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
+    from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceAsyncStub
+
+DEADLINE_SECONDS = 10
+WEBHOOK_ID = "WH-TEST"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def usd(minor: int) -> MoneyMessage:
+    return Money("USD", minor).to_message()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Told:
+    """Stands where the workflows are told: payout id and state of each."""
+
+    changes: list[tuple[str, str]] = field(default_factory=list)
+    # Of each that was to be made: payout id and number.
+    retries: list[tuple[str, int]] = field(default_factory=list)
+
+    async def tell(self, payout: Payout) -> None:
+        self.changes.append((payout.id, payout.state))
+
+    async def inform(self, payout: Payout) -> None:
+        await self.tell(payout)
+
+    async def retry(self, payout: Payout) -> None:
+        self.retries.append((payout.id, len(payout.attempts) + 1))
+
+
+@dataclass
+class Harness:
+    served: Served
+    creators: Served
+    database: Database
+    payments: PaymentHandlers
+    # Those that are used: a test may put another in one's place.
+    providers: dict[ProviderName, Provider]
+    webhook: WebhookServer
+    settings: PaypalSettings
+    told: Told
+    sandbox_data: Path
+
+    @property
+    def worker(self) -> "PayoutServiceAsyncStub":
+        return PayoutServiceStub(self.served.as_service())
+
+    @property
+    def reconciler(self) -> "ReconciliationServiceAsyncStub":
+        """As an operator."""
+        return ReconciliationServiceStub(self.served.as_operator())
+
+    @property
+    def operator(self) -> "PayoutServiceAsyncStub":
+        return PayoutServiceStub(self.served.as_operator())
+
+    def brand(self, brand: str = "acme") -> "PayoutServiceAsyncStub":
+        return PayoutServiceStub(self.served.as_brand(brand))
+
+    async def deposit(self, minor: int, brand: str = "acme", reference: str = "") -> pb.Deposit:
+        deposit = await self.brand(brand).CreateDeposit(
+            pb.CreateDepositRequest(
+                parent=f"brands/{brand}",
+                deposit=pb.Deposit(amount=usd(minor)),
+                request_id=request_id(),
+            )
+        )
+        return await self.operator.ConfirmDeposit(
+            pb.ConfirmDepositRequest(
+                name=deposit.name,
+                external_reference=reference or request_id(),
+                request_id=request_id(),
+            )
+        )
+
+    async def creator(self, creator: str, receiver: str) -> None:
+        stub = CreatorServiceStub(self.creators.as_creator(creator))
+        await stub.CreateCreator(
+            creators_pb2.CreateCreatorRequest(
+                creator=creators_pb2.Creator(
+                    name=f"creators/{creator}",
+                    display_name=creator,
+                    mobile_number="+34612345678",
+                ),
+                request_id=request_id(),
+            )
+        )
+        if receiver:
+            await self.name_account(creator, receiver)
+
+    async def name_account(self, creator: str, receiver: str) -> None:
+        stub = CreatorServiceStub(self.creators.as_creator(creator))
+        await stub.UpdatePayoutAccount(
+            creators_pb2.UpdatePayoutAccountRequest(
+                name=f"creators/{creator}", paypal_receiver=receiver, request_id=request_id()
+            )
+        )
+
+    async def reserve(
+        self, *payouts: str, minor: int = 10_000, brand: str = "acme", creator: str = "anna"
+    ) -> None:
+        await self.worker.ReserveRewards(
+            pb.ReserveRewardsRequest(
+                brand=f"brands/{brand}",
+                amount=usd(minor),
+                reservations=[
+                    pb.RewardReservation(payout=f"payouts/{payout}", creator=f"creators/{creator}")
+                    for payout in payouts
+                ],
+            )
+        )
+
+    async def due(self, payout: str, receiver: str, minor: int = 10_000) -> None:
+        """A payout that only has to be sent."""
+        await self.deposit(100_000)
+        await self.creator("anna", receiver)
+        await self.reserve(payout, minor=minor)
+
+    async def send(self, payout: str, attempt: int = 1) -> pb.Payout:
+        return await self.worker.SendPayout(
+            pb.SendPayoutRequest(name=f"payouts/{payout}", attempt=attempt)
+        )
+
+    async def send_once(
+        self, payout: str, attempt: int = 1, *, later: timedelta = timedelta()
+    ) -> Payout:
+        """One call, so long after now, without the retries that a client makes by itself."""
+        known = self.payments
+        payments = PaymentHandlers(
+            known._store, known._providers, known._sender._receivers, lambda: utc_now() + later
+        )
+        return await payments.send_payout(
+            SendPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})
+        )
+
+    async def recall(self, payout: str, attempt: int = 1) -> pb.Payout:
+        return await self.worker.RecallPayout(
+            pb.RecallPayoutRequest(name=f"payouts/{payout}", attempt=attempt)
+        )
+
+    async def recall_once(self, payout: str, attempt: int = 1) -> Payout:
+        """One call, without the retries that a client makes by itself."""
+        return await self.payments.recall_payout(
+            RecallPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})
+        )
+
+    async def behave(
+        self, receiver: str, behaviour: str, delay_seconds: float | None = None
+    ) -> None:
+        """How the sandbox treats what is sent to `receiver` from now on."""
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answer = await http.put(
+                f"{self.settings.paypal_base_url}/admin/behaviours/{receiver}",
+                json={"behaviour": behaviour, "delay_seconds": delay_seconds},
+            )
+            answer.raise_for_status()
+
+    def lose_webhooks(self) -> None:
+        """From now on none is taken for PayPal's."""
+        self.webhook._verifier._origin = "https://nowhere.example"
+
+    async def refresh(self, payout: str) -> pb.Payout:
+        return await self.worker.RefreshPayout(pb.RefreshPayoutRequest(name=f"payouts/{payout}"))
+
+    async def get(self, payout: str) -> pb.Payout:
+        return await self.worker.GetPayout(pb.GetPayoutRequest(name=f"payouts/{payout}"))
+
+    async def until(self, payout: str, state: pb.Payout.State.ValueType) -> pb.Payout:
+        """Refreshes until the payout has come to that state."""
+        found = await self.refresh(payout)
+
+        async def has_come() -> bool:
+            nonlocal found
+            found = await self.refresh(payout)
+            return found.state == state
+
+        await eventually(has_come)
+        return found
+
+    async def until_provider(self, *batches: tuple[str, str]) -> None:
+        """Waits, without asking the service, until the sandbox's batches stand so."""
+
+        async def has_come() -> bool:
+            return self.batches() == list(batches)
+
+        await eventually(has_come)
+
+    async def funds(self, brand: str = "acme") -> tuple[int, int]:
+        """Available and reserved, in minor units of USD."""
+        balance = await self.brand(brand).GetBalance(
+            pb.GetBalanceRequest(name=f"brands/{brand}", currency_code="USD")
+        )
+        return (
+            Money.from_message(balance.available).amount_minor,
+            Money.from_message(balance.reserved).amount_minor,
+        )
+
+    async def balances(self) -> dict[str, int]:
+        """The trial balance in USD; fails when it is not zero."""
+        answer = await self.operator.GetTrialBalance(pb.GetTrialBalanceRequest())
+        balances = {
+            each.account: Money.from_message(each.balance).amount_minor for each in answer.accounts
+        }
+        assert sum(balances.values()) == 0
+        return balances
+
+    def batches(self) -> list[tuple[str, str]]:
+        """What the sandbox was ordered to pay: sender_batch_id and state of each batch."""
+        with contextlib.closing(sqlite3.connect(self.sandbox_data / "sandbox.sqlite3")) as database:
+            rows = database.execute(
+                "SELECT sender_batch_id, status FROM batch ORDER BY created_at, rowid"
+            )
+            return [(str(row[0]), str(row[1])) for row in rows]
+
+    def receivers(self) -> list[str]:
+        """To whom the sandbox was ordered to pay, in that order."""
+        with contextlib.closing(sqlite3.connect(self.sandbox_data / "sandbox.sqlite3")) as database:
+            rows = database.execute("SELECT detail FROM item ORDER BY rowid")
+            return [str(json.loads(row[0])["receiver"]) for row in rows]
+
+    def events(self) -> list[bytes]:
+        """The bodies of all webhooks that the sandbox had to send, in their order."""
+        with contextlib.closing(sqlite3.connect(self.sandbox_data / "sandbox.sqlite3")) as database:
+            rows = database.execute("SELECT body FROM event ORDER BY rowid")
+            return [str(row[0]).encode() for row in rows]
+
+    @property
+    def webhook_url(self) -> str:
+        return f"http://{self.webhook.address}{PATH}"
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while not await condition():  # noqa: ASYNC110  the condition lies in another process
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def harness_of(
+    access: Access,
+    database: Database,
+    creators_database: Database,
+    folder: Path,
+    *,
+    sends_webhooks: bool = True,
+) -> AsyncIterator[Harness]:
+    """Webhooks that the sandbox does not send are in `Harness.events` all the same. What the
+    service asks of the sandbox, and hears from it, is held against PayPal's contracts."""
+    port = free_port()
+    settings = paypal_settings(f"http://127.0.0.1:{port}")
+    async with AsyncExitStack() as exits:
+        creators = await exits.enter_async_context(
+            serving(
+                access,
+                [
+                    creators_service(
+                        CreatorHandlers(PostgresCreatorStore(creators_database), utc_now)
+                    )
+                ],
+                creators_database,
+            )
+        )
+        contracts = Contracts()
+        http = await exits.enter_async_context(http_client())
+        http.event_hooks = {"response": [contracts.look_at]}
+        store = PostgresPayoutStore(database)
+        receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
+        providers = dict(providers_of(settings, http, database))
+        payments = PaymentHandlers(store, providers, receivers, utc_now)
+        told = Told()
+        switch = SwitchHandlers(store, providers, utc_now)
+        reconciliations = ReconciliationHandlers(
+            PostgresReconciliationStore(database, store),
+            payments,
+            switch,
+            providers,
+            told,
+            utc_now,
+        )
+        decisions = DecisionHandlers(store, payments, told, utc_now)
+        transfers = BankTransferHandlers(store, Manual(database), payments, told, utc_now)
+        webhook = WebhookServer(
+            settings.paypal_webhook_listen_address,
+            SignatureVerifier(settings, http, utc_now),
+            payments,
+            told,
+        )
+        await webhook.start()
+        exits.push_async_callback(webhook.stop)
+        await exits.enter_async_context(
+            Sandbox(
+                SandboxSettings(
+                    address=f"127.0.0.1:{port}",
+                    public_url=settings.paypal_base_url,
+                    client_id=settings.paypal_client_id,
+                    client_secret=settings.paypal_client_secret,
+                    webhook_url=f"http://{webhook.address}{PATH}" if sends_webhooks else None,
+                    webhook_id=WEBHOOK_ID,
+                    data_dir=folder / "sandbox",
+                    step_seconds=0.02,
+                )
+            )
+        )
+        statements = StatementHandlers(PostgresStatementStore(database))
+        services = [
+            payouts_service(PayoutHandlers(store, utc_now), payments, decisions, transfers),
+            statement_service(statements),
+            reconciliation_service(reconciliations, switch),
+        ]
+        served = await exits.enter_async_context(serving(access, services, database))
+        yield Harness(
+            served,
+            creators,
+            database,
+            payments,
+            providers,
+            webhook,
+            settings,
+            told,
+            folder / "sandbox",
+        )
+        assert contracts.problems == []
+
+
+def paypal_settings(base_url: str) -> PaypalSettings:
+    return PaypalSettings(
+        paypal_base_url=base_url,
+        paypal_client_id="client",
+        paypal_client_secret=SecretStr("secret"),
+        paypal_webhook_id=WEBHOOK_ID,
+        paypal_webhook_listen_address="127.0.0.1:0",
+        paypal_certificate_origin=base_url,
+        paypal_posts_a_minute=1_000_000,
+    )

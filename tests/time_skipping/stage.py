@@ -1,0 +1,238 @@
+"""Where lives are played: the whole stack, a Temporal server whose time skips, and the worker.
+
+Services keep to the wall clock for what they check themselves; workflows alone skip time.
+"""
+
+import itertools
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import httpx
+from liaison.creators.v1 import creators_pb2
+from liaison.payouts.v1 import payouts_pb2
+from liaison.tasks.v1 import tasks_pb2
+
+from cli.demo.cast import Caller, Cast, new_request_id
+from devstack import identity
+from devstack.access import Access
+from servicekit.money import Money
+from servicekit.timestamps import to_timestamp
+from tests.support.sandbox import Payment, change_item, payments_of
+from tests.support.serving import server_settings
+from tests.support.skipping import Time
+from tests.time_skipping.life import Life
+from tests.time_skipping.moments import DAY
+from tests.time_skipping.task_life import TaskLife
+from workflows import worker as workers
+
+MONEY = tasks_pb2.Reward(money=Money("USD", 100_00).to_message())
+PRODUCT = tasks_pb2.Reward(product=tasks_pb2.ProductReward(title="A backpack"))
+
+
+@dataclass(frozen=True)
+class Creator:
+    """An admitted one."""
+
+    name: str
+    caller: Caller
+    paypal_receiver: str
+
+
+@dataclass
+class Stage:
+    access: Access
+    time: Time
+    cast: Cast
+    exits: AsyncExitStack
+    # Everything that was started here, for those who look at histories.
+    workflow_ids: list[str] = field(default_factory=list)
+    _names: "itertools.count[int]" = field(default_factory=itertools.count)
+    _worker: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    # Time
+
+    async def now(self) -> datetime:
+        return await self.time.now("")
+
+    async def pass_time(self, span: timedelta) -> None:
+        """For every workflow, where they share a clock."""
+        await self.time.skip("", span)
+
+    async def pass_until(self, moment: datetime) -> None:
+        await self.pass_time(moment - await self.now())
+
+    # The worker
+
+    async def start_worker(self) -> None:
+        settings = workers.WorkerSettings.model_validate(
+            {
+                **server_settings(self.access).model_dump(exclude={"otel_service_name"}),
+                **{
+                    f"{name}_address": self.access.addresses[name]
+                    for name in ("creators", "tasks", "media", "payouts", "disputes")
+                },
+                "notifications_address": self.access.addresses["notifications"],
+                "service_token_file": identity.service_token_file(self.access.home, "worker"),
+                "TEMPORAL_ADDRESS": self.access.addresses["temporal"],
+                "worker_drain_seconds": 2,
+            }
+        )
+        worker = await workers._worker(settings, self._worker)
+        await self._worker.enter_async_context(workers.running(worker, patience_seconds=5))
+
+    async def stop_worker(self) -> None:
+        await self._worker.aclose()
+
+    # People
+
+    def staff(self, role: identity.Role, name: str) -> Caller:
+        return self.cast.staff(role, name)
+
+    def service(self) -> Caller:
+        """One of our own processes."""
+        return Caller(self.access, self.access.token("service"), self.exits)
+
+    async def brand(self, *, funds_minor: int = 1_000_00) -> Caller:
+        """One with funds."""
+        name = f"brand{next(self._names)}"
+        brand = self.cast.brand(name)
+        if funds_minor:
+            await self.deposit(brand, f"brands/{self.cast.id_of(name)}", funds_minor)
+        return brand
+
+    async def deposit(self, brand: Caller, name: str, minor: int) -> None:
+        deposit = await brand.payouts.CreateDeposit(
+            payouts_pb2.CreateDepositRequest(
+                parent=name,
+                deposit=payouts_pb2.Deposit(amount=Money("USD", minor).to_message()),
+                request_id=new_request_id(),
+            )
+        )
+        await self.staff("operator", "olga").payouts.ConfirmDeposit(
+            payouts_pb2.ConfirmDepositRequest(
+                name=deposit.name, external_reference=new_request_id(), request_id=new_request_id()
+            )
+        )
+
+    async def creator(self) -> Creator:
+        short = f"creator{next(self._names)}"
+        caller, id_ = self.cast.creator(short), self.cast.id_of(short)
+        name, receiver = f"creators/{id_}", f"{id_}@example.com"
+        await caller.creators.CreateCreator(
+            creators_pb2.CreateCreatorRequest(
+                creator=creators_pb2.Creator(
+                    name=name, display_name=short, mobile_number="+34612345678"
+                ),
+                request_id=new_request_id(),
+            )
+        )
+        await caller.creators.ApplyForAdmission(
+            creators_pb2.ApplyForAdmissionRequest(
+                name=name,
+                account=creators_pb2.SocialAccount(
+                    account_class=creators_pb2.ACCOUNT_CLASS_EXTERNAL,
+                    handle=f"@{short}",
+                    post_count=100,
+                    follower_count=10_000,
+                ),
+                paypal_receiver=receiver,
+                request_id=new_request_id(),
+            )
+        )
+        await self.staff("operator", "olga").creators.ReviewAdmission(
+            creators_pb2.ReviewAdmissionRequest(
+                name=name,
+                decision=creators_pb2.ReviewAdmissionRequest.DECISION_APPROVE,
+                request_id=new_request_id(),
+            )
+        )
+        return Creator(name, caller, receiver)
+
+    async def paypal_will(self, creator: Creator, behaviour: str) -> None:
+        """What the sandbox does to this creator's payouts from now on, such as FAILED_LATE."""
+        wanted = {
+            "behaviour": behaviour,
+            "delay_seconds": None if behaviour == "UNCLAIMED" else 0.1,
+        }
+        url = f"http://{self.access.addresses['paypal']}/admin/behaviours/{creator.paypal_receiver}"
+        async with httpx.AsyncClient() as http:
+            answer = await http.put(url, json=wanted)
+        answer.raise_for_status()
+
+    def paypal_payments(self, life: Life) -> list[Payment]:
+        """What PayPal was ordered to pay for it, oldest first."""
+        books = payments_of(self.access.home.data("paypal"))
+        return [one for one in books if life.id in one.sender_batch_id]
+
+    async def paypal_ends(self, life: Life, status: str) -> None:
+        """What it held or blocked of the latest attempt."""
+        item_id = self.paypal_payments(life)[-1].item_id
+        await change_item(f"http://{self.access.addresses['paypal']}", item_id, status)
+
+    # Lives
+
+    async def task(
+        self,
+        *,
+        reward: tasks_pb2.Reward = MONEY,
+        funding: tasks_pb2.Funding.ValueType = tasks_pb2.FUNDING_UNSPECIFIED,
+        submission: timedelta = 10 * DAY,
+        slots: int = 1,
+        funds_minor: int = 1_000_00,
+    ) -> TaskLife:
+        """A published one; applications close in a day."""
+        brand, now = await self.brand(funds_minor=funds_minor), await self.now()
+        task = await brand.tasks.CreateTask(
+            tasks_pb2.CreateTaskRequest(
+                task=tasks_pb2.Task(
+                    title="An article",
+                    content_types=[tasks_pb2.CONTENT_TYPE_ARTICLE],
+                    requirements=[tasks_pb2.Requirement(text="Show it in use")],
+                    reward=reward,
+                    funding=funding,
+                    creator_slots=slots,
+                    application_deadline_time=to_timestamp(now + DAY),
+                    submission_deadline_time=to_timestamp(now + submission),
+                ),
+                request_id=new_request_id(),
+            )
+        )
+        life = TaskLife(self, task.name, brand)
+        self.workflow_ids.append(life.workflow_id)
+        await brand.tasks.PublishTask(
+            tasks_pb2.PublishTaskRequest(name=task.name, request_id=new_request_id())
+        )
+        return life
+
+    async def selected_creator(
+        self,
+        *,
+        reward: tasks_pb2.Reward = MONEY,
+        funding: tasks_pb2.Funding.ValueType = tasks_pb2.FUNDING_UNSPECIFIED,
+        submission: timedelta = 10 * DAY,
+        funds_minor: int = 1_000_00,
+        paypal: str = "",
+    ) -> Life:
+        """An assignment that just began; its creator's payouts will go as `paypal` says."""
+        task = await self.task(
+            reward=reward, funding=funding, submission=submission, funds_minor=funds_minor
+        )
+        creator = await self.creator()
+        if paypal:
+            await self.paypal_will(creator, paypal)
+        (life,) = await task.select(await task.apply(creator))
+        return life
+
+
+@asynccontextmanager
+async def staging(access: Access, time: Time) -> AsyncIterator[Stage]:
+    async with AsyncExitStack() as exits:
+        stage = Stage(access, time, Cast(uuid4().hex[:8], access, exits), exits)
+        await stage.start_worker()
+        try:
+            yield stage
+        finally:
+            await stage.stop_worker()

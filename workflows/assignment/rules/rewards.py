@@ -1,0 +1,173 @@
+"""How a reward reaches the creator: a product that the brand ships, or money whose payout reports
+here (R29–R31, R53). Pure."""
+
+from datetime import datetime
+
+from servicekit.errors import FailedPrecondition, Reason, illegal_state
+from workflows.assignment.model import (
+    SYSTEM,
+    AcknowledgeReceipt,
+    Assignment,
+    Clock,
+    ClockKind,
+    Event,
+    Holder,
+    RecordShipment,
+    Shipment,
+    State,
+    Transition,
+)
+from workflows.assignment.rules.transitions import (
+    UNDECIDED,
+    complete,
+    require_state,
+    run_on,
+    start_reward_clock,
+    step,
+)
+from workflows.payout.state import PayoutReport
+from workflows.payout.state import State as PayoutState
+
+
+def record_shipment(a: Assignment, command: RecordShipment, now: datetime) -> Transition:
+    """After approval, or before completion once both accepted a date (R31). A late one counts.
+
+    Raises:
+        FailedPrecondition: the reward is money, a product is under way already, or no date was
+            accepted.
+    """
+    _require_product(a)
+    require_state(a, "RecordShipment", *UNDECIDED, State.APPROVED)
+    if a.shipment is not None:
+        raise illegal_state(a.name, a.state, "RecordShipment", detail="and shipped already")
+    if a.state is not State.APPROVED and a.shipment_due_time is None:
+        raise FailedPrecondition(
+            Reason.SHIPMENT_NOT_AGREED,
+            "Before approval a product is sent on a date that both sides accepted",
+        )
+    if (missed_time := shipment_time(a)) is not None and missed_time <= now:
+        _hold_for_shipment(a, missed_time)  # faster than its clock, which fires late
+    a.shipments.append(Shipment(command.carrier, command.tracking_number, now))
+    a.shipment_is_missed = False
+    run_on(a, Holder.MISSED_SHIPMENT, now)
+    comment = f"{command.carrier} {command.tracking_number}"
+    return step(a, Event.PRODUCT_SHIPPED, a.state, command.actor, now, comment)
+
+
+def acknowledge_receipt(a: Assignment, command: AcknowledgeReceipt, now: datetime) -> Transition:
+    """
+    Raises:
+        FailedPrecondition: the reward is money, or no product is on its way.
+    """
+    _require_product(a)
+    require_state(a, "AcknowledgeReceipt", *UNDECIDED, State.APPROVED, State.REWARDED)
+    shipment = a.shipment
+    if shipment is None or shipment.receive_time is not None:
+        detail = "without a shipment" if shipment is None else "and received already"
+        raise illegal_state(a.name, a.state, "AcknowledgeReceipt", detail=detail)
+    shipment.receive_time = now
+    return step(a, Event.PRODUCT_RECEIVED, a.state, command.actor, now)
+
+
+def follow_up(a: Assignment, now: datetime) -> Transition | None:
+    """What follows at once from where the product is: a shipped one is a reward sent, an
+    acknowledged one completes."""
+    if not a.is_for_product or a.shipment is None:
+        return None
+    if a.state is State.APPROVED:
+        return report_reward_sent(a, now)
+    if a.state is State.REWARDED and a.shipment.receive_time is not None:
+        return complete(a, SYSTEM, now)
+    return None
+
+
+def miss_shipment(a: Assignment, now: datetime) -> Transition:
+    """The date that both accepted has passed: the creator's time stands still until the product is
+    on its way, so that the deadline moves by the delay."""
+    a.shipment_is_missed = True
+    _hold_for_shipment(a, a.shipment_due_time or now)
+    return step(a, Event.SHIPMENT_MISSED, a.state, SYSTEM, now)
+
+
+def _hold_for_shipment(a: Assignment, missed_time: datetime) -> None:
+    """From the date itself: its clock may fire late, when the worker was down say. What happened
+    since, a reopening say, knew of it."""
+    if a.clock is not None and a.clock.kind in (ClockKind.SUBMISSION, ClockKind.REWORK):
+        a.clock.hold(Holder.MISSED_SHIPMENT, max(missed_time, a.update_time))
+
+
+def shipment_time(a: Assignment) -> datetime | None:
+    """When an agreed shipment is missed, if it still can be. After approval it is the reward's
+    clock that runs."""
+    if a.state in UNDECIDED and not a.shipments and not a.shipment_is_missed:
+        return a.shipment_due_time
+    return None
+
+
+def report_reward_sent(a: Assignment, now: datetime) -> Transition | None:
+    """The reward has left; it completes the assignment after a month, or when received (R53)."""
+    if a.state is not State.APPROVED:
+        return None
+    a.clock = Clock(ClockKind.COMPLETION, a.policy.completion_window.after(now))
+    return step(a, Event.REWARD_SENT, State.REWARDED, SYSTEM, now)
+
+
+def report_reward_received(a: Assignment, now: datetime) -> list[Transition]:
+    transitions = [report_reward_sent(a, now)]
+    if a.state is State.REWARDED:
+        transitions.append(complete(a, SYSTEM, now))
+    return [transition for transition in transitions if transition is not None]
+
+
+def report(a: Assignment, told: PayoutReport, now: datetime) -> list[Transition]:
+    """What a payout tells before it has ended."""
+    if told.is_escalated:
+        return [report_payout_escalated(a, told.state, now)]
+    match told.state:
+        case PayoutState.SENT:
+            happened = [report_reward_sent(a, now)]
+        case PayoutState.UNCLAIMED:
+            # Sent and not received.
+            happened = [report_reward_sent(a, now), _report_unclaimed(a, told.recall_time, now)]
+        case PayoutState.FAILED:
+            happened = [report_payout_failed(a, now)]
+        case _:
+            happened = []
+    return [transition for transition in happened if transition is not None]
+
+
+def _report_unclaimed(a: Assignment, recall_time: datetime | None, now: datetime) -> Transition:
+    comment = f"until {recall_time:%Y-%m-%d %H:%M} UTC" if recall_time else "for some days"
+    return step(a, Event.REWARD_UNCLAIMED, a.state, SYSTEM, now, comment)
+
+
+def report_payout_escalated(a: Assignment, payout_state: str, now: datetime) -> Transition:
+    """The money has been where it is for too long. It stays reserved: an operator decides."""
+    return step(a, Event.PAYOUT_ESCALATED, a.state, SYSTEM, now, payout_state)
+
+
+def report_reward_written_off(a: Assignment, now: datetime) -> Transition:
+    """An operator found that the creator cannot be paid: it ends without a reward."""
+    a.clock = None
+    return step(a, Event.REWARD_WRITTEN_OFF, State.CANCELLED, SYSTEM, now)
+
+
+def report_payout_failed(a: Assignment, now: datetime) -> Transition:
+    """The reward is not with the creator. One that was sent and came back is due again: at its
+    first time while that lies ahead, so that no attempt that fails late puts it off for ever. What
+    was late when it was sent is late still (R51)."""
+    to_state = a.state
+    if a.state in (State.REWARDED, State.COMPLETED):
+        to_state = State.APPROVED
+        if a.reward_is_overdue:
+            a.clock = None
+        elif a.reward_due_time is not None and a.reward_due_time > now:
+            a.clock = Clock(ClockKind.REWARD, a.reward_due_time)
+        else:
+            start_reward_clock(a, now)
+    return step(a, Event.PAYOUT_FAILED, to_state, SYSTEM, now)
+
+
+def _require_product(a: Assignment) -> None:
+    if not a.is_for_product:
+        raise FailedPrecondition(Reason.REWARD_KIND_MISMATCH, "The reward is not a product")
