@@ -15,6 +15,7 @@ from devstack.ports import Ports
 from devstack.probes import grpc_health, tcp
 from devstack.process import Part
 from devstack.temporal import NAMESPACE
+from servicekit.creator_levels import LEVELS
 
 WORKER = "worker"
 WEBHOOK_PATH = "/webhooks/paypal"  # where payouts listens for PayPal's events
@@ -57,7 +58,7 @@ def _for_media(around: Surroundings) -> dict[str, str]:
         "LIAISON_MEDIA_REPOST_URL": _storefront_url(around),
         "LIAISON_MEDIA_REPOST_TOKEN": around.home.secret("storefront-token"),
         # To be tried out by every creator (R94).
-        "LIAISON_MEDIA_REPOST_LEVELS": "NEWCOMER,JUNIOR,INTERMEDIATE,ADVANCED,EXPERT,STAR",
+        "LIAISON_MEDIA_REPOST_LEVELS": ",".join(LEVELS),
     }
 
 

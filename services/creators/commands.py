@@ -21,8 +21,9 @@ from servicekit.commands import (
     resource_id,
     text,
 )
+from servicekit.creator_levels import CreatorLevel
 from services.creators import live_streams
-from services.creators.domain import AccountClass, Level, RefusalCode, State
+from services.creators.domain import AccountClass, RefusalCode, State
 
 CreatorId = Annotated[str, resource_id("creators/{creator}")]
 
@@ -132,7 +133,7 @@ class ReviewAdmission(Command):
     refusals: Annotated[list[RefusalInput], count(0, 20)] = Field(
         default_factory=list, validate_default=True
     )
-    level: Annotated[Level, proto_enum("CREATOR_LEVEL_")] = Level.NEWCOMER
+    level: Annotated[CreatorLevel, proto_enum("CREATOR_LEVEL_")] = CreatorLevel.NEWCOMER
 
     @property
     def is_approval(self) -> bool:
@@ -160,7 +161,7 @@ class UpdateStatistics(Command):
 
 class UpdateCreatorLevel(Command):
     id: CreatorId = Field(alias="name")
-    level: Annotated[Level, proto_enum("CREATOR_LEVEL_")]
+    level: Annotated[CreatorLevel, proto_enum("CREATOR_LEVEL_")]
     comment: Annotated[str, text(1, 1000), Visible]
 
 

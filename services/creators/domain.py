@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from servicekit.creator_levels import CreatorLevel
 from servicekit.errors import FailedPrecondition, Reason, Violation, illegal_state
 from services.creators.live_streams import Application
 from services.creators.live_streams import State as LiveStreamState
@@ -23,15 +24,6 @@ class State(StrEnum):
 class AccountClass(StrEnum):
     INTERNAL = "INTERNAL"
     EXTERNAL = "EXTERNAL"
-
-
-class Level(StrEnum):
-    NEWCOMER = "NEWCOMER"
-    JUNIOR = "JUNIOR"
-    INTERMEDIATE = "INTERMEDIATE"
-    ADVANCED = "ADVANCED"
-    EXPERT = "EXPERT"
-    STAR = "STAR"
 
 
 class RefusalCode(StrEnum):
@@ -115,7 +107,7 @@ class Creator:
     refusals: tuple[Refusal, ...] = ()
     refused_by: str = ""
     appeal: Appeal | None = None
-    level: Level | None = None
+    level: CreatorLevel | None = None
     live_stream_application: Application | None = None
     paypal_receiver: str = ""
     paypal_receiver_name_time: datetime | None = None
@@ -145,7 +137,7 @@ class Decision:
     decide_time: datetime
     comment: str = ""
     refusals: tuple[Refusal, ...] = ()
-    level: Level | None = None
+    level: CreatorLevel | None = None
     account: Account | None = None
     appeal: Appeal | None = None
     live_stream_application: Application | None = None
@@ -295,7 +287,7 @@ def check_reviewer(creator: Creator, reviewer: str) -> None:
 
 
 def admitted(
-    creator: Creator, level: Level, reviewer: str, now: datetime
+    creator: Creator, level: CreatorLevel, reviewer: str, now: datetime
 ) -> tuple[Creator, Decision]:
     """
     Raises:

@@ -2,6 +2,7 @@
 
 from liaison.creators.v1 import creators_pb2 as pb
 
+from servicekit.creator_levels import CreatorLevel
 from servicekit.timestamps import to_timestamp
 from services.creators import live_streams
 from services.creators.domain import (
@@ -9,7 +10,6 @@ from services.creators.domain import (
     Appeal,
     Creator,
     Decision,
-    Level,
     Refusal,
     Statistics,
 )
@@ -72,7 +72,7 @@ def statistics_message(statistics: Statistics) -> pb.Statistics:
     )
 
 
-def _level(level: Level | None) -> pb.CreatorLevel.ValueType:
+def _level(level: CreatorLevel | None) -> pb.CreatorLevel.ValueType:
     return pb.CreatorLevel.Value(f"CREATOR_LEVEL_{level or 'UNSPECIFIED'}")
 
 

@@ -6,6 +6,7 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
+from servicekit.creator_levels import CreatorLevel
 from servicekit.pagination import Page
 from servicekit.postgres.database import Database
 from services.creators.domain import (
@@ -14,7 +15,6 @@ from services.creators.domain import (
     Creator,
     Decision,
     DecisionKind,
-    Level,
     Refusal,
     State,
     Statistics,
@@ -195,7 +195,7 @@ def _creator(row: DictRow) -> Creator:
         refusals=_REFUSALS.validate_python(row["refusals"]),
         refused_by=row["refused_by"],
         appeal=_read(_APPEAL, row["appeal"]),
-        level=Level(row["level"]) if row["level"] else None,
+        level=CreatorLevel(row["level"]) if row["level"] else None,
         live_stream_application=_read(_APPLICATION, row["live_stream_application"]),
         paypal_receiver=row["paypal_receiver"],
         paypal_receiver_name_time=row["paypal_receiver_name_time"],
@@ -212,7 +212,7 @@ def _decision(row: DictRow) -> Decision:
         decide_time=row["decide_time"],
         comment=row["comment"],
         refusals=_REFUSALS.validate_python(row["refusals"]),
-        level=Level(row["level"]) if row["level"] else None,
+        level=CreatorLevel(row["level"]) if row["level"] else None,
         account=_read(_ACCOUNT, row["account"]),
         appeal=_read(_APPEAL, row["appeal"]),
         live_stream_application=_read(_APPLICATION, row["live_stream_application"]),

@@ -1,9 +1,9 @@
-"""Creators' levels, and what is open to them: pure."""
+"""What is open to a creator of a given level. Pure."""
 
 from typing import Protocol
 
-# Lowest first; see liaison.creators.v1.CreatorLevel.
-LEVELS = ("NEWCOMER", "JUNIOR", "INTERMEDIATE", "ADVANCED", "EXPERT", "STAR")
+from servicekit.creator_levels import LEVELS
+
 MINIMUM_VIDEO_LEVEL = "INTERMEDIATE"  # R87
 
 
@@ -11,9 +11,9 @@ class Levels(Protocol):
     """The creators service."""
 
     async def level(self, creator_id: str) -> str:
-        """Of an admitted creator, now; empty for everybody else."""
+        """The level of an admitted creator now; empty for anyone else."""
 
 
 def may_show_videos(level: str) -> bool:
-    """Videos of one's own (R87); `level` is empty for who is not admitted."""
+    """Whether creators of this level may upload videos (R87); an empty level never may."""
     return level in LEVELS and LEVELS.index(level) >= LEVELS.index(MINIMUM_VIDEO_LEVEL)

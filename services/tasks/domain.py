@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from servicekit.creator_levels import LEVELS
 from servicekit.errors import FailedPrecondition, Reason
 from servicekit.money import Money
 from workflows.assignment.model import Funding, Requirement, Terms, Transition
@@ -51,10 +52,6 @@ class LiveStreamChannel(StrEnum):
 class AccountClass(StrEnum):
     INTERNAL = "INTERNAL"
     EXTERNAL = "EXTERNAL"
-
-
-# Lowest first.
-LEVELS = ("NEWCOMER", "JUNIOR", "INTERMEDIATE", "ADVANCED", "EXPERT", "STAR")
 
 
 class ApplicationState(StrEnum):

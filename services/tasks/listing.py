@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
+from servicekit.creator_levels import LEVELS
 from servicekit.money import Money
 from services.tasks.domain import (
-    LEVELS,
     AccountClass,
     Candidate,
     Content,

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from servicekit.creator_levels import LEVELS
 from servicekit.settings import BaseUrl, Settings
-from services.media.levels import LEVELS
 
 Names = Annotated[list[str], NoDecode]
 

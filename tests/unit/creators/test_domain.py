@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from servicekit.creator_levels import CreatorLevel
 from servicekit.errors import FailedPrecondition, Reason
 from services.creators import domain, live_streams
 from services.creators.domain import (
@@ -12,7 +13,6 @@ from services.creators.domain import (
     Account,
     AccountClass,
     Creator,
-    Level,
     RefusalCode,
     Source,
     State,
@@ -106,7 +106,7 @@ def test_only_an_appeal_asks_who_reviews() -> None:
 
 
 def test_counts_that_fall_short_do_not_change_the_state() -> None:
-    admitted, _ = domain.admitted(_waiting(), Level.NEWCOMER, "staff/olga", NOW)
+    admitted, _ = domain.admitted(_waiting(), CreatorLevel.NEWCOMER, "staff/olga", NOW)
     assert not admitted.unmet_criteria
     short = replace(admitted, statistics=Statistics(20, 10_000, NOW, Source.OBSERVED))
     assert [one.rule_id for one in short.unmet_criteria] == ["R3", "R4"]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servicekit.creator_levels import LEVELS
 from servicekit.errors import LiaisonError
 from servicekit.money import Money
 from services.tasks.domain import (
-    LEVELS,
     AccountClass,
     Candidate,
     CompletionRule,
