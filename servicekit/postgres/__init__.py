@@ -1,1 +1,1 @@
-"""postgres"""
+"""Postgres: connection pool, migrations, change notification, and keys of idempotent requests."""

@@ -1,14 +1,13 @@
-"""The one seam to Postgres: a pool, transactions that nest by joining, and migrations.
+"""The only access to Postgres: a connection pool, and transactions that nest by joining.
 
-Statements run on the transaction that is open in the calling task, if any, else on a connection of
-their own. Driver errors leave here as ours: a server that is away is UNAVAILABLE, never INTERNAL.
+A statement runs on the transaction that the calling task has open, otherwise on a pooled connection
+in autocommit mode. Connection failures are raised as `Unavailable`; other driver errors pass
+through and become INTERNAL.
 """
 
-import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from importlib.resources import files
 from typing import Any, LiteralString, Self
 
 import psycopg
@@ -18,17 +17,18 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from servicekit.errors import Reason, Unavailable
+from servicekit.settings import DatabaseSettings
 
 Connection = psycopg.AsyncConnection[DictRow]
 Parameters = Sequence[Any] | dict[str, Any]
 
 _TRACER = trace.get_tracer(__name__)
 
-_open: ContextVar[Connection | None] = ContextVar("open_transaction", default=None)
+_transaction: ContextVar[Connection | None] = ContextVar("transaction", default=None)
 
 
 class Database:
-    """A pool of connections. Open and close it in the event loop that uses it."""
+    """A connection pool. Open and close it in the event loop that uses it."""
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
@@ -38,9 +38,13 @@ class Database:
             max_size=pool_size,
             timeout=5.0,  # seconds to wait for a connection, well below any call's deadline
             open=False,
-            # Not checked before each use, which would cost a round trip: a connection that broke
-            # answers UNAVAILABLE once and is replaced.
+            # Connections are not checked before each use, which would cost a round trip: a broken
+            # one fails a single call with UNAVAILABLE and is replaced.
         )
+
+    @classmethod
+    def from_settings(cls, settings: DatabaseSettings) -> Self:
+        return cls(settings.database_url.get_secret_value(), pool_size=settings.database_pool_size)
 
     async def __aenter__(self) -> Self:
         await self._pool.open()
@@ -51,54 +55,59 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
-        """Everything inside commits together or not at all. Inside another one it just joins."""
-        if _open.get() is not None:
+        """Commits everything in the block or nothing. Inside another transaction it joins that one
+        instead."""
+        if _transaction.get() is not None:
             yield
             return
-        async with self._connection() as connection, connection.transaction():
-            token = _open.set(connection)
+        async with self.connection() as connection, connection.transaction():
+            token = _transaction.set(connection)
             try:
                 yield
             finally:
-                _open.reset(token)
+                _transaction.reset(token)
 
     async def fetch_one(self, sql: LiteralString, parameters: Parameters = ()) -> DictRow | None:
-        async with self._connection() as connection:
+        async with self.connection() as connection:
             return await (await _run(connection, sql, parameters)).fetchone()
 
     async def fetch_all(
-        self, sql: LiteralString, parameters: Parameters = (), *, is_planned_anew: bool = False
+        self, sql: LiteralString, parameters: Parameters = (), *, generic_plan: bool = True
     ) -> list[DictRow]:
-        """All rows. A statement that comes again and again is planned once for any values, unless
-        the plan must follow from the values."""
-        async with self._connection() as connection:
-            prepare = False if is_planned_anew else None
+        """Returns all rows.
+
+        A statement that is used often is prepared, and Postgres may then use one generic plan for
+        all parameters. `generic_plan=False` plans for these parameters.
+        """
+        async with self.connection() as connection:
+            prepare = None if generic_plan else False
             return await (await _run(connection, sql, parameters, prepare)).fetchall()
 
     async def execute(self, sql: LiteralString, parameters: Parameters = ()) -> int:
-        """Runs a statement; answers with how many rows it touched."""
-        async with self._connection() as connection:
+        """Runs a statement and returns the number of affected rows."""
+        async with self.connection() as connection:
             return (await _run(connection, sql, parameters)).rowcount
 
     def is_in_transaction(self) -> bool:
         """Whether the calling task has a transaction open."""
-        return _open.get() is not None
+        return _transaction.get() is not None
 
     @asynccontextmanager
     async def exclusively(self, name: str) -> AsyncIterator[None]:
-        """Runs the block as the only one of this name in our schema, whatever transactions it
-        opens. A process that dies gives its place up.
+        """Holds the advisory lock `name` of the current schema while the block runs, whatever
+        transactions the block opens. Postgres releases it when the process dies.
 
         Raises:
-            Unavailable: another one has it.
+            Unavailable: the lock is held by another call.
         """
         key = "hashtext(current_schema() || '.' || %s)"
-        # On a connection of its own, since no transaction may stay open for so long.
-        async with self._connection() as connection:
-            taken = await connection.execute(f"SELECT pg_try_advisory_lock({key})", (name,))
-            if not ((await taken.fetchone()) or {}).get("pg_try_advisory_lock"):
+        # A session lock on a connection of its own: no transaction may stay open for so long.
+        async with self.connection() as connection:
+            result = await connection.execute(f"SELECT pg_try_advisory_lock({key})", (name,))
+            if not ((await result.fetchone()) or {}).get("pg_try_advisory_lock"):
                 raise Unavailable(
-                    Reason.DEPENDENCY_UNAVAILABLE, "Another call does the same now: try again"
+                    Reason.DEPENDENCY_UNAVAILABLE,
+                    "The same operation is already running: try again later",
                 )
             try:
                 yield
@@ -106,8 +115,13 @@ class Database:
                 await connection.execute(f"SELECT pg_advisory_unlock({key})", (name,))
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        if (joined := _open.get()) is not None:
+    async def connection(self) -> AsyncIterator[Connection]:
+        """The connection of the open transaction, otherwise one from the pool.
+
+        Raises:
+            Unavailable: Postgres cannot be reached, or no connection became free.
+        """
+        if (joined := _transaction.get()) is not None:
             yield joined
             return
         try:
@@ -118,88 +132,24 @@ class Database:
                 Reason.DEPENDENCY_UNAVAILABLE, "The database does not answer"
             ) from error
 
-    async def migrate(self, package: str) -> None:
-        """Applies servicekit's `migrations/*.sql`, then those of `package`, in order of name, as
-        far as they are new. Several processes may start at once: they take turns.
-
-        Raises:
-            RuntimeError: a migration that was applied has been edited since; or one is new, and
-                this login does not own the schema.
-        """
-        async with self.transaction(), self._connection() as connection:
-            await connection.execute(
-                "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.migration'))"
-            )
-            new = await _new_migrations(connection, package)
-            if not new:
-                return
-            await _require_owner(connection, package, [name for name, _ in new])
-            await connection.execute(
-                "CREATE TABLE IF NOT EXISTS migration ("
-                " name text PRIMARY KEY, sha256 text NOT NULL,"
-                " applied_time timestamptz NOT NULL DEFAULT now())"
-            )
-            for name, script in new:
-                await connection.execute(script)
-                await connection.execute(
-                    "INSERT INTO migration (name, sha256) VALUES (%s, %s)", (name, _sha256(script))
-                )
-
 
 async def _run(
     connection: Connection, sql: LiteralString, parameters: Parameters, prepare: bool | None = None
 ) -> psycopg.AsyncCursor[DictRow]:
-    with _traced(sql):
+    with _span(sql):
         return await connection.execute(sql, parameters, prepare=prepare)
 
 
 @contextmanager
-def _traced(sql: LiteralString) -> Iterator[None]:
-    """A span for a statement that serves a call whose trace is recorded; none, at no cost,
-    otherwise."""
+def _span(sql: LiteralString) -> Iterator[None]:
+    """A client span for a statement, if the current trace is recorded; otherwise free of cost."""
     if not trace.get_current_span().is_recording() or not is_instrumentation_enabled():
         yield
         return
-    text = " ".join(sql.split())
+    query = " ".join(sql.split())
     with _TRACER.start_as_current_span(
-        text.partition(" ")[0],
+        query.partition(" ")[0],
         kind=trace.SpanKind.CLIENT,
-        attributes={"db.system.name": "postgresql", "db.query.text": text},
+        attributes={"db.system.name": "postgresql", "db.query.text": query},
     ):
         yield
-
-
-async def _new_migrations(connection: Connection, package: str) -> list[tuple[str, bytes]]:
-    """Name and script of each migration that was not applied yet."""
-    applied: dict[str, str] = {}
-    found = await connection.execute("SELECT FROM pg_class WHERE oid = to_regclass('migration')")
-    if found.rowcount:
-        rows = await connection.execute("SELECT name, sha256 FROM migration")
-        applied = {row["name"]: row["sha256"] async for row in rows}
-    for name, script in _migrations(package):
-        if applied.get(name, _sha256(script)) != _sha256(script):
-            raise RuntimeError(f"{package}: {name} was edited after it was applied")
-    return [migration for migration in _migrations(package) if migration[0] not in applied]
-
-
-async def _require_owner(connection: Connection, package: str, new: list[str]) -> None:
-    found = await connection.execute(
-        "SELECT FROM pg_namespace WHERE nspname = current_schema()"
-        " AND has_schema_privilege(oid, 'CREATE')"
-    )
-    if not found.rowcount:
-        raise RuntimeError(
-            f"{package}: {', '.join(new)} must be applied first, by the owner of the schema"
-        )
-
-
-def _sha256(script: bytes) -> str:
-    return hashlib.sha256(script).hexdigest()
-
-
-def _migrations(package: str) -> Iterator[tuple[str, bytes]]:
-    for owner in ("servicekit", package):
-        folder = files(owner) / "migrations"
-        for script in sorted(folder.iterdir(), key=lambda script: script.name):
-            if script.name.endswith(".sql"):
-                yield script.name, script.read_bytes()

@@ -2,7 +2,7 @@
 
 from servicekit.clock import utc_now
 from servicekit.postgres.database import Database
-from servicekit.postgres.migrator import bring_up_to_date
+from servicekit.postgres.migrator import migrate_on_start
 from servicekit.process import run
 from servicekit.rpc.server import GrpcServer
 from servicekit.telemetry import telemetry
@@ -15,10 +15,8 @@ from services.creators.store import PostgresCreatorStore
 async def main() -> None:
     settings = CreatorsSettings()  # type: ignore[call-arg]  # the environment fills it
     with telemetry(settings):
-        async with Database(
-            settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
-        ) as database:
-            await bring_up_to_date(database, settings, "services.creators")
+        async with Database.from_settings(settings) as database:
+            await migrate_on_start(database, settings, "services.creators")
             creators = CreatorHandlers(PostgresCreatorStore(database), utc_now)
             await GrpcServer(settings, [service(creators)], database).serve_until_told()
 

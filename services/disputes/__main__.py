@@ -4,7 +4,7 @@ from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
 
 from servicekit.clock import utc_now
 from servicekit.postgres.database import Database
-from servicekit.postgres.migrator import bring_up_to_date
+from servicekit.postgres.migrator import migrate_on_start
 from servicekit.process import run
 from servicekit.rpc.client import service_channel
 from servicekit.rpc.server import GrpcServer
@@ -22,12 +22,10 @@ async def main() -> None:
     settings = DisputesSettings()  # type: ignore[call-arg]  # the environment fills it
     with telemetry(settings):
         async with (
-            Database(
-                settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
-            ) as database,
+            Database.from_settings(settings) as database,
             service_channel(settings, settings.tasks_address) as tasks,
         ):
-            await bring_up_to_date(database, settings, "services.disputes")
+            await migrate_on_start(database, settings, "services.disputes")
             disputes = DisputeHandlers(
                 PostgresDisputeStore(database),
                 GrpcAssignmentDirectory(AssignmentServiceStub(tasks)),

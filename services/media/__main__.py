@@ -9,7 +9,7 @@ from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 
 from servicekit.clock import utc_now
 from servicekit.postgres.database import Database
-from servicekit.postgres.migrator import bring_up_to_date
+from servicekit.postgres.migrator import migrate_on_start
 from servicekit.process import hide_memory, run
 from servicekit.rpc.client import service_channel
 from servicekit.rpc.server import GrpcServer
@@ -45,18 +45,13 @@ async def main() -> None:
     settings = MediaSettings()  # type: ignore[call-arg]  # the environment fills it
     with telemetry(settings):
         async with AsyncExitStack() as stack:
-            database = await stack.enter_async_context(
-                Database(
-                    settings.database_url.get_secret_value(),
-                    pool_size=settings.database_pool_size,
-                )
-            )
+            database = await stack.enter_async_context(Database.from_settings(settings))
             objects = await stack.enter_async_context(ObjectStore(settings))
             http = await stack.enter_async_context(http_client())
             creators = await stack.enter_async_context(
                 service_channel(settings, settings.creators_address)
             )
-            await bring_up_to_date(database, settings, "services.media")
+            await migrate_on_start(database, settings, "services.media")
             levels = GrpcCreatorLevels(CreatorServiceStub(creators))
             media = await _media(settings, stack, database, objects, levels)
             articles = await _articles(settings, stack, database, http, levels, media)

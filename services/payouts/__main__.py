@@ -4,7 +4,7 @@ from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 
 from servicekit.clock import utc_now
 from servicekit.postgres.database import Database
-from servicekit.postgres.migrator import bring_up_to_date
+from servicekit.postgres.migrator import migrate_on_start
 from servicekit.process import run
 from servicekit.rpc.client import service_channel
 from servicekit.rpc.server import GrpcServer
@@ -39,13 +39,11 @@ async def main() -> None:
     settings = PayoutsSettings()  # type: ignore[call-arg]  # the environment fills it
     with telemetry(settings):
         async with (
-            Database(
-                settings.database_url.get_secret_value(), pool_size=settings.database_pool_size
-            ) as database,
+            Database.from_settings(settings) as database,
             http_client() as http,
             service_channel(settings, settings.creators_address) as channel,
         ):
-            await bring_up_to_date(database, settings, "services.payouts")
+            await migrate_on_start(database, settings, "services.payouts")
             store = PostgresPayoutStore(database)
             receivers = CreatorReceivers(CreatorServiceStub(channel))
             providers = providers_of(settings, http, database)

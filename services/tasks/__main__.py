@@ -15,7 +15,7 @@ from servicekit.clock import utc_now
 from servicekit.errors import LiaisonError
 from servicekit.postgres.changes import Changes
 from servicekit.postgres.database import Database
-from servicekit.postgres.migrator import bring_up_to_date
+from servicekit.postgres.migrator import migrate_on_start
 from servicekit.process import run
 from servicekit.rpc.client import service_channel
 from servicekit.rpc.server import GrpcServer
@@ -45,13 +45,8 @@ async def main() -> None:
     settings = TasksSettings()  # type: ignore[call-arg]  # the environment fills it
     with telemetry(settings):
         async with AsyncExitStack() as stack:
-            database = await stack.enter_async_context(
-                Database(
-                    settings.database_url.get_secret_value(),
-                    pool_size=settings.database_pool_size,
-                )
-            )
-            await bring_up_to_date(database, settings, "services.tasks")
+            database = await stack.enter_async_context(Database.from_settings(settings))
+            await migrate_on_start(database, settings, "services.tasks")
             creators = await stack.enter_async_context(
                 service_channel(settings, settings.creators_address)
             )

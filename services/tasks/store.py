@@ -113,7 +113,7 @@ class PostgresTaskStore:
 
     async def list_tasks(self, listing: Listing, page: Page) -> list[Task]:
         sql, parameters = statement(_SELECT, listing, page)
-        rows = await self._database.fetch_all(sql, parameters, is_planned_anew=True)
+        rows = await self._database.fetch_all(sql, parameters, generic_plan=False)
         return [_task(row) for row in rows]
 
 

@@ -11,6 +11,7 @@ from psycopg import sql
 from devstack import database
 from devstack.access import Access
 from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import migrate
 
 
 class Databases:
@@ -30,7 +31,7 @@ class Databases:
             await self._access.provision_database(template)
             owner_url = _searching(self._access.owner_url(service, template), service)
             async with Database(owner_url, pool_size=1) as owner:
-                await owner.migrate(f"services.{service}")
+                await migrate(owner, f"services.{service}")
             self._templates.add(service)
         name = f"{template}_{next(self._numbers)}"
         await self._administer(

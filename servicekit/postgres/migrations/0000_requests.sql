@@ -1,4 +1,4 @@
--- What servicekit.postgres.idempotency keeps, in each service's own schema.
+-- The keys of servicekit.postgres.idempotency, in each service's own schema.
 CREATE TABLE request (
     scope        text,
     request_id   uuid,

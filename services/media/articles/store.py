@@ -124,7 +124,7 @@ class PostgresArticleStore:
              LIMIT %(size)s
             """,
             {"creator": creator_id, "assignment": assignment_id, **page.keyset},
-            is_planned_anew=True,
+            generic_plan=False,
         )
         return [_article(row) for row in rows]
 

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 from devstack.access import Access
 from servicekit.errors import Reason
 from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import migrate
 from tests.integration.creators.harness import (
     INTERNAL,
     Harness,
@@ -85,7 +86,7 @@ async def migrated(access: Access, databases: Databases) -> AsyncIterator[Harnes
                     has_access,
                 ),
             )
-        await database.migrate("services.creators")
+        await migrate(database, "services.creators")
         async with harness_of(access, database) as harness:
             yield harness
 
@@ -148,7 +149,7 @@ async def test_counts_that_differ_from_the_declared_were_observed(migrated: Harn
     )
     await database.execute("DROP TABLE observation")
     await database.execute("DELETE FROM migration WHERE name = %s", (LATER_MIGRATIONS[1],))
-    await database.migrate("services.creators")
+    await migrate(database, "services.creators")
     observed = await migrated.get("petra")
     assert (observed.statistics.post_count, observed.statistics.source) == (
         7,

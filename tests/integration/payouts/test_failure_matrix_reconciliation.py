@@ -19,6 +19,7 @@ from devstack.database import owner as owner_of
 from servicekit.errors import Reason
 from servicekit.money import Money
 from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import migrate
 from services.payouts.kill_switch.handlers import SwitchHandlers, halt_for_mismatch
 from services.payouts.reconciliation import comparison
 from services.payouts.store import PostgresPayoutStore
@@ -220,7 +221,7 @@ async def test_row_21_a_dump_that_is_loaded_into_the_same_database_is_another_on
                 sql.Identifier(owner_of("payouts"))
             )
         )
-        await owner.migrate("services.payouts")
+        await migrate(owner, "services.payouts")
         await connection.execute(
             """
             INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)

@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from devstack.access import Access
 from devstack.database import database_url as administrator_url
 from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import migrate
 from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.killing import address_said_by, environment_of, start
 from tests.support.databases import Databases
@@ -264,12 +265,12 @@ async def test_another_login_serves_as_a_member_of_the_services_role(
 async def test_a_schema_that_is_behind_is_brought_up_to_date_by_its_owner_alone(
     database: Database, owner: Database
 ) -> None:
-    await database.migrate("services.payouts")  # nothing to do
+    await migrate(database, "services.payouts")  # nothing to do
     await owner.execute("DELETE FROM migration WHERE name = '0006_privileges.sql'")
     with pytest.raises(RuntimeError, match=r"0006_privileges\.sql must be applied first"):
-        await database.migrate("services.payouts")
-    await owner.migrate("services.payouts")
-    await database.migrate("services.payouts")
+        await migrate(database, "services.payouts")
+    await migrate(owner, "services.payouts")
+    await migrate(database, "services.payouts")
 
 
 async def test_the_ledger_is_not_migrated_by_the_login_it_is_kept_from(database_url: str) -> None:

@@ -20,6 +20,7 @@ from servicekit.errors import Reason
 from servicekit.money import Money
 from servicekit.pagination import Cursor, Page
 from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import migrate
 from servicekit.timestamps import from_timestamp, to_timestamp
 from services.payouts.domain import Deposit
 from services.payouts.ledger import postings
@@ -173,7 +174,7 @@ async def test_what_was_posted_before_statements_has_its_time(
     whole = await _lines(operator, _acme())
     await owner.execute("ALTER TABLE entry DROP COLUMN create_time")
     await owner.execute("DELETE FROM migration WHERE name = '0002_statements.sql'")
-    await owner.migrate("services.payouts")
+    await migrate(owner, "services.payouts")
     assert await _lines(operator, _acme()) == whole
     with pytest.raises(psycopg.errors.IntegrityError, match="only added to"):
         await owner.execute("UPDATE entry SET create_time = now()")

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from devstack.access import Access
 from servicekit.money import Money
 from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import migrate
 from servicekit.timestamps import to_timestamp
 from services.tasks.listing import facets_of
 from tests.integration.tasks.harness import DAY, Harness, harness_of
@@ -90,7 +91,7 @@ async def migrated(access: Access, databases: Databases) -> AsyncIterator[Harnes
                     *[harness.now + timedelta(seconds=number)] * 3,
                 ),
             )
-        await database.migrate("services.tasks")
+        await migrate(database, "services.tasks")
         yield harness
 
 

@@ -7,6 +7,7 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 from devstack.access import Access
 from servicekit.errors import Reason
 from servicekit.postgres.database import Database
+from servicekit.postgres.migrator import migrate
 from tests.integration.tasks.harness import DAY, Harness, harness_of, id_of
 from tests.support.databases import Databases
 from tests.support.serving import refused
@@ -48,7 +49,7 @@ async def test_what_was_published_before_has_a_history_and_what_claims_is_finish
             )
         # Connections know the columns that were.
         async with Database(url) as renewed, harness_of(access, renewed, url) as harness:
-            await renewed.migrate("services.tasks")
+            await migrate(renewed, "services.tasks")
             assert await _history(harness, task) == [(1, "PUBLISHED", "brands/acme")]
             assert await _history(harness, draft) == []
             with refused(Reason.ILLEGAL_STATE):

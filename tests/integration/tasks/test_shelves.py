@@ -10,6 +10,7 @@ from liaison.tasks.v1 import tasks_pb2
 
 from servicekit.errors import Reason
 from servicekit.pagination import Cursor, Page
+from servicekit.postgres.migrator import migrate
 from services.tasks.assignments.listing import AssignmentFilter, listing
 from tests.integration.tasks.harness import INSTANT, Harness
 from tests.support.serving import refused
@@ -255,6 +256,6 @@ async def test_what_was_overdue_before_it_was_listed_by_that_is_found(harness: H
     for index in ("time", "state", "brand_and_state", "creator_and_state"):
         await database.execute(f"DROP INDEX assignment_by_{index}")
     await database.execute("DELETE FROM migration WHERE name = '0004_assignment_lists.sql'")
-    await database.migrate("services.tasks")
+    await migrate(database, "services.tasks")
     assert await seen(harness.oversight(), is_overdue=True) == ["late"]
     assert sorted(await seen(harness.oversight())) == ["late", "on-time"]
