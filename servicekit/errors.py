@@ -60,7 +60,7 @@ class Reason(StrEnum):
     REPOSTING_NOT_AVAILABLE = auto()
     SLOT_TAKEN = auto()
     PAYOUT_ON_HOLD = auto()
-    SENDING_HALTED = auto()
+    PAYOUTS_HALTED = auto()
     PAYOUT_NOT_CLAIMED = auto()
     BANK_REFERENCE_USED = auto()
 

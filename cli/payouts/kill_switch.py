@@ -22,13 +22,13 @@ def print_sending(action: str, reason: str) -> int:
         stub = ReconciliationServiceStub(channel)
         request_id = str(uuid4())
         if action == "halt":
-            asked = pb.HaltSendingRequest(reason=reason, request_id=request_id)
-            sending = await stub.HaltSending(asked)
+            asked = pb.HaltPayoutsRequest(reason=reason, request_id=request_id)
+            sending = await stub.HaltPayouts(asked)
         elif action == "resume":
-            asked_again = pb.ResumeSendingRequest(reason=reason, request_id=request_id)
-            sending = await stub.ResumeSending(asked_again)
+            asked_again = pb.ResumePayoutsRequest(reason=reason, request_id=request_id)
+            sending = await stub.ResumePayouts(asked_again)
         else:
-            sending = await stub.GetSending(pb.GetSendingRequest())
+            sending = await stub.GetKillSwitch(pb.GetKillSwitchRequest())
         for line in lines_of(sending):
             typer.echo(line)
         if action == "resume" and not sending.lifted_halts:
@@ -38,7 +38,7 @@ def print_sending(action: str, reason: str) -> int:
     return call_payouts(command)
 
 
-def lines_of(sending: pb.Sending) -> Iterator[str]:
+def lines_of(sending: pb.KillSwitch) -> Iterator[str]:
     """One line says whether payouts are sent; then each halt that stands, or has just been lifted,
     has one."""
     if sending.is_halted:
@@ -55,6 +55,6 @@ def lines_of(sending: pb.Sending) -> Iterator[str]:
         yield from map(_halt, sending.lifted_halts)
 
 
-def _halt(halt: pb.Sending.Halt) -> str:
-    cause = pb.Sending.Cause.Name(halt.cause).removeprefix("CAUSE_")
+def _halt(halt: pb.KillSwitch.Halt) -> str:
+    cause = pb.KillSwitch.Cause.Name(halt.cause).removeprefix("CAUSE_")
     return f"  {cause}, since {moment(halt.create_time)}, {halt.actor}: {plain(halt.reason)}"

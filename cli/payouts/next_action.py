@@ -21,7 +21,7 @@ _OF_OUR_ACCOUNT = {
 }
 
 
-def turn_of(payout: pb.Payout, *, is_sending_halted: bool) -> str:
+def turn_of(payout: pb.Payout, *, is_halted: bool) -> str:
     """`payout` as an operator sees it, with decisions and receivers."""
     latest = payout.attempts[-1] if payout.attempts else _Attempt()
     if payout.state == _State.STATE_BLOCKED:
@@ -39,7 +39,7 @@ def turn_of(payout: pb.Payout, *, is_sending_halted: bool) -> str:
     if payout.state == _State.STATE_UNCLAIMED:
         return _while_unclaimed(payout, latest)
     if payout.state in _TO_BE_SENT:
-        return _before_it_is_sent(payout, latest, is_sending_halted=is_sending_halted)
+        return _before_it_is_sent(payout, latest, is_halted=is_halted)
     return _OTHERWISE.get(payout.state, "")
 
 
@@ -57,7 +57,7 @@ def _while_unclaimed(payout: pb.Payout, latest: pb.Attempt) -> str:
     )
 
 
-def _before_it_is_sent(payout: pb.Payout, latest: pb.Attempt, *, is_sending_halted: bool) -> str:
+def _before_it_is_sent(payout: pb.Payout, latest: pb.Attempt, *, is_halted: bool) -> str:
     retry = _retry(payout, latest)
     is_failed = payout.state == _State.STATE_FAILED
     if is_failed and latest.provider_state in _AFTER_PAID and retry is None:
@@ -69,7 +69,7 @@ def _before_it_is_sent(payout: pb.Payout, latest: pb.Attempt, *, is_sending_halt
         )
     if payout.is_held:
         return f"`liaison payout resume {_id(payout)}` lets it be sent"
-    if is_sending_halted:
+    if is_halted:
         return "`liaison sending` says why nothing is sent; `liaison sending resume` lets it go on"
     if is_failed and latest.provider_state == "RETURNED" and not (retry and retry.receiver):
         return (

@@ -116,9 +116,9 @@ def _decided(request: Any, request_id: str, call: Call) -> int:
 def _printed(call: Call, request_id: str = "") -> int:
     async def command(channel: grpc.aio.Channel) -> int:
         payout = await call(PayoutServiceStub(channel))
-        asked = reconciliation_pb2.GetSendingRequest()
-        sending = await ReconciliationServiceStub(channel).GetSending(asked)
-        for line in lines_of(payout, is_sending_halted=sending.is_halted):
+        asked = reconciliation_pb2.GetKillSwitchRequest()
+        sending = await ReconciliationServiceStub(channel).GetKillSwitch(asked)
+        for line in lines_of(payout, is_halted=sending.is_halted):
             typer.echo(line)
         return 0
 

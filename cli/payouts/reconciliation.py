@@ -50,7 +50,7 @@ def print_reconciliation(which: str, provider: str, *, is_csv: bool) -> int:
         _write(found, is_csv=is_csv)
         for each in missing if which == "latest" else ():
             typer.echo(f"{each}: none has run yet: `liaison reconciliation run`", err=True)
-        sending = await stub.GetSending(pb.GetSendingRequest())
+        sending = await stub.GetKillSwitch(pb.GetKillSwitchRequest())
         if sending.is_halted:
             typer.echo("\n".join(["", *lines_of(sending)]), err=is_csv)
         if any(each.mismatch_count for each in found) or _is_mismatched(sending):
@@ -60,9 +60,9 @@ def print_reconciliation(which: str, provider: str, *, is_csv: bool) -> int:
     return call_payouts(command, timeout_seconds=_RUN_SECONDS)
 
 
-def _is_mismatched(sending: pb.Sending) -> bool:
+def _is_mismatched(sending: pb.KillSwitch) -> bool:
     """Whether what one of any provider found, however long ago, still stops all sending."""
-    return any(halt.cause == pb.Sending.CAUSE_MISMATCH for halt in sending.halts)
+    return any(halt.cause == pb.KillSwitch.CAUSE_MISMATCH for halt in sending.halts)
 
 
 async def _runs(

@@ -34,10 +34,10 @@ COLUMNS = (
 )
 _PROVIDERS = {payouts_pb2.PROVIDER_PAYPAL: "PayPal", payouts_pb2.PROVIDER_MANUAL: "Bank transfers"}
 _KINDS = {
-    pb.Finding.KIND_FOREIGN: "not in the ledger",
+    pb.Finding.KIND_UNMATCHED: "not in the ledger",
     pb.Finding.KIND_MISSING: "not at the provider",
     pb.Finding.KIND_DIFFERENT: "not the same",
-    pb.Finding.KIND_BOOKED: "mended",
+    pb.Finding.KIND_CORRECTED: "mended",
 }
 
 

@@ -10,7 +10,7 @@ from cli.payouts.next_action import turn_of
 from servicekit.money import Money
 
 
-def lines_of(payout: pb.Payout, *, is_sending_halted: bool) -> Iterator[str]:
+def lines_of(payout: pb.Payout, *, is_halted: bool) -> Iterator[str]:
     """Everything that is known of it, and at the end who must act."""
     held = ", HELD by an operator" if payout.is_held else ""
     yield f"{payout.name}  {_state(payout)}{held}"
@@ -27,7 +27,7 @@ def lines_of(payout: pb.Payout, *, is_sending_halted: bool) -> Iterator[str]:
         yield "decisions"
         yield from (_decision(payout, each) for each in payout.decisions)
     yield ""
-    yield f"next: {turn_of(payout, is_sending_halted=is_sending_halted)}"
+    yield f"next: {turn_of(payout, is_halted=is_halted)}"
 
 
 def _attempt_lines(attempt: pb.Attempt) -> Iterator[str]:

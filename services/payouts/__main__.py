@@ -11,7 +11,7 @@ from servicekit.rpc.server import GrpcServer
 from servicekit.telemetry import telemetry
 from services.payouts.clients import CreatorReceivers
 from services.payouts.handlers import PayoutHandlers
-from services.payouts.kill_switch.handlers import SwitchHandlers
+from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.monitoring.monitor import Lookout, watching
 from services.payouts.monitoring.queries import PostgresOverview
 from services.payouts.operators.bank_transfers import BankTransferHandlers
@@ -47,9 +47,9 @@ async def main() -> None:
             store = PostgresPayoutStore(database)
             receivers = CreatorReceivers(CreatorServiceStub(channel))
             providers = providers_of(settings, http, database)
-            switch = SwitchHandlers(store, providers, utc_now)
+            kill_switch = KillSwitchHandlers(store, providers, utc_now)
             # Before anything can be sent.
-            await switch.watch_place()
+            await kill_switch.check_database_identity()
             payments = PaymentHandlers(
                 store, providers, receivers, utc_now, settings.payout_provider
             )
@@ -57,7 +57,7 @@ async def main() -> None:
             reconciliations = ReconciliationHandlers(
                 PostgresReconciliationStore(database, store),
                 payments,
-                switch,
+                kill_switch,
                 providers,
                 runs,
                 utc_now,
@@ -76,9 +76,9 @@ async def main() -> None:
             services = [
                 service(payouts, payments, decisions, transfers),
                 statement_service(statements),
-                reconciliation_service(reconciliations, switch),
+                reconciliation_service(reconciliations, kill_switch),
             ]
-            lookout = Lookout(switch, PostgresOverview(database), providers, utc_now)
+            lookout = Lookout(kill_switch, PostgresOverview(database), providers, utc_now)
             async with watching(store, utc_now, lookout):
                 await GrpcServer(settings, services, database).serve_until_told()
             await webhook.stop()

@@ -12,7 +12,7 @@ from servicekit.money import Money
 from servicekit.pagination import Page
 from servicekit.postgres.database import Database
 from services.payouts.domain import Attempt, AttemptState, Deposit, Payout, ProviderName, State
-from services.payouts.kill_switch.store import PostgresSwitch
+from services.payouts.kill_switch.store import PostgresKillSwitch
 from services.payouts.ledger.store import PostgresLedger
 from services.payouts.operators.store import PostgresDecisions
 
@@ -46,7 +46,7 @@ _ATTEMPT: LiteralString = """
 """
 
 
-class PostgresPayoutStore(PostgresLedger, PostgresSwitch, PostgresDecisions):
+class PostgresPayoutStore(PostgresLedger, PostgresKillSwitch, PostgresDecisions):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._database = database

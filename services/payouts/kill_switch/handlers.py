@@ -28,7 +28,7 @@ SYSTEM = "system"
 
 
 class Cause(StrEnum):
-    """See payouts.v1.Sending.Cause."""
+    """See payouts.v1.KillSwitch.Cause."""
 
     OPERATOR = "OPERATOR"
     MISMATCH = "MISMATCH"
@@ -58,7 +58,7 @@ def lifted(halt: Event, reason: str, actor: str, now: datetime) -> Event:
 
 
 @dataclass(frozen=True)
-class Sending:
+class KillSwitch:
     """`halts` are what stops it, the latest first; `latest` is what happened last, if anything
     ever did; `lifted_halts` are what has just been lifted."""
 
@@ -68,7 +68,7 @@ class Sending:
 
 
 @dataclass(frozen=True)
-class Place:
+class DatabaseIdentity:
     """Where a database lives. A copy, a restored one, one after a fail-over and one into which a
     dump was loaded have another; one whose disks were put back as they were has not."""
 
@@ -79,53 +79,57 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Reach:
+class ReconciledUntil:
     """How far a provider's last reconciliation reached, and whether it had mismatches."""
 
     end_time: datetime
     has_mismatches: bool
 
 
-Reaches = Mapping[ProviderName, Reach]
+ReconciledUntilByProvider = Mapping[ProviderName, ReconciledUntil]
 
 
-def require_sending(halts: Collection[Event]) -> None:
+def require_not_halted(halts: Collection[Event]) -> None:
     """
     Raises:
         Unavailable: nothing is sent now; the same call is to be made again later.
     """
     if halts:
         raise Unavailable(
-            Reason.SENDING_HALTED,
+            Reason.PAYOUTS_HALTED,
             "Sending is stopped for now: " + ", ".join(sorted({halt.cause for halt in halts})),
         )
 
 
 def is_reconciled(
-    halt: Event, reaches: Reaches, providers: Collection[ProviderName], *, is_clean: bool
+    halt: Event,
+    reconciled_until: ReconciledUntilByProvider,
+    providers: Collection[ProviderName],
+    *,
+    is_clean: bool,
 ) -> bool:
     """Whether each provider was reconciled up to a moment after the halt; `is_clean`: and nothing
     was found."""
     return all(
-        provider in reaches
-        and reaches[provider].end_time > halt.time
-        and not (is_clean and reaches[provider].has_mismatches)
+        provider in reconciled_until
+        and reconciled_until[provider].end_time > halt.time
+        and not (is_clean and reconciled_until[provider].has_mismatches)
         for provider in providers
     )
 
 
-class HaltSending(Command):
+class HaltPayouts(Command):
     reason: Annotated[str, text(1, 1000), Visible]
 
 
-class ResumeSending(Command):
+class ResumePayouts(Command):
     reason: Annotated[str, text(1, 1000), Visible]
 
 
 class HaltStore(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[None]: ...
 
-    async def lock_switch(self) -> None: ...
+    async def lock_kill_switch(self) -> None: ...
 
     async def halts(self) -> list[Event]: ...
 
@@ -134,73 +138,73 @@ class HaltStore(Protocol):
     async def add_event(self, event: Event) -> None: ...
 
 
-class SwitchStore(HaltStore, Protocol):
-    async def sending(self) -> Sending: ...
+class KillSwitchStore(HaltStore, Protocol):
+    async def kill_switch(self) -> KillSwitch: ...
 
-    async def reaches(self) -> Reaches: ...
+    async def reconciled_until(self) -> ReconciledUntilByProvider: ...
 
-    async def known_place(self) -> Place | None: ...
+    async def known_identity(self) -> DatabaseIdentity | None: ...
 
-    async def present_place(self) -> Place: ...
+    async def current_identity(self) -> DatabaseIdentity: ...
 
-    async def keep_place(self, place: Place, now: datetime) -> None: ...
+    async def save_identity(self, identity: DatabaseIdentity, now: datetime) -> None: ...
 
 
 async def halt_for_mismatch(store: HaltStore, reason: str, now: datetime) -> None:
     """At once, where no reconciliation need find it. For one reason there is one halt, however
     often it is told, and whether or not it was lifted since: `reason` names the attempt."""
     async with store.transaction():
-        await store.lock_switch()
+        await store.lock_kill_switch()
         if await store.has_halted(Cause.MISMATCH, reason):
             return
         await store.add_event(Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, now))
-    log.critical("sending_halted", cause=Cause.MISMATCH, reason=reason)
+    log.critical("payouts_halted", cause=Cause.MISMATCH, reason=reason)
 
 
-class SwitchHandlers:
+class KillSwitchHandlers:
     def __init__(
-        self, store: SwitchStore, providers: Collection[ProviderName], clock: Clock
+        self, store: KillSwitchStore, providers: Collection[ProviderName], clock: Clock
     ) -> None:
         self._store = store
         self._providers = providers
         self._clock = clock
 
-    async def get_sending(self) -> Sending:
-        return await self._store.sending()
+    async def get_kill_switch(self) -> KillSwitch:
+        return await self._store.kill_switch()
 
-    async def halt_sending(self, who: Principal, command: HaltSending) -> Sending:
+    async def halt_payouts(self, who: Principal, command: HaltPayouts) -> KillSwitch:
         """Waits for nobody: a payment that is being ordered at this very moment may still go."""
         await self._store.add_event(
             Event(EventKind.HALT, Cause.OPERATOR, command.reason, who.actor, self._clock())
         )
-        log.warning("sending_halted", cause=Cause.OPERATOR, actor=who.actor)
-        return await self._store.sending()
+        log.warning("payouts_halted", cause=Cause.OPERATOR, actor=who.actor)
+        return await self._store.kill_switch()
 
-    async def resume_sending(self, who: Principal, command: ResumeSending) -> Sending:
+    async def resume_payouts(self, who: Principal, command: ResumePayouts) -> KillSwitch:
         """Lifts all halts, and tells which.
 
         Raises:
             FailedPrecondition: the database is another one, and nobody has reconciled it since.
         """
         async with self._store.transaction():
-            await self._store.lock_switch()
+            await self._store.lock_kill_switch()
             halts = await self._store.halts()
-            reaches = await self._store.reaches()
+            reconciled_until = await self._store.reconciled_until()
             for halt in halts:
                 if halt.cause is Cause.RESTORED and not is_reconciled(
-                    halt, reaches, self._providers, is_clean=False
+                    halt, reconciled_until, self._providers, is_clean=False
                 ):
                     raise illegal_state(
-                        "The switch",
+                        "The kill switch",
                         "CAUSE_RESTORED",
-                        "ResumeSending",
+                        "ResumePayouts",
                         detail="until each provider was reconciled up to a moment after that",
                     )
             now = self._clock()
             for halt in halts:
                 await self._store.add_event(lifted(halt, command.reason, who.actor, now))
-        log.warning("sending_resumed", actor=who.actor)
-        return replace(await self._store.sending(), lifted_halts=tuple(halts))
+        log.warning("payouts_resumed", actor=who.actor)
+        return replace(await self._store.kill_switch(), lifted_halts=tuple(halts))
 
     async def halt_for_mismatches(self, reason: str, now: datetime) -> None:
         """In the transaction that records them."""
@@ -209,37 +213,40 @@ class SwitchHandlers:
     async def lift_restored(self) -> None:
         """Lifts what clean reconciliations of all providers lift."""
         async with self._store.transaction():
-            await self._store.lock_switch()
-            reaches = await self._store.reaches()
+            await self._store.lock_kill_switch()
+            reconciled_until = await self._store.reconciled_until()
             halts = [
                 halt
                 for halt in await self._store.halts()
                 if halt.cause is Cause.RESTORED
-                and is_reconciled(halt, reaches, self._providers, is_clean=True)
+                and is_reconciled(halt, reconciled_until, self._providers, is_clean=True)
             ]
             for halt in halts:
                 reason = "Everything that the providers moved is in the ledger"
                 await self._store.add_event(lifted(halt, reason, SYSTEM, self._clock()))
         if halts:
-            log.warning("sending_resumed", actor=SYSTEM)
+            log.warning("payouts_resumed", actor=SYSTEM)
 
-    async def watch_place(self) -> None:
+    async def check_database_identity(self) -> None:
         """Halts where the database is not where it is known to be. Of an empty database nothing is
         known: it is where it is found first."""
         async with self._store.transaction():
-            await self._store.lock_switch()
-            known, present = await self._store.known_place(), await self._store.present_place()
+            await self._store.lock_kill_switch()
+            known, present = (
+                await self._store.known_identity(),
+                await self._store.current_identity(),
+            )
             if known == present:
                 return
             now = self._clock()
             if known is not None:
                 await self._store.add_event(_moved(known, present, now))
-            await self._store.keep_place(present, now)
+            await self._store.save_identity(present, now)
         if known is not None:
-            log.critical("sending_halted", cause=Cause.RESTORED, known=known, present=present)
+            log.critical("payouts_halted", cause=Cause.RESTORED, known=known, present=present)
 
 
-def _moved(known: Place, present: Place, now: datetime) -> Event:
+def _moved(known: DatabaseIdentity, present: DatabaseIdentity, now: datetime) -> Event:
     changed = [
         name
         for name, is_other in (

@@ -8,40 +8,42 @@ from servicekit.postgres.database import Database
 from services.payouts.domain import ProviderName
 from services.payouts.kill_switch.handlers import (
     Cause,
+    DatabaseIdentity,
     Event,
     EventKind,
-    Place,
-    Reach,
-    Reaches,
-    Sending,
+    KillSwitch,
+    ReconciledUntil,
+    ReconciledUntilByProvider,
 )
 
 
-class PostgresSwitch:
+class PostgresKillSwitch:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def lock_switch(self) -> None:
+    async def lock_kill_switch(self) -> None:
         """Who lifts a halt, or notes where the database is, does so alone in this transaction."""
         await self._database.execute(
-            "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.sending'))"
+            "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.kill_switch'))"
         )
 
     async def halts(self) -> list[Event]:
         """What stops all sending, the latest first; a halt is seen as soon as it has committed."""
         rows = await self._database.fetch_all(
-            "SELECT * FROM sending_halt ORDER BY create_time DESC, id DESC"
+            "SELECT * FROM active_halt ORDER BY create_time DESC, id DESC"
         )
         return [_event(row) for row in rows]
 
-    async def sending(self) -> Sending:
-        row = await self._database.fetch_one("SELECT * FROM sending_event ORDER BY id DESC LIMIT 1")
-        return Sending(tuple(await self.halts()), _event(row) if row else None)
+    async def kill_switch(self) -> KillSwitch:
+        row = await self._database.fetch_one(
+            "SELECT * FROM kill_switch_event ORDER BY id DESC LIMIT 1"
+        )
+        return KillSwitch(tuple(await self.halts()), _event(row) if row else None)
 
     async def add_event(self, event: Event) -> None:
         await self._database.execute(
             """
-            INSERT INTO sending_event (kind, cause, reason, actor, lifts_id, create_time)
+            INSERT INTO kill_switch_event (kind, cause, reason, actor, lifts_id, create_time)
             VALUES (%s, %s, %s, %s, %s, %s)
             """,
             (event.kind, event.cause, event.reason, event.actor, event.lifts_id, event.time),
@@ -50,12 +52,12 @@ class PostgresSwitch:
     async def has_halted(self, cause: Cause, reason: str) -> bool:
         """Ever."""
         row = await self._database.fetch_one(
-            "SELECT FROM sending_event WHERE kind = 'HALT' AND cause = %s AND reason = %s",
+            "SELECT FROM kill_switch_event WHERE kind = 'HALT' AND cause = %s AND reason = %s",
             (cause, reason),
         )
         return row is not None
 
-    async def reaches(self) -> Reaches:
+    async def reconciled_until(self) -> ReconciledUntilByProvider:
         """Of the providers that were ever reconciled."""
         rows = await self._database.fetch_all(
             """
@@ -64,27 +66,36 @@ class PostgresSwitch:
             """
         )
         return {
-            ProviderName(row["provider"]): Reach(row["end_time"], row["has_mismatches"])
+            ProviderName(row["provider"]): ReconciledUntil(row["end_time"], row["has_mismatches"])
             for row in rows
         }
 
-    async def known_place(self) -> Place | None:
-        row = await self._database.fetch_one("SELECT * FROM place ORDER BY id DESC LIMIT 1")
-        return _place(row) if row else None
+    async def known_identity(self) -> DatabaseIdentity | None:
+        row = await self._database.fetch_one(
+            "SELECT * FROM database_identity ORDER BY id DESC LIMIT 1"
+        )
+        return _identity(row) if row else None
 
-    async def present_place(self) -> Place:
-        row = await self._database.fetch_one("SELECT * FROM present_place")
+    async def current_identity(self) -> DatabaseIdentity:
+        row = await self._database.fetch_one("SELECT * FROM current_database_identity")
         if row is None:
             raise AssertionError("a database is somewhere")
-        return _place(row)
+        return _identity(row)
 
-    async def keep_place(self, place: Place, now: datetime) -> None:
+    async def save_identity(self, identity: DatabaseIdentity, now: datetime) -> None:
         await self._database.execute(
             """
-            INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)
+            INSERT INTO database_identity
+                (system_identifier, timeline, database_oid, table_oid, create_time)
             VALUES (%s, %s, %s, %s, %s)
             """,
-            (place.system_identifier, place.timeline, place.database_oid, place.table_oid, now),
+            (
+                identity.system_identifier,
+                identity.timeline,
+                identity.database_oid,
+                identity.table_oid,
+                now,
+            ),
         )
 
 
@@ -100,5 +111,7 @@ def _event(row: DictRow) -> Event:
     )
 
 
-def _place(row: DictRow) -> Place:
-    return Place(row["system_identifier"], row["timeline"], row["database_oid"], row["table_oid"])
+def _identity(row: DictRow) -> DatabaseIdentity:
+    return DatabaseIdentity(
+        row["system_identifier"], row["timeline"], row["database_oid"], row["table_oid"]
+    )

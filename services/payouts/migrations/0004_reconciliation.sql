@@ -62,7 +62,7 @@ CREATE TABLE finding (
     reconciliation_id     bigint REFERENCES reconciliation,
     number                integer CHECK (number > 0),
     kind                  text        NOT NULL
-        CHECK (kind IN ('FOREIGN', 'MISSING', 'DIFFERENT', 'BOOKED')),
+        CHECK (kind IN ('UNMATCHED', 'MISSING', 'DIFFERENT', 'CORRECTED')),
     payout_id             text        NOT NULL,
     attempt_number        integer     NOT NULL,
     transaction_id        text        NOT NULL,
@@ -86,19 +86,19 @@ CREATE TABLE finding (
 );
 
 -- Stops all sending, or lifts one of the halts: that one alone, whatever else was halted meanwhile.
-CREATE TABLE sending_event (
+CREATE TABLE kill_switch_event (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind        text        NOT NULL CHECK (kind IN ('HALT', 'RESUME')),
     cause       text        NOT NULL CHECK (cause IN ('OPERATOR', 'MISMATCH', 'RESTORED')),
     reason      text        NOT NULL CHECK (reason <> ''),
     actor       text        NOT NULL,
-    lifts_id    bigint UNIQUE REFERENCES sending_event,
+    lifts_id    bigint UNIQUE REFERENCES kill_switch_event,
     create_time timestamptz NOT NULL,
     CHECK ((kind = 'RESUME') = (lifts_id IS NOT NULL))
 );
 
 -- Where the database was found to be; the last row is where it is known to be.
-CREATE TABLE place (
+CREATE TABLE database_identity (
     id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     system_identifier bigint      NOT NULL,
     timeline          text        NOT NULL,
@@ -129,19 +129,19 @@ CREATE TRIGGER matches_are_kept BEFORE TRUNCATE ON reconciled_transaction
 CREATE TRIGGER finding_is_final BEFORE UPDATE OR DELETE ON finding
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER findings_are_kept BEFORE TRUNCATE ON finding EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER sending_event_is_final BEFORE UPDATE OR DELETE ON sending_event
+CREATE TRIGGER kill_switch_event_is_final BEFORE UPDATE OR DELETE ON kill_switch_event
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER sending_events_are_kept BEFORE TRUNCATE ON sending_event
+CREATE TRIGGER kill_switch_events_are_kept BEFORE TRUNCATE ON kill_switch_event
     EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER place_is_final BEFORE UPDATE OR DELETE ON place
+CREATE TRIGGER database_identity_is_final BEFORE UPDATE OR DELETE ON database_identity
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER places_are_kept BEFORE TRUNCATE ON place EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER database_identities_are_kept BEFORE TRUNCATE ON database_identity EXECUTE FUNCTION refuse_change();
 
 -- Another one after a restore, a fail-over, a copy, or a dump that was loaded again, which makes its
 -- tables anew; no ALTER TABLE does. Everybody may call these functions, unless
 -- somebody took that right away. The timeline is that of what is written now: the last checkpoint's
 -- may still be the one before.
-CREATE VIEW present_place AS
+CREATE VIEW current_database_identity AS
 SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8) AS timeline,
        (SELECT oid FROM pg_database WHERE datname = current_database()) AS database_oid,
        'payout'::regclass::oid AS table_oid
@@ -149,12 +149,12 @@ SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8) AS time
 
 -- What keeps payouts from being sent; nothing where they are sent. A database that is not where it is
 -- known to be is halted before anybody has noted that.
-CREATE VIEW sending_halt AS
-SELECT id, kind, cause, reason, actor, lifts_id, create_time FROM sending_event halt
- WHERE kind = 'HALT' AND NOT EXISTS (SELECT FROM sending_event WHERE lifts_id = halt.id)
+CREATE VIEW active_halt AS
+SELECT id, kind, cause, reason, actor, lifts_id, create_time FROM kill_switch_event halt
+ WHERE kind = 'HALT' AND NOT EXISTS (SELECT FROM kill_switch_event WHERE lifts_id = halt.id)
 UNION ALL
 SELECT 0, 'HALT', 'RESTORED', 'The database is another one than it was', 'system', NULL, now()
-  FROM present_place AS found,
-       (SELECT * FROM place ORDER BY id DESC LIMIT 1) AS known
+  FROM current_database_identity AS found,
+       (SELECT * FROM database_identity ORDER BY id DESC LIMIT 1) AS known
  WHERE (found.system_identifier, found.timeline, found.database_oid, found.table_oid)
        <> (known.system_identifier, known.timeline, known.database_oid, known.table_oid);

@@ -59,7 +59,7 @@ _ATTEMPTS_OLDEST = _time_gauge(
     "Unix time since when the oldest attempt is UNKNOWN or BLOCKED; 0 when none is",
 )
 _HALTED = _METER.create_gauge(
-    "payouts.sending_halted",
+    "payouts.halted",
     description="1 while nothing is sent, by cause; 0 otherwise",
 )
 _RECONCILED = _time_gauge(

@@ -16,7 +16,7 @@ from servicekit.background import in_background
 from servicekit.clock import Clock
 from servicekit.errors import LiaisonError
 from services.payouts.domain import ProviderName
-from services.payouts.kill_switch.handlers import SwitchHandlers
+from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.ledger.store import PostgresLedger
 from services.payouts.monitoring import metrics
 from services.payouts.monitoring.queries import PostgresOverview
@@ -32,12 +32,12 @@ class Lookout:
 
     def __init__(
         self,
-        switch: SwitchHandlers,
+        kill_switch: KillSwitchHandlers,
         overview: PostgresOverview,
         providers: Iterable[ProviderName],
         clock: Clock,
     ) -> None:
-        self._switch = switch
+        self._kill_switch = kill_switch
         self._overview = overview
         self._providers = providers
         self._clock = clock
@@ -46,11 +46,11 @@ class Lookout:
         """Halts all sending where the database is another one, and measures how payouts stand.
         Where it cannot look, the time of the last look grows old."""
         try:
-            await self._switch.watch_place()
+            await self._kill_switch.check_database_identity()
             metrics.looked(
                 await self._overview.payouts(),
                 await self._overview.attempts(),
-                (await self._switch.get_sending()).halts,
+                (await self._kill_switch.get_kill_switch()).halts,
                 {name: await self._overview.last_reconciliation(name) for name in self._providers},
                 self._clock(),
             )

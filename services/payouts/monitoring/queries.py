@@ -62,7 +62,7 @@ class PostgresOverview:
             SELECT create_time,
                    (SELECT coalesce(sum(mismatch_count), 0) FROM reconciliation
                      WHERE provider = %(provider)s
-                       AND create_time >= (SELECT min(create_time) FROM sending_halt
+                       AND create_time >= (SELECT min(create_time) FROM active_halt
                                             WHERE cause = 'MISMATCH')) AS mismatch_count
               FROM reconciliation WHERE provider = %(provider)s ORDER BY end_time DESC LIMIT 1
             """,

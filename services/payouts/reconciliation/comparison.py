@@ -104,7 +104,7 @@ class _Comparer:
         self._match(standing, theirs, ours.transfer_id)
         if _is_same(theirs, ours):
             if ours.key in self._mended:
-                self._add(FindingKind.BOOKED, standing, theirs, ours, _mended_words(ours))
+                self._add(FindingKind.CORRECTED, standing, theirs, ours, _mended_words(ours))
             return
         self._add(FindingKind.DIFFERENT, standing, theirs, ours, _different_words(theirs, ours))
 
@@ -202,7 +202,7 @@ class _Comparer:
         transaction: Transaction,
         standing: Standing | None,
         words: str,
-        kind: FindingKind = FindingKind.FOREIGN,
+        kind: FindingKind = FindingKind.UNMATCHED,
         *,
         payout_id: str = "",
     ) -> None:

@@ -32,10 +32,10 @@ _SENDER_BATCH_ID = re.compile(r"po-(.+)-([1-9][0-9]{0,3})")
 class FindingKind(StrEnum):
     """See payouts.v1.Finding.Kind."""
 
-    FOREIGN = "FOREIGN"
+    UNMATCHED = "UNMATCHED"
     MISSING = "MISSING"
     DIFFERENT = "DIFFERENT"
-    BOOKED = "BOOKED"
+    CORRECTED = "CORRECTED"
 
 
 class Part(StrEnum):
@@ -118,7 +118,7 @@ class Finding:
 
     @property
     def is_mismatch(self) -> bool:
-        return self.kind is not FindingKind.BOOKED
+        return self.kind is not FindingKind.CORRECTED
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from servicekit.commands import Command, proto_enum, resource_id
 from servicekit.errors import Reason, Unavailable, Violation, invalid_fields, not_found
 from servicekit.pagination import Page
 from services.payouts.domain import FINAL, Payout, ProviderName
-from services.payouts.kill_switch.handlers import SwitchHandlers
+from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.provider import NotReadable, Provider, Report, Transaction
 from services.payouts.reconciliation.comparison import compare
 from services.payouts.reconciliation.domain import (
@@ -174,14 +174,14 @@ class ReconciliationHandlers:
         self,
         store: ReconciliationStore,
         payments: PaymentHandlers,
-        switch: SwitchHandlers,
+        kill_switch: KillSwitchHandlers,
         providers: Mapping[ProviderName, Provider],
         runs: Runs,
         clock: Clock,
     ) -> None:
         self._store = store
         self._payments = payments
-        self._switch = switch
+        self._kill_switch = kill_switch
         self._providers = providers
         self._runs = runs
         self._clock = clock
@@ -212,7 +212,7 @@ class ReconciliationHandlers:
             done = await self._store.asked_by(command.request_id)
             if done is None:
                 done = await self._run(command)
-        await self._switch.lift_restored()
+        await self._kill_switch.lift_restored()
         return done
 
     async def _run(self, command: RunReconciliation) -> Reconciliation:
@@ -250,7 +250,7 @@ class ReconciliationHandlers:
             )
             done = await self._store.add(new, comparison)
             if done.mismatch_count:
-                await self._switch.halt_for_mismatches(_reason(done), done.create_time)
+                await self._kill_switch.halt_for_mismatches(_reason(done), done.create_time)
         await self._announce(done, followed.moved)
         return done
 

@@ -17,8 +17,8 @@ from servicekit.pagination import Cursor, page_of
 from servicekit.rpc.access import Repeat, allow
 from servicekit.rpc.server import Service
 from servicekit.timestamps import to_timestamp
-from services.payouts.kill_switch import handlers as sending
-from services.payouts.kill_switch.handlers import Event, Sending, SwitchHandlers
+from services.payouts.kill_switch import handlers as kill_switch_handlers
+from services.payouts.kill_switch.handlers import Event, KillSwitch, KillSwitchHandlers
 from services.payouts.reconciliation import handlers as reconciliation_handlers
 from services.payouts.reconciliation.domain import Finding, Reconciliation, Total
 from services.payouts.reconciliation.handlers import ReconciliationHandlers
@@ -28,16 +28,18 @@ ACCESS = {
     "RunReconciliation": allow(Role.SERVICE, Role.OPERATOR, repeat=Repeat.BY_COMMAND),
     "GetReconciliation": allow(Role.OPERATOR),
     "ListReconciliations": allow(Role.OPERATOR),
-    "GetSending": allow(Role.OPERATOR),
-    "HaltSending": allow(Role.OPERATOR),
-    "ResumeSending": allow(Role.OPERATOR),
+    "GetKillSwitch": allow(Role.OPERATOR),
+    "HaltPayouts": allow(Role.OPERATOR),
+    "ResumePayouts": allow(Role.OPERATOR),
 }
 
 
 class ReconciliationServicer(ReconciliationServiceServicer):
-    def __init__(self, reconciliations: ReconciliationHandlers, switch: SwitchHandlers) -> None:
+    def __init__(
+        self, reconciliations: ReconciliationHandlers, kill_switch: KillSwitchHandlers
+    ) -> None:
         self._reconciliations = reconciliations
-        self._switch = switch
+        self._kill_switch = kill_switch
 
     async def RunReconciliation(
         self, request: pb.RunReconciliationRequest, context: Any
@@ -61,23 +63,23 @@ class ReconciliationServicer(ReconciliationServiceServicer):
             next_page_token=page.token_after(found, lambda each: Cursor(each.id, "")),
         )
 
-    async def GetSending(self, request: pb.GetSendingRequest, context: Any) -> pb.Sending:
-        return to_sending(await self._switch.get_sending())
+    async def GetKillSwitch(self, request: pb.GetKillSwitchRequest, context: Any) -> pb.KillSwitch:
+        return to_kill_switch(await self._kill_switch.get_kill_switch())
 
-    async def HaltSending(self, request: pb.HaltSendingRequest, context: Any) -> pb.Sending:
-        command = parse(sending.HaltSending, request)
-        return to_sending(await self._switch.halt_sending(current_principal(), command))
+    async def HaltPayouts(self, request: pb.HaltPayoutsRequest, context: Any) -> pb.KillSwitch:
+        command = parse(kill_switch_handlers.HaltPayouts, request)
+        return to_kill_switch(await self._kill_switch.halt_payouts(current_principal(), command))
 
-    async def ResumeSending(self, request: pb.ResumeSendingRequest, context: Any) -> pb.Sending:
-        command = parse(sending.ResumeSending, request)
-        return to_sending(await self._switch.resume_sending(current_principal(), command))
+    async def ResumePayouts(self, request: pb.ResumePayoutsRequest, context: Any) -> pb.KillSwitch:
+        command = parse(kill_switch_handlers.ResumePayouts, request)
+        return to_kill_switch(await self._kill_switch.resume_payouts(current_principal(), command))
 
 
-def service(reconciliations: ReconciliationHandlers, switch: SwitchHandlers) -> Service:
+def service(reconciliations: ReconciliationHandlers, kill_switch: KillSwitchHandlers) -> Service:
     return Service(
         pb.DESCRIPTOR.services_by_name["ReconciliationService"],
         add_ReconciliationServiceServicer_to_server,
-        ReconciliationServicer(reconciliations, switch),
+        ReconciliationServicer(reconciliations, kill_switch),
         ACCESS,
     )
 
@@ -125,8 +127,8 @@ def _to_finding(finding: Finding) -> pb.Finding:
     )
 
 
-def to_sending(found: Sending) -> pb.Sending:
-    return pb.Sending(
+def to_kill_switch(found: KillSwitch) -> pb.KillSwitch:
+    return pb.KillSwitch(
         is_halted=bool(found.halts),
         halts=map(_to_halt, found.halts),
         lifted_halts=map(_to_halt, found.lifted_halts),
@@ -135,15 +137,15 @@ def to_sending(found: Sending) -> pb.Sending:
     )
 
 
-def _to_resume(event: Event) -> pb.Sending.Resume:
-    return pb.Sending.Resume(
+def _to_resume(event: Event) -> pb.KillSwitch.Resume:
+    return pb.KillSwitch.Resume(
         reason=event.reason, actor=event.actor, create_time=to_timestamp(event.time)
     )
 
 
-def _to_halt(halt: Event) -> pb.Sending.Halt:
-    return pb.Sending.Halt(
-        cause=pb.Sending.Cause.Value(f"CAUSE_{halt.cause}"),
+def _to_halt(halt: Event) -> pb.KillSwitch.Halt:
+    return pb.KillSwitch.Halt(
+        cause=pb.KillSwitch.Cause.Value(f"CAUSE_{halt.cause}"),
         reason=halt.reason,
         actor=halt.actor,
         create_time=to_timestamp(halt.time),

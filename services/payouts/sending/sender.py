@@ -33,7 +33,7 @@ from services.payouts.domain import (
     ProviderName,
 )
 from services.payouts.handlers import PayoutId
-from services.payouts.kill_switch.handlers import Event, require_sending
+from services.payouts.kill_switch.handlers import Event, require_not_halted
 from services.payouts.monitoring import metrics
 from services.payouts.provider import (
     FENCE_LOST,
@@ -48,7 +48,7 @@ from services.payouts.sending.synchronizer import Looks, LookStore, found
 
 log = structlog.get_logger()
 
-SENDING_HALTED = "SENDING_HALTED"
+PAYOUTS_HALTED = "PAYOUTS_HALTED"
 
 
 class SendPayout(Command):
@@ -103,7 +103,7 @@ class Sender:
 
         Raises:
             Unavailable: nothing was taken (DEPENDENCY_UNAVAILABLE), nothing is sent now
-                (SENDING_HALTED), or nobody knows (OUTCOME_UNKNOWN); in any case the same call is to
+                (PAYOUTS_HALTED), or nobody knows (OUTCOME_UNKNOWN); in any case the same call is to
                 be made again.
         """
         payout = found(await self._store.get(command.id), command.id)
@@ -151,7 +151,7 @@ class Sender:
                 return None
             if payout.is_held:
                 raise _on_hold(payout.id)
-            require_sending(await self._store.halts())
+            require_not_halted(await self._store.halts())
             if attempt is None:
                 attempt = await self._begin(payout, command.attempt, means, now)
             taken = domain.leased(attempt, now)
@@ -205,9 +205,9 @@ class Sender:
             return payout
         except NothingTaken as error:
             if halts or is_held:
-                code = SENDING_HALTED if halts else Reason.PAYOUT_ON_HOLD
+                code = PAYOUTS_HALTED if halts else Reason.PAYOUT_ON_HOLD
                 await self._record(payout_id, attempt, lambda a: domain.not_taken(a, code))
-                require_sending(halts)
+                require_not_halted(halts)
                 raise _on_hold(payout_id) from error
             if error.code == FENCE_LOST:
                 # Nothing is recorded: the attempt is another sender's now.

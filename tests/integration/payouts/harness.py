@@ -32,7 +32,7 @@ from services.creators.store import PostgresCreatorStore
 from services.payouts.clients import CreatorReceivers
 from services.payouts.domain import Payout, ProviderName
 from services.payouts.handlers import PayoutHandlers
-from services.payouts.kill_switch.handlers import SwitchHandlers
+from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.operators.bank_transfers import BankTransferHandlers
 from services.payouts.operators.handlers import DecisionHandlers
 from services.payouts.provider import Provider
@@ -336,11 +336,11 @@ async def harness_of(
         providers = dict(providers_of(settings, http, database))
         payments = PaymentHandlers(store, providers, receivers, utc_now)
         told = Told()
-        switch = SwitchHandlers(store, providers, utc_now)
+        kill_switch = KillSwitchHandlers(store, providers, utc_now)
         reconciliations = ReconciliationHandlers(
             PostgresReconciliationStore(database, store),
             payments,
-            switch,
+            kill_switch,
             providers,
             told,
             utc_now,
@@ -373,7 +373,7 @@ async def harness_of(
         services = [
             payouts_service(PayoutHandlers(store, utc_now), payments, decisions, transfers),
             statement_service(statements),
-            reconciliation_service(reconciliations, switch),
+            reconciliation_service(reconciliations, kill_switch),
         ]
         served = await exits.enter_async_context(serving(access, services, database))
         yield Harness(

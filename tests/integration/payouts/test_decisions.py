@@ -584,13 +584,13 @@ async def test_all_sending_stops_where_the_provider_pays_what_was_not_paid(
             assert await harness.payments.follow(hint) is None
     assert [log["event"] for log in logs if log["log_level"] == "critical"] == [
         "payout_contradicted",
-        "sending_halted",
+        "payouts_halted",
         "payout_contradicted",
     ]
     (halt,) = await harness.payments._store.halts()
     assert halt.cause == "MISMATCH"
     assert "p1: attempt 1 is FAILED, and the provider pays it, as batch FIRST" in halt.reason
-    with refused(Reason.SENDING_HALTED):
+    with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p1", attempt=2)
 
 

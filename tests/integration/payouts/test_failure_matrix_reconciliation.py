@@ -20,7 +20,7 @@ from servicekit.errors import Reason
 from servicekit.money import Money
 from servicekit.postgres.database import Database
 from servicekit.postgres.migrator import migrate
-from services.payouts.kill_switch.handlers import SwitchHandlers, halt_for_mismatch
+from services.payouts.kill_switch.handlers import KillSwitchHandlers, halt_for_mismatch
 from services.payouts.reconciliation import comparison
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.bulk import superuser
@@ -38,21 +38,21 @@ PAID = payouts_pb2.Payout.STATE_PAID
 THREE_HOURS_SECONDS = 3 * 3600.0
 
 
-def switch_of(harness: Harness) -> SwitchHandlers:
-    return SwitchHandlers(PostgresPayoutStore(harness.database), harness.providers, utc_now)
+def switch_of(harness: Harness) -> KillSwitchHandlers:
+    return KillSwitchHandlers(PostgresPayoutStore(harness.database), harness.providers, utc_now)
 
 
 async def cause_of(reconciler: "ReconciliationServiceAsyncStub") -> str:
     """Why nothing is sent, the latest halt's cause; empty where payouts are sent."""
-    sending = await reconciler.GetSending(pb.GetSendingRequest())
+    sending = await reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
     assert sending.is_halted == bool(sending.halts)
-    causes = [pb.Sending.Cause.Name(halt.cause) for halt in sending.halts[:1]]
+    causes = [pb.KillSwitch.Cause.Name(halt.cause) for halt in sending.halts[:1]]
     return "".join(causes).removeprefix("CAUSE_")
 
 
-async def resume(reconciler: "ReconciliationServiceAsyncStub") -> pb.Sending:
-    return await reconciler.ResumeSending(
-        pb.ResumeSendingRequest(reason="Looked at", request_id=request_id())
+async def resume(reconciler: "ReconciliationServiceAsyncStub") -> pb.KillSwitch:
+    return await reconciler.ResumePayouts(
+        pb.ResumePayoutsRequest(reason="Looked at", request_id=request_id())
     )
 
 
@@ -120,14 +120,14 @@ async def test_row_21_a_restored_database_sends_nothing_until_it_was_reconciled(
 ) -> None:
     await harness.due("p1", "anna@example.com")
     await harness.reserve("p2")
-    await switch_of(harness).watch_place()
+    await switch_of(harness).check_database_identity()
     await harness.send("p1")
     await harness.until("p1", PAID)
     assert found(await run(harness)) == []
     async with victim_of(harness, await restore()) as restored:
         reconciler = ReconciliationServiceStub(restored._served.as_operator())
         assert await cause_of(reconciler) == "RESTORED"
-        with refused(Reason.SENDING_HALTED):
+        with refused(Reason.PAYOUTS_HALTED):
             await send(restored.worker, "p2")
         # Nobody knows yet what was sent since the backup, and no person can.
         with refused(Reason.ILLEGAL_STATE):
@@ -149,16 +149,16 @@ async def test_row_21_what_the_backup_lacks_is_found_and_not_paid_again(
 ) -> None:
     """The payment was made after the backup."""
     await harness.due("p1", "anna@example.com")
-    await switch_of(harness).watch_place()
+    await switch_of(harness).check_database_identity()
     backup = await restore()
     await harness.send("p1")
     await harness.until("p1", PAID)
     async with victim_of(harness, backup) as restored:
         reconciler = ReconciliationServiceStub(restored._served.as_operator())
-        with refused(Reason.SENDING_HALTED):
+        with refused(Reason.PAYOUTS_HALTED):
             await send(restored.worker, "p1")
-        assert await reconcile(reconciler) == [("FOREIGN", "payouts/p1")]
-        sending = await reconciler.GetSending(pb.GetSendingRequest())
+        assert await reconcile(reconciler) == [("UNMATCHED", "payouts/p1")]
+        sending = await reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
         mismatch, moved = sending.halts
         assert "not match" in mismatch.reason
         assert "database" in moved.reason
@@ -174,20 +174,21 @@ async def test_row_21_what_the_backup_lacks_is_found_and_not_paid_again(
 async def test_row_21_a_database_that_moves_under_a_running_service(harness: Harness) -> None:
     """As in a fail-over: nothing is sent even before the watch notes it."""
     await harness.due("p1", "anna@example.com")
-    await switch_of(harness).watch_place()
-    await switch_of(harness).watch_place()
+    await switch_of(harness).check_database_identity()
+    await switch_of(harness).check_database_identity()
     assert await cause_of(harness.reconciler) == ""
     await harness.database.execute(
         """
-        INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)
-        SELECT system_identifier, '000000FF', database_oid, table_oid, now() FROM place
+        INSERT INTO database_identity
+            (system_identifier, timeline, database_oid, table_oid, create_time)
+        SELECT system_identifier, '000000FF', database_oid, table_oid, now() FROM database_identity
         """
     )
-    with refused(Reason.SENDING_HALTED):
+    with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p1")
     assert await cause_of(harness.reconciler) == "RESTORED"
-    await asyncio.gather(*(switch_of(harness).watch_place() for _ in range(3)))
-    row = await harness.database.fetch_one("SELECT count(*) AS count FROM sending_event")
+    await asyncio.gather(*(switch_of(harness).check_database_identity() for _ in range(3)))
+    row = await harness.database.fetch_one("SELECT count(*) AS count FROM kill_switch_event")
     assert row is not None
     assert row["count"] == 1
     assert found(await run(harness)) == []
@@ -199,7 +200,7 @@ async def test_row_21_a_database_that_moves_under_a_running_service(harness: Har
 
 
 async def test_row_21_an_empty_database_is_where_it_is_found(harness: Harness) -> None:
-    await switch_of(harness).watch_place()
+    await switch_of(harness).check_database_identity()
     assert await cause_of(harness.reconciler) == ""
 
 
@@ -207,14 +208,14 @@ async def test_row_21_a_dump_that_is_loaded_into_the_same_database_is_another_on
     access: Access, harness: Harness, owner: Database
 ) -> None:
     """It makes everything anew, and its rows are what they were."""
-    await switch_of(harness).watch_place()
+    await switch_of(harness).check_database_identity()
     # A migration makes no other place, even one that writes the table anew.
     await owner.execute("ALTER TABLE payout ADD COLUMN more integer")
     await owner.execute("ALTER TABLE payout ALTER COLUMN more TYPE text")
-    await switch_of(harness).watch_place()
+    await switch_of(harness).check_database_identity()
     assert await cause_of(harness.reconciler) == ""
     async with superuser(access, harness.database) as connection:
-        await connection.execute("CREATE TABLE public.dumped AS TABLE place")
+        await connection.execute("CREATE TABLE public.dumped AS TABLE database_identity")
         await connection.execute("DROP SCHEMA payouts CASCADE")
         await connection.execute(
             sql.SQL("CREATE SCHEMA payouts AUTHORIZATION {}").format(
@@ -224,19 +225,20 @@ async def test_row_21_a_dump_that_is_loaded_into_the_same_database_is_another_on
         await migrate(owner, "services.payouts")
         await connection.execute(
             """
-            INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)
+            INSERT INTO database_identity
+                (system_identifier, timeline, database_oid, table_oid, create_time)
             SELECT system_identifier, timeline, database_oid, table_oid, create_time
               FROM public.dumped ORDER BY id
             """
         )
     await harness.due("p1", "anna@example.com")
-    with refused(Reason.SENDING_HALTED):
+    with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p1")
-    await switch_of(harness).watch_place()
-    sending = await harness.reconciler.GetSending(pb.GetSendingRequest())
+    await switch_of(harness).check_database_identity()
+    sending = await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
     (halt,) = sending.halts
     assert (halt.cause, halt.reason) == (
-        pb.Sending.CAUSE_RESTORED,
+        pb.KillSwitch.CAUSE_RESTORED,
         "The database is another one than it was (another table)",
     )
 
@@ -273,8 +275,8 @@ async def _other_currency(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("tamper", "findings"),
     [
-        (_foreign, [("FOREIGN", "")]),
-        (_second_payment, [("FOREIGN", "payouts/p1")]),
+        (_foreign, [("UNMATCHED", "")]),
+        (_second_payment, [("UNMATCHED", "payouts/p1")]),
         (_missing, [("MISSING", "payouts/p1")]),
         (_other_amount, [("DIFFERENT", "payouts/p1")]),
         (_other_fee, [("DIFFERENT", "payouts/p1")]),
@@ -297,7 +299,7 @@ async def test_row_22_what_does_not_match_stops_all_sending(
         assert fees.provider_amount == fees.ledger_amount
         assert (fees.provider_fee, fees.ledger_fee) == (usd(201), usd(200))
     assert await cause_of(harness.reconciler) == "MISMATCH"
-    with refused(Reason.SENDING_HALTED):
+    with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p2")
     # What was sent goes on.
     assert (await harness.refresh("p1")).state == PAID
@@ -348,14 +350,17 @@ async def test_row_22_what_a_payout_may_come_to_is_no_mismatch(harness: Harness)
     await change_item(harness, "refunded", "REFUNDED")
     await change_item(harness, "reversed", "REVERSED")
     second = await run(harness)
-    assert sorted(found(second)) == [("BOOKED", "payouts/refunded"), ("BOOKED", "payouts/reversed")]
+    assert sorted(found(second)) == [
+        ("CORRECTED", "payouts/refunded"),
+        ("CORRECTED", "payouts/reversed"),
+    ]
     (total,) = second.totals
     assert total.open_amount == Money("USD", 10_000).to_message()
     assert total.provider_amount == total.ledger_amount == Money("USD", -20_000).to_message()
     assert total.provider_fee == total.ledger_fee
     await change_item(harness, "unclaimed", "SUCCESS")
     third = await run(harness)
-    assert found(third) == [("BOOKED", "payouts/unclaimed")]
+    assert found(third) == [("CORRECTED", "payouts/unclaimed")]
     assert third.totals[0].open_amount == Money("USD", 0).to_message()
     assert await cause_of(harness.reconciler) == ""
     balances = await harness.balances()
@@ -365,25 +370,25 @@ async def test_row_22_what_a_payout_may_come_to_is_no_mismatch(harness: Harness)
 # The switch
 
 
-async def halt(harness: Harness) -> pb.Sending:
-    return await harness.reconciler.HaltSending(
-        pb.HaltSendingRequest(reason="A restore is coming", request_id=request_id())
+async def halt(harness: Harness) -> pb.KillSwitch:
+    return await harness.reconciler.HaltPayouts(
+        pb.HaltPayoutsRequest(reason="A restore is coming", request_id=request_id())
     )
 
 
 async def test_an_operator_halts_and_resumes(harness: Harness) -> None:
-    nothing = await harness.reconciler.GetSending(pb.GetSendingRequest())
-    assert nothing == pb.Sending()
+    nothing = await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
+    assert nothing == pb.KillSwitch()
     halted = await halt(harness)
     assert halted.is_halted
     (halt_of_olga,) = halted.halts
-    assert halt_of_olga.cause == pb.Sending.CAUSE_OPERATOR
+    assert halt_of_olga.cause == pb.KillSwitch.CAUSE_OPERATOR
     assert (halt_of_olga.reason, halt_of_olga.actor) == ("A restore is coming", "staff/olga")
     assert found(await run(harness)) == []
     # A reconciliation is no reason to go on.
     assert await cause_of(harness.reconciler) == "OPERATOR"
     await resume(harness.reconciler)
-    resumed = await harness.reconciler.GetSending(pb.GetSendingRequest())
+    resumed = await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
     assert (resumed.is_halted, resumed.resume.reason) == (False, "Looked at")
     # Again, there is nothing to be lifted.
     assert list((await resume(harness.reconciler)).lifted_halts) == []
@@ -394,15 +399,15 @@ async def test_who_resumes_is_told_what_that_lifts(harness: Harness) -> None:
     resumed = await resume(harness.reconciler)
     assert list(resumed.lifted_halts) == [theirs, mine]
     assert not resumed.halts
-    later = await harness.reconciler.GetSending(pb.GetSendingRequest())
+    later = await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
     assert (later.resume, list(later.lifted_halts)) == (resumed.resume, [])
 
 
 @pytest.mark.parametrize("reason", ["", " ", "x" * 1001])
 async def test_a_halt_needs_a_reason(harness: Harness, reason: str) -> None:
     with refused(Reason.INVALID_FIELDS, "reason"):
-        await harness.reconciler.HaltSending(
-            pb.HaltSendingRequest(reason=reason, request_id=request_id())
+        await harness.reconciler.HaltPayouts(
+            pb.HaltPayoutsRequest(reason=reason, request_id=request_id())
         )
 
 
@@ -419,12 +424,12 @@ async def test_a_halt_stops_a_sender_that_is_about_to_post(
         await gate.reached.wait()
         await halt(harness)
         gate.opened.set()
-        with refused(Reason.SENDING_HALTED):
+        with refused(Reason.PAYOUTS_HALTED):
             await call
     (attempt,) = (await harness.get("p1")).attempts
     # Surely not ordered, so it is in no doubt.
     assert attempt.state == payouts_pb2.Attempt.STATE_SENDING
-    assert attempt.error_code == "SENDING_HALTED"
+    assert attempt.error_code == "PAYOUTS_HALTED"
     assert harness.batches() == []
     await resume(harness.reconciler)
     await harness.send("p1")
@@ -436,8 +441,8 @@ async def test_for_one_mismatch_there_is_one_halt(harness: Harness) -> None:
     reason = "payouts/p1: attempt 1 was paid after it had failed"
     store = harness.payments._store
     await asyncio.gather(*(halt_for_mismatch(store, reason, utc_now()) for _ in range(3)))
-    (halt,) = (await harness.reconciler.GetSending(pb.GetSendingRequest())).halts
-    assert (halt.cause, halt.reason) == (pb.Sending.CAUSE_MISMATCH, reason)
+    (halt,) = (await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())).halts
+    assert (halt.cause, halt.reason) == (pb.KillSwitch.CAUSE_MISMATCH, reason)
     await resume(harness.reconciler)
     # A webhook that is told again does not undo what a person decided.
     await halt_for_mismatch(store, reason, utc_now())

@@ -73,8 +73,8 @@ async def test_what_is_refused_says_why(harness: Harness) -> None:
 async def test_what_keeps_a_payout_from_being_sent_is_said(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     assert "next: nobody: it is sent by itself" in await said("p1")
-    await harness.reconciler.HaltSending(
-        reconciliation_pb2.HaltSendingRequest(reason="A restore", request_id=request_id())
+    await harness.reconciler.HaltPayouts(
+        reconciliation_pb2.HaltPayoutsRequest(reason="A restore", request_id=request_id())
     )
     assert "next: `liaison sending` says why" in await said("p1")
     assert "next: `liaison payout resume p1`" in await said("hold", "p1", *WHY)

@@ -67,7 +67,7 @@ async def booked(harness: Harness) -> Database:
         "DELETE FROM decision",
         "UPDATE bank_transfer SET receiver = 'eve'",
         "DELETE FROM bank_transfer",
-        "UPDATE sending_event SET actor = 'another'",
+        "UPDATE kill_switch_event SET actor = 'another'",
         "DELETE FROM finding",
         # Its number and time are not the service's to choose, nor is what a balance begins at.
         "INSERT INTO transfer (id, key, body_sha256, kind) OVERRIDING SYSTEM VALUE"

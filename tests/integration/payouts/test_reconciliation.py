@@ -48,8 +48,8 @@ async def paid(harness: Harness, paypal: Reporting) -> Reporting:
     return paypal
 
 
-async def sending(harness: Harness) -> pb.Sending:
-    return await harness.reconciler.GetSending(pb.GetSendingRequest())
+async def sending(harness: Harness) -> pb.KillSwitch:
+    return await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
 
 
 async def count(database: Database) -> int:
@@ -120,26 +120,26 @@ async def test_a_foreign_payment_stops_all_sending_until_a_person_resumes(
 ) -> None:
     paid.transactions.append(moved("T-foreign", 500, fee_minor=10))
     done = await run(harness)
-    assert found(done) == [("FOREIGN", "")]
+    assert found(done) == [("UNMATCHED", "")]
     (finding,) = done.findings
     assert finding.provider_transaction_id == "T-foreign"
     assert finding.provider_amount == Money("USD", 500).to_message()
     assert not finding.HasField("ledger_amount")
     halted = await sending(harness)
     (halt,) = halted.halts
-    assert (halted.is_halted, halt.cause) == (True, pb.Sending.CAUSE_MISMATCH)
+    assert (halted.is_halted, halt.cause) == (True, pb.KillSwitch.CAUSE_MISMATCH)
     assert halt.reason == f"1 finding does not match: {done.name}"
     assert halt.actor == "system"
     await harness.reserve("p2")
-    with refused(Reason.SENDING_HALTED):
+    with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p2")
     assert (await harness.get("p2")).attempts == []
     # A later one without findings is no reason to go on.
     assert found(await run(harness)) == []
-    with refused(Reason.SENDING_HALTED):
+    with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p2")
-    resumed = await harness.reconciler.ResumeSending(
-        pb.ResumeSendingRequest(reason="It was our own test", request_id=request_id())
+    resumed = await harness.reconciler.ResumePayouts(
+        pb.ResumePayoutsRequest(reason="It was our own test", request_id=request_id())
     )
     assert (resumed.is_halted, resumed.resume.actor) == (False, "staff/olga")
     await harness.send("p2")
@@ -190,7 +190,7 @@ async def test_a_lost_webhook_is_no_mismatch(harness: Harness, paypal: Reporting
     await harness.until_provider(("po-p1-1", "SUCCESS"))
     paypal.transactions.append(await payment(harness, "p1"))
     done = await run(harness)
-    assert found(done) == [("BOOKED", "payouts/p1")]
+    assert found(done) == [("CORRECTED", "payouts/p1")]
     assert done.mismatch_count == 0
     assert (await harness.get("p1")).state == payouts_pb2.Payout.STATE_PAID
     assert harness.told.changes == [("p1", "PAID")]
@@ -207,7 +207,7 @@ async def test_a_reversal_is_learned_from_the_report_alone(
     harness.told.changes.clear()
     with capture_logs() as logs:
         done = await run(harness)
-    assert found(done) == [("BOOKED", "payouts/p1")]
+    assert found(done) == [("CORRECTED", "payouts/p1")]
     assert [each["log_level"] for each in logs if each["event"] == "payout_came_back"] == ["error"]
     assert harness.told.changes == [("p1", "FAILED")]
     assert (await harness.funds())[1] == 10_000
@@ -233,7 +233,7 @@ async def test_an_attempt_in_doubt_is_settled_by_its_transaction(
     assert (await harness.get("p1")).attempts[0].state == payouts_pb2.Attempt.STATE_UNKNOWN
     paypal.transactions[:] = [moved("T1", 10_000, fee_minor=200, sender_batch_id="po-p1-1")]
     done = await run(harness)
-    assert found(done) == [("BOOKED", "payouts/p1")]
+    assert found(done) == [("CORRECTED", "payouts/p1")]
     assert (await harness.get("p1")).state == payouts_pb2.Payout.STATE_PAID
     assert harness.told.changes == [("p1", "PAID")]
     await harness.balances()
@@ -254,7 +254,7 @@ async def test_a_payment_that_the_database_lost_is_foreign_and_names_its_payout(
     await harness.due("p1", "anna@example.com")
     paypal.transactions.append(moved("T1", 10_000, fee_minor=200, sender_batch_id="po-p1-1"))
     done = await run(harness)
-    assert found(done) == [("FOREIGN", "payouts/p1")]
+    assert found(done) == [("UNMATCHED", "payouts/p1")]
     assert "po-p1-1" in done.findings[0].description
 
 
@@ -302,17 +302,17 @@ async def test_an_attempt_that_is_not_shown_keeps_no_other_from_being_compared(
     paypal.transactions.append(moved("T-foreign", 500))
     paypal.hidden = {"po-p1-1"}
     done = await run(harness)
-    assert sorted(found(done)) == [("BOOKED", "payouts/p2"), ("FOREIGN", "")]
+    assert sorted(found(done)) == [("CORRECTED", "payouts/p2"), ("UNMATCHED", "")]
     # It waits, and is found when it has waited for too long.
     (total,) = done.totals
     assert total.open_amount == Money("USD", 10_000).to_message()
     paypal.later(A_DAY_AND_MORE)
-    assert found(await run(harness)) == [("FOREIGN", "payouts/p1")]
+    assert found(await run(harness)) == [("UNMATCHED", "payouts/p1")]
     paypal.later(2 * A_DAY_AND_MORE)
     assert found(await run(harness)) == []
     paypal.hidden.clear()
     paypal.later(3 * A_DAY_AND_MORE)
-    assert found(await run(harness)) == [("BOOKED", "payouts/p1")]
+    assert found(await run(harness)) == [("CORRECTED", "payouts/p1")]
 
 
 async def test_a_reversal_that_is_not_shown_yet_waits(harness: Harness, paid: Reporting) -> None:
@@ -323,7 +323,7 @@ async def test_a_reversal_that_is_not_shown_yet_waits(harness: Harness, paid: Re
     paid.hidden = {"po-p1-1"}
     assert found(await run(harness)) == []
     paid.hidden.clear()
-    assert found(await run(harness)) == [("BOOKED", "payouts/p1")]
+    assert found(await run(harness)) == [("CORRECTED", "payouts/p1")]
 
 
 async def test_reports_are_read_again_from_where_something_is_open(
@@ -355,7 +355,7 @@ async def test_another_provider_may_have_found_what_has_the_same_id(
             RETURNING id)
         INSERT INTO finding (reconciliation_id, number, kind, payout_id, attempt_number,
                              transaction_id, time, description)
-        SELECT id, 1, 'FOREIGN', '', 0, %s, now(), 'A test' FROM other
+        SELECT id, 1, 'UNMATCHED', '', 0, %s, now(), 'A test' FROM other
         """,
         (waiting.id,),
     )
@@ -372,8 +372,8 @@ async def test_another_provider_may_have_found_what_has_the_same_id(
         "DELETE FROM reported_transaction",
         "UPDATE reconciliation_total SET ledger_minor = provider_minor",
         "DELETE FROM reconciled_transaction",
-        "UPDATE sending_event SET kind = 'RESUME'",
-        "TRUNCATE sending_event CASCADE",
+        "UPDATE kill_switch_event SET kind = 'RESUME'",
+        "TRUNCATE kill_switch_event CASCADE",
         "TRUNCATE reconciliation CASCADE",
     ],
 )
@@ -397,8 +397,8 @@ async def test_who_may_not_is_refused(harness: Harness) -> None:
                 )
             ),
             stub.ListReconciliations(pb.ListReconciliationsRequest()),
-            stub.GetSending(pb.GetSendingRequest()),
-            stub.ResumeSending(pb.ResumeSendingRequest(reason="x", request_id=request_id())),
+            stub.GetKillSwitch(pb.GetKillSwitchRequest()),
+            stub.ResumePayouts(pb.ResumePayoutsRequest(reason="x", request_id=request_id())),
         ]
         for call in calls:
             with pytest.raises(LiaisonError) as caught:

@@ -84,8 +84,8 @@ async def test_a_mismatch_is_said_until_somebody_resumes(
 
 
 async def test_who_resumes_reads_what_that_lifts(harness: Harness) -> None:
-    await harness.reconciler.HaltSending(
-        pb.HaltSendingRequest(reason="A restore is coming", request_id=request_id())
+    await harness.reconciler.HaltPayouts(
+        pb.HaltPayoutsRequest(reason="A restore is coming", request_id=request_id())
     )
     halted = await liaison("sending", "halt", "--reason", "Ticket 4711")
     assert halted.exit_code == 0

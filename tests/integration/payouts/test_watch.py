@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import structlog
 from liaison.payouts.v1 import payouts_pb2 as pb
-from liaison.payouts.v1.reconciliation_pb2 import ResumeSendingRequest
+from liaison.payouts.v1.reconciliation_pb2 import ResumePayoutsRequest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from structlog.testing import capture_logs
@@ -18,7 +18,7 @@ from servicekit.postgres.database import Database
 from servicekit.timestamps import from_timestamp
 from services.payouts.domain import ProviderName, State
 from services.payouts.kill_switch import handlers as sending
-from services.payouts.kill_switch.handlers import SwitchHandlers
+from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.ledger.store import Drift, PostgresLedger
 from services.payouts.monitoring import metrics, monitor
 from services.payouts.monitoring.monitor import Lookout, check, watching
@@ -141,8 +141,8 @@ async def test_the_watch_looks_again_and_again(
 
 def _lookout(harness: Harness) -> Lookout:
     store = PostgresPayoutStore(harness.database)
-    switch = SwitchHandlers(store, harness.providers, lambda: NOW)
-    return Lookout(switch, PostgresOverview(harness.database), harness.providers, lambda: NOW)
+    kill_switch = KillSwitchHandlers(store, harness.providers, lambda: NOW)
+    return Lookout(kill_switch, PostgresOverview(harness.database), harness.providers, lambda: NOW)
 
 
 async def test_how_payouts_stand_is_seen(harness: Harness) -> None:
@@ -180,8 +180,8 @@ async def test_mismatches_are_seen_until_sending_resumes(harness: Harness) -> No
     # The next one finds nothing new.
     await run(harness)
     assert await mismatches() == 2
-    await harness.reconciler.ResumeSending(
-        ResumeSendingRequest(reason="Looked at", request_id=request_id())
+    await harness.reconciler.ResumePayouts(
+        ResumePayoutsRequest(reason="Looked at", request_id=request_id())
     )
     assert await mismatches() == 0
 
@@ -196,14 +196,16 @@ async def test_the_lookout_halts_where_the_database_is_another_one(
     await lookout.look()
     await harness.database.execute(
         """
-        INSERT INTO place (system_identifier, timeline, database_oid, table_oid, create_time)
-        SELECT system_identifier + 1, timeline, database_oid, table_oid, now() FROM place
+        INSERT INTO database_identity
+            (system_identifier, timeline, database_oid, table_oid, create_time)
+        SELECT system_identifier + 1, timeline, database_oid, table_oid, now()
+          FROM database_identity
         """
     )
     with capture_logs() as logs:
         await lookout.look()
         await lookout.look()
-    assert [each["event"] for each in logs] == ["sending_halted"]
+    assert [each["event"] for each in logs] == ["payouts_halted"]
     assert [len(halts) for _, _, halts, *_ in seen] == [0, 1, 1]
     _, _, (halt,), *_ = seen[-1]
     assert "another server" in halt.reason
@@ -213,7 +215,7 @@ async def test_a_lookout_that_cannot_look_says_so_and_goes_on(
     harness: Harness, owner: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(monitor, "log", structlog.get_logger())  # uncached: logs are captured
-    await owner.execute("ALTER TABLE place RENAME TO hidden")
+    await owner.execute("ALTER TABLE database_identity RENAME TO hidden")
     with capture_logs() as logs:
         await _lookout(harness).look()
     assert [each["event"] for each in logs] == ["payouts_look_failed"]

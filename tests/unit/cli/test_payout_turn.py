@@ -88,12 +88,12 @@ RETRY = _retry()
     ],
 )
 def test_who_must_act_is_said(payout: pb.Payout, words: str) -> None:
-    assert turn_of(payout, is_sending_halted=False).startswith(words)
+    assert turn_of(payout, is_halted=False).startswith(words)
 
 
 @pytest.mark.parametrize("state", pb.Payout.State.keys()[1:])
 def test_every_state_says_who_must_act(state: str) -> None:
     payout = _payout(state.removeprefix("STATE_"), _attempt())
     is_to_be_sent = state in ("STATE_RESERVED", "STATE_SENDING", "STATE_FAILED")
-    assert turn_of(payout, is_sending_halted=False)
-    assert ("liaison sending" in turn_of(payout, is_sending_halted=True)) == is_to_be_sent
+    assert turn_of(payout, is_halted=False)
+    assert ("liaison sending" in turn_of(payout, is_halted=True)) == is_to_be_sent

@@ -53,7 +53,7 @@ def test_everything_is_shown() -> None:
         reason="Ticket 4711",
         create_time=NOW,
     )
-    assert list(lines_of(payout, is_sending_halted=False)) == [
+    assert list(lines_of(payout, is_halted=False)) == [
         "payouts/p1  FAILED, HELD by an operator",
         "  amount    100.00 USD, and a fee of 2.00 USD",
         "  from      brands/acme",
@@ -103,7 +103,7 @@ def test_what_was_decided_is_said(decision: dict[str, Any], words: str) -> None:
     attempt.provider_batch_id = "B1"
     payout = _payout("FAILED", attempt)
     payout.decisions.add(actor="staff/olga", reason="Ticket 4711", create_time=NOW, **decision)
-    (line,) = [one for one in lines_of(payout, is_sending_halted=False) if "staff/olga" in one]
+    (line,) = [one for one in lines_of(payout, is_halted=False) if "staff/olga" in one]
     assert f"UTC  {words} staff/olga: Ticket 4711" in line
 
 
@@ -115,7 +115,7 @@ def test_no_text_reaches_the_terminal_raw() -> None:
         reason="a\x1b[31mb\n\u202ec",
         create_time=NOW,
     )
-    (line,) = [one for one in lines_of(payout, is_sending_halted=False) if "staff/olga" in one]
+    (line,) = [one for one in lines_of(payout, is_halted=False) if "staff/olga" in one]
     assert line.endswith("a [31mb c")
 
 

@@ -12,8 +12,8 @@ from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
 
 NIGHT = datetime(2026, 3, 2, 2, tzinfo=UTC)
-FOREIGN = pb.Finding(
-    kind=pb.Finding.KIND_FOREIGN,
+UNMATCHED = pb.Finding(
+    kind=pb.Finding.KIND_UNMATCHED,
     provider_transaction_id="9AB",
     provider_amount=Money("USD", 123_450).to_message(),
     time=to_timestamp(NIGHT),
@@ -67,7 +67,7 @@ def printed(found: pb.Reconciliation) -> list[str]:
 
 
 def test_the_report_has_both_sides_and_words() -> None:
-    lines = printed(reconciliation(FOREIGN, DIFFERENT))
+    lines = printed(reconciliation(UNMATCHED, DIFFERENT))
     for line in (
         "Reconciliation reconciliations/12",
         "Provider PayPal",
@@ -95,7 +95,7 @@ def test_a_report_without_findings_says_so() -> None:
 
 
 def test_csv_has_one_line_a_finding_and_no_formulas() -> None:
-    found = reconciliation(FOREIGN, DIFFERENT)
+    found = reconciliation(UNMATCHED, DIFFERENT)
     foreign, different = (
         dict(zip(COLUMNS, row_of(found, each), strict=True)) for each in found.findings
     )

@@ -152,7 +152,7 @@ def test_what_the_ledger_lacks_is_foreign_once(books: Books, data: st.DataObject
     for added in (twin, stranger):
         more = [*books.transactions, added]
         (finding,) = replace(books, transactions=more).compared().findings
-        assert finding.kind is FindingKind.FOREIGN
+        assert finding.kind is FindingKind.UNMATCHED
         assert finding.provider_amount == added.amount
         assert finding.ledger_amount is None
 
@@ -239,7 +239,7 @@ def test_what_left_and_failed_is_foreign_once_it_should_be_back() -> None:
     payment = payment_of(failed)
     for open_ in (replace(payment, is_pending=True), replace(payment, is_taken_back=True)):
         (finding,) = _findings(failed, open_)
-        assert (finding.kind, finding.payout_id, finding.number) == (FindingKind.FOREIGN, "p1", 1)
+        assert (finding.kind, finding.payout_id, finding.number) == (FindingKind.UNMATCHED, "p1", 1)
         assert finding.description == "The ledger has this attempt as failed"
         assert _findings(just_now, open_) == []
 
@@ -248,7 +248,7 @@ def test_what_left_and_failed_is_foreign_once_it_should_be_back() -> None:
 def test_what_was_delivered_though_it_had_failed_is_foreign_at_once(state: str) -> None:
     just_now = standing_of("p1", AttemptState(state), moved=NOW)
     (finding,) = _findings(just_now, payment_of(just_now))
-    assert (finding.kind, finding.payout_id) == (FindingKind.FOREIGN, "p1")
+    assert (finding.kind, finding.payout_id) == (FindingKind.UNMATCHED, "p1")
 
 
 def test_a_booking_is_missing_only_when_it_must_have_been_reported() -> None:
@@ -268,7 +268,7 @@ def test_what_was_booked_now_is_no_mismatch() -> None:
     key = standing.key(Part.PAYMENT)
     booking = Booking(1, key, payment.amount, payment.fee, NOW)
     found = Books([standing], [booking], [payment]).compared(mended={key})
-    assert [finding.kind for finding in found.findings] == [FindingKind.BOOKED]
+    assert [finding.kind for finding in found.findings] == [FindingKind.CORRECTED]
     assert found.mismatch_count == 0
 
 
@@ -276,7 +276,7 @@ def test_an_id_of_an_attempt_that_the_ledger_lost_names_its_payout() -> None:
     lost = payment_of(standing_of("p1"))
     traced = Traces([], ["p1"], {}).trace([lost])
     (finding,) = compare(traced, [], NOW).findings
-    assert (finding.kind, finding.payout_id) == (FindingKind.FOREIGN, "p1")
+    assert (finding.kind, finding.payout_id) == (FindingKind.UNMATCHED, "p1")
     assert finding.description == "It was ordered as po-p1-1, an attempt that the ledger has not"
 
 

@@ -271,7 +271,7 @@ async def test_an_attempt_answers_where_the_money_is(shown: Payout) -> None:
         (FailedPrecondition(Reason.PAYOUT_NOT_CLAIMED, ""), True),
         (FailedPrecondition(Reason.ILLEGAL_STATE, ""), True),
         (FailedPrecondition(Reason.PAYOUT_ON_HOLD, ""), False),
-        (Unavailable(Reason.SENDING_HALTED, ""), False),
+        (Unavailable(Reason.PAYOUTS_HALTED, ""), False),
         (Unavailable(Reason.OUTCOME_UNKNOWN, ""), False),
         (FailedPrecondition(Reason.CREDENTIALS_INVALID, ""), False),
     ],

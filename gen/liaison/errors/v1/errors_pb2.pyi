@@ -130,7 +130,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION. Another placement has the slot in that time; metadata names the `placement`."""
     ERROR_REASON_PAYOUT_ON_HOLD: _ErrorReason.ValueType  # 42
     """FAILED_PRECONDITION. An operator keeps this payout from being sent."""
-    ERROR_REASON_SENDING_HALTED: _ErrorReason.ValueType  # 43
+    ERROR_REASON_PAYOUTS_HALTED: _ErrorReason.ValueType  # 43
     """UNAVAILABLE. No payout is sent now: a reconciliation found what does not match, the database was
     restored, or an operator stopped it. Payouts go on by themselves when it is over.
     """
@@ -254,7 +254,7 @@ ERROR_REASON_SLOT_TAKEN: ErrorReason.ValueType  # 41
 """FAILED_PRECONDITION. Another placement has the slot in that time; metadata names the `placement`."""
 ERROR_REASON_PAYOUT_ON_HOLD: ErrorReason.ValueType  # 42
 """FAILED_PRECONDITION. An operator keeps this payout from being sent."""
-ERROR_REASON_SENDING_HALTED: ErrorReason.ValueType  # 43
+ERROR_REASON_PAYOUTS_HALTED: ErrorReason.ValueType  # 43
 """UNAVAILABLE. No payout is sent now: a reconciliation found what does not match, the database was
 restored, or an operator stopped it. Payouts go on by themselves when it is over.
 """

@@ -25,7 +25,7 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
-class Sending(_message.Message):
+class KillSwitch(_message.Message):
     """Whether payouts are sent."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -34,15 +34,15 @@ class Sending(_message.Message):
         ValueType = _typing.NewType("ValueType", _builtins.int)
         V: _TypeAlias = ValueType  # noqa: Y015
 
-    class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Sending._Cause.ValueType], _builtins.type):
+    class _CauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[KillSwitch._Cause.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
-        CAUSE_UNSPECIFIED: Sending._Cause.ValueType  # 0
+        CAUSE_UNSPECIFIED: KillSwitch._Cause.ValueType  # 0
         """Never stored."""
-        CAUSE_OPERATOR: Sending._Cause.ValueType  # 1
+        CAUSE_OPERATOR: KillSwitch._Cause.ValueType  # 1
         """An operator stopped it."""
-        CAUSE_MISMATCH: Sending._Cause.ValueType  # 2
+        CAUSE_MISMATCH: KillSwitch._Cause.ValueType  # 2
         """A reconciliation found what does not match."""
-        CAUSE_RESTORED: Sending._Cause.ValueType  # 3
+        CAUSE_RESTORED: KillSwitch._Cause.ValueType  # 3
         """The database is another one than it was, as after a restore or a fail-over: what was sent
         since may be missing in it. A reconciliation that finds nothing lifts it.
         """
@@ -50,13 +50,13 @@ class Sending(_message.Message):
     class Cause(_Cause, metaclass=_CauseEnumTypeWrapper):
         """Why nothing is sent."""
 
-    CAUSE_UNSPECIFIED: Sending.Cause.ValueType  # 0
+    CAUSE_UNSPECIFIED: KillSwitch.Cause.ValueType  # 0
     """Never stored."""
-    CAUSE_OPERATOR: Sending.Cause.ValueType  # 1
+    CAUSE_OPERATOR: KillSwitch.Cause.ValueType  # 1
     """An operator stopped it."""
-    CAUSE_MISMATCH: Sending.Cause.ValueType  # 2
+    CAUSE_MISMATCH: KillSwitch.Cause.ValueType  # 2
     """A reconciliation found what does not match."""
-    CAUSE_RESTORED: Sending.Cause.ValueType  # 3
+    CAUSE_RESTORED: KillSwitch.Cause.ValueType  # 3
     """The database is another one than it was, as after a restore or a fail-over: what was sent
     since may be missing in it. A reconciliation that finds nothing lifts it.
     """
@@ -71,7 +71,7 @@ class Sending(_message.Message):
         REASON_FIELD_NUMBER: _builtins.int
         ACTOR_FIELD_NUMBER: _builtins.int
         CREATE_TIME_FIELD_NUMBER: _builtins.int
-        cause: Global___Sending.Cause.ValueType
+        cause: Global___KillSwitch.Cause.ValueType
         """Why nothing is sent."""
         reason: _builtins.str
         """In words."""
@@ -84,7 +84,7 @@ class Sending(_message.Message):
         def __init__(
             self,
             *,
-            cause: Global___Sending.Cause.ValueType = ...,
+            cause: Global___KillSwitch.Cause.ValueType = ...,
             reason: _builtins.str = ...,
             actor: _builtins.str = ...,
             create_time: _timestamp_pb2.Timestamp | None = ...,
@@ -132,15 +132,15 @@ class Sending(_message.Message):
     is_halted: _builtins.bool
     """Nothing is sent."""
     @_builtins.property
-    def halts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sending.Halt]:
+    def halts(self) -> _containers.RepeatedCompositeFieldContainer[Global___KillSwitch.Halt]:
         """All that stops it, the latest first."""
 
     @_builtins.property
-    def lifted_halts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Sending.Halt]:
-        """What this very call has lifted, the latest first; of ResumeSending only."""
+    def lifted_halts(self) -> _containers.RepeatedCompositeFieldContainer[Global___KillSwitch.Halt]:
+        """What this very call has lifted, the latest first; of ResumePayouts only."""
 
     @_builtins.property
-    def resume(self) -> Global___Sending.Resume:
+    def resume(self) -> Global___KillSwitch.Resume:
         """Since when payouts are sent again; absent while they are not, and where nothing ever stopped
         them.
         """
@@ -149,9 +149,9 @@ class Sending(_message.Message):
         self,
         *,
         is_halted: _builtins.bool = ...,
-        halts: _abc.Iterable[Global___Sending.Halt] | None = ...,
-        lifted_halts: _abc.Iterable[Global___Sending.Halt] | None = ...,
-        resume: Global___Sending.Resume | None = ...,
+        halts: _abc.Iterable[Global___KillSwitch.Halt] | None = ...,
+        lifted_halts: _abc.Iterable[Global___KillSwitch.Halt] | None = ...,
+        resume: Global___KillSwitch.Resume | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["resume", b"resume"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -159,7 +159,7 @@ class Sending(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Sending: _TypeAlias = Sending  # noqa: Y015
+Global___KillSwitch: _TypeAlias = KillSwitch  # noqa: Y015
 
 @_typing.final
 class Reconciliation(_message.Message):
@@ -291,13 +291,13 @@ class Finding(_message.Message):
         DESCRIPTOR: _descriptor.EnumDescriptor
         KIND_UNSPECIFIED: Finding._Kind.ValueType  # 0
         """Never stored."""
-        KIND_FOREIGN: Finding._Kind.ValueType  # 1
+        KIND_UNMATCHED: Finding._Kind.ValueType  # 1
         """The provider moved money of which the ledger knows nothing."""
         KIND_MISSING: Finding._Kind.ValueType  # 2
         """The ledger says that money moved, and the provider does not."""
         KIND_DIFFERENT: Finding._Kind.ValueType  # 3
         """Both know it, with another amount, fee or currency."""
-        KIND_BOOKED: Finding._Kind.ValueType  # 4
+        KIND_CORRECTED: Finding._Kind.ValueType  # 4
         """The provider told of it here first, and it was booked now: a reversal, say. No mismatch."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
@@ -305,13 +305,13 @@ class Finding(_message.Message):
 
     KIND_UNSPECIFIED: Finding.Kind.ValueType  # 0
     """Never stored."""
-    KIND_FOREIGN: Finding.Kind.ValueType  # 1
+    KIND_UNMATCHED: Finding.Kind.ValueType  # 1
     """The provider moved money of which the ledger knows nothing."""
     KIND_MISSING: Finding.Kind.ValueType  # 2
     """The ledger says that money moved, and the provider does not."""
     KIND_DIFFERENT: Finding.Kind.ValueType  # 3
     """Both know it, with another amount, fee or currency."""
-    KIND_BOOKED: Finding.Kind.ValueType  # 4
+    KIND_CORRECTED: Finding.Kind.ValueType  # 4
     """The provider told of it here first, and it was booked now: a reversal, say. No mismatch."""
 
     KIND_FIELD_NUMBER: _builtins.int
@@ -483,7 +483,7 @@ class ListReconciliationsResponse(_message.Message):
 Global___ListReconciliationsResponse: _TypeAlias = ListReconciliationsResponse  # noqa: Y015
 
 @_typing.final
-class GetSendingRequest(_message.Message):
+class GetKillSwitchRequest(_message.Message):
     """Asks whether payouts are sent."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -497,10 +497,10 @@ class GetSendingRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___GetSendingRequest: _TypeAlias = GetSendingRequest  # noqa: Y015
+Global___GetKillSwitchRequest: _TypeAlias = GetKillSwitchRequest  # noqa: Y015
 
 @_typing.final
-class HaltSendingRequest(_message.Message):
+class HaltPayoutsRequest(_message.Message):
     """Stops all sending."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -523,10 +523,10 @@ class HaltSendingRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___HaltSendingRequest: _TypeAlias = HaltSendingRequest  # noqa: Y015
+Global___HaltPayoutsRequest: _TypeAlias = HaltPayoutsRequest  # noqa: Y015
 
 @_typing.final
-class ResumeSendingRequest(_message.Message):
+class ResumePayoutsRequest(_message.Message):
     """Lets payouts be sent again."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -549,4 +549,4 @@ class ResumeSendingRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ResumeSendingRequest: _TypeAlias = ResumeSendingRequest  # noqa: Y015
+Global___ResumePayoutsRequest: _TypeAlias = ResumePayoutsRequest  # noqa: Y015

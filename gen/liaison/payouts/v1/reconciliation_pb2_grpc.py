@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ReconciliationServiceStub:
-    """Reconciliations, and the switch that they turn.
+    """Reconciliations, and the kill switch that they engage.
     """
 
     def __init__(self, channel):
@@ -50,25 +50,25 @@ class ReconciliationServiceStub:
                 request_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.ListReconciliationsRequest.SerializeToString,
                 response_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.ListReconciliationsResponse.FromString,
                 _registered_method=True)
-        self.GetSending = channel.unary_unary(
-                '/liaison.payouts.v1.ReconciliationService/GetSending',
-                request_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.GetSendingRequest.SerializeToString,
-                response_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.Sending.FromString,
+        self.GetKillSwitch = channel.unary_unary(
+                '/liaison.payouts.v1.ReconciliationService/GetKillSwitch',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.GetKillSwitchRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.KillSwitch.FromString,
                 _registered_method=True)
-        self.HaltSending = channel.unary_unary(
-                '/liaison.payouts.v1.ReconciliationService/HaltSending',
-                request_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.HaltSendingRequest.SerializeToString,
-                response_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.Sending.FromString,
+        self.HaltPayouts = channel.unary_unary(
+                '/liaison.payouts.v1.ReconciliationService/HaltPayouts',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.HaltPayoutsRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.KillSwitch.FromString,
                 _registered_method=True)
-        self.ResumeSending = channel.unary_unary(
-                '/liaison.payouts.v1.ReconciliationService/ResumeSending',
-                request_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.ResumeSendingRequest.SerializeToString,
-                response_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.Sending.FromString,
+        self.ResumePayouts = channel.unary_unary(
+                '/liaison.payouts.v1.ReconciliationService/ResumePayouts',
+                request_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.ResumePayoutsRequest.SerializeToString,
+                response_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.KillSwitch.FromString,
                 _registered_method=True)
 
 
 class ReconciliationServiceServicer:
-    """Reconciliations, and the switch that they turn.
+    """Reconciliations, and the kill switch that they engage.
     """
 
     def RunReconciliation(self, request, context):
@@ -95,21 +95,21 @@ class ReconciliationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def GetSending(self, request, context):
+    def GetKillSwitch(self, request, context):
         """Whether payouts are sent; for operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def HaltSending(self, request, context):
+    def HaltPayouts(self, request, context):
         """An operator stops all sending. What was sent goes on.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def ResumeSending(self, request, context):
+    def ResumePayouts(self, request, context):
         """An operator lets payouts be sent again, whatever stopped them, and is told what that was; after
         CAUSE_RESTORED only once every provider was reconciled up to a later moment.
         """
@@ -135,20 +135,20 @@ def add_ReconciliationServiceServicer_to_server(servicer, server):
                     request_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.ListReconciliationsRequest.FromString,
                     response_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.ListReconciliationsResponse.SerializeToString,
             ),
-            'GetSending': grpc.unary_unary_rpc_method_handler(
-                    servicer.GetSending,
-                    request_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.GetSendingRequest.FromString,
-                    response_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.Sending.SerializeToString,
+            'GetKillSwitch': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetKillSwitch,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.GetKillSwitchRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.KillSwitch.SerializeToString,
             ),
-            'HaltSending': grpc.unary_unary_rpc_method_handler(
-                    servicer.HaltSending,
-                    request_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.HaltSendingRequest.FromString,
-                    response_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.Sending.SerializeToString,
+            'HaltPayouts': grpc.unary_unary_rpc_method_handler(
+                    servicer.HaltPayouts,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.HaltPayoutsRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.KillSwitch.SerializeToString,
             ),
-            'ResumeSending': grpc.unary_unary_rpc_method_handler(
-                    servicer.ResumeSending,
-                    request_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.ResumeSendingRequest.FromString,
-                    response_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.Sending.SerializeToString,
+            'ResumePayouts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumePayouts,
+                    request_deserializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.ResumePayoutsRequest.FromString,
+                    response_serializer=liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.KillSwitch.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -159,7 +159,7 @@ def add_ReconciliationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReconciliationService:
-    """Reconciliations, and the switch that they turn.
+    """Reconciliations, and the kill switch that they engage.
     """
 
     @staticmethod
@@ -244,7 +244,7 @@ class ReconciliationService:
             _registered_method=True)
 
     @staticmethod
-    def GetSending(request,
+    def GetKillSwitch(request,
             target,
             options=(),
             channel_credentials=None,
@@ -257,9 +257,9 @@ class ReconciliationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/liaison.payouts.v1.ReconciliationService/GetSending',
-            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.GetSendingRequest.SerializeToString,
-            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.Sending.FromString,
+            '/liaison.payouts.v1.ReconciliationService/GetKillSwitch',
+            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.GetKillSwitchRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.KillSwitch.FromString,
             options,
             channel_credentials,
             insecure,
@@ -271,7 +271,7 @@ class ReconciliationService:
             _registered_method=True)
 
     @staticmethod
-    def HaltSending(request,
+    def HaltPayouts(request,
             target,
             options=(),
             channel_credentials=None,
@@ -284,9 +284,9 @@ class ReconciliationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/liaison.payouts.v1.ReconciliationService/HaltSending',
-            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.HaltSendingRequest.SerializeToString,
-            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.Sending.FromString,
+            '/liaison.payouts.v1.ReconciliationService/HaltPayouts',
+            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.HaltPayoutsRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.KillSwitch.FromString,
             options,
             channel_credentials,
             insecure,
@@ -298,7 +298,7 @@ class ReconciliationService:
             _registered_method=True)
 
     @staticmethod
-    def ResumeSending(request,
+    def ResumePayouts(request,
             target,
             options=(),
             channel_credentials=None,
@@ -311,9 +311,9 @@ class ReconciliationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/liaison.payouts.v1.ReconciliationService/ResumeSending',
-            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.ResumeSendingRequest.SerializeToString,
-            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.Sending.FromString,
+            '/liaison.payouts.v1.ReconciliationService/ResumePayouts',
+            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.ResumePayoutsRequest.SerializeToString,
+            liaison_dot_payouts_dot_v1_dot_reconciliation__pb2.KillSwitch.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,7 +29,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ReconciliationServiceStub:
-    """Reconciliations, and the switch that they turn."""
+    """Reconciliations, and the kill switch that they engage."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -45,18 +45,18 @@ class ReconciliationServiceStub:
     """One reconciliation with all its findings; for operators."""
     ListReconciliations: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ListReconciliationsRequest, _reconciliation_pb2.ListReconciliationsResponse]
     """Reconciliations without their findings, newest first; for operators."""
-    GetSending: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.GetSendingRequest, _reconciliation_pb2.Sending]
+    GetKillSwitch: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.GetKillSwitchRequest, _reconciliation_pb2.KillSwitch]
     """Whether payouts are sent; for operators."""
-    HaltSending: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.HaltSendingRequest, _reconciliation_pb2.Sending]
+    HaltPayouts: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.HaltPayoutsRequest, _reconciliation_pb2.KillSwitch]
     """An operator stops all sending. What was sent goes on."""
-    ResumeSending: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ResumeSendingRequest, _reconciliation_pb2.Sending]
+    ResumePayouts: _grpc.UnaryUnaryMultiCallable[_reconciliation_pb2.ResumePayoutsRequest, _reconciliation_pb2.KillSwitch]
     """An operator lets payouts be sent again, whatever stopped them, and is told what that was; after
     CAUSE_RESTORED only once every provider was reconciled up to a later moment.
     """
 
 @_typing.type_check_only
 class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
-    """Reconciliations, and the switch that they turn."""
+    """Reconciliations, and the kill switch that they engage."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RunReconciliation: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.RunReconciliationRequest, _reconciliation_pb2.Reconciliation]  # type: ignore[assignment]
@@ -69,17 +69,17 @@ class ReconciliationServiceAsyncStub(ReconciliationServiceStub):
     """One reconciliation with all its findings; for operators."""
     ListReconciliations: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ListReconciliationsRequest, _reconciliation_pb2.ListReconciliationsResponse]  # type: ignore[assignment]
     """Reconciliations without their findings, newest first; for operators."""
-    GetSending: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.GetSendingRequest, _reconciliation_pb2.Sending]  # type: ignore[assignment]
+    GetKillSwitch: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.GetKillSwitchRequest, _reconciliation_pb2.KillSwitch]  # type: ignore[assignment]
     """Whether payouts are sent; for operators."""
-    HaltSending: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.HaltSendingRequest, _reconciliation_pb2.Sending]  # type: ignore[assignment]
+    HaltPayouts: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.HaltPayoutsRequest, _reconciliation_pb2.KillSwitch]  # type: ignore[assignment]
     """An operator stops all sending. What was sent goes on."""
-    ResumeSending: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ResumeSendingRequest, _reconciliation_pb2.Sending]  # type: ignore[assignment]
+    ResumePayouts: _aio.UnaryUnaryMultiCallable[_reconciliation_pb2.ResumePayoutsRequest, _reconciliation_pb2.KillSwitch]  # type: ignore[assignment]
     """An operator lets payouts be sent again, whatever stopped them, and is told what that was; after
     CAUSE_RESTORED only once every provider was reconciled up to a later moment.
     """
 
 class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Reconciliations, and the switch that they turn."""
+    """Reconciliations, and the kill switch that they engage."""
 
     @_abc_1.abstractmethod
     def RunReconciliation(
@@ -110,27 +110,27 @@ class ReconciliationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reconciliations without their findings, newest first; for operators."""
 
     @_abc_1.abstractmethod
-    def GetSending(
+    def GetKillSwitch(
         self,
-        request: _reconciliation_pb2.GetSendingRequest,
+        request: _reconciliation_pb2.GetKillSwitchRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reconciliation_pb2.Sending, _abc.Awaitable[_reconciliation_pb2.Sending]]:
+    ) -> _typing.Union[_reconciliation_pb2.KillSwitch, _abc.Awaitable[_reconciliation_pb2.KillSwitch]]:
         """Whether payouts are sent; for operators."""
 
     @_abc_1.abstractmethod
-    def HaltSending(
+    def HaltPayouts(
         self,
-        request: _reconciliation_pb2.HaltSendingRequest,
+        request: _reconciliation_pb2.HaltPayoutsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reconciliation_pb2.Sending, _abc.Awaitable[_reconciliation_pb2.Sending]]:
+    ) -> _typing.Union[_reconciliation_pb2.KillSwitch, _abc.Awaitable[_reconciliation_pb2.KillSwitch]]:
         """An operator stops all sending. What was sent goes on."""
 
     @_abc_1.abstractmethod
-    def ResumeSending(
+    def ResumePayouts(
         self,
-        request: _reconciliation_pb2.ResumeSendingRequest,
+        request: _reconciliation_pb2.ResumePayoutsRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reconciliation_pb2.Sending, _abc.Awaitable[_reconciliation_pb2.Sending]]:
+    ) -> _typing.Union[_reconciliation_pb2.KillSwitch, _abc.Awaitable[_reconciliation_pb2.KillSwitch]]:
         """An operator lets payouts be sent again, whatever stopped them, and is told what that was; after
         CAUSE_RESTORED only once every provider was reconciled up to a later moment.
         """
