@@ -78,21 +78,21 @@ class TaskActivities:
 
     @activity.defn
     async def lapse_applications(self, order: LapseApplications) -> None:
-        """Lapses what was not selected, batch after batch, and tells each creator once."""
-        told: list[str] = []
+        """Lapses what was not selected, batch after batch, and notifies each creator once."""
+        notified: list[str] = []
         while True:
             batch = await self.records.LapseApplications(
                 records_pb2.LapseApplicationsRequest(
                     name=f"tasks/{order.task_id}",
                     selected_application_ids=order.selected_ids,
-                    told_creators=told,
+                    notified_creators=notified,
                 )
             )
-            told = list(batch.creators)
-            if not told:
+            notified = list(batch.creators)
+            if not notified:
                 return
             await send_notices(
-                self.notifications, [lapse_notice(order, creator) for creator in told]
+                self.notifications, [lapse_notice(order, creator) for creator in notified]
             )
             activity.heartbeat()
 

@@ -34,19 +34,19 @@ class GetAssignment(Command):
     id: AssignmentId = Field(alias="name")
 
 
-class Shelf(StrEnum):
+class AssignmentCategory(StrEnum):
     TO_DO = "TO_DO"
     SUBMITTED = "SUBMITTED"
     COMPLETED = "COMPLETED"
     ENDED = "ENDED"
 
 
-# Rewarded work stays among the submitted until it is completed (R53, R54).
-SHELVES = {
-    Shelf.TO_DO: {State.IN_PROGRESS, State.CHANGES_REQUESTED},
-    Shelf.SUBMITTED: {State.IN_REVIEW, State.APPROVED, State.REWARDED},
-    Shelf.COMPLETED: {State.COMPLETED},
-    Shelf.ENDED: {State.EXPIRED, State.CANCELLED},
+# Rewarded work counts as submitted until it is completed (R53, R54).
+CATEGORIES = {
+    AssignmentCategory.TO_DO: {State.IN_PROGRESS, State.CHANGES_REQUESTED},
+    AssignmentCategory.SUBMITTED: {State.IN_REVIEW, State.APPROVED, State.REWARDED},
+    AssignmentCategory.COMPLETED: {State.COMPLETED},
+    AssignmentCategory.ENDED: {State.EXPIRED, State.CANCELLED},
 }
 
 
@@ -55,7 +55,7 @@ class ListAssignments(Command):
     states: Annotated[list[Annotated[State, proto_enum("STATE_")]], count(0, 8)] = Field(
         default_factory=list
     )
-    shelf: Annotated[Shelf | None, proto_enum("SHELF_")] = None
+    category: Annotated[AssignmentCategory | None, proto_enum("ASSIGNMENT_CATEGORY_")] = None
     brand_id: Annotated[str, resource_id("brands/{brand}")] | None = Field(None, alias="brand")
     creator_id: Annotated[str, resource_id("creators/{creator}")] | None = Field(
         None, alias="creator"
@@ -64,11 +64,11 @@ class ListAssignments(Command):
 
     @property
     def wanted_states(self) -> tuple[State, ...] | None:
-        """Those in `states` and on the shelf, none perhaps; None is all."""
-        if not self.states and self.shelf is None:
+        """States both in `states` and in `category`, possibly none; None means no restriction."""
+        if not self.states and self.category is None:
             return None
-        on_shelf = set(State) if self.shelf is None else SHELVES[self.shelf]
-        return tuple(sorted(on_shelf & set(self.states or State)))
+        in_category = set(State) if self.category is None else CATEGORIES[self.category]
+        return tuple(sorted(in_category & set(self.states or State)))
 
 
 class ListTransitions(Command):

@@ -61,15 +61,15 @@ class PostgresBook:
         return waiting is not None
 
     async def lapse(
-        self, task_id: str, selected_ids: list[str], told_creator_ids: list[str], limit: int
+        self, task_id: str, selected_ids: list[str], notified_creator_ids: list[str], limit: int
     ) -> list[str]:
         async with self._database.transaction():
             await self._database.execute(
                 """
-                UPDATE application SET is_told = true
+                UPDATE application SET is_notified = true
                  WHERE task_id = %s AND creator_id = ANY(%s) AND state = 'LAPSED'
                 """,
-                (task_id, told_creator_ids),
+                (task_id, notified_creator_ids),
             )
             await self._database.execute(
                 """
@@ -81,7 +81,7 @@ class PostgresBook:
             rows = await self._database.fetch_all(
                 """
                 SELECT creator_id FROM application
-                 WHERE task_id = %s AND state = 'LAPSED' AND NOT is_told
+                 WHERE task_id = %s AND state = 'LAPSED' AND NOT is_notified
                  ORDER BY create_time, id LIMIT %s
                 """,
                 (task_id, limit),

@@ -31,8 +31,8 @@ CREATE TABLE application (
     message     text        NOT NULL,
     -- Set while a selection is being decided: it cannot be withdrawn meanwhile.
     claim       uuid,
-    -- Whether the creator was told that it lapsed.
-    is_told     boolean     NOT NULL DEFAULT false,
+    -- Whether the creator was notified that it lapsed.
+    is_notified boolean     NOT NULL DEFAULT false,
     create_time timestamptz NOT NULL,
     update_time timestamptz NOT NULL
 );

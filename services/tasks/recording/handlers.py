@@ -25,7 +25,7 @@ class RecordStore(Protocol):
         """Whether applications wait that were not selected."""
 
     async def lapse(
-        self, task_id: str, selected_ids: list[str], told_creator_ids: list[str], limit: int
+        self, task_id: str, selected_ids: list[str], notified_creator_ids: list[str], limit: int
     ) -> list[str]:
         """Creators of the next batch who have not been told."""
 
@@ -45,9 +45,9 @@ class RecordHandlers:
         return await self._store.record_task(recorded)
 
     async def lapse_applications(
-        self, task_id: str, selected_ids: list[str], told_creator_ids: list[str]
+        self, task_id: str, selected_ids: list[str], notified_creator_ids: list[str]
     ) -> list[str]:
-        return await self._store.lapse(task_id, selected_ids, told_creator_ids, _BATCH_SIZE)
+        return await self._store.lapse(task_id, selected_ids, notified_creator_ids, _BATCH_SIZE)
 
     async def record_assignment(self, recorded: RecordedAssignment) -> None:
         await self._store.record_assignment(recorded)

@@ -50,7 +50,7 @@ class RecordServicer(RecordServiceServicer):
         creator_ids = await self._records.lapse_applications(
             id_of("tasks/{task}", request.name),
             list(request.selected_application_ids),
-            [id_of("creators/{creator}", name) for name in request.told_creators],
+            [id_of("creators/{creator}", name) for name in request.notified_creators],
         )
         return pb.LapseApplicationsResponse(
             creators=[f"creators/{creator_id}" for creator_id in creator_ids]

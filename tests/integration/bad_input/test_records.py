@@ -62,11 +62,11 @@ async def test_what_was_not_selected_lapses_in_batches(harness: Harness) -> None
     first = await harness.worker.LapseApplications(request)
     assert len(set(first.creators)) == 500
     assert await harness.worker.LapseApplications(request) == first  # nobody was told meanwhile
-    request.told_creators.extend(first.creators)
+    request.notified_creators.extend(first.creators)
     (rest,) = (await harness.worker.LapseApplications(request)).creators
     assert rest not in first.creators
     assert "creators/anna" not in (*first.creators, rest)
-    request.told_creators[:] = [rest]
+    request.notified_creators[:] = [rest]
     assert not (await harness.worker.LapseApplications(request)).creators
     found = await harness.creator().GetApplication(pb.GetApplicationRequest(name=chosen.name))
     assert found.state == pb.Application.STATE_APPLIED

@@ -63,8 +63,8 @@ async def _lapse_the_rest(harness: Harness, task: pb.Task, selected: list[str]) 
     )
     while creators := (await harness.worker().LapseApplications(request)).creators:
         batches.append(list(creators))
-        del request.told_creators[:]
-        request.told_creators.extend(creators)
+        del request.notified_creators[:]
+        request.notified_creators.extend(creators)
     return batches
 
 

@@ -41,7 +41,7 @@ async def _lapse(
 ) -> list[str]:
     response = await harness.worker().LapseApplications(
         records_pb2.LapseApplicationsRequest(
-            name=task.name, selected_application_ids=selected, told_creators=told
+            name=task.name, selected_application_ids=selected, notified_creators=told
         )
     )
     return list(response.creators)

@@ -1,4 +1,4 @@
-"""Where assignments are found: shelves, states and the filters of staff, a page at a time."""
+"""Where assignments are found: categories, states and the filters of staff, a page at a time."""
 
 import json
 from dataclasses import replace
@@ -16,11 +16,11 @@ from tests.integration.tasks.harness import INSTANT, Harness
 from tests.support.serving import refused
 from workflows.assignment.model import Event, State
 
-SHELVES = {
-    pb.SHELF_TO_DO: [State.IN_PROGRESS, State.CHANGES_REQUESTED],
-    pb.SHELF_SUBMITTED: [State.IN_REVIEW, State.APPROVED, State.REWARDED],
-    pb.SHELF_COMPLETED: [State.COMPLETED],
-    pb.SHELF_ENDED: [State.EXPIRED, State.CANCELLED],
+CATEGORIES = {
+    pb.ASSIGNMENT_CATEGORY_TO_DO: [State.IN_PROGRESS, State.CHANGES_REQUESTED],
+    pb.ASSIGNMENT_CATEGORY_SUBMITTED: [State.IN_REVIEW, State.APPROVED, State.REWARDED],
+    pb.ASSIGNMENT_CATEGORY_COMPLETED: [State.COMPLETED],
+    pb.ASSIGNMENT_CATEGORY_ENDED: [State.EXPIRED, State.CANCELLED],
 }
 LATE = (State.APPROVED, State.COMPLETED)
 OVERDUE = (State.APPROVED,)  # and not sent yet
@@ -76,28 +76,36 @@ async def seen(stub: Any, size: int = 2, **query: Any) -> list[str]:
 
 
 @pytest.mark.rule("R54")
-async def test_submitted_and_completed_work_is_found_on_its_shelf(full: Harness) -> None:
-    for shelf, states in SHELVES.items():
-        assert await seen(full.work_of(), shelf=shelf) == named(*states)
+async def test_submitted_and_completed_work_is_found_in_its_category(full: Harness) -> None:
+    for category, states in CATEGORIES.items():
+        assert await seen(full.work_of(), category=category) == named(*states)
     # Rewarded work stays among the submitted until it is completed.
-    assert "bea-rewarded" in await seen(full.work_of(), shelf=pb.SHELF_SUBMITTED)
-    assert await seen(full.review_of("other"), shelf=pb.SHELF_SUBMITTED) == ["cem-other"]
-    assert await seen(full.review_of("other"), shelf=pb.SHELF_COMPLETED) == []
+    assert "bea-rewarded" in await seen(full.work_of(), category=pb.ASSIGNMENT_CATEGORY_SUBMITTED)
+    assert await seen(full.review_of("other"), category=pb.ASSIGNMENT_CATEGORY_SUBMITTED) == [
+        "cem-other"
+    ]
+    assert await seen(full.review_of("other"), category=pb.ASSIGNMENT_CATEGORY_COMPLETED) == []
     everything = await seen(full.work_of())
-    on_shelves = [id_ for shelf in SHELVES for id_ in await seen(full.work_of(), shelf=shelf)]
+    in_categories = [
+        id_ for category in CATEGORIES for id_ in await seen(full.work_of(), category=category)
+    ]
     assert everything == named(*State)
-    assert sorted(on_shelves) == sorted(everything)
+    assert sorted(in_categories) == sorted(everything)
 
 
-async def test_states_narrow_a_shelf_and_a_shelf_narrows_states(full: Harness) -> None:
-    async def of_bea(shelf: pb.Shelf.ValueType, *states: State) -> list[str]:
-        return await seen(full.work_of(), shelf=shelf, states=[shown(state) for state in states])
+async def test_states_narrow_a_category_and_a_category_narrows_states(full: Harness) -> None:
+    async def of_bea(category: pb.AssignmentCategory.ValueType, *states: State) -> list[str]:
+        return await seen(
+            full.work_of(), category=category, states=[shown(state) for state in states]
+        )
 
     some = (State.APPROVED, State.COMPLETED, State.IN_REVIEW)
-    assert await of_bea(pb.SHELF_UNSPECIFIED, *some) == named(*some)
-    assert await of_bea(pb.SHELF_SUBMITTED, *some) == named(State.APPROVED, State.IN_REVIEW)
-    assert await of_bea(pb.SHELF_TO_DO, *some) == []
-    assert await of_bea(pb.SHELF_UNSPECIFIED, *State) == named(*State)
+    assert await of_bea(pb.ASSIGNMENT_CATEGORY_UNSPECIFIED, *some) == named(*some)
+    assert await of_bea(pb.ASSIGNMENT_CATEGORY_SUBMITTED, *some) == named(
+        State.APPROVED, State.IN_REVIEW
+    )
+    assert await of_bea(pb.ASSIGNMENT_CATEGORY_TO_DO, *some) == []
+    assert await of_bea(pb.ASSIGNMENT_CATEGORY_UNSPECIFIED, *State) == named(*State)
 
 
 @pytest.mark.parametrize("size", [1, 3, 200])
@@ -121,11 +129,13 @@ async def test_staff_find_assignments_by_side_task_and_what_is_overdue(
         assert await found(is_overdue=True, brand="brands/acme") == overdue[1:]
         approved = {"is_overdue": True, "states": [shown(State.APPROVED)]}
         assert await found(**approved) == ["cem-other", "bea-approved"]
-        assert await found(is_overdue=True, shelf=pb.SHELF_TO_DO) == []
+        assert await found(is_overdue=True, category=pb.ASSIGNMENT_CATEGORY_TO_DO) == []
         task = await task_of(full, "acme")
         assert await found(task=task) == everything[1:]
         assert await found(task=task, creator="creators/cem") == ["cem-acme"]
-        assert await found(task=task, shelf=pb.SHELF_ENDED) == named(*SHELVES[pb.SHELF_ENDED])
+        assert await found(task=task, category=pb.ASSIGNMENT_CATEGORY_ENDED) == named(
+            *CATEGORIES[pb.ASSIGNMENT_CATEGORY_ENDED]
+        )
 
 
 async def test_one_asks_for_ones_own_only(full: Harness) -> None:
@@ -146,7 +156,7 @@ async def test_one_asks_for_ones_own_only(full: Harness) -> None:
 
 async def test_a_filter_that_cannot_be_is_named(harness: Harness) -> None:
     staff = harness.oversight()
-    fields = {"brand": "acme", "creator": "brands/acme", "task": "tasks/", "shelf": 99}
+    fields = {"brand": "acme", "creator": "brands/acme", "task": "tasks/", "category": 99}
     for field, value in fields.items():
         with refused(Reason.INVALID_FIELDS, field):
             await seen(staff, **{field: value})
@@ -159,12 +169,12 @@ async def test_a_filter_that_cannot_be_is_named(harness: Harness) -> None:
 
 async def test_a_token_belongs_to_all_that_was_asked(full: Harness) -> None:
     staff = full.oversight()
-    query = {"shelf": pb.SHELF_SUBMITTED, "brand": "brands/acme"}
+    query = {"category": pb.ASSIGNMENT_CATEGORY_SUBMITTED, "brand": "brands/acme"}
     first = await staff.ListAssignments(pb.ListAssignmentsRequest(page_size=1, **query))
     token = first.next_page_token
     for other in (
-        {"shelf": pb.SHELF_SUBMITTED},
-        query | {"shelf": pb.SHELF_TO_DO},
+        {"category": pb.ASSIGNMENT_CATEGORY_SUBMITTED},
+        query | {"category": pb.ASSIGNMENT_CATEGORY_TO_DO},
         query | {"creator": "creators/bea"},
         query | {"is_overdue": True},
         query | {"states": [shown(State.APPROVED)]},

@@ -11,12 +11,12 @@ from servicekit.commands import parse
 from servicekit.errors import InvalidArgument
 from servicekit.timestamps import to_timestamp
 from services.tasks.assignments.commands import (
-    SHELVES,
+    CATEGORIES,
     AnswerProposal,
+    AssignmentCategory,
     CreateProposal,
     ListAssignments,
     OverrideAssignment,
-    Shelf,
 )
 from workflows.assignment.model import Action, ProposalKind, State
 
@@ -28,19 +28,23 @@ def _wanted(**query: Any) -> set[State] | None:
     return None if wanted is None else set(wanted)
 
 
-def test_each_state_is_on_one_shelf() -> None:
-    shelved = [state for shelf in Shelf for state in SHELVES[shelf]]
-    assert sorted(shelved) == sorted(State)
-    assert {f"SHELF_{shelf}" for shelf in Shelf} == set(pb.Shelf.keys()) - {"SHELF_UNSPECIFIED"}
+def test_each_state_is_in_one_category() -> None:
+    categorised = [state for category in AssignmentCategory for state in CATEGORIES[category]]
+    assert sorted(categorised) == sorted(State)
+    assert {f"ASSIGNMENT_CATEGORY_{category}" for category in AssignmentCategory} == set(
+        pb.AssignmentCategory.keys()
+    ) - {"ASSIGNMENT_CATEGORY_UNSPECIFIED"}
 
 
-def test_shelf_and_states_narrow_each_other() -> None:
+def test_category_and_states_narrow_each_other() -> None:
     approved, completed = pb.Assignment.STATE_APPROVED, pb.Assignment.STATE_COMPLETED
     assert _wanted() is None
     assert _wanted(states=[completed]) == {State.COMPLETED}
-    assert _wanted(shelf=pb.SHELF_ENDED) == {State.EXPIRED, State.CANCELLED}
-    assert _wanted(shelf=pb.SHELF_SUBMITTED, states=[approved, completed]) == {State.APPROVED}
-    assert _wanted(shelf=pb.SHELF_TO_DO, states=[approved]) == set()
+    assert _wanted(category=pb.ASSIGNMENT_CATEGORY_ENDED) == {State.EXPIRED, State.CANCELLED}
+    assert _wanted(category=pb.ASSIGNMENT_CATEGORY_SUBMITTED, states=[approved, completed]) == {
+        State.APPROVED
+    }
+    assert _wanted(category=pb.ASSIGNMENT_CATEGORY_TO_DO, states=[approved]) == set()
 
 
 def test_the_order_of_states_does_not_matter_to_a_page() -> None:

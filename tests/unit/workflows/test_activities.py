@@ -218,7 +218,7 @@ async def test_lapsed_creators_are_told_batch_after_batch() -> None:
     activities: Any = TaskActivities(records, Service(), notifications)  # type: ignore[arg-type]  # stand-ins
     order = LapseApplications("t1", "A {review}", "No budget", ["app1"])
     await ActivityEnvironment().run(activities.lapse_applications, order)
-    assert [list(one.told_creators) for one in records.requests] == [  # type: ignore[attr-defined]  # their message
+    assert [list(one.notified_creators) for one in records.requests] == [  # type: ignore[attr-defined]  # their message
         [],
         [CREATOR],
         ["creators/cem"],

@@ -23,37 +23,37 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
-class _Shelf:
+class _AssignmentCategory:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
 
-class _ShelfEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Shelf.ValueType], _builtins.type):
+class _AssignmentCategoryEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AssignmentCategory.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
-    SHELF_UNSPECIFIED: _Shelf.ValueType  # 0
+    ASSIGNMENT_CATEGORY_UNSPECIFIED: _AssignmentCategory.ValueType  # 0
     """Not said."""
-    SHELF_TO_DO: _Shelf.ValueType  # 1
+    ASSIGNMENT_CATEGORY_TO_DO: _AssignmentCategory.ValueType  # 1
     """The creator works or reworks: IN_PROGRESS, CHANGES_REQUESTED."""
-    SHELF_SUBMITTED: _Shelf.ValueType  # 2
+    ASSIGNMENT_CATEGORY_SUBMITTED: _AssignmentCategory.ValueType  # 2
     """Submitted, up to the reward (R53): IN_REVIEW, APPROVED, REWARDED."""
-    SHELF_COMPLETED: _Shelf.ValueType  # 3
+    ASSIGNMENT_CATEGORY_COMPLETED: _AssignmentCategory.ValueType  # 3
     """COMPLETED."""
-    SHELF_ENDED: _Shelf.ValueType  # 4
+    ASSIGNMENT_CATEGORY_ENDED: _AssignmentCategory.ValueType  # 4
     """Ended otherwise: EXPIRED, CANCELLED."""
 
-class Shelf(_Shelf, metaclass=_ShelfEnumTypeWrapper):
-    """Where creators and brands look for an assignment (R54)."""
+class AssignmentCategory(_AssignmentCategory, metaclass=_AssignmentCategoryEnumTypeWrapper):
+    """Groups of states that creators and brands list assignments by (R54)."""
 
-SHELF_UNSPECIFIED: Shelf.ValueType  # 0
+ASSIGNMENT_CATEGORY_UNSPECIFIED: AssignmentCategory.ValueType  # 0
 """Not said."""
-SHELF_TO_DO: Shelf.ValueType  # 1
+ASSIGNMENT_CATEGORY_TO_DO: AssignmentCategory.ValueType  # 1
 """The creator works or reworks: IN_PROGRESS, CHANGES_REQUESTED."""
-SHELF_SUBMITTED: Shelf.ValueType  # 2
+ASSIGNMENT_CATEGORY_SUBMITTED: AssignmentCategory.ValueType  # 2
 """Submitted, up to the reward (R53): IN_REVIEW, APPROVED, REWARDED."""
-SHELF_COMPLETED: Shelf.ValueType  # 3
+ASSIGNMENT_CATEGORY_COMPLETED: AssignmentCategory.ValueType  # 3
 """COMPLETED."""
-SHELF_ENDED: Shelf.ValueType  # 4
+ASSIGNMENT_CATEGORY_ENDED: AssignmentCategory.ValueType  # 4
 """Ended otherwise: EXPIRED, CANCELLED."""
-Global___Shelf: _TypeAlias = Shelf  # noqa: Y015
+Global___AssignmentCategory: _TypeAlias = AssignmentCategory  # noqa: Y015
 
 @_typing.final
 class Assignment(_message.Message):
@@ -884,7 +884,7 @@ class ListAssignmentsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
     STATES_FIELD_NUMBER: _builtins.int
-    SHELF_FIELD_NUMBER: _builtins.int
+    CATEGORY_FIELD_NUMBER: _builtins.int
     BRAND_FIELD_NUMBER: _builtins.int
     CREATOR_FIELD_NUMBER: _builtins.int
     IS_OVERDUE_FIELD_NUMBER: _builtins.int
@@ -894,8 +894,8 @@ class ListAssignmentsRequest(_message.Message):
     """`next_page_token` of the page before."""
     task: _builtins.str
     """Only assignments of this task; all when empty."""
-    shelf: Global___Shelf.ValueType
-    """Only those on this shelf; all when unspecified."""
+    category: Global___AssignmentCategory.ValueType
+    """Only assignments in this category; all when unspecified."""
     brand: _builtins.str
     """For staff: only those of `brands/{brand}`."""
     creator: _builtins.str
@@ -913,14 +913,14 @@ class ListAssignmentsRequest(_message.Message):
         page_token: _builtins.str = ...,
         task: _builtins.str = ...,
         states: _abc.Iterable[Global___Assignment.State.ValueType] | None = ...,
-        shelf: Global___Shelf.ValueType = ...,
+        category: Global___AssignmentCategory.ValueType = ...,
         brand: _builtins.str = ...,
         creator: _builtins.str = ...,
         is_overdue: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "creator", b"creator", "is_overdue", b"is_overdue", "page_size", b"page_size", "page_token", b"page_token", "shelf", b"shelf", "states", b"states", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["brand", b"brand", "category", b"category", "creator", b"creator", "is_overdue", b"is_overdue", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,7 +27,7 @@ from liaison.tasks.v1 import assignments_pb2 as liaison_dot_tasks_dot_v1_dot_ass
 from liaison.tasks.v1 import tasks_pb2 as liaison_dot_tasks_dot_v1_dot_tasks__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eliaison/tasks/v1/records.proto\x12\x10liaison.tasks.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\"liaison/tasks/v1/assignments.proto\x1a\x1cliaison/tasks/v1/tasks.proto\"\xcb\x01\n\x11RecordTaskRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08sequence\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\x1c.liaison.tasks.v1.Task.StateB\x04\xe2\x41\x01\x02\x12 \n\x18selected_application_ids\x18\x04 \x03(\t\x12\x35\n\x0btransitions\x18\x05 \x03(\x0b\x32 .liaison.tasks.v1.TaskTransition\"6\n\x12RecordTaskResponse\x12 \n\x18has_waiting_applications\x18\x01 \x01(\x08\"g\n\x18LapseApplicationsRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12 \n\x18selected_application_ids\x18\x02 \x03(\t\x12\x15\n\rtold_creators\x18\x03 \x03(\t\"-\n\x19LapseApplicationsResponse\x12\x10\n\x08\x63reators\x18\x01 \x03(\t\"\x8a\x01\n\x17RecordAssignmentRequest\x12\x36\n\nassignment\x18\x01 \x01(\x0b\x32\x1c.liaison.tasks.v1.AssignmentB\x04\xe2\x41\x01\x02\x12\x37\n\x0btransitions\x18\x02 \x03(\x0b\x32\x1c.liaison.tasks.v1.TransitionB\x04\xe2\x41\x01\x02\"\x1a\n\x18RecordAssignmentResponse2\xc1\x02\n\rRecordService\x12W\n\nRecordTask\x12#.liaison.tasks.v1.RecordTaskRequest\x1a$.liaison.tasks.v1.RecordTaskResponse\x12l\n\x11LapseApplications\x12*.liaison.tasks.v1.LapseApplicationsRequest\x1a+.liaison.tasks.v1.LapseApplicationsResponse\x12i\n\x10RecordAssignment\x12).liaison.tasks.v1.RecordAssignmentRequest\x1a*.liaison.tasks.v1.RecordAssignmentResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1eliaison/tasks/v1/records.proto\x12\x10liaison.tasks.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\"liaison/tasks/v1/assignments.proto\x1a\x1cliaison/tasks/v1/tasks.proto\"\xcb\x01\n\x11RecordTaskRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08sequence\x18\x02 \x01(\x03\x42\x04\xe2\x41\x01\x02\x12\x31\n\x05state\x18\x03 \x01(\x0e\x32\x1c.liaison.tasks.v1.Task.StateB\x04\xe2\x41\x01\x02\x12 \n\x18selected_application_ids\x18\x04 \x03(\t\x12\x35\n\x0btransitions\x18\x05 \x03(\x0b\x32 .liaison.tasks.v1.TaskTransition\"6\n\x12RecordTaskResponse\x12 \n\x18has_waiting_applications\x18\x01 \x01(\x08\"k\n\x18LapseApplicationsRequest\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12 \n\x18selected_application_ids\x18\x02 \x03(\t\x12\x19\n\x11notified_creators\x18\x03 \x03(\t\"-\n\x19LapseApplicationsResponse\x12\x10\n\x08\x63reators\x18\x01 \x03(\t\"\x8a\x01\n\x17RecordAssignmentRequest\x12\x36\n\nassignment\x18\x01 \x01(\x0b\x32\x1c.liaison.tasks.v1.AssignmentB\x04\xe2\x41\x01\x02\x12\x37\n\x0btransitions\x18\x02 \x03(\x0b\x32\x1c.liaison.tasks.v1.TransitionB\x04\xe2\x41\x01\x02\"\x1a\n\x18RecordAssignmentResponse2\xc1\x02\n\rRecordService\x12W\n\nRecordTask\x12#.liaison.tasks.v1.RecordTaskRequest\x1a$.liaison.tasks.v1.RecordTaskResponse\x12l\n\x11LapseApplications\x12*.liaison.tasks.v1.LapseApplicationsRequest\x1a+.liaison.tasks.v1.LapseApplicationsResponse\x12i\n\x10RecordAssignment\x12).liaison.tasks.v1.RecordAssignmentRequest\x1a*.liaison.tasks.v1.RecordAssignmentResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,13 +51,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDTASKRESPONSE']._serialized_start=357
   _globals['_RECORDTASKRESPONSE']._serialized_end=411
   _globals['_LAPSEAPPLICATIONSREQUEST']._serialized_start=413
-  _globals['_LAPSEAPPLICATIONSREQUEST']._serialized_end=516
-  _globals['_LAPSEAPPLICATIONSRESPONSE']._serialized_start=518
-  _globals['_LAPSEAPPLICATIONSRESPONSE']._serialized_end=563
-  _globals['_RECORDASSIGNMENTREQUEST']._serialized_start=566
-  _globals['_RECORDASSIGNMENTREQUEST']._serialized_end=704
-  _globals['_RECORDASSIGNMENTRESPONSE']._serialized_start=706
-  _globals['_RECORDASSIGNMENTRESPONSE']._serialized_end=732
-  _globals['_RECORDSERVICE']._serialized_start=735
-  _globals['_RECORDSERVICE']._serialized_end=1056
+  _globals['_LAPSEAPPLICATIONSREQUEST']._serialized_end=520
+  _globals['_LAPSEAPPLICATIONSRESPONSE']._serialized_start=522
+  _globals['_LAPSEAPPLICATIONSRESPONSE']._serialized_end=567
+  _globals['_RECORDASSIGNMENTREQUEST']._serialized_start=570
+  _globals['_RECORDASSIGNMENTREQUEST']._serialized_end=708
+  _globals['_RECORDASSIGNMENTRESPONSE']._serialized_start=710
+  _globals['_RECORDASSIGNMENTRESPONSE']._serialized_end=736
+  _globals['_RECORDSERVICE']._serialized_start=739
+  _globals['_RECORDSERVICE']._serialized_end=1060
 # @@protoc_insertion_point(module_scope)

@@ -92,7 +92,7 @@ class LapseApplicationsRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     SELECTED_APPLICATION_IDS_FIELD_NUMBER: _builtins.int
-    TOLD_CREATORS_FIELD_NUMBER: _builtins.int
+    NOTIFIED_CREATORS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """`tasks/{task}`, whose selection is over."""
     @_builtins.property
@@ -100,19 +100,19 @@ class LapseApplicationsRequest(_message.Message):
         """Ids that must stay selected."""
 
     @_builtins.property
-    def told_creators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Creators of an earlier batch who have been told meanwhile."""
+    def notified_creators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """`creators/{creator}` of the previous batch, notified since."""
 
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         selected_application_ids: _abc.Iterable[_builtins.str] | None = ...,
-        told_creators: _abc.Iterable[_builtins.str] | None = ...,
+        notified_creators: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "selected_application_ids", b"selected_application_ids", "told_creators", b"told_creators"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "notified_creators", b"notified_creators", "selected_application_ids", b"selected_application_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -120,14 +120,14 @@ Global___LapseApplicationsRequest: _TypeAlias = LapseApplicationsRequest  # noqa
 
 @_typing.final
 class LapseApplicationsResponse(_message.Message):
-    """A batch of creators to be told."""
+    """A batch of creators to notify."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     CREATORS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def creators(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """`creators/{creator}` whose applications lapsed and who have not been told; at most 500."""
+        """`creators/{creator}` whose applications lapsed and who are not yet notified; at most 500."""
 
     def __init__(
         self,
