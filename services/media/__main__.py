@@ -1,12 +1,14 @@
 """The media process: wiring only."""
 
 from contextlib import AsyncExitStack
+from functools import partial
 
 import httpx
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceStub
 from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 
+from servicekit.background import run_periodically, run_until_done
 from servicekit.clock import utc_now
 from servicekit.postgres.database import Database
 from servicekit.postgres.migrator import migrate_on_start
@@ -30,7 +32,6 @@ from services.media.levels import Levels
 from services.media.publications.assembly import Surroundings, publishing
 from services.media.sandbox.confinement import Confinement
 from services.media.settings import MediaSettings
-from services.media.sweeper import sweeping
 from services.media.uploads.handlers import MediaHandlers
 from services.media.uploads.quotas import Quota
 from services.media.uploads.servicer import service
@@ -57,9 +58,13 @@ async def main() -> None:
             articles = await _articles(settings, stack, database, http, levels, media)
             around = Surroundings(database, objects, http, articles, levels)
             publications = await stack.enter_async_context(publishing(settings, around))
-            for swept in (media, articles):
+            for name, sweep in (("sweep_media", media.sweep), ("sweep_articles", articles.sweep)):
                 await stack.enter_async_context(
-                    sweeping(swept, settings.media_sweep_interval_seconds)
+                    run_periodically(
+                        name,
+                        partial(run_until_done, sweep),
+                        interval_seconds=settings.media_sweep_interval_seconds,
+                    )
                 )
             await GrpcServer(
                 settings, [service(media), article_service(articles), publications], database

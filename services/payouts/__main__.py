@@ -2,6 +2,7 @@
 
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 
+from servicekit.background import run_periodically
 from servicekit.clock import utc_now
 from servicekit.postgres.database import Database
 from servicekit.postgres.migrator import migrate_on_start
@@ -12,7 +13,7 @@ from servicekit.telemetry import telemetry
 from services.payouts.clients import CreatorReceivers
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
-from services.payouts.monitoring.monitor import Lookout, watching
+from services.payouts.monitoring.monitor import INTERVAL_SECONDS, Lookout, check
 from services.payouts.monitoring.queries import PostgresOverview
 from services.payouts.operators.bank_transfers import BankTransferHandlers
 from services.payouts.operators.handlers import DecisionHandlers
@@ -79,7 +80,14 @@ async def main() -> None:
                 reconciliation_service(reconciliations, kill_switch),
             ]
             lookout = Lookout(kill_switch, PostgresOverview(database), providers, utc_now)
-            async with watching(store, utc_now, lookout):
+            async with (
+                run_periodically(
+                    "check_ledger", lambda: check(store, utc_now), interval_seconds=INTERVAL_SECONDS
+                ),
+                run_periodically(
+                    "monitor_payouts", lookout.look, interval_seconds=INTERVAL_SECONDS
+                ),
+            ):
                 await GrpcServer(settings, services, database).serve_until_told()
             await webhook.stop()
 

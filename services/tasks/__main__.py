@@ -1,6 +1,5 @@
 """The tasks process: wiring only."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -8,11 +7,9 @@ import structlog
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 from liaison.media.v1.articles_pb2_grpc import ArticleServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
-from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from servicekit.background import in_background
+from servicekit.background import run_periodically
 from servicekit.clock import utc_now
-from servicekit.errors import LiaisonError
 from servicekit.postgres.changes import Changes
 from servicekit.postgres.database import Database
 from servicekit.postgres.migrator import migrate_on_start
@@ -37,7 +34,7 @@ from workflows.client import Workflows
 
 log = structlog.get_logger()
 
-# How often it is looked for what a crash between Postgres and Temporal left half done.
+# How often the work that a crash between Postgres and Temporal left unfinished is searched for.
 _SWEEP_SECONDS = 10.0
 
 
@@ -67,7 +64,14 @@ async def main() -> None:
             library = GrpcMediaLibrary(MediaServiceStub(media), ArticleServiceStub(media))
             assignments = AssignmentHandlers(book, library, runs)
             watching = WatchHandlers(tasks, assignments, PostgresHistories(database), changes)
-            await stack.enter_async_context(in_background(_sweep(tasks, applications)))
+            for event, repair in (
+                ("started_missing_runs", tasks.start_missing_runs),
+                ("tried_selections_again", applications.finish_selections),
+            ):
+                sweep = _logging_count(event, repair)
+                await stack.enter_async_context(
+                    run_periodically(repair.__name__, sweep, interval_seconds=_SWEEP_SECONDS)
+                )
             await GrpcServer(
                 settings,
                 services(tasks, applications, assignments, RecordHandlers(book, utc_now), watching),
@@ -75,24 +79,16 @@ async def main() -> None:
             ).serve_until_told()
 
 
-async def _sweep(tasks: TaskHandlers, applications: ApplicationHandlers) -> None:
-    """Finishes what a crash left begun, again and again."""
-    while True:
-        await _mend("started_missing_runs", tasks.start_missing_runs)
-        await _mend("tried_selections_again", applications.finish_selections)
-        await asyncio.sleep(_SWEEP_SECONDS)
+def _logging_count(
+    event: str, repair: Callable[[], Awaitable[int]]
+) -> Callable[[], Awaitable[None]]:
+    """Runs `repair` and logs how many items it repaired, if any."""
 
-
-async def _mend(event: str, mend: Callable[[], Awaitable[int]]) -> None:
-    try:
-        with suppress_instrumentation():  # a trace every few seconds would hide the others
-            count = await mend()
-        if count:
+    async def sweep() -> None:
+        if count := await repair():
             log.warning(event, count=count)
-    except LiaisonError as error:
-        log.warning("sweep_failed", reason=error.reason)
-    except Exception:  # a mistake of ours with one of them must not leave all others as they are
-        log.exception("sweep_failed")
+
+    return sweep
 
 
 if __name__ == "__main__":

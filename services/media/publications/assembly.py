@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import httpx
+import structlog
 
+from servicekit.background import run_periodically
 from servicekit.clock import utc_now
 from servicekit.postgres.database import Database
 from servicekit.rpc.server import Service
@@ -13,6 +15,7 @@ from servicekit.s3.object_store import ObjectStore
 from services.media.articles.handlers import ArticleHandlers
 from services.media.articles.store import PostgresArticleStore
 from services.media.levels import Levels
+from services.media.publications import metrics
 from services.media.publications.accepted_media import AcceptedMedia
 from services.media.publications.delivery import ReaderDelivery
 from services.media.publications.feed import BucketFeed, BucketFiles
@@ -22,11 +25,14 @@ from services.media.publications.placements import PlacementHandlers
 from services.media.publications.servicer import service
 from services.media.publications.social import HttpSocialGateway
 from services.media.publications.store import PostgresPublicationStore
-from services.media.publications.sweeper import sweeping
 from services.media.publications.workflows import TemporalPublicationRuns
 from services.media.settings import MediaSettings
 from services.media.uploads.store import PostgresMediaStore
 from workflows.client import Workflows
+
+log = structlog.get_logger()
+
+_SWEEP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -57,8 +63,21 @@ async def publishing(settings: MediaSettings, around: Surroundings) -> AsyncIter
     placements = PlacementHandlers(
         PostgresPlacementStore(around.database), store, settings.media_placement_slots, utc_now
     )
-    async with sweeping(publications, store, utc_now):
+    async with run_periodically(
+        "sweep_publications",
+        lambda: _sweep(publications, store),
+        interval_seconds=_SWEEP_SECONDS,
+    ):
         yield service(publications, placements)
+
+
+async def _sweep(publications: PublicationHandlers, store: PostgresPublicationStore) -> None:
+    """Measures pending publications and starts the workflows that a crash left unstarted. Several
+    servers may sweep at the same time."""
+    # Measured first: publications wait longest when no workflow can be started.
+    metrics.on_their_way(await store.pending(), utc_now())
+    while count := await publications.start_missing_runs():
+        log.warning("started_missing_publications", count=count)
 
 
 def _delivery(

@@ -5,16 +5,11 @@ The database refuses what would not add up; this finds what went around it: a su
 bad restore, a broken disk.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 
 import structlog
-from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from servicekit.background import in_background
 from servicekit.clock import Clock
-from servicekit.errors import LiaisonError
 from services.payouts.domain import ProviderName
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.ledger.store import PostgresLedger
@@ -24,7 +19,7 @@ from services.payouts.monitoring.queries import PostgresOverview
 log = structlog.get_logger()
 
 # A check reads every entry: 0.04 s where there were 250,000 of them.
-_INTERVAL_SECONDS = 60.0
+INTERVAL_SECONDS = 60.0
 
 
 class Lookout:
@@ -45,55 +40,26 @@ class Lookout:
     async def look(self) -> None:
         """Halts all sending where the database is another one, and measures how payouts stand.
         Where it cannot look, the time of the last look grows old."""
-        try:
-            await self._kill_switch.check_database_identity()
-            metrics.looked(
-                await self._overview.payouts(),
-                await self._overview.attempts(),
-                (await self._kill_switch.get_kill_switch()).halts,
-                {name: await self._overview.last_reconciliation(name) for name in self._providers},
-                self._clock(),
-            )
-        except LiaisonError as error:
-            log.warning("payouts_look_failed", reason=error.reason)
-        except Exception:  # a mistake of ours must not end the watch for good
-            log.exception("payouts_look_failed")
-
-
-@asynccontextmanager
-async def watching(
-    ledger: PostgresLedger, clock: Clock, lookout: Lookout | None = None
-) -> AsyncIterator[None]:
-    """Checks for as long as the block runs, at once to begin with."""
-    async with in_background(_check_forever(ledger, clock, lookout)):
-        yield
-
-
-async def _check_forever(ledger: PostgresLedger, clock: Clock, lookout: Lookout | None) -> None:
-    while True:
-        with suppress_instrumentation():  # a trace every minute would hide the others
-            await check(ledger, clock)
-            if lookout is not None:
-                await lookout.look()
-        await asyncio.sleep(_INTERVAL_SECONDS)
+        await self._kill_switch.check_database_identity()
+        metrics.looked(
+            await self._overview.payouts(),
+            await self._overview.attempts(),
+            (await self._kill_switch.get_kill_switch()).halts,
+            {name: await self._overview.last_reconciliation(name) for name in self._providers},
+            self._clock(),
+        )
 
 
 async def check(ledger: PostgresLedger, clock: Clock) -> None:
     """Measures, and cries out when anything does not add up. Where it cannot look, the time of the
     last check grows old."""
-    try:
-        drifts = await ledger.drifts()
-        metrics.checked(drifts, clock())
-    except LiaisonError as error:
-        log.warning("ledger_check_failed", reason=error.reason)
-    except Exception:  # a mistake of ours must not end the watch for good
-        log.exception("ledger_check_failed")
-    else:
-        for drift in drifts:
-            if drift.sum_minor or drift.carried_minor:
-                log.critical(
-                    "ledger_drifts",
-                    currency=drift.currency,
-                    sum_minor=drift.sum_minor,
-                    carried_minor=drift.carried_minor,
-                )
+    drifts = await ledger.drifts()
+    metrics.checked(drifts, clock())
+    for drift in drifts:
+        if drift.sum_minor or drift.carried_minor:
+            log.critical(
+                "ledger_drifts",
+                currency=drift.currency,
+                sum_minor=drift.sum_minor,
+                carried_minor=drift.carried_minor,
+            )

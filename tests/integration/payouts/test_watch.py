@@ -14,6 +14,8 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from structlog.testing import capture_logs
 
 from devstack.access import Access
+from servicekit import background
+from servicekit.background import run_periodically
 from servicekit.postgres.database import Database
 from servicekit.timestamps import from_timestamp
 from services.payouts.domain import ProviderName, State
@@ -21,7 +23,7 @@ from services.payouts.kill_switch import handlers as sending
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.ledger.store import Drift, PostgresLedger
 from services.payouts.monitoring import metrics, monitor
-from services.payouts.monitoring.monitor import Lookout, check, watching
+from services.payouts.monitoring.monitor import Lookout, check
 from services.payouts.monitoring.queries import PostgresOverview
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.bulk import superuser
@@ -44,7 +46,8 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> InMemoryMetricReader:
         ("_CHECK", "check_time"),
     ):
         monkeypatch.setattr(metrics, field, meter.create_gauge(name))
-    monkeypatch.setattr(monitor, "log", structlog.get_logger())  # uncached: logs are captured
+    for module in (monitor, background):
+        monkeypatch.setattr(module, "log", structlog.get_logger())  # uncached: logs are captured
     return reader
 
 
@@ -114,27 +117,35 @@ async def test_who_cannot_look_says_so_and_goes_on(
 ) -> None:
     await owner.execute("ALTER TABLE entry RENAME TO hidden")
     with capture_logs() as logs:
-        async with watching(PostgresLedger(database), lambda: NOW):
+        async with run_periodically(
+            "check_ledger",
+            lambda: check(PostgresLedger(database), lambda: NOW),
+            interval_seconds=60,
+        ):
 
             async def has_looked() -> bool:
                 return bool(logs)
 
             await eventually(has_looked)
-    assert [entry["event"] for entry in logs] == ["ledger_check_failed"]
+    assert [(entry["event"], entry["task"]) for entry in logs] == [
+        ("periodic_task_failed", "check_ledger")
+    ]
     assert ("check_time", "") not in _measured(reader)
 
 
 async def test_the_watch_looks_again_and_again(
-    database: Database, reader: InMemoryMetricReader, monkeypatch: pytest.MonkeyPatch
+    database: Database, reader: InMemoryMetricReader
 ) -> None:
-    monkeypatch.setattr(monitor, "_INTERVAL_SECONDS", 0.01)
     seconds = itertools.count(1)
 
     async def has_looked_thrice() -> bool:
         return _measured(reader).get(("check_time", ""), 0) >= 3
 
-    async with watching(
-        PostgresLedger(database), lambda: datetime.fromtimestamp(next(seconds), UTC)
+    ledger = PostgresLedger(database)
+    async with run_periodically(
+        "check_ledger",
+        lambda: check(ledger, lambda: datetime.fromtimestamp(next(seconds), UTC)),
+        interval_seconds=0.01,
     ):
         await eventually(has_looked_thrice)
 
@@ -214,8 +225,17 @@ async def test_the_lookout_halts_where_the_database_is_another_one(
 async def test_a_lookout_that_cannot_look_says_so_and_goes_on(
     harness: Harness, owner: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(monitor, "log", structlog.get_logger())  # uncached: logs are captured
+    monkeypatch.setattr(background, "log", structlog.get_logger())  # uncached: logs are captured
     await owner.execute("ALTER TABLE database_identity RENAME TO hidden")
     with capture_logs() as logs:
-        await _lookout(harness).look()
-    assert [each["event"] for each in logs] == ["payouts_look_failed"]
+        async with run_periodically(
+            "monitor_payouts", _lookout(harness).look, interval_seconds=0.01
+        ):
+
+            async def has_failed_twice() -> bool:
+                return len(logs) >= 2
+
+            await eventually(has_failed_twice)
+    assert {(each["event"], each["task"]) for each in logs} == {
+        ("periodic_task_failed", "monitor_payouts")
+    }
