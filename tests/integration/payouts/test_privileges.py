@@ -266,15 +266,15 @@ async def test_a_schema_that_is_behind_is_brought_up_to_date_by_its_owner_alone(
     database: Database, owner: Database
 ) -> None:
     await migrate(database, "services.payouts")  # nothing to do
-    await owner.execute("DELETE FROM migration WHERE name = '0006_privileges.sql'")
-    with pytest.raises(RuntimeError, match=r"0006_privileges\.sql must be applied first"):
+    await owner.execute("DELETE FROM migration WHERE name = '0002_privileges.sql'")
+    with pytest.raises(RuntimeError, match=r"0002_privileges\.sql must be applied first"):
         await migrate(database, "services.payouts")
     await migrate(owner, "services.payouts")
     await migrate(database, "services.payouts")
 
 
 async def test_the_ledger_is_not_migrated_by_the_login_it_is_kept_from(database_url: str) -> None:
-    script = files("services.payouts") / "migrations" / "0006_privileges.sql"
+    script = files("services.payouts") / "migrations" / "0002_privileges.sql"
     async with await psycopg.AsyncConnection.connect(database_url) as login:
         with pytest.raises(psycopg.errors.RaiseException, match="cannot be owned by"):
             await login.execute(script.read_bytes())
@@ -283,12 +283,12 @@ async def test_the_ledger_is_not_migrated_by_the_login_it_is_kept_from(database_
 async def test_a_service_without_the_owners_url_waits_for_the_job_that_migrates(
     harness: Harness, databases: Databases, database_url: str, owner: Database
 ) -> None:
-    await owner.execute("DELETE FROM migration WHERE name = '0006_privileges.sql'")
+    await owner.execute("DELETE FROM migration WHERE name = '0002_privileges.sql'")
     environment = environment_of(harness, database_url)
     early = await start(environment)
     _, output = await early.communicate()
     assert early.returncode == 1
-    assert b"0006_privileges.sql must be applied first, by the owner of the schema" in output
+    assert b"0002_privileges.sql must be applied first, by the owner of the schema" in output
     job = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

@@ -36,3 +36,18 @@ GRANT UPDATE (state, provider_batch_id, provider_item_id, provider_transaction_i
 GRANT UPDATE (state, external_reference, fee_minor) ON bank_transfer TO liaison_payouts;
 -- servicekit.postgres.idempotency answers a key once, and gives one back whose command was refused.
 GRANT UPDATE (response), DELETE ON request TO liaison_payouts;
+
+-- What the functions of the ledger look at is the ledger: whoever calls them may have tables of the
+-- same names, such as temporary ones, which would otherwise be found first.
+
+DO $$
+DECLARE
+    checked regprocedure;
+BEGIN
+    FOR checked IN SELECT oid FROM pg_proc WHERE pronamespace = current_schema()::regnamespace LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = %I, pg_temp', checked, current_schema());
+    END LOOP;
+END $$;
+
+-- It runs as the ledger's owner, so that it must be nobody's to put on a table of his own.
+REVOKE EXECUTE ON FUNCTION carry_balance() FROM PUBLIC;
