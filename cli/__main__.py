@@ -115,7 +115,7 @@ class Provider(StrEnum):
     """Who moves the money of a payout."""
 
     PAYPAL = "paypal"
-    MANUAL = "manual"
+    BANK_TRANSFER = "bank-transfer"
 
 
 @app.command()
@@ -139,7 +139,7 @@ def reconciliation(
     """
     from cli.payouts.reconciliation import print_reconciliation
 
-    whose = provider.value.upper() if provider else ""
+    whose = provider.name if provider else ""
     raise typer.Exit(print_reconciliation(which, whose, is_csv=csv))
 
 

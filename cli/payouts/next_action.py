@@ -30,7 +30,7 @@ def turn_of(payout: pb.Payout, *, is_halted: bool) -> str:
             f" `liaison payout resolve {_id(payout)} --attempt {latest.number}` with --not-paid or"
             " --found BATCH"
         )
-    if payout.state == _State.STATE_SENT and latest.provider == pb.PROVIDER_MANUAL:
+    if payout.state == _State.STATE_SENT and latest.provider == pb.PROVIDER_BANK_TRANSFER:
         return (
             f"transfer {_amount(payout.amount)} to {plain(latest.receiver)}, then"
             f" `liaison payout confirm {_id(payout)} --attempt {latest.number} --reference …`, or"

@@ -18,7 +18,7 @@ class _ShowingByDefault(TyperGroup):
 
 class Provider(StrEnum):
     PAYPAL = "paypal"
-    MANUAL = "manual"
+    BANK_TRANSFER = "bank-transfer"
 
 
 class Beneficiary(StrEnum):
@@ -92,7 +92,9 @@ def retry(
     """Make the next attempt now, even where the money came back after it was paid."""
     from cli.payouts import payout
 
-    raise typer.Exit(payout.retry(name, reason, provider or "", receiver, request_id))
+    raise typer.Exit(
+        payout.retry(name, reason, provider.name if provider else "", receiver, request_id)
+    )
 
 
 @app.command()

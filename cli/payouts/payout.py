@@ -34,7 +34,7 @@ def retry(payout: str, reason: str, provider: str, receiver: str, request_id: st
     request = pb.RetryPayoutRequest(
         name=name_of(payout),
         reason=reason,
-        provider=pb.Provider.Value(f"PROVIDER_{provider.upper() or 'UNSPECIFIED'}"),
+        provider=pb.Provider.Value(f"PROVIDER_{provider or 'UNSPECIFIED'}"),
         receiver=receiver,
     )
     return _decided(request, request_id, lambda payouts: payouts.RetryPayout(request))

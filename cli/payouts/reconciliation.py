@@ -25,13 +25,13 @@ if TYPE_CHECKING:  # the stub's async face is there for type checkers only
 MISMATCHES = 4
 # A provider's report of a month takes minutes.
 _RUN_SECONDS = 600.0
-_PROVIDERS = ("PAYPAL", "MANUAL")
+_PROVIDERS = ("PAYPAL", "BANK_TRANSFER")
 # Of a report that goes to a file or another command.
 _FILE_WIDTH = 140
 
 
 def print_reconciliation(which: str, provider: str, *, is_csv: bool) -> int:
-    """`which` is `latest`, `run` for a new one, or a name; `provider` is PAYPAL or MANUAL, or empty
+    """`which` is `latest`, `run` for a new one, or a name; `provider` is a name, or empty
     for one of each. What keeps payouts from being sent is told with all but a name. Answers with
     the exit code."""
     providers = [provider] if provider else list(_PROVIDERS)

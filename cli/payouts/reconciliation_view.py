@@ -32,7 +32,10 @@ COLUMNS = (
     "ledger_fee",
     "description",
 )
-_PROVIDERS = {payouts_pb2.PROVIDER_PAYPAL: "PayPal", payouts_pb2.PROVIDER_MANUAL: "Bank transfers"}
+_PROVIDERS = {
+    payouts_pb2.PROVIDER_PAYPAL: "PayPal",
+    payouts_pb2.PROVIDER_BANK_TRANSFER: "Bank transfers",
+}
 _KINDS = {
     pb.Finding.KIND_UNMATCHED: "not in the ledger",
     pb.Finding.KIND_MISSING: "not at the provider",

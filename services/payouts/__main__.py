@@ -17,7 +17,7 @@ from services.payouts.monitoring.monitor import INTERVAL_SECONDS, Lookout, check
 from services.payouts.monitoring.queries import PostgresOverview
 from services.payouts.operators.bank_transfers import BankTransferHandlers
 from services.payouts.operators.handlers import DecisionHandlers
-from services.payouts.providers.bank_transfer import Manual
+from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.paypal.client import http_client
 from services.payouts.providers.paypal.signatures import SignatureVerifier
 from services.payouts.providers.registry import providers_of
@@ -64,7 +64,9 @@ async def main() -> None:
                 utc_now,
             )
             decisions = DecisionHandlers(store, payments, runs, utc_now)
-            transfers = BankTransferHandlers(store, Manual(database), payments, runs, utc_now)
+            transfers = BankTransferHandlers(
+                store, BankTransferProvider(database), payments, runs, utc_now
+            )
             webhook = WebhookServer(
                 settings.paypal_webhook_listen_address,
                 SignatureVerifier(settings, http, utc_now),

@@ -30,7 +30,7 @@ class ProviderName(StrEnum):
     """Who moves the money of an attempt; see payouts.v1.Provider."""
 
     PAYPAL = "PAYPAL"
-    MANUAL = "MANUAL"
+    BANK_TRANSFER = "BANK_TRANSFER"
 
 
 class DecisionKind(StrEnum):

@@ -191,7 +191,9 @@ async def test_what_paypal_blocks_waits_for_an_operator_who_sends_it_elsewhere(
 async def test_a_creator_whom_paypal_does_not_pay_is_paid_by_bank_transfer(stage: Stage) -> None:
     life = await _approved(stage, "DENIED")
     await life.saw("PAYOUT_FAILED")
-    await _retry(stage, life, provider=pb.PROVIDER_MANUAL, receiver="ES91 2100 0418 4502 0005 1332")
+    await _retry(
+        stage, life, provider=pb.PROVIDER_BANK_TRANSFER, receiver="ES91 2100 0418 4502 0005 1332"
+    )
     await life.until_payout("SENT")
     await life.pass_time(2 * DAY)
     assert await life.attempts() == ["FAILED", "ACCEPTED"]

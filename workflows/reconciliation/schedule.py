@@ -19,7 +19,7 @@ from temporalio.client import (
 from workflows import ids
 from workflows.reconciliation.state import ReconciliationTerms
 
-PROVIDERS = ["PAYPAL", "MANUAL"]
+PROVIDERS = ["PAYPAL", "BANK_TRANSFER"]
 # A run that Temporal could not start in time is made up for, even where it is the day's only one;
 # of several, while one goes on, the others are left out.
 _CATCH_UP = timedelta(hours=12)

@@ -7,7 +7,7 @@ account                     what its balance says
 `world/deposits`            minus all money that brands have brought in
 `brands/{brand}/available`  a brand's free funds; never below zero
 `brands/{brand}/reserved`   set aside for rewards that are not paid; never below zero
-`provider/{provider}`       paid out to creators through `paypal` or `manual`, less what came back
+`provider/{provider}`       paid out to creators, less what came back; `provider/paypal`, say
 `fees/{provider}`           kept by it as fees
 `platform/fees`             minus what we bore of those fees ourselves
 `platform/written_off`      kept to pay creators in another way, whose payouts were written off

@@ -38,7 +38,7 @@ CREATE TABLE attempt (
     receiver          text        NOT NULL CHECK (receiver <> ''),
     amount_minor      bigint      NOT NULL CHECK (amount_minor > 0),
     sender_batch_id   text        NOT NULL UNIQUE,
-    provider          text        NOT NULL CHECK (provider IN ('PAYPAL', 'MANUAL')),
+    provider          text        NOT NULL CHECK (provider IN ('PAYPAL', 'BANK_TRANSFER')),
     provider_batch_id text,
     provider_item_id  text,
     -- By which the provider's reports know the movement of money.
@@ -438,7 +438,7 @@ CREATE TABLE decision (
     reason         text        NOT NULL CHECK (reason <> ''),
     actor          text        NOT NULL,
     -- Of RETRY: by whom and to whom, where an operator says so.
-    provider       text CHECK (provider IN ('PAYPAL', 'MANUAL')),
+    provider       text CHECK (provider IN ('PAYPAL', 'BANK_TRANSFER')),
     receiver       text,
     create_time    timestamptz NOT NULL,
     -- By which a command that crosses the network finds that it was decided before.
@@ -465,7 +465,7 @@ CREATE TRIGGER decisions_are_kept BEFORE TRUNCATE ON decision EXECUTE FUNCTION r
 
 -- Bank transfers that operators make and confirm. -------------
 
--- The provider MANUAL: what it was ordered to pay, and what a person said became of it.
+-- The provider BANK_TRANSFER: what it was ordered to pay, and what a person said became of it.
 CREATE TABLE bank_transfer (
     sender_batch_id    text PRIMARY KEY,
     receiver           text        NOT NULL CHECK (receiver <> ''),
@@ -565,7 +565,7 @@ SELECT least((SELECT max(create_time) FROM transfer),
 
 CREATE TABLE reconciliation (
     id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    provider          text        NOT NULL CHECK (provider IN ('PAYPAL', 'MANUAL')),
+    provider          text        NOT NULL CHECK (provider IN ('PAYPAL', 'BANK_TRANSFER')),
     start_time        timestamptz NOT NULL,
     end_time          timestamptz NOT NULL,
     transaction_count integer     NOT NULL CHECK (transaction_count >= 0),
@@ -592,7 +592,7 @@ CREATE TABLE reconciliation_total (
 
 -- Every transaction that a provider ever reported.
 CREATE TABLE reported_transaction (
-    provider          text CHECK (provider IN ('PAYPAL', 'MANUAL')),
+    provider          text CHECK (provider IN ('PAYPAL', 'BANK_TRANSFER')),
     id                text CHECK (id <> ''),
     sender_batch_id   text        NOT NULL,
     reverses_id       text        NOT NULL,

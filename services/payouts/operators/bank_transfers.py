@@ -107,7 +107,7 @@ class BankTransferHandlers:
         if payout is None:
             raise not_found(f"payouts/{command.id}")
         attempt = payout.attempt(command.attempt)
-        if attempt is None or attempt.provider is not ProviderName.MANUAL:
+        if attempt is None or attempt.provider is not ProviderName.BANK_TRANSFER:
             raise invalid_fields(Violation("attempt", "BANK_TRANSFER", "Must be a bank transfer"))
         transfer = await self._transfers.get(attempt.sender_batch_id)
         is_open = transfer is not None and transfer.state is BankTransferState.ORDERED

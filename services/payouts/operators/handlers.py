@@ -68,7 +68,7 @@ class RetryPayout(Decide):
     @classmethod
     def _fits_its_provider(cls, receiver: str | None, info: ValidationInfo) -> str | None:
         provider = info.data.get("provider")
-        if receiver is None and provider is ProviderName.MANUAL:
+        if receiver is None and provider is ProviderName.BANK_TRANSFER:
             raise broken("REQUIRED", "Must say where a bank transfer goes")
         if provider is ProviderName.PAYPAL and receiver and not _is_address(receiver):
             raise broken("R30", "Must be a PayPal account's e-mail address")

@@ -16,6 +16,7 @@ from servicekit.errors import Unavailable
 from servicekit.money import Money
 from servicekit.postgres.database import Database
 from services.payouts.provider import (
+    FENCE_LOST,
     AlreadyTaken,
     Batch,
     Item,
@@ -58,7 +59,7 @@ class BankTransfer:
     end_time: datetime | None
 
 
-class Manual:
+class BankTransferProvider:
     """See `Provider` for what is asked of any; the rest is for whoever makes the transfers."""
 
     def __init__(self, database: Database) -> None:
@@ -66,7 +67,7 @@ class Manual:
 
     async def send(self, order: Order, may_post: MayPost) -> str:
         if not await may_post():
-            raise NothingTaken("FENCE_LOST")
+            raise NothingTaken(FENCE_LOST)
         try:
             count = await self._database.execute(
                 """

@@ -8,7 +8,7 @@ import httpx
 from servicekit.postgres.database import Database
 from services.payouts.domain import ProviderName
 from services.payouts.provider import Provider
-from services.payouts.providers.bank_transfer import Manual
+from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.paypal.client import Paypal
 from services.payouts.settings import PaypalSettings
 
@@ -18,5 +18,5 @@ def providers_of(
 ) -> Mapping[ProviderName, Provider]:
     return {
         ProviderName.PAYPAL: Paypal(settings, http),
-        ProviderName.MANUAL: Manual(database),
+        ProviderName.BANK_TRANSFER: BankTransferProvider(database),
     }

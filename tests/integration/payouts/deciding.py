@@ -20,7 +20,7 @@ async def retry(harness: Harness, **also: Any) -> pb.Payout:
 
 async def retry_by_bank(harness: Harness, attempt: int = 1) -> pb.Payout:
     """The next attempt as a bank transfer, which is then ordered."""
-    await retry(harness, provider=pb.PROVIDER_MANUAL, receiver=IBAN)
+    await retry(harness, provider=pb.PROVIDER_BANK_TRANSFER, receiver=IBAN)
     return await harness.send("p1", attempt)
 
 

@@ -36,7 +36,7 @@ from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.operators.bank_transfers import BankTransferHandlers
 from services.payouts.operators.handlers import DecisionHandlers
 from services.payouts.provider import Provider
-from services.payouts.providers.bank_transfer import Manual
+from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.paypal.client import http_client
 from services.payouts.providers.paypal.signatures import SignatureVerifier
 from services.payouts.providers.registry import providers_of
@@ -346,7 +346,9 @@ async def harness_of(
             utc_now,
         )
         decisions = DecisionHandlers(store, payments, told, utc_now)
-        transfers = BankTransferHandlers(store, Manual(database), payments, told, utc_now)
+        transfers = BankTransferHandlers(
+            store, BankTransferProvider(database), payments, told, utc_now
+        )
         webhook = WebhookServer(
             settings.paypal_webhook_listen_address,
             SignatureVerifier(settings, http, utc_now),

@@ -15,7 +15,7 @@ from servicekit.money import Money
 from servicekit.postgres.database import Database
 from services.payouts.domain import ProviderName
 from services.payouts.provider import Order, Provider
-from services.payouts.providers.bank_transfer import Manual
+from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.paypal.client import Paypal, http_client
 from tests.integration.payouts.harness import WEBHOOK_ID, eventually, free_port, paypal_settings
 from tests.support.sandbox import change_item
@@ -102,12 +102,12 @@ async def _paypal(around: Surroundings) -> AsyncIterator[Driver]:
         yield PaypalDriver(Paypal(settings, http), settings.paypal_base_url)
 
 
-class ManualDriver:
+class BankTransferDriver:
     """Confirms and rejects, as an operator does."""
 
     fee_minor = 150
 
-    def __init__(self, provider: Manual) -> None:
+    def __init__(self, provider: BankTransferProvider) -> None:
         self.provider = provider
         self._numbers = count(1)
 
@@ -122,11 +122,11 @@ class ManualDriver:
 
 
 @asynccontextmanager
-async def _manual(around: Surroundings) -> AsyncIterator[Driver]:
-    yield ManualDriver(Manual(around.database))
+async def _bank_transfer(around: Surroundings) -> AsyncIterator[Driver]:
+    yield BankTransferDriver(BankTransferProvider(around.database))
 
 
 DRIVERS: Mapping[ProviderName, Callable[[Surroundings], AbstractAsyncContextManager[Driver]]] = {
     ProviderName.PAYPAL: _paypal,
-    ProviderName.MANUAL: _manual,
+    ProviderName.BANK_TRANSFER: _bank_transfer,
 }

@@ -193,7 +193,7 @@ async def test_what_was_paid_is_not_retried(harness: Harness) -> None:
 @pytest.mark.parametrize(
     ("also", "fields"),
     [
-        ({"provider": pb.PROVIDER_MANUAL}, ["receiver"]),
+        ({"provider": pb.PROVIDER_BANK_TRANSFER}, ["receiver"]),
         ({"provider": pb.PROVIDER_PAYPAL, "receiver": IBAN}, ["receiver"]),
         ({"receiver": "x" * 201}, ["receiver"]),
         ({"receiver": "\u200b"}, ["receiver"]),

@@ -59,7 +59,7 @@ async def resume(reconciler: "ReconciliationServiceAsyncStub") -> pb.KillSwitch:
 async def reconcile(reconciler: "ReconciliationServiceAsyncStub") -> list[tuple[str, str]]:
     """Every provider; what was found."""
     findings: list[tuple[str, str]] = []
-    for provider in (payouts_pb2.PROVIDER_PAYPAL, payouts_pb2.PROVIDER_MANUAL):
+    for provider in (payouts_pb2.PROVIDER_PAYPAL, payouts_pb2.PROVIDER_BANK_TRANSFER):
         request = pb.RunReconciliationRequest(request_id=request_id(), provider=provider)
         findings += found(await reconciler.RunReconciliation(request))
     return findings

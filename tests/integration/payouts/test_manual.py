@@ -13,7 +13,7 @@ from servicekit.money import Money
 from servicekit.postgres.database import Database
 from services.payouts.domain import ProviderName
 from services.payouts.provider import Order
-from services.payouts.providers.bank_transfer import Manual
+from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.sending.handlers import Hint, PaymentHandlers
 from services.payouts.sending.sender import SendPayout
 from tests.integration.payouts.deciding import (
@@ -39,7 +39,7 @@ async def test_what_paypal_cannot_deliver_is_paid_by_bank(harness: Harness) -> N
     await harness.until("p1", pb.Payout.STATE_FAILED)
     ordered = await retry_by_bank(harness, 2)
     assert ordered.state == pb.Payout.STATE_SENT
-    assert ordered.attempts[1].provider == pb.PROVIDER_MANUAL
+    assert ordered.attempts[1].provider == pb.PROVIDER_BANK_TRANSFER
     assert (await harness.refresh("p1")).state == pb.Payout.STATE_SENT
     paid = await confirm(harness, attempt=2, fee_minor=150)
     assert (paid.state, paid.fee) == (pb.Payout.STATE_PAID, usd(150))
@@ -50,8 +50,8 @@ async def test_what_paypal_cannot_deliver_is_paid_by_bank(harness: Harness) -> N
     assert await harness.balances() == {
         "brands/acme/available": 89_850,
         "brands/acme/reserved": 0,
-        "fees/manual": 150,
-        "provider/manual": 10_000,
+        "fees/bank_transfer": 150,
+        "provider/bank_transfer": 10_000,
         "world/deposits": -100_000,
     }
 
@@ -68,7 +68,7 @@ async def test_a_transfer_is_confirmed_once(harness: Harness) -> None:
         await reject(harness)
     kinds = [decision.kind for decision in paid.decisions]
     assert kinds == [pb.Decision.KIND_RETRY, pb.Decision.KIND_CONFIRM]
-    assert (await harness.balances())["provider/manual"] == 10_000
+    assert (await harness.balances())["provider/bank_transfer"] == 10_000
 
 
 async def test_confirmations_at_once_book_once(harness: Harness) -> None:
@@ -76,15 +76,15 @@ async def test_confirmations_at_once_book_once(harness: Harness) -> None:
     await retry_by_bank(harness)
     answers = await asyncio.gather(*(confirm(harness) for _ in range(5)))
     assert {answer.state for answer in answers} == {pb.Payout.STATE_PAID}
-    assert (await harness.balances())["provider/manual"] == 10_000
+    assert (await harness.balances())["provider/bank_transfer"] == 10_000
 
 
 async def test_a_banks_reference_is_of_one_transfer(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await retry_by_bank(harness)
-    manual = Manual(harness.database)
-    await manual.send(Order("po-other-1", IBAN, MONEY), may_always)
-    await manual.confirm("po-other-1", "BANK-1", 0)
+    transfers = BankTransferProvider(harness.database)
+    await transfers.send(Order("po-other-1", IBAN, MONEY), may_always)
+    await transfers.confirm("po-other-1", "BANK-1", 0)
     with refused(Reason.BANK_REFERENCE_USED) as caught:
         await confirm(harness, "BANK-1")
     assert caught.value.metadata == {"external_reference": "BANK-1"}
@@ -113,7 +113,7 @@ async def test_a_confirmation_that_died_before_it_was_booked_is_booked_by_lookin
 ) -> None:
     await harness.due("p1", "anna@example.com")
     await retry_by_bank(harness)
-    await Manual(harness.database).confirm("po-p1-1", "BANK-1", 0)
+    await BankTransferProvider(harness.database).confirm("po-p1-1", "BANK-1", 0)
     assert (await harness.get("p1")).state == pb.Payout.STATE_SENT
     assert (await harness.refresh("p1")).state == pb.Payout.STATE_PAID
     assert (await confirm(harness)).state == pb.Payout.STATE_PAID
@@ -125,10 +125,10 @@ async def test_a_transfer_whose_order_was_never_answered_is_confirmed(harness: H
         """
         INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, provider,
                              sender_batch_id, create_time, update_time)
-        VALUES ('p1', 1, 'UNKNOWN', 'IBAN', 10000, 'MANUAL', 'po-p1-1', now(), now())
+        VALUES ('p1', 1, 'UNKNOWN', 'IBAN', 10000, 'BANK_TRANSFER', 'po-p1-1', now(), now())
         """
     )
-    await Manual(harness.database).send(Order("po-p1-1", "IBAN", MONEY), may_always)
+    await BankTransferProvider(harness.database).send(Order("po-p1-1", "IBAN", MONEY), may_always)
     assert (await confirm(harness)).state == pb.Payout.STATE_PAID
 
 
@@ -146,7 +146,7 @@ async def test_only_bank_transfers_that_were_ordered_are_confirmed(harness: Harn
         UPDATE attempt SET state = 'FAILED';
         INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, provider,
                              sender_batch_id, create_time, update_time)
-        VALUES ('p1', 2, 'SENDING', 'IBAN', 10000, 'MANUAL', 'po-p1-2', now(), now())
+        VALUES ('p1', 2, 'SENDING', 'IBAN', 10000, 'BANK_TRANSFER', 'po-p1-2', now(), now())
         """
     )
     for decided in (confirm(harness, attempt=2), reject(harness, attempt=2)):
@@ -182,7 +182,8 @@ async def test_paypals_word_is_not_taken_for_a_bank_transfer(harness: Harness) -
     await retry_by_bank(harness)
     assert await harness.payments.follow(Hint("po-p1-1", "po-p1-1")) is None
     assert (
-        await harness.payments.follow(Hint("po-p1-1", "", provider=ProviderName.MANUAL)) is not None
+        await harness.payments.follow(Hint("po-p1-1", "", provider=ProviderName.BANK_TRANSFER))
+        is not None
     )
 
 
@@ -190,10 +191,14 @@ async def test_a_platform_may_pay_by_bank_alone(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     known = harness.payments
     payments = PaymentHandlers(
-        known._store, known._providers, known._sender._receivers, utc_now, ProviderName.MANUAL
+        known._store,
+        known._providers,
+        known._sender._receivers,
+        utc_now,
+        ProviderName.BANK_TRANSFER,
     )
     await payments.send_payout(SendPayout.model_validate({"name": NAME, "attempt": 1}))
-    ordered = await Manual(harness.database).get("po-p1-1")
+    ordered = await BankTransferProvider(harness.database).get("po-p1-1")
     assert ordered is not None
     assert ordered.receiver == "anna@example.com"
     assert (await confirm(harness)).state == pb.Payout.STATE_PAID
@@ -201,20 +206,20 @@ async def test_a_platform_may_pay_by_bank_alone(harness: Harness) -> None:
 
 async def test_a_report_waits_for_who_is_confirming(harness: Harness) -> None:
     """A confirmation that commits after a report was made must not lie before its end."""
-    manual = Manual(harness.database)
+    transfers = BankTransferProvider(harness.database)
     begin = utc_now()
     for name in ("po-a-1", "po-b-1"):
-        await manual.send(Order(name, IBAN, MONEY), may_always)
+        await transfers.send(Order(name, IBAN, MONEY), may_always)
     async with harness.database.transaction():
-        await manual.confirm("po-a-1", "BANK-A", 0)
+        await transfers.confirm("po-a-1", "BANK-A", 0)
         # A context of its own, or it would join the transaction.
-        asked = manual.report(begin, utc_now() + timedelta(days=1))
+        asked = transfers.report(begin, utc_now() + timedelta(days=1))
         report = asyncio.create_task(asked, context=Context())
         await asyncio.create_task(until_one_waits(harness), context=Context())
     shown = await report
-    await manual.confirm("po-b-1", "BANK-B", 0)
+    await transfers.confirm("po-b-1", "BANK-B", 0)
     assert [one.id for one in shown.transactions] == ["BANK-A"]
-    later = await manual.report(shown.end_time, utc_now() + timedelta(days=1))
+    later = await transfers.report(shown.end_time, utc_now() + timedelta(days=1))
     assert [one.id for one in later.transactions] == ["BANK-B"]
 
 
@@ -232,8 +237,8 @@ async def test_what_became_of_a_transfer_stays(
     harness: Harness, owner: Database, statement: str
 ) -> None:
     """Not even the schema's owner changes it."""
-    manual = Manual(harness.database)
-    await manual.send(Order("po-a-1", IBAN, MONEY), may_always)
-    await manual.confirm("po-a-1", "BANK-1", 0)
+    transfers = BankTransferProvider(harness.database)
+    await transfers.send(Order("po-a-1", IBAN, MONEY), may_always)
+    await transfers.confirm("po-a-1", "BANK-1", 0)
     with pytest.raises(psycopg.errors.IntegrityError, match=r"cannot be changed|only added to"):
         await owner.execute(statement)

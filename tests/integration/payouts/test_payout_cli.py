@@ -41,7 +41,7 @@ async def test_a_payout_is_paid_by_bank_from_the_shell(harness: Harness) -> None
     assert "payouts/p1  RESERVED" in await said("p1")
     assert "HELD by an operator" in await said("hold", "p1", *WHY)
     assert "HELD" not in await said("resume", "p1", *WHY)
-    await said("retry", "p1", *WHY, "--provider", "manual", "--receiver", IBAN)
+    await said("retry", "p1", *WHY, "--provider", "bank-transfer", "--receiver", IBAN)
     await harness.send("p1")
     assert f"next: transfer 100.00 USD to {IBAN}" in await said("payouts/p1")
     confirm = ("confirm", "p1", "--attempt", "1", "--reference", "BANK-1", "--fee", "1.50 USD")
@@ -60,8 +60,8 @@ async def test_a_payout_is_paid_by_bank_from_the_shell(harness: Harness) -> None
 
 async def test_what_is_refused_says_why(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
-    manual = await payout("retry", "p1", *WHY, "--provider", "manual")
-    assert (manual.exit_code, "receiver: Must say where" in manual.output) == (1, True)
+    refused = await payout("retry", "p1", *WHY, "--provider", "bank-transfer")
+    assert (refused.exit_code, "receiver: Must say where" in refused.output) == (1, True)
     rejected = await payout("reject", "p1", "--attempt", "1", *WHY)
     assert (rejected.exit_code, "attempt: Must be a bank transfer" in rejected.output) == (1, True)
     resolved = await payout("resolve", "p1", "--attempt", "1", "--not-paid", *WHY)

@@ -351,7 +351,8 @@ async def test_another_provider_may_have_found_what_has_the_same_id(
         WITH other AS (
             INSERT INTO reconciliation (provider, start_time, end_time, transaction_count,
                                         mismatch_count, request_id, create_time)
-            VALUES ('MANUAL', now() - interval '1 day', now(), 1, 1, gen_random_uuid(), now())
+            VALUES ('BANK_TRANSFER', now() - interval '1 day', now(), 1, 1,
+                    gen_random_uuid(), now())
             RETURNING id)
         INSERT INTO finding (reconciliation_id, number, kind, payout_id, attempt_number,
                              transaction_id, time, description)
@@ -415,16 +416,16 @@ async def test_one_that_is_not_there_is_not_found(harness: Harness, id_: str) ->
 
 
 async def test_each_provider_is_reconciled_apart(harness: Harness) -> None:
-    manual = pb.RunReconciliationRequest(
-        request_id=request_id(), provider=payouts_pb2.PROVIDER_MANUAL
+    by_bank = pb.RunReconciliationRequest(
+        request_id=request_id(), provider=payouts_pb2.PROVIDER_BANK_TRANSFER
     )
-    done = await harness.reconciler.RunReconciliation(manual)
-    assert done.provider == payouts_pb2.PROVIDER_MANUAL
+    done = await harness.reconciler.RunReconciliation(by_bank)
+    assert done.provider == payouts_pb2.PROVIDER_BANK_TRANSFER
     assert (await run(harness)).provider == payouts_pb2.PROVIDER_PAYPAL
-    del harness.providers[ProviderName.MANUAL]
-    manual.request_id = request_id()
+    del harness.providers[ProviderName.BANK_TRANSFER]
+    by_bank.request_id = request_id()
     with refused(Reason.INVALID_FIELDS, "provider"):
-        await harness.reconciler.RunReconciliation(manual)
+        await harness.reconciler.RunReconciliation(by_bank)
 
 
 async def test_bank_transfers_are_reconciled_like_any_payment(harness: Harness) -> None:
@@ -432,7 +433,7 @@ async def test_bank_transfers_are_reconciled_like_any_payment(harness: Harness) 
     await harness.operator.RetryPayout(
         payouts_pb2.RetryPayoutRequest(
             name="payouts/p1",
-            provider=payouts_pb2.PROVIDER_MANUAL,
+            provider=payouts_pb2.PROVIDER_BANK_TRANSFER,
             receiver="ES91 2100 0418 4502 0005 1332",
             reason="No PayPal there",
             request_id=request_id(),
@@ -448,7 +449,9 @@ async def test_bank_transfers_are_reconciled_like_any_payment(harness: Harness) 
         )
     )
     done = await harness.reconciler.RunReconciliation(
-        pb.RunReconciliationRequest(request_id=request_id(), provider=payouts_pb2.PROVIDER_MANUAL)
+        pb.RunReconciliationRequest(
+            request_id=request_id(), provider=payouts_pb2.PROVIDER_BANK_TRANSFER
+        )
     )
     assert (found(done), done.transaction_count) == ([], 1)
     (total,) = done.totals

@@ -42,7 +42,7 @@ async def test_the_last_of_each_provider_is_printed(paypal: Reporting) -> None:
         "PayPal",
         "Bank",
     ]
-    only = await liaison("reconciliation", "--provider", "manual")
+    only = await liaison("reconciliation", "--provider", "bank-transfer")
     assert "PayPal" not in only.output
 
 
@@ -63,7 +63,7 @@ async def test_a_mismatch_is_said_until_somebody_resumes(
     mismatched = (await run(harness)).name.removeprefix("reconciliations/")
     found = await liaison("reconciliation")
     assert found.exit_code == 4
-    assert "MANUAL: none has run yet" in found.stderr
+    assert "BANK_TRANSFER: none has run yet" in found.stderr
     # Both match now, and what did not still stops all sending.
     later = await liaison("reconciliation", "run")
     assert later.exit_code == (await liaison("reconciliation")).exit_code == 4

@@ -53,7 +53,7 @@ RETRY = _retry()
         (_payout("RESERVED", retry=_retry(1)), "nobody: attempt 1 is made now"),
         (_payout("RESERVED", is_held=True), "`liaison payout resume p1`"),
         (_payout("BLOCKED", _attempt()), "find out at the provider"),
-        (_payout("SENT", _attempt(provider="MANUAL")), "transfer 100.00 USD to ES91 2100"),
+        (_payout("SENT", _attempt(provider="BANK_TRANSFER")), "transfer 100.00 USD to ES91 2100"),
         (_payout("SENT", _attempt()), "the provider"),
         (_payout("SENDING", _attempt()), "nobody: attempt 1 is sent again"),
         (_payout("SENDING", _attempt(), is_held=True), "`liaison payout resume p1`"),

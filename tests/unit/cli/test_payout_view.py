@@ -80,8 +80,13 @@ def test_everything_is_shown() -> None:
     ("decision", "words"),
     [
         (
-            {"kind": "KIND_RETRY", "attempt": 2, "provider": "PROVIDER_MANUAL", "receiver": "ES91"},
-            "RETRY attempt 2 (MANUAL, to ES91) by",
+            {
+                "kind": "KIND_RETRY",
+                "attempt": 2,
+                "provider": "PROVIDER_BANK_TRANSFER",
+                "receiver": "ES91",
+            },
+            "RETRY attempt 2 (BANK_TRANSFER, to ES91) by",
         ),
         (
             {"kind": "KIND_WRITE_OFF", "beneficiary": "BENEFICIARY_BRAND"},

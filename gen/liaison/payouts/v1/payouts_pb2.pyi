@@ -31,7 +31,7 @@ class _ProviderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Provider.Val
     """The one that the platform uses; never stored."""
     PROVIDER_PAYPAL: _Provider.ValueType  # 1
     """PayPal Payouts."""
-    PROVIDER_MANUAL: _Provider.ValueType  # 2
+    PROVIDER_BANK_TRANSFER: _Provider.ValueType  # 2
     """A bank transfer that an operator makes and confirms."""
 
 class Provider(_Provider, metaclass=_ProviderEnumTypeWrapper):
@@ -41,7 +41,7 @@ PROVIDER_UNSPECIFIED: Provider.ValueType  # 0
 """The one that the platform uses; never stored."""
 PROVIDER_PAYPAL: Provider.ValueType  # 1
 """PayPal Payouts."""
-PROVIDER_MANUAL: Provider.ValueType  # 2
+PROVIDER_BANK_TRANSFER: Provider.ValueType  # 2
 """A bank transfer that an operator makes and confirms."""
 Global___Provider: _TypeAlias = Provider  # noqa: Y015
 
@@ -981,7 +981,7 @@ class RetryPayoutRequest(_message.Message):
     provider: Global___Provider.ValueType
     """Who is to move the money; the platform's own choice when absent."""
     receiver: _builtins.str
-    """Where the money goes, in the provider's terms: an IBAN say. Required for PROVIDER_MANUAL; the
+    """Where the money goes, in the provider's terms: an IBAN say. Required for PROVIDER_BANK_TRANSFER; the
     account that the creator named when absent.
     """
     request_id: _builtins.str

@@ -262,14 +262,14 @@ class PayoutServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmBankTransfer(self, request, context):
-        """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL was made.
+        """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RejectBankTransfer(self, request, context):
-        """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL cannot be made.
+        """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

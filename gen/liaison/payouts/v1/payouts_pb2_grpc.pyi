@@ -80,9 +80,9 @@ class PayoutServiceStub:
     ResolveAttempt: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ResolveAttemptRequest, _payouts_pb2.Payout]
     """An operator says what became of an attempt that is BLOCKED."""
     ConfirmBankTransfer: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ConfirmBankTransferRequest, _payouts_pb2.Payout]
-    """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL was made."""
+    """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made."""
     RejectBankTransfer: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.RejectBankTransferRequest, _payouts_pb2.Payout]
-    """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL cannot be made."""
+    """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made."""
 
 @_typing.type_check_only
 class PayoutServiceAsyncStub(PayoutServiceStub):
@@ -136,9 +136,9 @@ class PayoutServiceAsyncStub(PayoutServiceStub):
     ResolveAttempt: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ResolveAttemptRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
     """An operator says what became of an attempt that is BLOCKED."""
     ConfirmBankTransfer: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ConfirmBankTransferRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL was made."""
+    """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made."""
     RejectBankTransfer: _aio.UnaryUnaryMultiCallable[_payouts_pb2.RejectBankTransferRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL cannot be made."""
+    """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made."""
 
 class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
     """Funds and payouts. Every amount shown is derived from the ledger."""
@@ -297,7 +297,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.ConfirmBankTransferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL was made."""
+        """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made."""
 
     @_abc_1.abstractmethod
     def RejectBankTransfer(
@@ -305,6 +305,6 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.RejectBankTransferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """An operator says that the bank transfer of an attempt by PROVIDER_MANUAL cannot be made."""
+        """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made."""
 
 def add_PayoutServiceServicer_to_server(servicer: PayoutServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
