@@ -13,14 +13,16 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jwt
 from jwt.utils import base64url_decode
 
 from servicekit import resource_names
 from servicekit.clock import utc_now
-from servicekit.errors import InvalidArgument, Reason, Unauthenticated, not_yours
+from servicekit.errors import InvalidArgument, Reason, Unauthenticated, not_found, not_yours
+
+T = TypeVar("T")
 
 
 class Role(StrEnum):
@@ -75,6 +77,19 @@ class Principal:
             raise not_yours(name)
         if self.role is Role.CREATOR and (creator is None or self.creator != creator):
             raise not_yours(name)
+
+    def require_found(self, name: str, resource: T | None) -> T:
+        """The resource called `name`, if there is one.
+
+        Raises:
+            NotFound: it is None.
+            PermissionDenied: it is None, and the caller speaks for a brand or a creator, who must
+                not learn whether a resource of somebody else exists.
+        """
+        if resource is None:
+            is_party = self.role in (Role.BRAND, Role.CREATOR)
+            raise not_yours(name) if is_party else not_found(name)
+        return resource
 
 
 _principal: ContextVar[Principal] = ContextVar("principal")

@@ -8,7 +8,9 @@ reasons are documented in proto/liaison/errors/v1/errors.proto.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import ClassVar
+from typing import ClassVar, TypeVar
+
+T = TypeVar("T")
 
 
 class Reason(StrEnum):
@@ -175,6 +177,18 @@ def not_yours(name: str) -> PermissionDenied:
 
 def not_found(name: str) -> NotFound:
     return NotFound(Reason.NOT_FOUND, f"{name} does not exist")
+
+
+def require_found(name: str, resource: T | None) -> T:
+    """The resource called `name`, for callers that may know whether it exists. For others see
+    `Principal.require_found`.
+
+    Raises:
+        NotFound: it is None.
+    """
+    if resource is None:
+        raise not_found(name)
+    return resource
 
 
 def request_id_reused(request_id: str) -> InvalidArgument:

@@ -14,7 +14,7 @@ from servicekit.errors import (
     illegal_state,
     invalid_fields,
     not_found,
-    not_yours,
+    require_found,
 )
 from servicekit.pagination import Page
 from services.creators import commands, domain, live_streams
@@ -146,9 +146,7 @@ class CreatorHandlers:
                 Violation("observe_time", "RANGE", "Must not be more than 5 minutes ahead")
             )
         name = f"creators/{command.id}"
-        creator = await self._store.get(command.id, for_update=True)
-        if creator is None:
-            raise not_found(name)
+        creator = require_found(name, await self._store.get(command.id, for_update=True))
         known = creator.statistics
         if creator.account is None or known is None:
             raise illegal_state(name, creator.state, "UpdateStatistics")
@@ -230,10 +228,7 @@ class CreatorHandlers:
         """The creator, if it is the caller's own or the caller may see all of them."""
         name = f"creators/{creator_id}"
         who.require_party(name, creator=creator_id)
-        creator = await self._store.get(creator_id, for_update=for_update)
-        if creator is None:
-            raise not_yours(name) if who.creator else not_found(name)
-        return creator
+        return who.require_found(name, await self._store.get(creator_id, for_update=for_update))
 
     async def _keep(self, creator: Creator, decision: Decision | None = None) -> Creator:
         await self._store.save(creator)

@@ -22,7 +22,6 @@ from servicekit.errors import (
     Reason,
     Unavailable,
     illegal_state,
-    not_found,
     not_yours,
 )
 from servicekit.pagination import Page
@@ -200,9 +199,7 @@ class DisputeHandlers:
     async def _own(self, who: Principal, dispute_id: str) -> Dispute:
         """The dispute, if the caller is one of its sides or may see all of them."""
         name = f"disputes/{dispute_id}"
-        dispute = await self._store.get(dispute_id)
-        if dispute is None:
-            raise not_yours(name) if who.brand or who.creator else not_found(name)
+        dispute = who.require_found(name, await self._store.get(dispute_id))
         who.require_party(name, brand=dispute.brand_id, creator=dispute.creator_id)
         return dispute
 

@@ -33,7 +33,7 @@ from servicekit.errors import (
     illegal_state,
     invalid_fields,
     not_found,
-    not_yours,
+    require_found,
 )
 from servicekit.money import Money
 from servicekit.pagination import Page
@@ -186,10 +186,7 @@ class PayoutHandlers:
         return await self._store.sums()
 
     async def get_payout(self, who: Principal, command: GetPayout) -> Payout:
-        payout = await self._store.get(command.id)
-        if payout is None:
-            name = f"payouts/{command.id}"
-            raise not_yours(name) if who.brand or who.creator else not_found(name)
+        payout = who.require_found(f"payouts/{command.id}", await self._store.get(command.id))
         who.require_party(payout.name, brand=payout.brand, creator=payout.creator)
         return payout
 
@@ -241,10 +238,7 @@ class PayoutHandlers:
             await self._store.lower_payout(payout.id, command.amount)
 
     async def _locked(self, payout_id: str) -> Payout:
-        payout = await self._store.lock(payout_id)
-        if payout is None:
-            raise not_found(f"payouts/{payout_id}")
-        return payout
+        return require_found(f"payouts/{payout_id}", await self._store.lock(payout_id))
 
 
 def _require_same(command: ReserveRewards, known: dict[str, Payout]) -> None:

@@ -13,8 +13,6 @@ from servicekit.errors import (
     Violation,
     illegal_state,
     invalid_fields,
-    not_found,
-    not_yours,
 )
 from servicekit.pagination import Page
 from services.tasks.applications.handlers import CreatorDirectory
@@ -259,10 +257,9 @@ class TaskHandlers:
     ) -> Task:
         """A draft is there for nobody but its brand."""
         task = await self._store.task(task_id, for_update=for_update)
-        if task is None or (task.state is State.DRAFT and task.brand_id != who.brand):
-            name = f"tasks/{task_id}"
-            raise not_yours(name) if who.brand or who.creator else not_found(name)
-        return task
+        if task is not None and task.state is State.DRAFT and task.brand_id != who.brand:
+            task = None
+        return who.require_found(f"tasks/{task_id}", task)
 
 
 def _visible_states(role: Role) -> list[State]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Protocol
 
-from servicekit.auth import STAFF, Principal, Role
+from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
 from servicekit.errors import (
     Aborted,
@@ -18,6 +18,7 @@ from servicekit.errors import (
     invalid_fields,
     not_found,
     not_yours,
+    require_found,
 )
 from servicekit.pagination import Page
 from services.media.articles import links
@@ -227,16 +228,12 @@ class ArticleHandlers:
         except links.NotUnderstood as error:
             raise invalid_fields(Violation("url", "R81", str(error))) from None
         product = (await self._catalogue.products([item])).get(item)
-        if product is None:
-            raise not_found(f"The product {item}")
-        return product
+        return require_found(f"The product {item}", product)
 
     async def get_article_revision(self, who: Principal, command: GetArticleRevision) -> Revision:
         article_id, id_ = command.ids
         name = f"articles/{article_id}/revisions/{id_}"
-        revision = await self._store.revision(article_id, id_)
-        if revision is None:
-            raise _absent(who, name)
+        revision = who.require_found(name, await self._store.revision(article_id, id_))
         if who.brand is None:
             who.require_party(name, creator=revision.creator_id)
         elif not await self._store.is_held_for(revision, who.brand):
@@ -333,15 +330,9 @@ class ArticleHandlers:
     async def _owned(self, who: Principal, article_id: str) -> Article:
         """The draft, if it is the caller's own or the caller may see all of them."""
         name = f"articles/{article_id}"
-        article = await self._store.article(article_id)
-        if article is None:
-            raise _absent(who, name)
+        article = who.require_found(name, await self._store.article(article_id))
         who.require_party(name, creator=article.creator_id)
         return article
-
-
-def _absent(who: Principal, name: str) -> LiaisonError:
-    return not_found(name) if who.role in STAFF | {Role.SERVICE} else not_yours(name)
 
 
 def _assignment_id(article: Article) -> str:

@@ -17,6 +17,7 @@ from servicekit.errors import (
     illegal_state,
     not_found,
     not_yours,
+    require_found,
 )
 from servicekit.pagination import Page
 from services.media.articles.domain import Article, Revision, RevisionHead
@@ -172,9 +173,7 @@ class PublicationHandlers:
 
     async def get_publication(self, who: Principal, command: GetPublication) -> Publication:
         name = f"publications/{command.id}"
-        publication = await self._store.get(command.id)
-        if publication is None:
-            raise not_yours(name) if who.creator or who.brand else not_found(name)
+        publication = who.require_found(name, await self._store.get(command.id))
         _require_party(who, publication)
         return publication
 
@@ -324,9 +323,7 @@ class PublicationHandlers:
 
     async def _existing(self, publication_id: str) -> Publication:
         publication = await self._store.get(publication_id)
-        if publication is None:
-            raise not_found(f"publications/{publication_id}")
-        return publication
+        return require_found(f"publications/{publication_id}", publication)
 
 
 def _require_party(who: Principal, publication: Publication) -> None:

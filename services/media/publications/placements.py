@@ -14,7 +14,7 @@ from servicekit.errors import (
     Violation,
     illegal_state,
     invalid_fields,
-    not_found,
+    require_found,
 )
 from servicekit.pagination import Page
 from services.media.publications.commands import (
@@ -91,19 +91,17 @@ class PlacementHandlers:
 
     async def cancel_placement(self, command: CancelPlacement) -> Placement:
         await self._store.cancel(command.id, self._clock())
-        placement = await self._store.get(command.id)
-        if placement is None:
-            raise not_found(f"placements/{command.id}")
-        return placement
+        return require_found(f"placements/{command.id}", await self._store.get(command.id))
 
     async def list_placements(self, command: ListPlacements, page: Page) -> list[Placement]:
         return await self._store.list_placements(command.slot, command.active_time, page)
 
     async def _check_shown(self, wanted: PlacementInput) -> None:
         """Held until the placement is there: a withdrawal finds it, or comes first."""
-        publication = await self._publications.lock(wanted.publication_id)
-        if publication is None:
-            raise not_found(f"publications/{wanted.publication_id}")
+        publication = require_found(
+            f"publications/{wanted.publication_id}",
+            await self._publications.lock(wanted.publication_id),
+        )
         if publication.channel is not Channel.FEED:
             raise invalid_fields(
                 Violation("placement.publication", "CHANNEL", "Must be one on the FEED")

@@ -21,7 +21,6 @@ from servicekit.errors import (
     Reason,
     Unavailable,
     invalid_fields,
-    not_found,
     not_yours,
     request_id_reused,
 )
@@ -377,8 +376,9 @@ class MediaHandlers:
     async def _owned(self, who: Principal, media_id: str, name: str) -> MediaObject:
         """The media object, if it is the caller's own or the caller may see all of them."""
         media = await self._store.get(media_id)
-        if media is None or media.is_gone(self._clock()):
-            raise not_yours(name) if who.creator else not_found(name)
+        if media is not None and media.is_gone(self._clock()):
+            media = None
+        media = who.require_found(name, media)
         who.require_party(name, creator=media.owner)
         return media
 

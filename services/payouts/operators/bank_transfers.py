@@ -19,7 +19,7 @@ from servicekit.errors import (
     Violation,
     illegal_state,
     invalid_fields,
-    not_found,
+    require_found,
 )
 from services.payouts.domain import FINAL, Attempt, Decision, DecisionKind, Payout, ProviderName
 from services.payouts.handlers import PayoutId
@@ -103,9 +103,7 @@ class BankTransferHandlers:
         self, command: ConfirmBankTransfer | RejectBankTransfer
     ) -> tuple[Payout, Attempt, BankTransfer]:
         """The payout, which nobody else can change meanwhile, its attempt, and the transfer."""
-        payout = await self._store.lock(command.id)
-        if payout is None:
-            raise not_found(f"payouts/{command.id}")
+        payout = require_found(f"payouts/{command.id}", await self._store.lock(command.id))
         attempt = payout.attempt(command.attempt)
         if attempt is None or attempt.provider is not ProviderName.BANK_TRANSFER:
             raise invalid_fields(Violation("attempt", "BANK_TRANSFER", "Must be a bank transfer"))

@@ -25,7 +25,7 @@ from servicekit.errors import (
     Violation,
     illegal_state,
     invalid_fields,
-    not_found,
+    require_found,
 )
 from services.payouts import domain
 from services.payouts.domain import (
@@ -311,16 +311,10 @@ class DecisionHandlers:
         )
 
     async def _found(self, payout_id: str) -> Payout:
-        payout = await self._store.get(payout_id)
-        if payout is None:
-            raise not_found(f"payouts/{payout_id}")
-        return payout
+        return require_found(f"payouts/{payout_id}", await self._store.get(payout_id))
 
     async def _locked(self, payout_id: str) -> Payout:
-        payout = await self._store.lock(payout_id)
-        if payout is None:
-            raise not_found(f"payouts/{payout_id}")
-        return payout
+        return require_found(f"payouts/{payout_id}", await self._store.lock(payout_id))
 
 
 def _attempt(payout: Payout, number: int) -> Attempt:

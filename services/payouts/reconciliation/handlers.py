@@ -18,7 +18,13 @@ from pydantic import Field
 
 from servicekit.clock import Clock
 from servicekit.commands import Command, proto_enum, resource_id
-from servicekit.errors import Reason, Unavailable, Violation, invalid_fields, not_found
+from servicekit.errors import (
+    Reason,
+    Unavailable,
+    Violation,
+    invalid_fields,
+    require_found,
+)
 from servicekit.pagination import Page
 from services.payouts.domain import FINAL, Payout, ProviderName
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
@@ -188,9 +194,7 @@ class ReconciliationHandlers:
 
     async def get_reconciliation(self, command: GetReconciliation) -> Reconciliation:
         found = await self._store.get(int(command.id)) if _is_number(command.id) else None
-        if found is None:
-            raise not_found(f"reconciliations/{command.id}")
-        return found
+        return require_found(f"reconciliations/{command.id}", found)
 
     async def list_reconciliations(self, page: Page) -> list[Reconciliation]:
         """Without their findings."""

@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from servicekit.clock import Clock
-from servicekit.errors import Reason, Unavailable, not_found
+from servicekit.errors import Reason, Unavailable, require_found
 from services.payouts import domain
 from services.payouts.domain import FINAL, Attempt, AttemptState, Payout, ProviderName, Reading
 from services.payouts.kill_switch.handlers import HaltStore, halt_for_mismatch
@@ -119,6 +119,4 @@ def found(payout: Payout | None, payout_id: str) -> Payout:
     Raises:
         NotFound.
     """
-    if payout is None:
-        raise not_found(f"payouts/{payout_id}")
-    return payout
+    return require_found(f"payouts/{payout_id}", payout)

@@ -17,7 +17,6 @@ from servicekit.errors import (
     Violation,
     illegal_state,
     invalid_fields,
-    not_found,
     not_yours,
     request_id_reused,
 )
@@ -168,10 +167,10 @@ class ApplicationHandlers:
     async def get_application(self, who: Principal, command: ApplicationName) -> Application:
         task_id, application_id = command.ids
         name = f"tasks/{task_id}/applications/{application_id}"
-        task = await self._tasks.task(task_id)
-        application = await self._store.application(task_id, application_id)
-        if task is None or application is None:
-            raise self._absent(who, name)
+        task = who.require_found(name, await self._tasks.task(task_id))
+        application = who.require_found(
+            name, await self._store.application(task_id, application_id)
+        )
         who.require_party(name, brand=task.brand_id, creator=application.creator_id)
         return application
 
@@ -298,15 +297,9 @@ class ApplicationHandlers:
             raise illegal_state(gone.name, gone.state, "SelectApplications")
 
     async def _own_task(self, who: Principal, task_id: str) -> Task:
-        task = await self._tasks.task(task_id)
-        if task is None:
-            raise self._absent(who, f"tasks/{task_id}")
+        task = who.require_found(f"tasks/{task_id}", await self._tasks.task(task_id))
         who.require_party(task.name, brand=task.brand_id)
         return task
-
-    @staticmethod
-    def _absent(who: Principal, name: str) -> LiaisonError:
-        return not_yours(name) if who.brand or who.creator else not_found(name)
 
 
 def _first_answer(made: Application, command: CreateApplication) -> Application:

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from servicekit.auth import Principal, Role
+from servicekit.auth import Principal
 from servicekit.errors import (
     FailedPrecondition,
     LiaisonError,
@@ -10,8 +10,6 @@ from servicekit.errors import (
     Reason,
     ResourceExhausted,
     illegal_state,
-    not_found,
-    not_yours,
 )
 from servicekit.pagination import Page
 from services.tasks.assignments.commands import (
@@ -269,16 +267,9 @@ class AssignmentHandlers:
 
     async def _own(self, who: Principal, assignment_id: str) -> AssignmentRecord:
         name = f"assignments/{assignment_id}"
-        record = await self._store.assignment(assignment_id)
-        if record is None:
-            raise self._absent(who, name)
+        record = who.require_found(name, await self._store.assignment(assignment_id))
         who.require_party(name, brand=record.brand_id, creator=record.creator_id)
         return record
-
-    @staticmethod
-    def _absent(who: Principal, name: str) -> LiaisonError:
-        owners = (Role.BRAND, Role.CREATOR)
-        return not_yours(name) if who.role in owners else not_found(name)
 
 
 def _asked_by(command: str) -> str:
