@@ -12,14 +12,15 @@ from servicekit.process import leave
 
 app = typer.Typer(
     name="liaison",
-    help="Liaison on this machine: start it, look at it, stop it.",
+    help="Liaison: run the embedded stack, and operate the running one.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,  # they hold secrets
 )
-media = typer.Typer(help="Look at media as the media service does.", no_args_is_help=True)
+media = typer.Typer(help="Validate media files as the media service does.", no_args_is_help=True)
 app.add_typer(media, name="media")
-app.add_typer(options.app, name="payout")
+app.add_typer(options.payout_app, name="payout")
+app.add_typer(options.payouts_app, name="payouts")
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
 
@@ -87,21 +88,21 @@ def token(
 
 @app.command()
 def statement(
-    brand: Annotated[str, typer.Option(help="Whose funds.")] = "",
-    creator: Annotated[str, typer.Option(help="Or whose rewards.")] = "",
-    currency: Annotated[str, typer.Option(help="Such as USD; all if empty.")] = "",
+    brand: Annotated[str, typer.Option(help="A brand's id, to print its funds.")] = "",
+    creator: Annotated[str, typer.Option(help="Or a creator's id, to print its rewards.")] = "",
+    currency: Annotated[str, typer.Option(help="Such as USD; default: all.")] = "",
     start: Annotated[
-        datetime | None, typer.Option("--from", formats=_TIMES, help="First instant, in UTC.")
+        datetime | None, typer.Option("--from", formats=_TIMES, help="Start, in UTC, included.")
     ] = None,
     end: Annotated[
-        datetime | None, typer.Option("--to", formats=_TIMES, help="The instant after the last.")
+        datetime | None, typer.Option("--to", formats=_TIMES, help="End, in UTC, excluded.")
     ] = None,
 ) -> None:
     """Print a brand's or a creator's statement as CSV (RFC 4180), oldest line first.
 
-    A text that a spreadsheet would take for a formula begins with an apostrophe.
+    Text that a spreadsheet would take for a formula is prefixed with an apostrophe.
 
-    Exit code: 0 all printed, 1 refused or broken off, 2 wrong usage, 3 not running.
+    Exit code: 0 all printed, 1 refused or interrupted, 2 wrong usage, 3 stack not running.
     """
     from cli.payouts.statement import print_statement
 
@@ -111,63 +112,34 @@ def statement(
     raise typer.Exit(print_statement(parent, currency=currency, start=start, end=end))
 
 
-class Provider(StrEnum):
-    """Who moves the money of a payout."""
-
-    PAYPAL = "paypal"
-    BANK_TRANSFER = "bank-transfer"
-
-
 @app.command()
 def reconciliation(
     which: Annotated[
-        str, typer.Argument(metavar="[NAME|latest|run]", help="One, the last ones, or new ones.")
+        str,
+        typer.Argument(
+            metavar="[NAME|latest|run]",
+            help="One by its name, the latest of each provider, or run new ones now.",
+        ),
     ] = "latest",
     provider: Annotated[
-        Provider | None, typer.Option(help="Whose; of each provider one if not given.")
+        options.Provider | None, typer.Option(help="Only this provider; default: each.")
     ] = None,
     csv: Annotated[
         bool,
-        typer.Option("--csv", help="Only the findings, one a line (RFC 4180); paid is positive."),
+        typer.Option(
+            "--csv", help="Print only the findings, as CSV (RFC 4180); paid out is positive."
+        ),
     ] = False,
 ) -> None:
-    """Print reconciliations: what providers say that they moved, held against the ledger; and what
-    keeps payouts from being sent, if anything does.
+    """Print reconciliations of providers' reports with the ledger, and active halts.
 
-    Exit code: 0 everything matches, 1 refused or broken off, or none has run yet, 2 wrong usage, 3
-    not running, 4 something does not match, or did, and still stops all sending.
+    Exit code: 0 everything matches, 1 refused, interrupted or none has run yet, 2 wrong usage,
+    3 stack not running, 4 mismatch found, or a mismatch halt is active.
     """
     from cli.payouts.reconciliation import print_reconciliation
 
-    whose = provider.name if provider else ""
-    raise typer.Exit(print_reconciliation(which, whose, is_csv=csv))
-
-
-class SendingAction(StrEnum):
-    """What can be done about sending."""
-
-    SHOW = "show"
-    HALT = "halt"
-    RESUME = "resume"
-
-
-@app.command()
-def sending(
-    action: Annotated[
-        SendingAction, typer.Argument(help="Look, stop all sending, or let it go on.")
-    ] = SendingAction.SHOW,
-    reason: Annotated[str, typer.Option(help="Why, for the record: halt and resume need it.")] = "",
-) -> None:
-    """Tell whether payouts are sent, stop all sending, or let it go on.
-
-    Exit code: 0 payouts are sent, or stopped as asked, 1 refused, 2 wrong usage, 3 not running, 4
-    nothing is sent.
-    """
-    from cli.payouts.kill_switch import print_sending
-
-    if bool(reason) == (action is SendingAction.SHOW):
-        raise typer.BadParameter("--reason is needed to halt and to resume, and for nothing else")
-    raise typer.Exit(print_sending(action.value, reason))
+    provider_name = provider.name if provider else ""
+    raise typer.Exit(print_reconciliation(which, provider_name, is_csv=csv))
 
 
 @media.command()

@@ -1,5 +1,5 @@
-"""How the commands of operators call the running stack: as who is logged in here, with errors in
-words."""
+"""How operators' commands call the running stack: as the logged-in user, with errors printed as
+text."""
 
 import asyncio
 import getpass
@@ -23,12 +23,12 @@ def call_payouts(
     timeout_seconds: float = TIMEOUT_SECONDS,
     request_id: str = "",
 ) -> int:
-    """Runs `command`, which answers with the exit code, on a channel to the payouts service. 1 when
-    it is refused or nothing more can be written, 3 when no stack is running. `request_id` is by
-    which the same command can be given again."""
+    """Runs `command` with a channel to the payouts service, and returns its exit code; 1 if the
+    call is refused or standard output cannot be written, 3 if no stack is running. `request_id` is
+    printed after an error with which the call can be repeated."""
     access = attach(Home(default_home()))
     if access is None or "payouts" not in access.addresses:
-        typer.echo("The payouts service is not running: `liaison up` starts it.", err=True)
+        typer.echo("The payouts service is not running; start it with `liaison up`.", err=True)
         return NOT_RUNNING
 
     async def run() -> int:
@@ -45,25 +45,25 @@ def call_payouts(
     try:
         code = asyncio.run(run())
         sys.stdout.flush()
-    except OSError as error:  # a full disk, or a pipe that nobody reads any more
+    except OSError as error:  # a full disk, or a pipe whose reader is gone
         typer.echo(f"standard output: {error.strerror}", err=True)
     except LiaisonError as error:
-        _tell(error, request_id)
+        _print_error(error, request_id)
     else:
         return code
     return 1
 
 
-def _tell(error: LiaisonError, request_id: str) -> None:
+def _print_error(error: LiaisonError, request_id: str) -> None:
     details = [f"{each.field}: {each.description}" for each in error.violations]
     typer.echo("; ".join(details) or error.message, err=True)
     if request_id and error.is_retryable:
-        repeat = f"It may have been decided: repeat it with --request-id {request_id}"
-        typer.echo(repeat, err=True)
+        hint = f"It may have been carried out; repeat it with --request-id {request_id}"
+        typer.echo(hint, err=True)
 
 
 def operator() -> str:
-    """Whom all that is decided here names: who is logged in on this machine."""
+    """The actor of every decision made here: the user logged in on this machine."""
     try:
         name = re.sub(r"[^A-Za-z0-9]", "-", getpass.getuser()).strip("-")
     except (OSError, KeyError):  # a user id without a name

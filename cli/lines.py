@@ -1,4 +1,4 @@
-"""Lines of plain text, as operators read them: they can be pasted into a ticket and searched."""
+"""Plain text lines for operators, which can be pasted into a ticket and searched."""
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -10,7 +10,6 @@ def moment(message: Timestamp) -> str:
 
 
 def plain(value: str) -> str:
-    """On one line, and nothing in it that a terminal obeys: receivers and reasons are anybody's
-    words."""
+    """`value` on one line, without control characters: receivers and reasons are untrusted text."""
     shown = "".join(each if each.isprintable() else " " for each in value)
     return " ".join(shown.split())

@@ -1,1 +1,1 @@
-"""payouts"""
+"""The commands about payouts: `liaison payout`, `payouts`, `reconciliation` and `statement`."""

@@ -1,4 +1,4 @@
-"""`liaison payout list`: payouts of one state, or of any, a line each."""
+"""`liaison payouts list`: one line per payout, of one state or of all."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
@@ -19,29 +19,29 @@ _PAGE_SIZE = 200
 
 
 def print_payouts(state: str, limit: int) -> int:
-    """Those of `state`, such as `blocked`, or all where it is empty. Answers with the exit code."""
+    """Payouts in `state`, such as BLOCKED; all if it is empty. Returns the exit code."""
     request = pb.ListPayoutsRequest(
         page_size=min(limit, _PAGE_SIZE),
-        state=pb.Payout.State.Value(f"STATE_{state.upper() or 'UNSPECIFIED'}"),
+        state=pb.Payout.State.Value(f"STATE_{state or 'UNSPECIFIED'}"),
     )
 
     async def command(channel: grpc.aio.Channel) -> int:
-        left = limit
+        remaining = limit
         async for page in _pages(PayoutServiceStub(channel), request):
-            for line in lines_of(page.payouts[:left]):
+            for line in lines_of(page.payouts[:remaining]):
                 typer.echo(line)
-            if left <= len(page.payouts):
-                if left < len(page.payouts) or page.next_page_token:
-                    typer.echo("There may be more: --limit", err=True)
+            if remaining <= len(page.payouts):
+                if remaining < len(page.payouts) or page.next_page_token:
+                    typer.echo("There may be more; raise --limit to see them.", err=True)
                 break
-            left -= len(page.payouts)
+            remaining -= len(page.payouts)
         return 0
 
     return call_payouts(command)
 
 
 def lines_of(payouts: Sequence[pb.Payout]) -> list[str]:
-    """Name, state, amount, creator, since when, and the latest attempt's error; in columns."""
+    """Columns: name, state, amount, creator, time of the last change, the latest error code."""
     rows = [_cells(payout) for payout in payouts]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -65,11 +65,11 @@ def _cells(payout: pb.Payout) -> tuple[str, ...]:
 async def _pages(
     payouts: "PayoutServiceAsyncStub", request: pb.ListPayoutsRequest
 ) -> AsyncIterator[pb.ListPayoutsResponse]:
-    wanted = pb.ListPayoutsRequest()
-    wanted.CopyFrom(request)
+    next_request = pb.ListPayoutsRequest()
+    next_request.CopyFrom(request)
     while True:
-        page = await payouts.ListPayouts(wanted)
+        page = await payouts.ListPayouts(next_request)
         yield page
         if not page.next_page_token:
             return
-        wanted.page_token = page.next_page_token
+        next_request.page_token = page.next_page_token

@@ -1,5 +1,5 @@
-"""The options of `liaison payout` and its commands; `cli.payouts.payout` carries them out, and is
-imported when one is called."""
+"""Options of `liaison payout` and `liaison payouts`. What carries a command out is imported when it
+runs, because gRPC and the stack would make `--help` slow."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -8,8 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 
-class _ShowingByDefault(TyperGroup):
-    """What is no command's name is a payout's, which is shown."""
+class _ShowByDefault(TyperGroup):
+    """Takes a first argument that is no command for a payout's name, and shows that payout."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         is_payout = bool(args) and not args[0].startswith("-") and args[0] not in self.commands
@@ -17,17 +17,21 @@ class _ShowingByDefault(TyperGroup):
 
 
 class Provider(StrEnum):
+    """See payouts.v1.Provider."""
+
     PAYPAL = "paypal"
     BANK_TRANSFER = "bank-transfer"
 
 
 class Beneficiary(StrEnum):
+    """See payouts.v1.WriteOffPayoutRequest.Beneficiary."""
+
     BRAND = "brand"
     PLATFORM = "platform"
 
 
 class State(StrEnum):
-    """Where the money is."""
+    """See payouts.v1.Payout.State."""
 
     RESERVED = "reserved"
     SENDING = "sending"
@@ -37,59 +41,57 @@ class State(StrEnum):
     FAILED = "failed"
     PAID = "paid"
     RELEASED = "released"
-    WRITTEN_OFF = "written_off"
+    WRITTEN_OFF = "written-off"
 
 
-app = typer.Typer(
-    help="One payout: `liaison payout NAME` shows all of it, `list` finds those of a state. The"
-    " other commands are an operator's decisions about it, each kept with its reason.",
+payout_app = typer.Typer(
+    help="One payout: show it, or decide about it. For all payouts together: `liaison payouts`.",
     no_args_is_help=True,
-    cls=_ShowingByDefault,
+    cls=_ShowByDefault,
+)
+payouts_app = typer.Typer(
+    help="All payouts: list them, and the kill switch (status, halt, resume). For one payout:"
+    " `liaison payout NAME`.",
+    no_args_is_help=True,
 )
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="Of the payout, or of its assignment.")]
-Reason = Annotated[str, typer.Option(help="Why; kept for good.")]
-RequestId = Annotated[str, typer.Option(help="Of the request that this one repeats.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name or id of the payout or assignment.")
+]
+Reason = Annotated[str, typer.Option(help="Why; kept for good with your name.")]
+RequestId = Annotated[
+    str, typer.Option(help="Request id of an earlier call that may have been carried out.")
+]
 Attempt = Annotated[int, typer.Option(help="Number of the attempt.", min=1)]
 
 
-@app.command()
+@payout_app.command()
 def show(name: Name) -> None:
-    """Its state, its money, every attempt, every decision, and who must act.
+    """Show its state, money, attempts, decisions and next action.
 
-    Exit code of this and of all others: 0 done, 1 refused, 2 wrong usage, 3 not running.
+    `liaison payout NAME` is short for it.
+
+    Exit code of this and all other `liaison payout` commands: 0 done, 1 refused, 2 wrong usage,
+    3 stack not running.
     """
     from cli.payouts import payout
 
     raise typer.Exit(payout.show(name))
 
 
-@app.command("list")
-def list_(
-    state: Annotated[
-        State | None, typer.Option(help="Where the money is; anywhere if not given.")
-    ] = None,
-    limit: Annotated[int, typer.Option(help="At most so many.", min=1)] = 200,
-) -> None:
-    """One line for each, newest first: name, state, amount, creator, since when, error."""
-    from cli.payouts import listing
-
-    raise typer.Exit(listing.print_payouts(state or "", limit))
-
-
-@app.command()
+@payout_app.command()
 def retry(
     name: Name,
     reason: Reason,
     provider: Annotated[
-        Provider | None, typer.Option(help="Who moves the money; the usual one if not given.")
+        Provider | None, typer.Option(help="Who moves the money; default: LIAISON_PAYOUT_PROVIDER.")
     ] = None,
     receiver: Annotated[
-        str, typer.Option(help="Where to; an IBAN, say. The creator's account if not given.")
+        str, typer.Option(help="Where to, such as an IBAN; default: the account the creator named.")
     ] = "",
     request_id: RequestId = "",
 ) -> None:
-    """Make the next attempt now, even where the money came back after it was paid."""
+    """Make the next attempt now, even if the money was returned after it was paid."""
     from cli.payouts import payout
 
     raise typer.Exit(
@@ -97,47 +99,49 @@ def retry(
     )
 
 
-@app.command()
+@payout_app.command()
 def hold(name: Name, reason: Reason, request_id: RequestId = "") -> None:
-    """Keep it from being sent. What was sent goes on."""
+    """Send nothing more for it. A payment that was sent already goes on."""
     from cli.payouts import payout
 
     raise typer.Exit(payout.hold(name, reason, request_id))
 
 
-@app.command()
+@payout_app.command()
 def resume(name: Name, reason: Reason, request_id: RequestId = "") -> None:
-    """Let it be sent again."""
+    """Lift its hold. (`liaison payouts resume` lifts a halt of all payouts.)"""
     from cli.payouts import payout
 
     raise typer.Exit(payout.resume(name, reason, request_id))
 
 
-@app.command("write-off")
+@payout_app.command("write-off")
 def write_off(
     name: Name,
     reason: Reason,
-    to: Annotated[Beneficiary, typer.Option(help="Who keeps what is reserved.")],
+    to: Annotated[Beneficiary, typer.Option(help="Who keeps the reserved money.")],
     request_id: RequestId = "",
 ) -> None:
-    """End one that cannot be paid, for good."""
+    """End a payout that cannot be paid, for good."""
     from cli.payouts import payout
 
     raise typer.Exit(payout.write_off(name, reason, to, request_id))
 
 
-@app.command()
+@payout_app.command()
 def resolve(
     name: Name,
     attempt: Attempt,
     reason: Reason,
     not_paid: Annotated[
-        bool, typer.Option("--not-paid", help="No money has left, and none will.")
+        bool, typer.Option("--not-paid", help="No money left, and none will.")
     ] = False,
-    found: Annotated[str, typer.Option(metavar="BATCH", help="It is this batch.")] = "",
+    found: Annotated[
+        str, typer.Option(metavar="BATCH", help="The provider's batch id of the payment.")
+    ] = "",
     request_id: RequestId = "",
 ) -> None:
-    """Say what became of an attempt that is BLOCKED. The provider is asked first."""
+    """Settle a BLOCKED attempt. The provider is asked first, and its answer outweighs yours."""
     from cli.payouts import payout
 
     if not_paid == bool(found):
@@ -145,23 +149,71 @@ def resolve(
     raise typer.Exit(payout.resolve(name, attempt, reason, found, request_id))
 
 
-@app.command()
+@payout_app.command()
 def confirm(
     name: Name,
     attempt: Attempt,
-    reference: Annotated[str, typer.Option(help="The bank's, of the transfer.")],
+    reference: Annotated[str, typer.Option(help="The bank's reference of the transfer.")],
     fee: Annotated[str, typer.Option(help="What the bank charged, such as '1.50 EUR'.")] = "",
     request_id: RequestId = "",
 ) -> None:
-    """Say that a bank transfer was made."""
+    """Record that its bank transfer was made."""
     from cli.payouts import payout
 
     raise typer.Exit(payout.confirm(name, attempt, reference, fee, request_id))
 
 
-@app.command()
+@payout_app.command()
 def reject(name: Name, attempt: Attempt, reason: Reason, request_id: RequestId = "") -> None:
-    """Say that a bank transfer cannot be made."""
+    """Record that its bank transfer cannot be made."""
     from cli.payouts import payout
 
     raise typer.Exit(payout.reject(name, attempt, reason, request_id))
+
+
+@payouts_app.command("list")
+def list_(
+    state: Annotated[State | None, typer.Option(help="Only this state; default: all.")] = None,
+    limit: Annotated[int, typer.Option(help="At most this many.", min=1)] = 200,
+) -> None:
+    """List payouts, newest first: name, state, amount, creator, last change, error.
+
+    Exit code: 0 done, 1 refused, 2 wrong usage, 3 stack not running.
+    """
+    from cli.payouts import listing
+
+    raise typer.Exit(listing.print_payouts(state.name if state else "", limit))
+
+
+@payouts_app.command()
+def status() -> None:
+    """Show whether payouts are sent, and every active halt.
+
+    Exit code: 0 payouts are sent, 1 refused, 2 wrong usage, 3 stack not running, 4 halted.
+    """
+    from cli.payouts import kill_switch
+
+    raise typer.Exit(kill_switch.status())
+
+
+@payouts_app.command()
+def halt(reason: Reason) -> None:
+    """Stop sending ALL payouts. Payments that were sent already go on.
+
+    Exit code: 0 halted, 1 refused, 2 wrong usage, 3 stack not running.
+    """
+    from cli.payouts import kill_switch
+
+    raise typer.Exit(kill_switch.halt(reason))
+
+
+@payouts_app.command("resume")
+def resume_all(reason: Reason) -> None:
+    """Lift EVERY active halt, and print those it lifted.
+
+    Exit code: 0 payouts are sent, 1 refused, 2 wrong usage, 3 stack not running, 4 halted again
+    meanwhile.
+    """
+    from cli.payouts import kill_switch
+
+    raise typer.Exit(kill_switch.resume(reason))

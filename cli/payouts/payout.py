@@ -1,4 +1,4 @@
-"""`liaison payout`: one payout, and what an operator decides about it, on the running stack."""
+"""`liaison payout`: shows one payout, and sends an operator's decision about it."""
 
 import re
 from collections.abc import Awaitable, Callable
@@ -25,9 +25,9 @@ _OUTCOME = pb.ResolveAttemptRequest
 
 
 def show(payout: str) -> int:
-    """Prints it. Answers with the exit code, as everything here does."""
+    """Prints the payout. Returns the exit code, as every command here does."""
     request = pb.GetPayoutRequest(name=name_of(payout))
-    return _printed(lambda payouts: payouts.GetPayout(request))
+    return _print(lambda payouts: payouts.GetPayout(request))
 
 
 def retry(payout: str, reason: str, provider: str, receiver: str, request_id: str) -> int:
@@ -37,17 +37,17 @@ def retry(payout: str, reason: str, provider: str, receiver: str, request_id: st
         provider=pb.Provider.Value(f"PROVIDER_{provider or 'UNSPECIFIED'}"),
         receiver=receiver,
     )
-    return _decided(request, request_id, lambda payouts: payouts.RetryPayout(request))
+    return _decide(request, request_id, lambda payouts: payouts.RetryPayout(request))
 
 
 def hold(payout: str, reason: str, request_id: str) -> int:
     request = pb.HoldPayoutRequest(name=name_of(payout), reason=reason)
-    return _decided(request, request_id, lambda payouts: payouts.HoldPayout(request))
+    return _decide(request, request_id, lambda payouts: payouts.HoldPayout(request))
 
 
 def resume(payout: str, reason: str, request_id: str) -> int:
     request = pb.ResumePayoutRequest(name=name_of(payout), reason=reason)
-    return _decided(request, request_id, lambda payouts: payouts.ResumePayout(request))
+    return _decide(request, request_id, lambda payouts: payouts.ResumePayout(request))
 
 
 def write_off(payout: str, reason: str, beneficiary: str, request_id: str) -> int:
@@ -58,11 +58,11 @@ def write_off(payout: str, reason: str, beneficiary: str, request_id: str) -> in
             f"BENEFICIARY_{beneficiary.upper()}"
         ),
     )
-    return _decided(request, request_id, lambda payouts: payouts.WriteOffPayout(request))
+    return _decide(request, request_id, lambda payouts: payouts.WriteOffPayout(request))
 
 
 def resolve(payout: str, attempt: int, reason: str, found: str, request_id: str) -> int:
-    """`found` is the batch that was found; empty when nothing was paid."""
+    """`found` is the provider's batch id; empty means that nothing was paid."""
     request = pb.ResolveAttemptRequest(
         name=name_of(payout),
         attempt=attempt,
@@ -70,7 +70,7 @@ def resolve(payout: str, attempt: int, reason: str, found: str, request_id: str)
         provider_batch_id=found,
         reason=reason,
     )
-    return _decided(request, request_id, lambda payouts: payouts.ResolveAttempt(request))
+    return _decide(request, request_id, lambda payouts: payouts.ResolveAttempt(request))
 
 
 def confirm(payout: str, attempt: int, reference: str, fee: str, request_id: str) -> int:
@@ -80,23 +80,23 @@ def confirm(payout: str, attempt: int, reference: str, fee: str, request_id: str
     )
     if fee:
         request.fee.CopyFrom(money_of(fee).to_message())
-    return _decided(request, request_id, lambda payouts: payouts.ConfirmBankTransfer(request))
+    return _decide(request, request_id, lambda payouts: payouts.ConfirmBankTransfer(request))
 
 
 def reject(payout: str, attempt: int, reason: str, request_id: str) -> int:
     request = pb.RejectBankTransferRequest(name=name_of(payout), attempt=attempt, reason=reason)
-    return _decided(request, request_id, lambda payouts: payouts.RejectBankTransfer(request))
+    return _decide(request, request_id, lambda payouts: payouts.RejectBankTransfer(request))
 
 
 def name_of(payout: str) -> str:
-    """Of a payout, or of the assignment whose reward it is: they have one id."""
+    """Accepts an id or the name of a payout or its assignment, which share one id."""
     return f"payouts/{payout.removeprefix('payouts/').removeprefix('assignments/')}"
 
 
 def money_of(text: str) -> Money:
     """
     Raises:
-        BadParameter: it is no amount in minor units with its currency.
+        BadParameter: not an amount with at most two decimals and a currency.
     """
     value, _, currency = text.partition(" ")
     try:
@@ -104,21 +104,21 @@ def money_of(text: str) -> Money:
     except InvalidOperation:
         minor = Decimal("NaN")
     if not minor.is_finite() or minor != int(minor) or not re.fullmatch("[A-Z]{3}", currency):
-        raise typer.BadParameter(f"{text} is no amount such as '1.50 EUR'")
+        raise typer.BadParameter(f"{text} is not an amount such as '1.50 EUR'")
     return Money(currency, int(minor))
 
 
-def _decided(request: Any, request_id: str, call: Call) -> int:
+def _decide(request: Any, request_id: str, call: Call) -> int:
     request.request_id = request_id or str(uuid4())
-    return _printed(call, request.request_id)
+    return _print(call, request.request_id)
 
 
-def _printed(call: Call, request_id: str = "") -> int:
+def _print(call: Call, request_id: str = "") -> int:
     async def command(channel: grpc.aio.Channel) -> int:
         payout = await call(PayoutServiceStub(channel))
-        asked = reconciliation_pb2.GetKillSwitchRequest()
-        sending = await ReconciliationServiceStub(channel).GetKillSwitch(asked)
-        for line in lines_of(payout, is_halted=sending.is_halted):
+        request = reconciliation_pb2.GetKillSwitchRequest()
+        kill_switch = await ReconciliationServiceStub(channel).GetKillSwitch(request)
+        for line in lines_of(payout, is_halted=kill_switch.is_halted):
             typer.echo(line)
         return 0
 

@@ -1,4 +1,4 @@
-"""`liaison reconciliation`: what a reconciliation found, for accountants, or a new one."""
+"""`liaison reconciliation`: prints reconciliations, or runs new ones."""
 
 import csv
 import sys
@@ -21,54 +21,55 @@ from servicekit.errors import Unavailable
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceAsyncStub
 
-# Exit code: it was made or printed, and something does not match.
-MISMATCHES = 4
-# A provider's report of a month takes minutes.
+# Exit code: a mismatch was found, or a mismatch halt is active.
+MISMATCH = 4
+# Reading a provider's report of one month takes minutes.
 _RUN_SECONDS = 600.0
-_PROVIDERS = ("PAYPAL", "BANK_TRANSFER")
-# Of a report that goes to a file or another command.
+_PROVIDERS = [name.removeprefix("PROVIDER_") for name in payouts_pb2.Provider.keys()[1:]]
+# Columns of a report that goes to a file or another command.
 _FILE_WIDTH = 140
 
 
 def print_reconciliation(which: str, provider: str, *, is_csv: bool) -> int:
-    """`which` is `latest`, `run` for a new one, or a name; `provider` is a name, or empty
-    for one of each. What keeps payouts from being sent is told with all but a name. Answers with
-    the exit code."""
-    providers = [provider] if provider else list(_PROVIDERS)
+    """`which` is `latest`, `run` for a new one, or a name; `provider` is such as PAYPAL, or empty
+    for one of each. Active halts are printed too, unless a name is given. Returns the exit code."""
+    providers = [provider] if provider else _PROVIDERS
 
     async def command(channel: grpc.aio.Channel) -> int:
         stub = ReconciliationServiceStub(channel)
         if which not in ("run", "latest"):
             found = [await _find(stub, which)]
             _write(found, is_csv=is_csv)
-            return MISMATCHES if found[0].mismatch_count else 0
+            return MISMATCH if found[0].mismatch_count else 0
         if which == "run":
-            found = [run async for run in _runs(stub, providers)]
+            found = [each async for each in _run_all(stub, providers)]
         else:
             found = [await _find(stub, name) for name in await _latest(stub, providers)]
         missing = sorted(set(providers).difference(map(_provider_of, found)))
         _write(found, is_csv=is_csv)
         for each in missing if which == "latest" else ():
-            typer.echo(f"{each}: none has run yet: `liaison reconciliation run`", err=True)
-        sending = await stub.GetKillSwitch(pb.GetKillSwitchRequest())
-        if sending.is_halted:
-            typer.echo("\n".join(["", *lines_of(sending)]), err=is_csv)
-        if any(each.mismatch_count for each in found) or _is_mismatched(sending):
-            return MISMATCHES
+            typer.echo(
+                f"{each}: none has run yet; start one with `liaison reconciliation run`", err=True
+            )
+        kill_switch = await stub.GetKillSwitch(pb.GetKillSwitchRequest())
+        if kill_switch.is_halted:
+            typer.echo("\n".join(["", *lines_of(kill_switch)]), err=is_csv)
+        if any(each.mismatch_count for each in found) or _has_mismatch_halt(kill_switch):
+            return MISMATCH
         return 1 if missing else 0
 
     return call_payouts(command, timeout_seconds=_RUN_SECONDS)
 
 
-def _is_mismatched(sending: pb.KillSwitch) -> bool:
-    """Whether what one of any provider found, however long ago, still stops all sending."""
-    return any(halt.cause == pb.KillSwitch.CAUSE_MISMATCH for halt in sending.halts)
+def _has_mismatch_halt(kill_switch: pb.KillSwitch) -> bool:
+    """Of any provider and any earlier reconciliation."""
+    return any(halt.cause == pb.KillSwitch.CAUSE_MISMATCH for halt in kill_switch.halts)
 
 
-async def _runs(
+async def _run_all(
     stub: "ReconciliationServiceAsyncStub", providers: list[str]
 ) -> AsyncIterator[pb.Reconciliation]:
-    """A new one of each that can be read now; of the others it is said why not."""
+    """One new reconciliation of each provider. Prints why a provider could not be read."""
     for each in providers:
         try:
             yield await _run(stub, each)
@@ -90,8 +91,8 @@ async def _find(stub: "ReconciliationServiceAsyncStub", which: str) -> pb.Reconc
 
 
 async def _latest(stub: "ReconciliationServiceAsyncStub", providers: list[str]) -> list[str]:
-    """The names of each provider's last one, in the order of `providers`; a provider of which none
-    has run is left out."""
+    """The name of each provider's latest reconciliation, in the order of `providers`, without those
+    that were never reconciled."""
     names: dict[str, str] = {}
     request = pb.ListReconciliationsRequest(page_size=200)
     while True:

@@ -1,4 +1,4 @@
-"""A reconciliation as accountants read it: on a page, and as lines of CSV. Pure."""
+"""A reconciliation as a printed report and as CSV rows, for accountants. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -39,13 +39,13 @@ _PROVIDERS = {
 _KINDS = {
     pb.Finding.KIND_UNMATCHED: "not in the ledger",
     pb.Finding.KIND_MISSING: "not at the provider",
-    pb.Finding.KIND_DIFFERENT: "not the same",
-    pb.Finding.KIND_CORRECTED: "mended",
+    pb.Finding.KIND_DIFFERENT: "different",
+    pb.Finding.KIND_CORRECTED: "corrected",
 }
 
 
 def row_of(found: pb.Reconciliation, finding: pb.Finding) -> list[str]:
-    """The cells of COLUMNS. What a finding does not have is empty."""
+    """The cells of COLUMNS; a field that the finding lacks is empty."""
     return [
         found.name,
         payouts_pb2.Provider.Name(found.provider).removeprefix("PROVIDER_"),
@@ -63,7 +63,7 @@ def row_of(found: pb.Reconciliation, finding: pb.Finding) -> list[str]:
 
 
 def _cells(message: MoneyMessage) -> tuple[str, str]:
-    """Currency and number; empty where nothing is said."""
+    """Currency and number; both empty for an absent amount."""
     return (message.currency_code, decimal(message)) if message.currency_code else ("", "")
 
 
@@ -82,20 +82,20 @@ def _head(found: pb.Reconciliation, provider: str) -> RenderableType:
     grid = Table.grid(padding=(0, 2))
     grid.add_row("Reconciliation", found.name)
     grid.add_row("Provider", provider)
-    grid.add_row("Period", f"{_moment(start)} to {_moment(end)}, UTC; the end is not part of it")
-    grid.add_row("Made", f"{_moment(from_timestamp(found.create_time))} UTC")
-    grid.add_row("New lines", f"{found.transaction_count} of the provider's report")
-    grid.add_row("Amounts", "What was paid out is positive, what came back negative")
-    grid.add_row("Fees", "What was charged is positive, what was given back negative")
-    grid.add_row("Result", _verdict(found.mismatch_count))
+    grid.add_row("Period", f"{_moment(start)} to {_moment(end)}, UTC, end excluded")
+    grid.add_row("Run at", f"{_moment(from_timestamp(found.create_time))} UTC")
+    grid.add_row("Transactions", f"{found.transaction_count} reported for the first time")
+    grid.add_row("Amounts", "Paid out: positive; returned: negative")
+    grid.add_row("Fees", "Charged: positive; refunded: negative")
+    grid.add_row("Result", _result(found.mismatch_count))
     return grid
 
 
-def _verdict(mismatch_count: int) -> Text:
+def _result(mismatch_count: int) -> Text:
     if not mismatch_count:
         return Text("Everything matches", style="green")
-    what = "1 finding does" if mismatch_count == 1 else f"{mismatch_count} findings do"
-    return Text(f"{what} not match: sending was stopped", style="bold red")
+    mismatches = "1 mismatch" if mismatch_count == 1 else f"{mismatch_count} mismatches"
+    return Text(f"{mismatches}: payouts were halted", style="bold red")
 
 
 def _totals(totals: Iterable[pb.ReconciliationTotal], provider: str) -> Table:
@@ -105,12 +105,15 @@ def _totals(totals: Iterable[pb.ReconciliationTotal], provider: str) -> Table:
         table.add_column(header, justify="right")
     for total in totals:
         currency = total.provider_amount.currency_code
-        for what, theirs, ours in (
-            ("paid out, less what came back", total.provider_amount, total.ledger_amount),
+        for what, provider_side, ledger_side in (
+            ("paid out, less returns", total.provider_amount, total.ledger_amount),
             ("fees", total.provider_fee, total.ledger_fee),
         ):
             table.add_row(
-                f"{currency} {what}", _amount(theirs), _amount(ours), _difference(theirs, ours)
+                f"{currency} {what}",
+                _amount(provider_side),
+                _amount(ledger_side),
+                _difference(provider_side, ledger_side),
             )
         if decimal(total.open_amount) != "0.00":
             table.add_row(f"{currency} not delivered yet", _amount(total.open_amount), "", "")
@@ -118,14 +121,14 @@ def _totals(totals: Iterable[pb.ReconciliationTotal], provider: str) -> Table:
 
 
 def _findings(findings: Iterable[pb.Finding], provider: str) -> Table:
-    """Three lines each, which fit any terminal."""
+    """Three lines per finding, folded to the terminal's width."""
     grid = Table.grid(padding=(0, 1))
     grid.add_column(justify="right", vertical="top")
     grid.add_column(overflow="fold")
     for number, finding in enumerate(findings, 1):
-        has_fee = any(map(_is_money, (finding.provider_fee, finding.ledger_fee)))
-        theirs = _said(finding.provider_amount, finding.provider_fee, has_fee=has_fee)
-        ours = _said(finding.ledger_amount, finding.ledger_fee, has_fee=has_fee)
+        has_fee = any(map(_is_nonzero, (finding.provider_fee, finding.ledger_fee)))
+        provider_side = _side(finding.provider_amount, finding.provider_fee, has_fee=has_fee)
+        ledger_side = _side(finding.ledger_amount, finding.ledger_fee, has_fee=has_fee)
         what = _KINDS.get(finding.kind, "?")
         where = [
             finding.payout,
@@ -139,7 +142,7 @@ def _findings(findings: Iterable[pb.Finding], provider: str) -> Table:
             f"{number}.",
             Text.assemble(
                 (what, "bold"),
-                f": {provider} says {theirs}, the ledger {ours}\n",
+                f": {provider} says {provider_side}, the ledger {ledger_side}\n",
                 ", ".join(filter(None, where)),
                 f"\n{finding.description}",
             ),
@@ -147,28 +150,31 @@ def _findings(findings: Iterable[pb.Finding], provider: str) -> Table:
     return grid
 
 
-def _difference(theirs: MoneyMessage, ours: MoneyMessage) -> Text:
-    minor = Money.from_message(theirs).amount_minor - Money.from_message(ours).amount_minor
-    shown = _amount(Money(theirs.currency_code, minor).to_message())
+def _difference(provider_side: MoneyMessage, ledger_side: MoneyMessage) -> Text:
+    minor = (
+        Money.from_message(provider_side).amount_minor
+        - Money.from_message(ledger_side).amount_minor
+    )
+    shown = _amount(Money(provider_side.currency_code, minor).to_message())
     return Text(shown, style="bold red" if minor else "")
 
 
 def _amount(message: MoneyMessage) -> str:
-    """With thousands set apart, for people."""
+    """With thousands separators."""
     sign = "-" if message.units < 0 or message.nanos < 0 else ""
     whole, _, cents = decimal(message).lstrip("-").partition(".")
     return f"{sign}{int(whole):,}.{cents}"
 
 
-def _said(amount: MoneyMessage, fee: MoneyMessage, *, has_fee: bool) -> str:
-    """What one side says; `has_fee`: either says that there is a fee."""
+def _side(amount: MoneyMessage, fee: MoneyMessage, *, has_fee: bool) -> str:
+    """One side of a finding; `has_fee`: at least one of the two sides has a fee."""
     if not amount.currency_code:
         return "nothing"
-    said = f"{_amount(amount)} {amount.currency_code}"
-    return f"{said} and a fee of {_amount(fee)} {fee.currency_code}" if has_fee else said
+    side = f"{_amount(amount)} {amount.currency_code}"
+    return f"{side} and a fee of {_amount(fee)} {fee.currency_code}" if has_fee else side
 
 
-def _is_money(message: MoneyMessage) -> bool:
+def _is_nonzero(message: MoneyMessage) -> bool:
     return bool(message.units or message.nanos)
 
 

@@ -1,4 +1,4 @@
-"""`liaison statement`: the statement of a brand or a creator as CSV, read as an operator."""
+"""`liaison statement`: a brand's or a creator's statement as CSV."""
 
 import csv
 import sys
@@ -40,7 +40,7 @@ _PAGE_SIZE = 200
 def print_statement(
     parent: str, *, currency: str, start: datetime | None, end: datetime | None
 ) -> int:
-    """Times without a zone are UTC. Answers with the exit code."""
+    """Times without a zone are UTC. Returns the exit code."""
     request = pb.ListStatementLinesRequest(
         parent=parent,
         page_size=_PAGE_SIZE,
@@ -60,32 +60,32 @@ def print_statement(
 async def write_statement(
     statements: "StatementServiceAsyncStub", request: pb.ListStatementLinesRequest, file: TextIO
 ) -> None:
-    """All that `request` asks for as CSV of RFC 4180, with a header; nothing when it is refused.
+    """Writes every page of `request` as CSV (RFC 4180) with a header; nothing if it is refused.
     `file` must not translate line ends."""
     writer = csv.writer(file, lineterminator="\r\n")
-    is_begun = False
+    has_header = False
     async for page in _pages(statements, request):
-        if not is_begun:
+        if not has_header:
             writer.writerow(COLUMNS)
-            is_begun = True
+            has_header = True
         writer.writerows(map(row_of, page.lines))
 
 
 async def _pages(
     statements: "StatementServiceAsyncStub", request: pb.ListStatementLinesRequest
 ) -> AsyncIterator[pb.ListStatementLinesResponse]:
-    wanted = pb.ListStatementLinesRequest()
-    wanted.CopyFrom(request)
+    next_request = pb.ListStatementLinesRequest()
+    next_request.CopyFrom(request)
     while True:
-        page = await statements.ListStatementLines(wanted)
+        page = await statements.ListStatementLines(next_request)
         yield page
         if not page.next_page_token:
             return
-        wanted.page_token = page.next_page_token
+        next_request.page_token = page.next_page_token
 
 
 def row_of(line: pb.StatementLine) -> list[str]:
-    """The cells of COLUMNS. What a line does not have is empty."""
+    """The cells of COLUMNS; a field that the line lacks is empty."""
     funds = line.brand_funds if line.HasField("brand_funds") else None
     return [
         from_timestamp(line.post_time).isoformat(),

@@ -1,4 +1,4 @@
-"""What `liaison payout` prints: one payout, as who must decide about it needs to see it. Pure."""
+"""The text that `liaison payout NAME` prints. Pure."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,19 @@ from google.type.money_pb2 import Money as MoneyMessage
 from liaison.payouts.v1 import payouts_pb2 as pb
 
 from cli.lines import moment, plain
-from cli.payouts.next_action import turn_of
+from cli.payouts.next_action import next_action
 from servicekit.money import Money
 
 
 def lines_of(payout: pb.Payout, *, is_halted: bool) -> Iterator[str]:
-    """Everything that is known of it, and at the end who must act."""
+    """All that is known of the payout; the last line says who must act."""
     held = ", HELD by an operator" if payout.is_held else ""
     yield f"{payout.name}  {_state(payout)}{held}"
     yield f"  amount    {_amount(payout.amount)}{_fee(payout)}"
-    yield f"  from      {payout.brand}"
-    yield f"  to        {payout.creator}"
-    yield f"  due       {moment(payout.create_time)}"
-    yield f"  changed   {moment(payout.update_time)}"
+    yield f"  brand     {payout.brand}"
+    yield f"  creator   {payout.creator}"
+    yield f"  created   {moment(payout.create_time)}"
+    yield f"  updated   {moment(payout.update_time)}"
     for attempt in payout.attempts:
         yield ""
         yield from _attempt_lines(attempt)
@@ -27,38 +27,38 @@ def lines_of(payout: pb.Payout, *, is_halted: bool) -> Iterator[str]:
         yield "decisions"
         yield from (_decision(payout, each) for each in payout.decisions)
     yield ""
-    yield f"next: {turn_of(payout, is_halted=is_halted)}"
+    yield f"next action: {next_action(payout, is_halted=is_halted)}"
 
 
 def _attempt_lines(attempt: pb.Attempt) -> Iterator[str]:
     code = f" ({plain(attempt.error_code)})" if attempt.error_code else ""
     yield f"attempt {attempt.number}  {_word(pb.Attempt.State, attempt.state, 'STATE_')}{code}"
     rows = {
-        "by": _word(pb.Provider, attempt.provider, "PROVIDER_"),
-        "to": attempt.receiver,
-        "sent as": attempt.sender_batch_id,
-        "batch": attempt.provider_batch_id,
-        "item": attempt.provider_item_id,
-        "shown as": attempt.provider_state,
-        "moved as": attempt.provider_transaction_id,
-        "sent": moment(attempt.create_time),
-        "changed": moment(attempt.update_time),
+        "provider": _word(pb.Provider, attempt.provider, "PROVIDER_"),
+        "receiver": attempt.receiver,
+        "sender batch id": attempt.sender_batch_id,
+        "provider batch": attempt.provider_batch_id,
+        "provider item": attempt.provider_item_id,
+        "provider state": attempt.provider_state,
+        "transaction": attempt.provider_transaction_id,
+        "created": moment(attempt.create_time),
+        "updated": moment(attempt.update_time),
     }
     for name, value in rows.items():
         if value:
-            yield f"  {name:<8}  {plain(value)}"
+            yield f"  {name:<15}  {plain(value)}"
 
 
 def _decision(payout: pb.Payout, decision: pb.Decision) -> str:
     about = f" attempt {decision.attempt}" if decision.attempt else ""
-    if what := ", ".join(_what_is_decided(payout, decision)):
+    if what := ", ".join(_decision_details(payout, decision)):
         about += f" ({what})"
     kind = _word(pb.Decision.Kind, decision.kind, "KIND_")
     when = moment(decision.create_time)
     return f"  {when}  {kind}{about} by {decision.actor}: {plain(decision.reason)}"
 
 
-def _what_is_decided(payout: pb.Payout, decision: pb.Decision) -> Iterator[str]:
+def _decision_details(payout: pb.Payout, decision: pb.Decision) -> Iterator[str]:
     if decision.provider:
         yield _word(pb.Provider, decision.provider, "PROVIDER_")
     if decision.receiver:

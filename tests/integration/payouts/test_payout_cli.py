@@ -1,4 +1,5 @@
-"""`liaison payout`, asked of a real server; only where that is, and who asks, is told here."""
+"""`liaison payout` and `liaison payouts list` against a real server; only its address and the user
+are substituted."""
 
 import asyncio
 import re
@@ -26,8 +27,12 @@ def found(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "olga")
 
 
+async def liaison(*arguments: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
+
+
 async def payout(*arguments: str) -> Result:
-    return await asyncio.to_thread(CliRunner().invoke, app, ["payout", *arguments])
+    return await liaison("payout", *arguments)
 
 
 async def said(*arguments: str) -> str:
@@ -43,7 +48,7 @@ async def test_a_payout_is_paid_by_bank_from_the_shell(harness: Harness) -> None
     assert "HELD" not in await said("resume", "p1", *WHY)
     await said("retry", "p1", *WHY, "--provider", "bank-transfer", "--receiver", IBAN)
     await harness.send("p1")
-    assert f"next: transfer 100.00 USD to {IBAN}" in await said("payouts/p1")
+    assert f"next action: operator: transfer 100.00 USD to {IBAN}" in await said("payouts/p1")
     confirm = ("confirm", "p1", "--attempt", "1", "--reference", "BANK-1", "--fee", "1.50 USD")
     paid = await said(*confirm)
     assert "payouts/p1  PAID" in paid
@@ -58,7 +63,7 @@ async def test_a_payout_is_paid_by_bank_from_the_shell(harness: Harness) -> None
     ]
 
 
-async def test_what_is_refused_says_why(harness: Harness) -> None:
+async def test_a_refusal_is_printed_with_its_field(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     refused = await payout("retry", "p1", *WHY, "--provider", "bank-transfer")
     assert (refused.exit_code, "receiver: Must say where" in refused.output) == (1, True)
@@ -70,31 +75,36 @@ async def test_what_is_refused_says_why(harness: Harness) -> None:
     assert (await payout("resolve", "p1", "--attempt", "1", *WHY)).exit_code == 2
 
 
-async def test_what_keeps_a_payout_from_being_sent_is_said(harness: Harness) -> None:
+async def test_a_halt_and_a_hold_are_the_next_action(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
-    assert "next: nobody: it is sent by itself" in await said("p1")
+    assert "next action: none: it is sent automatically" in await said("p1")
     await harness.reconciler.HaltPayouts(
         reconciliation_pb2.HaltPayoutsRequest(reason="A restore", request_id=request_id())
     )
-    assert "next: `liaison sending` says why" in await said("p1")
-    assert "next: `liaison payout resume p1`" in await said("hold", "p1", *WHY)
+    assert "`liaison payouts status` says why" in await said("p1")
+    assert "next action: operator: `liaison payout resume p1 --reason …`" in await said(
+        "hold", "p1", *WHY
+    )
 
 
-async def test_payouts_are_found_by_their_state(harness: Harness) -> None:
+async def test_payouts_are_listed_by_state(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await harness.reserve("p-two", minor=1_000)
     await said("hold", "p1", *WHY)
     await said("write-off", "p-two", *WHY, "--to", "brand")
     times = " +[0-9-]{10} [0-9:]{8} UTC"
-    both = (await said("list")).splitlines()
+    both = (await liaison("payouts", "list")).stdout.splitlines()
     assert re.fullmatch(f"payouts/p-two  WRITTEN_OFF     10.00 USD   creators/anna{times}", both[0])
     assert re.fullmatch(f"payouts/p1     RESERVED, HELD  100.00 USD  creators/anna{times}", both[1])
-    (held,) = (await said("list", "--state", "reserved")).splitlines()
+    (held,) = (await liaison("payouts", "list", "--state", "reserved")).stdout.splitlines()
     assert held.startswith("payouts/p1  RESERVED, HELD")
-    assert await said("list", "--state", "blocked") == ""
-    first = await payout("list", "--limit", "1")
-    assert (first.stdout.count("\n"), first.stderr) == (1, "There may be more: --limit\n")
-    assert (await payout("list", "--state", "lost")).exit_code == 2
+    assert (await liaison("payouts", "list", "--state", "blocked")).output == ""
+    first = await liaison("payouts", "list", "--limit", "1")
+    assert (first.stdout.count("\n"), first.stderr) == (
+        1,
+        "There may be more; raise --limit to see them.\n",
+    )
+    assert (await liaison("payouts", "list", "--state", "lost")).exit_code == 2
 
 
 async def test_a_payout_is_written_off_from_the_shell(harness: Harness) -> None:

@@ -1,4 +1,4 @@
-"""`liaison reconciliation` and `liaison sending`, asked of a real server."""
+"""`liaison reconciliation` and the kill switch of `liaison payouts` against a real server."""
 
 import asyncio
 from dataclasses import replace
@@ -31,10 +31,10 @@ async def liaison(*arguments: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
 
 
-async def test_the_last_of_each_provider_is_printed(paypal: Reporting) -> None:
+async def test_the_latest_of_each_provider_is_printed(paypal: Reporting) -> None:
     none = await liaison("reconciliation")
     assert none.exit_code == 1
-    assert "PAYPAL: none has run yet: `liaison reconciliation run`" in none.stderr
+    assert "PAYPAL: none has run yet; start one with `liaison reconciliation run`" in none.stderr
     assert (await liaison("reconciliation", "run")).exit_code == 0
     last = await liaison("reconciliation", "latest")
     assert last.exit_code == 0
@@ -46,7 +46,7 @@ async def test_the_last_of_each_provider_is_printed(paypal: Reporting) -> None:
     assert "PayPal" not in only.output
 
 
-async def test_a_provider_that_cannot_be_read_keeps_no_other_from_being_reconciled(
+async def test_other_providers_are_reconciled_if_one_cannot_be_read(
     paypal: Reporting,
 ) -> None:
     paypal.is_readable = False
@@ -56,7 +56,7 @@ async def test_a_provider_that_cannot_be_read_keeps_no_other_from_being_reconcil
     assert "Bank transfers" in one.stdout
 
 
-async def test_a_mismatch_is_said_until_somebody_resumes(
+async def test_exit_code_4_lasts_until_the_halt_is_lifted(
     harness: Harness, paypal: Reporting
 ) -> None:
     paypal.transactions.append(moved("T-1", 5_000))
@@ -64,37 +64,37 @@ async def test_a_mismatch_is_said_until_somebody_resumes(
     found = await liaison("reconciliation")
     assert found.exit_code == 4
     assert "BANK_TRANSFER: none has run yet" in found.stderr
-    # Both match now, and what did not still stops all sending.
+    # Both match now, and the halt of the earlier mismatch is still active.
     later = await liaison("reconciliation", "run")
     assert later.exit_code == (await liaison("reconciliation")).exit_code == 4
     assert later.output.count("Everything matches") == 2
-    assert "Nothing is sent:\n  MISMATCH, since " in later.output
+    assert "Payouts are HALTED:\n  MISMATCH since " in later.output
     assert f"reconciliations/{mismatched}" in later.output
     csv = await liaison("reconciliation", "--csv")
     assert (csv.exit_code, csv.stdout.count("\n")) == (4, 1)
-    assert "MISMATCH, since " in csv.stderr
+    assert "MISMATCH since " in csv.stderr
     # One of those that match, by its name.
     (matching, *_) = (
         await harness.reconciler.ListReconciliations(pb.ListReconciliationsRequest())
     ).reconciliations
     assert (await liaison("reconciliation", matching.name)).exit_code == 0
     assert (await liaison("reconciliation", mismatched)).exit_code == 4
-    assert (await liaison("sending", "resume", "--reason", "Looked at")).exit_code == 0
+    assert (await liaison("payouts", "resume", "--reason", "Investigated")).exit_code == 0
     assert (await liaison("reconciliation")).exit_code == 0
 
 
-async def test_who_resumes_reads_what_that_lifts(harness: Harness) -> None:
+async def test_resume_prints_the_halts_it_lifted(harness: Harness) -> None:
     await harness.reconciler.HaltPayouts(
         pb.HaltPayoutsRequest(reason="A restore is coming", request_id=request_id())
     )
-    halted = await liaison("sending", "halt", "--reason", "Ticket 4711")
+    halted = await liaison("payouts", "halt", "--reason", "Ticket 4711")
     assert halted.exit_code == 0
     for words in ("staff/olga: A restore is coming", "staff/piet: Ticket 4711"):
         assert words in halted.output
-        assert words in (await liaison("sending")).output
-    resumed = await liaison("sending", "resume", "--reason", "Ticket 4711 is done")
+        assert words in (await liaison("payouts", "status")).output
+    resumed = await liaison("payouts", "resume", "--reason", "Ticket 4711 is done")
     assert resumed.exit_code == 0
-    assert "staff/piet: Ticket 4711 is done\nLifted now:\n" in resumed.output
+    assert "staff/piet: Ticket 4711 is done\nHalts lifted by this command:\n" in resumed.output
     assert "staff/olga: A restore is coming" in resumed.output
-    again = await liaison("sending", "resume", "--reason", "Once more")
-    assert (again.exit_code, again.output.endswith("Nothing was stopped.\n")) == (0, True)
+    again = await liaison("payouts", "resume", "--reason", "Once more")
+    assert (again.exit_code, again.output.endswith("There was no halt to lift.\n")) == (0, True)

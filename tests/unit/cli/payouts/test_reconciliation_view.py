@@ -1,4 +1,4 @@
-"""A reconciliation as accountants read it."""
+"""A reconciliation as a printed report and as CSV rows."""
 
 import io
 from datetime import UTC, datetime
@@ -17,7 +17,7 @@ UNMATCHED = pb.Finding(
     provider_transaction_id="9AB",
     provider_amount=Money("USD", 123_450).to_message(),
     time=to_timestamp(NIGHT),
-    description="It is of no payout of ours",
+    description="It belongs to no payout",
 )
 DIFFERENT = pb.Finding(
     kind=pb.Finding.KIND_DIFFERENT,
@@ -59,29 +59,29 @@ def reconciliation(*findings: pb.Finding) -> pb.Reconciliation:
 
 
 def printed(found: pb.Reconciliation) -> list[str]:
-    """Its lines, with single blanks."""
+    """The lines, with runs of spaces collapsed."""
     console = Console(file=io.StringIO(), width=140)
     console.print(report_of(found))
     assert isinstance(console.file, io.StringIO)
     return [" ".join(line.split()) for line in console.file.getvalue().splitlines()]
 
 
-def test_the_report_has_both_sides_and_words() -> None:
+def test_a_report_has_both_sides_of_each_finding() -> None:
     lines = printed(reconciliation(UNMATCHED, DIFFERENT))
     for line in (
         "Reconciliation reconciliations/12",
         "Provider PayPal",
-        "Period 2026-03-01 02:00:00 to 2026-03-02 02:00:00, UTC; the end is not part of it",
-        "New lines 3 of the provider's report",
-        "Result 2 findings do not match: sending was stopped",
-        "USD paid out, less what came back 1,333.50 100.00 1,233.50",
+        "Period 2026-03-01 02:00:00 to 2026-03-02 02:00:00, UTC, end excluded",
+        "Transactions 3 reported for the first time",
+        "Result 2 mismatches: payouts were halted",
+        "USD paid out, less returns 1,333.50 100.00 1,233.50",
         "USD fees 2.00 2.00 0.00",
         "USD not delivered yet 50.00",
         "1. not in the ledger: PayPal says 1,234.50 USD, the ledger nothing",
         "transaction 9AB, 2026-03-02 02:00:00 UTC",
-        "It is of no payout of ours",
-        "Amounts What was paid out is positive, what came back negative",
-        "2. not the same: PayPal says -99.00 USD and a fee of -1.50 EUR,"
+        "It belongs to no payout",
+        "Amounts Paid out: positive; returned: negative",
+        "2. different: PayPal says -99.00 USD and a fee of -1.50 EUR,"
         " the ledger 100.00 USD and a fee of 0.00 USD",
         "payouts/p1, attempt 2, transaction 8CD, 2026-03-02 02:00:00 UTC",
     ):
@@ -96,12 +96,12 @@ def test_a_report_without_findings_says_so() -> None:
 
 def test_csv_has_one_line_a_finding_and_no_formulas() -> None:
     found = reconciliation(UNMATCHED, DIFFERENT)
-    foreign, different = (
+    unmatched, different = (
         dict(zip(COLUMNS, row_of(found, each), strict=True)) for each in found.findings
     )
-    assert foreign["provider_amount"] == "1234.50"
-    assert (foreign["ledger_amount"], foreign["payout"], foreign["attempt"]) == ("", "", "")
-    assert foreign["provider_fee"] == ""
+    assert unmatched["provider_amount"] == "1234.50"
+    assert (unmatched["ledger_amount"], unmatched["payout"], unmatched["attempt"]) == ("", "", "")
+    assert unmatched["provider_fee"] == ""
     assert different["kind"] == "DIFFERENT"
     fees = ("provider_fee_currency", "provider_fee", "ledger_fee_currency", "ledger_fee")
     assert [different[column] for column in fees] == ["EUR", "-1.50", "USD", "0.00"]

@@ -1,4 +1,4 @@
-"""Cells of a statement's CSV: numbers are numbers, and texts never formulas."""
+"""Cells of a statement's CSV: numbers stay numbers, and text is never a formula."""
 
 import pytest
 from liaison.payouts.v1 import statements_pb2 as pb
@@ -12,13 +12,13 @@ def _cells(line: pb.StatementLine) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "－", "  =", " @"])
-def test_no_text_is_a_formula(start: str) -> None:
+def test_text_that_looks_like_a_formula_is_escaped(start: str) -> None:
     assert _cells(pb.StatementLine(external_reference=f"{start}1+1"))[
         "external_reference"
     ].startswith("'")
 
 
-def test_an_innocent_text_stays_as_it_is() -> None:
+def test_harmless_text_is_unchanged() -> None:
     assert _cells(pb.StatementLine(external_reference="SEPA-1 = 2"))["external_reference"] == (
         "SEPA-1 = 2"
     )

@@ -1,4 +1,4 @@
-"""What an operator reads about a payout."""
+"""The text that an operator reads about one payout."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -43,7 +43,7 @@ def _attempt(provider_state: str = "", provider: str = "PAYPAL") -> pb.Attempt:
     )
 
 
-def test_everything_is_shown() -> None:
+def test_all_fields_are_printed() -> None:
     payout = _payout("FAILED", _attempt("RETURNED"), is_held=True)
     payout.fee.CopyFrom(Money("USD", 200).to_message())
     payout.decisions.add(
@@ -56,23 +56,23 @@ def test_everything_is_shown() -> None:
     assert list(lines_of(payout, is_halted=False)) == [
         "payouts/p1  FAILED, HELD by an operator",
         "  amount    100.00 USD, and a fee of 2.00 USD",
-        "  from      brands/acme",
-        "  to        creators/anna",
-        "  due       2026-03-01 03:04:05 UTC",
-        "  changed   2026-03-01 03:04:05 UTC",
+        "  brand     brands/acme",
+        "  creator   creators/anna",
+        "  created   2026-03-01 03:04:05 UTC",
+        "  updated   2026-03-01 03:04:05 UTC",
         "",
         "attempt 1  RETURNED (OOPS)",
-        "  by        PAYPAL",
-        "  to        ES91 2100",
-        "  sent as   po-p1-1",
-        "  shown as  RETURNED",
-        "  sent      2026-03-01 03:04:05 UTC",
-        "  changed   2026-03-01 03:04:05 UTC",
+        "  provider         PAYPAL",
+        "  receiver         ES91 2100",
+        "  sender batch id  po-p1-1",
+        "  provider state   RETURNED",
+        "  created          2026-03-01 03:04:05 UTC",
+        "  updated          2026-03-01 03:04:05 UTC",
         "",
         "decisions",
         "  2026-03-01 03:04:05 UTC  RETRY attempt 2 by staff/olga: Ticket 4711",
         "",
-        "next: `liaison payout resume p1` lets it be sent",
+        "next action: operator: `liaison payout resume p1 --reason …` lets it be sent",
     ]
 
 
@@ -103,7 +103,7 @@ def test_everything_is_shown() -> None:
         ({"kind": "KIND_HOLD"}, "HOLD by"),
     ],
 )
-def test_what_was_decided_is_said(decision: dict[str, Any], words: str) -> None:
+def test_each_decision_is_printed_with_its_details(decision: dict[str, Any], words: str) -> None:
     attempt = _attempt()
     attempt.provider_batch_id = "B1"
     payout = _payout("FAILED", attempt)
@@ -112,7 +112,7 @@ def test_what_was_decided_is_said(decision: dict[str, Any], words: str) -> None:
     assert f"UTC  {words} staff/olga: Ticket 4711" in line
 
 
-def test_no_text_reaches_the_terminal_raw() -> None:
+def test_control_characters_are_not_printed() -> None:
     payout = _payout("FAILED")
     payout.decisions.add(
         kind=pb.Decision.KIND_HOLD,
@@ -125,12 +125,12 @@ def test_no_text_reaches_the_terminal_raw() -> None:
 
 
 @pytest.mark.parametrize("name", ["p1", "payouts/p1", "assignments/p1"])
-def test_a_payout_goes_by_its_assignments_name(name: str) -> None:
+def test_a_payout_may_be_given_by_its_assignment(name: str) -> None:
     assert name_of(name) == "payouts/p1"
 
 
-def test_a_fee_has_its_currency() -> None:
+def test_a_fee_needs_two_decimals_at_most_and_a_currency() -> None:
     assert money_of("1.50 EUR") == Money("EUR", 150)
     for wrong in ("1.505 EUR", "1.50", "EUR", "1.50 eur", "NaN EUR", "x EUR"):
-        with pytest.raises(Exception, match="is no amount"):
+        with pytest.raises(Exception, match="is not an amount"):
             money_of(wrong)
