@@ -31,7 +31,7 @@ _CHANGED = {
     " 'submission_deadline_time', deadline.time + interval '20 days')",
     "application_deadline_time": "deadline.time",
     "submission_deadline_time": "deadline.time + interval '20 days'",
-    "has_run": "true",
+    "has_workflow": "true",
     "create_time": "now() - number * interval '1 second'",
 }
 _SOURCE = """

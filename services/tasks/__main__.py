@@ -65,7 +65,7 @@ async def main() -> None:
             assignments = AssignmentHandlers(book, library, runs)
             watching = WatchHandlers(tasks, assignments, PostgresHistories(database), changes)
             for event, repair in (
-                ("started_missing_runs", tasks.start_missing_runs),
+                ("started_missing_workflows", tasks.start_missing_workflows),
                 ("tried_selections_again", applications.finish_selections),
             ):
                 sweep = _logging_count(event, repair)

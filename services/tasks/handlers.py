@@ -47,14 +47,14 @@ class TaskStore(Protocol):
     async def publish(self, task: Task, draft_version: int, first: Transition) -> bool:
         """False when the draft was changed or published meanwhile."""
 
-    async def mark_run(self, task_id: str) -> None: ...
+    async def mark_workflow_started(self, task_id: str) -> None: ...
 
-    async def tasks_without_run(self) -> list[Task]: ...
+    async def tasks_without_workflow(self) -> list[Task]: ...
 
     async def list_tasks(self, listing: Listing, page: Page) -> list[Task]: ...
 
 
-class TaskRuns(Protocol):
+class TaskWorkflows(Protocol):
     """The tasks' workflows. Commands raise NotUnderWay where one has ended."""
 
     async def start(self, task: PublishedTask) -> None: ...
@@ -70,7 +70,7 @@ class TaskHandlers:
     def __init__(
         self,
         store: TaskStore,
-        runs: TaskRuns,
+        runs: TaskWorkflows,
         creators: CreatorDirectory,
         clock: Clock,
         offered_policies: list[str],
@@ -162,8 +162,8 @@ class TaskHandlers:
         await self._store.delete_draft(task.id)
 
     async def publish_task(self, who: Principal, command: PublishTask) -> Task:
-        """Freezes the draft, then starts its workflow; `start_missing_runs` makes up for an end
-        between the two."""
+        """Freezes the draft, then starts its workflow. `start_missing_workflows` starts it if this
+        process ends between the two."""
         task = await self._own_task(who, command.id)
         if task.state is State.DRAFT:
             if command.etag:
@@ -177,7 +177,7 @@ class TaskHandlers:
             raise _changed_meanwhile(task.name)
         if task.publish_request_id != command.request_id:
             raise illegal_state(task.name, task.state, "PublishTask")
-        await self._start_run(task)
+        await self._start_workflow(task)
         return task
 
     def _frozen(self, draft: Task, request_id: str) -> Task:
@@ -193,11 +193,11 @@ class TaskHandlers:
             update_time=now,
         )
 
-    async def start_missing_runs(self) -> int:
+    async def start_missing_workflows(self) -> int:
         """Starts the workflows of published tasks that have none; answers with how many."""
-        tasks = await self._store.tasks_without_run()
+        tasks = await self._store.tasks_without_workflow()
         for task in tasks:
-            await self._start_run(task)
+            await self._start_workflow(task)
         return len(tasks)
 
     async def cancel_task(self, who: Principal, command: CancelTask) -> Task:
@@ -228,10 +228,10 @@ class TaskHandlers:
         ended = await self._own_task(who, task.id)
         return illegal_state(ended.name, ended.state, command)
 
-    async def _start_run(self, task: Task) -> None:
+    async def _start_workflow(self, task: Task) -> None:
         if task.frozen_policy is not None:
             await self._runs.start(published(task, task.frozen_policy))
-            await self._store.mark_run(task.id)
+            await self._store.mark_workflow_started(task.id)
 
     def _content(self, task: TaskInput) -> Content:
         if task.policy_name not in self._offered_policies:

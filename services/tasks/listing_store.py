@@ -68,7 +68,7 @@ def _predicates(listing: Listing) -> list[LiteralString]:
         "brand_id = %(brand)s": listing.brand_id,
         "facets && %(any_facets)s::smallint[]": listing.any_facets or None,
         "facets @> %(all_facets)s::smallint[]": listing.all_facets or None,
-        "words @@ plainto_tsquery('simple', searched(%(words)s))": listing.words or None,
+        "search_vector @@ plainto_tsquery('simple', search_text(%(words)s))": listing.words or None,
         "currency = %(currency)s": listing.currency,
         "reward_minor >= %(minimum)s": listing.minimum_minor,
         "application_deadline_time > %(closes_after)s": listing.closes_after,

@@ -102,12 +102,14 @@ class PostgresTaskStore:
                 await PostgresHistories(self._database).record_task(task.id, [first])
         return published == 1
 
-    async def mark_run(self, task_id: str) -> None:
-        await self._database.execute("UPDATE task SET has_run = true WHERE id = %s", (task_id,))
+    async def mark_workflow_started(self, task_id: str) -> None:
+        await self._database.execute(
+            "UPDATE task SET has_workflow = true WHERE id = %s", (task_id,)
+        )
 
-    async def tasks_without_run(self) -> list[Task]:
+    async def tasks_without_workflow(self) -> list[Task]:
         rows = await self._database.fetch_all(
-            f"{_SELECT} WHERE state = 'OPEN' AND NOT has_run LIMIT 100"
+            f"{_SELECT} WHERE state = 'OPEN' AND NOT has_workflow LIMIT 100"
         )
         return [_task(row) for row in rows]
 

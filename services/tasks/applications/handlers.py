@@ -49,13 +49,13 @@ _LEFT_BEHIND_AFTER = timedelta(minutes=1)
 @dataclass(frozen=True)
 class BegunSelection:
     """A selection from the moment its applications are claimed until its outcome is known. `claim`
-    is its request's id, `try_time` when it was sent to the workflow last."""
+    is its request's id, `attempt_time` when it was sent to the workflow last."""
 
     task_id: str
     claim: UUID
     actor: str
     application_ids: list[str]
-    try_time: datetime
+    attempt_time: datetime
 
 
 class ApplicationStore(Protocol):
@@ -100,7 +100,7 @@ class CreatorDirectory(Protocol):
     async def candidate(self, creator_id: str) -> Candidate: ...
 
 
-class SelectionRuns(Protocol):
+class SelectionWorkflows(Protocol):
     """The tasks' workflows. A command raises NotUnderWay where one has ended."""
 
     async def select(
@@ -114,7 +114,7 @@ class ApplicationHandlers:
         tasks: TaskReader,
         store: ApplicationStore,
         creators: CreatorDirectory,
-        runs: SelectionRuns,
+        runs: SelectionWorkflows,
         clock: Clock,
     ) -> None:
         self._tasks = tasks

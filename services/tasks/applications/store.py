@@ -134,11 +134,11 @@ class PostgresApplicationStore:
             )
             await self._database.execute(
                 """
-                INSERT INTO selection (task_id, claim, actor, application_ids, try_time)
-                VALUES (%(task_id)s, %(claim)s, %(actor)s, %(application_ids)s, %(try_time)s)
+                INSERT INTO selection (task_id, claim, actor, application_ids, attempt_time)
+                VALUES (%(task_id)s, %(claim)s, %(actor)s, %(application_ids)s, %(attempt_time)s)
                 ON CONFLICT (task_id, claim) DO UPDATE
                    SET actor = excluded.actor, application_ids = excluded.application_ids,
-                       try_time = excluded.try_time
+                       attempt_time = excluded.attempt_time
                 """,
                 parameters,
             )
@@ -155,7 +155,8 @@ class PostgresApplicationStore:
             """
             WITH ended AS (
                 DELETE FROM selection
-                 WHERE task_id = %(task_id)s AND claim = %(claim)s AND try_time = %(try_time)s
+                 WHERE task_id = %(task_id)s AND claim = %(claim)s
+                   AND attempt_time = %(attempt_time)s
                 RETURNING task_id, claim
             )
             UPDATE application SET claims = nullif(array_remove(claims, ended.claim), '{}')
@@ -168,11 +169,11 @@ class PostgresApplicationStore:
     async def take_selection(self, tried_before: datetime, now: datetime) -> BegunSelection | None:
         row = await self._database.fetch_one(
             """
-            UPDATE selection SET try_time = %s
+            UPDATE selection SET attempt_time = %s
              WHERE (task_id, claim) = (
-                SELECT task_id, claim FROM selection WHERE try_time < %s
-                 ORDER BY try_time LIMIT 1 FOR UPDATE SKIP LOCKED)
-            RETURNING task_id, claim, actor, application_ids, try_time
+                SELECT task_id, claim FROM selection WHERE attempt_time < %s
+                 ORDER BY attempt_time LIMIT 1 FOR UPDATE SKIP LOCKED)
+            RETURNING task_id, claim, actor, application_ids, attempt_time
             """,
             (now, tried_before),
         )

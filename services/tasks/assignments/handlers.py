@@ -63,7 +63,7 @@ class Order(Protocol):
     def actor(self) -> str: ...
 
 
-class AssignmentRuns(Protocol):
+class AssignmentWorkflows(Protocol):
     """The assignments' workflows."""
 
     async def command(self, assignment_id: str, name: str, command: Order, request_id: str) -> None:
@@ -74,7 +74,9 @@ class AssignmentRuns(Protocol):
 
 
 class AssignmentHandlers:
-    def __init__(self, store: AssignmentStore, media: MediaLibrary, runs: AssignmentRuns) -> None:
+    def __init__(
+        self, store: AssignmentStore, media: MediaLibrary, runs: AssignmentWorkflows
+    ) -> None:
         self._store = store
         self._media = media
         self._runs = runs

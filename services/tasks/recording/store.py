@@ -58,7 +58,8 @@ class PostgresHistories:
         """An assignment's."""
         rows = await self._database.fetch_all(
             """
-            SELECT sequence, event, from_state, to_state, actor, comment, time FROM transition
+            SELECT sequence, event, from_state, to_state, actor, comment, time
+              FROM assignment_transition
              WHERE assignment_id = %s AND sequence > %s ORDER BY sequence LIMIT %s
             """,
             (assignment_id, after_sequence, limit),
@@ -96,15 +97,15 @@ class PostgresHistories:
         """
         inserted = await self._database.execute(
             """
-            INSERT INTO transition (assignment_id, sequence, event, from_state, to_state,
-                                    actor, comment, time)
+            INSERT INTO assignment_transition (assignment_id, sequence, event, from_state,
+                                               to_state, actor, comment, time)
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
             ON CONFLICT (assignment_id, sequence) DO UPDATE
                SET event = excluded.event, from_state = excluded.from_state,
                    to_state = excluded.to_state, actor = excluded.actor,
                    comment = excluded.comment, time = excluded.time
-             WHERE transition.time < excluded.time
-               AND (transition.event, transition.actor)
+             WHERE assignment_transition.time < excluded.time
+               AND (assignment_transition.event, assignment_transition.actor)
                    IS DISTINCT FROM (excluded.event, excluded.actor)
             """,
             (

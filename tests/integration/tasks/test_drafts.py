@@ -89,8 +89,8 @@ async def test_a_workflow_that_did_not_start_is_started_later(harness: Harness) 
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.brand().PublishTask(request)
     harness.runs.refusal = None
-    assert await harness.tasks.start_missing_runs() == 1
-    assert await harness.tasks.start_missing_runs() == 0
+    assert await harness.tasks.start_missing_workflows() == 1
+    assert await harness.tasks.start_missing_workflows() == 0
     assert [f"tasks/{one.id}" for one in harness.runs.started] == [draft.name]
     assert (await harness.brand().PublishTask(request)).state == pb.Task.STATE_OPEN
 

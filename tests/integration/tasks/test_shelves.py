@@ -10,11 +10,10 @@ from liaison.tasks.v1 import tasks_pb2
 
 from servicekit.errors import Reason
 from servicekit.pagination import Cursor, Page
-from servicekit.postgres.migrator import migrate
 from services.tasks.assignments.listing import AssignmentFilter, listing
 from tests.integration.tasks.harness import INSTANT, Harness
 from tests.support.serving import refused
-from workflows.assignment.model import Event, State
+from workflows.assignment.model import State
 
 CATEGORIES = {
     pb.ASSIGNMENT_CATEGORY_TO_DO: [State.IN_PROGRESS, State.CHANGES_REQUESTED],
@@ -252,20 +251,3 @@ async def test_a_page_reads_little_more_than_it_shows(
         plan = explained[0]["QUERY PLAN"]
         (root,) = json.loads(plan) if isinstance(plan, str) else plan
         assert _rows_read(root["Plan"]) <= 200
-
-
-async def test_what_was_overdue_before_it_was_listed_by_that_is_found(harness: Harness) -> None:
-    task = await harness.task()
-    for id_ in ("on-time", "late"):
-        begun, first = harness.begun(task, id_)
-        begun.state, begun.reward_is_overdue = State.APPROVED, id_ == "late"
-        overdue = replace(first, sequence=2, event=Event.REWARD_OVERDUE, to_state=State.APPROVED)
-        await harness.record(begun, first, *([overdue] if begun.reward_is_overdue else []))
-    database = harness.book._database
-    await database.execute("ALTER TABLE assignment DROP COLUMN reward_is_overdue")
-    for index in ("time", "state", "brand_and_state", "creator_and_state"):
-        await database.execute(f"DROP INDEX assignment_by_{index}")
-    await database.execute("DELETE FROM migration WHERE name = '0004_assignment_lists.sql'")
-    await migrate(database, "services.tasks")
-    assert await seen(harness.oversight(), is_overdue=True) == ["late"]
-    assert sorted(await seen(harness.oversight())) == ["late", "on-time"]
