@@ -20,6 +20,7 @@ from services.payouts.operators.handlers import DecisionHandlers
 from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.paypal.client import http_client
 from services.payouts.providers.paypal.signatures import SignatureVerifier
+from services.payouts.providers.paypal.webhook import WebhookServer
 from services.payouts.providers.registry import providers_of
 from services.payouts.reconciliation.handlers import ReconciliationHandlers
 from services.payouts.reconciliation.servicer import service as reconciliation_service
@@ -31,7 +32,6 @@ from services.payouts.statements.handlers import StatementHandlers
 from services.payouts.statements.servicer import service as statement_service
 from services.payouts.statements.store import PostgresStatementStore
 from services.payouts.store import PostgresPayoutStore
-from services.payouts.webhook import WebhookServer
 from services.payouts.workflows import PayoutRuns
 from workflows.client import Workflows
 

@@ -15,7 +15,8 @@ from servicekit.rpc.access import Repeat, allow
 from servicekit.rpc.server import Service
 from servicekit.timestamps import to_timestamp
 from services.payouts import handlers
-from services.payouts.domain import Attempt, Decision, Deposit, Payout
+from services.payouts.attempts import Attempt
+from services.payouts.domain import Decision, Deposit, Payout
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.operators import bank_transfers
 from services.payouts.operators import handlers as decisions

@@ -12,7 +12,7 @@ from servicekit.settings import (
     Settings,
     TemporalSettings,
 )
-from services.payouts.domain import ProviderName
+from workflows.payout.providers import ProviderName
 
 
 def _origin(value: str) -> str:

@@ -11,10 +11,12 @@ from psycopg.rows import DictRow
 from servicekit.money import Money
 from servicekit.pagination import Page
 from servicekit.postgres.database import Database
-from services.payouts.domain import Attempt, AttemptState, Deposit, Payout, ProviderName, State
+from services.payouts.attempts import Attempt, AttemptState
+from services.payouts.domain import Deposit, Payout, State
 from services.payouts.kill_switch.store import PostgresKillSwitch
 from services.payouts.ledger.store import PostgresLedger
 from services.payouts.operators.store import PostgresDecisions
+from workflows.payout.providers import ProviderName
 
 _DEPOSIT: LiteralString = "SELECT * FROM deposit WHERE id = %s"
 _PAYOUTS: LiteralString = """

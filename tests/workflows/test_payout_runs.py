@@ -12,7 +12,8 @@ from temporalio.testing import WorkflowEnvironment
 from servicekit.errors import Reason
 from servicekit.money import Money
 from servicekit.settings import TemporalSettings
-from services.payouts.domain import AttemptState, Payout, State, new_attempt
+from services.payouts.attempts import AttemptState
+from services.payouts.domain import Payout, State, new_attempt
 from services.payouts.workflows import PayoutRuns
 from tests.support.serving import refused
 from tests.workflows.world import BRAND, DAY, HOUR, Life, World, living

@@ -20,7 +20,7 @@ from servicekit.auth import Principal
 from servicekit.clock import Clock
 from servicekit.commands import Command, Visible, text
 from servicekit.errors import Reason, Unavailable, illegal_state
-from services.payouts.domain import ProviderName
+from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
 

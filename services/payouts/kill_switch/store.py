@@ -5,7 +5,6 @@ from datetime import datetime
 from psycopg.rows import DictRow
 
 from servicekit.postgres.database import Database
-from services.payouts.domain import ProviderName
 from services.payouts.kill_switch.handlers import (
     Cause,
     DatabaseIdentity,
@@ -15,6 +14,7 @@ from services.payouts.kill_switch.handlers import (
     ReconciledUntil,
     ReconciledUntilByProvider,
 )
+from workflows.payout.providers import ProviderName
 
 
 class PostgresKillSwitch:

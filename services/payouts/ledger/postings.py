@@ -31,7 +31,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from servicekit.money import Money
-from services.payouts.domain import Attempt, Beneficiary, Deposit, Payout, ProviderName
+from services.payouts.attempts import Attempt
+from services.payouts.domain import Beneficiary, Deposit, Payout
+from workflows.payout.providers import ProviderName
 
 # PayPal charges about 2 % on top of what it pays out, capped for most countries: this is the most
 # it can be. A higher one would be borne by the platform, never by a hold that cannot cover it.

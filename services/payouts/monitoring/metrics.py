@@ -7,10 +7,12 @@ from typing import Protocol
 from opentelemetry import metrics
 
 from servicekit.commands import CURRENCIES
-from services.payouts.domain import AttemptState, ProviderName, State
+from services.payouts.attempts import AttemptState
+from services.payouts.domain import State
 from services.payouts.kill_switch.handlers import Cause, Event
 from services.payouts.ledger.store import Drift
 from services.payouts.monitoring.queries import LastReconciliation, Waiting
+from workflows.payout.providers import ProviderName
 
 
 class Gauge(Protocol):

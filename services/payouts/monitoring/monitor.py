@@ -10,11 +10,11 @@ from collections.abc import Iterable
 import structlog
 
 from servicekit.clock import Clock
-from services.payouts.domain import ProviderName
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.ledger.store import PostgresLedger
 from services.payouts.monitoring import metrics
 from services.payouts.monitoring.queries import PostgresOverview
+from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
 

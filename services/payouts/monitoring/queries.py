@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from servicekit.postgres.database import Database
-from services.payouts.domain import AttemptState, ProviderName, State
+from services.payouts.attempts import AttemptState
+from services.payouts.domain import State
+from workflows.payout.providers import ProviderName
 
 
 @dataclass(frozen=True)

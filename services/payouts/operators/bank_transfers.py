@@ -21,10 +21,12 @@ from servicekit.errors import (
     invalid_fields,
     require_found,
 )
-from services.payouts.domain import FINAL, Attempt, Decision, DecisionKind, Payout, ProviderName
+from services.payouts.attempts import FINAL, Attempt
+from services.payouts.domain import Decision, DecisionKind, Payout
 from services.payouts.handlers import PayoutId
 from services.payouts.operators.handlers import Payments, Runs
 from services.payouts.providers.bank_transfer import BankTransfer, BankTransferState
+from workflows.payout.providers import ProviderName
 
 
 class ConfirmBankTransfer(Command):

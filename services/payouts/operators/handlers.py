@@ -27,24 +27,23 @@ from servicekit.errors import (
     invalid_fields,
     require_found,
 )
-from services.payouts import domain
+from services.payouts import attempts
+from services.payouts.attempts import Attempt, AttemptState
 from services.payouts.domain import (
     ENDED,
-    Attempt,
-    AttemptState,
     Beneficiary,
     Decision,
     DecisionKind,
     Outcome,
     Payout,
-    ProviderName,
     State,
 )
 from services.payouts.handlers import PayoutId
 from services.payouts.ledger import postings
 from services.payouts.ledger.postings import Transfer
-from services.payouts.provider import Batch
+from services.payouts.providers.interface import Batch
 from services.payouts.sending.synchronizer import Booked
+from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
 
@@ -241,10 +240,10 @@ class DecisionHandlers:
                 batch = await self._payments.shown(attempt, command.provider_batch_id)
                 _require_same(attempt, batch)
                 batch_id = batch.id
-                await self._resolve(who, command, attempt, lambda a: domain.accepted(a, batch_id))
+                await self._resolve(who, command, attempt, lambda a: attempts.accepted(a, batch_id))
             else:
                 await self._require_not_paid(payout, attempt, command)
-                await self._resolve(who, command, attempt, domain.resolved_not_paid)
+                await self._resolve(who, command, attempt, attempts.resolved_not_paid)
         booked = await self._payments.look(payout.id, attempt.number)
         await self._runs.inform(booked.payout)
         return booked.payout
@@ -289,7 +288,7 @@ class DecisionHandlers:
         if not attempt.provider_batch_id:
             return
         batch = await self._payments.shown(attempt, attempt.provider_batch_id)
-        if domain.is_in_flight(attempt, batch):
+        if attempts.is_in_flight(attempt, batch):
             shown = f"and the provider still shows {batch.items[0].state}"
             raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
         booked = await self._payments.look(payout.id, attempt.number)
@@ -344,7 +343,7 @@ def _require_same(attempt: Attempt, batch: Batch) -> None:
     Raises:
         InvalidArgument: `batch` is another payment, or the attempt is known to be another batch.
     """
-    if not domain.is_same_payment(attempt, batch):
+    if not attempts.is_same_payment(attempt, batch):
         description = "Is another payment: its id, its one receiver or its amount differs"
     elif attempt.provider_batch_id not in ("", batch.id):
         description = "The attempt is known to be another batch"

@@ -3,14 +3,9 @@
 from psycopg.rows import DictRow
 
 from servicekit.postgres.database import Database
-from services.payouts.domain import (
-    Attempt,
-    Beneficiary,
-    Decision,
-    DecisionKind,
-    Outcome,
-    ProviderName,
-)
+from services.payouts.attempts import Attempt
+from services.payouts.domain import Beneficiary, Decision, DecisionKind, Outcome
+from workflows.payout.providers import ProviderName
 
 
 class PostgresDecisions:

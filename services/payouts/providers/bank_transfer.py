@@ -15,7 +15,7 @@ from psycopg.rows import DictRow
 from servicekit.errors import Unavailable
 from servicekit.money import Money
 from servicekit.postgres.database import Database
-from services.payouts.provider import (
+from services.payouts.providers.interface import (
     FENCE_LOST,
     AlreadyTaken,
     Batch,

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 import httpx
 
 from servicekit.postgres.database import Database
-from services.payouts.domain import ProviderName
-from services.payouts.provider import Provider
 from services.payouts.providers.bank_transfer import BankTransferProvider
+from services.payouts.providers.interface import Provider
 from services.payouts.providers.paypal.client import Paypal
 from services.payouts.settings import PaypalSettings
+from workflows.payout.providers import ProviderName
 
 
 def providers_of(

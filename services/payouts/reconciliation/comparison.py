@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 
 from servicekit.money import Money
-from services.payouts.domain import FINAL, AttemptState
-from services.payouts.provider import Transaction
+from services.payouts.attempts import FINAL, AttemptState
+from services.payouts.providers.interface import Transaction
 from services.payouts.reconciliation.domain import (
     MARGIN,
     Booking,

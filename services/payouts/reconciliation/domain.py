@@ -13,14 +13,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from servicekit.money import Money
-from services.payouts.domain import (
-    SENDABLE,
-    Attempt,
-    AttemptState,
-    ProviderName,
-    Reading,
-)
-from services.payouts.provider import Transaction
+from services.payouts.attempts import SENDABLE, Attempt, AttemptState, Reading
+from services.payouts.providers.interface import Transaction
+from workflows.payout.providers import ProviderName
 
 # By how much a booking is older than the end of a report that must have its transaction: PayPal's
 # reports lag by at most 3 hours, and say themselves how far they are complete.

@@ -7,12 +7,14 @@ from psycopg.rows import DictRow
 
 from servicekit.money import Money
 from servicekit.postgres.database import Database
-from services.payouts.domain import Attempt, Payout, ProviderName
+from services.payouts.attempts import Attempt
+from services.payouts.domain import Payout
 from services.payouts.ledger.postings import PROVIDER_OWNER, Kind, fees_of
-from services.payouts.provider import Report, Transaction
+from services.payouts.providers.interface import Report, Transaction
 from services.payouts.reconciliation.domain import Booking, Key, Part, Standing
 from services.payouts.reconciliation.handlers import Ask, Known
 from services.payouts.store import PostgresPayoutStore
+from workflows.payout.providers import ProviderName
 
 _PARTS = {Kind.SETTLE: Part.PAYMENT, Kind.RETURN: Part.RETURN}
 

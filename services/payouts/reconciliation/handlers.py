@@ -26,9 +26,10 @@ from servicekit.errors import (
     require_found,
 )
 from servicekit.pagination import Page
-from services.payouts.domain import FINAL, Payout, ProviderName
+from services.payouts.attempts import FINAL
+from services.payouts.domain import Payout
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
-from services.payouts.provider import NotReadable, Provider, Report, Transaction
+from services.payouts.providers.interface import NotReadable, Provider, Report, Transaction
 from services.payouts.reconciliation.comparison import compare
 from services.payouts.reconciliation.domain import (
     MARGIN,
@@ -46,6 +47,7 @@ from services.payouts.reconciliation.domain import (
 )
 from services.payouts.sending.handlers import Hint, PaymentHandlers
 from services.payouts.sending.synchronizer import Booked
+from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
 

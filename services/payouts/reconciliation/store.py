@@ -10,8 +10,7 @@ from psycopg.rows import DictRow
 from servicekit.money import Money
 from servicekit.pagination import Page
 from servicekit.postgres.database import Database
-from services.payouts.domain import ProviderName
-from services.payouts.provider import Transaction
+from services.payouts.providers.interface import Transaction
 from services.payouts.reconciliation.domain import (
     Comparison,
     Finding,
@@ -23,6 +22,7 @@ from services.payouts.reconciliation.domain import (
 from services.payouts.reconciliation.evidence_store import PostgresEvidence
 from services.payouts.reconciliation.handlers import NewReconciliation
 from services.payouts.store import PostgresPayoutStore
+from workflows.payout.providers import ProviderName
 
 _LATEST: LiteralString = """
     SELECT * FROM reconciliation WHERE provider = %s ORDER BY end_time DESC LIMIT 1

@@ -14,12 +14,14 @@ from pydantic import Field
 from servicekit.clock import Clock
 from servicekit.commands import Command, between
 from servicekit.errors import Reason, Unavailable, Violation, invalid_fields
-from services.payouts import domain
-from services.payouts.domain import FINAL, Attempt, AttemptState, Payout, ProviderName, Reading
+from services.payouts import attempts
+from services.payouts.attempts import FINAL, Attempt, AttemptState, Reading
+from services.payouts.domain import Payout
 from services.payouts.handlers import PayoutId
-from services.payouts.provider import Batch, NotCancellable, NotReadable, Provider
+from services.payouts.providers.interface import Batch, NotCancellable, NotReadable, Provider
 from services.payouts.sending.sender import Receivers, Sender, SendPayout, SendStore
 from services.payouts.sending.synchronizer import Booked, Looks, found
+from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
 
@@ -118,7 +120,7 @@ class PaymentHandlers:
                 log.info("hint_at_no_payout", batch=hint.provider_batch_id)
                 return None
             payout_id, attempt = known
-            if not domain.may_have_moved(attempt, hint.item_state, hint.batch_state):
+            if not attempts.may_have_moved(attempt, hint.item_state, hint.batch_state):
                 return None
             batch_id = attempt.provider_batch_id or hint.provider_batch_id
             if attempt.state in FINAL:

@@ -23,19 +23,13 @@ from servicekit.errors import (
     illegal_state,
     invalid_fields,
 )
-from services.payouts import domain
-from services.payouts.domain import (
-    SENDABLE,
-    Attempt,
-    Decision,
-    Payout,
-    PayoutAccount,
-    ProviderName,
-)
+from services.payouts import attempts
+from services.payouts.attempts import SENDABLE, Attempt
+from services.payouts.domain import Decision, Payout, PayoutAccount, new_attempt
 from services.payouts.handlers import PayoutId
 from services.payouts.kill_switch.handlers import Event, require_not_halted
 from services.payouts.monitoring import metrics
-from services.payouts.provider import (
+from services.payouts.providers.interface import (
     FENCE_LOST,
     AlreadyTaken,
     NothingTaken,
@@ -45,6 +39,7 @@ from services.payouts.provider import (
     Rejected,
 )
 from services.payouts.sending.synchronizer import Looks, LookStore, found
+from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
 
@@ -154,13 +149,13 @@ class Sender:
             require_not_halted(await self._store.halts())
             if attempt is None:
                 attempt = await self._begin(payout, command.attempt, means, now)
-            taken = domain.leased(attempt, now)
+            taken = attempts.leased(attempt, now)
             if taken is None:
                 raise Unavailable(
                     Reason.DEPENDENCY_UNAVAILABLE, "Another call is sending this attempt now"
                 )
-            if domain.is_too_old_to_repeat(taken, now):
-                taken = replace(domain.stopped(taken, "TOO_OLD_TO_REPEAT"), lease_end_time=None)
+            if attempts.is_too_old_to_repeat(taken, now):
+                taken = replace(attempts.stopped(taken, "TOO_OLD_TO_REPEAT"), lease_end_time=None)
                 log.error("payout_stopped", payout=payout.id, reason=taken.error_code)
                 metrics.stopped()
             await self._store.save_attempt(payout.id, taken, now)
@@ -175,7 +170,7 @@ class Sender:
             raise Unavailable(
                 Reason.DEPENDENCY_UNAVAILABLE, "An operator has just decided about this attempt"
             )
-        attempt = domain.new_attempt(payout, means.receiver, now, means.provider)
+        attempt = new_attempt(payout, means.receiver, now, means.provider)
         await self._store.add_attempt(payout.id, attempt)
         return attempt
 
@@ -186,7 +181,7 @@ class Sender:
         async def may_post() -> bool:
             nonlocal is_held
             present = await self._store.get_attempt(payout_id, attempt.number)
-            if not domain.may_post(present, attempt.fence, self._clock()):
+            if not attempts.may_post(present, attempt.fence, self._clock()):
                 return False
             halts[:] = await self._store.halts()
             is_held = await self._store.is_held(payout_id)
@@ -200,13 +195,13 @@ class Sender:
             log.error("payout_rejected", payout=payout_id, code=error.code)
             metrics.rejected()
             code = error.code
-            payout = await self._record(payout_id, attempt, lambda a: domain.rejected(a, code))
+            payout = await self._record(payout_id, attempt, lambda a: attempts.rejected(a, code))
             _require_known(payout, attempt.number)
             return payout
         except NothingTaken as error:
             if halts or is_held:
                 code = PAYOUTS_HALTED if halts else Reason.PAYOUT_ON_HOLD
-                await self._record(payout_id, attempt, lambda a: domain.not_taken(a, code))
+                await self._record(payout_id, attempt, lambda a: attempts.not_taken(a, code))
                 require_not_halted(halts)
                 raise _on_hold(payout_id) from error
             if error.code == FENCE_LOST:
@@ -217,13 +212,13 @@ class Sender:
             log.error("payout_not_taken", payout=payout_id, code=error.code)
             metrics.not_taken()
             code = error.code
-            await self._record(payout_id, attempt, lambda a: domain.not_taken(a, code))
+            await self._record(payout_id, attempt, lambda a: attempts.not_taken(a, code))
             raise Unavailable(
                 Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not take payments now: {code}"
             ) from error
         except OutcomeUnknown as error:
             return await self._doubt(payout_id, attempt, error.code)
-        return await self._record(payout_id, attempt, lambda a: domain.accepted(a, batch_id))
+        return await self._record(payout_id, attempt, lambda a: attempts.accepted(a, batch_id))
 
     async def _adopt(self, payout_id: str, attempt: Attempt, batch_id: str | None) -> Payout:
         """The id is taken: by our own earlier POST, if the batch behind it is what we ordered."""
@@ -231,14 +226,14 @@ class Sender:
             log.error("payout_stopped", payout=payout_id, reason="DUPLICATE_WITHOUT_LINK")
             metrics.stopped()
             return await self._record(
-                payout_id, attempt, lambda a: domain.stopped(a, "DUPLICATE_WITHOUT_LINK")
+                payout_id, attempt, lambda a: attempts.stopped(a, "DUPLICATE_WITHOUT_LINK")
             )
         try:
             batch = await self._providers[attempt.provider].batch(batch_id)
         except NotReadable as error:
             return await self._doubt(payout_id, attempt, error.code)
         booked = await self._looks.book(
-            payout_id, attempt.number, lambda one: domain.read(one, batch)
+            payout_id, attempt.number, lambda one: attempts.read(one, batch)
         )
         payout = booked.payout
         if payout.attempts[attempt.number - 1].state not in SENDABLE:
@@ -248,7 +243,7 @@ class Sender:
 
     async def _doubt(self, payout_id: str, attempt: Attempt, code: str) -> Payout:
         log.warning("payout_outcome_unknown", payout=payout_id, code=code)
-        payout = await self._record(payout_id, attempt, lambda a: domain.in_doubt(a, code))
+        payout = await self._record(payout_id, attempt, lambda a: attempts.in_doubt(a, code))
         _require_known(payout, attempt.number)
         return payout
 

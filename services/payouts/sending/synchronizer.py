@@ -9,13 +9,15 @@ import structlog
 
 from servicekit.clock import Clock
 from servicekit.errors import Reason, Unavailable, require_found
-from services.payouts import domain
-from services.payouts.domain import FINAL, Attempt, AttemptState, Payout, ProviderName, Reading
+from services.payouts import attempts
+from services.payouts.attempts import FINAL, Attempt, AttemptState, Reading
+from services.payouts.domain import Payout
 from services.payouts.kill_switch.handlers import HaltStore, halt_for_mismatch
 from services.payouts.ledger import postings
 from services.payouts.ledger.postings import Transfer
 from services.payouts.monitoring import metrics
-from services.payouts.provider import Batch, NotReadable, Provider
+from services.payouts.providers.interface import Batch, NotReadable, Provider
+from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
 
@@ -70,7 +72,7 @@ class Looks:
         if not batch_id or attempt.state in FINAL:
             return Booked(payout, has_moved=False)
         batch = await self.shown(attempt, batch_id)
-        return await self.book(payout.id, attempt.number, lambda one: domain.read(one, batch))
+        return await self.book(payout.id, attempt.number, lambda one: attempts.read(one, batch))
 
     async def book(self, payout_id: str, number: int, read: Callable[[Attempt], Reading]) -> Booked:
         """Books what is read of the attempt, in one transaction; again, it books nothing."""
@@ -100,7 +102,7 @@ class Looks:
         """Stops all sending where the provider pays what has ended for us: the payout may be paid
         twice, and what made it so may happen to others."""
         batch = await self.shown(attempt, batch_id)
-        if not domain.is_contradicted(attempt, batch):
+        if not attempts.is_contradicted(attempt, batch):
             return
         log.critical("payout_contradicted", payout=payout_id, state=batch.items[0].state)
         ended = f"payouts/{payout_id}: attempt {attempt.number} is {attempt.state}"

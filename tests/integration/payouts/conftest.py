@@ -9,11 +9,11 @@ import pytest
 
 from devstack.access import Access
 from servicekit.postgres.database import Database
-from services.payouts.domain import ProviderName
 from tests.integration.payouts.harness import Harness, harness_of
 from tests.integration.payouts.scripted import Answer, Answering, Scripted, Send, starting
 from tests.integration.payouts.signing import Signer, certified
 from tests.support.databases import Databases
+from workflows.payout.providers import ProviderName
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from datetime import datetime
 
 from servicekit.clock import Clock
 from servicekit.postgres.database import Database
-from services.payouts.domain import Attempt, Payout
+from services.payouts.attempts import Attempt
+from services.payouts.domain import Payout
 from services.payouts.ledger.postings import Transfer
-from services.payouts.provider import Batch, MayPost, Order, Provider, Report
+from services.payouts.providers.interface import Batch, MayPost, Order, Provider, Report
 from services.payouts.sending.handlers import PaymentHandlers
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.harness import Harness

@@ -30,15 +30,16 @@ from services.creators.handlers import CreatorHandlers
 from services.creators.servicer import service as creators_service
 from services.creators.store import PostgresCreatorStore
 from services.payouts.clients import CreatorReceivers
-from services.payouts.domain import Payout, ProviderName
+from services.payouts.domain import Payout
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.operators.bank_transfers import BankTransferHandlers
 from services.payouts.operators.handlers import DecisionHandlers
-from services.payouts.provider import Provider
 from services.payouts.providers.bank_transfer import BankTransferProvider
+from services.payouts.providers.interface import Provider
 from services.payouts.providers.paypal.client import http_client
 from services.payouts.providers.paypal.signatures import SignatureVerifier
+from services.payouts.providers.paypal.webhook import PATH, WebhookServer
 from services.payouts.providers.registry import providers_of
 from services.payouts.reconciliation.handlers import ReconciliationHandlers
 from services.payouts.reconciliation.servicer import service as reconciliation_service
@@ -51,9 +52,9 @@ from services.payouts.statements.handlers import StatementHandlers
 from services.payouts.statements.servicer import service as statement_service
 from services.payouts.statements.store import PostgresStatementStore
 from services.payouts.store import PostgresPayoutStore
-from services.payouts.webhook import PATH, WebhookServer
 from tests.integration.paypal_sandbox.contracts import Contracts
 from tests.support.serving import Served, request_id, serving
+from workflows.payout.providers import ProviderName
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub

@@ -13,12 +13,12 @@ from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
 from servicekit.money import Money
 from servicekit.postgres.database import Database
-from services.payouts.domain import ProviderName
-from services.payouts.provider import Order, Provider
 from services.payouts.providers.bank_transfer import BankTransferProvider
+from services.payouts.providers.interface import Order, Provider
 from services.payouts.providers.paypal.client import Paypal, http_client
 from tests.integration.payouts.harness import WEBHOOK_ID, eventually, free_port, paypal_settings
 from tests.support.sandbox import change_item
+from workflows.payout.providers import ProviderName
 
 
 class Fate(StrEnum):

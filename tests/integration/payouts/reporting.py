@@ -8,8 +8,7 @@ from liaison.payouts.v1 import payouts_pb2
 from liaison.payouts.v1 import reconciliation_pb2 as pb
 
 from servicekit.money import Money
-from services.payouts.domain import ProviderName
-from services.payouts.provider import (
+from services.payouts.providers.interface import (
     Batch,
     MayPost,
     NotReadable,
@@ -20,6 +19,7 @@ from services.payouts.provider import (
 )
 from tests.integration.payouts.harness import Harness, utc_now
 from tests.support.serving import request_id
+from workflows.payout.providers import ProviderName
 
 
 @dataclass

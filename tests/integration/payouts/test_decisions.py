@@ -14,7 +14,8 @@ from temporalio.testing import ActivityEnvironment
 
 from servicekit.auth import Principal, Role
 from servicekit.errors import Reason, Unavailable
-from services.payouts.domain import Attempt, Decision, Payout
+from services.payouts.attempts import Attempt
+from services.payouts.domain import Decision, Payout
 from services.payouts.operators.handlers import (
     DecisionHandlers,
     ResolveAttempt,

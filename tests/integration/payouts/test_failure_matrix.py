@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 
 from servicekit.errors import LiaisonError, Reason
 from servicekit.postgres.database import Database
-from services.payouts.domain import LEASE, Attempt, Payout
+from services.payouts.attempts import LEASE, Attempt
+from services.payouts.domain import Payout
 from services.payouts.providers.paypal import client as paypal
 from services.payouts.providers.paypal.client import http_client
 from services.payouts.providers.registry import providers_of

@@ -11,9 +11,8 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 from servicekit.errors import Reason
 from servicekit.money import Money
 from servicekit.postgres.database import Database
-from services.payouts.domain import ProviderName
-from services.payouts.provider import Order
 from services.payouts.providers.bank_transfer import BankTransferProvider
+from services.payouts.providers.interface import Order
 from services.payouts.sending.handlers import Hint, PaymentHandlers
 from services.payouts.sending.sender import SendPayout
 from tests.integration.payouts.deciding import (
@@ -28,6 +27,7 @@ from tests.integration.payouts.harness import Harness, usd, utc_now
 from tests.integration.payouts.killing import until_one_waits
 from tests.integration.payouts.provider_drivers import may_always
 from tests.support.serving import refused, request_id
+from workflows.payout.providers import ProviderName
 
 MONEY = Money("USD", 10_000)
 

@@ -34,7 +34,7 @@ from devstack.access import Access
 from devstack.paypal_sandbox.lifecycle import Behaviour
 from servicekit.errors import LiaisonError, Reason
 from servicekit.postgres.database import Database
-from services.payouts.domain import LEASE, MAXIMUM_DOUBT
+from services.payouts.attempts import LEASE, MAXIMUM_DOUBT
 from services.payouts.sending.handlers import RecallPayout, RefreshPayout
 from services.payouts.sending.sender import SendPayout
 from tests.integration.payouts.dying import Death, mortal

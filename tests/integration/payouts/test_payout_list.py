@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from liaison.payouts.v1 import payouts_pb2 as pb
 
 from servicekit.errors import Reason
-from services.payouts.domain import ProviderName
 from tests.integration.payouts.deciding import write_off
 from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.scripted import Answering
 from tests.support.serving import refused
+from workflows.payout.providers import ProviderName
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub

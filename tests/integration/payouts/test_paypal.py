@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from servicekit.money import Money
-from services.payouts.provider import (
+from services.payouts.providers.interface import (
     FENCE_LOST,
     AlreadyTaken,
     NotCancellable,

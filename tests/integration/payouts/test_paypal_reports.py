@@ -13,7 +13,7 @@ import pytest
 from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
 from servicekit.money import Money
-from services.payouts.provider import (
+from services.payouts.providers.interface import (
     Item,
     NotCancellable,
     NotReadable,

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from servicekit.postgres.database import Database
-from services.payouts.domain import ProviderName
-from services.payouts.provider import (
+from services.payouts.providers.interface import (
     AlreadyTaken,
     Item,
     NotCancellable,
@@ -29,6 +28,7 @@ from tests.integration.payouts.provider_drivers import (
     may_always,
     may_never,
 )
+from workflows.payout.providers import ProviderName
 
 IN_FLIGHT = ("PENDING", "ONHOLD")
 INSTANT = timedelta(microseconds=1)

@@ -14,7 +14,6 @@ from structlog.testing import capture_logs
 from servicekit.errors import LiaisonError, Reason, Unavailable
 from servicekit.money import Money
 from servicekit.postgres.database import Database
-from services.payouts.domain import ProviderName
 from services.payouts.reconciliation.store import PostgresReconciliationStore
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.harness import Harness
@@ -29,6 +28,7 @@ from tests.integration.payouts.reporting import (
 from tests.integration.payouts.scripted import Answering
 from tests.integration.payouts.tampering import change_item
 from tests.support.serving import refused, request_id
+from workflows.payout.providers import ProviderName
 
 A_DAY_AND_MORE = timedelta(hours=25)
 

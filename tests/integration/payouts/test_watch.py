@@ -18,7 +18,7 @@ from servicekit import background
 from servicekit.background import run_periodically
 from servicekit.postgres.database import Database
 from servicekit.timestamps import from_timestamp
-from services.payouts.domain import ProviderName, State
+from services.payouts.domain import State
 from services.payouts.kill_switch import handlers as sending
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.ledger.store import Drift, PostgresLedger
@@ -31,6 +31,7 @@ from tests.integration.payouts.harness import Harness, eventually
 from tests.integration.payouts.reporting import run
 from tests.integration.payouts.tampering import use_account
 from tests.support.serving import request_id
+from workflows.payout.providers import ProviderName
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 _BOTH, _CARRIED = Drift("USD", 14, 14), Drift("USD", 0, 5)

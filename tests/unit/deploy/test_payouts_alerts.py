@@ -22,7 +22,9 @@ otel.set_meter_provider(MeterProvider(metric_readers=[PrometheusMetricReader()])
 from prometheus_client import generate_latest
 from servicekit.clock import utc_now
 from services.payouts.monitoring import metrics
-from services.payouts.domain import AttemptState, ProviderName, State
+from services.payouts.attempts import AttemptState
+from services.payouts.domain import State
+from workflows.payout.providers import ProviderName
 from services.payouts.ledger.store import Drift
 from services.payouts.monitoring.queries import LastReconciliation, Waiting
 from services.payouts.kill_switch.handlers import Cause, Event, EventKind

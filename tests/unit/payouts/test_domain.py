@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from servicekit.money import Money
-from services.payouts import domain
-from services.payouts.domain import Attempt, AttemptState, leased, may_post, read
-from services.payouts.provider import Batch, Item
+from services.payouts import attempts
+from services.payouts.attempts import Attempt, AttemptState, leased, may_post, read
+from services.payouts.providers.interface import Batch, Item
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 TEN = Money("USD", 1000)
@@ -67,7 +67,7 @@ def test_success_settles_once() -> None:
 @pytest.mark.parametrize("late", ["PENDING", "ONHOLD", "UNCLAIMED", "FAILED", "BLOCKED"])
 def test_a_late_reading_takes_nothing_back(late: str) -> None:
     paid = _attempt(AttemptState.PAID)
-    assert read(paid, _batch(late)) == domain.Reading(paid)
+    assert read(paid, _batch(late)) == attempts.Reading(paid)
 
 
 def test_what_comes_back_unclaimed_was_never_settled() -> None:
@@ -87,7 +87,7 @@ def test_what_comes_back_after_success_is_booked_both_ways(item_state: str) -> N
 def test_nothing_follows_the_end(final: AttemptState) -> None:
     for item_state in ("SUCCESS", "PENDING", "REVERSED"):
         attempt = _attempt(final)
-        assert read(attempt, _batch(item_state)) == domain.Reading(attempt)
+        assert read(attempt, _batch(item_state)) == attempts.Reading(attempt)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_another_payment_behind_the_id_stops_everything(receiver: str, amount: M
 
 
 def test_the_receiver_is_the_same_in_any_case() -> None:
-    assert domain.is_same_payment(_attempt(), _batch("SUCCESS", receiver="Anna@Example.com"))
+    assert attempts.is_same_payment(_attempt(), _batch("SUCCESS", receiver="Anna@Example.com"))
 
 
 def test_a_denied_batch_fails_an_accepted_attempt() -> None:
@@ -119,7 +119,7 @@ def test_a_denied_batch_fails_an_accepted_attempt() -> None:
 
 def test_a_denied_batch_proves_nothing_about_a_post_in_doubt() -> None:
     unknown = _attempt(AttemptState.UNKNOWN, provider_batch_id="")
-    assert read(unknown, _batch("FAILED", state="DENIED")) == domain.Reading(unknown)
+    assert read(unknown, _batch("FAILED", state="DENIED")) == attempts.Reading(unknown)
 
 
 def test_a_batch_whose_item_does_not_show_yet_changes_nothing() -> None:
@@ -128,7 +128,7 @@ def test_a_batch_whose_item_does_not_show_yet_changes_nothing() -> None:
 
 def test_another_batch_than_the_accepted_one_changes_nothing() -> None:
     attempt = _attempt(provider_batch_id="B2")
-    assert read(attempt, _batch("SUCCESS")) == domain.Reading(attempt)
+    assert read(attempt, _batch("SUCCESS")) == attempts.Reading(attempt)
 
 
 def test_one_sender_at_a_time_may_post() -> None:
@@ -141,31 +141,33 @@ def test_one_sender_at_a_time_may_post() -> None:
 def test_a_sender_that_stalled_may_not_post_any_more() -> None:
     first = leased(_attempt(AttemptState.SENDING), NOW)
     assert first is not None
-    assert not may_post(first, first.fence, NOW + domain.LEASE - domain.SEND + timedelta(seconds=1))
-    second = leased(first, NOW + domain.LEASE)
+    assert not may_post(
+        first, first.fence, NOW + attempts.LEASE - attempts.SEND + timedelta(seconds=1)
+    )
+    second = leased(first, NOW + attempts.LEASE)
     assert second is not None
-    assert not may_post(second, first.fence, NOW + domain.LEASE)
-    assert may_post(second, second.fence, NOW + domain.LEASE)
+    assert not may_post(second, first.fence, NOW + attempts.LEASE)
+    assert may_post(second, second.fence, NOW + attempts.LEASE)
 
 
 def test_a_lease_that_ran_out_leaves_a_doubt() -> None:
     first = leased(_attempt(AttemptState.SENDING), NOW)
     assert first is not None
-    second = leased(first, NOW + domain.LEASE)
+    second = leased(first, NOW + attempts.LEASE)
     assert second is not None
     assert second.state is AttemptState.UNKNOWN
 
 
 def test_a_refusal_after_a_doubt_proves_nothing() -> None:
-    assert domain.rejected(_attempt(AttemptState.SENDING), "X").state is AttemptState.FAILED
-    assert domain.rejected(_attempt(AttemptState.UNKNOWN), "X").state is AttemptState.UNKNOWN
+    assert attempts.rejected(_attempt(AttemptState.SENDING), "X").state is AttemptState.FAILED
+    assert attempts.rejected(_attempt(AttemptState.UNKNOWN), "X").state is AttemptState.UNKNOWN
 
 
 def test_a_doubt_grows_too_old_to_be_sent_again() -> None:
-    later = NOW + domain.MAXIMUM_DOUBT + timedelta(seconds=1)
-    assert domain.is_too_old_to_repeat(_attempt(AttemptState.UNKNOWN), later)
-    assert not domain.is_too_old_to_repeat(_attempt(AttemptState.SENDING), later)
-    assert not domain.is_too_old_to_repeat(_attempt(AttemptState.UNKNOWN), NOW)
+    later = NOW + attempts.MAXIMUM_DOUBT + timedelta(seconds=1)
+    assert attempts.is_too_old_to_repeat(_attempt(AttemptState.UNKNOWN), later)
+    assert not attempts.is_too_old_to_repeat(_attempt(AttemptState.SENDING), later)
+    assert not attempts.is_too_old_to_repeat(_attempt(AttemptState.UNKNOWN), NOW)
 
 
 def test_what_was_stopped_before_it_was_known_is_found() -> None:
@@ -174,7 +176,7 @@ def test_what_was_stopped_before_it_was_known_is_found() -> None:
     assert (found.state, found.provider_batch_id) == (AttemptState.ACCEPTED, "B1")
     # What the provider itself has blocked is not let go by a reading that comes late.
     blocked = _attempt(AttemptState.BLOCKED)
-    assert read(blocked, _batch("PENDING")) == domain.Reading(blocked)
+    assert read(blocked, _batch("PENDING")) == attempts.Reading(blocked)
 
 
 def test_the_first_transaction_id_stays() -> None:
@@ -201,8 +203,8 @@ def test_what_has_ended_for_us_is_contradicted_by_what_may_pay_it(
     item_state: str, batch_state: str, *, expected: bool
 ) -> None:
     shown = _batch(item_state, state=batch_state)
-    assert domain.is_contradicted(_attempt(AttemptState.FAILED), shown) is expected
-    assert not domain.is_contradicted(_attempt(AttemptState.PAID), shown)
+    assert attempts.is_contradicted(_attempt(AttemptState.FAILED), shown) is expected
+    assert not attempts.is_contradicted(_attempt(AttemptState.PAID), shown)
 
 
 @pytest.mark.parametrize(
@@ -232,4 +234,4 @@ def test_only_what_can_be_news_is_looked_at(
     state: AttemptState, provider_state: str, item_state: str, batch_state: str, *, expected: bool
 ) -> None:
     attempt = replace(_attempt(state), provider_state=provider_state)
-    assert domain.may_have_moved(attempt, item_state, batch_state) is expected
+    assert attempts.may_have_moved(attempt, item_state, batch_state) is expected

@@ -3,9 +3,9 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from services.payouts.providers.paypal.webhook import hint_in
 from services.payouts.sending.handlers import Hint
 from services.payouts.settings import Origin
-from services.payouts.webhook import hint_in
 
 
 def test_an_event_of_a_batch_names_it() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.money import Money
-from services.payouts.domain import Deposit, Payout, ProviderName, State, new_attempt
+from services.payouts.domain import Deposit, Payout, State, new_attempt
 from services.payouts.ledger import postings
 from services.payouts.ledger.postings import (
     PLATFORM,
@@ -17,6 +17,7 @@ from services.payouts.ledger.postings import (
     paid_through,
     reserved,
 )
+from workflows.payout.providers import ProviderName
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FEES, PROVIDER = fees_of(ProviderName.PAYPAL), paid_through(ProviderName.PAYPAL)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.money import Money
-from services.payouts.domain import Attempt, AttemptState, Reading, read, sender_batch_id
-from services.payouts.provider import Batch, Item, Transaction
+from services.payouts.attempts import Attempt, AttemptState, Reading, read, sender_batch_id
+from services.payouts.providers.interface import Batch, Item, Transaction
 from services.payouts.reconciliation.comparison import compare
 from services.payouts.reconciliation.domain import (
     MARGIN,

@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 import httpx
 
-from services.payouts.domain import LEASE, SEND
-from services.payouts.provider import (
+from services.payouts.attempts import LEASE, SEND
+from services.payouts.providers.interface import (
     FENCE_LOST,
     Batch,
     MayPost,
@@ -55,7 +55,7 @@ class Paypal:
         self._turns = Turns(settings.paypal_posts_a_minute)
 
     async def send(self, order: Order, may_post: MayPost) -> str:
-        """See `Provider.send`. Ends within `domain.LEASE`, the POST itself within SEND."""
+        """See `Provider.send`. Ends within `attempts.LEASE`, the POST itself within SEND."""
         token = await self._ready()
         response = await self._post(order, token, may_post)
         if response.status_code == HTTPStatus.UNAUTHORIZED:

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from services.payouts.provider import NothingTaken, NotReadable
+from services.payouts.providers.interface import NothingTaken, NotReadable
 from services.payouts.providers.paypal.responses import name_in, read_json
 from services.payouts.settings import PaypalSettings
 

@@ -23,7 +23,7 @@ from typing import Any
 import httpx
 
 from servicekit.money import Money
-from services.payouts.provider import NotReadable, Report, Transaction
+from services.payouts.providers.interface import NotReadable, Report, Transaction
 from services.payouts.providers.paypal.connection import PaypalConnection
 from services.payouts.providers.paypal.responses import (
     UNREADABLE,

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from servicekit.money import Money
-from services.payouts.provider import (
+from services.payouts.providers.interface import (
     AlreadyTaken,
     Batch,
     Item,
