@@ -5,7 +5,7 @@ and says so; sending it again with the same update id gets the first answer.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -23,12 +23,15 @@ from temporalio.common import (
 from temporalio.contrib.opentelemetry import OpenTelemetryPlugin
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
+from temporalio.types import MethodAsyncSingleParam
+from temporalio.workflow import UpdateMethodMultiParam
 
 from servicekit.errors import FailedPrecondition, Internal, LiaisonError, Reason, Unavailable
 from servicekit.settings import TemporalSettings
-from workflows import ids
 from workflows.failures import from_application_error
+from workflows.task_queues import Domain, queue_of
 
+P = TypeVar("P")
 T = TypeVar("T")
 
 # A worker that was killed delays a cached workflow's next update by up to 10 s: Temporal waits
@@ -79,38 +82,42 @@ class Workflows:
         self._client: Client | None = None
 
     async def execute_update(
-        self, workflow_id: str, update: str, arg: Any, *, update_id: str, result_type: type[T]
+        self,
+        workflow_id: str,
+        update: UpdateMethodMultiParam[[Any, P], T],
+        arg: P,
+        *,
+        update_id: str,
     ) -> T:
-        """The workflow's answer to a command."""
+        """The workflow's answer to a command; `update` is the update's method of the workflow."""
         client = await self._connected()
         handle = client.get_workflow_handle(workflow_id)
         async with _answering(workflow_id), asyncio.timeout(_TIMEOUT.total_seconds()):
-            answer: T = await handle.execute_update(
-                update, arg, id=update_id, result_type=result_type, rpc_timeout=_TIMEOUT
-            )
-            return answer
+            return await handle.execute_update(update, arg, id=update_id, rpc_timeout=_TIMEOUT)
 
     async def start_workflow(
         self,
-        workflow: str,
-        arg: Any,
+        run: MethodAsyncSingleParam[Any, P, Any],
+        arg: P,
         *,
         workflow_id: str,
+        domain: Domain,
         static_summary: str,
         search_attributes: TypedSearchAttributes | None = None,
         is_started_anew: bool = False,
     ) -> None:
         """Starts a workflow unless one was ever started under this id: repeating is harmless. One
-        that `is_started_anew` does start after another has ended, never beside it."""
+        that `is_started_anew` does start after another has ended, never beside it. `run` is the
+        workflow's run method."""
         client = await self._connected()
         once, again = WorkflowIDReusePolicy.REJECT_DUPLICATE, WorkflowIDReusePolicy.ALLOW_DUPLICATE
         async with _answering(workflow_id):
             try:
                 await client.start_workflow(
-                    workflow,
+                    run,
                     arg,
                     id=workflow_id,
-                    task_queue=ids.TASK_QUEUE,
+                    task_queue=queue_of(domain),
                     id_reuse_policy=again if is_started_anew else once,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     static_summary=static_summary,
@@ -120,8 +127,9 @@ class Workflows:
             except WorkflowAlreadyStartedError:
                 return  # it has run and ended
 
-    async def signal(self, workflow_id: str, signal: str, *args: Any) -> None:
-        """Tells a running workflow a fact. A repeated signal is heard again."""
+    async def signal(self, workflow_id: str, signal: Callable[..., None], *args: Any) -> None:
+        """Signals a running workflow; `signal` is the signal's method of the workflow. A repeated
+        signal is handled again."""
         client = await self._connected()
         async with _answering(workflow_id):
             handle = client.get_workflow_handle(workflow_id)

@@ -1,6 +1,5 @@
 """Workflow ids: one entity, one id, built here only; uniqueness comes free."""
 
-TASK_QUEUE = "liaison"
 # Of the schedule, and the beginning of the id of each of its runs.
 RECONCILIATION = "reconciliation"
 

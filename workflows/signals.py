@@ -6,18 +6,18 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 
-async def tell(
+async def signal(
     handle: workflow.ChildWorkflowHandle[Any, Any] | workflow.ExternalWorkflowHandle[Any],
-    signal: str,
+    method: Any,
     *arguments: Any,
 ) -> bool:
-    """Sends a signal to a workflow that may have ended meanwhile: then there is nobody to tell, and
-    it answers False."""
+    """Signals a workflow that may have ended; False when it has. `method` is the signal's method,
+    or its name where importing the workflow would make a circle."""
     try:
-        await handle.signal(signal, args=arguments)
+        await handle.signal(method, args=arguments)
     except FailureError as error:
         if is_cancelled_exception(error):
             raise
-        workflow.logger.info("Nobody to tell: %s", signal)
+        workflow.logger.info("The signalled workflow has ended")
         return False
     return True

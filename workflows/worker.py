@@ -1,10 +1,12 @@
 """The worker process: runs every workflow, and the activities that call the services."""
 
 import asyncio
+import inspect
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from typing import Annotated, Any
 
 import grpc
 import structlog
@@ -16,6 +18,8 @@ from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceS
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 from liaison.tasks.v1.records_pb2_grpc import RecordServiceStub
+from pydantic import Field, field_validator
+from pydantic_settings import NoDecode
 from temporalio.contrib.opentelemetry import create_tracer_provider
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
@@ -25,7 +29,6 @@ from servicekit.rpc.client import TIMEOUT_SECONDS, service_channel
 from servicekit.rpc.server import GrpcServer, listen_for_stop
 from servicekit.settings import ClientSettings, ServerSettings, TemporalSettings
 from servicekit.telemetry import sampler, telemetry
-from workflows import ids
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.client import connect
@@ -40,6 +43,7 @@ from workflows.reconciliation.schedule import keep_schedule
 from workflows.reconciliation.workflow import ReconciliationWorkflow
 from workflows.task.activities import TaskActivities
 from workflows.task.workflow import TaskWorkflow
+from workflows.task_queues import Domain, queue_of
 
 log = structlog.get_logger()
 
@@ -49,15 +53,12 @@ RUNNER = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows", "servicekit")
 )
 
-WORKFLOWS = [
-    TaskWorkflow,
-    AssignmentWorkflow,
-    PayoutWorkflow,
-    DisputeWorkflow,
-    PublicationWorkflow,
-    WithdrawalWorkflow,
-    ReconciliationWorkflow,
-]
+WORKFLOWS: dict[Domain, list[type]] = {
+    Domain.TASKS: [TaskWorkflow, AssignmentWorkflow],
+    Domain.PAYOUTS: [PayoutWorkflow, ReconciliationWorkflow],
+    Domain.DISPUTES: [DisputeWorkflow],
+    Domain.MEDIA: [PublicationWorkflow, WithdrawalWorkflow],
+}
 
 
 # A month's report and a look at hundreds of payments take minutes.
@@ -67,11 +68,18 @@ _RECONCILING_SECONDS = 600.0
 class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
     """`listen_address` is for health only."""
 
+    # Which task queues this process serves, by domain and separated by commas.
+    worker_domains: Annotated[tuple[Domain, ...], NoDecode, Field(min_length=1)] = tuple(Domain)
     # Below the pod's grace period; Temporal's own default of 0 would cut activities off.
     worker_drain_seconds: float = 20.0
     # When payouts are reconciled, in UTC: once a day at least, or alerts say that it is late. Every
     # hour, since nothing is sent after a fail-over before it was done.
     reconciliation_cron: str = "0 * * * *"
+
+    @field_validator("worker_domains", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [one.strip() for one in value.split(",")] if isinstance(value, str) else value
 
 
 async def main() -> None:
@@ -79,35 +87,59 @@ async def main() -> None:
     told_to_stop = listen_for_stop()
     with telemetry(settings, lambda resource: create_tracer_provider(sampler(), resource)):
         async with AsyncExitStack() as stack:
-            await keep_schedule(await connect(settings), settings.reconciliation_cron)
-            worker = await _worker(settings, stack)
+            if Domain.PAYOUTS in settings.worker_domains:
+                await keep_schedule(await connect(settings), settings.reconciliation_cron)
+            serving = await workers(settings, stack)
             health = GrpcServer(settings, [], None)
-            async with running(worker, patience_seconds=settings.worker_drain_seconds + 5):
+            async with running(*serving, patience_seconds=settings.worker_drain_seconds + 5):
                 await health.start()
                 await told_to_stop.wait()
                 await health.stop()
 
 
 @asynccontextmanager
-async def running(worker: Worker, *, patience_seconds: float) -> AsyncIterator[None]:
-    """Runs a worker for as long as the block does, and does not wait for its end for ever.
+async def running(*workers: Worker, patience_seconds: float) -> AsyncIterator[None]:
+    """Runs workers for as long as the block does; all of them stop at once, within a limit.
 
-    A local activity that fails is retried even by a worker that stops, which waits for it: with
-    the service away that it calls, for ever (SDK 1.35). What it was doing is Temporal's to give to
-    another worker, so the process can leave.
+    A local activity that fails is retried even by a worker that is stopping, which waits for it:
+    with the service away that it calls, for ever (SDK 1.35). Temporal gives its work to another
+    worker, so the process can exit.
     """
-    await worker.__aenter__()
+    for worker in workers:
+        await worker.__aenter__()
     try:
         yield
     finally:
+        error = sys.exc_info()
         try:
             async with asyncio.timeout(patience_seconds):
-                await worker.__aexit__(*sys.exc_info())
+                await asyncio.gather(*(worker.__aexit__(*error) for worker in workers))
         except TimeoutError:
             log.error("worker_did_not_stop", patience_seconds=patience_seconds)
 
 
-async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
+async def workers(settings: WorkerSettings, stack: AsyncExitStack) -> list[Worker]:
+    """One worker for each task queue that this process serves, not started yet."""
+    client = await connect(settings)
+    activities = await _activities(settings, stack)
+    return [
+        Worker(
+            client,
+            task_queue=queue_of(domain),
+            workflows=WORKFLOWS[domain],
+            activities=activities[domain],
+            workflow_runner=RUNNER,
+            graceful_shutdown_timeout=timedelta(seconds=settings.worker_drain_seconds),
+        )
+        for domain in settings.worker_domains
+    ]
+
+
+async def _activities(
+    settings: WorkerSettings, stack: AsyncExitStack
+) -> dict[Domain, list[Callable[..., Any]]]:
+    """The activities of each domain, over channels that `stack` closes."""
+
     async def channel(address: str, timeout_seconds: float = TIMEOUT_SECONDS) -> grpc.aio.Channel:
         return await stack.enter_async_context(
             service_channel(settings, address, timeout_seconds=timeout_seconds)
@@ -116,52 +148,44 @@ async def _worker(settings: WorkerSettings, stack: AsyncExitStack) -> Worker:
     records = RecordServiceStub(await channel(settings.tasks_address))
     media = await channel(settings.media_address)
     payouts = PayoutServiceStub(await channel(settings.payouts_address))
+    reconciliations = ReconciliationServiceStub(
+        await channel(settings.payouts_address, _RECONCILING_SECONDS)
+    )
     disputes = DisputeServiceStub(await channel(settings.disputes_address))
     notifications = NotificationServiceStub(await channel(settings.notifications_address))
-    task = TaskActivities(records, payouts, notifications)
     publications = PublicationServiceStub(media)
-    assignment = AssignmentActivities(
-        records,
-        MediaServiceStub(media),
-        ArticleServiceStub(media),
-        publications,
-        payouts,
-        notifications,
-    )
     payout = PayoutActivities(payouts)
-    reconciliation = ReconciliationActivities(
-        ReconciliationServiceStub(await channel(settings.payouts_address, _RECONCILING_SECONDS))
-    )
-    dispute = DisputeActivities(disputes, notifications)
-    publication = PublicationActivities(publications, notifications)
-    return Worker(
-        await connect(settings),
-        task_queue=ids.TASK_QUEUE,
-        workflows=WORKFLOWS,
-        activities=[
-            task.record_task,
-            task.reserve_rewards,
-            task.lapse_applications,
-            task.send_task_notices,
-            assignment.record_assignment,
-            assignment.release_reward,
-            assignment.settle_reward,
-            payout.find_payout,
-            payout.set_reward_aside,
-            payout.send_payout,
-            payout.refresh_payout,
-            payout.recall_payout,
-            dispute.record_dispute,
-            dispute.send_dispute_notices,
-            publication.deliver_publication,
-            publication.mark_publication_overdue,
-            publication.take_publication_back,
-            publication.send_publication_notices,
-            reconciliation.reconcile_provider,
+    return {
+        Domain.TASKS: [
+            *activities_of(TaskActivities(records, payouts, notifications)),
+            *activities_of(
+                AssignmentActivities(
+                    records,
+                    MediaServiceStub(media),
+                    ArticleServiceStub(media),
+                    publications,
+                    payouts,
+                    notifications,
+                )
+            ),
+            payout.release_reward,  # an assignment that ends gives its reservation back itself
         ],
-        workflow_runner=RUNNER,
-        graceful_shutdown_timeout=timedelta(seconds=settings.worker_drain_seconds),
-    )
+        Domain.PAYOUTS: [
+            *activities_of(payout),
+            *activities_of(ReconciliationActivities(reconciliations)),
+        ],
+        Domain.DISPUTES: activities_of(DisputeActivities(disputes, notifications)),
+        Domain.MEDIA: activities_of(PublicationActivities(publications, notifications)),
+    }
+
+
+def activities_of(implementation: object) -> list[Callable[..., Any]]:
+    """The methods of a class that are activities."""
+    return [
+        getattr(implementation, name)
+        for name, method in inspect.getmembers(type(implementation), inspect.isfunction)
+        if hasattr(method, "__temporal_activity_definition")
+    ]
 
 
 if __name__ == "__main__":

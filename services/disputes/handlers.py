@@ -40,6 +40,9 @@ from workflows.dispute.state import (
     check_ground,
 )
 
+# What the workflow of a dispute takes.
+DisputeCommand = Claim | Decide | Withdraw
+
 DisputeId = Annotated[str, resource_id("disputes/{dispute}")]
 AssignmentId = Annotated[str, resource_id("assignments/{assignment}")]
 Words = Annotated[str, text(1, 4000), Visible]
@@ -117,9 +120,7 @@ class DisputeRuns(Protocol):
         self, assignment_id: str, order: OpenDisputeOrder, command_id: str
     ) -> Dispute: ...
 
-    async def command(
-        self, dispute_id: str, name: str, order: object, command_id: str
-    ) -> Dispute: ...
+    async def send(self, dispute_id: str, command: DisputeCommand, command_id: str) -> Dispute: ...
 
 
 class DisputeHandlers:
@@ -170,7 +171,7 @@ class DisputeHandlers:
 
     async def claim_dispute(self, who: Principal, command: ClaimDispute) -> Dispute:
         dispute = await self._own(who, command.id)
-        return await self._order(who, dispute, "claim", Claim(who.actor), command.request_id)
+        return await self._order(who, dispute, Claim(who.actor), command.request_id)
 
     async def decide_dispute(self, who: Principal, command: DecideDispute) -> Dispute:
         dispute = await self._own(who, command.id)
@@ -187,11 +188,11 @@ class DisputeHandlers:
         if not dispute.is_closed:
             check_decision(dispute, decision, self._clock())
         order = Decide(who.actor, decision)
-        return await self._order(who, dispute, "decide", order, command.request_id)
+        return await self._order(who, dispute, order, command.request_id)
 
     async def withdraw_dispute(self, who: Principal, command: WithdrawDispute) -> Dispute:
         dispute = await self._own(who, command.id)
-        return await self._order(who, dispute, "withdraw", Withdraw(who.actor), command.request_id)
+        return await self._order(who, dispute, Withdraw(who.actor), command.request_id)
 
     async def record_dispute(self, dispute: Dispute) -> None:
         await self._store.record(dispute)
@@ -204,21 +205,19 @@ class DisputeHandlers:
         return dispute
 
     async def _order(
-        self, who: Principal, dispute: Dispute, name: str, order: object, request_id: str
+        self, who: Principal, dispute: Dispute, command: DisputeCommand, request_id: str
     ) -> Dispute:
         """Sends the workflow a command. It answers once the change is recorded."""
         try:
-            return await self._runs.command(
-                dispute.id, name, order, command_id(who.subject, request_id)
-            )
+            return await self._runs.send(dispute.id, command, command_id(who.subject, request_id))
         except NotUnderWay:
-            raise self._absence(dispute, name) from None
+            raise self._absence(dispute, command) from None
 
-    def _absence(self, dispute: Dispute, command: str) -> LiaisonError:
+    def _absence(self, dispute: Dispute, command: DisputeCommand) -> LiaisonError:
         """Why a dispute that is recorded has no workflow."""
         if not dispute.is_closed and self._clock() < dispute.create_time + START_GRACE:
             return Unavailable(
                 Reason.DEPENDENCY_UNAVAILABLE,
                 f"{dispute.name} is being opened; repeat with the same request_id",
             )
-        return illegal_state(dispute.name, dispute.state, f"{command.title()}Dispute")
+        return illegal_state(dispute.name, dispute.state, f"{type(command).__name__}Dispute")

@@ -1,10 +1,25 @@
 """The Temporal side: commands for the workflows of assignments and disputes."""
 
-from services.disputes.handlers import NotUnderWay
+from typing import Any, TypeVar
+
+from temporalio.workflow import UpdateMethodMultiParam
+
+from services.disputes.handlers import DisputeCommand, NotUnderWay
 from workflows import ids
 from workflows.assignment.model import OpenDispute
+from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.client import NotRunning, Workflows
-from workflows.dispute.state import Dispute
+from workflows.dispute.state import Claim, Decide, Dispute, Withdraw
+from workflows.dispute.workflow import DisputeWorkflow
+
+P = TypeVar("P")
+
+# The update that takes each command of a dispute.
+UPDATES: dict[type[DisputeCommand], UpdateMethodMultiParam[[Any, Any], Dispute]] = {
+    Claim: DisputeWorkflow.claim,
+    Decide: DisputeWorkflow.decide,
+    Withdraw: DisputeWorkflow.withdraw,
+}
 
 
 class TemporalRuns:
@@ -14,19 +29,26 @@ class TemporalRuns:
         self._workflows = workflows
 
     async def open(self, assignment_id: str, order: OpenDispute, command_id: str) -> Dispute:
-        return await self._update(ids.assignment(assignment_id), "open_dispute", order, command_id)
+        workflow_id = ids.assignment(assignment_id)
+        return await self._update(workflow_id, AssignmentWorkflow.open_dispute, order, command_id)
 
-    async def command(self, dispute_id: str, name: str, order: object, command_id: str) -> Dispute:
-        return await self._update(ids.dispute(dispute_id), name, order, command_id)
+    async def send(self, dispute_id: str, command: DisputeCommand, command_id: str) -> Dispute:
+        update = UPDATES[type(command)]
+        return await self._update(ids.dispute(dispute_id), update, command, command_id)
 
-    async def _update(self, workflow_id: str, name: str, order: object, command_id: str) -> Dispute:
+    async def _update(
+        self,
+        workflow_id: str,
+        update: UpdateMethodMultiParam[[Any, P], Dispute],
+        command: P,
+        command_id: str,
+    ) -> Dispute:
         try:
             return await self._workflows.execute_update(
                 workflow_id,
-                name,
-                order,
-                update_id=f"{name}:{command_id}",
-                result_type=Dispute,
+                update,
+                command,
+                update_id=f"{type(command).__name__}:{command_id}",
             )
         except NotRunning as error:
             raise NotUnderWay from error

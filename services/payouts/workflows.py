@@ -2,15 +2,20 @@
 operator has its next attempt made."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import structlog
 
 from servicekit.errors import LiaisonError
 from services.payouts.domain import Payout, State
 from workflows import ids
+from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.client import NotRunning, Workflows
 from workflows.payout.state import PayoutChanged, PayoutTerms
+from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD
+from workflows.task_queues import Domain
 
 log = structlog.get_logger()
 
@@ -52,7 +57,9 @@ class PayoutRuns:
             return
         change = PayoutChanged(payout.state, len(payout.attempts))
         try:
-            await self._workflows.signal(ids.payout(payout.id), "payout_changed", change)
+            await self._workflows.signal(
+                ids.payout(payout.id), PayoutWorkflow.payout_changed, change
+            )
         except NotRunning:
             log.info("payout_has_no_workflow", payout=payout.id)
 
@@ -66,22 +73,23 @@ class PayoutRuns:
             Unavailable: it could not be told.
         """
         await self.inform(payout)
-        if await self._is_told(ids.payout(payout.id), "retry"):
+        if await self._is_notified(ids.payout(payout.id), PayoutWorkflow.retry):
             return
-        if await self._is_told(ids.assignment(payout.id), "pay_now"):
+        if await self._is_notified(ids.assignment(payout.id), AssignmentWorkflow.pay_now):
             return
         if payout.state not in (State.FAILED, State.UNCLAIMED):
             log.warning("payout_has_no_workflow", payout=payout.id)
             return
         await self._workflows.start_workflow(
-            "Payout",
+            PayoutWorkflow.run,
             _terms_of(payout),
             workflow_id=ids.payout(payout.id),
+            domain=Domain.PAYOUTS,
             static_summary=f"Reward of creators/{payout.creator} that came back",
             is_started_anew=True,
         )
 
-    async def _is_told(self, workflow_id: str, signal: str) -> bool:
+    async def _is_notified(self, workflow_id: str, signal: Callable[[Any], None]) -> bool:
         try:
             await self._workflows.signal(workflow_id, signal)
         except NotRunning:

@@ -1,10 +1,15 @@
 """The Temporal side: starts tasks' workflows, and sends commands to theirs and assignments'."""
 
+from typing import Any, TypeVar
+
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.workflow import UpdateMethodMultiParam
 
 from services.tasks.assignments.handlers import Order
 from services.tasks.domain import NotUnderWay
 from workflows import ids
+from workflows.assignment import model
+from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.client import NotRunning, Workflows
 from workflows.search_attributes import BRAND, DEADLINE, STATE
 from workflows.task.state import (
@@ -15,6 +20,26 @@ from workflows.task.state import (
     Selection,
     State,
 )
+from workflows.task.workflow import TaskWorkflow
+from workflows.task_queues import Domain
+
+P = TypeVar("P")
+
+# The update that takes each command of an assignment.
+UPDATES: dict[type[Order], UpdateMethodMultiParam[[Any, Any], None]] = {
+    model.SubmitWork: AssignmentWorkflow.submit_work,
+    model.RequestChanges: AssignmentWorkflow.request_changes,
+    model.ApproveWork: AssignmentWorkflow.approve_work,
+    model.CommentOnExpiry: AssignmentWorkflow.comment_on_expiry,
+    model.ReopenAssignment: AssignmentWorkflow.reopen_assignment,
+    model.CreateProposal: AssignmentWorkflow.create_proposal,
+    model.AcceptProposal: AssignmentWorkflow.accept_proposal,
+    model.DeclineProposal: AssignmentWorkflow.decline_proposal,
+    model.WithdrawProposal: AssignmentWorkflow.withdraw_proposal,
+    model.RecordShipment: AssignmentWorkflow.record_shipment,
+    model.AcknowledgeReceipt: AssignmentWorkflow.acknowledge_receipt,
+    model.OverrideAssignment: AssignmentWorkflow.override_assignment,
+}
 
 
 class TemporalRuns:
@@ -26,9 +51,10 @@ class TemporalRuns:
 
     async def start(self, task: PublishedTask) -> None:
         await self._workflows.start_workflow(
-            "Task",
+            TaskWorkflow.run,
             task,
             workflow_id=ids.task(task.id),
+            domain=Domain.TASKS,
             static_summary=f"brands/{task.terms.brand_id}: {task.creator_slots} creator(s)",
             search_attributes=TypedSearchAttributes(
                 [
@@ -43,24 +69,26 @@ class TemporalRuns:
         self, task_id: str, actor: str, selections: list[Selection], request_id: str
     ) -> None:
         command = SelectApplications(actor, selections)
-        await self._update(ids.task(task_id), "select_applications", command, request_id)
+        await self._update(ids.task(task_id), TaskWorkflow.select_applications, command, request_id)
 
     async def cancel(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
         command = CancelTask(actor, comment)
-        await self._update(ids.task(task_id), "cancel_task", command, request_id)
+        await self._update(ids.task(task_id), TaskWorkflow.cancel_task, command, request_id)
 
     async def end_selection(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
         command = EndSelection(actor, comment)
-        await self._update(ids.task(task_id), "end_selection", command, request_id)
+        await self._update(ids.task(task_id), TaskWorkflow.end_selection, command, request_id)
 
-    async def command(self, assignment_id: str, name: str, command: Order, request_id: str) -> None:
+    async def send(self, assignment_id: str, command: Order, request_id: str) -> None:
         key = f"{command.actor}:{request_id}"
-        await self._update(ids.assignment(assignment_id), name, command, key)
+        update = UPDATES[type(command)]
+        await self._update(ids.assignment(assignment_id), update, command, key)
 
-    async def _update(self, workflow_id: str, name: str, command: object, key: str) -> None:
+    async def _update(
+        self, workflow_id: str, update: UpdateMethodMultiParam[[Any, P], None], command: P, key: str
+    ) -> None:
+        update_id = f"{type(command).__name__}:{key}"
         try:
-            await self._workflows.execute_update(
-                workflow_id, name, command, update_id=f"{name}:{key}", result_type=type(None)
-            )
+            await self._workflows.execute_update(workflow_id, update, command, update_id=update_id)
         except NotRunning as error:
             raise NotUnderWay from error

@@ -29,7 +29,9 @@ from servicekit.rpc.client import open_channel
 from tests.support.sandbox import payments_of
 from workflows import ids
 from workflows.payout.state import PayoutTerms
+from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD
+from workflows.task_queues import Domain, queue_of
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
@@ -184,7 +186,7 @@ async def _begin(scene: Scene, dues: list[Due]) -> None:
     async def start() -> None:
         for due in left:
             await scene.temporal.start_workflow(
-                "Payout",
+                PayoutWorkflow.run,
                 PayoutTerms(
                     payout_id=due.id,
                     brand_id="acme",
@@ -195,7 +197,7 @@ async def _begin(scene: Scene, dues: list[Due]) -> None:
                     retry_interval=STANDARD.payout_retry_interval,
                 ),
                 id=ids.payout(due.id),
-                task_queue=ids.TASK_QUEUE,
+                task_queue=queue_of(Domain.PAYOUTS),
             )
 
     await asyncio.gather(*(start() for _ in range(_AT_ONCE)))

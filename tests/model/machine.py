@@ -18,8 +18,8 @@ from workflows.assignment.model import (
     AnswerProposal,
     ApproveWork,
     CommentOnExpiry,
+    CreateProposal,
     Funding,
-    MakeProposal,
     OpenDispute,
     OverrideAssignment,
     ProposalKind,
@@ -209,15 +209,15 @@ class Lives(RuleBasedStateMachine):
         has_date = kind in (ProposalKind.EXTENSION, ProposalKind.EARLY_SHIPMENT)
         date = self.date(anchor, span) if has_date else None
         asked = texts if kind is ProposalKind.AMENDMENT else []
-        self.both("make_proposal", MakeProposal(actor, kind, "Please", date, asked))
+        self.both("create_proposal", CreateProposal(actor, kind, "Please", date, asked))
 
     @precondition(lambda self: self.model.state in (State.IN_PROGRESS, State.CHANGES_REQUESTED))
     @precondition(lambda self: self.model.is_for_product and not self.model.products)
     @rule(actor=SIDES, span=st.sampled_from([HOUR, DAY, 3 * DAY]))
     def agree_on_shipment(self, actor: str, span: timedelta) -> None:
         date = self.subject.now() + span
-        command = MakeProposal(actor, ProposalKind.EARLY_SHIPMENT, "Please", date)
-        if self.both("make_proposal", command):
+        command = CreateProposal(actor, ProposalKind.EARLY_SHIPMENT, "Please", date)
+        if self.both("create_proposal", command):
             other = CREATOR if actor == BRAND else BRAND
             number = len(self.model.proposals)
             self.both("accept_proposal", AnswerProposal(other, number))

@@ -18,10 +18,10 @@ from workflows.assignment.model import (
     ClockKind,
     CommentOnExpiry,
     ConfirmedBy,
+    CreateProposal,
     Event,
     Fault,
     Holder,
-    MakeProposal,
     OpenDispute,
     OverrideAssignment,
     ProposalKind,
@@ -155,7 +155,7 @@ class Plain:
             ApproveWork: lambda _: self._refuse_unless(State.IN_REVIEW),
             CommentOnExpiry: self._refuse_comment,
             ReopenAssignment: self._refuse_reopen,
-            MakeProposal: self._refuse_proposal,
+            CreateProposal: self._refuse_proposal,
             RecordShipment: self._refuse_shipment,
             AcknowledgeReceipt: self._refuse_receipt,
             OverrideAssignment: self._refuse_override,
@@ -171,7 +171,7 @@ class Plain:
             ApproveWork: lambda one: self._approve(ConfirmedBy.BRAND, one.actor),
             CommentOnExpiry: self._comment,
             ReopenAssignment: lambda one: self._reopen(one.deadline_time, one.actor),
-            MakeProposal: self._propose,
+            CreateProposal: self._propose,
             RecordShipment: self._ship,
             AcknowledgeReceipt: self._receive,
             OverrideAssignment: self._override,
@@ -281,7 +281,7 @@ class Plain:
 
     # Proposals
 
-    def _refuse_proposal(self, command: MakeProposal) -> set[Reason]:
+    def _refuse_proposal(self, command: CreateProposal) -> set[Reason]:
         reasons = set(self._refuse_unless(*WAITS[command.kind]))
         sides = {ProposalKind.EXTENSION: CREATOR, ProposalKind.AMENDMENT: BRAND}
         if command.actor != sides.get(command.kind, command.actor):
@@ -307,7 +307,7 @@ class Plain:
             reasons.add(Reason.SHIPMENT_NOT_AGREED)
         return reasons
 
-    def _propose(self, command: MakeProposal) -> None:
+    def _propose(self, command: CreateProposal) -> None:
         proposal = PlainProposal(
             command.kind, command.actor, command.deadline_time, command.requirement_texts
         )

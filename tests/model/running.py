@@ -16,6 +16,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer
 
 from servicekit.errors import Reason
+from tests.support.workers import ALL_WORKFLOWS
 from tests.workflows.environments import skipping_time
 from tests.workflows.world import World, working
 from workflows import ids
@@ -25,7 +26,7 @@ from workflows.dispute.state import Claim, Decide, Decision, Withdraw
 from workflows.notices import Notice
 from workflows.payout.state import PayoutChanged
 from workflows.payout.state import State as PayoutState
-from workflows.worker import RUNNER, WORKFLOWS
+from workflows.worker import RUNNER
 
 T = TypeVar("T")
 _PATIENCE_SECONDS = 60.0
@@ -181,7 +182,7 @@ class Running:
         """What it did is what a worker would do again that knows its history alone."""
 
         async def replay() -> None:
-            replayer = Replayer(workflows=WORKFLOWS, workflow_runner=RUNNER)
+            replayer = Replayer(workflows=ALL_WORKFLOWS, workflow_runner=RUNNER)
             await replayer.replay_workflow(await self.handle.fetch_history())
 
         self.harness.do(replay())

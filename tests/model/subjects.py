@@ -28,7 +28,7 @@ RULES: dict[str, Callable[..., Transition]] = {
     "approve_work": submissions.approve_work,
     "comment_on_expiry": submissions.comment_on_expiry,
     "reopen_assignment": submissions.reopen_assignment,
-    "make_proposal": proposals.make_proposal,
+    "create_proposal": proposals.create_proposal,
     "accept_proposal": proposals.accept_proposal,
     "decline_proposal": proposals.decline_proposal,
     "withdraw_proposal": proposals.withdraw_proposal,

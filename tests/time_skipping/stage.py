@@ -80,8 +80,10 @@ class Stage:
                 "worker_drain_seconds": 2,
             }
         )
-        worker = await workers._worker(settings, self._worker)
-        await self._worker.enter_async_context(workers.running(worker, patience_seconds=5))
+        running = workers.running(
+            *await workers.workers(settings, self._worker), patience_seconds=5
+        )
+        await self._worker.enter_async_context(running)
 
     async def stop_worker(self) -> None:
         await self._worker.aclose()

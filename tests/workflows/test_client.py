@@ -11,10 +11,11 @@ from tests.workflows.world import BRAND, CREATOR, DAY, World, living, terms
 from workflows import ids
 from workflows.assignment.inputs import StartAssignment
 from workflows.assignment.model import ApproveWork, OpenDispute, State, SubmitWork
+from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.client import NotRunning, Workflows
-from workflows.dispute.state import Dispute, Ground
-
-NOTHING = type(None)
+from workflows.dispute.state import Ground
+from workflows.payout.workflow import PayoutWorkflow
+from workflows.task_queues import Domain
 
 
 def _workflows(address: str) -> Workflows:
@@ -32,16 +33,17 @@ def _at(environment: WorkflowEnvironment) -> Workflows:
 async def _start(workflows: Workflows, world: World, id_: str) -> None:
     now = await world.now()
     await workflows.start_workflow(
-        "Assignment",
+        AssignmentWorkflow.run,
         StartAssignment(id_, "bea", terms(now + 10 * DAY), now),
         workflow_id=ids.assignment(id_),
+        domain=Domain.TASKS,
         static_summary="creators/bea on tasks/t1",
     )
 
 
 async def test_starting_again_is_harmless(environment: WorkflowEnvironment) -> None:
     workflows, id_ = _at(environment), uuid4().hex
-    async with living(environment, ids.TASK_QUEUE) as world:
+    async with living(environment, "liaison") as world:
         for _ in range(2):
             await _start(workflows, world, id_)
         await world.pass_time(41 * DAY)
@@ -59,33 +61,30 @@ async def test_a_command_is_answered_refused_and_repeated(
 ) -> None:
     workflows, id_ = _at(environment), uuid4().hex
     submit = SubmitWork(CREATOR, "Done", [], ["https://example.com"])
-    async with living(environment, ids.TASK_QUEUE) as world:
+    async with living(environment, "liaison") as world:
         await _start(workflows, world, id_)
         with pytest.raises(FailedPrecondition) as refused:
             await workflows.execute_update(
                 ids.assignment(id_),
-                "approve_work",
+                AssignmentWorkflow.approve_work,
                 ApproveWork(BRAND),
                 update_id="approve_work:1",
-                result_type=NOTHING,
             )
         assert refused.value.reason is Reason.ILLEGAL_STATE
         assert refused.value.metadata["state"] == State.IN_PROGRESS
         for _ in range(2):
             await workflows.execute_update(
                 ids.assignment(id_),
-                "submit_work",
+                AssignmentWorkflow.submit_work,
                 submit,
                 update_id="submit_work:1",
-                result_type=NOTHING,
             )
         assert len(world.assignments[id_].submissions) == 1
         dispute = await workflows.execute_update(
             ids.assignment(id_),
-            "open_dispute",
+            AssignmentWorkflow.open_dispute,
             OpenDispute("d1", Ground.FRAUD, "Copied", BRAND),
             update_id="open_dispute:1",
-            result_type=Dispute,
         )
         assert (dispute.id, dispute.opener) == ("d1", BRAND)
 
@@ -94,17 +93,16 @@ async def test_what_does_not_run_takes_no_command(environment: WorkflowEnvironme
     with pytest.raises(NotRunning) as refused:
         await _at(environment).execute_update(
             ids.assignment("nobody"),
-            "approve_work",
+            AssignmentWorkflow.approve_work,
             ApproveWork(BRAND),
             update_id="approve_work:1",
-            result_type=NOTHING,
         )
     assert refused.value.reason is Reason.ILLEGAL_STATE
     with pytest.raises(NotRunning):
-        await _at(environment).signal(ids.payout("nobody"), "retry", None)
+        await _at(environment).signal(ids.payout("nobody"), PayoutWorkflow.retry)
 
 
 async def test_an_engine_that_is_away_is_unavailable() -> None:
     with pytest.raises(Unavailable) as refused:
-        await _workflows("127.0.0.1:1").signal(ids.payout("p1"), "retry", None)
+        await _workflows("127.0.0.1:1").signal(ids.payout("p1"), PayoutWorkflow.retry)
     assert refused.value.reason is Reason.DEPENDENCY_UNAVAILABLE

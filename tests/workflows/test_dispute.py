@@ -35,7 +35,7 @@ from workflows.dispute.state import (
     State,
     Withdraw,
 )
-from workflows.dispute.workflow import RECORD_DISPUTE, SEND_DISPUTE_NOTICES, DisputeWorkflow
+from workflows.dispute.workflow import DisputeWorkflow
 from workflows.notices import Batch, Notice
 from workflows.search_attributes import BRAND, DEADLINE, STATE
 from workflows.worker import RUNNER, running
@@ -56,7 +56,7 @@ class Book:
         self.tells_later = asyncio.Event()
         self._news = asyncio.Condition()
 
-    @activity.defn(name=RECORD_DISPUTE)
+    @activity.defn
     async def record_dispute(self, change: Change) -> Batch:
         if self.refusals > 0:
             self.refusals -= 1
@@ -69,7 +69,7 @@ class Book:
         self.told += notices_of(change)
         return Batch()
 
-    @activity.defn(name=SEND_DISPUTE_NOTICES)
+    @activity.defn
     async def send_dispute_notices(self, batch: Batch) -> None:
         await self.tells_later.wait()
         async with self._news:

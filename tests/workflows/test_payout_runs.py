@@ -24,7 +24,9 @@ from workflows.client import Workflows
 from workflows.dispute.state import Ground, Outcome
 from workflows.payout.state import FoundPayout, PayoutTerms
 from workflows.payout.state import State as Seen
+from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD
+from workflows.task_queues import Domain, queue_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -81,7 +83,7 @@ async def test_where_the_workflow_has_ended_another_makes_the_next_attempt(
     environment: WorkflowEnvironment,
 ) -> None:
     runs, payout = _at(environment), _payout(1)
-    async with living(environment, ids.TASK_QUEUE) as world:
+    async with living(environment, "liaison") as world:
         for attempts in (1, 2):
             payout = _with_attempts(payout, attempts)
             world.found[payout.id] = FoundPayout(Seen.FAILED, attempts, 10_000)
@@ -95,7 +97,7 @@ async def test_one_that_runs_is_told_and_has_no_second_beside_it(
     environment: WorkflowEnvironment,
 ) -> None:
     runs, payout = _at(environment), _payout(1)
-    async with living(environment, ids.TASK_QUEUE) as world:
+    async with living(environment, "liaison") as world:
         world.found[payout.id] = FoundPayout(Seen.FAILED, 1, 10_000)
         world.send_answers = [Seen.FAILED, Seen.PAID]
         await runs.retry(payout)
@@ -172,10 +174,10 @@ async def test_a_mediator_has_a_payout_paid_that_somebody_else_has_started_anew(
     life, dispute = await _is_lost_in_a_dispute(world)
     world.send_answers = world.refresh_answers = [Seen.SENT]
     await world.environment.client.start_workflow(
-        "Payout",
+        PayoutWorkflow.run,
         PayoutTerms(life.id, "acme", "bea", "USD", 10_000, 10_000, STANDARD.payout_retry_interval),
         id=life.payout.id,
-        task_queue=world.queue,
+        task_queue=queue_of(Domain.PAYOUTS, world.prefix),
     )
     await world.until(lambda: len(world.sent) == 2)
     world.refresh_answers = [Seen.PAID]
@@ -205,7 +207,7 @@ async def test_unclaimed_money_that_no_workflow_leads_is_taken_back_and_paid(
     environment: WorkflowEnvironment,
 ) -> None:
     payout = _payout(1, State.UNCLAIMED)
-    async with living(environment, ids.TASK_QUEUE) as world:
+    async with living(environment, "liaison") as world:
         world.found[payout.id] = FoundPayout(Seen.UNCLAIMED, 1, 10_000)
         await _at(environment).retry(payout)
         assert await _result_of(environment, payout) is Seen.PAID
@@ -229,7 +231,7 @@ async def _is_waiting(world: World, payout: Payout) -> None:
 async def test_before_anything_is_due_nothing_begins(environment: WorkflowEnvironment) -> None:
     """The reward is reserved when a creator is selected, and paid when the work is approved."""
     payout = _payout(0, State.RESERVED)
-    async with living(environment, ids.TASK_QUEUE) as world:
+    async with living(environment, "liaison") as world:
         await _at(environment).retry(payout)
         handle = environment.client.get_workflow_handle(ids.payout(payout.id))
         with pytest.raises(RPCError) as absent:
@@ -242,7 +244,7 @@ async def test_a_payout_that_was_written_off_ends_its_workflow(
     environment: WorkflowEnvironment,
 ) -> None:
     runs, payout = _at(environment), _payout(1)
-    async with living(environment, ids.TASK_QUEUE) as world:
+    async with living(environment, "liaison") as world:
         world.send_answers = [Seen.FAILED]
         await runs.retry(payout)
         await world.until(lambda: len(world.sent) == 1)

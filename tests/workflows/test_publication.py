@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
+from tests.support.workers import ALL_WORKFLOWS
 from tests.workflows.world import HOUR
 from workflows import ids
 from workflows.notices import Batch, Notice
@@ -24,7 +25,7 @@ from workflows.publication.state import (
     State,
     WithdrawalTerms,
 )
-from workflows.worker import RUNNER, WORKFLOWS, running
+from workflows.worker import RUNNER, running
 
 URL = "https://media.example.com/articles/a1/r1.json"
 MINUTE = timedelta(minutes=1)
@@ -112,7 +113,7 @@ async def press(environment: WorkflowEnvironment) -> AsyncIterator[Press]:
     worker = Worker(
         environment.client,
         task_queue=press.queue,
-        workflows=WORKFLOWS,
+        workflows=ALL_WORKFLOWS,
         activities=[
             press.deliver_publication,
             press.mark_publication_overdue,
@@ -135,7 +136,7 @@ async def test_an_article_is_published_at_once_and_its_people_are_told(press: Pr
     assert all(URL in notice.text for notice, _ in press.told)
     history = await handle.fetch_history()
     assert len(history.events) <= 14
-    await Replayer(workflows=WORKFLOWS, workflow_runner=RUNNER).replay_workflow(history)
+    await Replayer(workflows=ALL_WORKFLOWS, workflow_runner=RUNNER).replay_workflow(history)
 
 
 async def test_a_feed_that_is_away_for_25_hours_is_late_once_and_published_all_the_same(
@@ -159,7 +160,7 @@ async def test_a_feed_that_is_away_for_25_hours_is_late_once_and_published_all_t
     assert press.told[-1][1] - begin < 25 * HOUR + 2 * MINUTE  # soon after the feed is back
     history = await handle.fetch_history()
     assert len(history.events) <= 30  # not one for every try
-    await Replayer(workflows=WORKFLOWS, workflow_runner=RUNNER).replay_workflow(history)
+    await Replayer(workflows=ALL_WORKFLOWS, workflow_runner=RUNNER).replay_workflow(history)
 
 
 async def test_what_was_due_before_it_could_begin_is_late_at_once(press: Press) -> None:

@@ -19,6 +19,7 @@ from temporalio.client import WorkflowHistory
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
+from tests.support.workers import ALL_WORKFLOWS
 from tests.workflows import record
 from tests.workflows.world import DAY, World
 from workflows import ids
@@ -29,7 +30,7 @@ from workflows.dispute import state as dispute
 from workflows.payout import state as payout
 from workflows.search_attributes import STATE
 from workflows.task import state as task
-from workflows.worker import RUNNER, WORKFLOWS
+from workflows.worker import RUNNER
 
 RECORDED = record.recorded()
 _STATES: dict[str, type[StrEnum]] = {
@@ -54,7 +55,7 @@ _NEVER_SAID = {
 
 
 async def _replay(history: WorkflowHistory) -> None:
-    await Replayer(workflows=WORKFLOWS, workflow_runner=RUNNER).replay_workflow(history)
+    await Replayer(workflows=ALL_WORKFLOWS, workflow_runner=RUNNER).replay_workflow(history)
 
 
 @pytest.mark.parametrize("name", RECORDED)

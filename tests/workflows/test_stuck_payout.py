@@ -15,7 +15,9 @@ from workflows.failures import to_application_error
 from workflows.notices import OPERATORS
 from workflows.payout.state import FoundPayout, PayoutChanged, PayoutResult, PayoutTerms, Progress
 from workflows.payout.state import State as Payout
+from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD, Policy, Span
+from workflows.task_queues import Domain, queue_of
 
 MINUTE = timedelta(minutes=1)
 _IMPATIENT = replace(STANDARD, name="impatient", reward_window=Span(seconds=2 * 3600.0))
@@ -310,11 +312,10 @@ def _terms(payout_id: str) -> PayoutTerms:
 
 async def _alone(world: World, terms: PayoutTerms) -> PayoutResult:
     return await world.environment.client.execute_workflow(
-        "Payout",
+        PayoutWorkflow.run,
         terms,
         id=ids.payout(terms.payout_id),
-        task_queue=world.queue,
-        result_type=PayoutResult,
+        task_queue=queue_of(Domain.PAYOUTS, world.prefix),
     )
 
 

@@ -25,7 +25,7 @@ async def test_what_has_ended_takes_no_command_and_names_no_workflow(
         runs.select("nothing", BRAND, [Selection("a1", "bea")], "1"),
         runs.cancel("nothing", BRAND, "No", "2"),
         runs.end_selection("nothing", BRAND, "", "3"),
-        runs.command("nothing", "approve_work", ApproveWork(BRAND), "4"),
+        runs.send("nothing", ApproveWork(BRAND), "4"),
     ]
     for command in commands:
         with pytest.raises(NotUnderWay) as refused:

@@ -20,11 +20,11 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import WorkflowEnvironment
-from temporalio.worker import Worker
 
 from servicekit.errors import FailedPrecondition, Reason
+from tests.support.workers import workers_for
 from workflows import ids
-from workflows.assignment.inputs import RecordAssignment, SettleReward, StartAssignment, Undone
+from workflows.assignment.inputs import Pending, RecordAssignment, SettleReward, StartAssignment
 from workflows.assignment.model import (
     ApproveWork,
     Assignment,
@@ -49,7 +49,8 @@ from workflows.policy import STANDARD, Policy
 from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
 from workflows.task.state import PublishedTask, SelectApplications, Selection
 from workflows.task.state import Transition as TaskTransition
-from workflows.worker import RUNNER, WORKFLOWS, running
+from workflows.task_queues import Domain, queue_of
+from workflows.worker import running
 
 BRAND, CREATOR, MEDIATOR = "brands/acme", "creators/bea", "staff/mia"
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -63,9 +64,11 @@ _STEP = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 class World:
     """What the services would know, and the ways they can be away."""
 
-    def __init__(self, environment: WorkflowEnvironment, queue: str) -> None:
+    def __init__(self, environment: WorkflowEnvironment, prefix: str) -> None:
         self.environment = environment
-        self.queue = queue
+        # Of its task queues' names.
+        self.prefix = prefix
+        self.queue = queue_of(Domain.TASKS, prefix)
         self.assignments: dict[str, Assignment] = {}
         self.transitions: dict[str, list[Transition]] = defaultdict(list)
         self.told: list[Notice] = []
@@ -111,7 +114,7 @@ class World:
     # The activities
 
     @activity.defn
-    async def record_assignment(self, order: RecordAssignment) -> Undone:
+    async def record_assignment(self, order: RecordAssignment) -> Pending:
         self._be_away()
         known = {one.sequence for one in self.transitions[order.assignment.id]}
         self.transitions[order.assignment.id] += [
@@ -122,7 +125,7 @@ class World:
             self.told += order.notices
         if order.publication is not None and not self.publications_are_away:
             self.published.append(order.publication)
-        return Undone(
+        return Pending(
             order.notices if self.notifications_are_away else [],
             order.publication if self.publications_are_away else None,
         )
@@ -452,22 +455,16 @@ class TaskLife:
 
 @asynccontextmanager
 async def living(
-    environment: WorkflowEnvironment, queue: str | None = None
+    environment: WorkflowEnvironment, prefix: str | None = None
 ) -> AsyncIterator[World]:
-    world = World(environment, queue or f"world-{uuid4()}")
+    world = World(environment, prefix or f"world-{uuid4()}")
     async with working(world):
         yield world
 
 
 @asynccontextmanager
 async def working(world: World) -> AsyncIterator[None]:
-    """A worker, for as long as the block lasts."""
-    worker = Worker(
-        world.environment.client,
-        task_queue=world.queue,
-        workflows=WORKFLOWS,
-        activities=world.activities,
-        workflow_runner=RUNNER,
-    )
-    async with running(worker, patience_seconds=5):
+    """Workers for every queue, for as long as the block lasts."""
+    workers = workers_for(world.environment.client, world.prefix, world.activities)
+    async with running(*workers, patience_seconds=5):
         yield

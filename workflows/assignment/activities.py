@@ -14,7 +14,8 @@ from temporalio import activity
 from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
-from workflows.assignment.inputs import RecordAssignment, SettleReward, Undone
+from workflows.assignment.activity_interface import AssignmentActivityInterface
+from workflows.assignment.inputs import Pending, RecordAssignment, SettleReward
 from workflows.assignment.messages import assignment_message, transition_message
 from workflows.assignment.model import Assignment, Event, PublishArticles, Submission
 from workflows.delivery import try_to_send
@@ -43,7 +44,7 @@ _DELAYED = metrics.get_meter(__name__).create_counter(
 
 
 @dataclass(frozen=True)
-class AssignmentActivities:
+class AssignmentActivities(AssignmentActivityInterface):
     records: "RecordServiceAsyncStub"
     media: "MediaServiceAsyncStub"
     articles: "ArticleServiceAsyncStub"
@@ -52,7 +53,7 @@ class AssignmentActivities:
     notifications: "NotificationServiceAsyncStub"
 
     @activity.defn
-    async def record_assignment(self, order: RecordAssignment) -> Undone:
+    async def record_assignment(self, request: RecordAssignment) -> Pending:
         """Keeps what new submissions deliver, writes the transitions into the tasks' book, tells
         those concerned and has approved articles published; answers with what could not be told or
         asked for, for another try. What happened is decided: telling and recording do not wait for
@@ -61,23 +62,23 @@ class AssignmentActivities:
         Every other failure is retried, a refusal too: what was decided must be recorded, and a
         defect that stands in the way can be mended while the workflow waits.
         """
-        telling = asyncio.create_task(try_to_send(self.notifications, order.notices))
+        telling = asyncio.create_task(try_to_send(self.notifications, request.notices))
         try:
-            await self._record(order)
+            await self._record(request)
         finally:
             undelivered = await telling
-        return Undone(undelivered.notices, await self._try_to_publish(order.publication))
+        return Pending(undelivered.notices, await self._try_to_publish(request.publication))
 
-    async def _record(self, order: RecordAssignment) -> None:
-        a = order.assignment
-        if any(transition.event == Event.WORK_SUBMITTED for transition in order.transitions):
+    async def _record(self, request: RecordAssignment) -> None:
+        a = request.assignment
+        if any(transition.event == Event.WORK_SUBMITTED for transition in request.transitions):
             for submission in a.submissions:
                 await self._hold(a, submission)
-        if order.transitions:  # else there are only notices to be sent again
+        if request.transitions:  # else there are only notices to be sent again
             await self.records.RecordAssignment(
                 records_pb2.RecordAssignmentRequest(
                     assignment=assignment_message(a),
-                    transitions=map(transition_message, order.transitions),
+                    transitions=map(transition_message, request.transitions),
                 )
             )
 
@@ -118,22 +119,15 @@ class AssignmentActivities:
         return None
 
     @activity.defn
-    async def release_reward(self, payout_id: str) -> None:
-        with retrying_all_but():
-            await self.payouts.ReleaseReward(
-                payouts_pb2.ReleaseRewardRequest(name=f"payouts/{payout_id}")
-            )
-
-    @activity.defn
-    async def settle_reward(self, order: SettleReward) -> bool:
+    async def settle_reward(self, request: SettleReward) -> bool:
         """Lowers a reward, or gives it back where nothing is left of it; False when it has been
         sent, or written off, which the payouts service takes for done. What is not reserved yet is
         no more to be reserved: that is for the payout's workflow."""
-        name = f"payouts/{order.payout_id}"
-        amount = Money(order.currency, order.amount_minor).to_message()
+        name = f"payouts/{request.payout_id}"
+        amount = Money(request.currency, request.amount_minor).to_message()
         with retrying_all_but():
             try:
-                if order.amount_minor:
+                if request.amount_minor:
                     await self.payouts.ReduceReward(
                         payouts_pb2.ReduceRewardRequest(name=name, amount=amount)
                     )

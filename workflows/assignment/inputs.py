@@ -27,7 +27,7 @@ class RecordAssignment:
 
 
 @dataclass(frozen=True)
-class Undone:
+class Pending:
     """What could not be told or published yet, for another try."""
 
     notices: list[Notice] = field(default_factory=list)

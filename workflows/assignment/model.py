@@ -318,7 +318,7 @@ class ReopenAssignment:
 
 
 @dataclass(frozen=True)
-class MakeProposal:
+class CreateProposal:
     actor: str
     kind: ProposalKind
     reason: str
@@ -328,10 +328,25 @@ class MakeProposal:
 
 @dataclass(frozen=True)
 class AnswerProposal:
-    """Accepts, declines or withdraws the proposal of this number."""
+    """What a side does with the proposal of this number."""
 
     actor: str
     number: int
+
+
+@dataclass(frozen=True)
+class AcceptProposal(AnswerProposal):
+    pass
+
+
+@dataclass(frozen=True)
+class DeclineProposal(AnswerProposal):
+    pass
+
+
+@dataclass(frozen=True)
+class WithdrawProposal(AnswerProposal):
+    pass
 
 
 @dataclass(frozen=True)

@@ -13,21 +13,22 @@ from temporalio.exceptions import ChildWorkflowError
 
 with workflow.unsafe.imports_passed_through():
     from workflows import ids
+    from workflows.assignment.activity_interface import AssignmentActivityInterface
     from workflows.assignment.inputs import (
         AssignmentResult,
         RecordAssignment,
         SettleReward,
         StartAssignment,
-        Undone,
     )
     from workflows.assignment.model import (
         SYSTEM,
+        AcceptProposal,
         AcknowledgeReceipt,
         Action,
-        AnswerProposal,
         ApproveWork,
         CommentOnExpiry,
-        MakeProposal,
+        CreateProposal,
+        DeclineProposal,
         OpenDispute,
         OverrideAssignment,
         PublishArticles,
@@ -37,18 +38,29 @@ with workflow.unsafe.imports_passed_through():
         State,
         SubmitWork,
         Transition,
+        WithdrawProposal,
     )
     from workflows.assignment.notices import notices
     from workflows.assignment.rules import disputes, overrides, proposals, rewards, submissions
     from workflows.assignment.rules import transitions as steps
     from workflows.assignment.ui_details import describe, next_clock
     from workflows.dispute.state import Dispute, DisputeResult, Outcome
+    from workflows.dispute.workflow import DisputeWorkflow
     from workflows.failures import refusing
     from workflows.notices import Notice
-    from workflows.payout.state import PayoutChanged, PayoutReport, PayoutResult, PayoutTerms
+    from workflows.payout.activity_interface import PayoutActivityInterface
+    from workflows.payout.state import (
+        PAYOUT_REPORTED,
+        PayoutChanged,
+        PayoutReport,
+        PayoutResult,
+        PayoutTerms,
+    )
     from workflows.payout.state import State as PayoutState
+    from workflows.payout.workflow import PayoutWorkflow
     from workflows.search_attributes import DEADLINE, STATE
-    from workflows.signals import tell
+    from workflows.signals import signal
+    from workflows.task_queues import Domain, sibling
     from workflows.tracing import current_trace, in_trace
 
 if TYPE_CHECKING:
@@ -83,15 +95,15 @@ class AssignmentWorkflow:
         )
         self._recorded_sequence = 0
         self._unrecorded: list[Transition] = []
-        self._untold: list[Notice] = []
+        self._pending: list[Notice] = []
         self._unpublished: PublishArticles | None = None
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._dispute_to_start: Dispute | None = None
-        self._payout: workflow.ChildWorkflowHandle[Any, PayoutResult] | None = None
+        self._payout: workflow.ChildWorkflowHandle[PayoutWorkflow, PayoutResult] | None = None
         self._payout_is_held = False
         self._payout_is_lost = False
         self._is_to_pay_now = False
-        self._followers: set[asyncio.Task[None]] = set()
+        self._child_tasks: set[asyncio.Task[None]] = set()
         self._origin: Context | None = None
         self._defect: BaseException | None = None
         self._note(first)
@@ -111,8 +123,8 @@ class AssignmentWorkflow:
                 break
             await self._wait_for_something()
         if not self._assignment.has_payout and start.terms.is_escrowed:
-            await workflow.execute_activity(
-                "release_reward",
+            await workflow.execute_activity_method(
+                PayoutActivityInterface.release_reward,
                 self._assignment.id,
                 start_to_close_timeout=_WRITE_SECONDS,
                 retry_policy=_RETRY,
@@ -125,7 +137,7 @@ class AssignmentWorkflow:
 
     @workflow.update
     async def submit_work(self, command: SubmitWork) -> None:
-        await self._obey(submissions.submit_work, command)
+        await self._apply(submissions.submit_work, command)
 
     @submit_work.validator
     def _check_submit_work(self, command: SubmitWork) -> None:
@@ -133,7 +145,7 @@ class AssignmentWorkflow:
 
     @workflow.update
     async def request_changes(self, command: RequestChanges) -> None:
-        await self._obey(submissions.request_changes, command)
+        await self._apply(submissions.request_changes, command)
 
     @request_changes.validator
     def _check_request_changes(self, command: RequestChanges) -> None:
@@ -141,7 +153,7 @@ class AssignmentWorkflow:
 
     @workflow.update
     async def approve_work(self, command: ApproveWork) -> None:
-        await self._obey(submissions.approve_work, command)
+        await self._apply(submissions.approve_work, command)
 
     @approve_work.validator
     def _check_approve_work(self, command: ApproveWork) -> None:
@@ -149,7 +161,7 @@ class AssignmentWorkflow:
 
     @workflow.update
     async def comment_on_expiry(self, command: CommentOnExpiry) -> None:
-        await self._obey(submissions.comment_on_expiry, command)
+        await self._apply(submissions.comment_on_expiry, command)
 
     @comment_on_expiry.validator
     def _check_comment_on_expiry(self, command: CommentOnExpiry) -> None:
@@ -157,47 +169,47 @@ class AssignmentWorkflow:
 
     @workflow.update
     async def reopen_assignment(self, command: ReopenAssignment) -> None:
-        await self._obey(submissions.reopen_assignment, command)
+        await self._apply(submissions.reopen_assignment, command)
 
     @reopen_assignment.validator
     def _check_reopen_assignment(self, command: ReopenAssignment) -> None:
         self._check(submissions.reopen_assignment, command)
 
     @workflow.update
-    async def make_proposal(self, command: MakeProposal) -> None:
-        await self._obey(proposals.make_proposal, command)
+    async def create_proposal(self, command: CreateProposal) -> None:
+        await self._apply(proposals.create_proposal, command)
 
-    @make_proposal.validator
-    def _check_make_proposal(self, command: MakeProposal) -> None:
-        self._check(proposals.make_proposal, command)
+    @create_proposal.validator
+    def _check_create_proposal(self, command: CreateProposal) -> None:
+        self._check(proposals.create_proposal, command)
 
     @workflow.update
-    async def accept_proposal(self, command: AnswerProposal) -> None:
-        await self._obey(proposals.accept_proposal, command)
+    async def accept_proposal(self, command: AcceptProposal) -> None:
+        await self._apply(proposals.accept_proposal, command)
 
     @accept_proposal.validator
-    def _check_accept_proposal(self, command: AnswerProposal) -> None:
+    def _check_accept_proposal(self, command: AcceptProposal) -> None:
         self._check(proposals.accept_proposal, command)
 
     @workflow.update
-    async def decline_proposal(self, command: AnswerProposal) -> None:
-        await self._obey(proposals.decline_proposal, command)
+    async def decline_proposal(self, command: DeclineProposal) -> None:
+        await self._apply(proposals.decline_proposal, command)
 
     @decline_proposal.validator
-    def _check_decline_proposal(self, command: AnswerProposal) -> None:
+    def _check_decline_proposal(self, command: DeclineProposal) -> None:
         self._check(proposals.decline_proposal, command)
 
     @workflow.update
-    async def withdraw_proposal(self, command: AnswerProposal) -> None:
-        await self._obey(proposals.withdraw_proposal, command)
+    async def withdraw_proposal(self, command: WithdrawProposal) -> None:
+        await self._apply(proposals.withdraw_proposal, command)
 
     @withdraw_proposal.validator
-    def _check_withdraw_proposal(self, command: AnswerProposal) -> None:
+    def _check_withdraw_proposal(self, command: WithdrawProposal) -> None:
         self._check(proposals.withdraw_proposal, command)
 
     @workflow.update
     async def record_shipment(self, command: RecordShipment) -> None:
-        await self._obey(rewards.record_shipment, command)
+        await self._apply(rewards.record_shipment, command)
 
     @record_shipment.validator
     def _check_record_shipment(self, command: RecordShipment) -> None:
@@ -205,7 +217,7 @@ class AssignmentWorkflow:
 
     @workflow.update
     async def acknowledge_receipt(self, command: AcknowledgeReceipt) -> None:
-        await self._obey(rewards.acknowledge_receipt, command)
+        await self._apply(rewards.acknowledge_receipt, command)
 
     @acknowledge_receipt.validator
     def _check_acknowledge_receipt(self, command: AcknowledgeReceipt) -> None:
@@ -234,7 +246,7 @@ class AssignmentWorkflow:
 
     # Facts
 
-    @workflow.signal
+    @workflow.signal(name=PAYOUT_REPORTED)
     def payout_reported(self, report: PayoutReport) -> None:
         """The payout tells how it goes before it has ended."""
         self._elapse(workflow.now())
@@ -255,7 +267,7 @@ class AssignmentWorkflow:
         with refusing():
             rule(trial, command, workflow.now())
 
-    async def _obey(self, rule: Callable[..., Transition], command: object) -> None:
+    async def _apply(self, rule: Callable[..., Transition], command: object) -> None:
         self._decide(rule, command)
         await self._until_recorded()
 
@@ -292,7 +304,7 @@ class AssignmentWorkflow:
         following: Transition | None = transition
         while following is not None:
             self._unrecorded.append(following)
-            self._untold.extend(notices(self._assignment, following))
+            self._pending.extend(notices(self._assignment, following))
             self._unpublished = steps.publication(self._assignment, following) or self._unpublished
             following = rewards.follow_up(self._assignment, workflow.now())
 
@@ -304,24 +316,23 @@ class AssignmentWorkflow:
         if not self._unrecorded and not self._is_behind:
             return
         transitions, self._unrecorded = self._unrecorded, []
-        untold, self._untold = self._untold, []
+        pending, self._pending = self._pending, []
         unpublished, self._unpublished = self._unpublished, None
         self._show()
-        undone = await workflow.execute_local_activity(
-            "record_assignment",
-            RecordAssignment(self._assignment, transitions, untold, unpublished),
-            result_type=Undone,
+        left = await workflow.execute_local_activity_method(
+            AssignmentActivityInterface.record_assignment,
+            RecordAssignment(self._assignment, transitions, pending, unpublished),
             summary=", ".join(transition.event for transition in transitions),
             start_to_close_timeout=_WRITE_SECONDS,
             retry_policy=_RETRY,
             local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
         )
-        self._untold = undone.notices + self._untold
-        self._unpublished = self._unpublished or undone.publication
-        longest = _LONGEST_RETRY_SECONDS_OF_ORDERS if undone.publication else _LONGEST_RETRY_SECONDS
+        self._pending = left.notices + self._pending
+        self._unpublished = self._unpublished or left.publication
+        longest = _LONGEST_RETRY_SECONDS_OF_ORDERS if left.publication else _LONGEST_RETRY_SECONDS
         self._retry_seconds = (
             min(2 * self._retry_seconds, longest)
-            if undone.notices or undone.publication
+            if left.notices or left.publication
             else _FIRST_RETRY_SECONDS
         )
         if transitions:
@@ -346,12 +357,12 @@ class AssignmentWorkflow:
         """First of all: a book that is away must not let the money go meanwhile."""
         if self._payout is not None and self._payout_is_held != self._assignment.payout_is_held:
             self._payout_is_held = self._assignment.payout_is_held
-            await tell(self._payout, "set_hold", self._payout_is_held)
+            await signal(self._payout, PayoutWorkflow.set_hold, self._payout_is_held)
 
     async def _start_what_is_due(self) -> None:
         if (dispute := self._dispute_to_start) is not None:
             self._dispute_to_start = None
-            self._follow(self._dispute(dispute))
+            self._start_child_task(self._dispute(dispute))
         if self._is_to_pay_now:
             self._is_to_pay_now = False
             await self._pay_now()
@@ -388,7 +399,7 @@ class AssignmentWorkflow:
     @property
     def _is_behind(self) -> bool:
         """Whether something that happened is still to be told or published."""
-        return bool(self._untold) or self._unpublished is not None
+        return bool(self._pending) or self._unpublished is not None
 
     def _has_ended(self) -> bool:
         """Nothing can happen any more, and all that did is recorded, told and published."""
@@ -405,15 +416,15 @@ class AssignmentWorkflow:
         self._payout_is_held = self._assignment.payout_is_held
         self._payout = await self._start_payout(is_started_anew=is_started_anew)
         self._payout_is_lost = False
-        self._follow(self._paid(self._payout))
+        self._start_child_task(self._paid(self._payout))
 
     async def _start_payout(
         self, *, is_started_anew: bool
-    ) -> workflow.ChildWorkflowHandle[Any, PayoutResult]:
+    ) -> workflow.ChildWorkflowHandle[PayoutWorkflow, PayoutResult]:
         a = self._assignment
         terms = a.terms
         return await workflow.start_child_workflow(
-            "Payout",
+            PayoutWorkflow.run,
             PayoutTerms(
                 payout_id=a.id,
                 brand_id=terms.brand_id,
@@ -428,25 +439,27 @@ class AssignmentWorkflow:
                 is_started_anew=is_started_anew,
             ),
             id=ids.payout(a.id),
+            task_queue=sibling(workflow.info().task_queue, Domain.PAYOUTS),
             # One that somebody else has started knows of no dispute, and nobody hears of its end.
             id_reuse_policy=WorkflowIDReusePolicy.TERMINATE_IF_RUNNING,
-            result_type=PayoutResult,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             static_summary=f"Reward of assignments/{a.id}",
         )
 
-    def _follow(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _start_child_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)
-        self._followers.add(task)
-        task.add_done_callback(self._has_followed)
+        self._child_tasks.add(task)
+        task.add_done_callback(self._child_task_done)
 
-    def _has_followed(self, task: asyncio.Task[None]) -> None:
-        """A defect in a follower must not pass unseen: `run` stops at it, in sight of operators."""
-        self._followers.discard(task)
+    def _child_task_done(self, task: asyncio.Task[None]) -> None:
+        """An unexpected error in a child task fails `run`, where operators see it."""
+        self._child_tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._defect = error
 
-    async def _paid(self, payout: workflow.ChildWorkflowHandle[Any, PayoutResult]) -> None:
+    async def _paid(
+        self, payout: workflow.ChildWorkflowHandle[PayoutWorkflow, PayoutResult]
+    ) -> None:
         try:
             result = await payout
         except ChildWorkflowError:
@@ -465,11 +478,11 @@ class AssignmentWorkflow:
     async def _dispute(self, dispute: Dispute) -> None:
         """Runs a dispute to its end and applies what was decided."""
         try:
-            result: DisputeResult = await workflow.execute_child_workflow(
-                "Dispute",
+            result = await workflow.execute_child_workflow(
+                DisputeWorkflow.run,
                 dispute,
                 id=ids.dispute(dispute.id),
-                result_type=DisputeResult,
+                task_queue=sibling(workflow.info().task_queue, Domain.DISPUTES),
                 parent_close_policy=workflow.ParentClosePolicy.ABANDON,
                 static_summary=f"{dispute.ground} over assignments/{self._assignment.id}",
             )
@@ -482,7 +495,7 @@ class AssignmentWorkflow:
         decision = result.decision
         left_minor = disputes.settlement(self._assignment, decision)
         is_overtaken = left_minor is not None and not await self._settle(left_minor)
-        self._untold.extend(result.undelivered)
+        self._pending.extend(result.undelivered)
         self._note(
             disputes.close_dispute(
                 self._assignment,
@@ -502,10 +515,9 @@ class AssignmentWorkflow:
         """Has the payout lowered that a dispute holds, or given back when nothing is left; the
         payouts service knows whether it is too late. The dispute holds it meanwhile."""
         a = self._assignment
-        is_settled: bool = await workflow.execute_activity(
-            "settle_reward",
+        is_settled = await workflow.execute_activity_method(
+            AssignmentActivityInterface.settle_reward,
             SettleReward(a.id, a.terms.currency, left_minor),
-            result_type=bool,
             start_to_close_timeout=_WRITE_SECONDS,
             retry_policy=_RETRY,
             summary="Lower the reward as decided" if left_minor else "Give the reward back",
@@ -513,9 +525,10 @@ class AssignmentWorkflow:
         if is_settled and self._payout is not None:
             # It may be about to reserve what is not reserved yet.
             if left_minor:
-                await tell(self._payout, "lower", left_minor)
+                await signal(self._payout, PayoutWorkflow.lower, left_minor)
             else:
-                await tell(self._payout, "payout_changed", PayoutChanged(PayoutState.RELEASED, 0))
+                released = PayoutChanged(PayoutState.RELEASED, 0)
+                await signal(self._payout, PayoutWorkflow.payout_changed, released)
         return is_settled
 
     async def _pay_now(self) -> None:
@@ -525,6 +538,6 @@ class AssignmentWorkflow:
             return
         if not self._payout.done():
             # That it was ended is known to the server first.
-            self._payout_is_lost = not await tell(self._payout, "retry")
+            self._payout_is_lost = not await signal(self._payout, PayoutWorkflow.retry)
         if self._payout_is_lost:
             await self._lead_payout(is_started_anew=True)

@@ -11,10 +11,10 @@ from liaison.disputes.v1 import disputes_pb2 as pb
 from temporalio import activity
 
 from workflows.delivery import send_notices, try_to_send
+from workflows.dispute.activity_interface import DisputeActivityInterface
 from workflows.dispute.messages import to_message
 from workflows.dispute.notices import notices_of
 from workflows.dispute.state import Change
-from workflows.dispute.workflow import RECORD_DISPUTE, SEND_DISPUTE_NOTICES
 from workflows.notices import Batch
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
@@ -22,14 +22,14 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
     from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
 
 
-class DisputeActivities:
+class DisputeActivities(DisputeActivityInterface):
     def __init__(
         self, disputes: "DisputeServiceAsyncStub", notifications: "NotificationServiceAsyncStub"
     ) -> None:
         self._disputes = disputes
         self._notifications = notifications
 
-    @activity.defn(name=RECORD_DISPUTE)
+    @activity.defn
     async def record_dispute(self, change: Change) -> Batch:
         """Records a change, tells whom it concerns, and answers with what could not be told."""
         await self._disputes.RecordDispute(
@@ -37,6 +37,6 @@ class DisputeActivities:
         )
         return await try_to_send(self._notifications, notices_of(change))
 
-    @activity.defn(name=SEND_DISPUTE_NOTICES)
+    @activity.defn
     async def send_dispute_notices(self, batch: Batch) -> None:
         await send_notices(self._notifications, batch.notices)

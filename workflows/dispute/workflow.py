@@ -14,6 +14,7 @@ from temporalio.common import RetryPolicy, SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
     from workflows.dispute import state
+    from workflows.dispute.activity_interface import DisputeActivityInterface
     from workflows.dispute.notices import details, in_words
     from workflows.dispute.state import (
         Change,
@@ -32,10 +33,6 @@ with workflow.unsafe.imports_passed_through():
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
-
-# The activities, by name: their module would drag gRPC into the sandbox.
-RECORD_DISPUTE = "record_dispute"
-SEND_DISPUTE_NOTICES = "send_dispute_notices"
 
 _ATTEMPT_TIMEOUT = timedelta(seconds=20)
 # An outage delays what must be done, it never fails it: retried for ever, without a total time.
@@ -145,10 +142,9 @@ class DisputeWorkflow:
         return snapshot
 
     async def _record(self, change: Change) -> None:
-        batch = await workflow.execute_local_activity(
-            RECORD_DISPUTE,
+        batch = await workflow.execute_local_activity_method(
+            DisputeActivityInterface.record_dispute,
             change,
-            result_type=Batch,
             start_to_close_timeout=_ATTEMPT_TIMEOUT,
             retry_policy=_RETRY,
             local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
@@ -163,8 +159,8 @@ class DisputeWorkflow:
     async def _deliver_later(self, batch: Batch) -> None:
         """Notifications were away. Nobody waits for this; what is left at the end is handed on."""
         self._undelivered += batch.notices
-        await workflow.execute_activity(
-            SEND_DISPUTE_NOTICES,
+        await workflow.execute_activity_method(
+            DisputeActivityInterface.send_dispute_notices,
             batch,
             start_to_close_timeout=_ATTEMPT_TIMEOUT,
             retry_policy=_RETRY,

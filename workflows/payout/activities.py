@@ -10,6 +10,7 @@ from temporalio import activity
 from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
 from workflows.failures import retrying_all_but
+from workflows.payout.activity_interface import PayoutActivityInterface
 from workflows.payout.state import FoundPayout, PayoutTerms, RecallPayout, SendPayout, State
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
@@ -17,7 +18,7 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
 
 
 @dataclass(frozen=True)
-class PayoutActivities:
+class PayoutActivities(PayoutActivityInterface):
     payouts: "PayoutServiceAsyncStub"
 
     @activity.defn
@@ -57,12 +58,12 @@ class PayoutActivities:
                 await self.payouts.ReduceReward(pb.ReduceRewardRequest(name=name, amount=amount))
 
     @activity.defn
-    async def send_payout(self, order: SendPayout) -> State:
+    async def send_payout(self, request: SendPayout) -> State:
         with retrying_all_but(
             Reason.PAYOUT_ACCOUNT_MISSING, Reason.PAYOUT_NOT_CLAIMED, Reason.ILLEGAL_STATE
         ):
             payout = await self.payouts.SendPayout(
-                pb.SendPayoutRequest(name=f"payouts/{order.payout_id}", attempt=order.attempt)
+                pb.SendPayoutRequest(name=f"payouts/{request.payout_id}", attempt=request.attempt)
             )
         return _state(payout)
 
@@ -75,13 +76,18 @@ class PayoutActivities:
         return _state(payout)
 
     @activity.defn
-    async def recall_payout(self, order: RecallPayout) -> State:
+    async def recall_payout(self, request: RecallPayout) -> State:
         """Takes back what nobody has claimed; what somebody has is paid."""
         with retrying_all_but():
             payout = await self.payouts.RecallPayout(
-                pb.RecallPayoutRequest(name=f"payouts/{order.payout_id}", attempt=order.attempt)
+                pb.RecallPayoutRequest(name=f"payouts/{request.payout_id}", attempt=request.attempt)
             )
         return _state(payout)
+
+    @activity.defn
+    async def release_reward(self, payout_id: str) -> None:
+        with retrying_all_but():
+            await self.payouts.ReleaseReward(pb.ReleaseRewardRequest(name=f"payouts/{payout_id}"))
 
 
 def _state(payout: pb.Payout) -> State:

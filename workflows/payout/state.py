@@ -121,6 +121,11 @@ class RecallPayout:
     attempt: int
 
 
+# The signal by which a payout reports to its assignment; by name, since the assignment's workflow
+# imports the payout's.
+PAYOUT_REPORTED = "payout_reported"
+
+
 @dataclass(frozen=True)
 class PayoutReport:
     """What the assignment is told before a payout has ended."""

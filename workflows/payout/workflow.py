@@ -5,9 +5,10 @@ look, when to take back what nobody claims, and when to try again. What is under
 brought before an operator, and stays reserved."""
 
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
-from typing import Never
+from typing import Never, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
@@ -17,12 +18,13 @@ with workflow.unsafe.imports_passed_through():
     from servicekit.errors import Reason
     from workflows.failures import is_caused_by, is_out_of_time
     from workflows.payout import state
+    from workflows.payout.activity_interface import PayoutActivityInterface
     from workflows.payout.state import (
         CLOSED,
         ENDED,
+        PAYOUT_REPORTED,
         TO_BE_SENT,
         WAITING,
-        FoundPayout,
         PayoutChanged,
         PayoutReport,
         PayoutResult,
@@ -32,8 +34,10 @@ with workflow.unsafe.imports_passed_through():
         State,
     )
     from workflows.payout.ui_details import describe
-    from workflows.signals import tell
+    from workflows.signals import signal
     from workflows.tracing import current_trace, in_trace
+
+R = TypeVar("R")
 
 # A call of the service includes one to the provider, whose own time-out is shorter.
 _CALL_SECONDS = timedelta(seconds=30)
@@ -118,10 +122,9 @@ class PayoutWorkflow:
 
     async def _find(self, terms: PayoutTerms) -> None:
         """Goes on from where another workflow came to; what was told meanwhile is newer."""
-        found: FoundPayout = await workflow.execute_activity(
-            "find_payout",
+        found = await workflow.execute_activity_method(
+            PayoutActivityInterface.find_payout,
             terms.payout_id,
-            result_type=FoundPayout,
             summary="Find what was sent before",
             start_to_close_timeout=_CALL_SECONDS,
             retry_policy=_RETRY,
@@ -139,8 +142,8 @@ class PayoutWorkflow:
         while self._set_aside_minor != self._amount_minor and self._state in TO_BE_SENT:
             wanted = self._terms_now(terms)
             try:
-                await workflow.execute_activity(
-                    "set_reward_aside",
+                await workflow.execute_activity_method(
+                    PayoutActivityInterface.set_reward_aside,
                     wanted,
                     summary="Set the reward aside",
                     start_to_close_timeout=_CALL_SECONDS,
@@ -174,8 +177,8 @@ class PayoutWorkflow:
     async def _release(self, terms: PayoutTerms) -> None:
         """What a mediator took back while it was being set aside."""
         if self._set_aside_minor is not None:
-            await workflow.execute_activity(
-                "release_reward",
+            await workflow.execute_activity_method(
+                PayoutActivityInterface.release_reward,
                 terms.payout_id,
                 start_to_close_timeout=_CALL_SECONDS,
                 retry_policy=_RETRY,
@@ -206,10 +209,9 @@ class PayoutWorkflow:
 
     async def _send(self, terms: PayoutTerms) -> None:
         """Until it is known what became of the attempt; or until a hold comes before it."""
-        sending = workflow.start_activity(
-            "send_payout",
+        sending = workflow.start_activity_method(
+            PayoutActivityInterface.send_payout,
             SendPayout(terms.payout_id, self._progress.attempt),
-            result_type=State,
             summary=f"Attempt {self._progress.attempt}",
             start_to_close_timeout=_CALL_SECONDS,
             schedule_to_close_timeout=self._patience(terms),
@@ -305,21 +307,29 @@ class PayoutWorkflow:
     async def _ask(self, terms: PayoutTerms) -> State | None:
         """Where the money is, or None: nobody can say for now."""
         return await self._call(
-            "refresh_payout", terms.payout_id, "Ask the provider", _LONGEST_LOOK
+            PayoutActivityInterface.refresh_payout,
+            terms.payout_id,
+            "Ask the provider",
+            _LONGEST_LOOK,
         )
 
     async def _recall(self, terms: PayoutTerms) -> State | None:
         order = RecallPayout(terms.payout_id, self._progress.attempt)
-        return await self._call("recall_payout", order, "Take it back", self._patience(terms))
+        return await self._call(
+            PayoutActivityInterface.recall_payout, order, "Take it back", self._patience(terms)
+        )
 
     async def _call(
-        self, activity: str, order: object, summary: str, patience: timedelta
+        self,
+        activity: Callable[[PayoutActivityInterface, R], Awaitable[State]],
+        request: R,
+        summary: str,
+        patience: timedelta,
     ) -> State | None:
         try:
-            answer: State = await workflow.execute_activity(
+            answer = await workflow.execute_activity_method(
                 activity,
-                order,
-                result_type=State,
+                request,
                 summary=summary,
                 start_to_close_timeout=_CALL_SECONDS,
                 schedule_to_close_timeout=patience,
@@ -344,7 +354,7 @@ class PayoutWorkflow:
         parent = workflow.info().parent
         if self._progress.is_news(report) and parent is not None:
             assignment = workflow.get_external_workflow_handle(parent.workflow_id)
-            await tell(assignment, "payout_reported", report)
+            await signal(assignment, PAYOUT_REPORTED, report)
 
     def _move(self, to: State) -> None:
         self._progress.move(to, workflow.now())

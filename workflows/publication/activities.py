@@ -12,6 +12,7 @@ from workflows.delivery import send_notices, try_to_send
 from workflows.failures import retrying_all_but
 from workflows.notices import OPERATORS, Batch, Notice
 from workflows.publication import notices
+from workflows.publication.activity_interface import PublicationActivityInterface
 from workflows.publication.state import (
     FEED,
     Arrival,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
 
 
 @dataclass(frozen=True)
-class PublicationActivities:
+class PublicationActivities(PublicationActivityInterface):
     publications: "PublicationServiceAsyncStub"
     notifications: "NotificationServiceAsyncStub"
 

@@ -13,8 +13,8 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from workflows.notices import Batch, Notice
+    from workflows.publication.activity_interface import PublicationActivityInterface
     from workflows.publication.state import (
-        Arrival,
         PublicationResult,
         PublicationTerms,
         State,
@@ -65,10 +65,9 @@ class PublicationWorkflow:
         return True
 
     async def _deliver(self) -> None:
-        arrival = await workflow.execute_activity(
-            "deliver_publication",
+        arrival = await workflow.execute_activity_method(
+            PublicationActivityInterface.deliver_publication,
             self._terms,
-            result_type=Arrival,
             summary=f"Bring it to its readers: {self._terms.channel}",
             start_to_close_timeout=_ATTEMPT_TIMEOUT,
             retry_policy=_RETRY,
@@ -82,10 +81,9 @@ class PublicationWorkflow:
         self._is_late = True
         workflow.upsert_search_attributes([STATE.value_set(_OVERDUE)])
         self._describe()
-        arrival = await workflow.execute_activity(
-            "mark_publication_overdue",
+        arrival = await workflow.execute_activity_method(
+            PublicationActivityInterface.mark_publication_overdue,
             self._terms,
-            result_type=Arrival,
             summary="It is late",
             start_to_close_timeout=_ATTEMPT_TIMEOUT,
             retry_policy=_RETRY,
@@ -102,10 +100,9 @@ class WithdrawalWorkflow:
     async def run(self, terms: WithdrawalTerms) -> None:
         """What was withdrawn is gone for readers, and those whom it concerns are told."""
         workflow.set_current_details(describe_withdrawal(terms, is_done=False))
-        arrival = await workflow.execute_activity(
-            "take_publication_back",
+        arrival = await workflow.execute_activity_method(
+            PublicationActivityInterface.take_publication_back,
             terms,
-            result_type=Arrival,
             summary="Take it back",
             start_to_close_timeout=_ATTEMPT_TIMEOUT,
             retry_policy=_RETRY,
@@ -117,8 +114,8 @@ class WithdrawalWorkflow:
 async def _tell_later(notices: list[Notice]) -> None:
     """Notifications were away."""
     if notices:
-        await workflow.execute_activity(
-            "send_publication_notices",
+        await workflow.execute_activity_method(
+            PublicationActivityInterface.send_publication_notices,
             Batch(notices),
             summary=f"{len(notices)} notices that could not be sent before",
             start_to_close_timeout=_ATTEMPT_TIMEOUT,

@@ -12,6 +12,7 @@ from temporalio import activity
 from servicekit.money import Money
 from servicekit.timestamps import from_timestamp
 from workflows.failures import retrying_all_but
+from workflows.reconciliation.activity_interface import ReconciliationActivityInterface
 from workflows.reconciliation.state import Reconcile, Reconciled
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
@@ -22,21 +23,21 @@ _MOST_FINDINGS = 20
 
 
 @dataclass(frozen=True)
-class ReconciliationActivities:
+class ReconciliationActivities(ReconciliationActivityInterface):
     reconciliations: "ReconciliationServiceAsyncStub"
 
     @activity.defn
-    async def reconcile_provider(self, order: Reconcile) -> Reconciled:
+    async def reconcile_provider(self, request: Reconcile) -> Reconciled:
         with retrying_all_but():
             done = await self.reconciliations.RunReconciliation(
                 pb.RunReconciliationRequest(
-                    request_id=order.request_id,
-                    provider=payouts_pb2.Provider.Value(f"PROVIDER_{order.provider}"),
+                    request_id=request.request_id,
+                    provider=payouts_pb2.Provider.Value(f"PROVIDER_{request.provider}"),
                 )
             )
         return Reconciled(
             name=done.name,
-            provider=order.provider,
+            provider=request.provider,
             period=_period(done),
             transaction_count=done.transaction_count,
             mismatch_count=done.mismatch_count,

@@ -18,6 +18,8 @@ from temporalio.client import (
 
 from workflows import ids
 from workflows.reconciliation.state import ReconciliationTerms
+from workflows.reconciliation.workflow import ReconciliationWorkflow
+from workflows.task_queues import Domain, queue_of
 
 PROVIDERS = ["PAYPAL", "BANK_TRANSFER"]
 # A run that Temporal could not start in time is made up for, even where it is the day's only one;
@@ -33,10 +35,10 @@ async def keep_schedule(client: Client, cron: str) -> None:
     details = f"At `{cron}` UTC; {', '.join(PROVIDERS)}; made up for within {_CATCH_UP}"
     schedule = Schedule(
         action=ScheduleActionStartWorkflow(
-            "Reconciliation",
+            ReconciliationWorkflow.run,
             ReconciliationTerms(PROVIDERS),
             id=ids.RECONCILIATION,
-            task_queue=ids.TASK_QUEUE,
+            task_queue=queue_of(Domain.PAYOUTS),
             static_summary="Payouts: the providers' transactions and the ledger",
             static_details=details,
         ),

@@ -8,6 +8,7 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
+    from workflows.reconciliation.activity_interface import ReconciliationActivityInterface
     from workflows.reconciliation.state import (
         Reconciled,
         ReconciliationResult,
@@ -35,10 +36,9 @@ class ReconciliationWorkflow:
         return ReconciliationResult(self._done)
 
     async def _reconcile(self, provider: str) -> None:
-        done = await workflow.execute_activity(
-            "reconcile_provider",
+        done = await workflow.execute_activity_method(
+            ReconciliationActivityInterface.reconcile_provider,
             order_of(workflow.info().run_id, provider),
-            result_type=Reconciled,
             summary=f"Compare with {provider}",
             start_to_close_timeout=_CALL_SECONDS,
             retry_policy=_RETRY,

@@ -14,6 +14,7 @@ from workflows.assignment.rules.submissions import start
 from workflows.delivery import send_notices
 from workflows.failures import retrying_all_but
 from workflows.notices import Batch
+from workflows.task.activity_interface import TaskActivityInterface
 from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
 from workflows.task.messages import transition_message as task_transition_message
 from workflows.task.notices import lapse_notice
@@ -25,20 +26,20 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
 
 
 @dataclass(frozen=True)
-class TaskActivities:
+class TaskActivities(TaskActivityInterface):
     records: "RecordServiceAsyncStub"
     payouts: "PayoutServiceAsyncStub"
     notifications: "NotificationServiceAsyncStub"
 
     @activity.defn
-    async def record_task(self, order: RecordTask) -> bool:
+    async def record_task(self, request: RecordTask) -> bool:
         """Answers whether applications wait that were not selected. Every failure is retried, as
         with `record_assignment`.
 
         The assignments' own workflows record their first transition too; here it is recorded so
         that who selected the creators finds the assignments.
         """
-        for new in order.new_assignments:
+        for new in request.new_assignments:
             assignment, first = start(new.id, new.creator_id, new.terms, new.select_time)
             await self.records.RecordAssignment(
                 records_pb2.RecordAssignmentRequest(
@@ -48,43 +49,43 @@ class TaskActivities:
             )
         response = await self.records.RecordTask(
             records_pb2.RecordTaskRequest(
-                name=f"tasks/{order.task_id}",
-                sequence=order.sequence,
-                state=tasks_pb2.Task.State.Value(f"STATE_{order.state}"),
-                selected_application_ids=order.selected_ids,
+                name=f"tasks/{request.task_id}",
+                sequence=request.sequence,
+                state=tasks_pb2.Task.State.Value(f"STATE_{request.state}"),
+                selected_application_ids=request.selected_ids,
                 transitions=[
-                    task_transition_message(order.task_id, one) for one in order.transitions
+                    task_transition_message(request.task_id, one) for one in request.transitions
                 ],
             )
         )
         return response.has_waiting_applications
 
     @activity.defn
-    async def reserve_rewards(self, order: ReserveRewards) -> None:
+    async def reserve_rewards(self, request: ReserveRewards) -> None:
         with retrying_all_but(Reason.INSUFFICIENT_FUNDS, Reason.INVALID_FIELDS):
             await self.payouts.ReserveRewards(
                 payouts_pb2.ReserveRewardsRequest(
-                    brand=f"brands/{order.brand_id}",
-                    amount=Money(order.currency, order.amount_minor).to_message(),
+                    brand=f"brands/{request.brand_id}",
+                    amount=Money(request.currency, request.amount_minor).to_message(),
                     reservations=[
                         payouts_pb2.RewardReservation(
                             payout=f"payouts/{selection.application_id}",
                             creator=f"creators/{selection.creator_id}",
                         )
-                        for selection in order.selections
+                        for selection in request.selections
                     ],
                 )
             )
 
     @activity.defn
-    async def lapse_applications(self, order: LapseApplications) -> None:
+    async def lapse_applications(self, request: LapseApplications) -> None:
         """Lapses what was not selected, batch after batch, and notifies each creator once."""
         notified: list[str] = []
         while True:
             batch = await self.records.LapseApplications(
                 records_pb2.LapseApplicationsRequest(
-                    name=f"tasks/{order.task_id}",
-                    selected_application_ids=order.selected_ids,
+                    name=f"tasks/{request.task_id}",
+                    selected_application_ids=request.selected_ids,
                     notified_creators=notified,
                 )
             )
@@ -92,7 +93,7 @@ class TaskActivities:
             if not notified:
                 return
             await send_notices(
-                self.notifications, [lapse_notice(order, creator) for creator in notified]
+                self.notifications, [lapse_notice(request, creator) for creator in notified]
             )
             activity.heartbeat()
 

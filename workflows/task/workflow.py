@@ -5,7 +5,7 @@ import asyncio
 import copy
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from temporalio import workflow
 from temporalio.common import (
@@ -20,10 +20,12 @@ with workflow.unsafe.imports_passed_through():
     from workflows import ids
     from workflows.assignment.inputs import AssignmentResult, StartAssignment
     from workflows.assignment.model import State as AssignmentState
+    from workflows.assignment.workflow import AssignmentWorkflow
     from workflows.failures import refusing
     from workflows.notices import Batch, Notice
     from workflows.search_attributes import BRAND, DEADLINE, STATE
     from workflows.task import state
+    from workflows.task.activity_interface import TaskActivityInterface
     from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
     from workflows.task.notices import notices
     from workflows.task.state import (
@@ -61,7 +63,7 @@ class TaskWorkflow:
         self._has_waiting = False
         self._notices: list[Notice] = []
         self._started: set[str] = set()
-        self._followers: set[asyncio.Task[None]] = set()
+        self._child_tasks: set[asyncio.Task[None]] = set()
         self._origin: Context | None = None
 
     @workflow.run
@@ -75,7 +77,7 @@ class TaskWorkflow:
             if self._has_waiting and self._task.state not in (State.OPEN, State.SELECTING):
                 await self._lapse_the_others()
             if self._notices:
-                await self._tell_the_brand()
+                await self._notify_brand()
             if self._task.sequence > sequence:
                 continue  # something more was decided meanwhile
             if state.is_over(self._task):
@@ -86,7 +88,7 @@ class TaskWorkflow:
 
     @workflow.update
     async def select_applications(self, command: SelectApplications) -> None:
-        self._obey(state.claim, command)
+        self._apply(state.claim, command)
         self._describe()
         try:
             await self._reserve_rewards(command)
@@ -106,7 +108,7 @@ class TaskWorkflow:
 
     @workflow.update
     async def cancel_task(self, command: CancelTask) -> None:
-        self._obey(state.cancel, command)
+        self._apply(state.cancel, command)
         self._origin = current_trace()
         await self._until_recorded()
 
@@ -116,7 +118,7 @@ class TaskWorkflow:
 
     @workflow.update
     async def end_selection(self, command: EndSelection) -> None:
-        self._obey(state.end_selection, command)
+        self._apply(state.end_selection, command)
         self._origin = current_trace()
         await self._until_recorded()
 
@@ -130,7 +132,7 @@ class TaskWorkflow:
         with refusing():
             rule(trial, command, workflow.now())
 
-    def _obey(self, rule: Callable[..., None], command: object) -> None:
+    def _apply(self, rule: Callable[..., None], command: object) -> None:
         """What deadlines do comes before what anybody does: a worker that is killed between
         deciding and telling the server decides again, and in the same order."""
         state.elapse(self._task, workflow.now())
@@ -141,8 +143,8 @@ class TaskWorkflow:
         """Escrow is set aside before anyone is assigned; refused when funds are short."""
         terms = self._task.published.terms
         if terms.is_escrowed:
-            await workflow.execute_activity(
-                "reserve_rewards",
+            await workflow.execute_activity_method(
+                TaskActivityInterface.reserve_rewards,
                 ReserveRewards(
                     terms.brand_id, terms.currency, terms.reward_minor, command.selections
                 ),
@@ -160,19 +162,18 @@ class TaskWorkflow:
             if selected.application_id not in self._started:
                 self._started.add(selected.application_id)
                 handle = await self._start_assignment(selected)
-                follower = asyncio.create_task(self._follow(handle))
-                self._followers.add(follower)
-                follower.add_done_callback(self._followers.discard)
+                task = asyncio.create_task(self._await_end(handle))
+                self._child_tasks.add(task)
+                task.add_done_callback(self._child_tasks.discard)
 
     async def _start_assignment(
         self, selected: Selected
-    ) -> workflow.ChildWorkflowHandle[Any, AssignmentResult]:
+    ) -> workflow.ChildWorkflowHandle[AssignmentWorkflow, AssignmentResult]:
         published = self._task.published
         return await workflow.start_child_workflow(
-            "Assignment",
+            AssignmentWorkflow.run,
             self._start_of(selected),
             id=ids.assignment(selected.application_id),
-            result_type=AssignmentResult,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             static_summary=f"creators/{selected.creator_id} on tasks/{published.id}",
             search_attributes=TypedSearchAttributes(
@@ -192,7 +193,9 @@ class TaskWorkflow:
             selected.select_time,
         )
 
-    async def _follow(self, handle: workflow.ChildWorkflowHandle[Any, AssignmentResult]) -> None:
+    async def _await_end(
+        self, handle: workflow.ChildWorkflowHandle[AssignmentWorkflow, AssignmentResult]
+    ) -> None:
         try:
             await handle
         except ChildWorkflowError:
@@ -212,8 +215,8 @@ class TaskWorkflow:
             if task.state is not self._shown_state:
                 self._shown_state = task.state
                 workflow.upsert_search_attributes([STATE.value_set(task.state), _deadline(task)])
-            self._has_waiting = await workflow.execute_local_activity(
-                "record_task",
+            self._has_waiting = await workflow.execute_local_activity_method(
+                TaskActivityInterface.record_task,
                 RecordTask(
                     task.published.id,
                     sequence,
@@ -225,7 +228,6 @@ class TaskWorkflow:
                     ],
                     transitions,
                 ),
-                result_type=bool,
                 start_to_close_timeout=_WRITE_SECONDS,
                 retry_policy=_RETRY,
                 local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
@@ -237,8 +239,8 @@ class TaskWorkflow:
 
     async def _lapse_the_others(self) -> None:
         published, cancellation = self._task.published, self._task.cancellation
-        await workflow.execute_activity(
-            "lapse_applications",
+        await workflow.execute_activity_method(
+            TaskActivityInterface.lapse_applications,
             LapseApplications(
                 published.id,
                 published.terms.title,
@@ -252,10 +254,10 @@ class TaskWorkflow:
         )
         self._has_waiting = False
 
-    async def _tell_the_brand(self) -> None:
+    async def _notify_brand(self) -> None:
         batch, self._notices = Batch(self._notices), []
-        await workflow.execute_activity(
-            "send_task_notices",
+        await workflow.execute_activity_method(
+            TaskActivityInterface.send_task_notices,
             batch,
             start_to_close_timeout=_WRITE_SECONDS,
             retry_policy=_RETRY,

@@ -8,7 +8,9 @@ from services.media.publications.domain import Publication, State
 from workflows import ids
 from workflows.client import Workflows
 from workflows.publication.state import PublicationTerms, WithdrawalTerms
+from workflows.publication.workflow import PublicationWorkflow, WithdrawalWorkflow
 from workflows.search_attributes import BRAND, DEADLINE, STATE
+from workflows.task_queues import Domain
 
 
 class TemporalPublicationRuns:
@@ -23,7 +25,7 @@ class TemporalPublicationRuns:
 
     async def _start_delivery(self, publication: Publication) -> None:
         await self._workflows.start_workflow(
-            "Publication",
+            PublicationWorkflow.run,
             PublicationTerms(
                 publication_id=publication.id,
                 creator_id=publication.creator_id,
@@ -32,6 +34,7 @@ class TemporalPublicationRuns:
                 due_time=publication.due_time,
             ),
             workflow_id=ids.publication(publication.id),
+            domain=Domain.MEDIA,
             static_summary=f"articles/{publication.article_id} to {publication.channel}",
             search_attributes=_attributes(
                 publication, SearchAttributePair(DEADLINE, publication.due_time)
@@ -40,7 +43,7 @@ class TemporalPublicationRuns:
 
     async def _start_withdrawal(self, publication: Publication) -> None:
         await self._workflows.start_workflow(
-            "Withdrawal",
+            WithdrawalWorkflow.run,
             WithdrawalTerms(
                 publication_id=publication.id,
                 creator_id=publication.creator_id,
@@ -50,6 +53,7 @@ class TemporalPublicationRuns:
                 was_published=publication.publish_time is not None,
             ),
             workflow_id=ids.withdrawal(publication.id),
+            domain=Domain.MEDIA,
             static_summary=f"articles/{publication.article_id} from {publication.channel}",
             search_attributes=_attributes(publication),
         )

@@ -57,7 +57,7 @@ class MediaLibrary(Protocol):
 
 
 class Order(Protocol):
-    """A command as the workflow takes it."""
+    """A command as the workflow takes it; its class is named after the RPC."""
 
     @property
     def actor(self) -> str: ...
@@ -66,7 +66,7 @@ class Order(Protocol):
 class AssignmentWorkflows(Protocol):
     """The assignments' workflows."""
 
-    async def command(self, assignment_id: str, name: str, command: Order, request_id: str) -> None:
+    async def send(self, assignment_id: str, command: Order, request_id: str) -> None:
         """
         Raises:
             NotUnderWay: the workflow has ended.
@@ -142,28 +142,24 @@ class AssignmentHandlers:
             [str(one) for one in work.content_types],
             revisions,
         )
-        return await self._send(who, command.id, "submit_work", submission, command.request_id)
+        return await self._send(who, command.id, submission, command.request_id)
 
     async def request_changes(self, who: Principal, command: RequestChanges) -> AssignmentRecord:
         return await self._order(
             who,
             command.id,
-            "request_changes",
             model.RequestChanges(who.actor, command.comment, command.requirement_ids),
             command.request_id,
         )
 
     async def approve_work(self, who: Principal, command: ApproveWork) -> AssignmentRecord:
-        return await self._order(
-            who, command.id, "approve_work", model.ApproveWork(who.actor), command.request_id
-        )
+        return await self._order(who, command.id, model.ApproveWork(who.actor), command.request_id)
 
     async def comment_on_expiry(self, who: Principal, command: CommentOnExpiry) -> AssignmentRecord:
         said = command.expiry_comment
         return await self._order(
             who,
             command.id,
-            "comment_on_expiry",
             model.CommentOnExpiry(who.actor, said.reason, said.comment),
             command.request_id,
         )
@@ -174,7 +170,6 @@ class AssignmentHandlers:
         return await self._order(
             who,
             command.id,
-            "reopen_assignment",
             model.ReopenAssignment(who.actor, command.deadline_time, command.comment),
             command.request_id,
         )
@@ -185,28 +180,26 @@ class AssignmentHandlers:
         return await self._order(
             who,
             command.assignment_id,
-            "make_proposal",
-            model.MakeProposal(
+            model.CreateProposal(
                 who.actor, made.kind, made.reason, made.deadline_time, made.requirement_texts
             ),
             command.request_id,
         )
 
     async def accept_proposal(self, who: Principal, command: AnswerProposal) -> AssignmentRecord:
-        return await self._answer(who, "accept_proposal", command)
+        return await self._answer(who, model.AcceptProposal(who.actor, command.number), command)
 
     async def decline_proposal(self, who: Principal, command: AnswerProposal) -> AssignmentRecord:
-        return await self._answer(who, "decline_proposal", command)
+        return await self._answer(who, model.DeclineProposal(who.actor, command.number), command)
 
     async def withdraw_proposal(self, who: Principal, command: AnswerProposal) -> AssignmentRecord:
-        return await self._answer(who, "withdraw_proposal", command)
+        return await self._answer(who, model.WithdrawProposal(who.actor, command.number), command)
 
     async def record_shipment(self, who: Principal, command: RecordShipment) -> AssignmentRecord:
         sent = command.shipment
         return await self._order(
             who,
             command.id,
-            "record_shipment",
             model.RecordShipment(who.actor, sent.carrier, sent.tracking_number),
             command.request_id,
         )
@@ -217,7 +210,6 @@ class AssignmentHandlers:
         return await self._order(
             who,
             command.id,
-            "acknowledge_receipt",
             model.AcknowledgeReceipt(who.actor),
             command.request_id,
         )
@@ -228,33 +220,33 @@ class AssignmentHandlers:
         return await self._order(
             who,
             command.id,
-            "override_assignment",
             model.OverrideAssignment(
                 who.actor, command.action, command.reason, command.deadline_time
             ),
             command.request_id,
         )
 
-    async def _answer(self, who: Principal, name: str, command: AnswerProposal) -> AssignmentRecord:
-        answer = model.AnswerProposal(who.actor, command.number)
-        return await self._order(who, command.assignment_id, name, answer, command.request_id)
+    async def _answer(
+        self, who: Principal, answer: model.AnswerProposal, command: AnswerProposal
+    ) -> AssignmentRecord:
+        return await self._order(who, command.assignment_id, answer, command.request_id)
 
     async def _order(
-        self, who: Principal, assignment_id: str, name: str, command: Order, request_id: str
+        self, who: Principal, assignment_id: str, command: Order, request_id: str
     ) -> AssignmentRecord:
         """Sends a command to the caller's assignment; answers with what came of it."""
         await self._own(who, assignment_id)
-        return await self._send(who, assignment_id, name, command, request_id)
+        return await self._send(who, assignment_id, command, request_id)
 
     async def _send(
-        self, who: Principal, assignment_id: str, name: str, command: Order, request_id: str
+        self, who: Principal, assignment_id: str, command: Order, request_id: str
     ) -> AssignmentRecord:
         try:
-            await self._runs.command(assignment_id, name, command, request_id)
+            await self._runs.send(assignment_id, command, request_id)
         except NotUnderWay:
             ended = await self._own(who, assignment_id)
             raise illegal_state(
-                f"assignments/{assignment_id}", ended.state, _asked_by(name)
+                f"assignments/{assignment_id}", ended.state, type(command).__name__
             ) from None
         return await self._own(who, assignment_id)
 
@@ -272,10 +264,3 @@ class AssignmentHandlers:
         record = who.require_found(name, await self._store.assignment(assignment_id))
         who.require_party(name, brand=record.brand_id, creator=record.creator_id)
         return record
-
-
-def _asked_by(command: str) -> str:
-    """The RPC that sends a command."""
-    if command == "make_proposal":
-        return "CreateProposal"
-    return "".join(map(str.capitalize, command.split("_")))

@@ -81,18 +81,16 @@ class Runs:
     async def select(
         self, task_id: str, actor: str, selections: list[Selection], request_id: str
     ) -> None:
-        self._take("select_applications", request_id)
+        self._take("SelectApplications", request_id)
 
     async def cancel(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
-        self._take("cancel_task", request_id)
+        self._take("CancelTask", request_id)
 
     async def end_selection(self, task_id: str, actor: str, comment: str, request_id: str) -> None:
-        self._take("end_selection", request_id)
+        self._take("EndSelection", request_id)
 
-    async def command(
-        self, assignment_id: str, name: str, command: object, request_id: str
-    ) -> None:
-        self._take(name, request_id)
+    async def send(self, assignment_id: str, command: object, request_id: str) -> None:
+        self._take(type(command).__name__, request_id)
 
     def _take(self, name: str, request_id: str) -> None:
         self.commands.append((name, request_id))

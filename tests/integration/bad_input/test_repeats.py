@@ -65,7 +65,7 @@ async def test_an_order_is_sent_once_and_its_answer_kept(harness: Harness) -> No
     request = submitting(await harness.assignment())
     first = await harness.works().SubmitWork(request)
     assert await harness.works().SubmitWork(request) == first
-    assert harness.runs.commands == [("submit_work", request.request_id)]
+    assert harness.runs.commands == [("SubmitWork", request.request_id)]
     request.submission.note = "And this"
     async with harness.refuses(Reason.REQUEST_ID_REUSED):
         await harness.works().SubmitWork(request)
@@ -83,7 +83,7 @@ async def test_an_order_that_was_refused_may_be_sent_again(harness: Harness) -> 
     harness.runs.refusal = None
     await harness.works().SubmitWork(request)
     # Under the same id: the workflow itself tells whether it was heard before.
-    assert harness.runs.commands == [("submit_work", request.request_id)] * 2
+    assert harness.runs.commands == [("SubmitWork", request.request_id)] * 2
 
 
 async def test_an_order_whose_end_is_unknown_is_sent_again_under_its_id(harness: Harness) -> None:
@@ -97,7 +97,7 @@ async def test_an_order_whose_end_is_unknown_is_sent_again_under_its_id(harness:
     async with harness.refuses(Reason.REQUEST_ID_REUSED):
         await harness.works().SubmitWork(changed)
     await harness.works().SubmitWork(request)
-    assert set(harness.runs.commands) == {("submit_work", request.request_id)}
+    assert set(harness.runs.commands) == {("SubmitWork", request.request_id)}
 
 
 async def test_a_repeated_application_and_selection_find_the_first(harness: Harness) -> None:
@@ -114,7 +114,7 @@ async def test_a_repeated_application_and_selection_find_the_first(harness: Harn
     first = await harness.brand().SelectApplications(selection)
     await harness.selected(application)
     assert await harness.brand().SelectApplications(selection) == first
-    assert harness.runs.commands == [("select_applications", selection.request_id)]
+    assert harness.runs.commands == [("SelectApplications", selection.request_id)]
 
 
 async def test_the_same_application_at_once_is_made_once(harness: Harness) -> None:

@@ -47,16 +47,16 @@ from services.tasks.servicer import services as tasks_services
 from services.tasks.store import PostgresTaskStore
 from tests.support.databases import Databases
 from tests.support.serving import Served, request_id, serving
+from tests.support.workers import workers_for
 from workflows import ids
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.inputs import StartAssignment
 from workflows.assignment.model import Funding, Requirement, Terms
-from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.client import Workflows
 from workflows.dispute.activities import DisputeActivities
-from workflows.dispute.workflow import DisputeWorkflow
 from workflows.policy import STANDARD
-from workflows.worker import RUNNER, running
+from workflows.task_queues import Domain, queue_of
+from workflows.worker import running
 
 _PATIENCE_SECONDS = 20.0
 
@@ -225,9 +225,10 @@ async def harness_of(
             ],
             disputes_database,
         )
-        queue = f"disputes-{uuid4()}"
-        worker = _worker(client, queue, tasks, disputes, notifications)
-        await stack.enter_async_context(running(worker, patience_seconds=5))
+        prefix = f"disputes-{uuid4()}"
+        workers = _workers(client, prefix, tasks, disputes, notifications)
+        await stack.enter_async_context(running(*workers, patience_seconds=5))
+        queue = queue_of(Domain.TASKS, prefix)
         harness = Harness(disputes, notifications, tasks, book, disputes_database, client, queue)
         try:
             yield harness
@@ -249,24 +250,19 @@ def _tasks(database: Database, book: PostgresBook) -> list[Service]:
     )
 
 
-def _worker(
-    client: Client, queue: str, tasks: Served, disputes: Served, notifications: Served
-) -> Worker:
-    """Runs assignments that deliver nothing and are paid nothing, and their disputes."""
+def _workers(
+    client: Client, prefix: str, tasks: Served, disputes: Served, notifications: Served
+) -> list[Worker]:
+    """Run assignments that deliver nothing and are paid nothing, and their disputes."""
     nobody = cast("Any", None)
     notifier = NotificationServiceStub(notifications.as_service())
     assignment = AssignmentActivities(
         RecordServiceStub(tasks.as_service()), nobody, nobody, nobody, nobody, notifier
     )
     dispute = DisputeActivities(DisputeServiceStub(disputes.as_service()), notifier)
-    return Worker(
+    return workers_for(
         client,
-        task_queue=queue,
-        workflows=[AssignmentWorkflow, DisputeWorkflow],
-        activities=[
-            assignment.record_assignment,
-            dispute.record_dispute,
-            dispute.send_dispute_notices,
-        ],
-        workflow_runner=RUNNER,
+        prefix,
+        [assignment.record_assignment, dispute.record_dispute, dispute.send_dispute_notices],
+        [Domain.TASKS, Domain.DISPUTES],
     )

@@ -23,6 +23,7 @@ from workflows.reconciliation.activities import ReconciliationActivities
 from workflows.reconciliation.schedule import keep_schedule
 from workflows.reconciliation.state import Reconciled, ReconciliationResult
 from workflows.reconciliation.workflow import ReconciliationWorkflow
+from workflows.task_queues import Domain, queue_of
 from workflows.worker import RUNNER, WorkerSettings, running
 
 HOURLY: str = WorkerSettings.model_fields["reconciliation_cron"].default
@@ -44,7 +45,7 @@ async def temporal(harness: Harness, temporal_address: str) -> AsyncIterator[Cli
     activities = ReconciliationActivities(ReconciliationServiceStub(harness.served.as_service()))
     worker = Worker(
         client,
-        task_queue=ids.TASK_QUEUE,
+        task_queue=queue_of(Domain.PAYOUTS),
         workflows=[ReconciliationWorkflow],
         activities=[activities.reconcile_provider],
         workflow_runner=RUNNER,

@@ -119,11 +119,9 @@ class Runs:
         self._may_refuse()
         await self._record(task_id, State.IN_PROGRESS)
 
-    async def command(
-        self, assignment_id: str, name: str, command: object, request_id: str
-    ) -> None:
+    async def send(self, assignment_id: str, command: object, request_id: str) -> None:
         is_repeated = request_id in self.obeyed
-        self.commands.append((assignment_id, name, command, request_id))
+        self.commands.append((assignment_id, type(command).__name__, command, request_id))
         self._may_refuse()
         if isinstance(command, SubmitWork) and not is_repeated:
             self._require_sealed(command)

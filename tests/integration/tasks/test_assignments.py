@@ -77,37 +77,37 @@ async def begun(harness: Harness) -> Harness:
 
 Send = Callable[[Harness, str], Any]
 COMMANDS: dict[str, tuple[Send, Send, object]] = {
-    "submit_work": (
+    "SubmitWork": (
         lambda harness, name: harness.work_of().SubmitWork(_submit(name)),
         lambda harness, name: harness.work_of("cem").SubmitWork(_submit(name)),
         model.SubmitWork("creators/bea", "", [], ["https://example.com/1"]),
     ),
-    "request_changes": (
+    "RequestChanges": (
         lambda harness, name: harness.review_of().RequestChanges(_change(name)),
         lambda harness, name: harness.review_of("other").RequestChanges(_change(name)),
         model.RequestChanges("brands/acme", "More", ["req-1"]),
     ),
-    "approve_work": (
+    "ApproveWork": (
         lambda harness, name: harness.review_of().ApproveWork(_approve(name)),
         lambda harness, name: harness.review_of("other").ApproveWork(_approve(name)),
         model.ApproveWork("brands/acme"),
     ),
-    "comment_on_expiry": (
+    "CommentOnExpiry": (
         lambda harness, name: harness.work_of().CommentOnExpiry(_comment(name)),
         lambda harness, name: harness.work_of("cem").CommentOnExpiry(_comment(name)),
         model.CommentOnExpiry("creators/bea", "EMERGENCY", "I was ill"),
     ),
-    "reopen_assignment": (
+    "ReopenAssignment": (
         lambda harness, name: harness.review_of().ReopenAssignment(_reopen(name)),
         lambda harness, name: harness.review_of("other").ReopenAssignment(_reopen(name)),
         model.ReopenAssignment("brands/acme", TIME, "Once more"),
     ),
-    "record_shipment": (
+    "RecordShipment": (
         lambda harness, name: harness.review_of().RecordShipment(_ship(name)),
         lambda harness, name: harness.review_of("other").RecordShipment(_ship(name)),
         model.RecordShipment("brands/acme", "DHL", "JD 1"),
     ),
-    "acknowledge_receipt": (
+    "AcknowledgeReceipt": (
         lambda harness, name: harness.work_of().AcknowledgeReceipt(_receive(name)),
         lambda harness, name: harness.work_of("cem").AcknowledgeReceipt(_receive(name)),
         model.AcknowledgeReceipt("creators/bea"),

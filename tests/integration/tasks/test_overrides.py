@@ -49,7 +49,7 @@ async def test_each_override_goes_to_the_workflow_with_who_and_why(
     assert await begun.oversight().OverrideAssignment(request) == answer
     time = TIME if action in TIMED else None
     said = model.OverrideAssignment("staff/olga", action, "They asked for it", time)
-    assert begun.runs.commands == [("a1", "override_assignment", said, request.request_id)]
+    assert begun.runs.commands == [("a1", "OverrideAssignment", said, request.request_id)]
     request.reason = "Another"
     with refused(Reason.REQUEST_ID_REUSED):
         await begun.oversight().OverrideAssignment(request)

@@ -12,7 +12,8 @@ from servicekit.errors import PermissionDenied, Reason
 from servicekit.timestamps import to_timestamp
 from tests.integration.tasks.harness import Harness
 from tests.support.serving import refused, request_id
-from workflows.assignment.model import AnswerProposal, MakeProposal, ProposalKind
+from workflows.assignment import model
+from workflows.assignment.model import CreateProposal, ProposalKind
 
 NAME = "assignments/a1"
 # The workflow has the clock: what lies behind is its to refuse.
@@ -67,14 +68,14 @@ async def test_each_side_proposes_to_the_workflow_which_knows_whose_it_is(
     assert begun.runs.commands == [
         (
             "a1",
-            "make_proposal",
-            MakeProposal("creators/bea", kind, "So it is", *said),
+            "CreateProposal",
+            CreateProposal("creators/bea", kind, "So it is", *said),
             first.request_id,
         ),
         (
             "a1",
-            "make_proposal",
-            MakeProposal("brands/acme", kind, "So it is", *said),
+            "CreateProposal",
+            CreateProposal("brands/acme", kind, "So it is", *said),
             second.request_id,
         ),
     ]
@@ -84,7 +85,7 @@ async def test_ids_of_requirements_are_not_the_brands_to_choose(begun: Harness) 
     proposed = pb.Amendment(requirements=[Requirement(id="req-9", text="One")])
     await begun.review_of().CreateProposal(proposing(amendment=proposed))
     ((_, _, said, _),) = begun.runs.commands
-    assert isinstance(said, MakeProposal)
+    assert isinstance(said, CreateProposal)
     assert said.requirement_texts == ["One"]
 
 
@@ -104,8 +105,8 @@ async def test_an_answer_names_the_proposal(begun: Harness, rpc: str, number: in
         request = ANSWERS[rpc](name=f"{NAME}/proposals/{number}", request_id=request_id())
         answer = await getattr(stub, rpc)(request)
         assert answer.name == NAME
-        verb = rpc.removesuffix("Proposal").lower()
-        said = ("a1", f"{verb}_proposal", AnswerProposal(actor, number), request.request_id)
+        command = getattr(model, rpc)(actor, number)
+        said = ("a1", rpc, command, request.request_id)
         assert begun.runs.commands[-1] == said
 
 
@@ -222,7 +223,7 @@ async def test_a_repeated_proposal_and_answer_are_sent_once(begun: Harness) -> N
     answer = pb.AcceptProposalRequest(name=f"{NAME}/proposals/1", request_id=proposal.request_id)
     await begun.review_of().AcceptProposal(answer)
     await begun.review_of().AcceptProposal(answer)
-    assert [command[1] for command in begun.runs.commands] == ["make_proposal", "accept_proposal"]
+    assert [command[1] for command in begun.runs.commands] == ["CreateProposal", "AcceptProposal"]
     answer.name = f"{NAME}/proposals/2"
     with refused(Reason.REQUEST_ID_REUSED):
         await begun.review_of().AcceptProposal(answer)

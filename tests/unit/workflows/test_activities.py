@@ -31,7 +31,7 @@ from tests.unit.workflows.lives import (
     terms,
 )
 from workflows.assignment.activities import AssignmentActivities
-from workflows.assignment.inputs import RecordAssignment, StartAssignment, Undone
+from workflows.assignment.inputs import Pending, RecordAssignment, StartAssignment
 from workflows.assignment.model import Assignment, Transition
 from workflows.assignment.notices import notices
 from workflows.assignment.rules import submissions, transitions
@@ -71,7 +71,7 @@ def _assignments(media: Service, records: Service, notifications: Service) -> An
     return AssignmentActivities(records, media, media, media, payouts, notifications)  # type: ignore[arg-type]  # stand-ins
 
 
-async def _record(order: RecordAssignment, notifications: Service) -> tuple[list[Message], Undone]:
+async def _record(order: RecordAssignment, notifications: Service) -> tuple[list[Message], Pending]:
     """All that was asked of anybody, in order; the notices apart."""
     harness = Service()
     undelivered = await _assignments(harness, harness, notifications).record_assignment(order)
@@ -92,7 +92,7 @@ async def test_a_submission_holds_its_media_and_is_recorded() -> None:
     assert [one.sequence for one in record.transitions] == [2]
     (sent,) = notifications.requests
     assert [one.notification.recipient for one in sent.notifications] == [BRAND]  # type: ignore[attr-defined]  # its message
-    assert undelivered == Undone()
+    assert undelivered == Pending()
 
 
 async def test_notices_that_wait_are_sent_again_without_a_record() -> None:
@@ -102,7 +102,7 @@ async def test_notices_that_wait_are_sent_again_without_a_record() -> None:
     requests, undelivered = await _record(RecordAssignment(a, [first], told), away)
     assert (len(requests), undelivered.notices) == (1, told)
     requests, undelivered = await _record(RecordAssignment(a, [], undelivered.notices), away)
-    assert (requests, undelivered) == ([], Undone())
+    assert (requests, undelivered) == ([], Pending())
 
 
 WRITTEN = replace(
@@ -144,7 +144,7 @@ async def test_what_is_approved_is_recorded_and_then_published_as_it_was_last_de
     assert publish == publications_pb2.PublishApprovedArticlesRequest(
         article_revisions=["articles/x/revisions/r2"], approve_time=to_timestamp(LATER + DAY)
     )
-    assert undone == Undone()
+    assert undone == Pending()
 
 
 @pytest.mark.parametrize("error", [AWAY, Internal(Reason.INTERNAL, "A defect")])
@@ -158,7 +158,7 @@ async def test_what_cannot_be_published_now_is_answered_for_another_try(
     assert (undone.notices, undone.publication) == ([], order.publication)
     assert len(records.requests) == 1
     again = RecordAssignment(order.assignment, [], [], undone.publication)
-    assert await activities.record_assignment(again) == Undone()
+    assert await activities.record_assignment(again) == Pending()
     first, second = media.requests
     assert first == second
 

@@ -22,8 +22,8 @@ from workflows.assignment.model import (
     AnswerProposal,
     Assignment,
     ClockKind,
+    CreateProposal,
     Event,
-    MakeProposal,
     OpenDispute,
     ProposalKind,
     RecordShipment,
@@ -38,8 +38,8 @@ AGREED = LATER + 2 * DAY
 
 def promised() -> Assignment:
     a = shipping()
-    proposal = MakeProposal(BRAND, ProposalKind.EARLY_SHIPMENT, "You need it", AGREED)
-    proposals.make_proposal(a, proposal, LATER)
+    proposal = CreateProposal(BRAND, ProposalKind.EARLY_SHIPMENT, "You need it", AGREED)
+    proposals.create_proposal(a, proposal, LATER)
     proposals.accept_proposal(a, AnswerProposal(CREATOR, 1), LATER)
     return a
 
@@ -83,18 +83,18 @@ def test_an_extension_of_a_deadline_that_stands_still_is_later_than_what_is_left
     left = DEADLINE - AGREED
     for date in (DEADLINE + DAY, now + left):
         with pytest.raises(FailedPrecondition) as refused:
-            proposals.make_proposal(
-                a, MakeProposal(CREATOR, ProposalKind.EXTENSION, "More", date), now
+            proposals.create_proposal(
+                a, CreateProposal(CREATOR, ProposalKind.EXTENSION, "More", date), now
             )
         assert refused.value.reason == Reason.DEADLINE_NOT_LATER
     date = now + left + DAY
-    proposals.make_proposal(a, MakeProposal(CREATOR, ProposalKind.EXTENSION, "More", date), now)
+    proposals.create_proposal(a, CreateProposal(CREATOR, ProposalKind.EXTENSION, "More", date), now)
 
 
 def test_a_new_shipment_date_can_be_agreed_on_however_long_the_first_is_missed_r31() -> None:
     a, now = missed(), DEADLINE + 2 * DAY
-    again = MakeProposal(BRAND, ProposalKind.EARLY_SHIPMENT, "At last", now + DAY)
-    proposals.make_proposal(a, again, now)
+    again = CreateProposal(BRAND, ProposalKind.EARLY_SHIPMENT, "At last", now + DAY)
+    proposals.create_proposal(a, again, now)
     proposals.accept_proposal(a, AnswerProposal(CREATOR, 2), now)
     assert due(a) == DEADLINE + (now - AGREED)
 

@@ -29,7 +29,7 @@ from workflows.assignment.model import (
     Action,
     AnswerProposal,
     Assignment,
-    MakeProposal,
+    CreateProposal,
     OpenDispute,
     OverrideAssignment,
     ProposalKind,
@@ -45,10 +45,10 @@ from workflows.policy import STANDARD, ReviewSilence
 from workflows.task.inputs import LapseApplications
 from workflows.task.notices import lapse_notice
 
-EXTEND = MakeProposal(CREATOR, ProposalKind.EXTENSION, "The parcel is late", DEADLINE + 3 * DAY)
-AMEND = MakeProposal(BRAND, ProposalKind.AMENDMENT, "A new camp.", None, ["Show it", "Sing it"])
-CANCEL = MakeProposal(CREATOR, ProposalKind.CANCELLATION, "It cannot be done")
-EARLY = MakeProposal(CREATOR, ProposalKind.EARLY_SHIPMENT, "I need it", LATER + 2 * DAY)
+EXTEND = CreateProposal(CREATOR, ProposalKind.EXTENSION, "The parcel is late", DEADLINE + 3 * DAY)
+AMEND = CreateProposal(BRAND, ProposalKind.AMENDMENT, "A new camp.", None, ["Show it", "Sing it"])
+CANCEL = CreateProposal(CREATOR, ProposalKind.CANCELLATION, "It cannot be done")
+EARLY = CreateProposal(CREATOR, ProposalKind.EARLY_SHIPMENT, "I need it", LATER + 2 * DAY)
 SHIP = RecordShipment(BRAND, "DHL", "123")
 REVIEW_DUE = "2026-03-06 13:00 UTC"
 SUBMIT_DUE = "2026-03-11 12:00 UTC"
@@ -140,19 +140,19 @@ def test_an_escalating_policy_says_that_a_mediator_is_asked() -> None:
     ],
 )
 def test_a_proposal_says_what_is_asked_for(
-    a: Assignment, command: MakeProposal, recipient: str, wish: str, reason: str
+    a: Assignment, command: CreateProposal, recipient: str, wish: str, reason: str
 ) -> None:
     side, other = ("creator", "brand") if recipient == BRAND else ("brand", "creator")
-    made = proposals.make_proposal(a, command, LATER)
+    made = proposals.create_proposal(a, command, LATER)
     assert told(a, made) == {
         recipient: f"The {side} asks for {wish}: {reason} Please accept or decline."
     }
     declined = proposals.decline_proposal(a, AnswerProposal(recipient, 1), LATER)
     assert told(a, declined) == {command.actor: f"The {other} declines what you asked for: {wish}."}
-    proposals.make_proposal(a, command, LATER)
+    proposals.create_proposal(a, command, LATER)
     withdrawn = proposals.withdraw_proposal(a, AnswerProposal(command.actor, 2), LATER)
     assert told(a, withdrawn) == {recipient: f"The {side} no longer asks for {wish}."}
-    proposals.make_proposal(a, command, LATER)
+    proposals.create_proposal(a, command, LATER)
     accepted = proposals.accept_proposal(a, AnswerProposal(recipient, 3), LATER)
     if command is CANCEL:
         wanted = f"The assignment is cancelled. By consent: {reason}"
@@ -163,8 +163,8 @@ def test_a_proposal_says_what_is_asked_for(
 
 def test_of_two_answers_at_one_instant_each_is_told_as_itself() -> None:
     a = begun()
-    proposals.make_proposal(a, EXTEND, LATER)
-    proposals.make_proposal(a, CANCEL, LATER)
+    proposals.create_proposal(a, EXTEND, LATER)
+    proposals.create_proposal(a, CANCEL, LATER)
     first = proposals.decline_proposal(a, AnswerProposal(BRAND, 1), LATER)
     second = proposals.decline_proposal(a, AnswerProposal(BRAND, 2), LATER)
     assert "more time" in told(a, first)[CREATOR]
@@ -173,7 +173,7 @@ def test_of_two_answers_at_one_instant_each_is_told_as_itself() -> None:
 
 def test_a_long_amendment_is_quoted_in_part() -> None:
     a = begun()
-    made = proposals.make_proposal(a, replace(AMEND, requirement_texts=["x" * 300, "y"]), LATER)
+    made = proposals.create_proposal(a, replace(AMEND, requirement_texts=["x" * 300, "y"]), LATER)
     text = told(a, made)[CREATOR]
     assert "(2 in all, 2 new: 'xxx" in text
     assert "x…)" in text
@@ -208,7 +208,7 @@ def test_approved_work_for_money_has_the_rewards_date() -> None:
 
 def test_a_product_that_is_on_its_way_is_not_asked_for() -> None:
     a = shipping()
-    proposals.make_proposal(a, EARLY, LATER)
+    proposals.create_proposal(a, EARLY, LATER)
     proposals.accept_proposal(a, AnswerProposal(BRAND, 1), LATER)
     shipped = told(a, rewards.record_shipment(a, SHIP, LATER))
     assert shipped == {
@@ -236,7 +236,7 @@ def test_what_a_dispute_leaves_to_do_is_told() -> None:
 
 def test_a_time_that_waits_for_the_product_has_no_date() -> None:
     a = shipping()
-    proposals.make_proposal(a, EARLY, LATER)
+    proposals.create_proposal(a, EARLY, LATER)
     proposals.accept_proposal(a, AnswerProposal(BRAND, 1), LATER)
     assert set(fired(a)) == {CREATOR, BRAND, OPERATORS}
     disputes.open_dispute(a, _wrong_product(), LATER + 3 * DAY)
@@ -340,7 +340,7 @@ def test_those_not_selected_are_told_the_truth() -> None:
 
 def test_a_reward_that_is_due_at_once_is_told_as_late_only() -> None:
     a = shipping()
-    proposals.make_proposal(a, EARLY, LATER)
+    proposals.create_proposal(a, EARLY, LATER)
     proposals.accept_proposal(a, AnswerProposal(BRAND, 1), LATER)
     fired(a)
     now = LATER + 3 * DAY

@@ -26,10 +26,10 @@ from workflows.assignment.model import (
     AnswerProposal,
     Assignment,
     ClockKind,
+    CreateProposal,
     Event,
     Fault,
     Holder,
-    MakeProposal,
     OpenDispute,
     OverrideAssignment,
     ProposalKind,
@@ -47,8 +47,8 @@ AGREED = LATER + 2 * DAY
 
 def agreed(date: datetime = AGREED) -> Assignment:
     a = shipping()
-    proposal = MakeProposal(BRAND, ProposalKind.EARLY_SHIPMENT, "You need it", date)
-    proposals.make_proposal(a, proposal, LATER)
+    proposal = CreateProposal(BRAND, ProposalKind.EARLY_SHIPMENT, "You need it", date)
+    proposals.create_proposal(a, proposal, LATER)
     proposals.accept_proposal(a, AnswerProposal(CREATOR, 1), LATER)
     return a
 
@@ -139,8 +139,8 @@ def test_work_after_the_deadline_counts_while_the_product_is_missing() -> None:
 def test_a_new_date_lets_the_deadline_run_on() -> None:
     a = agreed()
     fired(a, AGREED)
-    again = MakeProposal(CREATOR, ProposalKind.EARLY_SHIPMENT, "At last", AGREED + 3 * DAY)
-    proposals.make_proposal(a, again, AGREED + DAY)
+    again = CreateProposal(CREATOR, ProposalKind.EARLY_SHIPMENT, "At last", AGREED + 3 * DAY)
+    proposals.create_proposal(a, again, AGREED + DAY)
     proposals.accept_proposal(a, AnswerProposal(BRAND, 2), AGREED + DAY)
     assert due(a) == DEADLINE + DAY
     assert fired(a, AGREED + 3 * DAY).event is Event.SHIPMENT_MISSED

@@ -29,8 +29,8 @@ from workflows.assignment.model import (
     AnswerProposal,
     Assignment,
     ClockKind,
+    CreateProposal,
     Event,
-    MakeProposal,
     ProposalKind,
     ProposalState,
     RequestChanges,
@@ -43,15 +43,15 @@ from workflows.dispute.state import Ground
 AT_WORK = {State.IN_PROGRESS, State.CHANGES_REQUESTED}
 UNDECIDED = AT_WORK | {State.IN_REVIEW}
 
-EXTEND = MakeProposal(CREATOR, ProposalKind.EXTENSION, "I was ill", DEADLINE + 3 * DAY)
-AMEND = MakeProposal(BRAND, ProposalKind.AMENDMENT, "New", None, ["Show it", "Sing it"])
-CANCEL = MakeProposal(CREATOR, ProposalKind.CANCELLATION, "It cannot be done")
-SHIP = MakeProposal(BRAND, ProposalKind.EARLY_SHIPMENT, "You need it", LATER + 2 * DAY)
+EXTEND = CreateProposal(CREATOR, ProposalKind.EXTENSION, "I was ill", DEADLINE + 3 * DAY)
+AMEND = CreateProposal(BRAND, ProposalKind.AMENDMENT, "New", None, ["Show it", "Sing it"])
+CANCEL = CreateProposal(CREATOR, ProposalKind.CANCELLATION, "It cannot be done")
+SHIP = CreateProposal(BRAND, ProposalKind.EARLY_SHIPMENT, "You need it", LATER + 2 * DAY)
 FIRST = {side: AnswerProposal(side, 1) for side in (BRAND, CREATOR)}
 
 
-def proposed(a: Assignment, command: MakeProposal, now: datetime = LATER) -> Assignment:
-    proposals.make_proposal(a, command, now)
+def proposed(a: Assignment, command: CreateProposal, now: datetime = LATER) -> Assignment:
+    proposals.create_proposal(a, command, now)
     return a
 
 
@@ -60,18 +60,18 @@ def proposed(a: Assignment, command: MakeProposal, now: datetime = LATER) -> Ass
     ("command", "states"), [(EXTEND, AT_WORK), (AMEND, UNDECIDED), (CANCEL, UNDECIDED)]
 )
 def test_where_something_can_be_proposed(
-    reached: State, command: MakeProposal, states: set[State]
+    reached: State, command: CreateProposal, states: set[State]
 ) -> None:
     a = REACHED[reached]()
     before = deepcopy(a)
     if reached in states:
-        transition = proposals.make_proposal(a, command, LATER)
+        transition = proposals.create_proposal(a, command, LATER)
         assert (transition.event, transition.to_state) == (Event.PROPOSAL_MADE, reached)
         assert a.proposals[-1].state is ProposalState.PENDING
         assert a.clock == before.clock
     else:
         with pytest.raises(FailedPrecondition) as refused:
-            proposals.make_proposal(a, command, LATER)
+            proposals.create_proposal(a, command, LATER)
         assert refused.value.reason == Reason.ILLEGAL_STATE
         assert a == before
 
@@ -79,20 +79,20 @@ def test_where_something_can_be_proposed(
 @pytest.mark.parametrize(
     "command",
     [
-        MakeProposal(BRAND, ProposalKind.EXTENSION, "Take your time", DEADLINE + DAY),
-        MakeProposal(CREATOR, ProposalKind.AMENDMENT, "Easier", None, ["Less"]),
+        CreateProposal(BRAND, ProposalKind.EXTENSION, "Take your time", DEADLINE + DAY),
+        CreateProposal(CREATOR, ProposalKind.AMENDMENT, "Easier", None, ["Less"]),
     ],
 )
-def test_some_things_are_one_sides_to_propose(command: MakeProposal) -> None:
+def test_some_things_are_one_sides_to_propose(command: CreateProposal) -> None:
     with pytest.raises(PermissionDenied) as refused:
-        proposals.make_proposal(begun(), command, LATER)
+        proposals.create_proposal(begun(), command, LATER)
     assert refused.value.reason == Reason.ROLE_NOT_ALLOWED
 
 
 def test_one_proposal_of_a_kind_waits_at_a_time_r40() -> None:
     a = proposed(begun(), EXTEND)
     with pytest.raises(FailedPrecondition) as refused:
-        proposals.make_proposal(a, EXTEND, LATER)
+        proposals.create_proposal(a, EXTEND, LATER)
     assert refused.value.reason == Reason.PROPOSAL_PENDING
     assert refused.value.metadata == {"proposal": "assignments/a1/proposals/1"}
     proposed(a, CANCEL)
@@ -103,15 +103,15 @@ def test_one_proposal_of_a_kind_waits_at_a_time_r40() -> None:
 
 @pytest.mark.parametrize("date", [DEADLINE, DEADLINE - DAY, None])
 def test_a_deadline_moves_forward_only_r40(date: datetime | None) -> None:
-    command = MakeProposal(CREATOR, ProposalKind.EXTENSION, "Earlier", date)
+    command = CreateProposal(CREATOR, ProposalKind.EXTENSION, "Earlier", date)
     with pytest.raises(FailedPrecondition) as refused:
-        proposals.make_proposal(begun(), command, LATER)
+        proposals.create_proposal(begun(), command, LATER)
     assert refused.value.reason == Reason.DEADLINE_NOT_LATER
 
 
 def test_an_extension_is_asked_for_before_the_deadline_r40() -> None:
     with pytest.raises(FailedPrecondition):
-        proposals.make_proposal(begun(), EXTEND, DEADLINE)
+        proposals.create_proposal(begun(), EXTEND, DEADLINE)
 
 
 def test_a_granted_extension_moves_the_deadline_r40() -> None:
@@ -194,7 +194,7 @@ def test_a_proposal_that_was_never_made_is_not_found() -> None:
 def test_nothing_is_proposed_or_answered_while_a_dispute_is_open() -> None:
     a = disputed(proposed(begun(), EXTEND), Ground.FRAUD)
     with pytest.raises(FailedPrecondition):
-        proposals.make_proposal(a, CANCEL, LATER)
+        proposals.create_proposal(a, CANCEL, LATER)
     with pytest.raises(FailedPrecondition):
         proposals.accept_proposal(a, FIRST[BRAND], LATER)
 
@@ -215,13 +215,13 @@ def test_a_declined_amendment_does_not_bind_and_its_ids_are_not_used_again_r50()
     a = proposed(submitted(), AMEND)
     proposals.decline_proposal(a, FIRST[CREATOR], LATER)
     assert a.requirements == a.terms.requirements
-    proposed(a, MakeProposal(BRAND, ProposalKind.AMENDMENT, "Again", None, ["Dance", "Dance"]))
+    proposed(a, CreateProposal(BRAND, ProposalKind.AMENDMENT, "Again", None, ["Dance", "Dance"]))
     assert [one.id for one in a.proposals[1].requirements] == ["req-4", "req-5"]
 
 
 @pytest.mark.parametrize(("proposer", "other"), [(CREATOR, BRAND), (BRAND, CREATOR)])
 def test_either_side_leaves_with_the_others_consent_r46(proposer: str, other: str) -> None:
-    a = proposed(submitted(), MakeProposal(proposer, ProposalKind.CANCELLATION, "Sorry"))
+    a = proposed(submitted(), CreateProposal(proposer, ProposalKind.CANCELLATION, "Sorry"))
     transition = proposals.accept_proposal(a, FIRST[other], LATER)
     assert (transition.event, transition.actor) == (Event.CANCELLED, other)
     assert (a.state, a.clock) == (State.CANCELLED, None)
@@ -232,15 +232,15 @@ def test_a_product_is_agreed_on_before_the_deadline_r31() -> None:
     a = proposed(shipping(), SHIP)
     proposals.accept_proposal(a, FIRST[CREATOR], LATER)
     assert a.shipment_due_time == LATER + 2 * DAY
-    too_late = MakeProposal(BRAND, ProposalKind.EARLY_SHIPMENT, "Later", DEADLINE)
+    too_late = CreateProposal(BRAND, ProposalKind.EARLY_SHIPMENT, "Later", DEADLINE)
     with pytest.raises(FailedPrecondition) as refused:
-        proposals.make_proposal(a, too_late, LATER)
+        proposals.create_proposal(a, too_late, LATER)
     assert refused.value.reason == Reason.SHIPMENT_NOT_AGREED
 
 
 def test_no_date_is_agreed_on_for_money() -> None:
     with pytest.raises(FailedPrecondition) as refused:
-        proposals.make_proposal(begun(), SHIP, LATER)
+        proposals.create_proposal(begun(), SHIP, LATER)
     assert refused.value.reason == Reason.REWARD_KIND_MISMATCH
 
 
@@ -250,15 +250,15 @@ def test_neither_side_proposes_without_end() -> None:
         proposed(a, CANCEL)
         proposals.withdraw_proposal(a, AnswerProposal(CREATOR, number), LATER)
     with pytest.raises(FailedPrecondition) as refused:
-        proposals.make_proposal(a, CANCEL, LATER)
+        proposals.create_proposal(a, CANCEL, LATER)
     assert (refused.value.reason, refused.value.metadata) == (Reason.LIMIT_REACHED, {"limit": "10"})
     proposed(a, AMEND)  # the other side has not
 
 
 def test_an_amendments_texts_have_an_end() -> None:
-    command = MakeProposal(BRAND, ProposalKind.AMENDMENT, "Much", None, ["x" * 1000] * 11)
+    command = CreateProposal(BRAND, ProposalKind.AMENDMENT, "Much", None, ["x" * 1000] * 11)
     with pytest.raises(FailedPrecondition) as refused:
-        proposals.make_proposal(begun(), command, LATER)
+        proposals.create_proposal(begun(), command, LATER)
     assert refused.value.reason == Reason.LIMIT_REACHED
 
 
@@ -267,6 +267,6 @@ def test_the_largest_assignment_fits_into_a_message() -> None:
     a = begun(requirements=requirements)
     texts = ["\U0001f600" * 1000] * 10
     for number in range(1, 11):
-        proposed(a, MakeProposal(BRAND, ProposalKind.AMENDMENT, "\U0001f600" * 2000, None, texts))
+        proposed(a, CreateProposal(BRAND, ProposalKind.AMENDMENT, "\U0001f600" * 2000, None, texts))
         proposals.withdraw_proposal(a, AnswerProposal(BRAND, number), LATER)
     assert assignment_message(a).ByteSize() < 2**20

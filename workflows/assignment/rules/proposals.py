@@ -13,9 +13,9 @@ from servicekit.errors import (
 from workflows.assignment.model import (
     AnswerProposal,
     Assignment,
+    CreateProposal,
     Event,
     Holder,
-    MakeProposal,
     Proposal,
     ProposalKind,
     ProposalState,
@@ -30,7 +30,7 @@ _MAXIMUM_PROPOSALS = 10  # of each side
 _MAXIMUM_AMENDMENT_CHARACTERS = 10_000
 
 
-def make_proposal(a: Assignment, command: MakeProposal, now: datetime) -> Transition:
+def create_proposal(a: Assignment, command: CreateProposal, now: datetime) -> Transition:
     """
     Raises:
         FailedPrecondition: it is not the time for it, another one of its kind waits, or what is
@@ -88,7 +88,7 @@ def _pending(a: Assignment) -> list[Proposal]:
     return [one for one in a.proposals if one.state is ProposalState.PENDING]
 
 
-def _require_side(a: Assignment, command: MakeProposal) -> None:
+def _require_side(a: Assignment, command: CreateProposal) -> None:
     sides = {ProposalKind.EXTENSION: a.creator, ProposalKind.AMENDMENT: a.brand}
     if command.actor != sides.get(command.kind, command.actor):
         side = sides[command.kind].partition("/")[0].removesuffix("s")
@@ -97,7 +97,7 @@ def _require_side(a: Assignment, command: MakeProposal) -> None:
         )
 
 
-def _require_within_limits(a: Assignment, command: MakeProposal) -> None:
+def _require_within_limits(a: Assignment, command: CreateProposal) -> None:
     if sum(one.proposer == command.actor for one in a.proposals) >= _MAXIMUM_PROPOSALS:
         raise FailedPrecondition(
             Reason.LIMIT_REACHED,

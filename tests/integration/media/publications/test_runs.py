@@ -34,6 +34,7 @@ from workflows.client import Workflows
 from workflows.publication.activities import PublicationActivities
 from workflows.publication.workflow import PublicationWorkflow, WithdrawalWorkflow
 from workflows.search_attributes import BRAND, STATE
+from workflows.task_queues import Domain, queue_of
 from workflows.worker import RUNNER, running
 
 _PATIENCE_SECONDS = 20.0
@@ -103,7 +104,7 @@ async def newsroom(
         )
         worker = Worker(
             client,
-            task_queue=ids.TASK_QUEUE,
+            task_queue=queue_of(Domain.MEDIA),
             workflows=[PublicationWorkflow, WithdrawalWorkflow],
             activities=[
                 activities.deliver_publication,

@@ -1,0 +1,23 @@
+"""What a dispute's workflow asks of its activities, which `activities` implements over gRPC.
+
+Workflow code calls activities by these methods, and so imports neither gRPC nor protobuf.
+"""
+
+from abc import ABC, abstractmethod
+
+from temporalio import activity
+
+from workflows.dispute.state import Change
+from workflows.notices import Batch
+
+
+class DisputeActivityInterface(ABC):
+    @activity.defn
+    @abstractmethod
+    async def record_dispute(self, change: Change) -> Batch:
+        """Records a change and sends its notices; returns those still pending."""
+
+    @activity.defn
+    @abstractmethod
+    async def send_dispute_notices(self, batch: Batch) -> None:
+        """Sends notices that were pending."""

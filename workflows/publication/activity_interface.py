@@ -1,0 +1,34 @@
+"""What the workflows of publications and withdrawals ask of their activities, which `activities`
+implements over gRPC.
+
+Workflow code calls activities by these methods, and so imports neither gRPC nor protobuf.
+"""
+
+from abc import ABC, abstractmethod
+
+from temporalio import activity
+
+from workflows.notices import Batch
+from workflows.publication.state import Arrival, PublicationTerms, WithdrawalTerms
+
+
+class PublicationActivityInterface(ABC):
+    @activity.defn
+    @abstractmethod
+    async def deliver_publication(self, terms: PublicationTerms) -> Arrival:
+        """Delivers it to its channel."""
+
+    @activity.defn
+    @abstractmethod
+    async def mark_publication_overdue(self, terms: PublicationTerms) -> Arrival:
+        """Records that the promised time has passed."""
+
+    @activity.defn
+    @abstractmethod
+    async def take_publication_back(self, terms: WithdrawalTerms) -> Arrival:
+        """Removes it from its channel."""
+
+    @activity.defn
+    @abstractmethod
+    async def send_publication_notices(self, batch: Batch) -> None:
+        """Sends notices that were pending."""
