@@ -28,26 +28,26 @@ class _Provider:
 class _ProviderEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Provider.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     PROVIDER_UNSPECIFIED: _Provider.ValueType  # 0
-    """The one that the platform uses; never stored."""
+    """The platform's default; never stored."""
     PROVIDER_PAYPAL: _Provider.ValueType  # 1
     """PayPal Payouts."""
     PROVIDER_BANK_TRANSFER: _Provider.ValueType  # 2
-    """A bank transfer that an operator makes and confirms."""
+    """A bank transfer that an operator makes at the bank and confirms here."""
 
 class Provider(_Provider, metaclass=_ProviderEnumTypeWrapper):
     """Who moves the money of an attempt."""
 
 PROVIDER_UNSPECIFIED: Provider.ValueType  # 0
-"""The one that the platform uses; never stored."""
+"""The platform's default; never stored."""
 PROVIDER_PAYPAL: Provider.ValueType  # 1
 """PayPal Payouts."""
 PROVIDER_BANK_TRANSFER: Provider.ValueType  # 2
-"""A bank transfer that an operator makes and confirms."""
+"""A bank transfer that an operator makes at the bank and confirms here."""
 Global___Provider: _TypeAlias = Provider  # noqa: Y015
 
 @_typing.final
 class Deposit(_message.Message):
-    """Money that a brand brings."""
+    """Money that a brand pays in."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -60,19 +60,19 @@ class Deposit(_message.Message):
         STATE_UNSPECIFIED: Deposit._State.ValueType  # 0
         """Never stored."""
         STATE_PENDING: Deposit._State.ValueType  # 1
-        """Announced."""
+        """Announced, not arrived."""
         STATE_CONFIRMED: Deposit._State.ValueType  # 2
-        """Arrived, and in the ledger."""
+        """Arrived, and posted to the ledger."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """What became of it."""
+        """State of a deposit."""
 
     STATE_UNSPECIFIED: Deposit.State.ValueType  # 0
     """Never stored."""
     STATE_PENDING: Deposit.State.ValueType  # 1
-    """Announced."""
+    """Announced, not arrived."""
     STATE_CONFIRMED: Deposit.State.ValueType  # 2
-    """Arrived, and in the ledger."""
+    """Arrived, and posted to the ledger."""
 
     NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -83,12 +83,12 @@ class Deposit(_message.Message):
     name: _builtins.str
     """`brands/{brand}/deposits/{deposit}`."""
     state: Global___Deposit.State.ValueType
-    """What became of it."""
+    """Its state."""
     external_reference: _builtins.str
     """The bank's or provider's reference of the money that arrived."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much; at most 2 decimal places."""
+        """At most 2 decimal places."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -129,11 +129,11 @@ class Balance(_message.Message):
     """`brands/{brand}`."""
     @_builtins.property
     def available(self) -> _money_pb2.Money:
-        """Free to be reserved."""
+        """Can be reserved."""
 
     @_builtins.property
     def reserved(self) -> _money_pb2.Money:
-        """Set aside for rewards that are not paid yet."""
+        """Reserved for rewards that are not paid yet."""
 
     def __init__(
         self,
@@ -152,14 +152,14 @@ Global___Balance: _TypeAlias = Balance  # noqa: Y015
 
 @_typing.final
 class TrialBalance(_message.Message):
-    """The sum of every account."""
+    """Balances of all accounts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def accounts(self) -> _containers.RepeatedCompositeFieldContainer[Global___AccountBalance]:
-        """The accounts that were ever posted to."""
+        """Every account with at least one posting."""
 
     def __init__(
         self,
@@ -176,7 +176,7 @@ Global___TrialBalance: _TypeAlias = TrialBalance  # noqa: Y015
 
 @_typing.final
 class AccountBalance(_message.Message):
-    """One account's sum."""
+    """Balance of one account."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -186,7 +186,7 @@ class AccountBalance(_message.Message):
     """Account, such as `brands/acme/available` or `provider/paypal`."""
     @_builtins.property
     def balance(self) -> _money_pb2.Money:
-        """Its sum; debits negative, credits positive."""
+        """Debits are negative, credits positive."""
 
     def __init__(
         self,
@@ -217,9 +217,9 @@ class Payout(_message.Message):
         STATE_UNSPECIFIED: Payout._State.ValueType  # 0
         """Never stored."""
         STATE_RESERVED: Payout._State.ValueType  # 1
-        """Reserved; nothing is under way."""
+        """Reserved; no attempt was made."""
         STATE_SENDING: Payout._State.ValueType  # 2
-        """An attempt is on its way to the provider, or its outcome is not known."""
+        """An attempt is being sent, or its outcome is unknown."""
         STATE_SENT: Payout._State.ValueType  # 3
         """The provider has accepted the latest attempt."""
         STATE_PAID: Payout._State.ValueType  # 4
@@ -227,13 +227,13 @@ class Payout(_message.Message):
         STATE_FAILED: Payout._State.ValueType  # 5
         """The latest attempt failed; the money is still reserved."""
         STATE_RELEASED: Payout._State.ValueType  # 6
-        """Not to be paid; the money went back to the brand."""
+        """Will not be paid; the money went back to the brand."""
         STATE_UNCLAIMED: Payout._State.ValueType  # 7
-        """The provider has the money ready, and the creator has not claimed it."""
+        """The provider holds the money until the creator claims it."""
         STATE_BLOCKED: Payout._State.ValueType  # 8
-        """The latest attempt has stopped; an operator decides."""
+        """The latest attempt is BLOCKED until an operator decides."""
         STATE_WRITTEN_OFF: Payout._State.ValueType  # 9
-        """An operator ended it: the creator cannot be paid."""
+        """An operator ended the payout: the creator cannot be paid."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
         """Where the money is."""
@@ -241,9 +241,9 @@ class Payout(_message.Message):
     STATE_UNSPECIFIED: Payout.State.ValueType  # 0
     """Never stored."""
     STATE_RESERVED: Payout.State.ValueType  # 1
-    """Reserved; nothing is under way."""
+    """Reserved; no attempt was made."""
     STATE_SENDING: Payout.State.ValueType  # 2
-    """An attempt is on its way to the provider, or its outcome is not known."""
+    """An attempt is being sent, or its outcome is unknown."""
     STATE_SENT: Payout.State.ValueType  # 3
     """The provider has accepted the latest attempt."""
     STATE_PAID: Payout.State.ValueType  # 4
@@ -251,13 +251,13 @@ class Payout(_message.Message):
     STATE_FAILED: Payout.State.ValueType  # 5
     """The latest attempt failed; the money is still reserved."""
     STATE_RELEASED: Payout.State.ValueType  # 6
-    """Not to be paid; the money went back to the brand."""
+    """Will not be paid; the money went back to the brand."""
     STATE_UNCLAIMED: Payout.State.ValueType  # 7
-    """The provider has the money ready, and the creator has not claimed it."""
+    """The provider holds the money until the creator claims it."""
     STATE_BLOCKED: Payout.State.ValueType  # 8
-    """The latest attempt has stopped; an operator decides."""
+    """The latest attempt is BLOCKED until an operator decides."""
     STATE_WRITTEN_OFF: Payout.State.ValueType  # 9
-    """An operator ended it: the creator cannot be paid."""
+    """An operator ended the payout: the creator cannot be paid."""
 
     NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -279,14 +279,14 @@ class Payout(_message.Message):
     creator: _builtins.str
     """`creators/{creator}` who is paid."""
     is_held: _builtins.bool
-    """An operator keeps it from being sent."""
+    """An operator holds it: nothing is sent."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much, without the fee."""
+        """Amount, without the fee."""
 
     @_builtins.property
     def fee(self) -> _money_pb2.Money:
-        """What the provider charged on top, once known."""
+        """What the provider charged in addition, once known."""
 
     @_builtins.property
     def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
@@ -298,11 +298,11 @@ class Payout(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When anything here last changed."""
+        """When the payout or one of its attempts last changed."""
 
     @_builtins.property
     def decisions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Decision]:
-        """What operators decided, oldest first; for staff only."""
+        """Decisions of operators, oldest first; for staff only."""
 
     def __init__(
         self,
@@ -329,7 +329,7 @@ Global___Payout: _TypeAlias = Payout  # noqa: Y015
 
 @_typing.final
 class Decision(_message.Message):
-    """What an operator decided about a payout."""
+    """A decision of an operator about a payout."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -342,39 +342,39 @@ class Decision(_message.Message):
         KIND_UNSPECIFIED: Decision._Kind.ValueType  # 0
         """Never stored."""
         KIND_RETRY: Decision._Kind.ValueType  # 1
-        """That the next attempt is made."""
+        """Make the next attempt."""
         KIND_HOLD: Decision._Kind.ValueType  # 2
-        """That nothing is sent."""
+        """Hold the payout."""
         KIND_RESUME: Decision._Kind.ValueType  # 3
-        """That it may be sent again."""
+        """Lift the hold."""
         KIND_WRITE_OFF: Decision._Kind.ValueType  # 4
-        """That it cannot be paid."""
+        """Write the payout off."""
         KIND_RESOLVE: Decision._Kind.ValueType  # 5
-        """What became of an attempt."""
+        """Settle a BLOCKED attempt."""
         KIND_CONFIRM: Decision._Kind.ValueType  # 6
-        """That a bank transfer was made."""
+        """A bank transfer was made."""
         KIND_REJECT: Decision._Kind.ValueType  # 7
-        """That a bank transfer cannot be made."""
+        """A bank transfer cannot be made."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper):
-        """What was decided."""
+        """Kind of decision."""
 
     KIND_UNSPECIFIED: Decision.Kind.ValueType  # 0
     """Never stored."""
     KIND_RETRY: Decision.Kind.ValueType  # 1
-    """That the next attempt is made."""
+    """Make the next attempt."""
     KIND_HOLD: Decision.Kind.ValueType  # 2
-    """That nothing is sent."""
+    """Hold the payout."""
     KIND_RESUME: Decision.Kind.ValueType  # 3
-    """That it may be sent again."""
+    """Lift the hold."""
     KIND_WRITE_OFF: Decision.Kind.ValueType  # 4
-    """That it cannot be paid."""
+    """Write the payout off."""
     KIND_RESOLVE: Decision.Kind.ValueType  # 5
-    """What became of an attempt."""
+    """Settle a BLOCKED attempt."""
     KIND_CONFIRM: Decision.Kind.ValueType  # 6
-    """That a bank transfer was made."""
+    """A bank transfer was made."""
     KIND_REJECT: Decision.Kind.ValueType  # 7
-    """That a bank transfer cannot be made."""
+    """A bank transfer cannot be made."""
 
     KIND_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
@@ -386,24 +386,24 @@ class Decision(_message.Message):
     BENEFICIARY_FIELD_NUMBER: _builtins.int
     OUTCOME_FIELD_NUMBER: _builtins.int
     kind: Global___Decision.Kind.ValueType
-    """What was decided."""
+    """Kind of decision."""
     reason: _builtins.str
     """Why."""
     actor: _builtins.str
     """`staff/{staff}` who decided."""
     attempt: _builtins.int
-    """The attempt that it is about; 0 when it is about none."""
+    """The attempt concerned; 0 if none."""
     provider: Global___Provider.ValueType
-    """Of KIND_RETRY: who is to move the money, if that was said."""
+    """Of KIND_RETRY: the provider, if one was given."""
     receiver: _builtins.str
-    """Of KIND_RETRY: where the money is to go, if that was said; for operators only."""
+    """Of KIND_RETRY: the receiver, if one was given; for operators only."""
     beneficiary: Global___WriteOffPayoutRequest.Beneficiary.ValueType
-    """Of KIND_WRITE_OFF: who keeps what was reserved."""
+    """Of KIND_WRITE_OFF: who keeps the reserved money."""
     outcome: Global___ResolveAttemptRequest.Outcome.ValueType
-    """Of KIND_RESOLVE: what became of the attempt. What was found is the attempt's provider_batch_id."""
+    """Of KIND_RESOLVE: the outcome. For OUTCOME_FOUND the batch is the attempt's provider_batch_id."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """When it was decided."""
 
     def __init__(
         self,
@@ -441,43 +441,43 @@ class Attempt(_message.Message):
         STATE_UNSPECIFIED: Attempt._State.ValueType  # 0
         """Never stored."""
         STATE_SENDING: Attempt._State.ValueType  # 1
-        """About to be sent; committed before the first byte leaves."""
+        """Being sent; committed before the request leaves."""
         STATE_UNKNOWN: Attempt._State.ValueType  # 2
-        """Sent, but no answer that can be trusted: the same id is sent again."""
+        """Sent, without a reliable answer: it is sent again under the same id."""
         STATE_ACCEPTED: Attempt._State.ValueType  # 3
         """Accepted by the provider."""
         STATE_PAID: Attempt._State.ValueType  # 4
         """Paid."""
         STATE_UNCLAIMED: Attempt._State.ValueType  # 5
-        """Accepted, waiting for the receiver to claim it."""
+        """Accepted; the receiver has not claimed it."""
         STATE_FAILED: Attempt._State.ValueType  # 6
-        """Did not succeed; nothing left us."""
+        """Failed; no money left."""
         STATE_RETURNED: Attempt._State.ValueType  # 7
-        """Came back after it had left."""
+        """The money left and was returned."""
         STATE_BLOCKED: Attempt._State.ValueType  # 8
-        """A person decides."""
+        """An operator must decide."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """How the attempt stands."""
+        """State of an attempt."""
 
     STATE_UNSPECIFIED: Attempt.State.ValueType  # 0
     """Never stored."""
     STATE_SENDING: Attempt.State.ValueType  # 1
-    """About to be sent; committed before the first byte leaves."""
+    """Being sent; committed before the request leaves."""
     STATE_UNKNOWN: Attempt.State.ValueType  # 2
-    """Sent, but no answer that can be trusted: the same id is sent again."""
+    """Sent, without a reliable answer: it is sent again under the same id."""
     STATE_ACCEPTED: Attempt.State.ValueType  # 3
     """Accepted by the provider."""
     STATE_PAID: Attempt.State.ValueType  # 4
     """Paid."""
     STATE_UNCLAIMED: Attempt.State.ValueType  # 5
-    """Accepted, waiting for the receiver to claim it."""
+    """Accepted; the receiver has not claimed it."""
     STATE_FAILED: Attempt.State.ValueType  # 6
-    """Did not succeed; nothing left us."""
+    """Failed; no money left."""
     STATE_RETURNED: Attempt.State.ValueType  # 7
-    """Came back after it had left."""
+    """The money left and was returned."""
     STATE_BLOCKED: Attempt.State.ValueType  # 8
-    """A person decides."""
+    """An operator must decide."""
 
     NUMBER_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -494,23 +494,23 @@ class Attempt(_message.Message):
     number: _builtins.int
     """1, 2, 3, …"""
     state: Global___Attempt.State.ValueType
-    """How the attempt stands."""
+    """Its state."""
     provider_batch_id: _builtins.str
     """The provider's batch id, once known."""
     provider_item_id: _builtins.str
     """The provider's item id, once known."""
     provider_state: _builtins.str
-    """The provider's own word for the item's state, once known."""
+    """The item's state as the provider names it, once known."""
     error_code: _builtins.str
-    """The provider's error code of a failure, if it gave one."""
+    """The provider's error code, if it gave one."""
     provider: Global___Provider.ValueType
     """Who moves the money."""
     sender_batch_id: _builtins.str
-    """The id that the provider was given, by which it never pays twice."""
+    """Our id of the attempt at the provider, which pays it at most once."""
     provider_transaction_id: _builtins.str
-    """The provider's id of the movement of money, as its reports have it, once known."""
+    """The provider's transaction id, as in its reports, once known."""
     receiver: _builtins.str
-    """Where the money goes, in the provider's terms; for operators only."""
+    """The receiver in the provider's format; for operators only."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was first sent."""
@@ -607,7 +607,7 @@ Global___ConfirmDepositRequest: _TypeAlias = ConfirmDepositRequest  # noqa: Y015
 
 @_typing.final
 class GetBalanceRequest(_message.Message):
-    """Asks for a brand's funds."""
+    """Request for a brand's funds."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -633,7 +633,7 @@ Global___GetBalanceRequest: _TypeAlias = GetBalanceRequest  # noqa: Y015
 
 @_typing.final
 class GetTrialBalanceRequest(_message.Message):
-    """Asks for the sum of every account."""
+    """Request for the balances of all accounts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -650,7 +650,7 @@ Global___GetTrialBalanceRequest: _TypeAlias = GetTrialBalanceRequest  # noqa: Y0
 
 @_typing.final
 class GetPayoutRequest(_message.Message):
-    """Asks for one payout."""
+    """Request for one payout."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -672,7 +672,7 @@ Global___GetPayoutRequest: _TypeAlias = GetPayoutRequest  # noqa: Y015
 
 @_typing.final
 class ListPayoutsRequest(_message.Message):
-    """Asks for a page of payouts."""
+    """Request for a page of payouts."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -684,7 +684,7 @@ class ListPayoutsRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before."""
     state: Global___Payout.State.ValueType
-    """Only those whose money is there; all when unspecified."""
+    """Only payouts in this state; all if unspecified."""
     def __init__(
         self,
         *,
@@ -730,14 +730,14 @@ Global___ListPayoutsResponse: _TypeAlias = ListPayoutsResponse  # noqa: Y015
 
 @_typing.final
 class RewardReservation(_message.Message):
-    """A reward to set aside."""
+    """A reward to reserve."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAYOUT_FIELD_NUMBER: _builtins.int
     CREATOR_FIELD_NUMBER: _builtins.int
     payout: _builtins.str
-    """`payouts/{payout}` that the reward will be paid by."""
+    """`payouts/{payout}` that will pay the reward."""
     creator: _builtins.str
     """`creators/{creator}` who will be paid."""
     def __init__(
@@ -756,7 +756,7 @@ Global___RewardReservation: _TypeAlias = RewardReservation  # noqa: Y015
 
 @_typing.final
 class ReserveRewardsRequest(_message.Message):
-    """Sets rewards aside."""
+    """Reserves rewards."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -767,7 +767,7 @@ class ReserveRewardsRequest(_message.Message):
     """`brands/{brand}`."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much each reward is."""
+        """Amount of each reward."""
 
     @_builtins.property
     def reservations(self) -> _containers.RepeatedCompositeFieldContainer[Global___RewardReservation]:
@@ -790,7 +790,7 @@ Global___ReserveRewardsRequest: _TypeAlias = ReserveRewardsRequest  # noqa: Y015
 
 @_typing.final
 class ReserveRewardsResponse(_message.Message):
-    """Nothing to say."""
+    """Empty."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -807,7 +807,7 @@ Global___ReserveRewardsResponse: _TypeAlias = ReserveRewardsResponse  # noqa: Y0
 
 @_typing.final
 class ReleaseRewardRequest(_message.Message):
-    """Gives a reservation back."""
+    """Releases a reservation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -829,7 +829,7 @@ Global___ReleaseRewardRequest: _TypeAlias = ReleaseRewardRequest  # noqa: Y015
 
 @_typing.final
 class ReleaseRewardResponse(_message.Message):
-    """Nothing to say."""
+    """Empty."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -856,7 +856,7 @@ class ReduceRewardRequest(_message.Message):
     """`payouts/{payout}`."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """What is left of it."""
+        """The new amount."""
 
     def __init__(
         self,
@@ -874,7 +874,7 @@ Global___ReduceRewardRequest: _TypeAlias = ReduceRewardRequest  # noqa: Y015
 
 @_typing.final
 class ReduceRewardResponse(_message.Message):
-    """Nothing to say."""
+    """Empty."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -900,7 +900,7 @@ class SendPayoutRequest(_message.Message):
     name: _builtins.str
     """`payouts/{payout}`."""
     attempt: _builtins.int
-    """1 for the first attempt; one more only after the one before has failed."""
+    """1 for the first attempt; the next number only after the previous attempt has failed."""
     def __init__(
         self,
         *,
@@ -917,7 +917,7 @@ Global___SendPayoutRequest: _TypeAlias = SendPayoutRequest  # noqa: Y015
 
 @_typing.final
 class RefreshPayoutRequest(_message.Message):
-    """Asks what became of a payout."""
+    """Polls a payout's status."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -939,7 +939,7 @@ Global___RefreshPayoutRequest: _TypeAlias = RefreshPayoutRequest  # noqa: Y015
 
 @_typing.final
 class RecallPayoutRequest(_message.Message):
-    """Takes an unclaimed payment back."""
+    """Cancels an unclaimed payment."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -948,7 +948,7 @@ class RecallPayoutRequest(_message.Message):
     name: _builtins.str
     """`payouts/{payout}`."""
     attempt: _builtins.int
-    """The attempt that nobody has claimed."""
+    """The unclaimed attempt."""
     def __init__(
         self,
         *,
@@ -965,7 +965,7 @@ Global___RecallPayoutRequest: _TypeAlias = RecallPayoutRequest  # noqa: Y015
 
 @_typing.final
 class RetryPayoutRequest(_message.Message):
-    """Has the next attempt made."""
+    """Makes the next attempt."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -979,10 +979,10 @@ class RetryPayoutRequest(_message.Message):
     reason: _builtins.str
     """Why, in at most 1,000 characters."""
     provider: Global___Provider.ValueType
-    """Who is to move the money; the platform's own choice when absent."""
+    """Who moves the money; the platform's default when absent."""
     receiver: _builtins.str
-    """Where the money goes, in the provider's terms: an IBAN say. Required for PROVIDER_BANK_TRANSFER; the
-    account that the creator named when absent.
+    """The receiver in the provider's format, such as an IBAN. Required for PROVIDER_BANK_TRANSFER;
+    the account that the creator named when absent.
     """
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
@@ -1005,7 +1005,7 @@ Global___RetryPayoutRequest: _TypeAlias = RetryPayoutRequest  # noqa: Y015
 
 @_typing.final
 class HoldPayoutRequest(_message.Message):
-    """Keeps a payout from being sent."""
+    """Holds a payout."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1035,7 +1035,7 @@ Global___HoldPayoutRequest: _TypeAlias = HoldPayoutRequest  # noqa: Y015
 
 @_typing.final
 class ResumePayoutRequest(_message.Message):
-    """Lets a payout be sent again."""
+    """Lifts a payout's hold."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1080,17 +1080,17 @@ class WriteOffPayoutRequest(_message.Message):
         BENEFICIARY_BRAND: WriteOffPayoutRequest._Beneficiary.ValueType  # 1
         """It goes back to the brand's available funds."""
         BENEFICIARY_PLATFORM: WriteOffPayoutRequest._Beneficiary.ValueType  # 2
-        """The platform keeps it, to pay the creator in another way."""
+        """The platform keeps it, to pay the creator by other means."""
 
     class Beneficiary(_Beneficiary, metaclass=_BeneficiaryEnumTypeWrapper):
-        """Who keeps what is reserved."""
+        """Who keeps the reserved money."""
 
     BENEFICIARY_UNSPECIFIED: WriteOffPayoutRequest.Beneficiary.ValueType  # 0
     """Not allowed."""
     BENEFICIARY_BRAND: WriteOffPayoutRequest.Beneficiary.ValueType  # 1
     """It goes back to the brand's available funds."""
     BENEFICIARY_PLATFORM: WriteOffPayoutRequest.Beneficiary.ValueType  # 2
-    """The platform keeps it, to pay the creator in another way."""
+    """The platform keeps it, to pay the creator by other means."""
 
     NAME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
@@ -1101,7 +1101,7 @@ class WriteOffPayoutRequest(_message.Message):
     reason: _builtins.str
     """Why, in at most 1,000 characters."""
     beneficiary: Global___WriteOffPayoutRequest.Beneficiary.ValueType
-    """Who keeps what is reserved."""
+    """Who keeps the reserved money."""
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
     def __init__(
@@ -1122,7 +1122,7 @@ Global___WriteOffPayoutRequest: _TypeAlias = WriteOffPayoutRequest  # noqa: Y015
 
 @_typing.final
 class ResolveAttemptRequest(_message.Message):
-    """Says what became of an attempt."""
+    """Settles a BLOCKED attempt."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1137,17 +1137,17 @@ class ResolveAttemptRequest(_message.Message):
         OUTCOME_NOT_PAID: ResolveAttemptRequest._Outcome.ValueType  # 1
         """No money has left, and none will: another attempt may be made."""
         OUTCOME_FOUND: ResolveAttemptRequest._Outcome.ValueType  # 2
-        """It is the provider's batch `provider_batch_id`, which is looked at and must be that payment."""
+        """It is the provider's batch `provider_batch_id`, which is fetched and must be that payment."""
 
     class Outcome(_Outcome, metaclass=_OutcomeEnumTypeWrapper):
-        """What became of it."""
+        """Outcome of an attempt."""
 
     OUTCOME_UNSPECIFIED: ResolveAttemptRequest.Outcome.ValueType  # 0
     """Not allowed."""
     OUTCOME_NOT_PAID: ResolveAttemptRequest.Outcome.ValueType  # 1
     """No money has left, and none will: another attempt may be made."""
     OUTCOME_FOUND: ResolveAttemptRequest.Outcome.ValueType  # 2
-    """It is the provider's batch `provider_batch_id`, which is looked at and must be that payment."""
+    """It is the provider's batch `provider_batch_id`, which is fetched and must be that payment."""
 
     NAME_FIELD_NUMBER: _builtins.int
     ATTEMPT_FIELD_NUMBER: _builtins.int
@@ -1160,11 +1160,11 @@ class ResolveAttemptRequest(_message.Message):
     attempt: _builtins.int
     """The attempt, which must be BLOCKED."""
     outcome: Global___ResolveAttemptRequest.Outcome.ValueType
-    """What became of it."""
+    """The outcome."""
     provider_batch_id: _builtins.str
     """The provider's batch id; for OUTCOME_FOUND only."""
     reason: _builtins.str
-    """How that is known, in at most 1,000 characters."""
+    """How this is known, in at most 1,000 characters."""
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
     def __init__(
@@ -1187,7 +1187,7 @@ Global___ResolveAttemptRequest: _TypeAlias = ResolveAttemptRequest  # noqa: Y015
 
 @_typing.final
 class ConfirmBankTransferRequest(_message.Message):
-    """Says that a bank transfer was made."""
+    """Records that a bank transfer was made."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1206,7 +1206,7 @@ class ConfirmBankTransferRequest(_message.Message):
     """UUID of this request (AIP-155)."""
     @_builtins.property
     def fee(self) -> _money_pb2.Money:
-        """What the bank charged on top, in the payout's currency; nothing when absent."""
+        """What the bank charged in addition, in the payout's currency; nothing when absent."""
 
     def __init__(
         self,
@@ -1227,7 +1227,7 @@ Global___ConfirmBankTransferRequest: _TypeAlias = ConfirmBankTransferRequest  # 
 
 @_typing.final
 class RejectBankTransferRequest(_message.Message):
-    """Says that a bank transfer cannot be made."""
+    """Records that a bank transfer cannot be made."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

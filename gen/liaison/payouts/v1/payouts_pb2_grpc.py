@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class PayoutServiceStub:
-    """Funds and payouts. Every amount shown is derived from the ledger.
+    """Funds and payouts. Every amount is derived from the ledger.
     """
 
     def __init__(self, channel):
@@ -133,143 +133,145 @@ class PayoutServiceStub:
 
 
 class PayoutServiceServicer:
-    """Funds and payouts. Every amount shown is derived from the ledger.
+    """Funds and payouts. Every amount is derived from the ledger.
     """
 
     def CreateDeposit(self, request, context):
-        """A brand announces a deposit. It is PENDING, and worth nothing, until it is confirmed.
+        """Announces a brand's deposit. It is PENDING, and not available, until it is confirmed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmDeposit(self, request, context):
-        """An operator confirms that a deposit's money has arrived; it is then available to the brand.
+        """Confirms that a deposit has arrived, which makes it available to the brand. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetBalance(self, request, context):
-        """A brand's funds in one currency: the brand itself and staff.
+        """Returns a brand's funds in one currency. For the brand itself and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTrialBalance(self, request, context):
-        """The sum of every account, per currency, for operators; the whole is zero.
+        """Returns the balance of every account, per currency; they sum to zero. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPayout(self, request, context):
-        """One payout: its creator, its brand and staff.
+        """Returns one payout. For its creator, its brand and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPayouts(self, request, context):
-        """The caller's own payouts, or all for operators; newest first.
+        """Lists the caller's own payouts, or all payouts for operators; newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReserveRewards(self, request, context):
-        """Sets rewards aside out of a brand's available funds, all or none. May be repeated. For the
-        platform's workers.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def ReleaseReward(self, request, context):
-        """Gives a reservation that is not needed back to the brand. May be repeated. For the platform's
+        """Reserves rewards from a brand's available funds, all or none. Idempotent. For the platform's
         workers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReleaseReward(self, request, context):
+        """Returns a reservation that is not needed to the brand. Idempotent. For the platform's workers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReduceReward(self, request, context):
-        """Lowers a reward that is not under way, as a mediator decided; the rest goes back to the brand.
-        May be repeated. For the platform's workers.
+        """Lowers a reward that is not being paid, as a mediator decided; the rest goes back to the brand.
+        Idempotent. For the platform's workers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SendPayout(self, request, context):
-        """Sends one attempt of a payout to the provider, once however often it is called. For the
-        platform's workers.
+        """Sends one attempt of a payout to the provider; repeated calls send it once. For the platform's
+        workers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RefreshPayout(self, request, context):
-        """Asks the provider what became of the latest attempt, and books it. For the platform's workers.
+        """Polls the latest attempt's status at the provider and posts the change. For the platform's
+        workers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecallPayout(self, request, context):
-        """Takes a payment that nobody has claimed back from the provider; one that was claimed meanwhile
-        stays paid. May be repeated. For the platform's workers.
+        """Cancels an unclaimed payment at the provider; one that was claimed meanwhile stays paid.
+        Idempotent. For the platform's workers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryPayout(self, request, context):
-        """An operator has the next attempt made now: to another receiver or by another provider if need
-        be, and also where nothing would be paid again by itself.
+        """Makes the next attempt now, to another receiver or by another provider if wanted, even if the
+        payout would not be paid again automatically. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def HoldPayout(self, request, context):
-        """An operator keeps a payout from being sent, until it is resumed. What was sent goes on.
+        """Holds a payout: nothing is sent until it is resumed. Payments already sent go on. For
+        operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumePayout(self, request, context):
-        """An operator lets a payout that was held be sent again.
+        """Lifts the hold of a payout. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WriteOffPayout(self, request, context):
-        """An operator ends a payout that cannot be paid, such as one whose payee is gone.
+        """Ends a payout that cannot be paid, such as one whose payee is gone. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResolveAttempt(self, request, context):
-        """An operator says what became of an attempt that is BLOCKED.
+        """Settles an attempt that is BLOCKED. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConfirmBankTransfer(self, request, context):
-        """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made.
+        """Records that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RejectBankTransfer(self, request, context):
-        """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made.
+        """Records that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made. For
+        operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -382,7 +384,7 @@ def add_PayoutServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PayoutService:
-    """Funds and payouts. Every amount shown is derived from the ledger.
+    """Funds and payouts. Every amount is derived from the ledger.
     """
 
     @staticmethod

@@ -27,121 +27,129 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class PayoutServiceStub:
-    """Funds and payouts. Every amount shown is derived from the ledger."""
+    """Funds and payouts. Every amount is derived from the ledger."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PayoutServiceAsyncStub: ...
     CreateDeposit: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.CreateDepositRequest, _payouts_pb2.Deposit]
-    """A brand announces a deposit. It is PENDING, and worth nothing, until it is confirmed."""
+    """Announces a brand's deposit. It is PENDING, and not available, until it is confirmed."""
     ConfirmDeposit: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ConfirmDepositRequest, _payouts_pb2.Deposit]
-    """An operator confirms that a deposit's money has arrived; it is then available to the brand."""
+    """Confirms that a deposit has arrived, which makes it available to the brand. For operators."""
     GetBalance: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.GetBalanceRequest, _payouts_pb2.Balance]
-    """A brand's funds in one currency: the brand itself and staff."""
+    """Returns a brand's funds in one currency. For the brand itself and staff."""
     GetTrialBalance: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.GetTrialBalanceRequest, _payouts_pb2.TrialBalance]
-    """The sum of every account, per currency, for operators; the whole is zero."""
+    """Returns the balance of every account, per currency; they sum to zero. For operators."""
     GetPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.GetPayoutRequest, _payouts_pb2.Payout]
-    """One payout: its creator, its brand and staff."""
+    """Returns one payout. For its creator, its brand and staff."""
     ListPayouts: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ListPayoutsRequest, _payouts_pb2.ListPayoutsResponse]
-    """The caller's own payouts, or all for operators; newest first."""
+    """Lists the caller's own payouts, or all payouts for operators; newest first."""
     ReserveRewards: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ReserveRewardsRequest, _payouts_pb2.ReserveRewardsResponse]
-    """Sets rewards aside out of a brand's available funds, all or none. May be repeated. For the
-    platform's workers.
-    """
-    ReleaseReward: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ReleaseRewardRequest, _payouts_pb2.ReleaseRewardResponse]
-    """Gives a reservation that is not needed back to the brand. May be repeated. For the platform's
+    """Reserves rewards from a brand's available funds, all or none. Idempotent. For the platform's
     workers.
     """
+    ReleaseReward: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ReleaseRewardRequest, _payouts_pb2.ReleaseRewardResponse]
+    """Returns a reservation that is not needed to the brand. Idempotent. For the platform's workers."""
     ReduceReward: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ReduceRewardRequest, _payouts_pb2.ReduceRewardResponse]
-    """Lowers a reward that is not under way, as a mediator decided; the rest goes back to the brand.
-    May be repeated. For the platform's workers.
+    """Lowers a reward that is not being paid, as a mediator decided; the rest goes back to the brand.
+    Idempotent. For the platform's workers.
     """
     SendPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.SendPayoutRequest, _payouts_pb2.Payout]
-    """Sends one attempt of a payout to the provider, once however often it is called. For the
-    platform's workers.
+    """Sends one attempt of a payout to the provider; repeated calls send it once. For the platform's
+    workers.
     """
     RefreshPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.RefreshPayoutRequest, _payouts_pb2.Payout]
-    """Asks the provider what became of the latest attempt, and books it. For the platform's workers."""
+    """Polls the latest attempt's status at the provider and posts the change. For the platform's
+    workers.
+    """
     RecallPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.RecallPayoutRequest, _payouts_pb2.Payout]
-    """Takes a payment that nobody has claimed back from the provider; one that was claimed meanwhile
-    stays paid. May be repeated. For the platform's workers.
+    """Cancels an unclaimed payment at the provider; one that was claimed meanwhile stays paid.
+    Idempotent. For the platform's workers.
     """
     RetryPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.RetryPayoutRequest, _payouts_pb2.Payout]
-    """An operator has the next attempt made now: to another receiver or by another provider if need
-    be, and also where nothing would be paid again by itself.
+    """Makes the next attempt now, to another receiver or by another provider if wanted, even if the
+    payout would not be paid again automatically. For operators.
     """
     HoldPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.HoldPayoutRequest, _payouts_pb2.Payout]
-    """An operator keeps a payout from being sent, until it is resumed. What was sent goes on."""
+    """Holds a payout: nothing is sent until it is resumed. Payments already sent go on. For
+    operators.
+    """
     ResumePayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ResumePayoutRequest, _payouts_pb2.Payout]
-    """An operator lets a payout that was held be sent again."""
+    """Lifts the hold of a payout. For operators."""
     WriteOffPayout: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.WriteOffPayoutRequest, _payouts_pb2.Payout]
-    """An operator ends a payout that cannot be paid, such as one whose payee is gone."""
+    """Ends a payout that cannot be paid, such as one whose payee is gone. For operators."""
     ResolveAttempt: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ResolveAttemptRequest, _payouts_pb2.Payout]
-    """An operator says what became of an attempt that is BLOCKED."""
+    """Settles an attempt that is BLOCKED. For operators."""
     ConfirmBankTransfer: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.ConfirmBankTransferRequest, _payouts_pb2.Payout]
-    """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made."""
+    """Records that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made. For operators."""
     RejectBankTransfer: _grpc.UnaryUnaryMultiCallable[_payouts_pb2.RejectBankTransferRequest, _payouts_pb2.Payout]
-    """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made."""
+    """Records that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made. For
+    operators.
+    """
 
 @_typing.type_check_only
 class PayoutServiceAsyncStub(PayoutServiceStub):
-    """Funds and payouts. Every amount shown is derived from the ledger."""
+    """Funds and payouts. Every amount is derived from the ledger."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateDeposit: _aio.UnaryUnaryMultiCallable[_payouts_pb2.CreateDepositRequest, _payouts_pb2.Deposit]  # type: ignore[assignment]
-    """A brand announces a deposit. It is PENDING, and worth nothing, until it is confirmed."""
+    """Announces a brand's deposit. It is PENDING, and not available, until it is confirmed."""
     ConfirmDeposit: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ConfirmDepositRequest, _payouts_pb2.Deposit]  # type: ignore[assignment]
-    """An operator confirms that a deposit's money has arrived; it is then available to the brand."""
+    """Confirms that a deposit has arrived, which makes it available to the brand. For operators."""
     GetBalance: _aio.UnaryUnaryMultiCallable[_payouts_pb2.GetBalanceRequest, _payouts_pb2.Balance]  # type: ignore[assignment]
-    """A brand's funds in one currency: the brand itself and staff."""
+    """Returns a brand's funds in one currency. For the brand itself and staff."""
     GetTrialBalance: _aio.UnaryUnaryMultiCallable[_payouts_pb2.GetTrialBalanceRequest, _payouts_pb2.TrialBalance]  # type: ignore[assignment]
-    """The sum of every account, per currency, for operators; the whole is zero."""
+    """Returns the balance of every account, per currency; they sum to zero. For operators."""
     GetPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.GetPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """One payout: its creator, its brand and staff."""
+    """Returns one payout. For its creator, its brand and staff."""
     ListPayouts: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ListPayoutsRequest, _payouts_pb2.ListPayoutsResponse]  # type: ignore[assignment]
-    """The caller's own payouts, or all for operators; newest first."""
+    """Lists the caller's own payouts, or all payouts for operators; newest first."""
     ReserveRewards: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ReserveRewardsRequest, _payouts_pb2.ReserveRewardsResponse]  # type: ignore[assignment]
-    """Sets rewards aside out of a brand's available funds, all or none. May be repeated. For the
-    platform's workers.
-    """
-    ReleaseReward: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ReleaseRewardRequest, _payouts_pb2.ReleaseRewardResponse]  # type: ignore[assignment]
-    """Gives a reservation that is not needed back to the brand. May be repeated. For the platform's
+    """Reserves rewards from a brand's available funds, all or none. Idempotent. For the platform's
     workers.
     """
+    ReleaseReward: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ReleaseRewardRequest, _payouts_pb2.ReleaseRewardResponse]  # type: ignore[assignment]
+    """Returns a reservation that is not needed to the brand. Idempotent. For the platform's workers."""
     ReduceReward: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ReduceRewardRequest, _payouts_pb2.ReduceRewardResponse]  # type: ignore[assignment]
-    """Lowers a reward that is not under way, as a mediator decided; the rest goes back to the brand.
-    May be repeated. For the platform's workers.
+    """Lowers a reward that is not being paid, as a mediator decided; the rest goes back to the brand.
+    Idempotent. For the platform's workers.
     """
     SendPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.SendPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """Sends one attempt of a payout to the provider, once however often it is called. For the
-    platform's workers.
+    """Sends one attempt of a payout to the provider; repeated calls send it once. For the platform's
+    workers.
     """
     RefreshPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.RefreshPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """Asks the provider what became of the latest attempt, and books it. For the platform's workers."""
+    """Polls the latest attempt's status at the provider and posts the change. For the platform's
+    workers.
+    """
     RecallPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.RecallPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """Takes a payment that nobody has claimed back from the provider; one that was claimed meanwhile
-    stays paid. May be repeated. For the platform's workers.
+    """Cancels an unclaimed payment at the provider; one that was claimed meanwhile stays paid.
+    Idempotent. For the platform's workers.
     """
     RetryPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.RetryPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """An operator has the next attempt made now: to another receiver or by another provider if need
-    be, and also where nothing would be paid again by itself.
+    """Makes the next attempt now, to another receiver or by another provider if wanted, even if the
+    payout would not be paid again automatically. For operators.
     """
     HoldPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.HoldPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """An operator keeps a payout from being sent, until it is resumed. What was sent goes on."""
+    """Holds a payout: nothing is sent until it is resumed. Payments already sent go on. For
+    operators.
+    """
     ResumePayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ResumePayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """An operator lets a payout that was held be sent again."""
+    """Lifts the hold of a payout. For operators."""
     WriteOffPayout: _aio.UnaryUnaryMultiCallable[_payouts_pb2.WriteOffPayoutRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """An operator ends a payout that cannot be paid, such as one whose payee is gone."""
+    """Ends a payout that cannot be paid, such as one whose payee is gone. For operators."""
     ResolveAttempt: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ResolveAttemptRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """An operator says what became of an attempt that is BLOCKED."""
+    """Settles an attempt that is BLOCKED. For operators."""
     ConfirmBankTransfer: _aio.UnaryUnaryMultiCallable[_payouts_pb2.ConfirmBankTransferRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made."""
+    """Records that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made. For operators."""
     RejectBankTransfer: _aio.UnaryUnaryMultiCallable[_payouts_pb2.RejectBankTransferRequest, _payouts_pb2.Payout]  # type: ignore[assignment]
-    """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made."""
+    """Records that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made. For
+    operators.
+    """
 
 class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Funds and payouts. Every amount shown is derived from the ledger."""
+    """Funds and payouts. Every amount is derived from the ledger."""
 
     @_abc_1.abstractmethod
     def CreateDeposit(
@@ -149,7 +157,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.CreateDepositRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Deposit, _abc.Awaitable[_payouts_pb2.Deposit]]:
-        """A brand announces a deposit. It is PENDING, and worth nothing, until it is confirmed."""
+        """Announces a brand's deposit. It is PENDING, and not available, until it is confirmed."""
 
     @_abc_1.abstractmethod
     def ConfirmDeposit(
@@ -157,7 +165,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.ConfirmDepositRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Deposit, _abc.Awaitable[_payouts_pb2.Deposit]]:
-        """An operator confirms that a deposit's money has arrived; it is then available to the brand."""
+        """Confirms that a deposit has arrived, which makes it available to the brand. For operators."""
 
     @_abc_1.abstractmethod
     def GetBalance(
@@ -165,7 +173,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.GetBalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Balance, _abc.Awaitable[_payouts_pb2.Balance]]:
-        """A brand's funds in one currency: the brand itself and staff."""
+        """Returns a brand's funds in one currency. For the brand itself and staff."""
 
     @_abc_1.abstractmethod
     def GetTrialBalance(
@@ -173,7 +181,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.GetTrialBalanceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.TrialBalance, _abc.Awaitable[_payouts_pb2.TrialBalance]]:
-        """The sum of every account, per currency, for operators; the whole is zero."""
+        """Returns the balance of every account, per currency; they sum to zero. For operators."""
 
     @_abc_1.abstractmethod
     def GetPayout(
@@ -181,7 +189,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.GetPayoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """One payout: its creator, its brand and staff."""
+        """Returns one payout. For its creator, its brand and staff."""
 
     @_abc_1.abstractmethod
     def ListPayouts(
@@ -189,7 +197,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.ListPayoutsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.ListPayoutsResponse, _abc.Awaitable[_payouts_pb2.ListPayoutsResponse]]:
-        """The caller's own payouts, or all for operators; newest first."""
+        """Lists the caller's own payouts, or all payouts for operators; newest first."""
 
     @_abc_1.abstractmethod
     def ReserveRewards(
@@ -197,8 +205,8 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.ReserveRewardsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.ReserveRewardsResponse, _abc.Awaitable[_payouts_pb2.ReserveRewardsResponse]]:
-        """Sets rewards aside out of a brand's available funds, all or none. May be repeated. For the
-        platform's workers.
+        """Reserves rewards from a brand's available funds, all or none. Idempotent. For the platform's
+        workers.
         """
 
     @_abc_1.abstractmethod
@@ -207,9 +215,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.ReleaseRewardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.ReleaseRewardResponse, _abc.Awaitable[_payouts_pb2.ReleaseRewardResponse]]:
-        """Gives a reservation that is not needed back to the brand. May be repeated. For the platform's
-        workers.
-        """
+        """Returns a reservation that is not needed to the brand. Idempotent. For the platform's workers."""
 
     @_abc_1.abstractmethod
     def ReduceReward(
@@ -217,8 +223,8 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.ReduceRewardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.ReduceRewardResponse, _abc.Awaitable[_payouts_pb2.ReduceRewardResponse]]:
-        """Lowers a reward that is not under way, as a mediator decided; the rest goes back to the brand.
-        May be repeated. For the platform's workers.
+        """Lowers a reward that is not being paid, as a mediator decided; the rest goes back to the brand.
+        Idempotent. For the platform's workers.
         """
 
     @_abc_1.abstractmethod
@@ -227,8 +233,8 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.SendPayoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """Sends one attempt of a payout to the provider, once however often it is called. For the
-        platform's workers.
+        """Sends one attempt of a payout to the provider; repeated calls send it once. For the platform's
+        workers.
         """
 
     @_abc_1.abstractmethod
@@ -237,7 +243,9 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.RefreshPayoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """Asks the provider what became of the latest attempt, and books it. For the platform's workers."""
+        """Polls the latest attempt's status at the provider and posts the change. For the platform's
+        workers.
+        """
 
     @_abc_1.abstractmethod
     def RecallPayout(
@@ -245,8 +253,8 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.RecallPayoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """Takes a payment that nobody has claimed back from the provider; one that was claimed meanwhile
-        stays paid. May be repeated. For the platform's workers.
+        """Cancels an unclaimed payment at the provider; one that was claimed meanwhile stays paid.
+        Idempotent. For the platform's workers.
         """
 
     @_abc_1.abstractmethod
@@ -255,8 +263,8 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.RetryPayoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """An operator has the next attempt made now: to another receiver or by another provider if need
-        be, and also where nothing would be paid again by itself.
+        """Makes the next attempt now, to another receiver or by another provider if wanted, even if the
+        payout would not be paid again automatically. For operators.
         """
 
     @_abc_1.abstractmethod
@@ -265,7 +273,9 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.HoldPayoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """An operator keeps a payout from being sent, until it is resumed. What was sent goes on."""
+        """Holds a payout: nothing is sent until it is resumed. Payments already sent go on. For
+        operators.
+        """
 
     @_abc_1.abstractmethod
     def ResumePayout(
@@ -273,7 +283,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.ResumePayoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """An operator lets a payout that was held be sent again."""
+        """Lifts the hold of a payout. For operators."""
 
     @_abc_1.abstractmethod
     def WriteOffPayout(
@@ -281,7 +291,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.WriteOffPayoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """An operator ends a payout that cannot be paid, such as one whose payee is gone."""
+        """Ends a payout that cannot be paid, such as one whose payee is gone. For operators."""
 
     @_abc_1.abstractmethod
     def ResolveAttempt(
@@ -289,7 +299,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.ResolveAttemptRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """An operator says what became of an attempt that is BLOCKED."""
+        """Settles an attempt that is BLOCKED. For operators."""
 
     @_abc_1.abstractmethod
     def ConfirmBankTransfer(
@@ -297,7 +307,7 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.ConfirmBankTransferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made."""
+        """Records that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER was made. For operators."""
 
     @_abc_1.abstractmethod
     def RejectBankTransfer(
@@ -305,6 +315,8 @@ class PayoutServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _payouts_pb2.RejectBankTransferRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_payouts_pb2.Payout, _abc.Awaitable[_payouts_pb2.Payout]]:
-        """An operator says that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made."""
+        """Records that the bank transfer of an attempt by PROVIDER_BANK_TRANSFER cannot be made. For
+        operators.
+        """
 
 def add_PayoutServiceServicer_to_server(servicer: PayoutServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ReconciliationServiceStub:
-    """Reconciliations, and the kill switch that they engage.
+    """Reconciliations, and the kill switch that a mismatch engages.
     """
 
     def __init__(self, channel):
@@ -68,50 +68,50 @@ class ReconciliationServiceStub:
 
 
 class ReconciliationServiceServicer:
-    """Reconciliations, and the kill switch that they engage.
+    """Reconciliations, and the kill switch that a mismatch engages.
     """
 
     def RunReconciliation(self, request, context):
-        """Compares a provider's transactions with the ledger, from where its last reconciliation ended to
-        the latest moment that it reports; answers with that last one where it reports nothing later,
-        and UNAVAILABLE where there is none yet.
-        What does not match stops all sending. For the platform's workers and for operators.
+        """Compares a provider's transactions with the ledger, from the end of its last reconciliation to
+        the latest moment that it reports. If it reports nothing later, returns that last
+        reconciliation, or UNAVAILABLE if there is none.
+        A mismatch halts all payouts. For the platform's workers and operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetReconciliation(self, request, context):
-        """One reconciliation with all its findings; for operators.
+        """Returns one reconciliation with its findings. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListReconciliations(self, request, context):
-        """Reconciliations without their findings, newest first; for operators.
+        """Lists reconciliations without their findings, newest first. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetKillSwitch(self, request, context):
-        """Whether payouts are sent; for operators.
+        """Returns whether payouts are halted, and why. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def HaltPayouts(self, request, context):
-        """An operator stops all sending. What was sent goes on.
+        """Halts all payouts. Payments already sent go on. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumePayouts(self, request, context):
-        """An operator lets payouts be sent again, whatever stopped them, and is told what that was; after
-        CAUSE_RESTORED only once every provider was reconciled up to a later moment.
+        """Lifts all active halts, and returns them. A halt of CAUSE_RESTORED can be lifted only once
+        every provider was reconciled up to a later moment. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,7 +159,7 @@ def add_ReconciliationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReconciliationService:
-    """Reconciliations, and the kill switch that they engage.
+    """Reconciliations, and the kill switch that a mismatch engages.
     """
 
     @staticmethod

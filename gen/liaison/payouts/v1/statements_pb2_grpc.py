@@ -47,10 +47,10 @@ class StatementServiceServicer:
     """
 
     def ListStatementLines(self, request, context):
-        """What moved, oldest first: a brand's available and reserved funds, or what a creator was paid and
-        what of it came back. The party itself and staff. A line is shown once nothing can come to lie
-        before it any more; a time that has ended is whole, or UNAVAILABLE while somebody still posts in
-        it.
+        """Lists statement lines, oldest first: changes of a brand's available and reserved funds, or a
+        creator's payments and returns. For the party itself and staff. A line is listed once no other
+        line can be posted before it. A period in the past is listed completely, or UNAVAILABLE while a
+        transaction may still post in it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
