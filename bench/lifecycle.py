@@ -16,7 +16,7 @@ from bench.bare import BARE_QUEUE, BareWorkflow, note, pay, run_bare
 from bench.commanding import command_p50_ratio
 from bench.lives import Lives
 from bench.result import Result
-from bench.surroundings import PARTS
+from bench.surroundings import PROCESSES
 from devstack.home import Home
 from devstack.stack import Stack
 from workflows import ids
@@ -29,7 +29,7 @@ _RUNS = 3
 async def results() -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
         async with (
-            Stack(Home(Path(folder) / "home"), parts=PARTS, durable=False) as stack,
+            Stack(Home(Path(folder) / "home"), processes=PROCESSES, durable=False) as stack,
             AsyncExitStack() as exits,
         ):
             lives = await Lives.prepare(stack.access, exits, creators=_AT_ONCE)

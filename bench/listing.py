@@ -17,7 +17,7 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 from bench.driving import BareClient, Wire
 from bench.lives import Lives
 from bench.result import Result
-from bench.surroundings import PARTS
+from bench.surroundings import PROCESSES
 from bench.tasks_by_sql import TaskRows
 from devstack.access import Access
 from devstack.home import Home
@@ -47,7 +47,7 @@ class Question:
 async def results() -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
         async with (
-            Stack(Home(Path(folder) / "home"), parts=PARTS, durable=False) as stack,
+            Stack(Home(Path(folder) / "home"), processes=PROCESSES, durable=False) as stack,
             AsyncExitStack() as exits,
         ):
             lives = await Lives.prepare(stack.access, exits, creators=1)

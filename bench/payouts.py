@@ -9,12 +9,12 @@ from bench.settling import settled_ratio
 from devstack.home import Home
 from devstack.stack import Stack
 
-_PARTS = ("payouts", "creators")
+_PROCESSES = ("payouts", "creators")
 
 
 async def results() -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
-        async with Stack(Home(Path(folder) / "home"), parts=_PARTS, durable=False) as stack:
+        async with Stack(Home(Path(folder) / "home"), processes=_PROCESSES, durable=False) as stack:
             ledger = await ledger_ratio(stack.access)
             settled = await settled_ratio(stack.access, Path(folder))
     return [

@@ -13,7 +13,7 @@ from bench import echo
 from bench.driving import BareClient, Wire
 from bench.lives import Lives
 from bench.result import Result
-from bench.surroundings import PARTS
+from bench.surroundings import PROCESSES
 from devstack.access import Access
 from devstack.home import Home
 from devstack.stack import Stack
@@ -28,7 +28,7 @@ _PATH = "/liaison.tasks.v1.AssignmentService/GetAssignment"
 async def results() -> list[Result]:
     with tempfile.TemporaryDirectory(prefix="liaison-bench-") as folder:
         async with (
-            Stack(Home(Path(folder) / "home"), parts=PARTS, durable=False) as stack,
+            Stack(Home(Path(folder) / "home"), processes=PROCESSES, durable=False) as stack,
             echo.echo_server() as echo_address,
             AsyncExitStack() as exits,
         ):

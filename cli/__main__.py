@@ -34,10 +34,11 @@ class ImagePurpose(StrEnum):
 
 @app.command()
 def up(
-    verbose: Annotated[bool, typer.Option(help="Show what every part logs.")] = False,
+    verbose: Annotated[bool, typer.Option(help="Show the log lines of every process.")] = False,
     detach: Annotated[bool, typer.Option(help="Return once everything is ready.")] = False,
     only: Annotated[
-        list[str] | None, typer.Option(help="This part and what it needs; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Start this process and those it needs; may be repeated."),
     ] = None,
 ) -> None:
     """Start the embedded stack and keep it running until Ctrl-C. Its data stays."""

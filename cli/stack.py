@@ -16,8 +16,8 @@ from cli import stack_view
 from devstack import state
 from devstack.home import SOURCE_ROOT, Home, default_home
 from devstack.probes import accepts_tcp
-from devstack.stack import ALL_PARTS, Stack
-from devstack.supervisor import PartFailed, PartStatus
+from devstack.stack import ALL_PROCESSES, Stack
+from devstack.supervisor import ProcessFailed, ProcessStatus
 
 NOT_RUNNING = 3
 
@@ -28,15 +28,16 @@ _SUPERVISOR_LOG = "supervisor"
 
 def up(only: list[str] | None, *, verbose: bool) -> int:
     home = Home(default_home())
-    if unknown := set(only or ()).difference(ALL_PARTS):
-        stack_view.complain(f"No such part: {', '.join(unknown)}. Known: {', '.join(ALL_PARTS)}")
+    if unknown := set(only or ()).difference(ALL_PROCESSES):
+        known = ", ".join(ALL_PROCESSES)
+        stack_view.complain(f"No such process: {', '.join(unknown)}. Known: {known}")
         return 2
     view = stack_view.Following(home) if verbose else stack_view.Progress()
     try:
-        return asyncio.run(_keep_up(Stack(home, parts=only, observe=view.changed), view))
+        return asyncio.run(_keep_up(Stack(home, processes=only, observe=view.changed), view))
     except state.AlreadyRunning as running:
         return _already_running(home, running.state)
-    except PartFailed as failure:
+    except ProcessFailed as failure:
         stack_view.complain(f"The stack did not start: {failure}")
         return 1
 
@@ -50,7 +51,7 @@ def up_detached(only: list[str] | None) -> int:
     home.rotate_log(_SUPERVISOR_LOG)
     with home.log_file(_SUPERVISOR_LOG).open("w", encoding="utf-8") as log:
         supervisor = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "cli", "up", *(f"--only={part}" for part in only or ())],
+            [sys.executable, "-m", "cli", "up", *(f"--only={process}" for process in only or ())],
             cwd=SOURCE_ROOT,
             env={**os.environ, "LIAISON_HOME": str(home.path)},
             stdin=subprocess.DEVNULL,
@@ -92,7 +93,7 @@ def status() -> int:
         return NOT_RUNNING
     silent = asyncio.run(_silent_parts(running))
     stack_view.show_status(running, silent)
-    is_healthy = not silent and all(part.condition == "ready" for part in running.parts)
+    is_healthy = not silent and all(process.condition == "ready" for process in running.processes)
     return 0 if is_healthy else 1
 
 
@@ -136,10 +137,10 @@ def _already_running(home: Home, running: state.StackState | None) -> int:
 
 
 async def _silent_parts(running: state.StackState) -> set[str]:
-    """The parts that are said to be ready and yet do not answer."""
-    ready: list[PartStatus] = [part for part in running.parts if part.condition == "ready"]
-    answers = await asyncio.gather(*(accepts_tcp(part.address) for part in ready))
-    return {part.name for part, answered in zip(ready, answers, strict=True) if not answered}
+    """The processes whose status is ready and which do not answer."""
+    ready: list[ProcessStatus] = [one for one in running.processes if one.condition == "ready"]
+    answers = await asyncio.gather(*(accepts_tcp(process.address) for process in ready))
+    return {process.name for process, answered in zip(ready, answers, strict=True) if not answered}
 
 
 def _wait_until(is_so: Callable[[], bool], patience_seconds: float) -> bool:

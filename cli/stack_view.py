@@ -14,7 +14,7 @@ from rich.table import Table
 
 from devstack.home import Home
 from devstack.state import StackState
-from devstack.supervisor import PartStatus
+from devstack.supervisor import ProcessStatus
 
 _console = Console(highlight=False, soft_wrap=True)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -35,22 +35,22 @@ _LOG_POLL_SECONDS = 0.1
 class View(Protocol):
     """Follows a stack from its start to its stop."""
 
-    def changed(self, status: PartStatus) -> None: ...
+    def changed(self, status: ProcessStatus) -> None: ...
     def ready(self) -> None: ...
     def __enter__(self) -> object: ...
     def __exit__(self, *_: object) -> None: ...
 
 
 class Progress:
-    """One row a part while it starts. On no terminal: one line a part when it is ready."""
+    """One row a process while it starts. On no terminal: one line a process when it is ready."""
 
     def __init__(self) -> None:
-        self._statuses: dict[str, PartStatus] = {}
+        self._statuses: dict[str, ProcessStatus] = {}
         self._live = Live(console=_console, auto_refresh=False) if _console.is_terminal else None
         self._is_ready = False
         self._told_restarts: Counter[str] = Counter()
 
-    def changed(self, status: PartStatus) -> None:
+    def changed(self, status: ProcessStatus) -> None:
         if self._is_ready:
             self._tell(status)
         elif self._live is None:
@@ -74,7 +74,7 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
-    def _tell(self, status: PartStatus) -> None:
+    def _tell(self, status: ProcessStatus) -> None:
         """After the start only trouble and its end are news."""
         if status.condition == "restarting" and status.restarts > self._told_restarts[status.name]:
             self._told_restarts[status.name] = status.restarts
@@ -91,7 +91,7 @@ class Progress:
 
 
 class Following:
-    """Every line that every part logs, behind the name of the part."""
+    """Every line that every process logs, behind the name of the process."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -99,7 +99,7 @@ class Following:
         self._offsets: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def changed(self, status: PartStatus) -> None:
+    def changed(self, status: ProcessStatus) -> None:
         colour = _LOG_COLOURS[len(self._names) % len(_LOG_COLOURS)]
         self._names.setdefault(status.name, colour)
         say(f"{status.name} is {status.condition}")
@@ -169,18 +169,18 @@ def show_addresses(home: Home, running: StackState) -> None:
 
 def show_status(running: StackState, silent: set[str]) -> None:
     table = Table(box=None, padding=(0, 2), header_style="bold")
-    for column in ("part", "state", "pid", "address", "uptime", "restarts"):
+    for column in ("process", "state", "pid", "address", "uptime", "restarts"):
         table.add_column(column, no_wrap=True)
     now = time.time()
-    for part in running.parts:
-        condition = "[bold red]not answering[/]" if part.name in silent else ""
+    for process in running.processes:
+        condition = "[bold red]not answering[/]" if process.name in silent else ""
         table.add_row(
-            part.name,
-            condition or _condition(part.condition),
-            str(part.pid or "-"),
-            part.address,
-            _duration(now - part.started_time) if part.pid else "-",
-            str(part.restarts),
+            process.name,
+            condition or _condition(process.condition),
+            str(process.pid or "-"),
+            process.address,
+            _duration(now - process.started_time) if process.pid else "-",
+            str(process.restarts),
         )
     _console.print(table)
 
@@ -201,16 +201,16 @@ def _places(home: Home, running: StackState) -> Iterator[tuple[str, str, str]]:
     for name, (what, where, how) in places.items():
         if name in at:
             yield what, where.format(at[name]), how
-    for part in running.parts:
-        if part.name not in places:
-            metrics = at.get(f"{part.name}-metrics")
-            yield part.name, part.address, f"gRPC; metrics http://{metrics}/metrics"
-    yield "Logs", shown(home.logs), "one file a part"
+    for process in running.processes:
+        if process.name not in places:
+            metrics = at.get(f"{process.name}-metrics")
+            yield process.name, process.address, f"gRPC; metrics http://{metrics}/metrics"
+    yield "Logs", shown(home.logs), "one file a process"
 
 
 def _psql(home: Home, running: StackState) -> str:
     host, _, port = running.addresses.get("postgres", "").rpartition(":")
-    if all(part.pid is None for part in running.parts if part.name == "postgres"):
+    if all(process.pid is None for process in running.processes if process.name == "postgres"):
         return 'the server of DATABASE_URL: psql "$DATABASE_URL"'
     password = f"$(cat {shown(home.secrets)}/postgres-password)"
     return f"PGPASSWORD={password} psql -h {host} -p {port} -U postgres liaison"

@@ -13,7 +13,7 @@ from devstack.home import Home, write_private
 
 @dataclass(frozen=True)
 class Access:
-    """`addresses`: host:port by part: `temporal`, `temporal-ui`, `postgres`, `s3`, `creators`, …"""
+    """`addresses` maps names (`temporal`, `temporal-ui`, `s3`, `creators`, …) to host:port."""
 
     home: Home
     addresses: Mapping[str, str]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from devstack.home import SOURCE_ROOT, Home
-from devstack.process import Part
+from devstack.process import ProcessSpec
 
 
 def launch_argv(argv: Sequence[str], user_id: int | None = None) -> list[str]:
@@ -19,7 +19,7 @@ def launch_argv(argv: Sequence[str], user_id: int | None = None) -> list[str]:
 
 
 def clean_environment(home: Home) -> dict[str, str]:
-    """What every part gets: nothing of the caller's shell but where programs lie."""
+    """What every process gets: nothing of the caller's shell but where programs lie."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(home.path),  # a server finds none of the user's configuration files
@@ -29,13 +29,13 @@ def clean_environment(home: Home) -> dict[str, str]:
     }
 
 
-async def start(part: Part, home: Home) -> asyncio.subprocess.Process:
-    log = os.open(home.log_file(part.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+async def start(spec: ProcessSpec, home: Home) -> asyncio.subprocess.Process:
+    log = os.open(home.log_file(spec.name), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         return await asyncio.create_subprocess_exec(
-            *launch_argv(part.argv, part.user_id),
+            *launch_argv(spec.argv, spec.user_id),
             cwd=SOURCE_ROOT,
-            env={**clean_environment(home), **part.env},
+            env={**clean_environment(home), **spec.env},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -45,19 +45,19 @@ async def start(part: Part, home: Home) -> asyncio.subprocess.Process:
         os.close(log)
 
 
-async def stop(process: asyncio.subprocess.Process, part: Part) -> None:
-    """Ask, wait as long as the part may take, then kill it and whatever it started."""
+async def stop(process: asyncio.subprocess.Process, spec: ProcessSpec) -> None:
+    """Ask, wait as long as the process may take, then kill it and whatever it started."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
-            process.send_signal(part.stop_signal)
+            process.send_signal(spec.stop_signal)
         with suppress(TimeoutError):
-            async with asyncio.timeout(part.stop_grace_seconds):
+            async with asyncio.timeout(spec.stop_grace_seconds):
                 await process.wait()
     kill(process)
     await process.wait()
 
 
 def kill(process: asyncio.subprocess.Process) -> None:
-    """Kill the process and all it started (each part is the head of its own process group)."""
+    """Kill the process and all it started (each process is the head of its own process group)."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

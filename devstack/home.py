@@ -2,7 +2,7 @@
 
 postgres/ s3/ minio/ temporal/ paypal/ storefront/
                                    what the servers keep between runs
-logs/                              one file a part, and the one of the run before
+logs/                              one file a process, and the one of the run before
 secrets/                           passwords, keys and tokens, for their owner alone
 jwks.json ports.json stack.json    public keys, chosen ports, state of the running stack
 """

@@ -19,8 +19,8 @@ from minio.error import S3Error
 from devstack.home import SITE_PACKAGES_BIN, Home
 from devstack.ports import LOOPBACK, Ports
 from devstack.probes import http
-from devstack.process import Part, Probe
-from devstack.supervisor import PartFailed
+from devstack.process import Probe, ProcessSpec
+from devstack.supervisor import ProcessFailed
 
 Server = Literal["minio", "seaweedfs"]
 
@@ -61,19 +61,21 @@ def chosen_server(home: Home) -> Server:
     it is there.
 
     Raises:
-        PartFailed: it is not there, or there is no such server.
+        ProcessFailed: it is not there, or there is no such server.
     """
     match os.environ.get(SERVER_VARIABLE, ""):
         case "seaweedfs":
             return "seaweedfs"
         case "minio":
             if minio_binary() is None:
-                raise PartFailed(f"{SERVER_VARIABLE} names minio, which is not here: `make minio`")
+                raise ProcessFailed(
+                    f"{SERVER_VARIABLE}=minio, but minio is missing: run `make minio`"
+                )
             return "minio"
         case "":
             return _usual_server(home)
         case other:
-            raise PartFailed(f"{SERVER_VARIABLE} is minio or seaweedfs, not {other}")
+            raise ProcessFailed(f"{SERVER_VARIABLE} is minio or seaweedfs, not {other}")
 
 
 def _usual_server(home: Home) -> Server:
@@ -81,18 +83,18 @@ def _usual_server(home: Home) -> Server:
     if minio_binary():
         return "seaweedfs" if used == {"seaweedfs"} else "minio"
     if used == {"minio"}:
-        raise PartFailed(
+        raise ProcessFailed(
             f"objects are kept in MinIO here, which is gone: `make minio` builds it anew, and"
             f" {SERVER_VARIABLE}=seaweedfs begins without them"
         )
     return "seaweedfs"
 
 
-def object_store(home: Home, ports: Ports) -> Part:
+def object_store(home: Home, ports: Ports) -> ProcessSpec:
     server = chosen_server(home)
     argv, env = _minio(home, ports) if server == "minio" else _seaweedfs(home, ports)
     answers = http(f"http://{ports.address('s3')}/", refusal_will_do=True)
-    return Part(
+    return ProcessSpec(
         name="s3",
         address=ports.address("s3"),
         argv=argv,

@@ -1,4 +1,4 @@
-"""Which port each part listens on: the usual one, or a free one that the data directory then keeps.
+"""The ports of a stack: each listener's usual port, or a free one that the data directory keeps.
 
 A port is reserved for as long as the stack runs, so that stacks started side by side never choose
 the same one between looking and listening.

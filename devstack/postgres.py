@@ -18,7 +18,7 @@ import psycopg
 from devstack.child import kill, launch_argv
 from devstack.home import SOURCE_ROOT, Home
 from devstack.ports import LOOPBACK, Ports
-from devstack.process import NOBODY, Part, Probe
+from devstack.process import NOBODY, Probe, ProcessSpec
 
 SUPERUSER = "postgres"
 
@@ -37,12 +37,12 @@ _SETTINGS = {
 _FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
 
 
-def postgres(home: Home, ports: Ports, *, durable: bool) -> Part:
+def postgres(home: Home, ports: Ports, *, durable: bool) -> ProcessSpec:
     server = home.data("postgres")
     settings = {**_SETTINGS, "port": str(ports.port("postgres"))}
     settings |= {} if durable else _FORGETFUL
     flags = [flag for name, value in settings.items() for flag in ("-c", f"{name}={value}")]
-    return Part(
+    return ProcessSpec(
         name="postgres",
         address=ports.address("postgres"),
         argv=(_binary("postgres"), "-D", str(server / "data"), *flags),

@@ -1,4 +1,4 @@
-"""How to see that a part is ready: TCP, HTTP and gRPC health. A probe answers quickly."""
+"""How to see that a process is ready: TCP, HTTP and gRPC health. A probe answers quickly."""
 
 import asyncio
 from functools import partial

@@ -13,7 +13,7 @@ from devstack.database import SERVICES
 from devstack.home import Home
 from devstack.ports import Ports
 from devstack.probes import grpc_health, tcp
-from devstack.process import Part
+from devstack.process import ProcessSpec
 from devstack.temporal import NAMESPACE
 from servicekit.creator_levels import LEVELS
 
@@ -91,13 +91,13 @@ FLEET = (
 )
 
 
-def fleet(around: Surroundings) -> list[Part]:
-    return [_part(member, around) for member in FLEET]
+def fleet(around: Surroundings) -> list[ProcessSpec]:
+    return [_process(member, around) for member in FLEET]
 
 
-def paypal_sandbox(home: Home, ports: Ports) -> Part:
+def paypal_sandbox(home: Home, ports: Ports) -> ProcessSpec:
     address = ports.address("paypal")
-    return Part(
+    return ProcessSpec(
         name="paypal",
         address=address,
         argv=_python("devstack.paypal_sandbox"),
@@ -115,9 +115,9 @@ def paypal_sandbox(home: Home, ports: Ports) -> Part:
     )
 
 
-def storefront(home: Home, ports: Ports) -> Part:
+def storefront(home: Home, ports: Ports) -> ProcessSpec:
     address = ports.address("storefront")
-    return Part(
+    return ProcessSpec(
         name="storefront",
         address=address,
         argv=_python("devstack.storefront"),
@@ -131,8 +131,8 @@ def storefront(home: Home, ports: Ports) -> Part:
     )
 
 
-def trace_viewer(home: Home, ports: Ports) -> Part:
-    return Part(
+def trace_viewer(home: Home, ports: Ports) -> ProcessSpec:
+    return ProcessSpec(
         name="traces",
         address=ports.address("traces"),
         argv=_python("devstack.trace_viewer"),
@@ -145,10 +145,10 @@ def trace_viewer(home: Home, ports: Ports) -> Part:
     )
 
 
-def _part(member: _Member, around: Surroundings) -> Part:
+def _process(member: _Member, around: Surroundings) -> ProcessSpec:
     address = around.ports.address(member.name)
     is_worker = member.name == WORKER
-    return Part(
+    return ProcessSpec(
         name=member.name,
         address=address,
         argv=_python(member.module),

@@ -1,6 +1,6 @@
-"""The whole stack, or some of its parts, as one thing to start and stop.
+"""The whole stack, or some of its processes, as one thing to start and stop.
 
-async with Stack(home, parts={"postgres", "s3"}, durable=False) as stack:
+async with Stack(home, processes={"postgres", "s3"}, durable=False) as stack:
     stack.access.addresses["s3"]
 """
 
@@ -20,15 +20,15 @@ from devstack.home import Home, default_home
 from devstack.object_store import object_store
 from devstack.ports import Ports
 from devstack.postgres import accepts_logins, postgres, superuser_url
-from devstack.process import Part
+from devstack.process import ProcessSpec
 from devstack.services import FLEET, Surroundings, fleet, paypal_sandbox, storefront, trace_viewer
-from devstack.supervisor import PartStatus, Supervisor
+from devstack.supervisor import ProcessStatus, Supervisor
 from devstack.temporal import temporal
 
 SERVERS = ("temporal", "postgres", "s3", "paypal", "storefront", "traces")
-ALL_PARTS = (*SERVERS, *(member.name for member in FLEET))
+ALL_PROCESSES = (*SERVERS, *(member.name for member in FLEET))
 
-# A part's further addresses, beside the one it is known by.
+# Further addresses of a process, beside its main one.
 _FURTHER_ADDRESSES = {
     "temporal": ("temporal-ui", "temporal-http"),
     "traces": ("traces-otlp",),
@@ -38,23 +38,24 @@ _FURTHER_ADDRESSES = {
 
 
 class Stack:
-    """Parts that a chosen one needs come along. `durable=False` does not survive a power cut.
+    """Starts the chosen processes and those they need. `durable=False` may lose data on power loss.
 
-    Start it in the main thread: the kernel ties the parts' lives to the thread that started them.
+    Start it in the main thread: the kernel kills the processes when the thread that started them
+    ends.
     """
 
     def __init__(
         self,
         home: Home | None = None,
         *,
-        parts: Collection[str] | None = None,
+        processes: Collection[str] | None = None,
         durable: bool = True,
-        observe: Callable[[PartStatus], None] = lambda _: None,
+        observe: Callable[[ProcessStatus], None] = lambda _: None,
     ) -> None:
         self.home = home or Home(default_home())
-        self._wanted = frozenset(ALL_PARTS if parts is None else parts)
-        if unknown := self._wanted.difference(ALL_PARTS):
-            raise ValueError(f"no such part: {', '.join(sorted(unknown))}")
+        self._wanted = frozenset(ALL_PROCESSES if processes is None else processes)
+        if unknown := self._wanted.difference(ALL_PROCESSES):
+            raise ValueError(f"no such process: {', '.join(sorted(unknown))}")
         self._durable = durable
         self._observe = observe
         self._database_url = os.environ.get("DATABASE_URL")
@@ -72,11 +73,11 @@ class Stack:
         return self._access
 
     @property
-    def statuses(self) -> list[PartStatus]:
+    def statuses(self) -> list[ProcessStatus]:
         return self._supervisor.statuses if self._supervisor else []
 
     async def start(self) -> None:
-        """Returns when all are ready; raises AlreadyRunning or PartFailed with nothing left."""
+        """Returns when all are ready; raises AlreadyRunning or ProcessFailed with nothing left."""
         self.home.prepare()
         await self._lock.acquire()
         try:
@@ -113,16 +114,16 @@ class Stack:
         ports = self._ports = Ports(self.home)
         url = self._database_url or superuser_url(self.home, ports.address("postgres"))
         keep_administrator_url(self.home, url)
-        parts = _with_needs(self._all_parts(ports, url), self._wanted)
+        processes = _with_needs(self._all_processes(ports, url), self._wanted)
         ports.save()
-        addresses = {part.name: part.address for part in parts}
+        addresses = {process.name: process.address for process in processes}
         for name in list(addresses):
             further = _FURTHER_ADDRESSES.get(name, ())
             addresses |= {each: ports.address(each) for each in further}
-        for part in parts:
-            self.home.rotate_log(part.name)
+        for process in processes:
+            self.home.rotate_log(process.name)
         self._access = Access(self.home, addresses)
-        return Supervisor(parts, self.home, self._changed)
+        return Supervisor(processes, self.home, self._changed)
 
     async def _start(self, supervisor: Supervisor) -> None:
         self._save_state()
@@ -130,7 +131,7 @@ class Stack:
         self._is_ready = True
         self._save_state()
 
-    def _all_parts(self, ports: Ports, administrator_url: str) -> list[Part]:
+    def _all_processes(self, ports: Ports, administrator_url: str) -> list[ProcessSpec]:
         home, durable = self.home, self._durable
         is_traced = "traces" in self._wanted
         return [
@@ -143,20 +144,20 @@ class Stack:
             *fleet(Surroundings(home, ports, administrator_url, is_traced)),
         ]
 
-    def _database_server(self, ports: Ports, administrator_url: str) -> Part:
+    def _database_server(self, ports: Ports, administrator_url: str) -> ProcessSpec:
         provision = partial(database.provision, administrator_url, database.passwords(self.home))
         if self._database_url is None:
             embedded = postgres(self.home, ports, durable=self._durable)
             return replace(embedded, provision=provision)
         location = urlsplit(administrator_url)
-        return Part(
+        return ProcessSpec(
             name="postgres",
             address=f"{location.hostname}:{location.port or 5432}",
             is_ready=accepts_logins(administrator_url),
             provision=provision,
         )
 
-    def _changed(self, status: PartStatus) -> None:
+    def _changed(self, status: ProcessStatus) -> None:
         self._save_state()
         self._observe(status)
 
@@ -168,17 +169,17 @@ class Stack:
             started_time=self._started_time,
             is_ready=self._is_ready,
             addresses=self.access.addresses,
-            parts=tuple(self.statuses),
+            processes=tuple(self.statuses),
         )
         state.write(self.home, record)
 
 
-def _with_needs(parts: list[Part], wanted: frozenset[str]) -> list[Part]:
-    by_name = {part.name: part for part in parts}
+def _with_needs(processes: list[ProcessSpec], wanted: frozenset[str]) -> list[ProcessSpec]:
+    by_name = {process.name: process for process in processes}
     chosen: set[str] = set()
     pending = set(wanted)
     while pending:
         name = pending.pop()
         chosen.add(name)
         pending |= by_name[name].needs - chosen
-    return [part for part in parts if part.name in chosen]
+    return [process for process in processes if process.name in chosen]

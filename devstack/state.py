@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from devstack.home import Home, write_private
-from devstack.supervisor import PartStatus
+from devstack.supervisor import ProcessStatus
 
 _LOCK_PATIENCE_SECONDS = 0.5  # the one before may have printed its last word and be about to end
 _POLL_SECONDS = 0.05
@@ -27,7 +27,7 @@ class StackState:
     started_time: float
     is_ready: bool
     addresses: Mapping[str, str]
-    parts: tuple[PartStatus, ...]
+    processes: tuple[ProcessStatus, ...]
 
 
 class AlreadyRunning(Exception):
@@ -44,8 +44,8 @@ def read(home: Home) -> StackState | None:
         record = json.loads(home.state_file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    parts = tuple(PartStatus(**part) for part in record.pop("parts"))
-    state = StackState(**record, parts=parts)
+    processes = tuple(ProcessStatus(**process) for process in record.pop("processes"))
+    state = StackState(**record, processes=processes)
     return state if is_alive(state) else None
 
 

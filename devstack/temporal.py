@@ -3,13 +3,13 @@
 from devstack.home import SITE_PACKAGES_BIN, Home
 from devstack.ports import LOOPBACK, Ports
 from devstack.probes import http
-from devstack.process import Part
+from devstack.process import ProcessSpec
 from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 NAMESPACE = "default"
 
 
-def temporal(home: Home, ports: Ports, *, durable: bool) -> Part:
+def temporal(home: Home, ports: Ports, *, durable: bool) -> ProcessSpec:
     attributes = [f"--search-attribute={name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items()]
     # WAL with `normal` may lose the last moments at a power cut, never at a crash of the process.
     synchronous = "normal" if durable else "off"
@@ -31,7 +31,7 @@ def temporal(home: Home, ports: Ports, *, durable: bool) -> Part:
         "--log-level=warn",
         *attributes,
     ]
-    return Part(
+    return ProcessSpec(
         name="temporal",
         address=ports.address("temporal"),
         argv=tuple(argv),

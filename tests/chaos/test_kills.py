@@ -10,7 +10,7 @@ import pytest
 
 from cli.demo.cast import until
 from devstack.stack import Stack
-from devstack.supervisor import PartStatus
+from devstack.supervisor import ProcessStatus
 from tests.support.lifetime import cast_of, failures, whole_stack
 
 pytestmark = pytest.mark.xdist_group("story")
@@ -53,9 +53,9 @@ async def _kill_in_turn(stack: Stack, victims: tuple[str, ...]) -> None:
         )
 
 
-async def _read_status(stack: Stack, name: str) -> PartStatus:
+async def _read_status(stack: Stack, name: str) -> ProcessStatus:
     return _status(stack, name)
 
 
-def _status(stack: Stack, name: str) -> PartStatus:
+def _status(stack: Stack, name: str) -> ProcessStatus:
     return next(status for status in stack.statuses if status.name == name)

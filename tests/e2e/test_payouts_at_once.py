@@ -39,7 +39,7 @@ if TYPE_CHECKING:  # the stub's async face is there for type checkers only
 pytestmark = pytest.mark.xdist_group("story")
 
 _COUNT = int(os.environ.get("PAYOUTS_AT_ONCE", "200"))
-_PARTS = ("worker", "payouts", "creators")
+_PROCESSES = ("worker", "payouts", "creators")
 _AT_ONCE = 40
 _BATCH = 100
 _PATIENCE_SECONDS = 300.0
@@ -88,7 +88,7 @@ class Scene:
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     async with (
-        Stack(Home(tmp_path / "home"), parts=_PARTS, durable=False) as stack,
+        Stack(Home(tmp_path / "home"), processes=_PROCESSES, durable=False) as stack,
         AsyncExitStack() as exits,
     ):
 

@@ -15,7 +15,7 @@ import pytest
 from devstack import identity, state
 from devstack.home import SOURCE_ROOT, Home
 
-PARTS = ("--only=postgres", "--only=s3", "--only=temporal")
+PROCESSES = ("--only=postgres", "--only=s3", "--only=temporal")
 
 
 class Developer:
@@ -91,10 +91,10 @@ def test_up_status_a_second_up_and_down(developer: Developer) -> None:
 def test_no_process_is_left_however_the_supervisor_ends(
     developer: Developer, number: signal.Signals
 ) -> None:
-    supervisor = developer.starts("up", *PARTS)
+    supervisor = developer.starts("up", *PROCESSES)
     assert _eventually(developer.is_up)
     processes = _everything_of(developer)
-    assert len(processes) > len(PARTS)
+    assert len(processes) > len(PROCESSES)
     supervisor.send_signal(number)
     supervisor.wait(timeout=30)
     assert _eventually(lambda: not any(process.is_running() for process in processes))
@@ -105,7 +105,7 @@ def test_no_process_is_left_however_the_supervisor_ends(
 
 
 def test_an_interrupted_start_leaves_no_process(developer: Developer) -> None:
-    supervisor = developer.starts("up", *PARTS)
+    supervisor = developer.starts("up", *PROCESSES)
     assert _eventually(lambda: state.read(developer.home) is not None)
     supervisor.send_signal(signal.SIGINT)
     output, _ = supervisor.communicate(timeout=30)

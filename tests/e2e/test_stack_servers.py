@@ -22,25 +22,25 @@ from workflows.search_attributes import SEARCH_ATTRIBUTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PARTS = ("temporal", "postgres", "s3")
+PROCESSES = ("temporal", "postgres", "s3")
 BUCKET = "media-accepted"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     home = Home(tmp_path_factory.mktemp("stack") / "home")
-    async with Stack(home, parts=PARTS, durable=False) as stack:
+    async with Stack(home, processes=PROCESSES, durable=False) as stack:
         yield stack
 
 
 async def test_data_survives_a_stop_and_a_start(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
-    async with Stack(home, parts=PARTS) as first:
+    async with Stack(home, processes=PROCESSES) as first:
         await _run_sql(first, "tasks", "CREATE TABLE kept AS SELECT 42 AS answer")
         await asyncio.to_thread(_write_object, first)
         await _start_workflow(first)
         addresses = first.access.addresses
-    async with Stack(home, parts=PARTS) as second:
+    async with Stack(home, processes=PROCESSES) as second:
         assert second.access.addresses == addresses
         assert await _run_sql(second, "tasks", "SELECT answer FROM kept") == 42
         assert await asyncio.to_thread(_read_object, second) == b"kept"
@@ -89,11 +89,11 @@ async def test_killed_servers_come_back_with_their_data(stack: Stack) -> None:
 async def test_a_second_stack_beside_it(stack: Stack, tmp_path: Path) -> None:
     """In the same directory it is refused, with the addresses; in another it takes other ports."""
     with pytest.raises(AlreadyRunning) as refusal:
-        await Stack(stack.home, parts=PARTS).start()
+        await Stack(stack.home, processes=PROCESSES).start()
     assert refusal.value.state is not None
     assert refusal.value.state.addresses == stack.access.addresses
     other = Home(tmp_path / "other")
-    async with Stack(other, parts={"s3"}, durable=False) as neighbour:
+    async with Stack(other, processes={"s3"}, durable=False) as neighbour:
         assert neighbour.access.addresses["s3"] != stack.access.addresses["s3"]
 
 

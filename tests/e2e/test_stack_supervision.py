@@ -1,4 +1,4 @@
-"""The supervisor with small stand-in programs as parts: order, crashes, deaf and broken ones."""
+"""The supervisor, run with small programs: start order, crashes, and processes that never stop."""
 
 import asyncio
 import signal
@@ -14,8 +14,8 @@ import pytest
 
 from devstack.home import Home
 from devstack.probes import tcp
-from devstack.process import Part
-from devstack.supervisor import PartFailed, PartStatus, Supervisor
+from devstack.process import ProcessSpec
+from devstack.supervisor import ProcessFailed, ProcessStatus, Supervisor
 
 # Listens on the port it is given, after doing what the second argument says.
 SERVER = """
@@ -33,11 +33,13 @@ def _free_address() -> str:
         return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
-def _part(name: str, first: str = "", needs: tuple[str, ...] = (), **options: object) -> Part:
+def _process(
+    name: str, first: str = "", needs: tuple[str, ...] = (), **options: object
+) -> ProcessSpec:
     address = _free_address()
     argv = (sys.executable, "-c", SERVER, address.rpartition(":")[2], first)
-    part = {"name": name, "address": address, "is_ready": tcp(address), "argv": argv}
-    return Part(**{**part, "needs": frozenset(needs), **options})  # type: ignore[arg-type] # a test's brevity
+    process = {"name": name, "address": address, "is_ready": tcp(address), "argv": argv}
+    return ProcessSpec(**{**process, "needs": frozenset(needs), **options})  # type: ignore[arg-type] # a test's brevity
 
 
 async def _eventually(is_so: Callable[[], bool]) -> None:
@@ -55,9 +57,9 @@ def home(tmp_path: Path) -> Home:
 
 @asynccontextmanager
 async def _running(
-    home: Home, *parts: Part, observe: Callable[[PartStatus], None] = lambda _: None
+    home: Home, *processes: ProcessSpec, observe: Callable[[ProcessStatus], None] = lambda _: None
 ) -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(parts, home, observe)
+    supervisor = Supervisor(processes, home, observe)
     try:
         await supervisor.start()
         yield supervisor
@@ -67,13 +69,13 @@ async def _running(
 
 async def test_parts_start_after_what_they_need_and_stop_before_it(home: Home) -> None:
     seen: list[tuple[str, str]] = []
-    parts = (
-        _part("worker", needs=("service",)),
-        _part("service", needs=("server",)),
-        _part("server"),
+    processes = (
+        _process("worker", needs=("service",)),
+        _process("service", needs=("server",)),
+        _process("server"),
     )
     async with _running(
-        home, *parts, observe=lambda status: seen.append((status.name, status.condition))
+        home, *processes, observe=lambda status: seen.append((status.name, status.condition))
     ):
         ready = [name for name, condition in seen if condition == "ready"]
     stopped = [name for name, condition in seen if condition == "stopped"]
@@ -86,27 +88,27 @@ async def test_what_is_used_stops_later_though_nobody_waits_for_its_start(
 ) -> None:
     stopped: list[str] = []
 
-    def observe(status: PartStatus) -> None:
+    def observe(status: ProcessStatus) -> None:
         if status.condition == "stopped":
             stopped.append(status.name)
 
-    parts = (_part("service"), _part("worker", uses=frozenset({"service", "absent"})))
-    async with _running(home, *parts, observe=observe):
+    processes = (_process("service"), _process("worker", uses=frozenset({"service", "absent"})))
+    async with _running(home, *processes, observe=observe):
         pass
     assert stopped == ["worker", "service"]
 
 
 async def test_provisioning_comes_before_whoever_needs_the_part(home: Home) -> None:
     done: list[str] = []
-    server = _part("server", provision=_note(done, "provisioned"))
-    service = _part("service", needs=("server",), prepare=_note(done, "service starts"))
+    server = _process("server", provision=_note(done, "provisioned"))
+    service = _process("service", needs=("server",), prepare=_note(done, "service starts"))
     async with _running(home, server, service):
         assert done == ["provisioned", "service starts"]
 
 
 async def test_a_crashed_part_comes_back_and_its_children_do_not_stay(home: Home) -> None:
     child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
-    async with _running(home, _part("server", child)) as supervisor:
+    async with _running(home, _process("server", child)) as supervisor:
         status = supervisor.statuses[0]
         first = psutil.Process(status.pid)
         children = first.children()
@@ -118,17 +120,17 @@ async def test_a_crashed_part_comes_back_and_its_children_do_not_stay(home: Home
 
 
 async def test_a_part_that_never_comes_up_ends_the_start_with_what_it_logged(home: Home) -> None:
-    with pytest.raises(PartFailed, match=r"(?s)broken ended 3 times.*the setting is missing"):
+    with pytest.raises(ProcessFailed, match=r"(?s)broken ended 3 times.*the setting is missing"):
         async with _running(
             home,
-            _part("broken", "sys.exit('the setting is missing')"),
-            _part("s", needs=("broken",)),
+            _process("broken", "sys.exit('the setting is missing')"),
+            _process("s", needs=("broken",)),
         ):
             pytest.fail("it started")
 
 
 async def test_a_part_deaf_to_the_stop_signal_is_killed_after_its_grace(home: Home) -> None:
-    deaf = _part("deaf", "signal.signal(signal.SIGTERM, signal.SIG_IGN)", stop_grace_seconds=0.2)
+    deaf = _process("deaf", "signal.signal(signal.SIGTERM, signal.SIG_IGN)", stop_grace_seconds=0.2)
     async with _running(home, deaf) as supervisor:
         process = psutil.Process(supervisor.statuses[0].pid)
         began = time.monotonic()
@@ -137,8 +139,8 @@ async def test_a_part_deaf_to_the_stop_signal_is_killed_after_its_grace(home: Ho
 
 
 async def test_stopping_in_the_middle_of_a_start_leaves_nothing(home: Home) -> None:
-    slow = _part("slow", "import time; time.sleep(600)")
-    supervisor = Supervisor([slow, _part("late", needs=("slow",))], home, lambda _: None)
+    slow = _process("slow", "import time; time.sleep(600)")
+    supervisor = Supervisor([slow, _process("late", needs=("slow",))], home, lambda _: None)
     starting = asyncio.create_task(supervisor.start())
     await _eventually(lambda: supervisor.statuses[0].pid is not None)
     process = psutil.Process(supervisor.statuses[0].pid)
@@ -149,7 +151,7 @@ async def test_stopping_in_the_middle_of_a_start_leaves_nothing(home: Home) -> N
 
 
 async def test_each_part_is_deaf_to_the_terminal(home: Home) -> None:
-    async with _running(home, _part("server")) as supervisor:
+    async with _running(home, _process("server")) as supervisor:
         pid = supervisor.statuses[0].pid
         assert pid is not None
         assert psutil.Process(pid).terminal() is None
@@ -164,6 +166,6 @@ def _note(done: list[str], what: str) -> Callable[[], Awaitable[None]]:
 
 async def test_a_part_asked_to_stop_gets_the_signal_it_wants(home: Home) -> None:
     wants = "signal.signal(signal.SIGINT, lambda *_: (print('fast', flush=True), sys.exit()))"
-    async with _running(home, _part("server", wants, stop_signal=signal.SIGINT)):
+    async with _running(home, _process("server", wants, stop_signal=signal.SIGINT)):
         pass
     assert home.log_file("server").read_text() == "fast\n"

@@ -1,6 +1,6 @@
 """Real servers for a test run, in a process of their own that ends with the run.
 
-`python -m tests.support.servers HOME PARENT PART…` starts the parts, says `ready`, and stops when
+`python -m tests.support.servers HOME PARENT PROCESS…` starts them, prints `ready`, and stops when
 its standard input closes.
 """
 
@@ -21,14 +21,14 @@ from servicekit.process import die_with_parent, run
 @contextlib.contextmanager
 def servers(
     home: Path,
-    parts: tuple[str, ...],
+    processes: tuple[str, ...],
     *,
     module: str = "tests.support.servers",
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[None]:
-    """The parts, running for as long as the block does; `module` is what starts them, with
+    """The processes, running for as long as the block does; `module` is what starts them, with
     `environment` added to ours."""
-    arguments = [sys.executable, "-m", module, str(home), str(os.getpid()), *parts]
+    arguments = [sys.executable, "-m", module, str(home), str(os.getpid()), *processes]
     with subprocess.Popen(  # noqa: S603 - our own arguments only
         arguments,
         stdin=subprocess.PIPE,
@@ -56,4 +56,4 @@ async def serve(stack: Stack) -> None:
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[2]))
-    run(serve(Stack(Home(Path(sys.argv[1])), parts=sys.argv[3:], durable=False)))
+    run(serve(Stack(Home(Path(sys.argv[1])), processes=sys.argv[3:], durable=False)))

@@ -14,7 +14,7 @@ from devstack.access import Access, attach
 from devstack.database import SERVICES
 from devstack.home import Home
 from devstack.ports import Ports
-from devstack.process import Part
+from devstack.process import ProcessSpec
 from devstack.stack import Stack
 from servicekit.process import die_with_parent, run
 from tests.support.servers import serve, servers
@@ -34,19 +34,19 @@ def timeless(home: Path) -> Iterator[Access]:
 
 class _Timeless(Stack):
     def __init__(self, home: Home) -> None:
-        super().__init__(home, parts=(*SERVICES, "paypal"), durable=False)
+        super().__init__(home, processes=(*SERVICES, "paypal"), durable=False)
 
-    def _all_parts(self, ports: Ports, administrator_url: str) -> list[Part]:
-        parts = super()._all_parts(ports, administrator_url)
-        return [_adapted(part) for part in parts]
+    def _all_processes(self, ports: Ports, administrator_url: str) -> list[ProcessSpec]:
+        processes = super()._all_processes(ports, administrator_url)
+        return [_adapted(process) for process in processes]
 
 
-def _adapted(part: Part) -> Part:
-    if part.name == "temporal":
-        return replace(part, argv=(), is_ready=_at_once)
-    if part.name == "paypal":
-        return replace(part, env={**part.env, "SANDBOX_STEP_SECONDS": _STEP_SECONDS})
-    return part
+def _adapted(process: ProcessSpec) -> ProcessSpec:
+    if process.name == "temporal":
+        return replace(process, argv=(), is_ready=_at_once)
+    if process.name == "paypal":
+        return replace(process, env={**process.env, "SANDBOX_STEP_SECONDS": _STEP_SECONDS})
+    return process
 
 
 async def _at_once() -> bool:

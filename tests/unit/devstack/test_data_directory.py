@@ -11,7 +11,7 @@ import pytest
 from devstack import state
 from devstack.home import Home, default_home
 from devstack.ports import USUAL, Ports
-from devstack.supervisor import PartStatus
+from devstack.supervisor import ProcessStatus
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def _state_of(pid: int, created_time: float) -> state.StackState:
         started_time=1.0,
         is_ready=True,
         addresses={"s3": "127.0.0.1:8333"},
-        parts=(PartStatus("s3", "127.0.0.1:8333", "ready", pid=7),),
+        processes=(ProcessStatus("s3", "127.0.0.1:8333", "ready", pid=7),),
     )
 
 
@@ -97,4 +97,4 @@ def test_no_state_before_the_first_start(home: Home) -> None:
 
 def test_the_state_file_is_readable_json(home: Home) -> None:
     state.write(home, _state_of(os.getpid(), 1.0))
-    assert json.loads(home.state_file.read_text())["parts"][0]["pid"] == 7
+    assert json.loads(home.state_file.read_text())["processes"][0]["pid"] == 7

@@ -7,7 +7,7 @@ import pytest
 from devstack import object_store
 from devstack.home import Home
 from devstack.object_store import SERVER_VARIABLE, chosen_server
-from devstack.supervisor import PartFailed
+from devstack.supervisor import ProcessFailed
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_objects_in_a_minio_that_is_gone_are_not_passed_over(
 ) -> None:
     assert chosen_server(home) == "seaweedfs"
     keep_something(home, "minio")
-    with pytest.raises(PartFailed, match="make minio"):
+    with pytest.raises(ProcessFailed, match="make minio"):
         chosen_server(home)
     monkeypatch.setenv(SERVER_VARIABLE, "seaweedfs")
     assert chosen_server(home) == "seaweedfs"
@@ -70,6 +70,6 @@ def test_a_server_that_cannot_be_had_is_told_in_one_line(
     home: Home, monkeypatch: pytest.MonkeyPatch, named: str, says: str
 ) -> None:
     monkeypatch.setenv(SERVER_VARIABLE, named)
-    with pytest.raises(PartFailed, match=says) as caught:
+    with pytest.raises(ProcessFailed, match=says) as caught:
         chosen_server(home)
     assert len(str(caught.value).splitlines()) == 1
