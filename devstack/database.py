@@ -12,12 +12,11 @@ import psycopg
 from psycopg import sql
 
 from devstack.home import Home
+from services.processes import PROCESSES
 
 DATABASE = "liaison"
-SERVICES = ("creators", "tasks", "media", "payouts", "disputes", "notifications")
-
-
-_OWNED_APART = frozenset({"payouts"})
+SERVICES = tuple(process.schema for process in PROCESSES if process.schema)
+_WITH_OWNER = frozenset(process.schema for process in PROCESSES if process.has_schema_owner)
 
 
 def login(service: str) -> str:
@@ -26,7 +25,7 @@ def login(service: str) -> str:
 
 def owner(service: str) -> str:
     """Who owns the service's schema, and migrates it."""
-    return f"{login(service)}_owner" if service in _OWNED_APART else login(service)
+    return f"{login(service)}_owner" if service in _WITH_OWNER else login(service)
 
 
 def password(home: Home, role: str) -> str:

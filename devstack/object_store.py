@@ -21,6 +21,7 @@ from devstack.ports import LOOPBACK, Ports
 from devstack.probes import http
 from devstack.process import Probe, ProcessSpec
 from devstack.supervisor import ProcessFailed
+from services.processes import PROCESSES
 
 Server = Literal["minio", "seaweedfs"]
 
@@ -28,20 +29,8 @@ SERVER_VARIABLE = "LIAISON_S3_SERVER"
 # Where each keeps its data.
 _DATA: dict[Server, str] = {"minio": "minio", "seaweedfs": "s3"}
 REGION = "us-east-1"
-PUBLIC_BUCKET = "media-public"
-BUCKETS = ("media-quarantine", "media-accepted", PUBLIC_BUCKET)
-# Whoever knows an object's address may read it; nobody may list, write or remove without a key.
-_PUBLIC_READ = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": "*",
-            "Action": ["s3:GetObject"],
-            "Resource": [f"arn:aws:s3:::{PUBLIC_BUCKET}/*"],
-        }
-    ],
-}
+_BUCKETS = tuple(bucket for process in PROCESSES for bucket in process.buckets)
+BUCKETS = tuple(bucket.name for bucket in _BUCKETS)
 
 _ACCESS_KEY, _SECRET_KEY = "s3-access-key", "s3-secret-key"
 _PROVISION_ATTEMPTS = (
@@ -184,9 +173,27 @@ async def _create_buckets(home: Home, address: str) -> None:
         region=REGION,
         http_client=urllib3.PoolManager(retries=retries),
     )
-    for bucket in BUCKETS:
-        await asyncio.to_thread(_ensure_bucket, client, bucket)
-    await asyncio.to_thread(client.set_bucket_policy, PUBLIC_BUCKET, json.dumps(_PUBLIC_READ))
+    for bucket in _BUCKETS:
+        await asyncio.to_thread(_ensure_bucket, client, bucket.name)
+        if bucket.is_publicly_readable:
+            policy = json.dumps(_public_read(bucket.name))
+            await asyncio.to_thread(client.set_bucket_policy, bucket.name, policy)
+
+
+def _public_read(bucket: str) -> dict[str, object]:
+    """A policy: anyone may read an object whose key they know; nobody may list, write or remove
+    without credentials."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": "*",
+                "Action": ["s3:GetObject"],
+                "Resource": [f"arn:aws:s3:::{bucket}/*"],
+            }
+        ],
+    }
 
 
 def _ensure_bucket(client: Minio, bucket: str) -> None:

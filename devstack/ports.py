@@ -10,8 +10,15 @@ import socket
 from collections.abc import Iterator
 
 from devstack.home import Home, write_private
+from services.processes import PROCESSES, Listener, Process
 
 LOOPBACK = "127.0.0.1"
+
+
+def port_name(process: Process, listener: Listener) -> str:
+    """The name of a listener's port: the process's own name for gRPC, else `payouts-webhook`."""
+    return process.name if listener.name == "grpc" else f"{process.name}-{listener.name}"
+
 
 # All below the range that Linux takes the ports of outgoing connections from (32768 and up): a
 # connection of anybody's could sit on one of those just when a server wants it.
@@ -23,22 +30,12 @@ USUAL = {
     "traces": 16686,
     "traces-otlp": 4317,
     "paypal": 8091,
-    "payouts-webhook": 8092,
     "storefront": 8093,
-    "creators": 15051,
-    "tasks": 15052,
-    "media": 15053,
-    "payouts": 15054,
-    "disputes": 15055,
-    "notifications": 15056,
-    "worker": 15057,
-    "creators-metrics": 9101,
-    "tasks-metrics": 9102,
-    "media-metrics": 9103,
-    "payouts-metrics": 9104,
-    "disputes-metrics": 9105,
-    "notifications-metrics": 9106,
-    "worker-metrics": 9107,
+    **{
+        port_name(process, listener): listener.port
+        for process in PROCESSES
+        for listener in process.listeners
+    },
 }
 
 # With 10,000 added, which some servers do to get a second port, still below that range.

@@ -1,98 +1,42 @@
-"""Our own processes: the six services, the worker, the PayPal sandbox, the storefront and the trace
-viewer.
+"""The platform's own processes in the embedded stack: the six services and the worker, with the
+PayPal sandbox, the storefront and the trace viewer beside them.
 
-Each gets the addresses and secrets it needs and no others.
+Each process gets what `services.processes` declares for it, and no other address or secret.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from devstack import database, identity, object_store
-from devstack.database import SERVICES
 from devstack.home import Home
-from devstack.ports import Ports
+from devstack.ports import Ports, port_name
 from devstack.probes import grpc_health, tcp
 from devstack.process import ProcessSpec
 from devstack.temporal import NAMESPACE
 from servicekit.creator_levels import LEVELS
+from services.processes import PROCESSES, Process, address_variable
 
 WORKER = "worker"
 WEBHOOK_PATH = "/webhooks/paypal"  # where payouts listens for PayPal's events
 
+# The process of the stack that stands for an external party.
+_STAND_INS = {"PayPal": "paypal", "product catalogue": "storefront", "social gateway": "storefront"}
+
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What the environments are made from."""
+class Dependencies:
+    """What the environments of processes are derived from."""
 
     home: Home
     ports: Ports
-    administrator_url: str  # of the database server, ours or another
+    administrator_url: str  # of the database server, the stack's own or another
     is_traced: bool
 
 
-@dataclass(frozen=True)
-class _Member:
-    name: str
-    needs: frozenset[str]
-    own_env: Callable[[Surroundings], Mapping[str, str]] = lambda _: {}
-
-    @property
-    def module(self) -> str:
-        return "workflows.worker" if self.name == WORKER else f"services.{self.name}"
-
-
-def _for_tasks(_: Surroundings) -> dict[str, str]:
-    return {"LIAISON_TASKS_OFFERED_POLICIES": "standard,accelerated"}
-
-
-def _for_media(around: Surroundings) -> dict[str, str]:
-    access_key, secret_key = object_store.credentials(around.home)
-    return {
-        "LIAISON_OBJECT_STORE_ENDPOINT": around.ports.address("s3"),
-        "LIAISON_OBJECT_STORE_ACCESS_KEY": access_key,
-        "LIAISON_OBJECT_STORE_SECRET_KEY": secret_key,
-        "LIAISON_OBJECT_STORE_REGION": object_store.REGION,
-        "LIAISON_OBJECT_STORE_TLS": "false",
-        "LIAISON_MEDIA_CATALOGUE_URL": _storefront_url(around),
-        "LIAISON_MEDIA_REPOST_URL": _storefront_url(around),
-        "LIAISON_MEDIA_REPOST_TOKEN": around.home.secret("storefront-token"),
-        # To be tried out by every creator (R94).
-        "LIAISON_MEDIA_REPOST_LEVELS": ",".join(LEVELS),
-    }
-
-
-def _for_payouts(around: Surroundings) -> dict[str, str]:
-    paypal = _paypal_url(around)
-    return {
-        "LIAISON_DATABASE_OWNER_URL": _database_url(around, database.owner("payouts")),
-        "LIAISON_PAYPAL_BASE_URL": paypal,
-        "LIAISON_PAYPAL_CLIENT_ID": around.home.secret("paypal-client-id"),
-        "LIAISON_PAYPAL_CLIENT_SECRET": around.home.secret("paypal-client-secret"),
-        "LIAISON_PAYPAL_WEBHOOK_ID": around.home.secret("paypal-webhook-id"),
-        "LIAISON_PAYPAL_WEBHOOK_LISTEN_ADDRESS": around.ports.address("payouts-webhook"),
-        "LIAISON_PAYPAL_CERTIFICATE_ORIGIN": paypal,
-        # PayPal's own limit is not the sandbox's.
-        "LIAISON_PAYPAL_POSTS_A_MINUTE": "60000",
-    }
-
-
-_DATABASE = frozenset({"postgres"})
-_DATABASE_AND_RUNS = frozenset({"postgres", "temporal"})
-
-FLEET = (
-    _Member("creators", _DATABASE),
-    _Member("tasks", _DATABASE_AND_RUNS, _for_tasks),
-    _Member("media", frozenset({"postgres", "temporal", "s3", "storefront"}), _for_media),
-    _Member("payouts", frozenset({"postgres", "temporal", "paypal"}), _for_payouts),
-    _Member("disputes", _DATABASE_AND_RUNS),
-    _Member("notifications", _DATABASE_AND_RUNS),
-    _Member(WORKER, frozenset({"temporal"})),
-)
-
-
-def fleet(around: Surroundings) -> list[ProcessSpec]:
-    return [_process(member, around) for member in FLEET]
+def services(dependencies: Dependencies) -> list[ProcessSpec]:
+    """The six services and the worker."""
+    return [_service(process, dependencies) for process in PROCESSES]
 
 
 def paypal_sandbox(home: Home, ports: Ports) -> ProcessSpec:
@@ -145,54 +89,122 @@ def trace_viewer(home: Home, ports: Ports) -> ProcessSpec:
     )
 
 
-def _process(member: _Member, around: Surroundings) -> ProcessSpec:
-    address = around.ports.address(member.name)
-    is_worker = member.name == WORKER
+def _service(process: Process, dependencies: Dependencies) -> ProcessSpec:
+    address = dependencies.ports.address(process.name)
+    # Services call each other in both directions, so only the worker can stop before its peers do.
+    peers = process.peers if process.name == WORKER else ()
     return ProcessSpec(
-        name=member.name,
+        name=process.name,
         address=address,
-        argv=_python(member.module),
-        env={**_common(member.name, around), **member.own_env(around)},
+        argv=_python(process.module),
+        env=_environment(process, dependencies),
         is_ready=grpc_health(address),
-        needs=member.needs,
-        uses=frozenset({"traces", *(SERVICES if is_worker else ())}),
+        needs=_needs(process),
+        uses=frozenset({"traces", *peers}),
         stop_grace_seconds=30,  # longer than a server drains
     )
 
 
-def _common(name: str, around: Surroundings) -> dict[str, str]:
-    home, ports = around.home, around.ports
-    env = {
-        "LIAISON_LISTEN_ADDRESS": ports.address(name),
-        "LIAISON_METRICS_ADDRESS": ports.address(f"{name}-metrics"),
-        "LIAISON_AUTH_JWKS_FILE": str(home.jwks_file),
-        "LIAISON_AUTH_ISSUER": identity.ISSUER,
-        "LIAISON_AUTH_AUDIENCE": identity.AUDIENCE,
-        "LIAISON_SERVICE_TOKEN_FILE": str(identity.service_token_file(home, name)),
+def _needs(process: Process) -> frozenset[str]:
+    """The servers that must be ready first."""
+    needs = {_STAND_INS[party.name] for party in process.external_parties}
+    if process.schema:
+        needs.add("postgres")
+    if process.uses_temporal:
+        needs.add("temporal")
+    if process.buckets:
+        needs.add("s3")
+    return frozenset(needs)
+
+
+def _environment(process: Process, dependencies: Dependencies) -> Mapping[str, str]:
+    """What is declared for the process, what every process gets, and what the stack configures
+    differently from the defaults."""
+    offered = {
+        **_addresses(process, dependencies),
+        **_credentials(process, dependencies),
+    }
+    return {
+        **{variable: offered[variable] for variable in process.variables},
+        **_common(process, dependencies),
+        **_configuration(process, dependencies.home),
+    }
+
+
+def _addresses(process: Process, dependencies: Dependencies) -> dict[str, str]:
+    ports = dependencies.ports
+    addresses = {
         "TEMPORAL_ADDRESS": ports.address("temporal"),
         "TEMPORAL_NAMESPACE": NAMESPACE,
-        "OTEL_SERVICE_NAME": name,
+        "LIAISON_OBJECT_STORE_ENDPOINT": ports.address("s3"),
     }
-    env |= {f"LIAISON_{peer.upper()}_ADDRESS": ports.address(peer) for peer in SERVICES}
-    if name in SERVICES:
-        env["LIAISON_DATABASE_URL"] = _database_url(around, database.login(name))
-    if around.is_traced:
-        env["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{ports.address('traces-otlp')}"
+    for listener in process.listeners:
+        addresses[listener.variable] = ports.address(port_name(process, listener))
+    for peer in process.peers:
+        addresses[address_variable(peer)] = ports.address(peer)
+    for party in process.external_parties:
+        url = f"http://{ports.address(_STAND_INS[party.name])}"
+        addresses |= dict.fromkeys(party.variables, url)
+    return addresses
+
+
+def _credentials(process: Process, dependencies: Dependencies) -> dict[str, str]:
+    home = dependencies.home
+    credentials = {bucket.variable: bucket.name for bucket in process.buckets}
+    if process.peers:
+        token_file = identity.service_token_file(home, process.name)
+        credentials["LIAISON_SERVICE_TOKEN_FILE"] = str(token_file)
+    if process.schema:
+        login, owner = database.login(process.schema), database.owner(process.schema)
+        credentials["LIAISON_DATABASE_URL"] = _database_url(dependencies, login)
+        credentials["LIAISON_DATABASE_OWNER_URL"] = _database_url(dependencies, owner)
+    access_key, secret_key = object_store.credentials(home)
+    return credentials | {
+        "LIAISON_OBJECT_STORE_ACCESS_KEY": access_key,
+        "LIAISON_OBJECT_STORE_SECRET_KEY": secret_key,
+        "LIAISON_MEDIA_REPOST_TOKEN": home.secret("storefront-token"),
+        "LIAISON_PAYPAL_CLIENT_SECRET": home.secret("paypal-client-secret"),
+    }
+
+
+def _common(process: Process, dependencies: Dependencies) -> dict[str, str]:
+    env = {
+        "LIAISON_AUTH_JWKS_FILE": str(dependencies.home.jwks_file),
+        "LIAISON_AUTH_ISSUER": identity.ISSUER,
+        "LIAISON_AUTH_AUDIENCE": identity.AUDIENCE,
+        "OTEL_SERVICE_NAME": process.name,
+    }
+    if dependencies.is_traced:
+        env["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://{dependencies.ports.address('traces-otlp')}"
         env["OTEL_EXPORTER_OTLP_INSECURE"] = "true"
     return env
 
 
-def _database_url(around: Surroundings, role: str) -> str:
-    password = database.password(around.home, role)
-    return database.role_url(around.administrator_url, database.DATABASE, role, password)
+def _configuration(process: Process, home: Home) -> dict[str, str]:
+    match process.name:
+        case "tasks":
+            return {"LIAISON_TASKS_OFFERED_POLICIES": "standard,accelerated"}
+        case "media":
+            return {
+                "LIAISON_OBJECT_STORE_REGION": object_store.REGION,
+                "LIAISON_OBJECT_STORE_TLS": "false",
+                # Every creator may try reposting (R94).
+                "LIAISON_MEDIA_REPOST_LEVELS": ",".join(LEVELS),
+            }
+        case "payouts":
+            return {
+                "LIAISON_PAYPAL_CLIENT_ID": home.secret("paypal-client-id"),
+                "LIAISON_PAYPAL_WEBHOOK_ID": home.secret("paypal-webhook-id"),
+                # The sandbox does not have PayPal's rate limit.
+                "LIAISON_PAYPAL_POSTS_A_MINUTE": "60000",
+            }
+        case _:
+            return {}
 
 
-def _paypal_url(around: Surroundings) -> str:
-    return f"http://{around.ports.address('paypal')}"
-
-
-def _storefront_url(around: Surroundings) -> str:
-    return f"http://{around.ports.address('storefront')}"
+def _database_url(dependencies: Dependencies, role: str) -> str:
+    password = database.password(dependencies.home, role)
+    return database.role_url(dependencies.administrator_url, database.DATABASE, role, password)
 
 
 def _python(module: str) -> tuple[str, ...]:

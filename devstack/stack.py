@@ -18,22 +18,25 @@ from devstack import database, identity, state
 from devstack.access import Access, keep_administrator_url
 from devstack.home import Home, default_home
 from devstack.object_store import object_store
-from devstack.ports import Ports
+from devstack.ports import Ports, port_name
 from devstack.postgres import accepts_logins, postgres, superuser_url
 from devstack.process import ProcessSpec
-from devstack.services import FLEET, Surroundings, fleet, paypal_sandbox, storefront, trace_viewer
+from devstack.services import Dependencies, paypal_sandbox, services, storefront, trace_viewer
 from devstack.supervisor import ProcessStatus, Supervisor
 from devstack.temporal import temporal
+from services.processes import PROCESSES
 
 SERVERS = ("temporal", "postgres", "s3", "paypal", "storefront", "traces")
-ALL_PROCESSES = (*SERVERS, *(member.name for member in FLEET))
+ALL_PROCESSES = (*SERVERS, *(process.name for process in PROCESSES))
 
 # Further addresses of a process, beside its main one.
 _FURTHER_ADDRESSES = {
     "temporal": ("temporal-ui", "temporal-http"),
     "traces": ("traces-otlp",),
-    **{member.name: (f"{member.name}-metrics",) for member in FLEET},
-    "payouts": ("payouts-metrics", "payouts-webhook"),
+    **{
+        process.name: tuple(port_name(process, listener) for listener in process.listeners[1:])
+        for process in PROCESSES
+    },
 }
 
 
@@ -141,7 +144,7 @@ class Stack:
             paypal_sandbox(home, ports),
             storefront(home, ports),
             trace_viewer(home, ports),
-            *fleet(Surroundings(home, ports, administrator_url, is_traced)),
+            *services(Dependencies(home, ports, administrator_url, is_traced)),
         ]
 
     def _database_server(self, ports: Ports, administrator_url: str) -> ProcessSpec:

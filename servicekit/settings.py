@@ -92,7 +92,7 @@ class DatabaseSettings(Settings):
 
 
 class ClientSettings(Settings):
-    """For calling the other services."""
+    """For calling other services. Each process declares the addresses of those that it calls."""
 
     service_token_file: Path
     # Of the servers; without it, calls go out in plaintext.
@@ -100,12 +100,6 @@ class ClientSettings(Settings):
     # This caller's own, where servers ask for one.
     tls_client_certificate_file: Path | None = None
     tls_client_private_key_file: Path | None = None
-    creators_address: Address = "127.0.0.1:15051"
-    tasks_address: Address = "127.0.0.1:15052"
-    media_address: Address = "127.0.0.1:15053"
-    payouts_address: Address = "127.0.0.1:15054"
-    disputes_address: Address = "127.0.0.1:15055"
-    notifications_address: Address = "127.0.0.1:15056"
 
 
 class TemporalSettings(Settings):

@@ -27,7 +27,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 from servicekit.process import run
 from servicekit.rpc.client import TIMEOUT_SECONDS, service_channel
 from servicekit.rpc.server import GrpcServer, listen_for_stop
-from servicekit.settings import ClientSettings, ServerSettings, TemporalSettings
+from servicekit.settings import Address, ClientSettings, ServerSettings, TemporalSettings
 from servicekit.telemetry import sampler, telemetry
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.workflow import AssignmentWorkflow
@@ -70,6 +70,11 @@ class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
 
     # Which task queues this process serves, by domain and separated by commas.
     worker_domains: Annotated[tuple[Domain, ...], NoDecode, Field(min_length=1)] = tuple(Domain)
+    tasks_address: Address = "127.0.0.1:15052"
+    media_address: Address = "127.0.0.1:15053"
+    payouts_address: Address = "127.0.0.1:15054"
+    disputes_address: Address = "127.0.0.1:15055"
+    notifications_address: Address = "127.0.0.1:15056"
     # Below the pod's grace period; Temporal's own default of 0 would cut activities off.
     worker_drain_seconds: float = 20.0
     # When payouts are reconciled, in UTC: once a day at least, or alerts say that it is late. Every

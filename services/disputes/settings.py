@@ -1,7 +1,13 @@
 """What the disputes service is told by its environment."""
 
-from servicekit.settings import ClientSettings, DatabaseSettings, ServerSettings, TemporalSettings
+from servicekit.settings import (
+    Address,
+    ClientSettings,
+    DatabaseSettings,
+    ServerSettings,
+    TemporalSettings,
+)
 
 
 class DisputesSettings(ServerSettings, DatabaseSettings, ClientSettings, TemporalSettings):
-    pass
+    tasks_address: Address = "127.0.0.1:15052"

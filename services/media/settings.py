@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from servicekit.settings import (
+    Address,
     ClientSettings,
     DatabaseSettings,
     ObjectStoreSettings,
@@ -28,6 +29,8 @@ class MediaSettings(
     ObjectStoreSettings,
     PublicationSettings,
 ):
+    creators_address: Address = "127.0.0.1:15051"
+    tasks_address: Address = "127.0.0.1:15052"
     # The text of an article may be of any length (R85): of some 2,500 pages, that is.
     maximum_message_bytes: int = 16 * 1024 * 1024
     media_quarantine_bucket: str = "media-quarantine"

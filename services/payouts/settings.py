@@ -42,5 +42,6 @@ class PaypalSettings(Settings):
 class PayoutsSettings(
     ServerSettings, DatabaseSettings, ClientSettings, TemporalSettings, PaypalSettings
 ):
+    creators_address: Address = "127.0.0.1:15051"
     # Who pays where no operator says otherwise.
     payout_provider: ProviderName = ProviderName.PAYPAL

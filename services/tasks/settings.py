@@ -5,13 +5,21 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from servicekit.settings import ClientSettings, DatabaseSettings, ServerSettings, TemporalSettings
+from servicekit.settings import (
+    Address,
+    ClientSettings,
+    DatabaseSettings,
+    ServerSettings,
+    TemporalSettings,
+)
 from workflows.policy import POLICIES
 
 
 class TasksSettings(ServerSettings, DatabaseSettings, ClientSettings, TemporalSettings):
     """`tasks_offered_policies` are those that a brand can choose; `standard` is the default."""
 
+    creators_address: Address = "127.0.0.1:15051"
+    media_address: Address = "127.0.0.1:15053"
     tasks_offered_policies: Annotated[list[str], NoDecode] = Field(
         default_factory=lambda: ["standard"]
     )
