@@ -1,10 +1,9 @@
-"""The time to accept an image, sandbox and all its copies included, beside bare libvips; and the
-memory that it takes.
+"""The time to validate an image, compared with bare libvips; and the decoder's peak memory.
 
-Bare libvips makes one copy, in this process, with as many threads as it likes: it scales the image
-down while it loads, and encodes it. Ours reads it in a decoder process, checks that it is whole,
-makes renditions and a fingerprint of it as well, and hashes every copy. They take turns, so that
-whatever else the machine does falls on both alike.
+Bare libvips makes one copy in this process, with its default number of threads: it scales the image
+down while loading it, and encodes it. Validation decodes it in a confined process, requires that it
+is complete, makes renditions and a perceptual hash as well, and hashes every copy. Runs alternate,
+so that other load on the machine affects both alike.
 """
 
 import re
@@ -18,7 +17,7 @@ import pyvips
 from bench.result import Result
 from services.media.images.pool import CONFINEMENT, DecoderPool
 from services.media.images.rules import IMAGE_MAXIMUM_BYTES, Purpose, limits_of
-from services.media.uploads.image_validator import examine
+from services.media.uploads.image_validator import validate_image
 
 _LARGE = (6000, 4000)
 _SMALL = (1500, 720)
@@ -28,7 +27,7 @@ _LIMITS = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)
 
 
 async def results() -> list[Result]:
-    pyvips.cache_set_max(0)  # else the second run of an operation is a look at the first
+    pyvips.cache_set_max(0)  # else a second run would be served from the cache
     async with DecoderPool(CONFINEMENT, size=1) as decoders:
         large = await _ratio(decoders, _photo(*_LARGE), _LARGE_RUNS)
         small = await _ratio(decoders, _photo(*_SMALL), _SMALL_RUNS)
@@ -46,10 +45,10 @@ async def _ratio(decoders: DecoderPool, content: bytes, runs: int) -> float:
         started = time.perf_counter()
         _bare(content)
         between = time.perf_counter()
-        examined = await examine(decoders, _LIMITS, content)
+        verdict = await validate_image(decoders.decode, _LIMITS, content)
         ratios.append((time.perf_counter() - between) / (between - started))
-        if examined.accepted is None:
-            raise RuntimeError(f"the image was rejected: {examined.rejections}")
+        if verdict.accepted is None:
+            raise RuntimeError(f"the image was rejected: {verdict.rejections}")
     return statistics.median(ratios[_WARM_UP:])
 
 
@@ -60,7 +59,7 @@ def _bare(content: bytes) -> None:
 
 
 def _photo(width: int, height: int) -> bytes:
-    """Like a photograph to a codec: gradients, soft shapes, and grain on all of it."""
+    """An image that compresses like a photograph: gradients, soft shapes, and grain."""
     xy = pyvips.Image.xyz(width, height)
     light = (xy[0] * 80 / width).bandjoin([xy[1] * 80 / height, 40])
     shapes = [
@@ -76,9 +75,9 @@ def _photo(width: int, height: int) -> bytes:
 
 
 def _peak_rss_mb() -> float:
-    """Of the decoder, since it was started."""
+    """Peak memory of the decoder since its start."""
     (decoder,) = psutil.Process().children()
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{decoder.pid}/status").read_text())
     if found is None:
-        raise RuntimeError("the kernel tells no peak")
+        raise RuntimeError("the kernel reports no peak")
     return int(found[1]) / 1024

@@ -144,8 +144,8 @@ def reconciliation(
 
 
 @media.command()
-def inspect(
-    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files to judge.")],
+def validate(
+    files: Annotated[list[str], typer.Argument(metavar="FILE…", help="Files to validate.")],
     purpose: Annotated[
         ImagePurpose,
         typer.Option(
@@ -154,27 +154,27 @@ def inspect(
         ),
     ],
 ) -> None:
-    """Judge image files as uploads are judged. No server is needed, and none is
-    asked: the limits are those that it has where nothing else is configured.
+    """Validate image files as uploads are validated, without a server, against the
+    default limits.
 
     A FILE is a regular file, or /dev/stdin.
 
     Prints one JSON object a line, in the order of the files:
 
-    - file: as it was given; bytes that are no UTF-8 as \\xNN
+    - file: as it was given; bytes that are not UTF-8 as \\xNN
     - verdict: ACCEPTED or REJECTED
-    - reasons: every one that holds, of TOO_LARGE_BYTES, UNSUPPORTED_TYPE,
+    - reasons: every one that applies, of TOO_LARGE_BYTES, UNSUPPORTED_TYPE,
       BOMB, TOO_SMALL and CORRUPT, in this order
     - format: JPEG or PNG, by content; null for anything else
-    - width, height: pixels as displayed; null where the content does not tell
+    - width, height: pixels as displayed; null if unknown
 
     Exit code: 0 all accepted, 1 some rejected, 2 some could not be read (the
-    others are judged all the same), 3 something failed: nothing can be written,
-    no decoder starts, or one takes too long because the machine is busy.
+    others are validated all the same), 3 failed: output cannot be written, no
+    decoder starts, or one takes too long because the machine is busy.
     """
-    from cli.media import inspect_files
+    from cli.media import validate_files
 
-    raise typer.Exit(inspect_files(purpose, files))
+    raise typer.Exit(validate_files(purpose, files))
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
-"""`liaison media inspect`: files judged as uploads are, by the same decoders and with the limits
-that the service has where nothing else is configured. No server."""
+"""`liaison media validate`: validates image files as uploads are validated, without a server.
+
+It uses the same decoders as the media service, and the service's default limits.
+"""
 
 import asyncio
 import json
@@ -16,7 +18,7 @@ import typer
 from servicekit.errors import Unavailable
 from services.media.images.pool import CONFINEMENT, DecoderPool
 from services.media.images.rules import IMAGE_MAXIMUM_BYTES, Limits, Purpose, limits_of
-from services.media.uploads.image_validator import Examination, examine
+from services.media.uploads.image_validator import ImageVerdict, validate_image
 
 # Exit codes, from good to bad.
 _ACCEPTED, _REJECTED, _UNREADABLE, _FAILED = 0, 1, 2, 3
@@ -24,66 +26,66 @@ _STANDARD_INPUT = "/dev/stdin"
 
 
 class OutputFailed(Exception):
-    """Nothing more can be written."""
+    """Standard output cannot be written."""
 
 
-def inspect_files(purpose: str, files: Sequence[str]) -> int:
-    """Prints one JSON line a file; answers with the exit code."""
-    # What the pool logs must not come between the lines.
+def validate_files(purpose: str, files: Sequence[str]) -> int:
+    """Prints one JSON line for each file; returns the exit code."""
+    # Log lines of the pool must not mix with the output.
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-    # Ctrl-C ends even a read that waits; decoders end with this process.
+    # Ctrl-C must end a blocked read, too; decoders end with this process.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     limits = limits_of(Purpose(purpose.upper()), IMAGE_MAXIMUM_BYTES)
     try:
-        return asyncio.run(_inspect(limits, files))
+        return asyncio.run(_validate(limits, files))
     except OutputFailed as failure:
         if not isinstance(failure.__cause__, BrokenPipeError):
-            _complain(f"standard output: {failure}")
+            _print_error(f"standard output: {failure}")
     except RuntimeError as error:
-        _complain(str(error))
+        _print_error(str(error))
     return _FAILED
 
 
-async def _inspect(limits: Limits, files: Sequence[str]) -> int:
+async def _validate(limits: Limits, files: Sequence[str]) -> int:
     worst = _ACCEPTED
     async with DecoderPool(CONFINEMENT, size=1, errors=subprocess.DEVNULL) as decoders:
         for file in files:
             try:
-                size_bytes, content = _beginning(file, limits.maximum_bytes + 1)
-                examined = await examine(decoders, limits, content, size_bytes)
+                size_bytes, content = _read_beginning(file, limits.maximum_bytes + 1)
+                verdict = await validate_image(decoders.decode, limits, content, size_bytes)
             except OSError as error:
-                _complain(f"{_shown(file) or repr(file)}: {error.strerror or error}")
+                _print_error(f"{_display(file) or repr(file)}: {error.strerror or error}")
                 worst = max(worst, _UNREADABLE)
             except Unavailable as error:
-                _complain(f"{_shown(file)}: {error.message}")
+                _print_error(f"{_display(file)}: {error.message}")
                 worst = _FAILED
             else:
-                _print({"file": _shown(file), **_line(examined)})
-                worst = max(worst, _REJECTED if examined.rejections else _ACCEPTED)
+                _print({"file": _display(file), **_line(verdict)})
+                worst = max(worst, _REJECTED if verdict.rejections else _ACCEPTED)
     return worst
 
 
-def _beginning(file: str, maximum_bytes: int) -> tuple[int, bytes]:
-    """A file's length, and at most so many bytes of it.
+def _read_beginning(file: str, maximum_bytes: int) -> tuple[int, bytes]:
+    """The file's length, and at most `maximum_bytes` bytes of its beginning.
 
     Raises:
-        OSError: it cannot be read, or has no length: a device or a pipe may keep us waiting.
+        OSError: it cannot be read, or is a device or a pipe, which could block.
     """
     descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     with os.fdopen(descriptor, "rb", buffering=0) as opened:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode) and file != _STANDARD_INPUT:
-            raise OSError(None, "no regular file: give what it holds to /dev/stdin")
+            raise OSError(None, "not a regular file; use /dev/stdin")
         os.set_blocking(descriptor, True)
         content = bytearray()
-        # A pipe gives what it has.
+        # A pipe may return fewer bytes than requested.
         while len(content) < maximum_bytes and (more := opened.read(maximum_bytes - len(content))):
             content += more
         return max(len(content), os.fstat(descriptor).st_size), bytes(content)
 
 
-def _line(examined: Examination) -> dict[str, object]:
-    report, found = examined.report, examined.rejections
+def _line(verdict: ImageVerdict) -> dict[str, object]:
+    report, found = verdict.report, verdict.rejections
     return {
         "verdict": "REJECTED" if found else "ACCEPTED",
         "reasons": list(dict.fromkeys(rejection.code for rejection in found)),
@@ -93,15 +95,16 @@ def _line(examined: Examination) -> dict[str, object]:
     }
 
 
-def _shown(file: str) -> str:
-    r"""Bytes that are no UTF-8 as \xNN: JSON has no place for them."""
+def _display(file: str) -> str:
+    r"""The file's name, with bytes that are not UTF-8 as \xNN, for JSON."""
     return os.fsencode(file).decode(errors="backslashreplace")
 
 
 def _print(line: dict[str, object]) -> None:
-    """
+    """Prints one JSON line.
+
     Raises:
-        OutputFailed: nobody reads it, or there is no room for it.
+        OutputFailed: the reader has gone, or the disk is full.
     """
     if sys.stdout is None:
         raise OutputFailed("it is closed")
@@ -111,5 +114,5 @@ def _print(line: dict[str, object]) -> None:
         raise OutputFailed(error.strerror) from error
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     typer.echo(text, err=True)

@@ -1,1 +1,1 @@
-"""s3"""
+"""Object storage: any server that speaks S3."""

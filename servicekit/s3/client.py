@@ -1,13 +1,12 @@
-"""One S3, asked from threads: each call blocks until it is answered.
+"""A blocking S3 client, for use from threads.
 
-`servicekit.s3.object_store` is what services use. No signature or key reaches a log.
+Services use `servicekit.s3.object_store`. No signature or key is logged.
 """
 
 import base64
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -18,52 +17,32 @@ from minio.error import InvalidResponseError, S3Error, ServerError
 from minio.signer import sign_v4_s3
 
 from servicekit.clock import Clock
-from servicekit.s3.presigning import address_of, amz_date, credentials_of, origin_of
+from servicekit.s3.objects import HashMismatch, ObjectChanged, StoredObject, TooManyBytes
+from servicekit.s3.presigning import amz_date, credentials_of, object_url, origin_url
 from servicekit.settings import ObjectStoreSettings
 
 T = TypeVar("T")
 
 _TIMEOUT = urllib3.Timeout(connect=2.0, read=8.0)
-# For a promotion, which may wait for others' writes. urllib3 sends each chunk within `connect`.
+# For a promotion, which may wait for concurrent writes. urllib3 limits each chunk by `connect`.
 _LARGE_TIMEOUT = urllib3.Timeout(connect=30.0, read=60.0)
 _RETRIES = urllib3.Retry(
     total=2, backoff_factor=0.1, status_forcelist=(500, 502, 503, 504), raise_on_status=True
 )
-# What S3 answers to `If-None-Match: *` where an object is; and where another write is under way,
-# which may yet fail.
+# S3's status for `If-None-Match: *` where the key has an object; and where another write is in
+# progress, which may yet fail.
 _PRECONDITION_FAILED, _CONFLICT = 412, 409
-_RANGE_BYTES = 8 * 1024 * 1024  # a promotion has two of these in memory
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """What storage tells of an object."""
-
-    size_bytes: int
-    content_type: str
-    etag: str  # tells one content of this key from another, and nothing more: it is no hash of ours
-
-
-class TooManyBytes(Exception):
-    """An object is longer than its reader allows."""
-
-
-class ObjectChanged(Exception):
-    """Under the key lies another object than the one with that etag, or none."""
-
-
-class HashMismatch(Exception):
-    """The bytes are not those whose hash was told."""
+_RANGE_BYTES = 8 * 1024 * 1024  # a promotion holds two in memory
 
 
 class S3:
     def __init__(self, settings: ObjectStoreSettings, *, threads: int, clock: Clock) -> None:
-        self._origin = origin_of(settings)
+        self._origin = origin_url(settings)
         self._credentials = credentials_of(settings)
         self._region = settings.object_store_region
         self._clock = clock
         self._http = urllib3.PoolManager(
-            # A promotion has two connections at once: with fewer, all could wait for all.
+            # A promotion holds two connections: with fewer, promotions could deadlock.
             maxsize=2 * threads,
             block=True,
             timeout=_TIMEOUT,
@@ -74,7 +53,7 @@ class S3:
             access_key=self._credentials.access_key,
             secret_key=self._credentials.secret_key,
             secure=settings.object_store_tls,
-            region=self._region,  # else the SDK asks for it over the network
+            region=self._region,  # else the SDK requests it over the network
             http_client=self._http,
         )
 
@@ -118,10 +97,10 @@ class S3:
             response.release_conn()
 
     def put_new(self, bucket: str, key: str, content: bytes, headers: Mapping[str, str]) -> None:
-        """Leaves what is there already alone."""
+        """Writes the object, unless the key has one already."""
         sha256 = hashlib.sha256(content).hexdigest()
         sized = {**headers, "Content-Length": str(len(content))}
-        # As a file: sent piece by piece, so that time runs for each, and again from its start.
+        # A file object: the timeout applies to each piece, and a retry starts again from 0.
         self._put(bucket, key, io.BytesIO(content), sha256, sized)
 
     def promote(
@@ -132,7 +111,7 @@ class S3:
         sha256: str,
         headers: Mapping[str, str],
     ) -> None:
-        """Copies what has that hash from one bucket and key to another: all of it, or nothing."""
+        """Copies an object to another bucket and key, entirely or not at all; see `ObjectStore`."""
         found = self.head(*source)
         if found is None or found.etag != etag:
             raise ObjectChanged
@@ -142,12 +121,12 @@ class S3:
         )
         verified = _verified(ranges, sha256)
         if self.head(*target) is None:
-            # What is no longer than a range is verified before there is a request.
+            # An object of one range is verified before the request is sent.
             body = chain([next(verified)], verified)
             sized = {**headers, "Content-Length": str(found.size_bytes)}
             self._put(*target, body, sha256, sized)
         for _ in verified:
-            pass  # somebody else's write came first: the source must be right all the same
+            pass  # the target exists already: the source is verified all the same
 
     def remove(self, bucket: str, key: str) -> None:
         self._client.remove_object(bucket, key)
@@ -160,8 +139,8 @@ class S3:
         sha256: str,
         headers: Mapping[str, str],
     ) -> None:
-        """A PUT with `If-None-Match`, which the SDK's put_object does not take."""
-        url = address_of(self._origin, bucket, key)
+        """PUT with `If-None-Match: *`, which the SDK's put_object does not support."""
+        url = object_url(self._origin, bucket, key)
         now = self._clock()
         signed = sign_v4_s3(
             method="PUT",
@@ -179,7 +158,7 @@ class S3:
             content_sha256=sha256,
             date=now,
         )
-        # What is read from elsewhere while it is sent cannot be sent again.
+        # An iterator is consumed while it is sent and cannot be sent again.
         can_retry = isinstance(body, io.BytesIO)
         response = self._http.request(
             "PUT",
@@ -191,13 +170,13 @@ class S3:
         )
         status = response.status
         if status == _PRECONDITION_FAILED and self.head(bucket, key) is None:
-            status = _CONFLICT  # what is in the way is no object, or not yet
+            status = _CONFLICT  # no object (yet): a write in progress, or a directory of SeaweedFS
         if status not in (200, _PRECONDITION_FAILED):
             raise _Refused(status)
 
 
-def is_away(error: Exception) -> bool:
-    """Storage is unreachable or failing; a refusal, such as of our credentials, is our defect."""
+def is_unavailable(error: Exception) -> bool:
+    """Whether storage is unreachable or failing. A refusal, such as of credentials, is not that."""
     if isinstance(error, S3Error):
         return error.response.status >= 500
     if isinstance(error, _Refused):
@@ -206,7 +185,7 @@ def is_away(error: Exception) -> bool:
 
 
 class _Refused(Exception):
-    """Storage answered a PUT with an error."""
+    """Storage responded to a PUT with an error."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"HTTP {status}")
@@ -214,10 +193,13 @@ class _Refused(Exception):
 
 
 def _verified(ranges: Iterable[bytes], sha256: str) -> Iterator[bytes]:
-    """The ranges, each held back until the next one is there, and the last until the hash is right.
+    """Yields `ranges` one behind, and the last only if the hash of all is right.
 
-    So a request whose body they are is cut short when the hash is wrong, and no server takes half a
-    body for an object. Servers do not all compare hashes themselves.
+    A request with this body is thus cut short if the hash is wrong, and a server keeps no object
+    from part of a body. Not all servers compare hashes themselves.
+
+    Raises:
+        HashMismatch: before the last range.
     """
     digest = hashlib.sha256()
     held = b""

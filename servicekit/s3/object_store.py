@@ -1,8 +1,7 @@
-"""The one seam to object storage: any S3, in a bounded pool of threads.
+"""Object storage for services: an asyncio interface to S3, over a bounded pool of threads.
 
-What strangers may do is signed in `servicekit.s3.presigning`, without the network. What may be
-stored, under which keys, and for how long is each service's own business. No signature or key
-reaches a span or a log.
+Presigned URLs are signed locally (`servicekit.s3.presigning`). Keys and lifetimes of objects are up
+to each service. No signature or key is put into a span or a log.
 """
 
 import asyncio
@@ -19,25 +18,10 @@ from opentelemetry.util.types import AttributeValue
 
 from servicekit.clock import Clock, utc_now
 from servicekit.errors import Reason, Unavailable
-from servicekit.s3.client import (
-    S3,
-    HashMismatch,
-    ObjectChanged,
-    StoredObject,
-    TooManyBytes,
-    is_away,
-)
-from servicekit.s3.presigning import PostForm, Presigner, address_of, origin_of
+from servicekit.s3.client import S3, is_unavailable
+from servicekit.s3.objects import PostForm, StoredObject
+from servicekit.s3.presigning import Presigner, object_url, origin_url
 from servicekit.settings import ObjectStoreSettings
-
-__all__ = [
-    "HashMismatch",
-    "ObjectChanged",
-    "ObjectStore",
-    "PostForm",
-    "StoredObject",
-    "TooManyBytes",
-]
 
 T = TypeVar("T")
 
@@ -47,7 +31,7 @@ _tracer = trace.get_tracer(__name__)
 class ObjectStore:
     """Objects in buckets. Open and close it in the event loop that uses it.
 
-    Every call raises Unavailable when storage does not answer.
+    Every call raises Unavailable if storage does not respond.
     """
 
     def __init__(
@@ -58,7 +42,7 @@ class ObjectStore:
             "server.address": host,
             "server.port": int(port),
         }
-        self._public_base_url = settings.object_store_public_base_url or origin_of(settings)
+        self._public_base_url = settings.object_store_public_base_url or origin_url(settings)
         self._presigner = Presigner(settings, clock)
         self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="object-store")
         self._s3 = S3(settings, threads=pool_size, clock=clock)
@@ -73,35 +57,36 @@ class ObjectStore:
     def presign_put(
         self, bucket: str, key: str, *, headers: Mapping[str, str], expires: timedelta
     ) -> str:
-        """An address that takes one PUT, which must carry just these headers."""
-        return self._presigner.address("PUT", bucket, key, headers, expires)
+        """A URL that admits one PUT with exactly these headers."""
+        return self._presigner.url("PUT", bucket, key, headers, expires)
 
     def presign_post(
         self, bucket: str, key: str, *, content_type: str, maximum_bytes: int, expires: timedelta
     ) -> PostForm:
-        """A form that takes 1 to `maximum_bytes` bytes of that type.
+        """A form that admits 1 to `maximum_bytes` bytes of that type.
 
-        Unlike a PUT with `if-none-match` it takes them again and again until it expires: what is
-        read in several steps must be told by its etag.
+        Unlike a PUT with `if-none-match`, it may be posted repeatedly until it expires: whoever
+        reads the object in several steps must compare its etag.
         """
         return self._presigner.form(bucket, key, content_type, maximum_bytes, expires)
 
     def presign_get(self, bucket: str, key: str, *, expires: timedelta) -> str:
-        return self._presigner.address("GET", bucket, key, {}, expires)
+        """A URL that reads one object."""
+        return self._presigner.url("GET", bucket, key, {}, expires)
 
     def public_url(self, bucket: str, key: str) -> str:
-        """Where anybody reads an object of a public bucket, unsigned."""
-        return address_of(self._public_base_url, bucket, key)
+        """The unsigned URL of an object in a public bucket."""
+        return object_url(self._public_base_url, bucket, key)
 
     async def stat(self, bucket: str, key: str) -> StoredObject | None:
-        """None when there is no such object."""
+        """Metadata; None if there is no such object."""
         return await self._call("HeadObject", bucket, key, lambda: self._s3.head(bucket, key))
 
     async def read(self, bucket: str, key: str, *, maximum_bytes: int) -> bytes | None:
-        """The whole object; None when there is no such object.
+        """The whole object; None if there is no such object.
 
         Raises:
-            TooManyBytes: it is longer than `maximum_bytes`, of which no more are kept.
+            TooManyBytes: it is longer than `maximum_bytes`; no more are read.
         """
         return await self._call(
             "GetObject", bucket, key, lambda: self._s3.get(bucket, key, maximum_bytes)
@@ -110,10 +95,10 @@ class ObjectStore:
     async def read_range(
         self, bucket: str, key: str, offset: int, length: int, *, etag: str
     ) -> bytes:
-        """Up to `length` bytes from `offset`, as of a file: fewer at its end, none after it.
+        """Up to `length` bytes from `offset`: fewer at the end of the object, none after it.
 
         Raises:
-            ObjectChanged: the object is no longer the one with that etag.
+            ObjectChanged: the key no longer has the object with that etag.
         """
         return await self._call(
             "GetObject", bucket, key, lambda: self._s3.get_range(bucket, key, offset, length, etag)
@@ -122,7 +107,7 @@ class ObjectStore:
     async def put_immutable(
         self, bucket: str, key: str, content: bytes, *, content_type: str, cache_control: str = ""
     ) -> None:
-        """Writes an object whose key tells its content; one that is there already is left alone."""
+        """Writes an object whose key determines its content; an existing object is kept."""
         headers = _headers(content_type, cache_control)
         await self._call(
             "PutObject", bucket, key, lambda: self._s3.put_new(bucket, key, content, headers)
@@ -140,15 +125,15 @@ class ObjectStore:
         content_type: str,
         cache_control: str = "",
     ) -> None:
-        """Copies an object, of up to 5 GiB, to a key that tells its content, if it has that hash.
+        """Copies an object of up to 5 GiB to a content-addressed key, if its hash is right.
 
-        May be repeated, also after a crash: the target is there as a whole or not at all. The hash
-        is taken where the target is there already, too: who knows the hash of somebody's object
-        need not have the object.
+        May be repeated, also after a crash: the target exists as a whole or not at all. The source
+        is hashed even if the target exists: knowing the hash of another's object does not prove
+        having the object.
 
         Raises:
-            ObjectChanged: the source is no longer the one with that etag.
-            HashMismatch: the source's bytes have another hash than `sha256`.
+            ObjectChanged: the source key no longer has the object with that etag.
+            HashMismatch: the source has another hash than `sha256`.
         """
         await self._call(
             "PutObject",
@@ -165,7 +150,7 @@ class ObjectStore:
         )
 
     async def remove(self, bucket: str, key: str) -> None:
-        """Removes an object if it is there."""
+        """Removes an object if it exists."""
         await self._call("DeleteObject", bucket, key, lambda: self._s3.remove(bucket, key))
 
     async def _call(
@@ -174,9 +159,9 @@ class ObjectStore:
         bucket: str,
         key: str,
         work: Callable[[], T],
-        further: Mapping[str, AttributeValue] = MappingProxyType({}),
+        attributes: Mapping[str, AttributeValue] = MappingProxyType({}),
     ) -> T:
-        """Runs `work` in a thread, in a span of OpenTelemetry's conventions for S3."""
+        """Runs `work` in a thread, in a span by OpenTelemetry's conventions for S3."""
         with _tracer.start_as_current_span(
             f"S3/{operation}",
             kind=SpanKind.CLIENT,
@@ -187,7 +172,7 @@ class ObjectStore:
                 "aws.s3.bucket": bucket,
                 "aws.s3.key": key,
                 **self._server,
-                **further,
+                **attributes,
             },
             record_exception=False,
             set_status_on_exception=False,
@@ -196,10 +181,10 @@ class ObjectStore:
             try:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, run, work)
             except Exception as error:
-                # The class tells enough; texts of drivers may quote what they were given.
+                # The class only: messages of drivers may quote signatures.
                 span.set_status(StatusCode.ERROR, type(error).__name__)
                 span.set_attribute("error.type", type(error).__name__)
-                if is_away(error):
+                if is_unavailable(error):
                     raise Unavailable(
                         Reason.DEPENDENCY_UNAVAILABLE, "Object storage does not answer"
                     ) from error
@@ -207,6 +192,6 @@ class ObjectStore:
 
 
 def _headers(content_type: str, cache_control: str) -> dict[str, str]:
-    """What is stored with an object, and told to who reads it."""
+    """Headers that are stored with an object and sent to its readers."""
     caching = {"Cache-Control": cache_control} if cache_control else {}
     return {"Content-Type": content_type, **caching}

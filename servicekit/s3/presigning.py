@@ -1,7 +1,6 @@
-"""Signature Version 4 for those who hold no key: addresses and forms, signed without the network.
+"""Presigned URLs and forms (AWS Signature Version 4), signed without the network.
 
-What they admit is decided by who asks for them. The SDK's own sign no header but `host`, and read a
-clock that nobody can set.
+Not the SDK's own, which sign no header but `host` and do not take a clock.
 """
 
 import base64
@@ -9,46 +8,38 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode, urlsplit
 
 from minio.credentials.credentials import Credentials
 
 from servicekit.clock import Clock
+from servicekit.s3.objects import PostForm
 from servicekit.settings import ObjectStoreSettings
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _DEFAULT_PORTS = {"https": "443", "http": "80"}
 
 
-@dataclass(frozen=True)
-class PostForm:
-    """Where a multipart/form-data POST goes, and its fields before the field `file`."""
-
-    url: str
-    fields: dict[str, str]
-
-
 class Presigner:
     def __init__(self, settings: ObjectStoreSettings, clock: Clock) -> None:
-        self._origin = origin_of(settings)
+        self._origin = origin_url(settings)
         self._region = settings.object_store_region
         self._credentials = credentials_of(settings)
         self._clock = clock
 
-    def address(
+    def url(
         self, method: str, bucket: str, key: str, headers: Mapping[str, str], expires: timedelta
     ) -> str:
-        """Takes one method, with `headers` among the signed ones.
+        """A URL for one method, with `headers` signed.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
         """
-        url = address_of(self._origin, bucket, key)
+        target = object_url(self._origin, bucket, key)
         now = self._clock()
         scope = self._scope(now)
         signed = {name.lower(): value.strip() for name, value in headers.items()}
-        signed["host"] = urlsplit(url).netloc
+        signed["host"] = urlsplit(target).netloc
         names = ";".join(sorted(signed))
         parameters = {
             "X-Amz-Algorithm": _ALGORITHM,
@@ -60,16 +51,16 @@ class Presigner:
         query = urlencode(parameters, quote_via=quote, safe="~")
         lines = [f"{name}:{signed[name]}" for name in sorted(signed)]
         canonical = "\n".join(
-            (method, urlsplit(url).path, query, *lines, "", names, "UNSIGNED-PAYLOAD")
+            (method, urlsplit(target).path, query, *lines, "", names, "UNSIGNED-PAYLOAD")
         )
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         to_sign = f"{_ALGORITHM}\n{amz_date(now)}\n{scope}\n{digest}"
-        return f"{url}?{query}&X-Amz-Signature={self._signature(scope, to_sign)}"
+        return f"{target}?{query}&X-Amz-Signature={self._signature(scope, to_sign)}"
 
     def form(
         self, bucket: str, key: str, content_type: str, maximum_bytes: int, expires: timedelta
     ) -> PostForm:
-        """Takes 1 to `maximum_bytes` bytes under just this key, with just this content type.
+        """A form for 1 to `maximum_bytes` bytes with this key and this content type.
 
         https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
         """
@@ -104,10 +95,11 @@ class Presigner:
         return key.hex()
 
 
-def origin_of(settings: ObjectStoreSettings) -> str:
+def origin_url(settings: ObjectStoreSettings) -> str:
+    """Scheme, host and port of the object store."""
     scheme = "https" if settings.object_store_tls else "http"
     host, _, port = settings.object_store_endpoint.rpartition(":")
-    # Clients leave a default port out of `Host`, which is signed.
+    # Clients omit a default port from `Host`, which is signed.
     authority = host if port == _DEFAULT_PORTS[scheme] else f"{host}:{port}"
     return f"{scheme}://{authority}"
 
@@ -119,7 +111,7 @@ def credentials_of(settings: ObjectStoreSettings) -> Credentials:
     )
 
 
-def address_of(origin: str, bucket: str, key: str) -> str:
+def object_url(origin: str, bucket: str, key: str) -> str:
     return f"{origin}/{bucket}/{quote(key, safe='/~')}"
 
 

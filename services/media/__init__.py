@@ -1,1 +1,1 @@
-"""Media: uploads, their validation, and the accepted objects."""
+"""The media service: uploads, media objects, articles and publications."""

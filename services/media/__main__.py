@@ -33,10 +33,11 @@ from services.media.publications.assembly import Surroundings, publishing
 from services.media.sandbox.confinement import Confinement
 from services.media.settings import MediaSettings
 from services.media.uploads.handlers import MediaHandlers
+from services.media.uploads.image_validator import ImageValidator
 from services.media.uploads.quotas import Quota
 from services.media.uploads.servicer import service
-from services.media.uploads.store import PostgresMediaStore
-from services.media.uploads.video_validator import VideoJudge
+from services.media.uploads.store import MediaStore
+from services.media.uploads.video_validator import VideoValidator
 from services.media.videos.pool import ProberPool
 from services.media.videos.rules import Client, VideoLimits
 
@@ -80,26 +81,25 @@ async def _media(
 ) -> MediaHandlers:
     decoders = await stack.enter_async_context(_decoders(settings))
     probers = await stack.enter_async_context(_probers(settings))
-    text_detector = (
-        await stack.enter_async_context(_text_detector(settings))
-        if settings.media_text_detection
-        else None
-    )
+    detect_text = None
+    if settings.media_text_detection:
+        detect_text = (await stack.enter_async_context(_text_detector(settings))).has_text
+    store = MediaStore(database)
     buckets = Buckets(settings.media_quarantine_bucket, settings.media_accepted_bucket)
+    maximum_bytes, video_limits = settings.media_image_maximum_bytes, _video_limits(settings)
     return MediaHandlers(
-        PostgresMediaStore(database),
+        store,
         objects,
-        decoders,
-        VideoJudge(objects, probers, decoders, buckets, _video_limits(settings), levels),
+        ImageValidator(objects, decoders.decode, store.find_resembled, buckets, maximum_bytes),
+        VideoValidator(objects, probers.probe, decoders.decode, buckets, video_limits, levels),
         buckets,
-        settings.media_image_maximum_bytes,
         Quota(
             settings.media_quota_open_uploads,
             settings.media_quota_uploads_an_hour,
             settings.media_quota_bytes_a_month,
         ),
         utc_now,
-        text_detector,
+        detect_text,
     )
 
 
@@ -113,11 +113,10 @@ async def _articles(
 ) -> ArticleHandlers:
     tasks = await stack.enter_async_context(service_channel(settings, settings.tasks_address))
     catalogue = HttpCatalogue(settings.media_catalogue_url, http)
-    shelf = PostgresMediaStore(database)
     return ArticleHandlers(
         PostgresArticleStore(database),
         GrpcAssignments(AssignmentServiceStub(tasks), TaskServiceStub(tasks)),
-        Examiner(shelf, catalogue, levels, settings.media_kinds_with_banner),
+        Examiner(MediaStore(database), catalogue, levels, settings.media_kinds_with_banner),
         catalogue,
         media,
         ArticleQuota(settings.media_quota_drafts_kept, settings.media_quota_article_bytes),

@@ -1,4 +1,4 @@
-"""Creators as the use cases see them: over gRPC, in the role of a service."""
+"""The creators service over gRPC, in the role of a service."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ from liaison.creators.v1 import creators_pb2 as pb
 
 from servicekit.errors import LiaisonError, Reason
 
-if TYPE_CHECKING:  # the stub's async face is there for type checkers only
+if TYPE_CHECKING:  # the asynchronous stub exists in type stubs only
     from liaison.creators.v1.creators_pb2_grpc import CreatorServiceAsyncStub
 
 
@@ -15,7 +15,7 @@ class GrpcCreatorLevels:
         self._stub = stub
 
     async def level(self, creator_id: str) -> str:
-        """Such as INTERMEDIATE; empty for a creator who is not admitted."""
+        """The creator's level, such as INTERMEDIATE; empty for a creator who is not admitted."""
         try:
             creator = await self._stub.GetCreator(
                 pb.GetCreatorRequest(name=f"creators/{creator_id}")

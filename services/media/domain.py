@@ -1,4 +1,4 @@
-"""Media objects, from announced upload to accepted object: pure."""
+"""Media objects, from the upload to the accepted object. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -18,14 +18,15 @@ from services.media.images.rules import (
 from services.media.videos import rules as videos
 from services.media.videos.rules import Client, LimitsByClient
 
-# An upload that is not finished by then is gone.
+# After this an unfinished upload is treated as absent.
 UPLOAD_LIFETIME = timedelta(hours=24)
-# Addresses are bearer secrets: long enough for a slow line, no longer. Who needs longer asks again.
-ADDRESS_LIFETIME = timedelta(minutes=15)
-# A verdict that takes longer, waiting for others' included, is given up; it may be asked for anew.
-JUDGING_LIMIT = timedelta(minutes=30)
-# From an upload's expiry to the sweep. A finalization that began before has ended by then, whatever
-# the servers' clocks differ by, and so has the last address to write to quarantine.
+# Presigned URLs are bearer secrets: long enough for a slow connection, and renewed on request.
+URL_LIFETIME = timedelta(minutes=15)
+# Includes waiting for other validations. After this, validation is cancelled; it may be requested
+# again.
+VALIDATION_TIMEOUT = timedelta(minutes=30)
+# From an upload's expiry to its sweep. By then a finalization that began before the expiry has
+# ended and the last presigned URL has expired, even if servers' clocks differ.
 SWEEP_DELAY = timedelta(hours=1)
 
 _SECOND = timedelta(seconds=1)
@@ -34,7 +35,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Buckets:
-    """Quarantine is written by strangers and read by us; accepted the other way round."""
+    """Names of buckets. Clients write to quarantine and the service reads it; the service writes to
+    accepted and clients read it."""
 
     quarantine: str
     accepted: str
@@ -48,7 +50,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Announced:
-    """The bytes that a creator said would come. Without `sha256` they may be any, and fewer."""
+    """What a creator says of the bytes before uploading them. Without `sha256` they may be any, of
+    at most `size_bytes`."""
 
     size_bytes: int
     sha256: str | None
@@ -58,7 +61,7 @@ class Announced:
 
 @dataclass(frozen=True)
 class StoredImage:
-    """Bytes that are kept."""
+    """An object in the accepted bucket."""
 
     size_bytes: int
     sha256: str
@@ -68,17 +71,17 @@ class StoredImage:
 
     @property
     def key(self) -> str:
-        """The object's key is its content address."""
+        """The object's key, its content address."""
         return f"sha256/{self.sha256}"
 
 
 @dataclass(frozen=True)
 class Accepted(StoredImage):
-    """The object itself, and its smaller copies: itself where it is small enough. Objects that were
-    accepted before there were renditions have none.
+    """The accepted object and its renditions: the object itself where it is small enough. Objects
+    that were accepted before renditions were made have none.
 
-    `dhash` is the picture's fingerprint, of 64 bits; None when it is too flat to have one. A video
-    has none, a `duration`, and renditions of its poster frame.
+    `dhash` is the image's perceptual hash, 64 bits; None for an image with too little contrast. A
+    video has no `dhash`, but a `duration`, and renditions of its poster frame.
     """
 
     renditions: Mapping[RenditionKind, StoredImage] = field(default_factory=dict)
@@ -88,7 +91,8 @@ class Accepted(StoredImage):
 
 @dataclass(frozen=True)
 class MediaObject:
-    """`id` is that of the upload, too. `accepted` is there in that state, and only then."""
+    """An upload and the media object that it becomes, under one `id`. `accepted` is set in state
+    ACCEPTED only."""
 
     id: str
     owner: str
@@ -99,9 +103,9 @@ class MediaObject:
     state: State = State.PENDING
     rejections: tuple[Rejection, ...] = ()
     accepted: Accepted | None = None
-    # The accepted object of another creator that it looks like: a hint.
+    # Id of an accepted image of another creator that this one resembles: a hint.
     resembled: str | None = None
-    # Whether there is text in a banner (R65); None where nobody looked, or it cannot be told.
+    # Whether a banner has text in it (R65); None if unknown.
     has_text: bool | None = None
 
     @property
@@ -112,20 +116,20 @@ class MediaObject:
     def sweep_time(self) -> datetime:
         return self.expire_time + SWEEP_DELAY
 
-    def is_gone(self, now: datetime) -> bool:
+    def is_expired(self, now: datetime) -> bool:
         return self.state is State.PENDING and self.expire_time <= now
 
-    def address_lifetime(self, now: datetime) -> timedelta:
-        """For how many whole seconds an address to upload to is good; zero where there is none: the
-        verdict is there, or the upload is gone."""
+    def url_lifetime(self, now: datetime) -> timedelta:
+        """Lifetime of a presigned upload URL, in whole seconds; zero once there is a verdict or the
+        upload has expired."""
         if self.state is not State.PENDING:
             return timedelta()
         left = (self.expire_time - now) // _SECOND * _SECOND
-        return max(timedelta(), min(ADDRESS_LIFETIME, left))
+        return max(timedelta(), min(URL_LIFETIME, left))
 
 
-def violations(limits: Limits, announced: Announced) -> list[Violation]:
-    """Everything that can be held against an image's upload before a byte of it is sent."""
+def image_violations(limits: Limits, announced: Announced) -> list[Violation]:
+    """Every violation of an image's limits that is known before the upload."""
     found = _of_size(too_many_bytes(limits, announced.size_bytes), limits.bytes_rule, announced)
     found += [] if announced.sha256 is None else _of_sha256(announced.sha256)
     if announced.content_type not in CONTENT_TYPES:
@@ -137,14 +141,14 @@ def violations(limits: Limits, announced: Announced) -> list[Violation]:
 
 
 def video_violations(limits: LimitsByClient, announced: Announced) -> list[Violation]:
-    """The same for a video."""
+    """Every violation of a video's limits that is known before the upload."""
     too_many = videos.too_many_bytes(limits, announced.client, announced.size_bytes)
     found = _of_size(too_many, "R88", announced) + _of_sha256(announced.sha256 or "")
     if announced.content_type not in videos.ACCEPTED_TYPES:
         types = f"{', '.join(videos.ACCEPTED_TYPES[:-1])} or {videos.ACCEPTED_TYPES[-1]}"
         found.append(Violation("content_type", "R88", f"Must be {types}"))
     if announced.client is None:
-        found.append(Violation("client", "R88", "Must be what the video is made on"))
+        found.append(Violation("client", "R88", "Must be the client that the video is made on"))
     return found
 
 

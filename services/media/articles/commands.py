@@ -25,7 +25,7 @@ from services.media.articles.domain import (
     Text,
     Video,
 )
-from services.media.uploads.handlers import MediaId
+from services.media.uploads.commands import MediaId
 
 _BLOCKS_MAXIMUM = 1000
 _HASHTAGS_MAXIMUM = 50

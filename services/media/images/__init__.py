@@ -1,1 +1,1 @@
-"""images"""
+"""Images: limits, decoding in a confined process, sanitised copies, and text detection."""

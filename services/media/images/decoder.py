@@ -1,13 +1,13 @@
-"""The decoder: a process apart, in which libvips reads bytes that a stranger sent.
+"""The image decoder: a confined worker process in which libvips reads untrusted bytes.
 
-It speaks frames over its standard input and output (`services.media.sandbox.frames`), holds no
-secret and opens no file. It is limited in memory, processor time and open files; the pool that
-started it (`services.media.images.pool`) watches the clock and replaces it. What is acceptable is
-decided elsewhere: this module decodes, strips and tells what it found.
+It speaks frames over standard input and output (`services.media.sandbox.frames`), holds no secret
+and opens no file. Memory, CPU time and open files are limited here; the pool that started it
+(`services.media.images.pool`) limits wall time and replaces it. It decodes, strips metadata and
+reports; `services.media.images.rules` decides what is acceptable.
 
-Whatever libvips warns of is damage, by design: of most warnings nobody can tell what is lost. Even
-"invalid SOS parameters", which some phones' JPEGs are known for and which loses nothing: libvips
-tells errors from warnings, and not warnings from each other.
+Every warning of libvips counts as damage: most warnings do not say what was lost. That includes
+"invalid SOS parameters", which some phones' JPEGs cause and which loses nothing, because libvips
+distinguishes errors from warnings, but not one warning from another.
 """
 
 import fcntl
@@ -20,53 +20,46 @@ import pyvips
 from servicekit.process import die_with_parent
 from services.media.images.drawing import displayable, draw
 from services.media.images.headers import Format, description_of, format_of, stored_size
-from services.media.sandbox.confinement import confine, grant_processor_time
-from services.media.sandbox.frames import (
-    MEMORY,
-    PIPE_BYTES,
-    READY,
-    Order,
-    Report,
-    read_frame,
-    write_frame,
-)
+from services.media.images.messages import MEMORY, DecodeReport, DecodeRequest
+from services.media.sandbox.confinement import confine, grant_cpu_seconds
+from services.media.sandbox.frames import PIPE_BYTES, READY, read_frame, write_frame
 
 _LOADERS = {Format.JPEG: "jpegload_source", Format.PNG: "pngload_source"}
 _TURNS_SIDES = range(5, 9)  # EXIF orientations that swap width and height
 
 
 def widen_pipes() -> None:
-    """A small image goes through in one piece, without a change of process for each 64 KiB."""
+    """Lets a small image pass in one write, without a context switch for each 64 KiB."""
     for stream in (sys.stdin, sys.stdout):
-        with suppress(OSError):  # a user who has many wide pipes gets no more of them
+        with suppress(OSError):  # the user's limit of pipe memory is reached (pipe-user-pages-soft)
             fcntl.fcntl(stream, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
-def close_doors() -> None:
-    """Every loader is blocked but two: libvips finds GIF, TIFF, PDF and more by content."""
+def block_other_loaders() -> None:
+    """Blocks all of libvips' loaders but JPEG and PNG: it chooses among them by content."""
     pyvips.operation_block_set("VipsForeignLoad", True)
     pyvips.operation_block_set("VipsForeignLoadJpeg", False)
     pyvips.operation_block_set("VipsForeignLoadPng", False)
-    # The cache would keep images of one stranger while another's is decoded, and 1 GB of them.
+    # The cache would hold up to 1 GB of earlier images.
     pyvips.cache_set_max(0)
 
 
-def inspect(content: bytes, order: Order) -> tuple[Report, list[bytes]]:
-    """What `content` is, and its clean copies when it decodes without a warning."""
+def decode(content: bytes, request: DecodeRequest) -> tuple[DecodeReport, list[bytes]]:
+    """Reports on `content`; with its clean copies if it decodes without a warning."""
     kind = format_of(content)
     if kind is None:
-        return Report(found=description_of(content)), []
-    report = Report(format=kind)
+        return DecodeReport(found=description_of(content)), []
+    report = DecodeReport(format=kind)
     size = stored_size(content, kind)
-    if size and size[0] * size[1] > order.maximum_pixels:
+    if size and size[0] * size[1] > request.maximum_pixels:
         report.width, report.height = size
         return report, []
     try:
         header = _load(content, kind, "none")
         report.width, report.height = _displayed_size(header)
-        if order.is_header_only or report.width * report.height > order.maximum_pixels:
+        if request.is_header_only or report.width * report.height > request.maximum_pixels:
             return report, []
-        return report, draw(_decoded(content, kind, order.fit_within), order, report)
+        return report, draw(_load_upright(content, kind, request.fit_within), request, report)
     except MemoryError:
         report.exhausted = MEMORY
     except pyvips.Error as error:
@@ -80,7 +73,7 @@ def inspect(content: bytes, order: Order) -> tuple[Report, list[bytes]]:
 
 
 def _load(content: bytes, kind: Format, fail_on: str) -> pyvips.Image:
-    # From a source: what loads from a buffer copies it first.
+    # A source, because loading from a buffer would copy it first.
     source = pyvips.Source.new_from_memory(content)
     return getattr(pyvips.Image, _LOADERS[kind])(source, access="sequential", fail_on=fail_on)
 
@@ -90,11 +83,11 @@ def _displayed_size(header: pyvips.Image) -> tuple[int, int]:
     return (header.height, header.width) if turned else (header.width, header.height)
 
 
-def _decoded(content: bytes, kind: Format, fit_within: int | None) -> pyvips.Image:
-    """The whole picture, upright, in the memory that its displayed pixels take."""
+def _load_upright(content: bytes, kind: Format, fit_within: int | None) -> pyvips.Image:
+    """The whole image, upright, scaled down to `fit_within` while it is loaded."""
     image = _load(content, kind, "warning")
     if max(_displayed_size(image)) > (fit_within or sys.maxsize):
-        # Shrinks while it loads. The option must go in as text: the operation has none of its own.
+        # The option is passed as text: thumbnail_source has no parameter for it.
         image = pyvips.Image.thumbnail_source(
             pyvips.Source.new_from_memory(content),
             fit_within,
@@ -102,13 +95,13 @@ def _decoded(content: bytes, kind: Format, fit_within: int | None) -> pyvips.Ima
             size="down",
             option_string="[fail_on=warning]",
         )
-    # Decoded as a whole, and once: turning needs all rows, and copies are drawn from it in turn.
-    # Colours go first, since 16 bit pixels would take twice the memory.
+    # Decoded once into memory: rotation needs all rows, and every copy is made from this image.
+    # Colours are converted first, since 16 bit pixels would take twice the memory.
     return displayable(image).copy_memory().autorot()
 
 
 def _reason(error: pyvips.Error) -> str:
-    """The decoder's own words, without libvips' names in front."""
+    """The library's own message, without the libvips prefix."""
     for line in str(error).splitlines():
         library, separator, text = line.strip().partition(": ")
         if separator and library.lower().startswith(("vips", "png", "jpeg")):
@@ -117,11 +110,11 @@ def _reason(error: pyvips.Error) -> str:
 
 
 def serve(requests: BinaryIO, reports: BinaryIO, cpu_seconds: int) -> None:
-    """Answers each order until the pool closes the pipe."""
+    """Serves requests until the pool closes the pipe."""
     while (frame := read_frame(requests)) is not None:
         head, content = frame
-        grant_processor_time(cpu_seconds)
-        report, copies = inspect(content, Order.from_json(head))
+        grant_cpu_seconds(cpu_seconds)
+        report, copies = decode(content, DecodeRequest.from_json(head))
         write_frame(reports, report.to_json(), copies)
 
 
@@ -129,7 +122,7 @@ def main(parent_pid: int, memory_bytes: int, cpu_seconds: int) -> None:
     die_with_parent(parent_pid)
     # Standard input, output and error.
     confine(memory_bytes, open_files=3)
-    close_doors()
+    block_other_loaders()
     widen_pipes()
     write_frame(sys.stdout.buffer, READY, [])
     serve(sys.stdin.buffer, sys.stdout.buffer, cpu_seconds)

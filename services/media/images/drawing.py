@@ -1,6 +1,6 @@
-"""What is made of a decoded picture, in the decoder's process: clean copies, and its dHash.
+"""Encodes the copies of a decoded image and computes its dHash, in the decoder's process.
 
-No copy holds anything that is not pixels.
+Copies hold pixels only: no EXIF, XMP, ICC or comments.
 """
 
 import sys
@@ -12,29 +12,29 @@ from typing import Any
 import pyvips
 
 from services.media.images.headers import Format
-from services.media.sandbox.frames import Copy, Order, Report
+from services.media.images.messages import Copy, DecodeReport, DecodeRequest
 
-# All drop EXIF, XMP, ICC and comments.
+# A format and the options of libvips' saver.
 _Encoding = tuple[Format, dict[str, Any]]
-# In the order tried until the result is short enough. Making coding tables to measure would take
-# longer than decoding did, for 5 % of the bytes.
+# Tried in this order until the result is short enough. Optimised coding tables for the first would
+# take longer than decoding, for 5 % of the bytes.
 _JPEG: tuple[_Encoding, ...] = (
     (Format.JPEG, {"Q": 88}),
     (Format.JPEG, {"Q": 70, "optimize_coding": True}),
     (Format.JPEG, {"Q": 45, "optimize_coding": True}),
 )
-# Without loss, for photographs and for drawings.
+# Lossless; the first suits photographs, the second drawings.
 _PNG: tuple[_Encoding, ...] = (
     (Format.PNG, {"compression": 6, "filter": "all"}),
     (Format.PNG, {"compression": 6, "filter": "none"}),
 )
-# For less than 10 % of the bytes it takes 0.7 s of processor time a megapixel; making a palette
-# takes 0.55 s. A palette is made at once for a drawing of a few pixels, else where it must be, and
-# beyond so many pixels both would be too much to ask for.
+# Compression 9 takes 0.7 s of CPU time a megapixel and saves less than 10 % of the bytes; making a
+# palette takes 0.55 s a megapixel. A palette is tried first for small drawings, last for larger
+# ones; both are skipped above their maximum.
 _HARDER: _Encoding = (Format.PNG, {"compression": 9, "filter": "all"})
 _HARDER_MAXIMUM_PIXELS = 4_000_000
 _PALETTE_MAXIMUM_PIXELS, _PALETTE_AT_ONCE_PIXELS = 6_000_000, 2_000_000
-# The same for what feeds and lists show. The last is for a small original of few colours.
+# For renditions. The last is for a small original of few colours.
 _OPAQUE_RENDITION: tuple[_Encoding, ...] = (
     (Format.JPEG, {"Q": 80}),
     (Format.JPEG, {"Q": 60, "optimize_coding": True}),
@@ -48,28 +48,27 @@ _TRANSPARENT_RENDITION: tuple[_Encoding, ...] = (
 )
 _OPAQUE = 255
 _DOTS_PER_MM = 72 / 25.4
-# A dHash compares neighbours among 9 by 8 grey cells.
+# A dHash compares horizontal neighbours in a grid of 9 by 8 grey cells.
 _COLUMNS, _ROWS = 9, 8
-# Of 64 comparisons, so many must be between cells that differ by more than noise, in steps of 256:
-# a plain surface with a small mark on it looks like every other one.
-_TELLING, _NOISE = 16, 2
+# At least 16 of the 64 comparisons must differ by more than 2 of 256 grey levels (noise). All plain
+# surfaces with a small mark would have similar hashes.
+_MINIMUM_STEPS, _NOISE = 16, 2
 
 
-def draw(picture: pyvips.Image, order: Order, report: Report) -> list[bytes]:
-    """The clean copy and the renditions of a whole picture in memory; fills in the rest of
-    `report`.
+def draw(picture: pyvips.Image, request: DecodeRequest, report: DecodeReport) -> list[bytes]:
+    """Encodes the clean copy and the renditions; completes `report`.
 
     Raises:
-        pyvips.Error: an encoder failed, for want of memory.
+        pyvips.Error: an encoder ran out of memory.
     """
     picture = _without_needless_alpha(picture)
-    encodings = _encodings(picture, order, report)
+    encodings = _encodings(picture, request, report)
     rendition = _TRANSPARENT_RENDITION if picture.hasalpha() else _OPAQUE_RENDITION
-    # Copies are encoded while the next is scaled: together that takes as long as decoding did.
+    # Each copy is encoded while the next is scaled: together they take as long as decoding.
     with ThreadPoolExecutor(1) as encoding:
         drawn = {0: picture}
-        encoded = [encoding.submit(_clean, picture, encodings, order.maximum_bytes)]
-        for side, smaller in _smaller(picture, order.renditions):
+        encoded = [encoding.submit(_clean, picture, encodings, request.maximum_bytes)]
+        for side, smaller in _smaller(picture, request.renditions):
             drawn[side] = picture = smaller
             encoded.append(encoding.submit(_encoded, smaller, rendition[:1]))
         report.dhash = dhash(picture)
@@ -88,15 +87,17 @@ def _without_needless_alpha(picture: pyvips.Image) -> pyvips.Image:
     return picture
 
 
-def _encodings(picture: pyvips.Image, order: Order, report: Report) -> Sequence[_Encoding]:
-    """For the clean copy, whose colours are never fewer than the picture's."""
+def _encodings(
+    picture: pyvips.Image, request: DecodeRequest, report: DecodeReport
+) -> Sequence[_Encoding]:
+    """Encodings to try for the clean copy, none of which reduces its colours."""
     if report.format is Format.JPEG:
         return _JPEG
     lossless = list(_PNG)
     pixels = picture.width * picture.height
     bits = picture.get("bits-per-sample") if picture.get_typeof("bits-per-sample") else 8
     has_palette = picture.get_typeof("palette") and picture.get("palette")
-    is_scaled = max(report.width, report.height) > (order.fit_within or sys.maxsize)
+    is_scaled = max(report.width, report.height) > (request.fit_within or sys.maxsize)
     if has_palette and not is_scaled and pixels <= _PALETTE_MAXIMUM_PIXELS:
         palette = {"palette": True, "dither": 0, "bitdepth": bits, "compression": 6}
         is_small = pixels <= _PALETTE_AT_ONCE_PIXELS
@@ -104,26 +105,25 @@ def _encodings(picture: pyvips.Image, order: Order, report: Report) -> Sequence[
     elif bits < 8 and not is_scaled and not has_palette:
         lossless.insert(0, (Format.PNG, {"bitdepth": bits, "compression": 6}))
     if not picture.hasalpha():
-        # What is too long as a PNG, and has no transparency to lose, is a photograph.
+        # Too long as a PNG, and without transparency: a photograph, for which JPEG will do.
         return (*lossless, *_JPEG[:1])
     return (*lossless, _HARDER) if pixels <= _HARDER_MAXIMUM_PIXELS else lossless
 
 
 def displayable(image: pyvips.Image) -> pyvips.Image:
-    """8 bit sRGB, or grey; CMYK, 16 bit and other colour spaces are converted."""
+    """Converts to 8 bit sRGB, or grey: CMYK, 16 bit and other colour spaces."""
     space = "b-w" if image.interpretation in ("b-w", "grey16") else "srgb"
-    # To 8 bit before the profile is applied, which leaves 16 bit transparency as it is.
+    # To 8 bit first: icc_transform would leave a 16 bit alpha channel as it is.
     image = image.colourspace(space) if image.format != "uchar" else image
     if image.get_typeof("icc-profile-data"):
-        with suppress(pyvips.Error):  # a profile that is no good is ignored, as browsers do
+        with suppress(pyvips.Error):  # an invalid profile is ignored, as browsers do
             image = image.icc_transform("srgb", embedded=True)
-    # Encoders write a resolution, always: let it be the same for all.
+    # Encoders always write a resolution: 72 dpi in every copy.
     return image.colourspace(space).copy(xres=_DOTS_PER_MM, yres=_DOTS_PER_MM)
 
 
 def _smaller(picture: pyvips.Image, sides: Sequence[int]) -> Iterator[tuple[int, pyvips.Image]]:
-    """By side, where the picture does not fit it; each from the one before, which has all that it
-    needs."""
+    """The image scaled to each side that it does not fit, each from the one before."""
     for side in sides:
         if max(picture.width, picture.height) > side:
             picture = _fitted(picture, side)
@@ -132,7 +132,7 @@ def _smaller(picture: pyvips.Image, sides: Sequence[int]) -> Iterator[tuple[int,
 
 def _fitted(picture: pyvips.Image, side: int) -> pyvips.Image:
     if picture.hasalpha():
-        # What is transparent must not colour what is beside it: this weighs it.
+        # Premultiplies alpha, so that transparent pixels do not tint their neighbours.
         return picture.thumbnail_image(side, height=side, size="down").copy_memory()
     scale = side / max(picture.width, picture.height)
     return picture.resize(scale, kernel="linear").copy_memory()
@@ -141,7 +141,7 @@ def _fitted(picture: pyvips.Image, side: int) -> pyvips.Image:
 def _clean(
     image: pyvips.Image, encodings: Sequence[_Encoding], maximum_bytes: int
 ) -> tuple[Format, bytes]:
-    """By the first encoding that is short enough and loses no colour, else by the shortest."""
+    """Uses the first encoding that is short enough and lossless in colours, else the shortest."""
     tried: list[tuple[Format, bytes]] = []
     for encoding in encodings:
         kind, content = _encoded(image, [encoding])
@@ -155,7 +155,7 @@ def _clean(
 
 
 def _is_same(image: pyvips.Image, content: bytes) -> bool:
-    """Whether all colours are still there: a palette is made anew, and may be too small."""
+    """Whether every pixel is kept: a palette is computed anew and may be too small."""
     source = pyvips.Source.new_from_memory(content)
     again = pyvips.Image.pngload_source(source, access="sequential")
     return bool(again.bands == image.bands and (again != image).max() == 0)
@@ -164,7 +164,7 @@ def _is_same(image: pyvips.Image, content: bytes) -> bool:
 def _encoded(
     image: pyvips.Image, encodings: Sequence[_Encoding], maximum_bytes: int = 0
 ) -> tuple[Format, bytes]:
-    """By the first encoding that is short enough, else by the last."""
+    """Uses the first encoding that is short enough, else the last."""
     kind, content = encodings[0][0], b""
     for kind, options in encodings:
         save = image.jpegsave_buffer if kind is Format.JPEG else image.pngsave_buffer
@@ -175,10 +175,10 @@ def _encoded(
 
 
 def dhash(picture: pyvips.Image) -> int | None:
-    """64 bits, row by row: whether a cell is brighter than the one to its right. None when the
-    picture is too flat for that to tell anything."""
+    """64 bits, row by row: whether a cell is brighter than the one to its right. None for an image
+    with too little contrast."""
     opaque = picture.flatten(background=255) if picture.hasalpha() else picture
-    # Without a gap every pixel has its share, at less cost.
+    # gap=0 averages every pixel, at less cost.
     scaled = opaque.resize(
         _COLUMNS / opaque.width, vscale=_ROWS / opaque.height, kernel="linear", gap=0
     )
@@ -189,6 +189,6 @@ def dhash(picture: pyvips.Image) -> int | None:
         for row in range(_ROWS)
         for column in range(_COLUMNS - 1)
     ]
-    if sum(abs(step) > _NOISE for step in steps) < _TELLING:
+    if sum(abs(step) > _NOISE for step in steps) < _MINIMUM_STEPS:
         return None
     return int("".join("1" if step > 0 else "0" for step in steps), 2)

@@ -1,7 +1,7 @@
-"""What an image says of itself in its first bytes, read without any decoder.
+"""Image format and size from the first bytes, without a decoder. Pure.
 
-The format is told by content, never by name or declared type, and the pixel count is known before
-a decoder written in C sees a byte. Nothing here is proof: a header may lie, the decoder decides.
+The format follows from content, never from file name or declared type, and the pixel count is known
+before a decoder written in C sees a byte. A header may be wrong: the decoder decides.
 """
 
 from enum import StrEnum
@@ -21,7 +21,7 @@ class Format(StrEnum):
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 
-# What people send most often instead; only to tell them what it is.
+# Frequent formats that are not accepted, for the description in a rejection.
 _OTHERS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"GIF8", "a GIF image"),
     (8, b"WEBP", "a WebP image"),
@@ -49,7 +49,7 @@ def format_of(content: bytes) -> Format | None:
 
 
 def description_of(content: bytes, otherwise: str = "no known kind of image") -> str:
-    """What bytes in no accepted format seem to be, for people to read."""
+    """Describes content in no accepted format, for people to read."""
     for offset, magic, description in _OTHERS:
         if content.startswith(magic, offset):
             return description
@@ -60,12 +60,12 @@ def description_of(content: bytes, otherwise: str = "no known kind of image") ->
 
 
 def stored_size(content: bytes, kind: Format) -> tuple[int, int] | None:
-    """Width and height as stored, before EXIF orientation; None when the header tells none."""
+    """Width and height as stored, before EXIF orientation; None if the header has none."""
     return _png_size(content) if kind is Format.PNG else _jpeg_size(content)
 
 
 def _png_size(content: bytes) -> tuple[int, int] | None:
-    """IHDR comes first, always (https://www.w3.org/TR/png-3/#11IHDR)."""
+    """IHDR is always the first chunk (https://www.w3.org/TR/png-3/#11IHDR)."""
     if content[12:16] != b"IHDR" or len(content) < 24:
         return None
     return int.from_bytes(content[16:20], "big"), int.from_bytes(content[20:24], "big")

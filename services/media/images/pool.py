@@ -1,7 +1,4 @@
-"""Decoders of images, as a pool of processes.
-
-What a decoder may do, and how it is confined, is in `services.media.images.decoder`.
-"""
+"""The pool of image decoder processes (`services.media.images.decoder`)."""
 
 import asyncio
 from typing import Self
@@ -10,23 +7,28 @@ from opentelemetry import trace
 
 from servicekit.errors import Reason, Unavailable
 from services.media.images.headers import format_of
-from services.media.images.reports import from_decoder
+from services.media.images.messages import PROCESSOR_TIME, DecodeReport, DecodeRequest
+from services.media.images.reports import parse_report
 from services.media.sandbox.confinement import Confinement
-from services.media.sandbox.frames import PROCESSOR_TIME, Order, Report
-from services.media.sandbox.process_pool import ConfinedProcess, Died, OutOfTime, ProcessPool
+from services.media.sandbox.process_pool import (
+    ConfinedProcess,
+    CpuTimeExceeded,
+    ProcessDied,
+    ProcessPool,
+)
 
 _tracer = trace.get_tracer(__name__)
 
-# Two threads an image: one computes what the other encodes. Beyond that, images are decoded side by
-# side. Warnings of libvips are answers to the caller, not ours to print.
+# Two threads for each image: one scales while the other encodes. More images are decoded in
+# parallel processes. Warnings of libvips are reported, not printed.
 _ENVIRONMENT = {"VIPS_CONCURRENCY": "2", "VIPS_WARNING": "0"}
-# Where nothing else is configured. The clock stays below the deadline of the call that waits, and
-# above the processor time, so that it stops an image only where the machine is busy.
+# Defaults. Wall time is below the deadline of the waiting call, and above CPU time, so that it runs
+# out first only on a busy machine.
 CONFINEMENT = Confinement(memory_bytes=1536 * 1024 * 1024, cpu_seconds=8, wall_seconds=10.0)
 
 
 class DecoderPool:
-    """Open and close it in the event loop that uses it. `errors` is that of `ProcessPool`."""
+    """Open and close it in the event loop that uses it. `errors`: see `ProcessPool`."""
 
     def __init__(
         self, confinement: Confinement, *, size: int = 2, errors: int | None = None
@@ -47,30 +49,33 @@ class DecoderPool:
     async def __aexit__(self, *exc: object) -> None:
         await self._processes.__aexit__(*exc)
 
-    async def inspect(self, content: bytes, order: Order) -> tuple[Report, list[bytes]]:
-        """What `content` is, and its clean copies; an image that breaks its decoder is reported.
+    async def decode(
+        self, content: bytes, request: DecodeRequest
+    ) -> tuple[DecodeReport, list[bytes]]:
+        """Reports on `content`, with its clean copies. An image that crashes its decoder gets a
+        report with a `problem`.
 
         Raises:
-            Unavailable: it took too long by the clock, which is as likely the machine's doing.
+            Unavailable: it exceeded the wall time, as happens on a busy machine.
         """
 
-        async def ask(decoder: ConfinedProcess) -> tuple[Report, list[bytes]]:
+        async def exchange(decoder: ConfinedProcess) -> tuple[DecodeReport, list[bytes]]:
             async with asyncio.timeout(self._wall_seconds):
-                await decoder.send(order.to_json(), content)
-                head, copies = await decoder.receive(4 * order.maximum_bytes)
+                await decoder.send(request.to_json(), content)
+                head, copies = await decoder.receive(4 * request.maximum_bytes)
             try:
-                return from_decoder(head, copies, content, order)
+                return parse_report(head, copies, content, request)
             except ValueError as error:
-                raise Died from error
+                raise ProcessDied from error
 
         with _tracer.start_as_current_span("decode image") as span:
             span.set_attribute("image.size_bytes", len(content))
             try:
-                return await self._processes.converse(ask)
-            except OutOfTime:
-                report = Report(exhausted=PROCESSOR_TIME)
-            except Died:
-                report = Report(problem="it breaks its decoder")
+                return await self._processes.run(exchange)
+            except CpuTimeExceeded:
+                report = DecodeReport(exhausted=PROCESSOR_TIME)
+            except ProcessDied:
+                report = DecodeReport(problem="it crashes its decoder")
             except TimeoutError:
                 raise Unavailable(
                     Reason.DEPENDENCY_UNAVAILABLE,

@@ -1,17 +1,17 @@
-"""What an image must be, by purpose: the limits, and every reason to turn one down. Pure.
+"""Limits of images by purpose, and the reasons to reject one. Pure.
 
-What a video must be is in `videos`.
+Those of videos are in `services.media.videos.rules`.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-from services.media.sandbox.frames import Order, Report
+from services.media.images.messages import DecodeReport, DecodeRequest
 
 # More pixels than this are never decoded.
 MAXIMUM_PIXELS = 50_000_000
 BANNER_MAXIMUM_BYTES = 5 * 1024 * 1024  # R68
-# Where nothing else is configured; a phone's 50 megapixels take about half of it.
+# Default; an image of 50 megapixels from a phone takes about half of it.
 IMAGE_MAXIMUM_BYTES = 25 * 1024 * 1024
 _MINIMUM_WIDTH, _MINIMUM_HEIGHT = 750, 360  # R69, R82
 _IMAGE_FIT_WITHIN = 2000  # R83
@@ -32,12 +32,12 @@ class RenditionKind(StrEnum):
     THUMBNAIL = "THUMBNAIL"
 
 
-# A rendition fits a square of so many pixels.
+# Side of the square that a rendition fits, in pixels.
 RENDITION_SIDES = {RenditionKind.FEED: 1080, RenditionKind.THUMBNAIL: 320}
 
 
 class Code(StrEnum):
-    """Why an image is turned down, in the order in which reasons are told."""
+    """Why an upload is rejected, in the order in which reasons are listed."""
 
     TOO_LARGE_BYTES = "TOO_LARGE_BYTES"
     UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
@@ -49,7 +49,7 @@ class Code(StrEnum):
 
 @dataclass(frozen=True)
 class Rejection:
-    """One reason, the rule behind it, what was found and what would mend it."""
+    """One reason, its rule, and a description of what was found and how to correct it."""
 
     code: Code
     rule_id: str
@@ -58,7 +58,8 @@ class Rejection:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one purpose allows. Where a limit is the platform's own, its rule is a word."""
+    """Limits of one purpose. `bytes_rule` and `size_rule` are rule ids, or a word where the limit
+    is ours. `fit_within` is the longer side after scaling down, in pixels; None: not scaled."""
 
     maximum_bytes: int
     bytes_rule: str
@@ -66,8 +67,8 @@ class Limits:
     fit_within: int | None
 
     @property
-    def order(self) -> Order:
-        return Order(
+    def decode_request(self) -> DecodeRequest:
+        return DecodeRequest(
             MAXIMUM_PIXELS, self.fit_within, self.maximum_bytes, tuple(RENDITION_SIDES.values())
         )
 
@@ -79,7 +80,7 @@ def limits_of(purpose: Purpose, image_maximum_bytes: int) -> Limits:
 
 
 def too_many_bytes(limits: Limits, size_bytes: int) -> str:
-    """What is wrong with so many bytes; empty when nothing is."""
+    """Describes an excess of `size_bytes`; empty if there is none."""
     if size_bytes <= limits.maximum_bytes:
         return ""
     return (
@@ -88,8 +89,8 @@ def too_many_bytes(limits: Limits, size_bytes: int) -> str:
     )
 
 
-def rejections(limits: Limits, size_bytes: int, report: Report) -> tuple[Rejection, ...]:
-    """Every reason to reject what the decoder reported on; none when it is acceptable."""
+def rejections(limits: Limits, size_bytes: int, report: DecodeReport) -> tuple[Rejection, ...]:
+    """Every reason to reject an image, by the decoder's report; empty if it is acceptable."""
     found = []
     if text := too_many_bytes(limits, size_bytes):
         found.append(Rejection(Code.TOO_LARGE_BYTES, limits.bytes_rule, text))
@@ -112,17 +113,17 @@ def rejections(limits: Limits, size_bytes: int, report: Report) -> tuple[Rejecti
     return tuple(found)
 
 
-def _bomb(report: Report) -> str:
+def _bomb(report: DecodeReport) -> str:
     return (
         f"{report.width}×{report.height} pixels are {report.width * report.height / 1e6:,.1f}"
         f" megapixels; at most {MAXIMUM_PIXELS // 10**6} are allowed: scale the image down"
     )
 
 
-def _too_small(limits: Limits, report: Report) -> Rejection | None:
-    """By what is displayed, and for images that are scaled down by what is left of them."""
+def _too_small(limits: Limits, report: DecodeReport) -> Rejection | None:
+    """By the displayed size, and by the size after scaling down."""
     width, height = report.width, report.height
-    if not width or not height:  # the header told no size: it is damaged
+    if not width or not height:  # the header has no size: it is damaged
         return None
     needed = f"at least {_MINIMUM_WIDTH}×{_MINIMUM_HEIGHT} are needed"
     if width < _MINIMUM_WIDTH or height < _MINIMUM_HEIGHT:

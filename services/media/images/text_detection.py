@@ -1,6 +1,6 @@
-"""Whether there is text in an image (R65), asked of text readers: a pool of processes.
+"""Detects text in images (R65) with a pool of text reader processes.
 
-Optional twice over: `media_text_detection` turns it on, `make ocr` installs what it needs.
+Optional: the setting `media_text_detection` turns it on, and `make ocr` installs what it needs.
 """
 
 import asyncio
@@ -12,29 +12,29 @@ import structlog
 from opentelemetry import trace
 
 from services.media.sandbox.confinement import Confinement
-from services.media.sandbox.process_pool import ConfinedProcess, Died, ProcessPool
+from services.media.sandbox.process_pool import ConfinedProcess, ProcessDied, ProcessPool
 
 log = structlog.get_logger()
 _tracer = trace.get_tracer(__name__)
 
-# Where nothing else is configured. One image was seen to need 0.75 GB, and 1.9 GB of addresses.
+# Defaults. One image was measured to need 0.75 GB of memory and 1.9 GB of address space.
 CONFINEMENT = Confinement(memory_bytes=3 * 1024**3, cpu_seconds=10, wall_seconds=5.0)
-# What a caller waits for a reader that is free: advice is not worth more.
-_PATIENCE_SECONDS = 2.0
+# How long a caller waits for a free reader: the result is only advice.
+_WAIT_SECONDS = 2.0
 _NEEDED = ("rapidocr", "onnxruntime", "cv2")
-# One thread an image, in each of the libraries that would like more.
+# One thread for each image: these libraries start more by default.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OPENCV_FOR_THREADS_NUM": "1"}
 
 
 class TextDetectionMissing(Exception):
-    """It is turned on, and what it needs is not installed."""
+    """Text detection is turned on, but its packages are not installed."""
 
 
 class TextDetector:
     """Open and close it in the event loop that uses it.
 
     Raises:
-        TextDetectionMissing: what `make ocr` installs is not there.
+        TextDetectionMissing: what `make ocr` installs is missing.
         RuntimeError: the first reader does not start.
     """
 
@@ -57,31 +57,31 @@ class TextDetector:
         await self._processes.__aexit__(*exc)
 
     async def has_text(self, content: bytes) -> bool | None:
-        """None when it cannot be told: the image takes too long, breaks its reader, or is none; or
-        no reader is free for a while."""
+        """None if unknown: `content` is no image, takes too long or crashes its reader, or no
+        reader is free within 2 seconds."""
 
-        async def ask(reader: ConfinedProcess) -> bool | None:
+        async def exchange(reader: ConfinedProcess) -> bool | None:
             async with asyncio.timeout(self._wall_seconds):
                 await reader.send(b"{}", content)
                 head, _ = await reader.receive(0)
             try:
-                answer = json.loads(head)["shows_text"]
+                has_text = json.loads(head)["has_text"]
             except (ValueError, TypeError, KeyError, RecursionError) as error:
-                raise Died from error
-            return answer if isinstance(answer, bool) else None
+                raise ProcessDied from error
+            return has_text if isinstance(has_text, bool) else None
 
         with _tracer.start_as_current_span("detect text") as span:
             span.set_attribute("image.size_bytes", len(content))
             try:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
+                async with asyncio.timeout(_WAIT_SECONDS):
                     await self._free.acquire()
             except TimeoutError:
                 log.warning("text_not_detected", error="no reader is free")
                 return None
             try:
-                return await self._processes.converse(ask)
-            except (Died, TimeoutError, RuntimeError) as error:
-                # The last is of a reader that does not start: advice is not worth a failed call.
+                return await self._processes.run(exchange)
+            except (ProcessDied, TimeoutError, RuntimeError) as error:
+                # RuntimeError: the reader does not start. Advice must not fail a call.
                 log.warning("text_not_detected", error=type(error).__name__)
                 return None
             finally:

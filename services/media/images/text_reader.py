@@ -1,9 +1,9 @@
-"""The text reader: a process apart, in which RapidOCR looks for text in an accepted image.
+"""The text reader: a confined worker process in which RapidOCR finds text in accepted images.
 
-It speaks frames over its standard input and output (`services.media.sandbox.frames`), holds no
-secret and opens no file once its models are loaded; then it says so with a first frame. The pool
-that started it (`services.media.images.text_detection`) watches the clock and replaces it. It needs
-what `make ocr` installs, and downloads nothing: the models come with the wheel.
+It speaks frames over standard input and output (`services.media.sandbox.frames`), holds no secret,
+and opens no file once its models are loaded; only then does it send its first frame. The pool that
+started it (`services.media.images.text_detection`) limits wall time and replaces it. It needs what
+`make ocr` installs, and downloads nothing: the wheel contains the models.
 """
 
 import json
@@ -17,26 +17,26 @@ import numpy as np
 from rapidocr import RapidOCR
 
 from servicekit.process import die_with_parent
-from services.media.sandbox.confinement import confine, grant_processor_time
-from services.media.sandbox.frames import read_frame, write_frame
+from services.media.sandbox.confinement import confine, grant_cpu_seconds
+from services.media.sandbox.frames import READY, read_frame, write_frame
 
-# Seen on photographs: what is no text is read with a confidence of 0.8 at most, text with 0.95.
+# Measured on photographs: other shapes reach a confidence of at most 0.8, text 0.95.
 _CONFIDENCE = 0.9
-_LETTERS = 3  # less is a size, a number or a mark, which needs no translation
-_LONGER_SIDE = 1280  # pixels; letters that are lost at this size are lost on a phone
-_REGIONS = 8  # the largest are read: a page full of text would take half a minute
+_LETTERS = 3  # fewer are a size, a number or a mark, which need no translation
+_LONGER_SIDE = 1280  # pixels; letters too small at this size are too small on a phone
+_REGIONS = 8  # the largest ones are read: a page full of text would take 30 s
 _PARAMETERS = {
     "Global.log_level": "critical",
     "Global.use_cls": False,  # upside-down text
     "Global.max_side_len": _LONGER_SIDE,
-    # Images are read side by side instead.
+    # Images are read in parallel processes instead.
     "EngineConfig.onnxruntime.intra_op_num_threads": 1,
     "EngineConfig.onnxruntime.inter_op_num_threads": 1,
 }
 
 
-def shows_text(engine: RapidOCR, content: bytes) -> bool | None:
-    """None when the image is not readable."""
+def has_text(engine: RapidOCR, content: bytes) -> bool | None:
+    """None if `content` cannot be decoded."""
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
@@ -48,7 +48,7 @@ def shows_text(engine: RapidOCR, content: bytes) -> bool | None:
     largest = sorted(boxes, key=lambda box: (box[1] - box[0]) * (box[3] - box[2]), reverse=True)
     for top, bottom, left, right in largest[:_REGIONS]:
         region = image[top:bottom, left:right]
-        if region.size and _is_read(engine(region, use_det=False, use_cls=False, use_rec=True)):
+        if region.size and _is_text(engine(region, use_det=False, use_cls=False, use_rec=True)):
             return True
     return False
 
@@ -59,7 +59,7 @@ def _bounds(corners: Any) -> tuple[int, int, int, int]:
     return max(int(top), 0), int(bottom) + 1, max(int(left), 0), int(right) + 1
 
 
-def _is_read(read: Any) -> bool:
+def _is_text(read: Any) -> bool:
     lines: Iterable[tuple[str, float]] = zip(read.txts or (), read.scores or (), strict=True)
     return any(
         score >= _CONFIDENCE and sum(map(str.isalpha, text)) >= _LETTERS for text, score in lines
@@ -67,7 +67,7 @@ def _is_read(read: Any) -> bool:
 
 
 def _loaded() -> RapidOCR:
-    """With every model read: they are loaded when they are first used."""
+    """The engine with all models loaded: each is loaded on first use."""
     engine = RapidOCR(params=_PARAMETERS)
     blank = np.full((64, 256, 3), 255, np.uint8)
     engine(blank, use_det=True, use_cls=False, use_rec=False)
@@ -76,19 +76,19 @@ def _loaded() -> RapidOCR:
 
 
 def serve(engine: RapidOCR, requests: BinaryIO, reports: BinaryIO, cpu_seconds: int) -> None:
-    """Says that it is ready, and answers until the pool closes the pipe."""
-    write_frame(reports, b"{}", [])
+    """Sends the first frame, then serves requests until the pool closes the pipe."""
+    write_frame(reports, READY, [])
     while (frame := read_frame(requests)) is not None:
-        grant_processor_time(cpu_seconds)
-        write_frame(reports, json.dumps({"shows_text": shows_text(engine, frame[1])}).encode(), [])
+        grant_cpu_seconds(cpu_seconds)
+        write_frame(reports, json.dumps({"has_text": has_text(engine, frame[1])}).encode(), [])
 
 
 def main(parent_pid: int, memory_bytes: int, cpu_seconds: int) -> None:
     die_with_parent(parent_pid)
     reports = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # frames are not to be mixed with its words
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # keeps the engine's output out of frames
     engine = _loaded()
-    # Standard input, output and error, and where reports go.
+    # Standard input, output and error, and the duplicate for reports.
     confine(memory_bytes, open_files=4)
     serve(engine, sys.stdin.buffer, reports, cpu_seconds)
 

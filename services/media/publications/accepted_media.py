@@ -6,11 +6,11 @@ from datetime import timedelta
 from services.media.domain import Accepted, StoredImage
 from services.media.images.rules import RenditionKind
 from services.media.publications.documents import Pictures, StoredFile, Upload
-from services.media.uploads.store import PostgresMediaStore
+from services.media.uploads.store import MediaStore
 
 
 class AcceptedMedia:
-    def __init__(self, store: PostgresMediaStore) -> None:
+    def __init__(self, store: MediaStore) -> None:
         self._store = store
 
     async def uploads(self, media_object_ids: Sequence[str]) -> Mapping[str, Upload]:

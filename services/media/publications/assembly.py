@@ -27,7 +27,7 @@ from services.media.publications.social import HttpSocialGateway
 from services.media.publications.store import PostgresPublicationStore
 from services.media.publications.workflows import TemporalPublicationRuns
 from services.media.settings import MediaSettings
-from services.media.uploads.store import PostgresMediaStore
+from services.media.uploads.store import MediaStore
 from workflows.client import Workflows
 
 log = structlog.get_logger()
@@ -87,7 +87,7 @@ def _delivery(
     return ReaderDelivery(
         store,
         PostgresArticleStore(around.database),
-        AcceptedMedia(PostgresMediaStore(around.database)),
+        AcceptedMedia(MediaStore(around.database)),
         BucketFiles(around.objects, settings.media_accepted_bucket, public),
         BucketFeed(around.objects, public, around.http),
         _gateway(settings, around.http),

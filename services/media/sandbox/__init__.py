@@ -1,1 +1,1 @@
-"""sandbox"""
+"""Confined worker processes for untrusted bytes, and the framing that they speak."""

@@ -1,7 +1,7 @@
-"""What a process may use that reads strangers' bytes, and how it gives up the rest.
+"""Resource limits of worker processes that read untrusted bytes.
 
-Imported by both sides: the pool that starts such processes and the processes themselves, which
-must import next to nothing.
+Imported by the pools that start such processes and by the processes themselves, which must import
+as little as possible.
 """
 
 import resource
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Confinement:
-    """What one process may use. Processor and wall time are for one file, memory is for good."""
+    """Limits of one process: memory for its lifetime, CPU and wall time for each file."""
 
     memory_bytes: int
     cpu_seconds: int
@@ -19,9 +19,9 @@ class Confinement:
 
 
 def confine(memory_bytes: int, *, open_files: int) -> None:
-    """What this process may not exceed from now on, whatever the bytes make it do.
+    """Limits this process irrevocably: memory, open files, no file writes, no core dumps.
 
-    `open_files` counts those that are open already.
+    `open_files` includes those that are open already.
     """
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_NOFILE, (open_files, open_files))
@@ -29,7 +29,7 @@ def confine(memory_bytes: int, *, open_files: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def grant_processor_time(seconds: int) -> None:
-    """The limit is on the whole process, so each file gets its share on top of what is spent."""
+def grant_cpu_seconds(seconds: int) -> None:
+    """Raises the CPU limit for the next file: RLIMIT_CPU counts from the start of the process."""
     limit = int(time.process_time()) + 1 + seconds
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))

@@ -1,8 +1,7 @@
-"""A few processes for strangers' bytes, started ahead of need, watched, and replaced when they die.
+"""A pool of worker processes for untrusted bytes: started in advance, replaced when they die.
 
-Each speaks frames over its standard input and output (`services.media.sandbox.frames`). What is
-said is its pool's business: `decoder_pool` for images, `video_probing` for videos, `text_detection`
-for text in images.
+Workers speak frames over standard input and output (`services.media.sandbox.frames`). The messages
+are those of each kind of worker: `images.pool`, `images.text_detection` and `videos.pool`.
 """
 
 import asyncio
@@ -21,35 +20,35 @@ from services.media.sandbox.frames import LENGTHS, MAXIMUM_HEAD_BYTES, PIPE_BYTE
 
 T = TypeVar("T")
 
-_DYING_SECONDS = 1.0
+_EXIT_SECONDS = 1.0
 
 log = structlog.get_logger()
 
-_SOURCE_ROOT = Path(__file__).resolve().parents[2]
+_SOURCE_ROOT = Path(__file__).resolve().parents[3]
 _ENVIRONMENT = {
-    # Ours names more than is needed, and what it leaves empty is the working directory.
+    # Not inherited: the server's may name more, and an empty entry is the working directory.
     "PYTHONPATH": str(_SOURCE_ROOT),
     "LANG": "C.UTF-8",
-    "MALLOC_ARENA_MAX": "1",  # an arena reserves address space, which is limited
+    "MALLOC_ARENA_MAX": "1",  # each arena reserves address space, which is limited
 }
 
 
-class Died(Exception):
-    """The process ended, or spoke nonsense."""
+class ProcessDied(Exception):
+    """The process ended, or sent an invalid frame."""
 
 
-class OutOfTime(Died):
-    """It ended because it had used up its processor time."""
+class CpuTimeExceeded(ProcessDied):
+    """The process ended because it exceeded its CPU time."""
 
 
 class ConfinedProcess:
-    """One process."""
+    """One worker process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         if process.stdin is None or process.stdout is None:
-            raise AssertionError("pipes were asked for")
-        self._orders, self._reports = process.stdin, process.stdout
+            raise AssertionError("the process was started with pipes")
+        self._requests, self._reports = process.stdin, process.stdout
 
     @classmethod
     async def start(
@@ -59,10 +58,15 @@ class ConfinedProcess:
         environment: Mapping[str, str],
         errors: int | None,
     ) -> Self:
+        """Starts `python -m module` and waits for its first frame.
+
+        Raises:
+            RuntimeError: it does not start.
+        """
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                "-P",  # the working directory may be anybody's
+                "-P",  # never import from the working directory
                 "-m",
                 module,
                 *(str(os.getpid()), str(confinement.memory_bytes), str(confinement.cpu_seconds)),
@@ -70,16 +74,16 @@ class ConfinedProcess:
                 stdout=asyncio.subprocess.PIPE,
                 limit=PIPE_BYTES,
                 stderr=errors,
-                env={**_ENVIRONMENT, **environment},  # no secret of ours
-                start_new_session=True,  # a terminal's Ctrl-C is for the server to answer
+                env={**_ENVIRONMENT, **environment},  # without the server's secrets
+                start_new_session=True,  # Ctrl-C in a terminal reaches the server only
             )
         except OSError as error:
             raise RuntimeError(f"{module} does not start: {error.strerror}") from error
         started = cls(process)
         try:
             await started.receive(0)
-        except Died:
-            # No file's doing: it must not be taken for one.
+        except ProcessDied:
+            # Not ProcessDied, which would be blamed on a file.
             await started.end()
             raise RuntimeError(f"{module} does not start") from None
         return started
@@ -93,48 +97,49 @@ class ConfinedProcess:
         return self._process.returncode is None
 
     async def send(self, head: bytes, content: bytes) -> None:
-        """
+        """Writes one frame.
+
         Raises:
-            Died: nobody is there to read it.
+            ProcessDied: the process has ended.
         """
         try:
-            self._orders.write(frame(head, len(content)))
-            self._orders.write(content)
-            await self._orders.drain()
+            self._requests.write(frame(head, len(content)))
+            self._requests.write(content)
+            await self._requests.drain()
         except OSError as error:
             raise await self._death() from error
 
     async def receive(self, maximum_bytes: int) -> tuple[bytes, bytes]:
-        """A frame's head and content, which has at most `maximum_bytes`.
+        """Head and content of the next frame; its content has at most `maximum_bytes`.
 
         Raises:
-            Died: it has more, or there is none.
+            ProcessDied: the content is longer, or the process has ended.
         """
         try:
             head_length, content_length = LENGTHS.unpack(
                 await self._reports.readexactly(LENGTHS.size)
             )
-            # Whoever took the process over must not get at our memory.
+            # A worker that was taken over must not make the server allocate without limit.
             if head_length > MAXIMUM_HEAD_BYTES or content_length > maximum_bytes:
-                raise Died
+                raise ProcessDied
             head = await self._reports.readexactly(head_length)
             return head, await self._reports.readexactly(content_length)
         except (OSError, EOFError) as error:
             raise await self._death() from error
 
-    async def _death(self) -> Died:
-        """A process whose pipes are closed ends by itself, unless somebody took it over. Killing it
-        first would hide what it died of."""
+    async def _death(self) -> ProcessDied:
+        """Waits for the process to exit by itself, since killing it first would hide the signal
+        that ended it; kills it after a second."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_DYING_SECONDS):
+            async with asyncio.timeout(_EXIT_SECONDS):
                 await self._process.wait()
         await self.end()
-        return OutOfTime() if self._process.returncode == -signal.SIGXCPU else Died()
+        return CpuTimeExceeded() if self._process.returncode == -signal.SIGXCPU else ProcessDied()
 
     async def end(self) -> None:
         with suppress(ProcessLookupError):
             self._process.kill()
-        self._orders.close()
+        self._requests.close()
         await self._process.communicate()
 
 
@@ -150,13 +155,13 @@ class ProcessPool:
         environment: Mapping[str, str] | None = None,
         errors: int | None = None,
     ) -> None:
-        """`errors` is where the processes' standard error goes, as `subprocess` has it."""
+        """`errors` is the processes' standard error, as the `stderr` of `subprocess`."""
         self._module = module
         self._confinement = confinement
         self._size = size
         self._environment = environment or {}
         self._errors = errors
-        # None stands for a process that has to be started first.
+        # None stands for a process to be started on first use.
         self._idle: asyncio.Queue[ConfinedProcess | None] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
@@ -169,31 +174,31 @@ class ProcessPool:
             if process := self._idle.get_nowait():
                 await process.end()
 
-    async def converse(self, conversation: Callable[[ConfinedProcess], Awaitable[T]]) -> T:
-        """What comes of a `conversation`, which is held twice where its process dies of the first:
-        somebody else may have killed it.
+    async def run(self, exchange: Callable[[ConfinedProcess], Awaitable[T]]) -> T:
+        """Runs `exchange` with a free process, and once more if that process dies: the first death
+        may have had another cause than the file.
 
         Raises:
-            OutOfTime: processor time is counted for each file, so it is the file's doing.
-            Died: it died both times, so it is the file's doing.
+            CpuTimeExceeded: the file took too much CPU time; not tried again.
+            ProcessDied: the process died both times.
         """
         try:
-            return await self._try(conversation)
-        except OutOfTime:
+            return await self._try(exchange)
+        except CpuTimeExceeded:
             raise
-        except Died:
-            return await self._try(conversation)
+        except ProcessDied:
+            return await self._try(exchange)
 
-    async def _try(self, conversation: Callable[[ConfinedProcess], Awaitable[T]]) -> T:
-        """With any process that is free; it goes back unless it failed, or was left half-way."""
+    async def _try(self, exchange: Callable[[ConfinedProcess], Awaitable[T]]) -> T:
+        """Runs `exchange` with any free process; replaces the process unless it completes."""
         process = await self._idle.get()
         is_reusable = False
         try:
             if process is None or not process.is_alive:
                 process = await self._start()
-            answer = await conversation(process)
+            result = await exchange(process)
             is_reusable = True
-            return answer
+            return result
         finally:
             self._idle.put_nowait(process if is_reusable else None)
             if process is not None and not is_reusable:

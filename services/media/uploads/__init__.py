@@ -1,1 +1,1 @@
-"""uploads"""
+"""Uploads, from the presigned URL to the media object that is kept."""

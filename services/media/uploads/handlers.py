@@ -1,197 +1,137 @@
-"""What can be done with media: the way of an upload, and the use of what came of it."""
+"""Use cases of uploads and media objects.
+
+An upload takes three steps. `create_upload` writes a PENDING row and returns a presigned URL; the
+client sends the bytes to quarantine; `finalize_upload` has them validated, stores what is accepted
+in the accepted bucket, writes the verdict to the row, and clears quarantine.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Annotated, Protocol
 from uuid import UUID, uuid5
 
 import structlog
 from opentelemetry import metrics
-from pydantic import Field
 
 from servicekit.auth import Principal
 from servicekit.clock import Clock
-from servicekit.commands import Command, count, proto_enum, resource_id, text
 from servicekit.errors import (
     FailedPrecondition,
     LiaisonError,
     NotFound,
     Reason,
     Unavailable,
-    invalid_fields,
     not_yours,
     request_id_reused,
 )
-from servicekit.s3.object_store import ObjectStore, TooManyBytes
+from servicekit.s3.objects import ObjectStorage, TooManyBytes
 from services.media.domain import (
-    JUDGING_LIMIT,
     UPLOAD_LIFETIME,
+    VALIDATION_TIMEOUT,
     Announced,
     Buckets,
     MediaObject,
     State,
-    accept,
     incomplete,
-    reject,
-    violations,
 )
-from services.media.images.pool import DecoderPool
-from services.media.images.rules import Limits, Purpose, RenditionKind, limits_of
-from services.media.images.text_detection import TextDetector
-from services.media.uploads.addresses import Address, Addresses
-from services.media.uploads.image_validator import examine, sha256_of
+from services.media.images.rules import Purpose, RenditionKind
+from services.media.uploads.commands import (
+    BatchGetMediaObjects,
+    CreateDownload,
+    CreateUpload,
+    FinalizeUpload,
+    GetMediaObject,
+    HoldMediaObjects,
+)
+from services.media.uploads.image_validator import ImageValidator
+from services.media.uploads.presigned_urls import PresignedUrl, UrlSigner
 from services.media.uploads.quotas import Quota
-from services.media.uploads.video_validator import VideoJudge
-from services.media.videos.rules import Client
+from services.media.uploads.store import MediaStore
+from services.media.uploads.video_validator import VideoValidator
 
 log = structlog.get_logger()
 
-# What upload ids follow from.
+# `services.media.images.text_detection.TextDetector.has_text`.
+DetectText = Callable[[bytes], Awaitable[bool | None]]
+
+# Namespace of upload ids, which are derived from owner and request id.
 _REQUESTS = UUID("5b0f6f0e-5a0c-4c6b-9a51-6a3c2d1c9be4")
 _SWEEP_SIZE = 100
-# Each holds its bytes in memory while it waits for a decoder.
-_FINALIZED_AT_ONCE = 8
-# An error travels in headers, which take little.
+# Errors travel in HTTP/2 headers, whose size is limited.
 _NAMED_IN_ERRORS = 50
-# Of one call, which may need thousands: storage has others to answer.
-_CONFIRMED_AT_ONCE = 6
+# Of one call, which may need thousands: it must not occupy all of the object store's threads.
+_CONCURRENT_STATS = 6
 _FINISHED = metrics.get_meter(__name__).create_counter(
     "media.uploads.finished", unit="{upload}", description="Uploads by verdict"
 )
-
-MediaId = Annotated[str, resource_id("mediaObjects/{media_object}")]
-
-
-class CreateUpload(Command):
-    purpose: Annotated[Purpose, proto_enum("PURPOSE_")]
-    size_bytes: int
-    sha256: str | None = None
-    content_type: str
-    client: Annotated[Client, proto_enum("CLIENT_")] | None = None
-    request_id: str
-
-
-class FinalizeUpload(Command):
-    id: Annotated[str, resource_id("uploads/{upload}")] = Field(alias="name")
-
-
-class GetMediaObject(Command):
-    id: MediaId = Field(alias="name")
-
-
-class CreateDownload(GetMediaObject):
-    rendition: Annotated[RenditionKind, proto_enum("RENDITION_")] | None = None
-
-
-class BatchGetMediaObjects(Command):
-    ids: Annotated[list[MediaId], count(1, 100)] = Field(alias="names")
-
-
-class HoldMediaObjects(Command):
-    ids: Annotated[list[MediaId], count(1, 100)] = Field(alias="names")
-    holder: Annotated[str, text(1, 300)]
-    brand_id: Annotated[str, resource_id("brands/{brand}")] | None = Field(None, alias="brand")
-
-
-class MediaStore(Protocol):
-    async def add(self, media: MediaObject, quota: Quota) -> MediaObject:
-        """What lies under this id from now on: what came first, or else this. Meanwhile nobody adds
-        for the same owner.
-
-        Raises:
-            ResourceExhausted: the owner's quota has no room for it.
-        """
-
-    async def get(self, media_id: str) -> MediaObject | None: ...
-
-    async def list_by_id(self, media_ids: Sequence[str]) -> list[MediaObject]:
-        """In this order; unknown ones are left out."""
-
-    async def finish(self, media: MediaObject, now: datetime) -> bool:
-        """Writes the verdict; False when another verdict came first."""
-
-    async def find_resembled(self, dhash: int, owner: str) -> str | None:
-        """The accepted image of somebody else that is nearest to this one, if one is near."""
-
-    async def set_has_text(self, media_id: str, has_text: bool) -> None: ...
-
-    async def hold(self, media_ids: Sequence[str], holder: str, brand_id: str | None) -> None: ...
-
-    async def is_held_for(self, media_id: str, brand_id: str) -> bool: ...
-
-    async def list_to_sweep(self, now: datetime, size: int) -> list[MediaObject]: ...
-
-    async def set_swept(self, media_id: str, now: datetime) -> None:
-        """Quarantine is empty for good: an upload that is still pending goes, too. One that was
-        announced anew meanwhile stays."""
 
 
 class MediaHandlers:
     def __init__(
         self,
         store: MediaStore,
-        objects: ObjectStore,
-        decoders: DecoderPool,
-        videos: VideoJudge,
+        objects: ObjectStorage,
+        images: ImageValidator,
+        videos: VideoValidator,
         buckets: Buckets,
-        image_maximum_bytes: int,
         quota: Quota,
         clock: Clock,
-        text_detector: TextDetector | None = None,
+        detect_text: DetectText | None = None,
     ) -> None:
         self._store = store
         self._objects = objects
-        self._decoders = decoders
+        self._images = images
         self._videos = videos
         self._buckets = buckets
-        self._addresses = Addresses(objects, buckets)
-        self._image_maximum_bytes = image_maximum_bytes
+        self._urls = UrlSigner(objects, buckets)
         self._quota = quota
         self._clock = clock
-        self._text_detector = text_detector
-        self._in_hand = asyncio.Semaphore(_FINALIZED_AT_ONCE)
-        self._videos_in_hand: dict[str, asyncio.Task[None]] = {}
+        self._detect_text = detect_text
+        self._running_videos: dict[str, asyncio.Task[None]] = {}
 
     async def create_upload(
         self, who: Principal, command: CreateUpload
-    ) -> tuple[MediaObject, Address | None]:
-        """A repetition finds the upload, with another address; without one where nothing may be
-        uploaded any more.
+    ) -> tuple[MediaObject, PresignedUrl | None]:
+        """Creates an upload. A repeated request returns the same upload with a new URL; without one
+        if nothing may be uploaded any more.
 
         Raises:
-            InvalidArgument: not such an upload, or another one was announced by this `request_id`.
-            FailedPrecondition: a video, and not from this creator (R87).
-            ResourceExhausted: a quota of the creator's is used up.
+            InvalidArgument: no such upload is accepted, or this `request_id` was used for another.
+            FailedPrecondition: this creator may not upload videos (R87).
+            ResourceExhausted: a quota of the creator is used up.
         """
         now = self._clock()
         asked = _media_object(who.creator or "", command, now)
-        made = await self._store.get(asked.id)
-        if made is None:
-            await self._check(asked)
-            made = await self._store.add(asked, self._quota)
-        if (made.purpose, made.announced) != (asked.purpose, asked.announced):
+        media = await self._store.get(asked.id)
+        if media is None:
+            await self._validate_announced(asked)
+            media = await self._store.add(asked, self._quota)
+        if (media.purpose, media.announced) != (asked.purpose, asked.announced):
             raise request_id_reused(command.request_id)
-        return made, self._addresses.to_upload(made, now)
+        return media, self._urls.for_upload(media, now)
 
     async def finalize_upload(self, who: Principal, command: FinalizeUpload) -> MediaObject:
-        """Judges an upload, once and for good; a repetition finds the verdict.
+        """Validates an upload, once; a repeated request returns the first verdict.
 
-        Each step may be done again after a crash, and by two callers at once: the clean bytes' key
-        is their content address, only one verdict is written, and the original goes after that.
+        Each step may be repeated after a crash or run concurrently: keys of accepted objects are
+        content addresses, only the first verdict is written, and quarantine is cleared after that.
+
+        Raises:
+            FailedPrecondition: the bytes are missing or are not those that were announced.
+            Unavailable: validation took too long, or storage does not respond.
         """
         media = await self._owned(who, command.id, f"uploads/{command.id}")
         if media.state is State.PENDING:
             if media.purpose is Purpose.VIDEO:
-                await self._decide_video(media)
+                await self._validate_video(media)
             else:
-                await self._decide_image(media)
+                await self._validate_image(media)
             media = await self._owned(who, command.id, f"uploads/{command.id}")
             if media.state is State.PENDING:
                 raise incomplete(media, "its bytes have not arrived")
         await self._clear_quarantine(media)
-        await self._look_for_text(media)
+        await self._set_has_text(media)
         return media
 
     async def get_media_object(self, who: Principal, command: GetMediaObject) -> MediaObject:
@@ -200,31 +140,31 @@ class MediaHandlers:
     async def batch_get_media_objects(self, command: BatchGetMediaObjects) -> list[MediaObject]:
         now = self._clock()
         found = await self._store.list_by_id(command.ids)
-        return [media for media in found if not media.is_gone(now)]
+        return [media for media in found if not media.is_expired(now)]
 
     async def hold_media_objects(self, command: HoldMediaObjects) -> None:
         await self.require_stored(command.ids)
         await self._store.hold(command.ids, command.holder, command.brand_id)
 
     async def require_stored(self, media_ids: Sequence[str]) -> None:
-        """A row is not enough: storage itself must confirm that the bytes are there.
+        """Requires that all are accepted and that storage confirms that their bytes exist.
 
         Raises:
-            FailedPrecondition: some are not accepted, or not there.
+            FailedPrecondition: some are not accepted, or not in storage.
         """
-        in_hand = asyncio.Semaphore(_CONFIRMED_AT_ONCE)
+        slots = asyncio.Semaphore(_CONCURRENT_STATS)
 
         async def is_stored(media: MediaObject) -> bool:
-            async with in_hand:
+            async with slots:
                 return await self._is_stored(media)
 
         found = await self._store.list_by_id(media_ids)
         confirmed = await asyncio.gather(*map(is_stored, found))
-        kept = {media.id for media, is_kept in zip(found, confirmed, strict=True) if is_kept}
-        if lacking := [media_id for media_id in media_ids if media_id not in kept]:
-            raise _not_accepted(lacking)
+        stored = {media.id for media, is_kept in zip(found, confirmed, strict=True) if is_kept}
+        if missing := [media_id for media_id in media_ids if media_id not in stored]:
+            raise _not_accepted(missing)
 
-    async def create_download(self, who: Principal, command: CreateDownload) -> Address:
+    async def create_download(self, who: Principal, command: CreateDownload) -> PresignedUrl:
         media = await self._visible(who, command.id)
         accepted = media.accepted
         if accepted is None:
@@ -232,15 +172,15 @@ class MediaHandlers:
         stored = accepted.renditions.get(command.rendition) if command.rendition else accepted
         if stored is None:
             raise _no_rendition(media, command.rendition)
-        return self._addresses.to_download(stored, self._clock())
+        return self._urls.for_download(stored, self._clock())
 
     async def sweep(self) -> int:
-        """Empties quarantine of what is left there after its time; answers with how much it swept.
+        """Clears quarantine of uploads whose sweep time has come; returns how many it cleared.
 
-        What cannot be swept is left for the next time and stands in no other's way.
+        An upload that cannot be cleared does not block others and is tried again next time.
 
         Raises:
-            Unavailable: storage or the database does not answer, for any of them.
+            Unavailable: storage or the database does not respond.
         """
         now = self._clock()
         due = await self._store.list_to_sweep(now, _SWEEP_SIZE)
@@ -256,88 +196,49 @@ class MediaHandlers:
                 log.exception("upload_not_swept", media_object=media.id)
         return swept
 
-    async def _check(self, asked: MediaObject) -> None:
-        """Everything that can be held against an upload before a byte of it is sent, but quotas."""
+    async def _validate_announced(self, asked: MediaObject) -> None:
         if asked.purpose is Purpose.VIDEO:
-            await self._videos.check(asked.owner, asked.announced)
-        elif found := violations(self._limits(asked.purpose), asked.announced):
-            raise invalid_fields(*found)
+            await self._videos.validate_announced(asked.owner, asked.announced)
+        else:
+            self._images.validate_announced(asked.purpose, asked.announced)
 
-    def _limits(self, purpose: Purpose) -> Limits:
-        return limits_of(purpose, self._image_maximum_bytes)
+    async def _validate_image(self, media: MediaObject) -> None:
+        async with _validation_timeout(media):
+            await self._finish(await self._images.validate(media))
 
-    async def _announced_content(self, media: MediaObject) -> bytes | None:
-        """What lies in quarantine, if it is what was announced; None when nothing is there."""
-        try:
-            content = await self._objects.read(
-                self._buckets.quarantine,
-                media.quarantine_key,
-                maximum_bytes=media.announced.size_bytes,
-            )
-        except TooManyBytes:
-            raise incomplete(media, "there are more bytes than were announced") from None
-        if content is None or media.announced.sha256 is None:
-            return content
-        if len(content) != media.announced.size_bytes:
-            raise incomplete(media, "there are fewer bytes than were announced")
-        # In a thread: 25 MB take long enough to hold up every other call.
-        if await asyncio.to_thread(sha256_of, content) != media.announced.sha256:
-            raise incomplete(media, "the bytes are not those that were announced")
-        return content
+    async def _validate_video(self, media: MediaObject) -> None:
+        """Goes on after the caller's deadline: the next call waits for the same task, or finds the
+        verdict."""
 
-    async def _decide_image(self, media: MediaObject) -> None:
-        async with _in_time(media), self._in_hand:
-            content = await self._announced_content(media)
-            # Without content another caller has finished, or nothing was uploaded yet.
-            if content is not None:
-                await self._finish(await self._judged_image(media, content))
+        async def validate() -> None:
+            async with _validation_timeout(media):
+                await self._finish(await self._videos.validate(media))
 
-    async def _decide_video(self, media: MediaObject) -> None:
-        """Goes on to its end when the caller has no more time: the next call joins in here, or
-        finds the verdict."""
+        task = self._running_videos.get(media.id)
+        if task is None:
+            task = self._running_videos[media.id] = asyncio.create_task(validate())
+            task.add_done_callback(lambda _: self._running_videos.pop(media.id))
+        await asyncio.shield(task)
 
-        async def decide() -> None:
-            async with _in_time(media):
-                decided = await self._videos.judged(media)
-                if decided is not None:
-                    await self._finish(decided)
-
-        in_hand = self._videos_in_hand.get(media.id)
-        if in_hand is None:
-            in_hand = self._videos_in_hand[media.id] = asyncio.create_task(decide())
-            in_hand.add_done_callback(lambda _: self._videos_in_hand.pop(media.id))
-        await asyncio.shield(in_hand)
-
-    async def _finish(self, decided: MediaObject) -> None:
-        if await self._store.finish(decided, self._clock()):
-            codes: list[str] = [rejection.code for rejection in decided.rejections]
+    async def _finish(self, media: MediaObject | None) -> None:
+        """Writes the verdict. Without one, nothing was uploaded yet, or another call has finished
+        and cleared quarantine."""
+        if media is not None and await self._store.finish(media, self._clock()):
+            codes: list[str] = [rejection.code for rejection in media.rejections]
             for verdict in codes or [State.ACCEPTED]:
-                _FINISHED.add(1, {"purpose": decided.purpose, "verdict": verdict})
-
-    async def _judged_image(self, media: MediaObject, content: bytes) -> MediaObject:
-        """Rejected, or accepted with all that is kept of it in storage."""
-        examined = await examine(self._decoders, self._limits(media.purpose), content)
-        if examined.accepted is None:
-            return reject(media, examined.rejections)
-        for stored, copy in examined.contents:
-            await self._objects.put_immutable(
-                self._buckets.accepted, stored.key, copy, content_type=stored.content_type
-            )
-        dhash = examined.accepted.dhash
-        resembled = None if dhash is None else await self._store.find_resembled(dhash, media.owner)
-        return accept(media, examined.accepted, resembled)
+                _FINISHED.add(1, {"purpose": media.purpose, "verdict": verdict})
 
     async def _clear_quarantine(self, media: MediaObject) -> None:
-        """The verdict stands whether or not this works; the sweep does what is left."""
+        """A failure does not change the verdict: the sweep will clear the rest."""
         try:
             await self._objects.remove(self._buckets.quarantine, media.quarantine_key)
         except LiaisonError:
             log.warning("quarantine_not_cleared", media_object=media.id)
 
-    async def _look_for_text(self, media: MediaObject) -> None:
-        """For advice on a banner (R65): the verdict stands whether or not this works, and a
-        repetition makes up for it."""
-        if self._text_detector is None or media.purpose is not Purpose.BANNER:
+    async def _set_has_text(self, media: MediaObject) -> None:
+        """Detects text in a banner, for advice (R65). A failure does not change the verdict; a
+        repeated request tries again."""
+        if self._detect_text is None or media.purpose is not Purpose.BANNER:
             return
         if media.accepted is None or media.has_text is not None:
             return
@@ -349,7 +250,7 @@ class MediaHandlers:
             )
         except (LiaisonError, TooManyBytes):
             clean = None
-        has_text = await self._text_detector.has_text(clean) if clean else None
+        has_text = await self._detect_text(clean) if clean else None
         if has_text is not None:
             await self._store.set_has_text(media.id, has_text)
 
@@ -364,7 +265,8 @@ class MediaHandlers:
         return True
 
     async def _visible(self, who: Principal, media_id: str) -> MediaObject:
-        """Also for the brands that the media object was submitted to: they have to review it."""
+        """The media object, if the caller may read it: its owner, staff, services, and the brands
+        that it was submitted to."""
         name = f"mediaObjects/{media_id}"
         if who.brand is None:
             return await self._owned(who, media_id, name)
@@ -374,9 +276,9 @@ class MediaHandlers:
         return media
 
     async def _owned(self, who: Principal, media_id: str, name: str) -> MediaObject:
-        """The media object, if it is the caller's own or the caller may see all of them."""
+        """The media object, if it is the caller's own or the caller may read all of them."""
         media = await self._store.get(media_id)
-        if media is not None and media.is_gone(self._clock()):
+        if media is not None and media.is_expired(self._clock()):
             media = None
         media = who.require_found(name, media)
         who.require_party(name, creator=media.owner)
@@ -397,19 +299,19 @@ def _media_object(owner: str, command: CreateUpload, now: datetime) -> MediaObje
 
 
 @asynccontextmanager
-async def _in_time(media: MediaObject) -> AsyncIterator[None]:
-    """The block ends well before the upload is swept.
+async def _validation_timeout(media: MediaObject) -> AsyncIterator[None]:
+    """Limits the block to `VALIDATION_TIMEOUT`, so that it ends before the upload is swept.
 
     Raises:
-        Unavailable: it took too long, and was cancelled.
+        Unavailable: the block was cancelled.
     """
     try:
-        async with asyncio.timeout(JUDGING_LIMIT.total_seconds()):
+        async with asyncio.timeout(VALIDATION_TIMEOUT.total_seconds()):
             yield
     except TimeoutError:
         raise Unavailable(
             Reason.DEPENDENCY_UNAVAILABLE,
-            f"uploads/{media.id} was not judged in time: ask for it again",
+            f"uploads/{media.id} was not validated in time; try again",
         ) from None
 
 
@@ -423,7 +325,7 @@ def _not_accepted(media_ids: Sequence[str]) -> FailedPrecondition:
 def _no_rendition(media: MediaObject, rendition: RenditionKind | None) -> NotFound:
     return NotFound(
         Reason.NOT_FOUND,
-        f"mediaObjects/{media.id} has no rendition {rendition}: it was accepted before there were"
-        " any, and is small enough itself or can be uploaded anew",
+        f"mediaObjects/{media.id} has no rendition {rendition}: it was accepted before renditions"
+        " were made; use the object itself or upload it again",
         metadata={"rendition": str(rendition)},
     )

@@ -1,4 +1,4 @@
-"""How much one creator may upload: what is used, and what is used up. Pure."""
+"""Quotas of uploads for each creator. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MONTH = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Quota:
-    """Of each creator."""
+    """Limits for each creator."""
 
     open_uploads: int
     uploads_an_hour: int
@@ -21,46 +21,45 @@ class Quota:
 
 @dataclass(frozen=True)
 class Usage:
-    """What one creator uses when one more upload is announced. Open are those that are neither
-    finished nor expired."""
+    """What one creator uses, before one more upload. Open uploads are not finished nor expired."""
 
     open_uploads: int
-    # When the first of them expires.
+    # When the first open upload expires.
     next_expire_time: datetime | None
     uploads_an_hour: int
-    # When the first of the last hour was announced.
+    # When the first upload within the last hour was created.
     hour_begin_time: datetime | None
-    # Of what was announced within the month: accepted, or open, which may all be accepted.
-    # Renditions are not counted.
+    # Of uploads created within the last 30 days: bytes of accepted objects, without renditions, and
+    # announced bytes of open uploads.
     bytes_a_month: int
-    # When so few of them are left that there is room for the one more.
+    # When enough of them have ended for the one more to fit.
     bytes_end_time: datetime | None
 
 
 @dataclass(frozen=True)
 class _Share:
-    """One of the quotas: how much of it there would be, and when it becomes less by itself."""
+    """One quota: what would be used of it, and when the use decreases by itself."""
 
     quota: str
     wanted: int
     limit: int
-    mend_time: datetime | None = None
+    reset_time: datetime | None = None
 
 
-def check(quota: Quota, usage: Usage, size_bytes: int, now: datetime) -> None:
-    """Whether one more upload, of `size_bytes`, is within `quota`.
+def enforce(quota: Quota, usage: Usage, size_bytes: int, now: datetime) -> None:
+    """Requires that one more upload of `size_bytes` is within `quota`.
 
     Raises:
-        ResourceExhausted: it is not. Of several quotas, the one that time does not mend is told
-            first, then the one that takes longest.
+        ResourceExhausted: it is not. Of several quotas, the error names one that never resets if
+            there is one, else the one that resets last.
     """
     used_up = [share for share in _shares(quota, usage, size_bytes) if share.wanted > share.limit]
     if not used_up:
         return
-    worst = max(used_up, key=lambda share: (share.mend_time is None, share.mend_time or now))
+    worst = max(used_up, key=lambda share: (share.reset_time is None, share.reset_time or now))
     metadata = {"quota": worst.quota, "limit": str(worst.limit)}
-    if worst.mend_time is not None:
-        seconds = -((now - worst.mend_time) // timedelta(seconds=1))  # rounded up
+    if worst.reset_time is not None:
+        seconds = -((now - worst.reset_time) // timedelta(seconds=1))  # rounded up
         metadata["retry_after_seconds"] = str(max(1, seconds))
     words = worst.quota.replace("_", " ")
     raise ResourceExhausted(
@@ -76,6 +75,6 @@ def _shares(quota: Quota, usage: Usage, size_bytes: int) -> Iterator[_Share]:
         "bytes_a_month",
         usage.bytes_a_month + size_bytes,
         quota.bytes_a_month,
-        # More than the quota at once will never do.
+        # More than the whole quota never fits.
         usage.bytes_end_time if size_bytes <= quota.bytes_a_month else None,
     )

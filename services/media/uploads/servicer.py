@@ -1,4 +1,4 @@
-"""media.v1 over gRPC: messages in and out."""
+"""liaison.media.v1.MediaService over gRPC."""
 
 from typing import Any
 
@@ -14,17 +14,17 @@ from servicekit.rpc.access import Repeat, allow
 from servicekit.rpc.server import Service
 from servicekit.timestamps import to_timestamp
 from services.media.domain import MediaObject
-from services.media.uploads import handlers
+from services.media.uploads import commands
 from services.media.uploads.handlers import MediaHandlers
 
 _READERS = (Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE)
 _STAFF = (Role.MEDIATOR, Role.OPERATOR)
 
 ACCESS = {
-    # A repetition finds the upload, and needs an address that is still good.
+    # A repeated request finds the upload by its id, and needs a URL that has not expired.
     "CreateUpload": allow(Role.CREATOR, repeat=Repeat.BY_ID),
-    # It reads, decodes and writes for seconds, during which no transaction may be open; the row's
-    # state leads a repetition to the first verdict.
+    # Validation takes seconds, during which no transaction may be open; the row's state makes a
+    # repeated request return the first verdict.
     "FinalizeUpload": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
     "GetMediaObject": allow(*_READERS),
     "BatchGetMediaObjects": allow(Role.SERVICE),
@@ -38,16 +38,16 @@ class MediaServicer(MediaServiceServicer):
         self._media = media
 
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Any) -> pb.Upload:
-        command = parse(handlers.CreateUpload, request)
-        media, address = await self._media.create_upload(current_principal(), command)
+        command = parse(commands.CreateUpload, request)
+        media, presigned = await self._media.create_upload(current_principal(), command)
         upload = pb.Upload(name=f"uploads/{media.id}", expire_time=to_timestamp(media.expire_time))
-        if address is not None:
+        if presigned is not None:
             upload.MergeFrom(
                 pb.Upload(
-                    url=address.url,
-                    headers=address.headers,
-                    form_fields=address.form_fields,
-                    url_expire_time=to_timestamp(address.expire_time),
+                    url=presigned.url,
+                    headers=presigned.headers,
+                    form_fields=presigned.form_fields,
+                    url_expire_time=to_timestamp(presigned.expire_time),
                 )
             )
         return upload
@@ -55,21 +55,21 @@ class MediaServicer(MediaServiceServicer):
     async def FinalizeUpload(
         self, request: pb.FinalizeUploadRequest, context: Any
     ) -> pb.MediaObject:
-        command = parse(handlers.FinalizeUpload, request)
+        command = parse(commands.FinalizeUpload, request)
         who = current_principal()
         return to_message(await self._media.finalize_upload(who, command), who)
 
     async def GetMediaObject(
         self, request: pb.GetMediaObjectRequest, context: Any
     ) -> pb.MediaObject:
-        command = parse(handlers.GetMediaObject, request)
+        command = parse(commands.GetMediaObject, request)
         who = current_principal()
         return to_message(await self._media.get_media_object(who, command), who)
 
     async def BatchGetMediaObjects(
         self, request: pb.BatchGetMediaObjectsRequest, context: Any
     ) -> pb.BatchGetMediaObjectsResponse:
-        command = parse(handlers.BatchGetMediaObjects, request)
+        command = parse(commands.BatchGetMediaObjects, request)
         found, who = await self._media.batch_get_media_objects(command), current_principal()
         return pb.BatchGetMediaObjectsResponse(
             media_objects=[to_message(media, who) for media in found]
@@ -78,13 +78,13 @@ class MediaServicer(MediaServiceServicer):
     async def HoldMediaObjects(
         self, request: pb.HoldMediaObjectsRequest, context: Any
     ) -> pb.HoldMediaObjectsResponse:
-        await self._media.hold_media_objects(parse(handlers.HoldMediaObjects, request))
+        await self._media.hold_media_objects(parse(commands.HoldMediaObjects, request))
         return pb.HoldMediaObjectsResponse()
 
     async def CreateDownload(self, request: pb.CreateDownloadRequest, context: Any) -> pb.Download:
-        command = parse(handlers.CreateDownload, request)
-        address = await self._media.create_download(current_principal(), command)
-        return pb.Download(url=address.url, expire_time=to_timestamp(address.expire_time))
+        command = parse(commands.CreateDownload, request)
+        presigned = await self._media.create_download(current_principal(), command)
+        return pb.Download(url=presigned.url, expire_time=to_timestamp(presigned.expire_time))
 
 
 def service(media: MediaHandlers) -> Service:
@@ -97,7 +97,7 @@ def service(media: MediaHandlers) -> Service:
 
 
 def to_message(media: MediaObject, who: Principal) -> pb.MediaObject:
-    """As `who` may see it: whose image another one looks like is for staff to know."""
+    """The message for `who`: only staff may know which image it resembles."""
     message = pb.MediaObject(
         name=f"mediaObjects/{media.id}",
         state=pb.MediaObject.State.Value(f"STATE_{media.state}"),

@@ -1,4 +1,4 @@
-"""The media service's SQL."""
+"""SQL of uploads and media objects."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -11,10 +11,10 @@ from psycopg.types.json import Jsonb
 from servicekit.postgres.database import Database
 from services.media.domain import Accepted, Announced, MediaObject, State, StoredImage
 from services.media.images.rules import Code, Purpose, Rejection, RenditionKind
-from services.media.uploads.quotas import HOUR, MONTH, Quota, Usage, check
+from services.media.uploads.quotas import HOUR, MONTH, Quota, Usage, enforce
 from services.media.videos.rules import Client
 
-# Of 64 bits; so many may differ between copies of one picture that were scaled or encoded anew.
+# Of 64 bits, how many may differ between copies of one image that were scaled or encoded anew.
 _NEAR_BITS = 10
 _SELECT: LiteralString = """
 SELECT media_object.*,
@@ -24,11 +24,17 @@ SELECT media_object.*,
 """
 
 
-class PostgresMediaStore:
+class MediaStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def add(self, media: MediaObject, quota: Quota) -> MediaObject:
+        """Inserts the upload unless its id exists, and returns what has that id. Calls for the same
+        owner are serialised by an advisory lock.
+
+        Raises:
+            ResourceExhausted: it exceeds the owner's quota.
+        """
         async with self._database.transaction():
             await self._database.execute(
                 "SELECT pg_advisory_xact_lock(hashtextextended('uploads of ' || %s, 0))",
@@ -38,13 +44,13 @@ class PostgresMediaStore:
                 return first
             size_bytes = media.announced.size_bytes
             usage = await self._usage(media, quota.bytes_a_month - size_bytes)
-            check(quota, usage, size_bytes, media.create_time)
+            enforce(quota, usage, size_bytes, media.create_time)
             await self._insert(media)
         return media
 
     async def _usage(self, media: MediaObject, room_bytes: int) -> Usage:
-        """Of the owner, when this one is announced. Its bytes find room once all others of the
-        month are no more than `room_bytes`."""
+        """The owner's usage before this upload, whose bytes fit once all others of the month are no
+        more than `room_bytes`."""
         now = media.create_time
         row = await self._database.fetch_one(
             """
@@ -100,6 +106,7 @@ class PostgresMediaStore:
         return found[0] if found else None
 
     async def list_by_id(self, media_ids: Sequence[str]) -> list[MediaObject]:
+        """In the order of `media_ids`, without unknown ones."""
         rows = await self._database.fetch_all(
             _SELECT + "WHERE id = ANY(%s) ORDER BY array_position(%s, id)",
             (list(media_ids), list(media_ids)),
@@ -107,6 +114,7 @@ class PostgresMediaStore:
         return [_media_object(row) for row in rows]
 
     async def finish(self, media: MediaObject, now: datetime) -> bool:
+        """Writes the verdict; False if there is one already."""
         async with self._database.transaction():
             finished = await self._database.execute(
                 """
@@ -145,9 +153,9 @@ class PostgresMediaStore:
         )
 
     async def find_resembled(self, dhash: int, owner: str) -> str | None:
+        """The accepted image of another creator with the nearest hash, if one is near."""
         row = await self._database.fetch_one(
-            # Every fingerprint is looked at, in an index that is small: 0.1 seconds for a million.
-            # Rows are read of those that are near.
+            # Scans every hash in a small index (0.1 s for a million), and reads rows for near ones.
             """
             WITH near AS MATERIALIZED (
                 SELECT DISTINCT dhash, bit_count((dhash # %(dhash)s)::bit(64)) AS bits
@@ -197,6 +205,8 @@ class PostgresMediaStore:
         return [_media_object(row) for row in rows]
 
     async def set_swept(self, media_id: str, now: datetime) -> None:
+        """Records that quarantine is cleared, and deletes an upload that is still pending. One that
+        was created anew meanwhile, with a later sweep time, is kept."""
         async with self._database.transaction():
             await self._database.execute(
                 "DELETE FROM media_object WHERE id = %s AND sweep_time <= %s AND state = 'PENDING'",
@@ -209,7 +219,7 @@ class PostgresMediaStore:
 
 
 def _columns(accepted: Accepted | None) -> dict[str, Any]:
-    """What an accepted object is, by column; nothing of one that is not."""
+    """Column values of an accepted object; all NULL without one."""
     return {
         "size_bytes": accepted.size_bytes if accepted else None,
         "sha256": accepted.sha256 if accepted else None,
@@ -222,7 +232,7 @@ def _columns(accepted: Accepted | None) -> dict[str, Any]:
 
 
 def _signed(dhash: int) -> int:
-    """The same 64 bits as a bigint."""
+    """The same 64 bits as a Postgres bigint."""
     return dhash - 2**64 if dhash >= 2**63 else dhash
 
 

@@ -1,1 +1,1 @@
-"""videos"""
+"""Videos: limits, probing in a confined process, and poster frames."""

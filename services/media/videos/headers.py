@@ -1,7 +1,7 @@
-"""What a video says of itself in its container's outermost parts, read without any demuxer. Pure.
+"""Video container and completeness from its outermost elements, without a demuxer. Pure.
 
-The container is told by content, never by name or declared type. Sizes that reach beyond the end
-of the file tell that it was cut, which demuxers pass over.
+The container follows from content, never from file name or declared type. An element that reaches
+beyond the end of the file shows that it is truncated, which demuxers ignore.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,12 @@ from enum import StrEnum
 
 from services.media.images.headers import description_of, format_of
 
-# So much of a file's beginning tells its container.
+# Length of a file's beginning from which its container is recognised.
 HEAD_BYTES = 4096
-# A recording in fragments has two boxes for each, of a second or so.
+# A fragmented recording has two boxes for each fragment of about a second.
 _MAXIMUM_BOXES = 8192
 
-Read = Callable[[int, int], bytes]  # offset and length, as of a file
+Read = Callable[[int, int], bytes]  # offset and length; fewer bytes at the end
 
 
 class Container(StrEnum):
@@ -37,7 +37,7 @@ _EBML = b"\x1aE\xdf\xa3"
 _SEGMENT = b"\x18S\x80g"
 _DOC_TYPE = b"\x42\x82"
 _DOC_TYPES = {b"webm": Container.WEBM, b"matroska": Container.MATROSKA}
-# What a QuickTime file from before brands begins with.
+# First box of a QuickTime file without a brand (ftyp).
 _FIRST_BOXES = (b"moov", b"mdat", b"wide")
 _PICTURE_BRANDS = frozenset(
     (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
@@ -54,7 +54,7 @@ _OTHERS: tuple[tuple[int, bytes, str], ...] = (
 
 
 def container_of(head: bytes) -> Container | None:
-    """By the first `HEAD_BYTES`."""
+    """`head` is the first `HEAD_BYTES` of the file."""
     if head.startswith(_EBML):
         return _DOC_TYPES.get(_doc_type(head))
     if head[4:8] == b"ftyp":
@@ -66,26 +66,26 @@ def container_of(head: bytes) -> Container | None:
 
 
 def description_of_file(head: bytes) -> str:
-    """What a file in no accepted container seems to be, for people to read."""
+    """Describes a file in no accepted container, for people to read."""
     if kind := format_of(head):
         return f"a {kind} image"
     for offset, magic, description in _OTHERS:
-        # A transport stream's packets have 188 bytes and begin alike.
+        # Packets of a transport stream have 188 bytes, each beginning with G.
         if head.startswith(magic, offset) and (offset != 188 or head.startswith(magic)):
             return description
     return description_of(head, otherwise="no known kind of video")
 
 
 def missing_bytes(container: Container, size_bytes: int, read: Read) -> int:
-    """How many bytes the file lacks by its own account; 0 when it is whole."""
+    """How many bytes are missing at the end, by the sizes in the file; 0 if none."""
     if container in (Container.WEBM, Container.MATROSKA):
         return _missing_of_segment(size_bytes, read(0, HEAD_BYTES))
     return _missing_of_boxes(size_bytes, read)
 
 
 def _missing_of_boxes(size_bytes: int, read: Read) -> int:
-    """Boxes follow each other to the end (ISO/IEC 14496-12, 4.2). Whatever follows them that is
-    none is passed over, as players do."""
+    """Boxes follow each other to the end (ISO/IEC 14496-12, 4.2). Other bytes after them are
+    ignored, as players do."""
     position = 0
     for _ in range(_MAXIMUM_BOXES):
         header = read(position, 16)
@@ -103,7 +103,7 @@ def _missing_of_boxes(size_bytes: int, read: Read) -> int:
 
 
 def _missing_of_segment(size_bytes: int, head: bytes) -> int:
-    """All that matters is in one segment, which follows the header (RFC 8794, RFC 9559)."""
+    """Everything is in one segment, which follows the header (RFC 8794, RFC 9559)."""
     _, header_size, position = _element(head, 0)
     position += header_size
     name, size, position = _element(head, position)
@@ -134,6 +134,6 @@ def _element(head: bytes, position: int) -> tuple[bytes, int, int]:
 
 
 def _width(head: bytes, position: int) -> int:
-    """How many bytes a number of variable length has: its leading zeros tell (RFC 8794, 4)."""
+    """Length of a variable-size integer, by its leading zero bits (RFC 8794, 4)."""
     first = head[position] if position < len(head) else 0
     return 9 - first.bit_length() if first else 8

@@ -1,7 +1,8 @@
-"""What the prober and its pool say to each other, in frames (`services.media.sandbox.frames`).
+"""Messages between the video prober and its pool. Pure.
 
-The pool sends an order. The prober answers with questions, one range of the video each, which the
-pool answers with the bytes; and in the end with its report and the poster frame.
+They travel as the JSON heads of frames (`services.media.sandbox.frames`). The pool sends a probe
+request. The prober sends read requests, one range of the video each, which the pool answers with
+the bytes; and finally its report with the poster frame.
 """
 
 import json
@@ -10,15 +11,15 @@ from dataclasses import asdict, dataclass, fields
 
 from services.media.videos.headers import Container
 
-# The longest range that the prober may ask for.
+# The longest range that the prober may request.
 MAXIMUM_READ_BYTES = 1024 * 1024
 # Of the poster frame, a JPEG.
 MAXIMUM_POSTER_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class ProbeOrder:
-    """What is asked of the prober for one video."""
+class ProbeRequest:
+    """What to do with one video."""
 
     container: Container
     size_bytes: int
@@ -31,14 +32,14 @@ class ProbeOrder:
         return json.dumps(asdict(self)).encode()
 
     @classmethod
-    def from_json(cls, head: bytes) -> "ProbeOrder":
+    def from_json(cls, head: bytes) -> "ProbeRequest":
         values = json.loads(head)
         return cls(Container(values.pop("container")), **values)
 
 
 @dataclass(frozen=True)
-class Question:
-    """Asks for bytes of the video."""
+class ReadRequest:
+    """Requests a range of the video."""
 
     offset: int
     length: int
@@ -49,26 +50,26 @@ class Question:
 
 @dataclass
 class ProbeReport:
-    """What the prober found. Sizes are as displayed, after turning and stretching."""
+    """What the prober found. Sizes are as displayed, after rotation and with square pixels."""
 
-    problem: str = ""  # why the rest is not known
+    problem: str = ""  # why the rest is unknown
     has_video: bool = False
     codec: str = ""
     is_known_codec: bool = False
     width: int = 0
     height: int = 0
-    # The largest of what container, streams and index say.
+    # The longest that container, streams and index give.
     duration_seconds: float = 0.0
 
     def to_json(self) -> bytes:
         return json.dumps(asdict(self)).encode()
 
 
-def from_prober(head: bytes) -> Question | ProbeReport:
-    """What a prober said, which may have been taken over by its video.
+def parse_message(head: bytes) -> ReadRequest | ProbeReport:
+    """Validates a message of the prober, which a video may have taken over.
 
     Raises:
-        ValueError: it makes no sense.
+        ValueError: no valid message.
     """
     try:
         values = json.loads(head)
@@ -76,7 +77,7 @@ def from_prober(head: bytes) -> Question | ProbeReport:
         raise ValueError("nested too deeply") from error
     if not isinstance(values, dict):
         raise ValueError("no fields")
-    kind = Question if "offset" in values else ProbeReport
+    kind = ReadRequest if "offset" in values else ProbeReport
     names = {field.name: field.type for field in fields(kind)}
     if values.keys() != names.keys():
         raise ValueError("other fields")

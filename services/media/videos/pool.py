@@ -1,7 +1,4 @@
-"""Probers of videos, as a pool of processes, and the bytes that they ask for.
-
-What a prober may do, and how it is confined, is in `services.media.videos.prober`.
-"""
+"""The pool of video prober processes (`services.media.videos.prober`), and what they read."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -11,14 +8,14 @@ from opentelemetry import trace
 
 from servicekit.errors import Reason, Unavailable
 from services.media.sandbox.confinement import Confinement
-from services.media.sandbox.process_pool import ConfinedProcess, Died, ProcessPool
+from services.media.sandbox.process_pool import ConfinedProcess, ProcessDied, ProcessPool
 from services.media.videos.messages import (
     MAXIMUM_POSTER_BYTES,
     MAXIMUM_READ_BYTES,
-    ProbeOrder,
     ProbeReport,
-    Question,
-    from_prober,
+    ProbeRequest,
+    ReadRequest,
+    parse_message,
 )
 
 # Offset and length, both within the video.
@@ -26,13 +23,11 @@ ReadRange = Callable[[int, int], Awaitable[bytes]]
 
 _tracer = trace.get_tracer(__name__)
 
-# A video without an index is read as a whole, and its beginning twice; who reads more goes in
-# circles.
+# A video without an index is read as a whole, and its beginning twice. A prober may read twice the
+# length of the file and this much more.
 _MAXIMUM_READS = 4096
-_READ_BESIDES_BYTES = 16 * 1024 * 1024
-
-
-# Where nothing else is configured. The time that storage takes is not on this clock.
+_EXTRA_READ_BYTES = 16 * 1024 * 1024
+# Defaults. Wall time excludes the time that storage takes.
 CONFINEMENT = Confinement(memory_bytes=1024 * 1024 * 1024, cpu_seconds=8, wall_seconds=10.0)
 
 
@@ -50,25 +45,25 @@ class ProberPool:
     async def __aexit__(self, *exc: object) -> None:
         await self._processes.__aexit__(*exc)
 
-    async def probe(self, read: ReadRange, order: ProbeOrder) -> tuple[ProbeReport, bytes]:
-        """What the video is, and its poster frame, a JPEG that is still to be sanitised; a video
-        that breaks its prober is reported. What `read` raises is raised.
+    async def probe(self, read: ReadRange, request: ProbeRequest) -> tuple[ProbeReport, bytes]:
+        """Reports on a video, with its poster frame: a JPEG that is still to be sanitised. A video
+        that crashes its prober gets a report with a `problem`. Exceptions of `read` propagate.
 
         Raises:
-            Unavailable: it took too long by the clock, which is as likely the machine's doing.
+            Unavailable: it exceeded the wall time, as happens on a busy machine.
         """
 
-        async def ask(prober: ConfinedProcess) -> tuple[ProbeReport, bytes]:
-            return await _Conversation(prober, read, order, self._wall_seconds).hold()
+        async def exchange(prober: ConfinedProcess) -> tuple[ProbeReport, bytes]:
+            return await _Exchange(prober, read, request, self._wall_seconds).run()
 
         with _tracer.start_as_current_span("probe video") as span:
-            span.set_attribute("video.size_bytes", order.size_bytes)
+            span.set_attribute("video.size_bytes", request.size_bytes)
             try:
-                return await self._processes.converse(ask)
-            except Died:
+                return await self._processes.run(exchange)
+            except ProcessDied:
                 problem = "reading it takes more memory or time than is allowed"
-            except _ReadsTooMuch:
-                problem = "its parts lie so that it has to be read again and again"
+            except _TooManyReads:
+                problem = "it is laid out so that it has to be read again and again"
             except _TooSlow:
                 raise Unavailable(
                     Reason.DEPENDENCY_UNAVAILABLE,
@@ -77,36 +72,36 @@ class ProberPool:
         return ProbeReport(problem=problem), b""
 
 
-class _ReadsTooMuch(Exception):
-    """The prober asked for more than any video needs."""
+class _TooManyReads(Exception):
+    """The prober requested more than any video needs."""
 
 
 class _TooSlow(Exception):
-    """The prober took too long, storage's time not counted."""
+    """The prober exceeded the wall time, without that of storage."""
 
 
-class _Conversation:
-    """With one prober, about one video."""
+class _Exchange:
+    """The messages exchanged with one prober about one video."""
 
     def __init__(
-        self, prober: ConfinedProcess, read: ReadRange, order: ProbeOrder, wall_seconds: float
+        self, prober: ConfinedProcess, read: ReadRange, request: ProbeRequest, wall_seconds: float
     ) -> None:
         self._prober = prober
         self._read = read
-        self._order = order
+        self._request = request
         self._left_seconds = wall_seconds
         self._left_reads = _MAXIMUM_READS
-        self._left_bytes = 2 * order.size_bytes + _READ_BESIDES_BYTES
+        self._left_bytes = 2 * request.size_bytes + _EXTRA_READ_BYTES
 
-    async def hold(self) -> tuple[ProbeReport, bytes]:
-        await self._prober.send(self._order.to_json(), b"")
+    async def run(self) -> tuple[ProbeReport, bytes]:
+        await self._prober.send(self._request.to_json(), b"")
         while True:
-            said, poster = await self._listen()
-            if isinstance(said, ProbeReport):
-                return said, poster
-            await self._prober.send(b"{}", await self._answer(said))
+            message, poster = await self._receive()
+            if isinstance(message, ProbeReport):
+                return message, poster
+            await self._prober.send(b"{}", await self._read_range(message))
 
-    async def _listen(self) -> tuple[Question | ProbeReport, bytes]:
+    async def _receive(self) -> tuple[ReadRequest | ProbeReport, bytes]:
         loop = asyncio.get_running_loop()
         since = loop.time()
         try:
@@ -116,17 +111,17 @@ class _Conversation:
             raise _TooSlow from None
         self._left_seconds -= loop.time() - since
         try:
-            return from_prober(head), poster
+            return parse_message(head), poster
         except ValueError as error:
-            raise Died from error
+            raise ProcessDied from error
 
-    async def _answer(self, question: Question) -> bytes:
-        if not 0 < question.length <= MAXIMUM_READ_BYTES:
-            raise Died
-        if question.offset + question.length > self._order.size_bytes:
-            raise Died
+    async def _read_range(self, wanted: ReadRequest) -> bytes:
+        if not 0 < wanted.length <= MAXIMUM_READ_BYTES:
+            raise ProcessDied
+        if wanted.offset + wanted.length > self._request.size_bytes:
+            raise ProcessDied
         self._left_reads -= 1
-        self._left_bytes -= question.length
+        self._left_bytes -= wanted.length
         if self._left_reads < 0 or self._left_bytes < 0:
-            raise _ReadsTooMuch
-        return await self._read(question.offset, question.length)
+            raise _TooManyReads
+        return await self._read(wanted.offset, wanted.length)

@@ -1,6 +1,6 @@
-"""What is made of a video's frame, in the prober's process: a JPEG for the image decoder.
+"""Encodes a video's poster frame as a JPEG, in the prober's process.
 
-The decoder turns it, strips it and makes of it what is served.
+The image decoder then rotates and sanitises it and makes the renditions that are served.
 """
 
 import struct
@@ -10,21 +10,22 @@ from av import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-# EXIF orientations by how far a frame is turned counterclockwise, in degrees.
+# EXIF orientations by a frame's counterclockwise rotation, in degrees.
 _ORIENTATIONS = {-90: 6, 90: 8, 180: 3, -180: 3}
 _NEARLY_LOSSLESS = 2  # of mjpeg's quantizers, which begin at 1
 _SAMPLES = 32
-# A frame whose grey values lie closer together shows nothing yet: it fades in.
-_TELLING_CONTRAST = 24
+# Of 256 grey levels. A frame with less contrast is blank, such as at the start of a fade-in.
+_MINIMUM_CONTRAST = 24
 
 
-def is_telling(frame: VideoFrame) -> bool:
+def has_contrast(frame: VideoFrame) -> bool:
+    """Whether the frame is not blank."""
     plane = frame.reformat(_SAMPLES, _SAMPLES, "gray", threads=1).planes[0]
     grey, row = bytes(plane), plane.line_size
     values = [
         value for start in range(0, row * _SAMPLES, row) for value in grey[start : start + _SAMPLES]
     ]
-    return max(values) - min(values) >= _TELLING_CONTRAST
+    return max(values) - min(values) >= _MINIMUM_CONTRAST
 
 
 def is_turned(frame: VideoFrame) -> bool:
@@ -35,7 +36,7 @@ def is_turned(frame: VideoFrame) -> bool:
 def stretched(frame: VideoFrame, sample_aspect_ratio: Fraction | None) -> tuple[int, int]:
     """Its size with square pixels, before it is turned."""
     ratio = sample_aspect_ratio or Fraction(1)
-    if not Fraction(1, 4) <= ratio <= 4:  # no camera's
+    if not Fraction(1, 4) <= ratio <= 4:  # not of any camera
         ratio = Fraction(1)
     return max(1, round(frame.width * ratio)), frame.height
 

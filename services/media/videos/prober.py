@@ -1,10 +1,9 @@
-"""The prober: a process apart, in which libav reads videos that a stranger sent.
+"""The video prober: a confined worker process in which libav reads untrusted videos.
 
-It gets the video's bytes by asking for them over its pipe (`services.media.videos.messages`), holds
-no secret, and can open nothing: no file, no socket, and nothing that a video refers to. The pool
-that started it (`services.media.videos.pool`) counts what it reads, watches the clock and replaces
-it. What is acceptable is decided elsewhere: this module demuxes, decodes a few key frames and tells
-what it found.
+It requests the video's bytes over its pipe (`services.media.videos.messages`), holds no secret, and
+can open no file, no socket and nothing that a video refers to. The pool that started it
+(`services.media.videos.pool`) limits reads and wall time and replaces it. It demuxes, decodes a few
+key frames and reports; `services.media.videos.rules` decides what is acceptable.
 """
 
 import os
@@ -16,7 +15,7 @@ from typing import BinaryIO, NoReturn
 
 import av
 import av.subtitles.codeccontext
-import av.subtitles.stream  # with the former, what PyAV else imports when it meets subtitles
+import av.subtitles.stream  # this and the former: else PyAV imports them when it meets subtitles
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition
@@ -25,11 +24,16 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from servicekit.process import die_with_parent
-from services.media.sandbox.confinement import confine, grant_processor_time
+from services.media.sandbox.confinement import confine, grant_cpu_seconds
 from services.media.sandbox.frames import READY, read_frame, write_frame
 from services.media.videos.headers import Container, missing_bytes
-from services.media.videos.messages import MAXIMUM_READ_BYTES, ProbeOrder, ProbeReport, Question
-from services.media.videos.posters import is_telling, is_turned, jpeg_of, stretched
+from services.media.videos.messages import (
+    MAXIMUM_READ_BYTES,
+    ProbeReport,
+    ProbeRequest,
+    ReadRequest,
+)
+from services.media.videos.posters import has_contrast, is_turned, jpeg_of, stretched
 
 _DEMUXERS = {
     Container.MP4: "mov",
@@ -37,10 +41,10 @@ _DEMUXERS = {
     Container.WEBM: "matroska",
     Container.MATROSKA: "matroska",
 }
-# By libav's names of codecs, and of their decoders.
+# libav's names of codecs, and of their decoders.
 _CODECS = frozenset(("h264", "hevc", "vp8", "vp9", "av1", "mpeg4"))
 _DECODERS = "h264,hevc,vp8,vp9,libdav1d,mpeg4"
-# So much is read for what the header does not tell of the streams.
+# Read to find what the header does not say about the streams.
 _ANALYSED_BYTES = 1024 * 1024
 _KEY_FRAMES = 4
 _PACKETS = 4096
@@ -53,12 +57,12 @@ _KEPT_BLOCKS = 4 * _MAXIMUM_BLOCKS
 
 
 class RemoteVideo:
-    """A video as a file for libav. It is read in blocks; the more of them the longer they follow
-    each other, since each question takes a way to storage and back."""
+    """A video as a file for libav, read in blocks over the pipe. Sequential reads fetch twice as
+    many blocks each time, since each request takes a round trip to storage."""
 
-    def __init__(self, size_bytes: int, answers: BinaryIO, questions: BinaryIO) -> None:
+    def __init__(self, size_bytes: int, answers: BinaryIO, requests: BinaryIO) -> None:
         self._size_bytes = size_bytes
-        self._answers, self._questions = answers, questions
+        self._answers, self._requests = answers, requests
         self._position = 0
         self._blocks: dict[int, bytes] = {}
         self._next_block, self._run = -1, 1
@@ -80,7 +84,7 @@ class RemoteVideo:
         return self._position
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """At most what is left of one block: a short read is no end."""
+        """At most the rest of one block: a short read is not the end of the file."""
         number, start = divmod(offset, _BLOCK_BYTES)
         if offset >= self._size_bytes:
             return b""
@@ -93,7 +97,7 @@ class RemoteVideo:
         self._run = min(2 * self._run, _MAXIMUM_BLOCKS) if follows else 1
         offset = number * _BLOCK_BYTES
         length = min(self._run * _BLOCK_BYTES, self._size_bytes - offset)
-        write_frame(self._questions, Question(offset, length).to_json(), [])
+        write_frame(self._requests, ReadRequest(offset, length).to_json(), [])
         if (answer := read_frame(self._answers)) is None:
             _give_up()
         _, content = answer
@@ -105,19 +109,19 @@ class RemoteVideo:
 
 
 def _give_up() -> NoReturn:
-    """Whoever asked is gone. libav is somewhere up the stack, where no exception gets through."""
+    """Exits: the pool has closed the pipe. No exception can pass through libav's frames."""
     os._exit(0)
 
 
-def probe(video: RemoteVideo, order: ProbeOrder) -> tuple[ProbeReport, bytes]:
-    """What `video` is, and its poster frame."""
+def probe(video: RemoteVideo, request: ProbeRequest) -> tuple[ProbeReport, bytes]:
+    """Reports on `video`, with its poster frame."""
     report = ProbeReport()
-    if missing := missing_bytes(order.container, order.size_bytes, video.read_at):
+    if missing := missing_bytes(request.container, request.size_bytes, video.read_at):
         report.problem = f"its last {missing:,} bytes are missing"
         return report, b""
     try:
-        with _opened(video, order) as container:
-            poster = _describe(container, order, report)
+        with _open(video, request) as container:
+            poster = _describe(container, request, report)
             return report, poster
     except av.FFmpegError as error:
         report.problem = error.strerror or "it is in no known form"
@@ -126,15 +130,15 @@ def probe(video: RemoteVideo, order: ProbeOrder) -> tuple[ProbeReport, bytes]:
     return report, b""
 
 
-def _opened(video: RemoteVideo, order: ProbeOrder) -> InputContainer:
+def _open(video: RemoteVideo, request: ProbeRequest) -> InputContainer:
     return av.open(
         video,
         "r",
-        format=_DEMUXERS[order.container],
+        format=_DEMUXERS[request.container],
         options={
             "format_whitelist": "mov,matroska",
             "codec_whitelist": _DECODERS,
-            "max_pixels": str(order.maximum_pixels),
+            "max_pixels": str(request.maximum_pixels),
             "probesize": str(_ANALYSED_BYTES),
             "threads": "1",
         },
@@ -145,58 +149,58 @@ def _opened(video: RemoteVideo, order: ProbeOrder) -> InputContainer:
 
 
 def _refuse(url: str, flags: int, options: dict[str, str]) -> NoReturn:
-    """What a video refers to is never opened."""
+    """Never opens what a video refers to."""
     raise PermissionError(url)
 
 
-def _describe(container: InputContainer, order: ProbeOrder, report: ProbeReport) -> bytes:
-    """Fills in `report`; answers with the poster."""
+def _describe(container: InputContainer, request: ProbeRequest, report: ProbeReport) -> bytes:
+    """Completes `report`; returns the poster frame."""
     stream = next(filter(_is_moving, container.streams.video), None)
     report.has_video = stream is not None
     if stream is None:
         return b""
     context = stream.codec_context
-    # None where libav has no decoder, which its type does not tell.
+    # None where libav has no decoder, contrary to its type annotation.
     report.codec = context.codec.canonical_name if context else ""
     report.is_known_codec = report.codec in _CODECS
     if not report.is_known_codec:
         return b""
     report.width, report.height = context.width, context.height
-    if report.width * report.height > order.maximum_pixels:
+    if report.width * report.height > request.maximum_pixels:
         return b""
-    frame = _poster_frame(container, stream, order)
+    frame = _poster_frame(container, stream, request)
     report.duration_seconds = _duration_seconds(container, stream)
     if frame is None:
         report.problem = "no picture in it can be decoded"
         return b""
     width, height = stretched(frame, context.sample_aspect_ratio)
     report.width, report.height = (height, width) if is_turned(frame) else (width, height)
-    return jpeg_of(frame, (width, height), order.poster_fit_within)
+    return jpeg_of(frame, (width, height), request.poster_fit_within)
 
 
 def _is_moving(stream: VideoStream) -> bool:
-    """Cover art is a stream, too."""
+    """Whether the stream is not cover art."""
     return not stream.disposition & Disposition.attached_pic
 
 
 def _poster_frame(
-    container: InputContainer, stream: VideoStream, order: ProbeOrder
+    container: InputContainer, stream: VideoStream, request: ProbeRequest
 ) -> VideoFrame | None:
-    """The first key frame that shows something, or else the first that decodes."""
-    stream.codec_context.options = {"max_pixels": str(order.maximum_pixels)}
+    """The first key frame that is not blank, else the first that decodes."""
+    stream.codec_context.options = {"max_pixels": str(request.maximum_pixels)}
     stream.codec_context.thread_count = 1
     for other in container.streams:
         other.discard = Discard.default if other is stream else Discard.all
     first = None
     for frame in _key_frames(container, stream):
-        if is_telling(frame):
+        if has_contrast(frame):
             return frame
         first = first or frame
     return first
 
 
 def _key_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """The first few, those that do not decode left out."""
+    """The first few key frames, except those that do not decode."""
     tried = 0
     for _, packet in zip(range(_PACKETS), container.demux(stream), strict=False):
         if packet.size == 0 or tried == _KEY_FRAMES:
@@ -208,18 +212,18 @@ def _key_frames(container: InputContainer, stream: VideoStream) -> Iterator[Vide
 
 
 def _decoded(context: VideoCodecContext, packet: "Packet[VideoStream]") -> Iterator[VideoFrame]:
-    """At once: without what follows it, a decoder holds a key frame back until it is flushed."""
+    """Decodes one packet and flushes the decoder, which else waits for the packets after it."""
     frames = [*context.decode(packet), *context.decode(None)]
     context.flush_buffers()
     yield from (frame for frame in frames[:1] if not frame.is_corrupt)
 
 
 def _duration_seconds(container: InputContainer, stream: VideoStream) -> float:
-    """The largest of what is said: headers lie, and the index shows what is there."""
+    """The longest of all sources: headers may be wrong, the index shows what is there."""
     for each in container.streams:
         each.discard = Discard.default
     if container.format.name.startswith("matroska"):
-        # An index of key frames that may be cut short: libav completes it on the way to the end.
+        # The index of key frames may be truncated: seeking to the end completes it.
         with suppress(av.FFmpegError):
             container.seek(_FAR, stream=stream, any_frame=True)
     ends = [Fraction(container.duration or 0, av.time_base)]
@@ -228,18 +232,18 @@ def _duration_seconds(container: InputContainer, stream: VideoStream) -> float:
         time_base = each.time_base or Fraction(0)
         ends.append((each.duration or 0) * time_base)
         if entries := each.index_entries:
-            # The index tells when its last frame begins.
+            # The index has the start time of its last frame.
             ticks = entries[len(entries) - 1].timestamp - entries[0].timestamp
             ends.append(ticks * time_base + (frame if each is stream else 0))
     return float(max(ends))
 
 
 def serve(requests: BinaryIO, reports: BinaryIO, cpu_seconds: int) -> None:
-    """Answers each order until the pool closes the pipe."""
+    """Serves requests until the pool closes the pipe."""
     while (frame := read_frame(requests)) is not None:
-        order = ProbeOrder.from_json(frame[0])
-        grant_processor_time(cpu_seconds)
-        report, poster = probe(RemoteVideo(order.size_bytes, requests, reports), order)
+        request = ProbeRequest.from_json(frame[0])
+        grant_cpu_seconds(cpu_seconds)
+        report, poster = probe(RemoteVideo(request.size_bytes, requests, reports), request)
         write_frame(reports, report.to_json(), [poster])
 
 

@@ -1,8 +1,6 @@
-"""What a video must be, by the client that it is made on: the limits, and every reason to turn one
-down. Pure.
+"""Limits of videos by the client that they are made on, and the reasons to reject one. Pure.
 
-The platform's own table of limits (R88) is lost. What is allowed is a setting, and the defaults are
-ours.
+The platform's own table of limits (R88) is lost: the limits are settings, with our defaults.
 """
 
 from collections.abc import Mapping
@@ -10,28 +8,28 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from servicekit.errors import FailedPrecondition, Reason
+from services.media.images.messages import DecodeRequest
 from services.media.images.rules import RENDITION_SIDES, Code, Rejection, RenditionKind
 from services.media.levels import MINIMUM_VIDEO_LEVEL, may_show_videos
-from services.media.sandbox.frames import Order
 from services.media.videos.headers import CONTENT_TYPES, Container
-from services.media.videos.messages import MAXIMUM_POSTER_BYTES, ProbeOrder, ProbeReport
+from services.media.videos.messages import MAXIMUM_POSTER_BYTES, ProbeReport, ProbeRequest
 
 ACCEPTED_TYPES = tuple(CONTENT_TYPES.values())
 # 8K, the largest frame of H.264's highest level (ITU-T H.264, table A-1: 139,264 macroblocks).
 MAXIMUM_PIXELS = 139_264 * 16 * 16
-# The poster frame is made into what feeds and lists show.
+# Renditions are made of the poster frame.
 _FEED, _THUMBNAIL = RENDITION_SIDES[RenditionKind.FEED], RENDITION_SIDES[RenditionKind.THUMBNAIL]
-POSTER_ORDER = Order(_FEED**2, _FEED, MAXIMUM_POSTER_BYTES, (_THUMBNAIL,))
+POSTER_REQUEST = DecodeRequest(_FEED**2, _FEED, MAXIMUM_POSTER_BYTES, (_THUMBNAIL,))
 
 
 class Client(StrEnum):
-    """What the creator works on."""
+    """The client that the creator works on."""
 
     DESKTOP = "DESKTOP"
     APP = "APP"
 
 
-_PLACES = {Client.DESKTOP: "on the desktop site", Client.APP: "in the app"}
+_CLIENT_NAMES = {Client.DESKTOP: "on the desktop site", Client.APP: "in the app"}
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,11 @@ class VideoLimits:
 LimitsByClient = Mapping[Client, VideoLimits]
 
 
-def check_level(creator_id: str, level: str) -> None:
-    """`level` is empty for who is not admitted.
+def require_video_level(creator_id: str, level: str) -> None:
+    """`level` is empty for a creator who is not admitted.
 
     Raises:
-        FailedPrecondition: it is below what videos need (R87).
+        FailedPrecondition: the level is below that for videos (R87).
     """
     if not may_show_videos(level):
         raise FailedPrecondition(
@@ -58,13 +56,14 @@ def check_level(creator_id: str, level: str) -> None:
         )
 
 
-def order_of(container: Container, size_bytes: int) -> ProbeOrder:
-    return ProbeOrder(container, size_bytes, MAXIMUM_PIXELS, _FEED)
+def probe_request(container: Container, size_bytes: int) -> ProbeRequest:
+    """What to ask of the prober for a video."""
+    return ProbeRequest(container, size_bytes, MAXIMUM_PIXELS, _FEED)
 
 
 def too_many_bytes(limits: LimitsByClient, client: Client | None, size_bytes: int) -> str:
-    """What is wrong with so many bytes; empty when nothing is. Where the client was not told, what
-    none admits is too much."""
+    """Describes an excess of `size_bytes`; empty if there is none. Without a client, the largest
+    limit counts."""
     maximum_bytes = (
         limits[client].maximum_bytes
         if client
@@ -79,12 +78,13 @@ def too_many_bytes(limits: LimitsByClient, client: Client | None, size_bytes: in
 
 
 def unsupported(found: str) -> tuple[Rejection, ...]:
-    """For what is in no accepted container; `found` tells what it seems to be."""
+    """Rejects content in no accepted container; `found` describes it."""
     text = f"The content is {found}; save the video as MP4, QuickTime, WebM or Matroska"
     return (Rejection(Code.UNSUPPORTED_TYPE, "R88", text),)
 
 
 def without_picture(container: Container) -> Rejection:
+    """Rejects a video whose poster frame cannot be decoded."""
     return _corrupt(container, "no picture in it can be decoded")
 
 
@@ -93,23 +93,23 @@ def rejections(
     client: Client,
     size_bytes: int,
     container: Container,
-    probe: ProbeReport,
+    report: ProbeReport,
 ) -> tuple[Rejection, ...]:
-    """Every reason to reject what the prober reported on; none when it is acceptable."""
+    """Every reason to reject a video, by the prober's report; empty if it is acceptable."""
     found = []
     if text := too_many_bytes(limits, client, size_bytes):
         found.append(Rejection(Code.TOO_LARGE_BYTES, "R88", text))
-    if probe.width * probe.height > MAXIMUM_PIXELS:
-        return (*found, Rejection(Code.BOMB, "MAXIMUM_PIXELS", _bomb(probe)))
-    if too_long := _too_long(limits[client].maximum_seconds, client, probe):
+    if report.width * report.height > MAXIMUM_PIXELS:
+        return (*found, Rejection(Code.BOMB, "MAXIMUM_PIXELS", _bomb(report)))
+    if too_long := _too_long(limits[client].maximum_seconds, client, report):
         found.append(Rejection(Code.TOO_LONG, "R88", too_long))
-    if probe.problem:
-        return (*found, _corrupt(container, probe.problem))
-    if not probe.has_video:
+    if report.problem:
+        return (*found, _corrupt(container, report.problem))
+    if not report.has_video:
         text = "There are no moving pictures in it; upload a video"
         return (*found, Rejection(Code.UNSUPPORTED_TYPE, "R88", text))
-    if not probe.is_known_codec:
-        codec = probe.codec or "an unknown codec"
+    if not report.is_known_codec:
+        codec = report.codec or "an unknown codec"
         text = f"The pictures are encoded as {codec}; save the video as H.264, H.265, VP9 or AV1"
         return (*found, Rejection(Code.UNSUPPORTED_TYPE, "R88", text))
     return tuple(found)
@@ -120,22 +120,22 @@ def _corrupt(container: Container, problem: str) -> Rejection:
     return Rejection(Code.CORRUPT, "R88", text)
 
 
-def _bomb(probe: ProbeReport) -> str:
+def _bomb(report: ProbeReport) -> str:
     return (
-        f"{probe.width}×{probe.height} pixels; at most {MAXIMUM_PIXELS:,} (8K) are allowed:"
+        f"{report.width}×{report.height} pixels; at most {MAXIMUM_PIXELS:,} (8K) are allowed:"
         " scale the video down"
     )
 
 
-def _too_long(maximum_seconds: int, client: Client, probe: ProbeReport) -> str:
-    """By whole seconds: sound often ends a moment after the pictures."""
-    if int(probe.duration_seconds) <= maximum_seconds:
+def _too_long(maximum_seconds: int, client: Client, report: ProbeReport) -> str:
+    """In whole seconds: sound often ends a moment after the pictures."""
+    if int(report.duration_seconds) <= maximum_seconds:
         return ""
     return (
-        f"{probe.duration_seconds:,.1f} seconds long; at most {maximum_seconds:,} are"
+        f"{report.duration_seconds:,.1f} seconds long; at most {maximum_seconds:,} are"
         f" allowed{_where(client)}: shorten the video"
     )
 
 
 def _where(client: Client | None) -> str:
-    return f" {_PLACES[client]}" if client else ""
+    return f" {_CLIENT_NAMES[client]}" if client else ""

@@ -1,4 +1,4 @@
-"""The media service on a real S3 and real decoders."""
+"""The media service with a real object store and real decoder processes."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -17,16 +17,18 @@ from services.media.images.rules import IMAGE_MAXIMUM_BYTES
 from services.media.levels import Levels
 from services.media.sandbox.confinement import Confinement
 from services.media.uploads.handlers import MediaHandlers
+from services.media.uploads.image_validator import ImageValidator
 from services.media.uploads.quotas import Quota
 from services.media.uploads.servicer import service
-from services.media.uploads.store import PostgresMediaStore
-from services.media.uploads.video_validator import VideoJudge
+from services.media.uploads.store import MediaStore
+from services.media.uploads.video_validator import VideoValidator
 from services.media.videos.pool import ProberPool
 from services.media.videos.rules import Client, VideoLimits
 from tests.support.databases import Databases
 from tests.support.serving import Served, serving
 
 QUARANTINE, ACCEPTED = "media-quarantine", "media-accepted"
+BUCKETS = Buckets(QUARANTINE, ACCEPTED)
 VIDEO_LIMITS = {
     Client.DESKTOP: VideoLimits(maximum_bytes=2 * 1024 * 1024, maximum_seconds=20),
     Client.APP: VideoLimits(maximum_bytes=1024 * 1024, maximum_seconds=8),
@@ -65,8 +67,8 @@ async def probers() -> AsyncIterator[ProberPool]:
         yield probers
 
 
-class Stars:
-    """Everybody's level is the highest."""
+class TopLevel:
+    """Every creator has the highest level."""
 
     async def level(self, creator_id: str) -> str:
         return "STAR"
@@ -74,34 +76,40 @@ class Stars:
 
 @pytest.fixture
 def levels() -> Levels:
-    return Stars()
+    return TopLevel()
+
+
+def image_validator(
+    objects: ObjectStore, decoders: DecoderPool, store: MediaStore
+) -> ImageValidator:
+    return ImageValidator(
+        objects, decoders.decode, store.find_resembled, BUCKETS, IMAGE_MAXIMUM_BYTES
+    )
 
 
 @dataclass
 class Harness:
-    """The parts that a test may want to reach behind the server's back."""
+    """The served handlers and their dependencies, for direct access."""
 
     handlers: MediaHandlers
-    store: PostgresMediaStore
+    store: MediaStore
     objects: ObjectStore
     decoders: DecoderPool
-    videos: VideoJudge
+    videos: VideoValidator
     passed: timedelta = field(default_factory=timedelta)
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.passed
 
-    def handlers_with(
-        self, objects: ObjectStore, store: PostgresMediaStore | None = None
-    ) -> MediaHandlers:
-        """Other handlers than those that are served, with parts that fail."""
+    def handlers_with(self, objects: ObjectStore, store: MediaStore | None = None) -> MediaHandlers:
+        """Other handlers than the served ones, with failing dependencies."""
+        store = store or self.store
         return MediaHandlers(
-            store or self.store,
+            store,
             objects,
-            self.decoders,
+            image_validator(objects, self.decoders, store),
             self.videos,
-            Buckets(QUARANTINE, ACCEPTED),
-            IMAGE_MAXIMUM_BYTES,
+            BUCKETS,
             QUOTA,
             self.now,
         )
@@ -121,16 +129,14 @@ def harness(
     probers: ProberPool,
     levels: Levels,
 ) -> Harness:
-    store = PostgresMediaStore(database)
-    buckets = Buckets(QUARANTINE, ACCEPTED)
-    videos = VideoJudge(objects, probers, decoders, buckets, VIDEO_LIMITS, levels)
+    store = MediaStore(database)
+    videos = VideoValidator(objects, probers.probe, decoders.decode, BUCKETS, VIDEO_LIMITS, levels)
     handlers = MediaHandlers(
         store,
         objects,
-        decoders,
+        image_validator(objects, decoders, store),
         videos,
-        buckets,
-        IMAGE_MAXIMUM_BYTES,
+        BUCKETS,
         QUOTA,
         lambda: harness.now(),
     )

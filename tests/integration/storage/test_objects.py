@@ -14,7 +14,8 @@ from servicekit.clock import utc_now
 from servicekit.errors import Reason, Unavailable
 from servicekit.s3 import object_store
 from servicekit.s3.client import S3
-from servicekit.s3.object_store import ObjectChanged, ObjectStore, StoredObject, TooManyBytes
+from servicekit.s3.object_store import ObjectStore
+from servicekit.s3.objects import ObjectChanged, StoredObject, TooManyBytes
 from tests.integration.storage.conftest import ACCEPTED, Storage
 
 BODY = b"the bytes that were accepted"

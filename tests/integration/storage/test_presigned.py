@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from servicekit.s3.object_store import ObjectStore, PostForm
+from servicekit.s3.object_store import ObjectStore
+from servicekit.s3.objects import PostForm
 from tests.integration.storage.conftest import ACCEPTED, QUARANTINE, Storage
 
 BODY = b"the bytes that were announced"

@@ -14,7 +14,8 @@ import pytest
 
 from servicekit.s3 import client as s3
 from servicekit.s3.client import S3
-from servicekit.s3.object_store import HashMismatch, ObjectChanged, ObjectStore, StoredObject
+from servicekit.s3.object_store import ObjectStore
+from servicekit.s3.objects import HashMismatch, ObjectChanged, StoredObject
 from tests.integration.storage.conftest import ACCEPTED, QUARANTINE, Storage
 
 RANGE_BYTES = 64 * 1024

@@ -18,7 +18,7 @@ from services.media.articles.handlers import ArticleHandlers
 from services.media.articles.quotas import Quota
 from services.media.articles.store import PostgresArticleStore
 from tests.integration.media.conftest import Harness as MediaHarness
-from tests.integration.media.test_uploads import finalized
+from tests.integration.media.uploading import finalized
 from tests.support.serving import Served, request_id
 from tests.unit.media.pictures import jpeg
 

@@ -10,7 +10,7 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from servicekit.auth import Principal, Role
 from servicekit.errors import LiaisonError, Reason
-from servicekit.s3.object_store import StoredObject
+from servicekit.s3.objects import StoredObject
 from tests.integration.media.articles.harness import (
     ADDRESS,
     COUPONS,

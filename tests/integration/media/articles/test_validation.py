@@ -26,7 +26,7 @@ from tests.integration.media.articles.harness import (
     uploaded_video,
     youtube,
 )
-from tests.integration.media.test_uploads import finalized
+from tests.integration.media.uploading import finalized
 from tests.support.serving import refused, serving
 from tests.unit.media.pictures import png
 

@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from services.media.images.decoder import inspect
-from services.media.images.reports import from_decoder
-from services.media.sandbox.frames import Order
+from services.media.images.decoder import decode
+from services.media.images.messages import DecodeRequest
+from services.media.images.reports import parse_report
 from tests.unit.media.pictures import jpeg
 
-ORDER = Order(50_000_000, 2000, 5_242_880, renditions=(1080, 320))
+REQUEST = DecodeRequest(50_000_000, 2000, 5_242_880, renditions=(1080, 320))
 CONTENT = jpeg(2400, 1200)
-REPORT, COPIES = inspect(CONTENT, ORDER)
+REPORT, COPIES = decode(CONTENT, REQUEST)
 GOOD: dict[str, Any] = json.loads(REPORT.to_json())
 PNG = b"\x89PNG\r\n\x1a\n"
 SCRIPT = b"<script>alert(1)</script>"
 
 
 def test_what_a_decoder_says_of_a_good_image_is_believed() -> None:
-    assert from_decoder(REPORT.to_json(), b"".join(COPIES), CONTENT, ORDER) == (REPORT, COPIES)
+    assert parse_report(REPORT.to_json(), b"".join(COPIES), CONTENT, REQUEST) == (REPORT, COPIES)
 
 
 def lie(**values: Any) -> Callable[[dict[str, Any]], None]:
@@ -65,7 +65,7 @@ def test_a_lie_is_no_report(change: Callable[[dict[str, Any]], None]) -> None:
     report = json.loads(json.dumps(GOOD))
     change(report)
     with pytest.raises(ValueError, match=r".+"):
-        from_decoder(json.dumps(report).encode(), b"".join(COPIES), CONTENT, ORDER)
+        parse_report(json.dumps(report).encode(), b"".join(COPIES), CONTENT, REQUEST)
 
 
 @pytest.mark.parametrize(
@@ -79,10 +79,10 @@ def test_a_lie_is_no_report(change: Callable[[dict[str, Any]], None]) -> None:
 )
 def test_a_copy_is_of_the_length_and_format_that_was_told(copies: list[bytes]) -> None:
     with pytest.raises(ValueError, match="another"):
-        from_decoder(REPORT.to_json(), b"".join(copies), CONTENT, ORDER)
+        parse_report(REPORT.to_json(), b"".join(copies), CONTENT, REQUEST)
 
 
 @pytest.mark.parametrize("head", [b"", b"null", b'"x"', b"{}", b"[" * 4096, b"\xff\xfe{}"])
 def test_what_is_no_report_at_all_is_none(head: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
-        from_decoder(head, b"", CONTENT, ORDER)
+        parse_report(head, b"", CONTENT, REQUEST)

@@ -19,11 +19,11 @@ from services.media.images.headers import Format
 from services.media.images.pool import CONFINEMENT, DecoderPool
 from services.media.images.rules import IMAGE_MAXIMUM_BYTES, Code, Purpose, limits_of, rejections
 from services.media.sandbox.confinement import Confinement
-from services.media.uploads.image_validator import examine
-from services.media.videos import pool as video_probing
+from services.media.uploads.image_validator import validate_image
+from services.media.videos import pool as prober_pool
 from services.media.videos.pool import ProberPool
 from tests.integration.media.corpus import CORPUS_MISSING, corpus_files, is_as_expected
-from tests.integration.media.decoders import decoder_processes
+from tests.integration.media.images.decoder_processes import decoder_processes
 from tests.support.serving import refused
 from tests.unit.media.pictures import jpeg, opened, palette_png, photo, png
 
@@ -52,7 +52,7 @@ async def test_every_file_of_the_corpus_gets_its_verdict(
     for file in corpus_files():
         content = file.path.read_bytes()
         assert hashlib.sha256(content).hexdigest() == file.sha256
-        report, copies = await decoders.inspect(content, limits.order)
+        report, copies = await decoders.decode(content, limits.decode_request)
         found = [rejection.code for rejection in rejections(limits, len(content), report)]
         assert is_as_expected(file, found), (file.path.name, found, file.expected)
         if file.display_size and report.width:
@@ -65,7 +65,7 @@ async def test_every_file_of_the_corpus_gets_its_verdict(
 async def test_a_header_may_claim_any_size(decoders: DecoderPool) -> None:
     """2**32 - 1 pixels each way: a bomb, and no decoder's lie."""
     largest = PNG_MAGIC + struct.pack(">I4sII", 13, b"IHDR", 2**32 - 1, 2**32 - 1) + b"\x08\2\0\0\0"
-    report, copies = await decoders.inspect(largest, IMAGE.order)
+    report, copies = await decoders.decode(largest, IMAGE.decode_request)
     (found,) = rejections(IMAGE, len(largest), report)
     assert (found.code, copies) == (Code.BOMB, [])
 
@@ -74,7 +74,7 @@ async def test_a_large_drawing_in_colours_far_apart_is_judged_in_time() -> None:
     """Making its palette anew would take more time than there is."""
     drawing = palette_png(6000, 6000)
     async with DecoderPool(CONFINEMENT, size=1) as decoders:
-        report, copies = await decoders.inspect(drawing, BANNER.order)
+        report, copies = await decoders.decode(drawing, BANNER.decode_request)
     assert rejections(BANNER, len(drawing), report) == ()
     assert opened(copies[0]).width == 6000
 
@@ -83,7 +83,7 @@ async def test_a_decoder_that_was_killed_is_replaced_and_the_image_still_judged(
     async with pool() as decoders:
         (first,) = decoder_processes()
         first.kill()
-        report, copies = await decoders.inspect(jpeg(), IMAGE.order)
+        report, copies = await decoders.decode(jpeg(), IMAGE.decode_request)
         assert (report.problem, bool(copies)) == ("", True)
         (second,) = decoder_processes()
         assert second.pid != first.pid
@@ -94,21 +94,21 @@ async def test_where_the_clock_runs_out_the_image_may_come_again() -> None:
         (stuck,) = decoder_processes()
         stuck.suspend()
         with refused(Reason.DEPENDENCY_UNAVAILABLE):
-            await decoders.inspect(png(), IMAGE.order)
-        report, copies = await decoders.inspect(png(), IMAGE.order)
+            await decoders.decode(png(), IMAGE.decode_request)
+        report, copies = await decoders.decode(png(), IMAGE.decode_request)
         assert (report.problem, bool(copies)) == ("", True)
 
 
 async def test_an_image_that_takes_too_much_memory_is_told_so() -> None:
     large = png(6000, 6000)
     async with pool(memory_mib=120) as decoders:
-        examined = await examine(decoders, BANNER, large)
-        (rejection,) = examined.rejections
+        verdict = await validate_image(decoders.decode, BANNER, large)
+        (rejection,) = verdict.rejections
         assert (rejection.code, rejection.rule_id) == (Code.CORRUPT, "R67")
         assert rejection.description == (
             "Decoding it takes more memory than is allowed; scale the image down"
         )
-        report, copies = await decoders.inspect(png(), IMAGE.order)
+        report, copies = await decoders.decode(png(), IMAGE.decode_request)
         assert (report.problem, bool(copies)) == ("", True)
 
 
@@ -116,12 +116,12 @@ async def test_an_abandoned_image_leaves_no_half_read_decoder_behind() -> None:
     async with pool() as decoders:
         (stuck,) = decoder_processes()
         stuck.suspend()
-        call = asyncio.create_task(decoders.inspect(jpeg(), IMAGE.order))
+        call = asyncio.create_task(decoders.decode(jpeg(), IMAGE.decode_request))
         await asyncio.sleep(0)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        report, copies = await decoders.inspect(png(), IMAGE.order)
+        report, copies = await decoders.decode(png(), IMAGE.decode_request)
         assert report.copies[0].format is Format.PNG
         assert opened(copies[0]).width == 800
 
@@ -129,7 +129,7 @@ async def test_an_abandoned_image_leaves_no_half_read_decoder_behind() -> None:
 async def test_a_decoder_is_confined_and_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIAISON_OBJECT_STORE_SECRET_KEY", "hush")
     async with pool(size=2) as decoders:
-        await decoders.inspect(jpeg(), IMAGE.order)
+        await decoders.decode(jpeg(), IMAGE.decode_request)
         processes = decoder_processes()
         assert len(processes) == 2
         assert not any("hush" in str(process.environ()) for process in processes)
@@ -143,7 +143,7 @@ async def test_an_image_that_takes_too_much_processor_time_gets_no_second_try() 
     async with pool(cpu_seconds=0) as decoders:
         (first,) = decoder_processes()
         with capture_logs() as logs:
-            report, _ = await decoders.inspect(slow, replace(IMAGE.order, fit_within=None))
+            report, _ = await decoders.decode(slow, replace(IMAGE.decode_request, fit_within=None))
         (rejection,) = rejections(IMAGE, 1000, report)
         assert rejection.code is Code.CORRUPT
         assert rejection.description == (
@@ -152,13 +152,13 @@ async def test_an_image_that_takes_too_much_processor_time_gets_no_second_try() 
         assert [entry["pid"] for entry in logs if entry["event"] == "process_replaced"] == [
             first.pid
         ]
-        report, _ = await decoders.inspect(png(), IMAGE.order)
+        report, _ = await decoders.decode(png(), IMAGE.decode_request)
         assert report.problem == ""
 
 
 async def test_a_decoder_can_open_nothing() -> None:
     async with pool() as decoders:
-        await decoders.inspect(png(2400, 1200), IMAGE.order)
+        await decoders.decode(png(2400, 1200), IMAGE.decode_request)
         (process,) = decoder_processes()
         assert process.rlimit(psutil.RLIMIT_NOFILE) == (3, 3)
         assert process.num_fds() == 3
@@ -184,7 +184,7 @@ async def test_a_hostile_working_directory_is_not_looked_into(
         (tmp_path / f"{name}.py").write_text("raise SystemExit('hostile')")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", "")
-    async with pool() as decoders, ProberPool(video_probing.CONFINEMENT) as probers:
-        report, _ = await decoders.inspect(png(), IMAGE.order)
+    async with pool() as decoders, ProberPool(prober_pool.CONFINEMENT) as probers:
+        report, _ = await decoders.decode(png(), IMAGE.decode_request)
         assert report.problem == ""
         assert probers is not None

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from servicekit.errors import Reason, ResourceExhausted
-from services.media.uploads.quotas import Quota, Usage, check
+from services.media.uploads.quotas import Quota, Usage, enforce
 
 NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)
 QUOTA = Quota(open_uploads=3, uploads_an_hour=10, bytes_a_month=1000)
@@ -24,13 +24,13 @@ def usage(open_uploads: int = 0, uploads_an_hour: int = 0, bytes_a_month: int = 
 
 def refusal(used: Usage, size_bytes: int = 1) -> dict[str, str]:
     with pytest.raises(ResourceExhausted) as caught:
-        check(QUOTA, used, size_bytes, NOW)
+        enforce(QUOTA, used, size_bytes, NOW)
     assert caught.value.reason is Reason.QUOTA_EXCEEDED
     return caught.value.metadata
 
 
 def test_the_last_of_each_is_within_the_quota() -> None:
-    check(QUOTA, usage(2, 9, 999), 1, NOW)
+    enforce(QUOTA, usage(2, 9, 999), 1, NOW)
 
 
 def test_open_uploads_become_fewer_when_they_expire() -> None:

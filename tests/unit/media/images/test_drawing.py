@@ -5,17 +5,19 @@ from dataclasses import replace
 import pytest
 import pyvips
 
-from services.media.images.decoder import inspect
+from services.media.images.decoder import decode
 from services.media.images.drawing import dhash
 from services.media.images.headers import Format
-from services.media.sandbox.frames import Order, Report
+from services.media.images.messages import DecodeReport, DecodeRequest
 from tests.unit.media.pictures import jpeg, opened, photo, picture, png
 
-ORDER = Order(50_000_000, 2000, 5_242_880, renditions=(1080, 320))
+REQUEST = DecodeRequest(50_000_000, 2000, 5_242_880, renditions=(1080, 320))
 
 
-def drawn(content: bytes, order: Order = ORDER) -> tuple[Report, list[pyvips.Image]]:
-    report, copies = inspect(content, order)
+def drawn(
+    content: bytes, decode_request: DecodeRequest = REQUEST
+) -> tuple[DecodeReport, list[pyvips.Image]]:
+    report, copies = decode(content, decode_request)
     assert report.problem == ""
     images = [opened(copy) for copy in copies]
     for told, copy, image in zip(report.copies, copies, images, strict=True):
@@ -71,7 +73,7 @@ def pixels(image: pyvips.Image) -> bytes:
     return bytes(image.write_to_memory())
 
 
-BANNER = replace(ORDER, fit_within=None)
+BANNER = replace(REQUEST, fit_within=None)
 
 
 @pytest.mark.parametrize(("width", "height", "grain"), [(2000, 1200, 2), (3000, 1500, 1)])

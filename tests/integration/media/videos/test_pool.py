@@ -12,13 +12,13 @@ import psutil
 import pytest
 
 from servicekit.errors import Reason
-from servicekit.s3.object_store import ObjectChanged
+from servicekit.s3.objects import ObjectChanged
 from services.media.sandbox.confinement import Confinement
-from services.media.videos import pool as video_probing
+from services.media.videos import pool as prober_pool
 from services.media.videos.headers import Container, container_of
-from services.media.videos.messages import ProbeOrder, ProbeReport
+from services.media.videos.messages import ProbeReport, ProbeRequest
 from services.media.videos.pool import ProberPool
-from services.media.videos.rules import Client, order_of, rejections
+from services.media.videos.rules import Client, probe_request, rejections
 from tests.integration.media.conftest import VIDEO_LIMITS
 from tests.support.serving import refused
 from tests.unit.media.films import (
@@ -50,10 +50,10 @@ def prober_processes() -> list[psutil.Process]:
     ]
 
 
-def order(content: bytes) -> ProbeOrder:
+def request_for(content: bytes) -> ProbeRequest:
     container = container_of(content)
     assert container is not None
-    return order_of(container, len(content))
+    return probe_request(container, len(content))
 
 
 def reading(content: bytes) -> Callable[[int, int], Awaitable[bytes]]:
@@ -64,7 +64,7 @@ def reading(content: bytes) -> Callable[[int, int], Awaitable[bytes]]:
 
 
 async def probed(probers: ProberPool, content: bytes) -> tuple[ProbeReport, bytes]:
-    return await probers.probe(reading(content), order(content))
+    return await probers.probe(reading(content), request_for(content))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ async def test_the_frame_and_not_the_header_tells_a_size(probers: ProberPool, co
         report, _ = await probed(probers, lie)
         assert (report.problem, report.width, report.height) == ("", 320, 240)
         # A giant is not decoded, whichever tells that it is none.
-        small = replace(order(lie), maximum_pixels=320 * 240 - 1)
+        small = replace(request_for(lie), maximum_pixels=320 * 240 - 1)
         report, poster = await probers.probe(reading(lie), small)
         assert report.problem or report.width * report.height > small.maximum_pixels
         assert poster == b""
@@ -210,7 +210,7 @@ async def test_a_long_video_is_not_read_as_a_whole(probers: ProberPool) -> None:
         reads.append(length)
         return content[offset : offset + length]
 
-    report, _ = await probers.probe(read, order(content))
+    report, _ = await probers.probe(read, request_for(content))
     assert (report.problem, int(report.duration_seconds)) == ("", 60)
     assert sum(reads) < 260 * 1024 < len(content) / 3
 
@@ -219,9 +219,9 @@ async def test_who_reads_on_and_on_is_cut_off(
     probers: ProberPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = film("webm", "libvpx", options={"live": "1"})
-    monkeypatch.setattr(video_probing, "_READ_BESIDES_BYTES", -2 * len(content))
+    monkeypatch.setattr(prober_pool, "_EXTRA_READ_BYTES", -2 * len(content))
     report, _ = await probed(probers, content)
-    assert report.problem == "its parts lie so that it has to be read again and again"
+    assert report.problem == "it is laid out so that it has to be read again and again"
     monkeypatch.undo()
     report, _ = await probed(probers, content)
     assert report.problem == ""
@@ -257,7 +257,7 @@ async def test_storages_time_is_not_the_videos() -> None:
         return content[offset : offset + length]
 
     async with pool(wall_seconds=1) as probers:
-        call = asyncio.create_task(probers.probe(read, order(content)))
+        call = asyncio.create_task(probers.probe(read, request_for(content)))
         await asked.wait()
         asyncio.get_running_loop().call_later(1.5, answered.set)
         report, _ = await call
@@ -271,7 +271,7 @@ async def test_what_storage_raises_is_raised_and_the_next_video_judged(
         raise ObjectChanged
 
     with pytest.raises(ObjectChanged):
-        await probers.probe(read, order(film()))
+        await probers.probe(read, request_for(film()))
     report, _ = await probed(probers, film())
     assert report.problem == ""
 
@@ -307,7 +307,7 @@ async def test_a_prober_that_does_not_start_is_no_videos_fault(
         (only,) = prober_processes()
         only.kill()
         monkeypatch.setattr(sys, "executable", "/bin/false")
-        with pytest.raises(RuntimeError, match=r"services\.media\.prober does not start"):
+        with pytest.raises(RuntimeError, match=r"services\.media\.videos\.prober does not start"):
             await probed(probers, film())
         monkeypatch.undo()
         report, _ = await probed(probers, film())
@@ -334,7 +334,7 @@ async def test_whatever_is_changed_there_is_a_verdict(probers: ProberPool, seed:
         container = container_of(mutated)
         if container is None:
             continue
-        report, poster = await probers.probe(reading(mutated), order(mutated))
+        report, poster = await probers.probe(reading(mutated), request_for(mutated))
         found = rejections(VIDEO_LIMITS, Client.DESKTOP, len(mutated), container, report)
         assert found or (report.width and report.height and opened(poster).avg() >= 0)
     report, _ = await probed(probers, content)

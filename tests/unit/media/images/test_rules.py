@@ -2,8 +2,9 @@
 
 import pytest
 
-from services.media.domain import Announced, violations
+from services.media.domain import Announced, image_violations
 from services.media.images.headers import Format
+from services.media.images.messages import DecodeReport
 from services.media.images.rules import (
     IMAGE_MAXIMUM_BYTES,
     Code,
@@ -12,7 +13,6 @@ from services.media.images.rules import (
     limits_of,
     rejections,
 )
-from services.media.sandbox.frames import Report
 from services.media.videos.rules import Client
 
 BANNER = limits_of(Purpose.BANNER, IMAGE_MAXIMUM_BYTES)
@@ -22,7 +22,7 @@ IMAGE = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)
 def judged(
     limits: Limits, width: int, height: int, problem: str = "", size_bytes: int = 1000
 ) -> list[tuple[str, str]]:
-    report = Report(format=Format.JPEG, width=width, height=height, problem=problem)
+    report = DecodeReport(format=Format.JPEG, width=width, height=height, problem=problem)
     return [(found.code, found.rule_id) for found in rejections(limits, size_bytes, report)]
 
 
@@ -56,11 +56,11 @@ def test_every_reason_is_given_at_once() -> None:
 
 
 def test_reasons_tell_what_was_found_and_what_would_mend_it() -> None:
-    (found,) = rejections(BANNER, 1000, Report(format=Format.PNG, width=600, height=200))
+    (found,) = rejections(BANNER, 1000, DecodeReport(format=Format.PNG, width=600, height=200))
     assert found.description == (
         "600×200 pixels as displayed; at least 750×360 are needed: use a larger image"
     )
-    (found,) = rejections(BANNER, 1000, Report(found="text"))
+    (found,) = rejections(BANNER, 1000, DecodeReport(found="text"))
     assert found.description == "The content is text; save the image as JPEG or PNG"
 
 
@@ -69,14 +69,14 @@ def announced(size_bytes: int) -> Announced:
 
 
 def test_a_banner_has_at_most_5_242_880_bytes_r68() -> None:
-    assert violations(BANNER, announced(5_242_880)) == []
-    (found,) = violations(BANNER, announced(5_242_881))
+    assert image_violations(BANNER, announced(5_242_880)) == []
+    (found,) = image_violations(BANNER, announced(5_242_881))
     assert (found.field, found.rule) == ("size_bytes", "R68")
     assert "5,242,881" in found.description
 
 
 def test_everything_wrong_with_an_announcement_is_told_at_once_r67() -> None:
-    found = violations(IMAGE, Announced(-1, "A" * 64, "image/gif", Client.APP))
+    found = image_violations(IMAGE, Announced(-1, "A" * 64, "image/gif", Client.APP))
     assert [(violation.field, violation.rule) for violation in found] == [
         ("size_bytes", "RANGE"),
         ("sha256", "SHA-256"),

@@ -6,13 +6,13 @@ import pytest
 
 from servicekit.errors import FailedPrecondition
 from services.media.videos.headers import Container
-from services.media.videos.messages import ProbeReport, Question, from_prober
+from services.media.videos.messages import ProbeReport, ReadRequest, parse_message
 from services.media.videos.rules import (
     MAXIMUM_PIXELS,
     Client,
     VideoLimits,
-    check_level,
     rejections,
+    require_video_level,
     too_many_bytes,
 )
 
@@ -70,17 +70,17 @@ def test_the_largest_frame_is_8k() -> None:
 @pytest.mark.parametrize("level", ["", "NEWCOMER", "JUNIOR", "UNSPECIFIED"])
 def test_a_level_below_intermediate_is_too_low(level: str) -> None:
     with pytest.raises(FailedPrecondition):
-        check_level("anna", level)
+        require_video_level("anna", level)
 
 
 @pytest.mark.parametrize("level", ["INTERMEDIATE", "ADVANCED", "EXPERT", "STAR"])
 def test_intermediate_and_above_may(level: str) -> None:
-    check_level("anna", level)
+    require_video_level("anna", level)
 
 
 def test_what_a_prober_says_is_read_back() -> None:
-    assert from_prober(GOOD.to_json()) == GOOD
-    assert from_prober(Question(1, 2).to_json()) == Question(1, 2)
+    assert parse_message(GOOD.to_json()) == GOOD
+    assert parse_message(ReadRequest(1, 2).to_json()) == ReadRequest(1, 2)
 
 
 @pytest.mark.parametrize(
@@ -104,4 +104,4 @@ def test_what_a_prober_says_is_read_back() -> None:
 )
 def test_nonsense_of_a_prober_is_no_report(said: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - JSON's and ours alike
-        from_prober(said)
+        parse_message(said)

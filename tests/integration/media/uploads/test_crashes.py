@@ -16,8 +16,9 @@ from servicekit.postgres.database import Database
 from servicekit.s3.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
 from services.media.domain import MediaObject, State
-from services.media.uploads.handlers import FinalizeUpload, MediaHandlers
-from services.media.uploads.store import PostgresMediaStore
+from services.media.uploads.commands import FinalizeUpload
+from services.media.uploads.handlers import MediaHandlers
+from services.media.uploads.store import MediaStore
 from tests.integration.media.conftest import ACCEPTED, QUARANTINE, Harness
 from tests.integration.media.uploading import (
     IMAGE,
@@ -73,7 +74,7 @@ class MortalObjects(ObjectStore):
         self._fuse.burn("remove")
 
 
-class MortalStore(PostgresMediaStore):
+class MortalStore(MediaStore):
     def __init__(self, database: Database, fuse: Fuse) -> None:
         super().__init__(database)
         self._fuse = fuse

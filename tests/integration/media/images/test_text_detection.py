@@ -91,7 +91,7 @@ async def test_of_a_banner_it_is_kept(
     purpose: pb.Purpose.ValueType,
     expected: bool | None,
 ) -> None:
-    harness.handlers._text_detector = detector
+    harness.handlers._detect_text = detector.has_text
     content = picture("SUMMER SALE")
     async with serving(access, [service(harness.handlers)], database) as served:
         anna = MediaServiceStub(served.as_creator("anna"))

@@ -16,9 +16,9 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import LiaisonError, Reason
 from servicekit.s3.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
-from services.media.domain import ADDRESS_LIFETIME, SWEEP_DELAY, UPLOAD_LIFETIME
+from services.media.domain import SWEEP_DELAY, UPLOAD_LIFETIME, URL_LIFETIME
 from services.media.images.rules import IMAGE_MAXIMUM_BYTES
-from services.media.uploads.handlers import FinalizeUpload
+from services.media.uploads.commands import FinalizeUpload
 from tests.integration.media.conftest import ACCEPTED, QUARANTINE, Harness
 from tests.integration.media.uploading import (
     BANNER,
@@ -249,7 +249,7 @@ async def test_a_repeated_announcement_has_a_new_address_while_bytes_may_come(
     first = await anna.CreateUpload(request)
     begin_time = first.expire_time.ToDatetime(UTC) - UPLOAD_LIFETIME
     lifetime = first.url_expire_time.ToDatetime(UTC) - begin_time
-    assert ADDRESS_LIFETIME - timedelta(seconds=1) < lifetime <= ADDRESS_LIFETIME
+    assert URL_LIFETIME - timedelta(seconds=1) < lifetime <= URL_LIFETIME
 
     harness.passed = timedelta(hours=10)
     again = await anna.CreateUpload(request)

@@ -1,9 +1,9 @@
-"""What publishing is told by the environment."""
+"""Settings of publications, from the environment."""
 
 import pytest
 from pydantic import ValidationError
 
-from services.media.publications.settings import PublicationSettings
+from services.media.settings import PublicationSettings
 
 
 def settings(monkeypatch: pytest.MonkeyPatch, **environment: str) -> PublicationSettings:
@@ -12,14 +12,16 @@ def settings(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Publication
     return PublicationSettings()
 
 
-def test_reposting_is_off_and_the_promise_is_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_by_default_nobody_reposts_and_the_window_is_a_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     found = settings(monkeypatch)
     assert found.media_repost_levels == []
     assert found.media_publication_window.days == 1
     assert found.media_placement_slots == ["home-top", "inspiration-top", "instagram"]
 
 
-def test_lists_are_parted_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lists_are_comma_separated(monkeypatch: pytest.MonkeyPatch) -> None:
     found = settings(
         monkeypatch,
         REPOST_LEVELS="EXPERT, STAR",
@@ -38,7 +40,7 @@ def test_lists_are_parted_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         {"PUBLICATION_WINDOW_SECONDS": "0"},
     ],
 )
-def test_what_cannot_work_keeps_the_service_from_starting(
+def test_inconsistent_settings_are_refused_at_start(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
     with pytest.raises(ValidationError):

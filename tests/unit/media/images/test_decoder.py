@@ -6,23 +6,25 @@ import zlib
 import pytest
 import pyvips
 
-from services.media.images.decoder import close_doors, inspect
+from services.media.images.decoder import block_other_loaders, decode
 from services.media.images.headers import Format
-from services.media.sandbox.frames import Copy, Order, Report
+from services.media.images.messages import Copy, DecodeReport, DecodeRequest
 from tests.unit.media.pictures import chunk, jpeg, opened, photo, picture, png
 
-ORDER = Order(maximum_pixels=50_000_000, fit_within=None, maximum_bytes=5_242_880)
-SHRINK = Order(maximum_pixels=50_000_000, fit_within=2000, maximum_bytes=5_242_880)
+REQUEST = DecodeRequest(maximum_pixels=50_000_000, fit_within=None, maximum_bytes=5_242_880)
+SHRINK = DecodeRequest(maximum_pixels=50_000_000, fit_within=2000, maximum_bytes=5_242_880)
 SECRET = b"47.3769,8.5417 taken by anna"
 
 
 @pytest.fixture(autouse=True, scope="module")
 def closed_doors() -> None:
-    close_doors()
+    block_other_loaders()
 
 
-def clean(content: bytes, order: Order = ORDER) -> tuple[Report, pyvips.Image]:
-    report, (cleaned,) = inspect(content, order)
+def clean(
+    content: bytes, decode_request: DecodeRequest = REQUEST
+) -> tuple[DecodeReport, pyvips.Image]:
+    report, (cleaned,) = decode(content, decode_request)
     assert report.problem == ""
     image = opened(cleaned)
     assert report.copies == [
@@ -51,8 +53,8 @@ def test_a_jpeg_comment_and_exif_do_not_survive() -> None:
     content = exif[:2] + comment + exif[2:]
     assert SECRET in content
     assert b"anna" in exif
-    for order in (ORDER, SHRINK):
-        _, (cleaned,) = inspect(content, order)
+    for decode_request in (REQUEST, SHRINK):
+        _, (cleaned,) = decode(content, decode_request)
         assert SECRET not in cleaned
         assert b"anna" not in cleaned
         assert b"Exif" not in cleaned
@@ -60,7 +62,7 @@ def test_a_jpeg_comment_and_exif_do_not_survive() -> None:
 
 def test_png_texts_and_what_follows_the_image_do_not_survive() -> None:
     content = with_chunks(png(), chunk(b"tEXt", b"Comment\0" + SECRET)) + SECRET
-    _, (cleaned,) = inspect(content, ORDER)
+    _, (cleaned,) = decode(content, REQUEST)
     assert cleaned
     assert SECRET not in cleaned
 
@@ -71,7 +73,7 @@ def test_an_animation_is_reduced_to_its_first_frame() -> None:
         chunk(b"acTL", struct.pack(">II", 2, 0)),
         chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 800, 400, 0, 0, 1, 10, 0, 0)),
     )
-    _, (cleaned,) = inspect(animated, ORDER)
+    _, (cleaned,) = decode(animated, REQUEST)
     assert cleaned
     assert b"acTL" not in cleaned
     assert b"fcTL" not in cleaned
@@ -136,10 +138,10 @@ def test_a_profile_that_is_no_good_is_ignored() -> None:
     assert image.interpretation == "srgb"
 
 
-@pytest.mark.parametrize("order", [ORDER, SHRINK])
-def test_a_cut_off_jpeg_is_damaged(order: Order) -> None:
+@pytest.mark.parametrize("decode_request", [REQUEST, SHRINK])
+def test_a_cut_off_jpeg_is_damaged(decode_request: DecodeRequest) -> None:
     content = jpeg(2400, 1200)
-    report, cleaned = inspect(content[: len(content) - 500], order)
+    report, cleaned = decode(content[: len(content) - 500], decode_request)
     assert report.problem == "premature end of JPEG image"
     assert (report.width, report.height) == (2400, 1200)
     assert cleaned == []
@@ -148,7 +150,7 @@ def test_a_cut_off_jpeg_is_damaged(order: Order) -> None:
 def test_a_png_with_a_broken_checksum_is_damaged() -> None:
     content = bytearray(png())
     content[len(content) // 2] ^= 0xFF
-    report, cleaned = inspect(bytes(content), ORDER)
+    report, cleaned = decode(bytes(content), REQUEST)
     assert report.problem
     assert (report.width, report.height) == (800, 400)
     assert cleaned == []
@@ -156,7 +158,7 @@ def test_a_png_with_a_broken_checksum_is_damaged() -> None:
 
 def test_other_formats_have_no_door() -> None:
     gif = picture(800, 400).gifsave_buffer()
-    report, cleaned = inspect(gif, ORDER)
+    report, cleaned = decode(gif, REQUEST)
     assert (report.format, report.found, cleaned) == (None, "a GIF image", [])
     with pytest.raises(pyvips.Error):
         opened(gif)
@@ -165,29 +167,29 @@ def test_other_formats_have_no_door() -> None:
 def test_a_bomb_is_never_decoded() -> None:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
-    report, cleaned = inspect(content, ORDER)
+    report, cleaned = decode(content, REQUEST)
     assert (report.width, report.height, report.problem, cleaned) == (60_000, 60_000, "", [])
 
 
 def test_a_clean_copy_is_encoded_smaller_when_it_is_too_long() -> None:
     noise = pyvips.Image.gaussnoise(800, 400, mean=128, sigma=50).cast("uchar")
     content = noise.copy(interpretation="b-w").jpegsave_buffer(Q=40)
-    _, (at_ease,) = inspect(content, ORDER)
-    tight = Order(50_000_000, None, len(at_ease) - 1)
-    _, (cleaned,) = inspect(content, tight)
+    _, (at_ease,) = decode(content, REQUEST)
+    tight = DecodeRequest(50_000_000, None, len(at_ease) - 1)
+    _, (cleaned,) = decode(content, tight)
     assert 0 < len(cleaned) < len(at_ease)
 
 
-@pytest.mark.parametrize("order", [ORDER, SHRINK])
-def test_an_ultra_hdr_photo_is_a_jpeg_without_its_gain_map(order: Order) -> None:
+@pytest.mark.parametrize("decode_request", [REQUEST, SHRINK])
+def test_an_ultra_hdr_photo_is_a_jpeg_without_its_gain_map(decode_request: DecodeRequest) -> None:
     # As phones take them: a JPEG, then another with what HDR screens add, told of in segments.
     content = (photo(2400, 1200, seed=1).colourspace("scrgb") * 4).uhdrsave_buffer()
     assert b"21496" in content  # ISO 21496-1, gain maps
     assert content.count(b"\xff\xd8\xff") == 2
-    report, image = clean(content, order)
+    report, image = clean(content, decode_request)
     assert (report.format, report.width, report.height) == (Format.JPEG, 2400, 1200)
     assert image.format == "uchar"
-    _, (cleaned,) = inspect(content, order)
+    _, (cleaned,) = decode(content, decode_request)
     assert b"21496" not in cleaned
     assert cleaned.count(b"\xff\xd8\xff") == 1
 
@@ -204,8 +206,8 @@ def test_progressive_and_interlaced_images_are_read(interlace: bool) -> None:
 
 def test_of_the_beginning_of_a_long_file_only_the_header_is_read() -> None:
     content = jpeg(800, 400, orientation=6)
-    order = Order(50_000_000, None, 5_242_880, is_header_only=True)
-    report, copies = inspect(content[: len(content) // 2], order)
+    decode_request = DecodeRequest(50_000_000, None, 5_242_880, is_header_only=True)
+    report, copies = decode(content[: len(content) // 2], decode_request)
     assert (report.format, report.width, report.height) == (Format.JPEG, 400, 800)
     assert (report.problem, copies) == ("", [])
 

@@ -1,6 +1,6 @@
-"""Whatever the bytes are, there is a verdict; and what is accepted is clean.
+"""Fuzzing of the image decoder: any bytes get a verdict, and accepted copies are clean.
 
-`FUZZ_EXAMPLES=20000 pytest tests/integration/media/test_fuzzing.py` looks further, at random.
+For a longer, random search: `FUZZ_EXAMPLES=20000 pytest tests/integration/media/images`.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from services.media.images.pool import CONFINEMENT, DecoderPool
 from services.media.images.rules import IMAGE_MAXIMUM_BYTES, Code, Purpose, limits_of
-from services.media.uploads.image_validator import Examination, examine
-from tests.integration.media.decoders import decoder_processes
-from tests.integration.media.mangling import SECRET, SEEDS, Nasty, nasty, png_chunk
+from services.media.uploads.image_validator import ImageVerdict, validate_image
+from tests.integration.media.images.decoder_processes import decoder_processes
+from tests.integration.media.images.hostile_images import SECRET, SEEDS, Nasty, nasty, png_chunk
 from tests.unit.media.pictures import jpeg
 
 _EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
@@ -37,9 +37,9 @@ class Decoding:
         self._runner = runner
         self._decoders = decoders
 
-    def examine(self, content: bytes, fit_within: int | None = None) -> Examination:
+    def validate(self, content: bytes, fit_within: int | None = None) -> ImageVerdict:
         limits = replace(_LIMITS, fit_within=fit_within)
-        return self._runner.run(examine(self._decoders, limits, content))
+        return self._runner.run(validate_image(self._decoders.decode, limits, content))
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +65,12 @@ def decoding() -> Iterator[Decoding]:
 def test_any_bytes_get_a_verdict_and_what_is_accepted_is_clean(
     decoding: Decoding, image: Nasty, fit_within: int | None
 ) -> None:
-    examined = decoding.examine(image.content, fit_within)
-    assert (examined.accepted is None) == bool(examined.rejections)
-    for rejection in examined.rejections:
+    verdict = decoding.validate(image.content, fit_within)
+    assert (verdict.accepted is None) == bool(verdict.rejections)
+    for rejection in verdict.rejections:
         assert isinstance(rejection.code, Code)
         assert rejection.description.isprintable()
-    for stored, copy in examined.contents:
+    for stored, copy in verdict.contents:
         assert_clean(copy)
         opened = decoded(copy)
         assert (opened.width, opened.height) == (stored.width, stored.height)
@@ -82,14 +82,14 @@ def test_any_bytes_get_a_verdict_and_what_is_accepted_is_clean(
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed[1:4].hex())
 def test_the_images_that_are_mangled_are_good_themselves(decoding: Decoding, seed: bytes) -> None:
     assert SECRET in seed
-    examined = decoding.examine(seed)
-    assert examined.rejections == ()
-    for _, copy in examined.contents:
+    verdict = decoding.validate(seed)
+    assert verdict.rejections == ()
+    for _, copy in verdict.contents:
         assert_clean(copy)
 
 
 def test_the_pool_is_as_good_as_new(decoding: Decoding) -> None:
-    assert decoding.examine(jpeg()).accepted is not None
+    assert decoding.validate(jpeg()).accepted is not None
 
 
 def decoded(content: bytes) -> pyvips.Image:

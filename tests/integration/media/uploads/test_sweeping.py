@@ -12,8 +12,8 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import LiaisonError, Reason
 from servicekit.s3.object_store import ObjectStore
 from servicekit.settings import ObjectStoreSettings
-from services.media.domain import JUDGING_LIMIT, SWEEP_DELAY, UPLOAD_LIFETIME
-from services.media.uploads.handlers import FinalizeUpload
+from services.media.domain import SWEEP_DELAY, UPLOAD_LIFETIME, VALIDATION_TIMEOUT
+from services.media.uploads.commands import FinalizeUpload
 from tests.integration.media.conftest import ACCEPTED, QUARANTINE, Harness
 from tests.integration.media.uploading import announcement, finalization, uploaded
 from tests.support.serving import Served, refused
@@ -106,7 +106,7 @@ async def test_a_finalization_that_began_in_time_loses_nothing(
         )
         await objects.has_read.wait()
         # For as long as it may take, and longer.
-        harness.passed = UPLOAD_LIFETIME + JUDGING_LIMIT + timedelta(minutes=15)
+        harness.passed = UPLOAD_LIFETIME + VALIDATION_TIMEOUT + timedelta(minutes=15)
         assert await harness.handlers.sweep() == 0
         # Who comes only now comes too late, and changes nothing.
         with refused(Reason.NOT_YOURS):
@@ -136,7 +136,7 @@ async def test_what_takes_too_long_to_judge_is_given_up_and_may_be_judged_anew(
     async with Waiting(object_store_settings) as objects:
         handlers = harness.handlers_with(objects)
         with monkeypatch.context() as hasty:
-            limit = "services.media.uploads.handlers.JUDGING_LIMIT"
+            limit = "services.media.uploads.handlers.VALIDATION_TIMEOUT"
             hasty.setattr(limit, timedelta(milliseconds=100))
             with refused(Reason.DEPENDENCY_UNAVAILABLE):
                 await handlers.finalize_upload(ANNA, command)

@@ -1,4 +1,4 @@
-"""`liaison media inspect` as an operator types it: no server, no environment."""
+"""`liaison media validate` as an operator types it: no server, no environment."""
 
 import json
 import os
@@ -23,7 +23,7 @@ ENVIRONMENT = {"PYTHONPATH": os.pathsep.join((str(SOURCE_ROOT), str(SOURCE_ROOT 
 
 
 def argv(purpose: str, *files: Path | str) -> list[str | Path]:
-    return [sys.executable, "-m", "cli", "media", "inspect", "--purpose", purpose, *files]
+    return [sys.executable, "-m", "cli", "media", "validate", "--purpose", purpose, *files]
 
 
 def running(purpose: str, *files: str, **streams: Any) -> subprocess.Popen[bytes]:
@@ -34,7 +34,7 @@ def running(purpose: str, *files: str, **streams: Any) -> subprocess.Popen[bytes
     )
 
 
-def inspected(
+def validated(
     purpose: str, *files: Path | str, folder: Path = SOURCE_ROOT
 ) -> subprocess.CompletedProcess[str]:
     # Enough for any image, and too little for a file that would be read as a whole. The shell sets
@@ -69,7 +69,7 @@ Made = Callable[[str, bytes], str]
 
 def test_good_files_are_told_and_the_exit_code_is_0(made: Made) -> None:
     files = [made("a.jpg", jpeg(800, 1200, orientation=6)), made("b.txt", png(900, 500))]
-    run = inspected("banner", *files)
+    run = validated("banner", *files)
     assert (run.returncode, run.stderr) == (0, "")
     assert lines(run) == [
         {
@@ -99,7 +99,7 @@ def test_every_reason_of_a_bad_file_is_told_and_the_exit_code_is_1(made: Made) -
         made("long.png", picture(5000, 400).pngsave_buffer()),
         made("good.png", png()),
     ]
-    run = inspected("image", *files)
+    run = validated("image", *files)
     assert (run.returncode, run.stderr) == (1, "")
     told = lines(run)
     assert [line["reasons"] for line in told] == [
@@ -113,7 +113,7 @@ def test_every_reason_of_a_bad_file_is_told_and_the_exit_code_is_1(made: Made) -
     assert [line["format"] for line in told] == ["JPEG", None, None, "PNG", "PNG"]
     assert (told[1]["width"], told[1]["height"]) == (None, None)
     # A banner is not scaled down, so a long one stays large enough.
-    assert lines(inspected("banner", files[3]))[0]["verdict"] == "ACCEPTED"
+    assert lines(validated("banner", files[3]))[0]["verdict"] == "ACCEPTED"
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_file_may_have_just_as_many_bytes_as_its_purpose_allows(
         made("above.jpg", content + bytes(limit + 1 - len(content))),
         made("small.jpg", jpeg(400, 300) + bytes(limit)),
     ]
-    told = lines(inspected(purpose, *files))
+    told = lines(validated(purpose, *files))
     assert [line["reasons"] for line in told] == [
         [],
         ["TOO_LARGE_BYTES"],
@@ -140,7 +140,7 @@ def test_a_file_may_have_just_as_many_bytes_as_its_purpose_allows(
 def test_a_giant_is_not_read_as_a_whole(made: Made) -> None:
     giant = made("giant.png", png(900, 500))
     os.truncate(giant, 20 * 1024**3)  # sparse: it takes no room
-    run = inspected("image", giant)
+    run = validated("image", giant)
     assert run.returncode == 1, run.stderr
     (line,) = lines(run)
     assert (line["reasons"], line["width"]) == (["TOO_LARGE_BYTES"], 900)
@@ -150,7 +150,7 @@ def test_what_cannot_be_read_is_told_after_which_the_others_are_judged(
     made: Made, tmp_path: Path
 ) -> None:
     good = made("good.png", png())
-    run = inspected("banner", tmp_path, tmp_path / "absent.jpg", good, made("bad.png", b"?"))
+    run = validated("banner", tmp_path, tmp_path / "absent.jpg", good, made("bad.png", b"?"))
     assert run.returncode == 2
     assert [line["verdict"] for line in lines(run)] == ["ACCEPTED", "REJECTED"]
     assert run.stderr.splitlines() == [
@@ -163,7 +163,7 @@ def test_a_file_is_named_as_it_was_typed(made: Made, tmp_path: Path) -> None:
     names = ["-.jpg", "ümläut näme.jpg", "a\nb.jpg", "../" + tmp_path.name + "/x.jpg"]
     for name in names:
         made(name, jpeg())
-    run = inspected("banner", "--", *names, folder=tmp_path)
+    run = validated("banner", "--", *names, folder=tmp_path)
     assert run.returncode == 0, run.stderr
     assert [line["file"] for line in lines(run)] == names
 
@@ -171,17 +171,17 @@ def test_a_file_is_named_as_it_was_typed(made: Made, tmp_path: Path) -> None:
 def test_a_name_that_is_no_utf_8_still_makes_good_json(made: Made, tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.jpg")
     made(name, jpeg())
-    (line,) = lines(inspected("Banner", name, folder=tmp_path))
+    (line,) = lines(validated("Banner", name, folder=tmp_path))
     assert (line["file"], line["verdict"]) == (r"caf\xe9.jpg", "ACCEPTED")
 
 
 def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    run = inspected("banner", "pipe", "/dev/zero", "", folder=tmp_path)
+    run = validated("banner", "pipe", "/dev/zero", "", folder=tmp_path)
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.splitlines() == [
-        "pipe: no regular file: give what it holds to /dev/stdin",
-        "/dev/zero: no regular file: give what it holds to /dev/stdin",
+        "pipe: not a regular file; use /dev/stdin",
+        "/dev/zero: not a regular file; use /dev/stdin",
         "'': No such file or directory",
     ]
 
@@ -229,7 +229,7 @@ def test_a_decoder_that_does_not_start_is_told_in_one_line(
     monkeypatch.setattr(structlog, "configure", lambda **_: None)
     handler = signal.getsignal(signal.SIGINT)
     try:
-        assert cli.media.inspect_files("image", [made("a.jpg", jpeg())]) == 3
+        assert cli.media.validate_files("image", [made("a.jpg", jpeg())]) == 3
     finally:
         signal.signal(signal.SIGINT, handler)
     assert capfd.readouterr() == ("", "services.media.images.decoder does not start\n")
@@ -237,7 +237,7 @@ def test_a_decoder_that_does_not_start_is_told_in_one_line(
 
 @pytest.mark.parametrize("arguments", [("banner",), ("poster", "x.jpg"), ()])
 def test_a_command_that_is_wrong_explains_itself(arguments: tuple[str, ...]) -> None:
-    run = inspected(*arguments) if arguments else inspected("")
+    run = validated(*arguments) if arguments else validated("")
     assert run.returncode == 2
     assert run.stdout == ""
     assert "Usage" in run.stderr
@@ -247,7 +247,7 @@ def test_a_command_that_is_wrong_explains_itself(arguments: tuple[str, ...]) -> 
 @pytest.mark.parametrize("purpose", ["banner", "image"])
 def test_every_file_of_the_corpus_gets_its_verdict(purpose: str) -> None:
     files = corpus_files()
-    run = inspected(purpose, *(file.path for file in files))
+    run = validated(purpose, *(file.path for file in files))
     assert (run.returncode, run.stderr) == (1, "")
     for file, line in zip(files, lines(run), strict=True):
         assert line["file"] == str(file.path)
