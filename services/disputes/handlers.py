@@ -27,7 +27,7 @@ from servicekit.errors import (
 from servicekit.pagination import Page
 from services.disputes.domain import START_GRACE, Parties, command_id
 from workflows.assignment.model import OpenDispute as OpenDisputeOrder
-from workflows.dispute.state import (
+from workflows.dispute.model import (
     Claim,
     Decide,
     Decision,
@@ -36,9 +36,8 @@ from workflows.dispute.state import (
     Outcome,
     State,
     Withdraw,
-    check_decision,
-    check_ground,
 )
+from workflows.dispute.rules import check_decision, check_ground
 
 # What the workflow of a dispute takes.
 DisputeCommand = Claim | Decide | Withdraw

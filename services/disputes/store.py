@@ -5,7 +5,7 @@ from pydantic import TypeAdapter
 
 from servicekit.pagination import Page
 from servicekit.postgres.database import Database
-from workflows.dispute.state import Dispute, State
+from workflows.dispute.model import Dispute, State
 
 _SNAPSHOT = TypeAdapter(Dispute)
 

@@ -9,7 +9,7 @@ from workflows import ids
 from workflows.assignment.model import OpenDispute
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.client import NotRunning, Workflows
-from workflows.dispute.state import Claim, Decide, Dispute, Withdraw
+from workflows.dispute.model import Claim, Decide, Dispute, Withdraw
 from workflows.dispute.workflow import DisputeWorkflow
 
 P = TypeVar("P")

@@ -12,7 +12,7 @@ from services.payouts.domain import Payout, State
 from workflows import ids
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.client import NotRunning, Workflows
-from workflows.payout.state import PayoutChanged, PayoutTerms
+from workflows.payout.model import PayoutChanged, PayoutTerms
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD
 from workflows.task_queues import Domain

@@ -9,7 +9,7 @@ from servicekit.errors import FailedPrecondition, Reason
 from servicekit.money import Money
 from workflows.assignment.model import Funding, Requirement, Terms, Transition
 from workflows.policy import Policy
-from workflows.task.state import PublishedTask
+from workflows.task.model import PublishedTask
 
 
 class State(StrEnum):

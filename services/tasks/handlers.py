@@ -30,7 +30,8 @@ from services.tasks.domain import Content, NotUnderWay, State, Task, published
 from services.tasks.listing import Facet, Listing, asks_for, gives, takes
 from services.tasks.published_commands import EndSelection
 from workflows.policy import POLICIES
-from workflows.task.state import PublishedTask, Transition, publish
+from workflows.task.model import PublishedTask, Transition
+from workflows.task.rules import publish
 
 
 class TaskStore(Protocol):

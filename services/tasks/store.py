@@ -13,7 +13,7 @@ from services.tasks.listing import Listing, facets_of
 from services.tasks.listing_store import statement
 from services.tasks.recording.store import PostgresHistories
 from workflows.policy import Policy
-from workflows.task.state import Transition
+from workflows.task.model import Transition
 
 _CONTENT = TypeAdapter(Content)
 _POLICY = TypeAdapter(Policy | None)

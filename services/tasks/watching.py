@@ -11,7 +11,7 @@ from services.tasks.commands import GetTask
 from services.tasks.domain import AssignmentRecord, Task
 from services.tasks.published_commands import ListTaskTransitions, WatchTask
 from workflows.assignment.model import Transition
-from workflows.task.state import Transition as TaskTransition
+from workflows.task.model import Transition as TaskTransition
 
 # What a watcher who comes late is given at a time: a slow one must not fill the memory.
 _BATCH_SIZE = 100

@@ -12,7 +12,7 @@ from workflows.assignment import model
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.client import NotRunning, Workflows
 from workflows.search_attributes import BRAND, DEADLINE, STATE
-from workflows.task.state import (
+from workflows.task.model import (
     CancelTask,
     EndSelection,
     PublishedTask,

@@ -28,7 +28,7 @@ from servicekit.money import Money
 from servicekit.rpc.client import open_channel
 from tests.support.sandbox import payments_of
 from workflows import ids
-from workflows.payout.state import PayoutTerms
+from workflows.payout.model import PayoutTerms
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD
 from workflows.task_queues import Domain, queue_of

@@ -31,7 +31,7 @@ from workflows.assignment.model import (
     SubmitWork,
     Terms,
 )
-from workflows.dispute.state import BRAND_GROUNDS, CREATOR_GROUNDS, Decision, Ground, Outcome
+from workflows.dispute.model import BRAND_GROUNDS, CREATOR_GROUNDS, Decision, Ground, Outcome
 from workflows.policy import STANDARD, Policy, ReviewSilence
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

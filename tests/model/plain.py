@@ -33,7 +33,7 @@ from workflows.assignment.model import (
     SubmitWork,
     Terms,
 )
-from workflows.dispute.state import Decision, Ground, Outcome
+from workflows.dispute.model import Decision, Ground, Outcome
 from workflows.policy import ReviewSilence
 
 BRAND, CREATOR, MEDIATOR, OPERATOR, SYSTEM = (

@@ -22,10 +22,10 @@ from tests.workflows.world import World, working
 from workflows import ids
 from workflows.assignment.inputs import StartAssignment
 from workflows.assignment.model import Assignment, Terms, Transition
-from workflows.dispute.state import Claim, Decide, Decision, Withdraw
+from workflows.dispute.model import Claim, Decide, Decision, Withdraw
 from workflows.notices import Notice
-from workflows.payout.state import PayoutChanged
-from workflows.payout.state import State as PayoutState
+from workflows.payout.model import PayoutChanged
+from workflows.payout.model import State as PayoutState
 from workflows.worker import RUNNER
 
 T = TypeVar("T")

@@ -15,11 +15,11 @@ from workflows.assignment.model import (
 )
 from workflows.assignment.notices import notices
 from workflows.assignment.rules import disputes, overrides, proposals, rewards, submissions
-from workflows.dispute import state as dispute_state
-from workflows.dispute.state import Decision, Dispute
+from workflows.dispute import rules as dispute_rules
+from workflows.dispute.model import Decision, Dispute
 from workflows.notices import Notice
-from workflows.payout.state import PayoutReport
-from workflows.payout.state import State as PayoutState
+from workflows.payout.model import PayoutReport
+from workflows.payout.model import State as PayoutState
 
 # The name of each command, as the workflow's updates are called.
 RULES: dict[str, Callable[..., Transition]] = {
@@ -117,15 +117,15 @@ class Rules:
         return self._try(open_it)
 
     def claim(self, mediator: str) -> Reason | None:
-        return self._mediate(lambda one: dispute_state.claim(one, mediator, self._now))
+        return self._mediate(lambda one: dispute_rules.claim(one, mediator, self._now))
 
     def decide(self, mediator: str, decision: Decision) -> Reason | None:
         return self._mediate(
-            lambda one: dispute_state.decide(one, mediator, copy.copy(decision), self._now)
+            lambda one: dispute_rules.decide(one, mediator, copy.copy(decision), self._now)
         )
 
     def withdraw(self, actor: str) -> Reason | None:
-        return self._mediate(lambda one: dispute_state.withdraw(one, actor, self._now))
+        return self._mediate(lambda one: dispute_rules.withdraw(one, actor, self._now))
 
     def _mediate(self, act: Callable[[Dispute], None]) -> Reason | None:
         assert self._dispute is not None

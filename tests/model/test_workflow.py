@@ -21,7 +21,7 @@ from tests.model.plain import BRAND
 from tests.model.running import Harness, Running, harness
 from tests.model.subjects import Subject
 from workflows.assignment.model import Action, OverrideAssignment, State, Terms
-from workflows.dispute.state import Decision, Ground, Outcome
+from workflows.dispute.model import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Span
 
 _LIVES = int(os.environ.get("MODEL_LIVES", "0"))

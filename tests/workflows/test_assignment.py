@@ -17,7 +17,7 @@ from workflows.assignment.model import (
     State,
     SubmitWork,
 )
-from workflows.dispute.state import Ground, Outcome
+from workflows.dispute.model import Ground, Outcome
 from workflows.policy import STANDARD, ReviewSilence, Span
 
 ESCALATING = replace(STANDARD, name="escalating", review_silence=ReviewSilence.ESCALATE)

@@ -13,7 +13,7 @@ from workflows.assignment.inputs import StartAssignment
 from workflows.assignment.model import ApproveWork, OpenDispute, State, SubmitWork
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.client import NotRunning, Workflows
-from workflows.dispute.state import Ground
+from workflows.dispute.model import Ground
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.task_queues import Domain
 

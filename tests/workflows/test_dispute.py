@@ -20,8 +20,7 @@ from temporalio.worker import Worker
 
 from servicekit.errors import Reason
 from workflows import ids
-from workflows.dispute.notices import details, notices_of
-from workflows.dispute.state import (
+from workflows.dispute.model import (
     Change,
     Claim,
     Clock,
@@ -35,6 +34,8 @@ from workflows.dispute.state import (
     State,
     Withdraw,
 )
+from workflows.dispute.notices import notices_of
+from workflows.dispute.ui_details import describe
 from workflows.dispute.workflow import DisputeWorkflow
 from workflows.notices import Batch, Notice
 from workflows.search_attributes import BRAND, DEADLINE, STATE
@@ -337,7 +338,7 @@ async def test_operators_find_it_and_read_who_must_act(harness: Harness) -> None
     assert attributes.get(STATE) == State.UNDER_REVIEW
     assert attributes.get(BRAND) == "acme"
     assert attributes.get(DEADLINE) == harness.dispute.resolution_due_time
-    assert "staff/mia" in details(harness.book.changes[-1].dispute, [Clock.ANSWER_DUE])
+    assert "staff/mia" in describe(harness.book.changes[-1].dispute, [Clock.ANSWER_DUE])
 
 
 async def _refused(command: Awaitable[Dispute], reason: Reason) -> None:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from tests.workflows.world import BRAND, CREATOR, DAY, HOUR, Life, World
 from workflows import ids
 from workflows.assignment.model import ConfirmedBy, Event, State
-from workflows.dispute.state import Ground, Outcome
+from workflows.dispute.model import Ground, Outcome
 
 
 async def _does_not_conform(world: World) -> tuple[Life, str]:

@@ -4,9 +4,9 @@ on the server that production runs, which is told to suggest that early."""
 from tests.workflows.environments import SUGGESTED_AFTER
 from tests.workflows.world import BRAND, World
 from workflows.assignment.model import Event
-from workflows.dispute.state import Ground
-from workflows.payout.state import PayoutChanged
-from workflows.payout.state import State as Payout
+from workflows.dispute.model import Ground
+from workflows.payout.model import PayoutChanged
+from workflows.payout.model import State as Payout
 
 
 async def test_a_payout_with_a_long_history_goes_on_in_another_run(real_world: World) -> None:

@@ -7,10 +7,10 @@ from itertools import pairwise
 from servicekit.errors import FailedPrecondition, Reason
 from tests.workflows.world import BRAND, CREATOR, DAY, HOUR, Life, World
 from workflows.assignment.model import Event, Funding, State
-from workflows.dispute.state import Ground, Outcome
+from workflows.dispute.model import Ground, Outcome
 from workflows.failures import to_application_error
-from workflows.payout.state import PayoutChanged, PayoutReport
-from workflows.payout.state import State as Payout
+from workflows.payout.model import PayoutChanged, PayoutReport
+from workflows.payout.model import State as Payout
 from workflows.policy import STANDARD, Policy, Span
 
 MINUTE = timedelta(minutes=1)

@@ -21,9 +21,9 @@ from workflows import ids
 from workflows.assignment.model import Event
 from workflows.assignment.model import State as AssignmentState
 from workflows.client import Workflows
-from workflows.dispute.state import Ground, Outcome
-from workflows.payout.state import FoundPayout, PayoutTerms
-from workflows.payout.state import State as Seen
+from workflows.dispute.model import Ground, Outcome
+from workflows.payout.model import FoundPayout, PayoutTerms
+from workflows.payout.model import State as Seen
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD
 from workflows.task_queues import Domain, queue_of

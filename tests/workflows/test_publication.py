@@ -18,7 +18,7 @@ from tests.workflows.world import HOUR
 from workflows import ids
 from workflows.notices import Batch, Notice
 from workflows.publication import notices
-from workflows.publication.state import (
+from workflows.publication.model import (
     Arrival,
     PublicationResult,
     PublicationTerms,

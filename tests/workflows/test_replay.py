@@ -26,10 +26,10 @@ from workflows import ids
 from workflows.assignment import model as assignment
 from workflows.assignment.inputs import AssignmentResult, StartAssignment
 from workflows.assignment.workflow import AssignmentWorkflow
-from workflows.dispute import state as dispute
-from workflows.payout import state as payout
+from workflows.dispute import model as dispute
+from workflows.payout import model as payout
 from workflows.search_attributes import STATE
-from workflows.task import state as task
+from workflows.task import model as task
 from workflows.worker import RUNNER
 
 RECORDED = record.recorded()

@@ -4,10 +4,10 @@ import pytest
 
 from tests.workflows.world import BRAND, CREATOR, DAY, HOUR, Life, World
 from workflows.assignment.model import Event, Funding, State
-from workflows.dispute.state import Ground, Outcome
+from workflows.dispute.model import Ground, Outcome
 from workflows.notices import MEDIATORS
-from workflows.payout.state import PayoutChanged, PayoutResult
-from workflows.payout.state import State as Payout
+from workflows.payout.model import PayoutChanged, PayoutResult
+from workflows.payout.model import State as Payout
 
 _PART = {"amount_minor": 4_000, "amount_currency": "USD"}
 

@@ -10,11 +10,11 @@ from servicekit.errors import FailedPrecondition, LiaisonError, Reason, Unavaila
 from tests.workflows.world import BRAND, CREATOR, DAY, HOUR, Life, World
 from workflows import ids
 from workflows.assignment.model import Event, State
-from workflows.dispute.state import Ground
+from workflows.dispute.model import Ground
 from workflows.failures import to_application_error
 from workflows.notices import OPERATORS
-from workflows.payout.state import FoundPayout, PayoutChanged, PayoutResult, PayoutTerms, Progress
-from workflows.payout.state import State as Payout
+from workflows.payout.model import FoundPayout, PayoutChanged, PayoutResult, PayoutTerms, Progress
+from workflows.payout.model import State as Payout
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD, Policy, Span
 from workflows.task_queues import Domain, queue_of

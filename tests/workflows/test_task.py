@@ -10,9 +10,9 @@ from temporalio.exceptions import ApplicationError
 from servicekit.errors import Reason
 from tests.workflows.world import BRAND, DAY, HOUR, TaskLife, World
 from workflows.assignment.model import Event
-from workflows.dispute.state import Ground, Outcome
-from workflows.task.state import CancelTask, EndSelection, State
-from workflows.task.state import Event as TaskEvent
+from workflows.dispute.model import Ground, Outcome
+from workflows.task.model import CancelTask, EndSelection, State
+from workflows.task.model import Event as TaskEvent
 
 
 async def _refusal(update: object) -> str | None:

@@ -9,7 +9,7 @@ from services.tasks.workflows import TemporalRuns
 from tests.workflows.world import BRAND
 from workflows.assignment.model import ApproveWork
 from workflows.client import Workflows
-from workflows.task.state import Selection
+from workflows.task.model import Selection
 
 
 async def test_what_has_ended_takes_no_command_and_names_no_workflow(

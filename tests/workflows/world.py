@@ -40,15 +40,15 @@ from workflows.assignment.model import (
     Terms,
     Transition,
 )
-from workflows.dispute.state import Change, Claim, Decide, Decision, Ground, Outcome, Withdraw
+from workflows.dispute.model import Change, Claim, Decide, Decision, Ground, Outcome, Withdraw
 from workflows.failures import to_application_error
 from workflows.notices import Batch, Notice
-from workflows.payout.state import TO_BE_SENT, FoundPayout, PayoutTerms, RecallPayout, SendPayout
-from workflows.payout.state import State as PayoutState
+from workflows.payout.model import TO_BE_SENT, FoundPayout, PayoutTerms, RecallPayout, SendPayout
+from workflows.payout.model import State as PayoutState
 from workflows.policy import STANDARD, Policy
 from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
-from workflows.task.state import PublishedTask, SelectApplications, Selection
-from workflows.task.state import Transition as TaskTransition
+from workflows.task.model import PublishedTask, SelectApplications, Selection
+from workflows.task.model import Transition as TaskTransition
 from workflows.task_queues import Domain, queue_of
 from workflows.worker import running
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from workflows.dispute.state import Ground
+from workflows.dispute.model import Ground
 from workflows.policy import Policy
 
 SYSTEM = "system"

@@ -1,7 +1,6 @@
 """Whom each transition of an assignment is told to, and in which words: pure."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from workflows.assignment.model import (
     Assignment,
@@ -13,6 +12,7 @@ from workflows.assignment.model import (
     ProposalState,
     Transition,
 )
+from workflows.formatting import to_the_minute
 from workflows.notices import MEDIATORS, OPERATORS, Notice, as_sentence
 from workflows.policy import ReviewSilence
 
@@ -283,7 +283,7 @@ def _words(a: Assignment, transition: Transition) -> dict[str, str]:
     is_approved_by_silence = a.policy.review_silence is ReviewSilence.AUTO_APPROVE
     return {
         "comment": as_sentence(_comment(a.clock, transition)),
-        "deadline": _in_words(a.clock.due_time) if a.clock else "",
+        "deadline": to_the_minute(a.clock.due_time) if a.clock else "",
         "clock": _CLOCKS[a.clock.kind] if a.clock else "a deadline",
         "silence": (
             "the work is approved in your name"
@@ -305,7 +305,7 @@ def _comment(clock: Clock | None, transition: Transition) -> str:
     """The reason alone, where the text itself says which clock was moved until when."""
     if transition.event is not Event.CLOCK_MOVED or clock is None:
         return transition.comment
-    return transition.comment.removeprefix(f"{clock.kind} until {_in_words(clock.due_time)}: ")
+    return transition.comment.removeprefix(f"{clock.kind} until {to_the_minute(clock.due_time)}: ")
 
 
 def _proposal(a: Assignment, transition: Transition) -> Proposal | None:
@@ -328,7 +328,7 @@ def _proposal(a: Assignment, transition: Transition) -> Proposal | None:
 def _wish(a: Assignment, proposal: Proposal) -> str:
     date = proposal.deadline_time
     return _WISHES[proposal.kind].format(
-        date=_in_words(date) if date else "", changes=_changes(a, proposal)
+        date=to_the_minute(date) if date else "", changes=_changes(a, proposal)
     )
 
 
@@ -341,7 +341,3 @@ def _changes(a: Assignment, proposal: Proposal) -> str:
     if len(quoted) > _MAXIMUM_QUOTED_CHARACTERS:
         quoted = quoted[: _MAXIMUM_QUOTED_CHARACTERS - 1].rstrip() + "…"
     return f"{len(proposal.requirements)} in all, {len(new)} new{': ' if new else ''}{quoted}"
-
-
-def _in_words(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M} UTC"

@@ -1,8 +1,6 @@
 """What an operator reads of an assignment in the Temporal UI: who must act, until when, and what
 happens otherwise. Markdown; no personal data."""
 
-from datetime import datetime
-
 from workflows.assignment.model import (
     Assignment,
     Clock,
@@ -14,6 +12,7 @@ from workflows.assignment.model import (
 from workflows.assignment.rules.rewards import shipment_time
 from workflows.assignment.rules.submissions import next_time
 from workflows.assignment.rules.transitions import is_over
+from workflows.formatting import to_the_second
 from workflows.policy import ReviewSilence
 
 
@@ -29,7 +28,7 @@ def describe(a: Assignment) -> str:
         lines.append("The payout is held by the brand's dispute, until that is over.")
     lines += _proposals(a)
     if due_time := shipment_time(a):
-        lines.append(f"The brand must ship the product until **{_in_words(due_time)}**.")
+        lines.append(f"The brand must ship the product until **{to_the_second(due_time)}**.")
     lines += [
         "",
         f"- task `tasks/{a.terms.task_id}` of `{a.brand}`, done by `{a.creator}`",
@@ -125,14 +124,10 @@ def _sentence(a: Assignment, clock: Clock) -> str:
         holders = " and ".join(_HOLDERS[holder] for holder in clock.holders)
         left = clock.due_time - clock.held_time
         return f"The {clock.kind} clock is held by {holders} with {left} left."
-    return f"Until **{_in_words(clock.due_time)}**; {otherwise}."
+    return f"Until **{to_the_second(clock.due_time)}**; {otherwise}."
 
 
 _HOLDERS = {
     Holder.DISPUTE: "the dispute",
     Holder.MISSED_SHIPMENT: "a product that the brand has not sent in time",
 }
-
-
-def _in_words(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

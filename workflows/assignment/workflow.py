@@ -41,22 +41,28 @@ with workflow.unsafe.imports_passed_through():
         WithdrawProposal,
     )
     from workflows.assignment.notices import notices
-    from workflows.assignment.rules import disputes, overrides, proposals, rewards, submissions
-    from workflows.assignment.rules import transitions as steps
+    from workflows.assignment.rules import (
+        disputes,
+        overrides,
+        proposals,
+        rewards,
+        submissions,
+        transitions,
+    )
     from workflows.assignment.ui_details import describe, next_clock
-    from workflows.dispute.state import Dispute, DisputeResult, Outcome
+    from workflows.dispute.model import Dispute, DisputeResult, Outcome
     from workflows.dispute.workflow import DisputeWorkflow
     from workflows.failures import refusing
     from workflows.notices import Notice
     from workflows.payout.activity_interface import PayoutActivityInterface
-    from workflows.payout.state import (
+    from workflows.payout.model import (
         PAYOUT_REPORTED,
         PayoutChanged,
         PayoutReport,
         PayoutResult,
         PayoutTerms,
     )
-    from workflows.payout.state import State as PayoutState
+    from workflows.payout.model import State as PayoutState
     from workflows.payout.workflow import PayoutWorkflow
     from workflows.search_attributes import DEADLINE, STATE
     from workflows.signals import signal
@@ -305,7 +311,9 @@ class AssignmentWorkflow:
         while following is not None:
             self._unrecorded.append(following)
             self._pending.extend(notices(self._assignment, following))
-            self._unpublished = steps.publication(self._assignment, following) or self._unpublished
+            self._unpublished = (
+                transitions.publication(self._assignment, following) or self._unpublished
+            )
             following = rewards.follow_up(self._assignment, workflow.now())
 
     # What `run` does
@@ -315,14 +323,14 @@ class AssignmentWorkflow:
         workflow.set_current_details(describe(self._assignment))
         if not self._unrecorded and not self._is_behind:
             return
-        transitions, self._unrecorded = self._unrecorded, []
+        unrecorded, self._unrecorded = self._unrecorded, []
         pending, self._pending = self._pending, []
         unpublished, self._unpublished = self._unpublished, None
         self._show()
         left = await workflow.execute_local_activity_method(
             AssignmentActivityInterface.record_assignment,
-            RecordAssignment(self._assignment, transitions, pending, unpublished),
-            summary=", ".join(transition.event for transition in transitions),
+            RecordAssignment(self._assignment, unrecorded, pending, unpublished),
+            summary=", ".join(transition.event for transition in unrecorded),
             start_to_close_timeout=_WRITE_SECONDS,
             retry_policy=_RETRY,
             local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
@@ -335,8 +343,8 @@ class AssignmentWorkflow:
             if left.notices or left.publication
             else _FIRST_RETRY_SECONDS
         )
-        if transitions:
-            self._recorded_sequence = transitions[-1].sequence
+        if unrecorded:
+            self._recorded_sequence = unrecorded[-1].sequence
 
     def _show(self) -> None:
         """Search attributes cost an event: only what is new is worth one, and not at the end."""
@@ -344,7 +352,7 @@ class AssignmentWorkflow:
         due_time = clock.due_time if clock is not None and clock.held_time is None else None
         shown, self._shown = self._shown, (self._assignment.state, due_time)
         is_same_state = shown[0] is self._assignment.state
-        if self._shown == shown or (is_same_state and steps.is_over(self._assignment)):
+        if self._shown == shown or (is_same_state and transitions.is_over(self._assignment)):
             return
         workflow.upsert_search_attributes(
             [
@@ -405,7 +413,7 @@ class AssignmentWorkflow:
         """Nothing can happen any more, and all that did is recorded, told and published."""
         is_paying = self._payout is not None and not self._payout.done()
         return (
-            steps.is_over(self._assignment)
+            transitions.is_over(self._assignment)
             and not is_paying
             and not self._unrecorded
             and not self._is_behind

@@ -13,8 +13,8 @@ from temporalio import activity
 from workflows.delivery import send_notices, try_to_send
 from workflows.dispute.activity_interface import DisputeActivityInterface
 from workflows.dispute.messages import to_message
+from workflows.dispute.model import Change
 from workflows.dispute.notices import notices_of
-from workflows.dispute.state import Change
 from workflows.notices import Batch
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only

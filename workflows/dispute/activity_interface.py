@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 
 from temporalio import activity
 
-from workflows.dispute.state import Change
+from workflows.dispute.model import Change
 from workflows.notices import Batch
 
 

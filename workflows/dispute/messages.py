@@ -9,7 +9,7 @@ from servicekit.errors import Violation, invalid_fields
 from servicekit.money import Money
 from servicekit.resource_names import id_of
 from servicekit.timestamps import from_timestamp, to_timestamp
-from workflows.dispute.state import Decision, Dispute, Ground, Outcome, State
+from workflows.dispute.model import Decision, Dispute, Ground, Outcome, State
 
 E = TypeVar("E", bound=StrEnum)
 

@@ -13,10 +13,9 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy, SearchAttributeUpdate
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.dispute import state
+    from workflows.dispute import rules
     from workflows.dispute.activity_interface import DisputeActivityInterface
-    from workflows.dispute.notices import details, in_words
-    from workflows.dispute.state import (
+    from workflows.dispute.model import (
         Change,
         Claim,
         Clock,
@@ -26,7 +25,9 @@ with workflow.unsafe.imports_passed_through():
         Event,
         Withdraw,
     )
+    from workflows.dispute.ui_details import describe
     from workflows.failures import refusing
+    from workflows.formatting import to_the_second
     from workflows.notices import Batch, Notice
     from workflows.search_attributes import BRAND, DEADLINE, STATE
     from workflows.tracing import current_trace, in_trace
@@ -74,47 +75,47 @@ class DisputeWorkflow:
     @workflow.update
     async def claim(self, command: Claim) -> Dispute:
         with refusing():
-            state.claim(self._dispute, command.mediator, workflow.now())
+            rules.claim(self._dispute, command.mediator, workflow.now())
         return await self._recorded(Event.CLAIMED)
 
     @claim.validator
     def _check_claim(self, command: Claim) -> None:
         with refusing():
-            state.claim(deepcopy(self._dispute), command.mediator, workflow.now())
+            rules.claim(deepcopy(self._dispute), command.mediator, workflow.now())
 
     @workflow.update
     async def decide(self, command: Decide) -> Dispute:
         with refusing():
-            state.decide(self._dispute, command.mediator, command.decision, workflow.now())
+            rules.decide(self._dispute, command.mediator, command.decision, workflow.now())
         return await self._recorded(Event.DECIDED)
 
     @decide.validator
     def _check_decide(self, command: Decide) -> None:
         with refusing():
             trial = deepcopy(self._dispute), command.mediator, deepcopy(command.decision)
-            state.decide(*trial, workflow.now())
+            rules.decide(*trial, workflow.now())
 
     @workflow.update
     async def withdraw(self, command: Withdraw) -> Dispute:
         with refusing():
-            state.withdraw(self._dispute, command.actor, workflow.now())
+            rules.withdraw(self._dispute, command.actor, workflow.now())
         return await self._recorded(Event.WITHDRAWN)
 
     @withdraw.validator
     def _check_withdraw(self, command: Withdraw) -> None:
         with refusing():
-            state.withdraw(deepcopy(self._dispute), command.actor, workflow.now())
+            rules.withdraw(deepcopy(self._dispute), command.actor, workflow.now())
 
     async def _keep_time(self) -> None:
         """One timer at a time; a command moves none of them."""
-        while upcoming := state.next_clock(self._dispute, self._fired):
+        while upcoming := rules.next_clock(self._dispute, self._fired):
             clock, due_time = upcoming
             wait = due_time - workflow.now()
             if wait > timedelta():
-                await workflow.sleep(wait, summary=f"{clock} at {in_words(due_time)}")
+                await workflow.sleep(wait, summary=f"{clock} at {to_the_second(due_time)}")
             if not self._dispute.is_closed:
                 self._fired.append(clock)
-                self._note(state.fire(self._dispute, clock, workflow.now()))
+                self._note(rules.fire(self._dispute, clock, workflow.now()))
 
     def _note(self, event: Event) -> Dispute:
         """Puts what happened in line to be recorded, and shows it to operators."""
@@ -125,7 +126,7 @@ class DisputeWorkflow:
 
     def _show(self) -> None:
         """In the Temporal UI. Repeating a search attribute would cost an event."""
-        workflow.set_current_details(details(self._dispute, self._fired))
+        workflow.set_current_details(describe(self._dispute, self._fired))
         current = workflow.info().typed_search_attributes
         wanted: list[SearchAttributeUpdate[Any]] = [
             STATE.value_set(self._dispute.state),

@@ -11,7 +11,7 @@ from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
 from workflows.failures import retrying_all_but
 from workflows.payout.activity_interface import PayoutActivityInterface
-from workflows.payout.state import FoundPayout, PayoutTerms, RecallPayout, SendPayout, State
+from workflows.payout.model import FoundPayout, PayoutTerms, RecallPayout, SendPayout, State
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 
 from temporalio import activity
 
-from workflows.payout.state import FoundPayout, PayoutTerms, RecallPayout, SendPayout, State
+from workflows.payout.model import FoundPayout, PayoutTerms, RecallPayout, SendPayout, State
 
 
 class PayoutActivityInterface(ABC):

@@ -1,9 +1,9 @@
 """What an operator reads of a payout in the Temporal UI: who must act, until when, and what happens
 otherwise. Markdown; no personal data."""
 
-from datetime import datetime
-
-from workflows.payout.state import PayoutTerms, Progress, State, recall_time
+from workflows.formatting import to_the_second
+from workflows.payout.model import PayoutTerms, Progress, State
+from workflows.payout.rules import recall_time
 
 _HEADLINES = {
     State.RESERVED: "The platform must send the reward",
@@ -32,16 +32,13 @@ def describe(terms: PayoutTerms, progress: Progress, *, is_held: bool) -> str:
     if progress.is_escalated and state is not State.BLOCKED:
         lines.append("It has been so for too long: an operator must look into it.")
     if state is State.UNCLAIMED:
-        lines.append(f"Until **{_in_words(recall_time(terms, progress))}**; then it is taken back.")
+        recall = to_the_second(recall_time(terms, progress))
+        lines.append(f"Until **{recall}**; then it is taken back.")
     if state in _EXPLANATIONS:
         lines.append(_EXPLANATIONS[state])
     lines += [
         "",
         f"- `payouts/{terms.payout_id}` for `creators/{terms.creator_id}`",
-        f"- attempt {progress.attempt}, {state} since {_in_words(progress.since)}",
+        f"- attempt {progress.attempt}, {state} since {to_the_second(progress.since)}",
     ]
     return "\n".join(lines)
-
-
-def _in_words(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

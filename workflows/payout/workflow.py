@@ -17,9 +17,9 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     from servicekit.errors import Reason
     from workflows.failures import is_caused_by, is_out_of_time
-    from workflows.payout import state
+    from workflows.payout import rules
     from workflows.payout.activity_interface import PayoutActivityInterface
-    from workflows.payout.state import (
+    from workflows.payout.model import (
         CLOSED,
         ENDED,
         PAYOUT_REPORTED,
@@ -53,7 +53,7 @@ _WITHOUT_ACCOUNT = (Reason.PAYOUT_ACCOUNT_MISSING, Reason.PAYOUT_NOT_CLAIMED)
 class PayoutWorkflow:
     @workflow.init
     def __init__(self, terms: PayoutTerms) -> None:
-        self._progress = state.begin(terms, workflow.now())
+        self._progress = rules.begin(terms, workflow.now())
         # A mediator may lower it; `_set_aside_minor` is what is reserved, None before it is.
         self._amount_minor = terms.amount_minor
         self._set_aside_minor = terms.reserved_minor
@@ -277,7 +277,7 @@ class PayoutWorkflow:
 
     async def _report_at_once(self, terms: PayoutTerms) -> None:
         if self._state is State.UNCLAIMED:
-            recall_time = state.recall_time(terms, self._progress)
+            recall_time = rules.recall_time(terms, self._progress)
             await self._report(PayoutReport(State.UNCLAIMED, recall_time))
         elif self._state is State.BLOCKED:
             await self._report(PayoutReport(State.BLOCKED, is_escalated=True))
@@ -287,7 +287,7 @@ class PayoutWorkflow:
         seen = self._state
         if seen is State.SENT:
             await self._report(PayoutReport(State.SENT))
-        due_time = state.due_time(terms, self._progress)
+        due_time = rules.due_time(terms, self._progress)
         is_due = due_time is not None and due_time <= workflow.now()
         is_recall = self._is_recall_wanted or (seen is State.UNCLAIMED and is_due)
         answer = await (self._recall(terms) if is_recall else self._ask(terms))
@@ -346,7 +346,7 @@ class PayoutWorkflow:
         return terms.escalation_window.after(workflow.now()) - workflow.now()
 
     def _until_something_is_due(self, terms: PayoutTerms, wait: timedelta) -> timedelta:
-        due_time, now = state.due_time(terms, self._progress), workflow.now()
+        due_time, now = rules.due_time(terms, self._progress), workflow.now()
         return min(wait, due_time - now) if due_time is not None and due_time > now else wait
 
     async def _report(self, report: PayoutReport) -> None:

@@ -13,13 +13,7 @@ from workflows.failures import retrying_all_but
 from workflows.notices import OPERATORS, Batch, Notice
 from workflows.publication import notices
 from workflows.publication.activity_interface import PublicationActivityInterface
-from workflows.publication.state import (
-    FEED,
-    Arrival,
-    PublicationTerms,
-    State,
-    WithdrawalTerms,
-)
+from workflows.publication.model import FEED, Arrival, PublicationTerms, State, WithdrawalTerms
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.media.v1.publications_pb2_grpc import PublicationServiceAsyncStub

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from temporalio import activity
 
 from workflows.notices import Batch
-from workflows.publication.state import Arrival, PublicationTerms, WithdrawalTerms
+from workflows.publication.model import Arrival, PublicationTerms, WithdrawalTerms
 
 
 class PublicationActivityInterface(ABC):

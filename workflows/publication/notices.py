@@ -7,7 +7,7 @@ networks besides is the creator's own affair.
 from collections.abc import Iterator
 
 from workflows.notices import OPERATORS, Notice, as_sentence
-from workflows.publication.state import FEED, PublicationTerms, WithdrawalTerms
+from workflows.publication.model import FEED, PublicationTerms, WithdrawalTerms
 
 _NETWORKS = {
     "FACEBOOK": "Facebook",

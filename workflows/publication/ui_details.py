@@ -1,9 +1,8 @@
 """What an operator reads of a publication in the Temporal UI: who must act, until when, and what
 happens otherwise. Markdown; no personal data."""
 
-from datetime import datetime
-
-from workflows.publication.state import FEED, PublicationTerms, State, WithdrawalTerms
+from workflows.formatting import to_the_second
+from workflows.publication.model import FEED, PublicationTerms, State, WithdrawalTerms
 
 
 def describe(terms: PublicationTerms, state: State, *, is_late: bool) -> str:
@@ -47,17 +46,18 @@ def _way_back(terms: WithdrawalTerms, *, is_done: bool) -> str:
 
 
 def _now(terms: PublicationTerms, state: State, *, is_late: bool) -> tuple[str, str]:
+    due = to_the_second(terms.due_time)
     match state, is_late:
         case State.PENDING, False:
             return (
                 "The platform must bring the article to its readers",
-                f"Until **{_shown(terms.due_time)}**; otherwise operators and the creator are told,"
-                " and it goes on. An operator can stop it (WithdrawPublication).",
+                f"Until **{due}**; otherwise operators and the creator are notified,"
+                " and delivery goes on. An operator can stop it (WithdrawPublication).",
             )
         case State.PENDING, True:
             return (
                 "Late: an operator must see what stands in the way",
-                f"It was promised until **{_shown(terms.due_time)}**. The pending activity says"
+                f"It was promised until **{due}**. The pending activity says"
                 " what fails; it is tried again until it works, or an operator stops it"
                 " (WithdrawPublication).",
             )
@@ -71,7 +71,3 @@ def _now(terms: PublicationTerms, state: State, *, is_late: bool) -> tuple[str, 
             )
         case _:
             return "Withdrawn by an operator: nobody must act", ""
-
-
-def _shown(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -14,7 +14,7 @@ from temporalio.common import RetryPolicy
 with workflow.unsafe.imports_passed_through():
     from workflows.notices import Batch, Notice
     from workflows.publication.activity_interface import PublicationActivityInterface
-    from workflows.publication.state import (
+    from workflows.publication.model import (
         PublicationResult,
         PublicationTerms,
         State,

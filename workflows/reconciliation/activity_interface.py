@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 
 from temporalio import activity
 
-from workflows.reconciliation.state import Reconcile, Reconciled
+from workflows.reconciliation.model import Reconcile, Reconciled
 
 
 class ReconciliationActivityInterface(ABC):

@@ -17,7 +17,7 @@ from temporalio.client import (
 )
 
 from workflows import ids
-from workflows.reconciliation.state import ReconciliationTerms
+from workflows.reconciliation.model import ReconciliationTerms
 from workflows.reconciliation.workflow import ReconciliationWorkflow
 from workflows.task_queues import Domain, queue_of
 

@@ -9,13 +9,13 @@ from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
     from workflows.reconciliation.activity_interface import ReconciliationActivityInterface
-    from workflows.reconciliation.state import (
+    from workflows.reconciliation.model import (
         Reconciled,
         ReconciliationResult,
         ReconciliationTerms,
-        details_of,
-        order_of,
+        request_of,
     )
+    from workflows.reconciliation.ui_details import describe
 
 # Longer than the call's own deadline.
 _CALL_SECONDS = timedelta(minutes=15)
@@ -38,7 +38,7 @@ class ReconciliationWorkflow:
     async def _reconcile(self, provider: str) -> None:
         done = await workflow.execute_activity_method(
             ReconciliationActivityInterface.reconcile_provider,
-            order_of(workflow.info().run_id, provider),
+            request_of(workflow.info().run_id, provider),
             summary=f"Compare with {provider}",
             start_to_close_timeout=_CALL_SECONDS,
             retry_policy=_RETRY,
@@ -48,4 +48,4 @@ class ReconciliationWorkflow:
         self._describe()
 
     def _describe(self) -> None:
-        workflow.set_current_details(details_of(self._done, self._waiting))
+        workflow.set_current_details(describe(self._done, self._waiting))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from workflows.assignment.inputs import StartAssignment
-from workflows.task.state import Selection, State, Transition
+from workflows.task.model import Selection, State, Transition
 
 
 @dataclass(frozen=True)

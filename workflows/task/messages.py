@@ -4,7 +4,7 @@ and shows them."""
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.timestamps import from_timestamp, to_timestamp
-from workflows.task.state import Event, State, Transition
+from workflows.task.model import Event, State, Transition
 
 
 def transition_message(task_id: str, transition: Transition) -> pb.TaskTransition:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from workflows.notices import Notice, as_sentence
 from workflows.task.inputs import LapseApplications
-from workflows.task.state import Event, Task, Transition
+from workflows.task.model import Event, Task, Transition
 
 _TEXTS = {
     Event.CANCELLED: "The platform cancelled your task '{title}': {comment}",

@@ -2,9 +2,9 @@
 otherwise; what the operator can do about it; and what has happened so far."""
 
 from collections.abc import Iterator
-from datetime import datetime
 
-from workflows.task.state import State, Task, Transition
+from workflows.formatting import to_the_second
+from workflows.task.model import State, Task, Transition
 
 # A task with a thousand slots may have as many selections.
 _LATEST_COUNT = 20
@@ -36,14 +36,14 @@ def _now(task: Task) -> tuple[str, str]:
         case State.OPEN:
             return (
                 "Creators apply, and the brand may select",
-                f"Until **{_shown(published.application_deadline_time)}**; then no more"
+                f"Until **{to_the_second(published.application_deadline_time)}**; then no more"
                 f" applications are taken. {_way_out(task)}",
             )
         case State.SELECTING:
             return (
                 "The brand must select creators",
-                f"Until **{_shown(published.selection_deadline_time)}**; otherwise the task ends"
-                f" unfilled, or goes on with those selected. {_way_out(task)}",
+                f"Until **{to_the_second(published.selection_deadline_time)}**; otherwise the task"
+                f" ends unfilled, or goes on with those selected. {_way_out(task)}",
             )
         case State.IN_PROGRESS:
             return (
@@ -75,7 +75,7 @@ def _history(task: Task) -> Iterator[str]:
     yield "|---|---|---|---|---|"
     for transition in reversed(task.transitions[-_LATEST_COUNT:]):
         yield (
-            f"| {transition.sequence} | {_shown(transition.time)} | {_what(transition)}"
+            f"| {transition.sequence} | {to_the_second(transition.time)} | {_what(transition)}"
             f" | `{transition.actor}` | {_in_one_cell(transition.comment)} |"
         )
 
@@ -87,7 +87,3 @@ def _what(transition: Transition) -> str:
 
 def _in_one_cell(comment: str) -> str:
     return " ".join(comment.split()).replace("|", "\\|")
-
-
-def _shown(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M:%S} UTC"

@@ -24,11 +24,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.failures import refusing
     from workflows.notices import Batch, Notice
     from workflows.search_attributes import BRAND, DEADLINE, STATE
-    from workflows.task import state
+    from workflows.task import rules
     from workflows.task.activity_interface import TaskActivityInterface
     from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
-    from workflows.task.notices import notices
-    from workflows.task.state import (
+    from workflows.task.model import (
         CancelTask,
         EndSelection,
         PublishedTask,
@@ -37,6 +36,7 @@ with workflow.unsafe.imports_passed_through():
         State,
         Task,
     )
+    from workflows.task.notices import notices
     from workflows.task.ui_details import describe
     from workflows.tracing import current_trace, in_trace
 
@@ -80,7 +80,7 @@ class TaskWorkflow:
                 await self._notify_brand()
             if self._task.sequence > sequence:
                 continue  # something more was decided meanwhile
-            if state.is_over(self._task):
+            if rules.is_over(self._task):
                 break
             await self._wait_for_something()
         await workflow.wait_condition(workflow.all_handlers_finished)
@@ -88,54 +88,54 @@ class TaskWorkflow:
 
     @workflow.update
     async def select_applications(self, command: SelectApplications) -> None:
-        self._apply(state.claim, command)
+        self._apply(rules.claim, command)
         self._describe()
         try:
             await self._reserve_rewards(command)
         except ActivityError as error:
-            state.give_back(self._task, command)
+            rules.give_back(self._task, command)
             self._describe()
             if isinstance(error.cause, ApplicationError):
                 raise error.cause from error
             raise
-        state.select(self._task, command, workflow.now())
+        rules.select(self._task, command, workflow.now())
         self._origin = current_trace()
         await self._until_recorded()
 
     @select_applications.validator
     def _check_select_applications(self, command: SelectApplications) -> None:
-        self._check(state.claim, command)
+        self._check(rules.claim, command)
 
     @workflow.update
     async def cancel_task(self, command: CancelTask) -> None:
-        self._apply(state.cancel, command)
+        self._apply(rules.cancel, command)
         self._origin = current_trace()
         await self._until_recorded()
 
     @cancel_task.validator
     def _check_cancel_task(self, command: CancelTask) -> None:
-        self._check(state.cancel, command)
+        self._check(rules.cancel, command)
 
     @workflow.update
     async def end_selection(self, command: EndSelection) -> None:
-        self._apply(state.end_selection, command)
+        self._apply(rules.end_selection, command)
         self._origin = current_trace()
         await self._until_recorded()
 
     @end_selection.validator
     def _check_end_selection(self, command: EndSelection) -> None:
-        self._check(state.end_selection, command)
+        self._check(rules.end_selection, command)
 
     def _check(self, rule: Callable[..., None], command: object) -> None:
         trial = copy.deepcopy(self._task)
-        state.elapse(trial, workflow.now())
+        rules.elapse(trial, workflow.now())
         with refusing():
             rule(trial, command, workflow.now())
 
     def _apply(self, rule: Callable[..., None], command: object) -> None:
         """What deadlines do comes before what anybody does: a worker that is killed between
         deciding and telling the server decides again, and in the same order."""
-        state.elapse(self._task, workflow.now())
+        rules.elapse(self._task, workflow.now())
         with refusing():
             rule(self._task, command, workflow.now())
 
@@ -200,7 +200,7 @@ class TaskWorkflow:
             await handle
         except ChildWorkflowError:
             workflow.logger.warning("An assignment was ended by force")
-        state.end_assignment(self._task, workflow.now())
+        rules.end_assignment(self._task, workflow.now())
         self._describe()
 
     def _describe(self) -> None:
@@ -211,7 +211,7 @@ class TaskWorkflow:
         self._describe()
         while self._recorded_sequence < task.sequence:
             sequence, selected = task.sequence, len(task.selected)
-            transitions = state.transitions_after(task, self._recorded_sequence)
+            transitions = rules.transitions_after(task, self._recorded_sequence)
             if task.state is not self._shown_state:
                 self._shown_state = task.state
                 workflow.upsert_search_attributes([STATE.value_set(task.state), _deadline(task)])
@@ -267,11 +267,11 @@ class TaskWorkflow:
     async def _wait_for_something(self) -> None:
         """Until a selection, the end of an assignment, or the deadline that is next."""
         task = self._task
-        deadline = state.next_deadline(task)
+        deadline = rules.next_deadline(task)
         sequence = task.sequence
         try:
             await workflow.wait_condition(
-                lambda: task.sequence > sequence or state.next_deadline(task) != deadline,
+                lambda: task.sequence > sequence or rules.next_deadline(task) != deadline,
                 timeout=(
                     max(timedelta(), deadline - workflow.now()) if deadline is not None else None
                 ),
@@ -281,8 +281,8 @@ class TaskWorkflow:
             )
         except TimeoutError:
             # A selection that came in the same instant goes first.
-            if state.next_deadline(task) == deadline and deadline is not None:
-                state.elapse(task, max(workflow.now(), deadline))
+            if rules.next_deadline(task) == deadline and deadline is not None:
+                rules.elapse(task, max(workflow.now(), deadline))
 
 
 def _deadline(task: Task) -> SearchAttributeUpdate[datetime]:

@@ -37,7 +37,7 @@ from services.tasks.domain import (
     check_eligible,
 )
 from services.tasks.published_contents import PublishedContents, TaskReader
-from workflows.task.state import Selection
+from workflows.task.model import Selection
 
 # Namespace of ids that follow from a request, so that a repeated request finds what it made.
 _REQUESTS = UUID("6f0c3ff7-6a7f-4f0e-9a7e-0d8a0b8f6d3c")

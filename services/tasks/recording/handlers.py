@@ -6,7 +6,7 @@ from typing import Protocol
 
 from servicekit.clock import Clock
 from services.tasks.domain import RecordedAssignment, State
-from workflows.task.state import Transition
+from workflows.task.model import Transition
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from servicekit.postgres.changes import announce
 from servicekit.postgres.database import Database
 from workflows.assignment.model import Event, Transition
 from workflows.assignment.model import State as AssignmentState
-from workflows.task import state as task_life
-from workflows.task.state import Transition as TaskTransition
+from workflows.task import model as task_model
+from workflows.task.model import Transition as TaskTransition
 
 # Of all tasks and assignments; the topic is the one that has more to tell, by its name.
 CHANNEL = "histories"
@@ -127,9 +127,9 @@ def _task_transition(row: DictRow) -> TaskTransition:
     return TaskTransition(
         **row
         | {
-            "event": task_life.Event(row["event"]),
-            "from_state": task_life.State(from_state) if from_state else None,
-            "to_state": task_life.State(row["to_state"]),
+            "event": task_model.Event(row["event"]),
+            "from_state": task_model.State(from_state) if from_state else None,
+            "to_state": task_model.State(row["to_state"]),
         }
     )
 

@@ -32,7 +32,7 @@ from services.tasks.store import PostgresTaskStore
 from services.tasks.watching import WatchHandlers
 from tests.support.serving import Served, refused, request_id, serving
 from workflows.assignment.model import Event
-from workflows.task.state import PublishedTask, Selection
+from workflows.task.model import PublishedTask, Selection
 
 TABLES = (
     "task",

@@ -47,8 +47,8 @@ from tests.support.serving import refused, request_id
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.inputs import SettleReward
 from workflows.payout.activities import PayoutActivities
-from workflows.payout.state import FoundPayout
-from workflows.payout.state import State as Seen
+from workflows.payout.model import FoundPayout
+from workflows.payout.model import State as Seen
 
 BRAND = pb.WriteOffPayoutRequest.BENEFICIARY_BRAND
 PLATFORM = pb.WriteOffPayoutRequest.BENEFICIARY_PLATFORM

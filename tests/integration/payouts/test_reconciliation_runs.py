@@ -20,8 +20,8 @@ from tests.integration.payouts.tampering import use_account
 from tests.support.servers import servers
 from workflows import ids
 from workflows.reconciliation.activities import ReconciliationActivities
+from workflows.reconciliation.model import Reconciled, ReconciliationResult
 from workflows.reconciliation.schedule import keep_schedule
-from workflows.reconciliation.state import Reconciled, ReconciliationResult
 from workflows.reconciliation.workflow import ReconciliationWorkflow
 from workflows.task_queues import Domain, queue_of
 from workflows.worker import RUNNER, WorkerSettings, running

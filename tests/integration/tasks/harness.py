@@ -45,7 +45,7 @@ from workflows.assignment.model import (
 )
 from workflows.assignment.rules import submissions
 from workflows.policy import STANDARD
-from workflows.task.state import PublishedTask, Selection
+from workflows.task.model import PublishedTask, Selection
 
 if TYPE_CHECKING:  # the stubs' async face is there for type checkers only
     from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceAsyncStub

@@ -14,7 +14,7 @@ from servicekit.errors import FailedPrecondition, Reason, Unavailable
 from services.tasks.domain import NotUnderWay
 from tests.integration.tasks.harness import DAY, Harness, id_of
 from tests.support.serving import refused, request_id
-from workflows.task.state import Selection
+from workflows.task.model import Selection
 
 APPLIED, SELECTED = pb.Application.STATE_APPLIED, pb.Application.STATE_SELECTED
 

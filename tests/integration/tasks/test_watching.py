@@ -25,9 +25,9 @@ from tests.support.databases import Databases
 from tests.support.serving import refused
 from workflows.assignment.model import Event, Transition
 from workflows.assignment.model import State as AssignmentState
-from workflows.task import state as task_life
+from workflows.task import model as task_model
 from workflows.task.messages import transition_message
-from workflows.task.state import Transition as TaskTransition
+from workflows.task.model import Transition as TaskTransition
 
 # Well below the time after which a watcher looks without being told.
 _PATIENCE_SECONDS = 20.0
@@ -86,8 +86,8 @@ async def harness(site: Site) -> AsyncIterator[Harness]:
 
 
 def _transition(harness: Harness, sequence: int, comment: str = "") -> TaskTransition:
-    open_ = task_life.State.OPEN
-    event = task_life.Event.CREATORS_SELECTED
+    open_ = task_model.State.OPEN
+    event = task_model.Event.CREATORS_SELECTED
     return TaskTransition(
         sequence, event, open_, open_, "brands/acme", comment, harness.now, [f"app{sequence}"]
     )

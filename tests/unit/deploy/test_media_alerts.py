@@ -26,7 +26,7 @@ from servicekit.clock import utc_now
 from servicekit.errors import Reason, Unavailable
 from services.media.publications import metrics
 from services.media.publications.domain import Channel, Publication
-from tests.unit.workflows.lives import begun
+from tests.unit.workflows.samples import begun
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.model import PublishArticles
 from workflows.assignment.inputs import RecordAssignment

@@ -16,7 +16,7 @@ from servicekit.errors import FailedPrecondition, Internal, LiaisonError, Reason
 from servicekit.money import Money
 from servicekit.rpc.interceptors.validation import missing_fields
 from servicekit.timestamps import to_timestamp
-from tests.unit.workflows.lives import (
+from tests.unit.workflows.samples import (
     APPROVE,
     BEGIN,
     BRAND,
@@ -36,12 +36,12 @@ from workflows.assignment.model import Assignment, Transition
 from workflows.assignment.notices import notices
 from workflows.assignment.rules import submissions, transitions
 from workflows.payout.activities import PayoutActivities
-from workflows.payout.state import PayoutTerms, RecallPayout, SendPayout
-from workflows.payout.state import State as Payout
+from workflows.payout.model import PayoutTerms, RecallPayout, SendPayout
+from workflows.payout.model import State as Payout
 from workflows.policy import STANDARD
 from workflows.task.activities import TaskActivities
 from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
-from workflows.task.state import State
+from workflows.task.model import State
 
 
 @dataclass

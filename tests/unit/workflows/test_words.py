@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.workflows.lives import (
+from tests.unit.workflows.samples import (
     APPROVE,
     BEGIN,
     BRAND,
@@ -35,11 +35,11 @@ from workflows.assignment.messages import (
 from workflows.assignment.model import SYSTEM, Assignment, Event, State, Transition
 from workflows.assignment.notices import notices
 from workflows.assignment.rules import submissions
-from workflows.dispute.state import Ground
+from workflows.dispute.model import Ground
 from workflows.notices import MEDIATORS, OPERATORS
 from workflows.policy import STANDARD, ReviewSilence
-from workflows.task.state import Selected, Task
-from workflows.task.state import State as TaskState
+from workflows.task.model import Selected, Task
+from workflows.task.model import State as TaskState
 from workflows.task.ui_details import describe as describe_task
 
 

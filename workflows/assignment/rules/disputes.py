@@ -22,7 +22,7 @@ from workflows.assignment.rules.transitions import (
     start_reward_clock,
     step,
 )
-from workflows.dispute.state import Decision, Dispute, Ground, Outcome
+from workflows.dispute.model import Decision, Dispute, Ground, Outcome
 
 # A workflow takes 2,000 updates in its life, whatever either side tries.
 _MAXIMUM_DISPUTES = 10  # of each side

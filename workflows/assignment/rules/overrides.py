@@ -17,6 +17,7 @@ from workflows.assignment.model import (
 )
 from workflows.assignment.rules import transitions
 from workflows.assignment.rules.transitions import step
+from workflows.formatting import to_the_minute
 
 Override = Callable[[Assignment, OverrideAssignment, datetime], Transition]
 
@@ -42,7 +43,7 @@ def _move_clock(a: Assignment, command: OverrideAssignment, now: datetime) -> Tr
         a.submission_deadline_time = a.clock.due_time
     elif a.clock.kind is ClockKind.REWARD:
         a.reward_due_time = a.clock.due_time
-    comment = f"{a.clock.kind} until {a.clock.due_time:%Y-%m-%d %H:%M} UTC: {command.reason}"
+    comment = f"{a.clock.kind} until {to_the_minute(a.clock.due_time)}: {command.reason}"
     return step(a, Event.CLOCK_MOVED, a.state, command.actor, now, comment)
 
 

@@ -25,8 +25,9 @@ from workflows.assignment.rules.transitions import (
     start_reward_clock,
     step,
 )
-from workflows.payout.state import PayoutReport
-from workflows.payout.state import State as PayoutState
+from workflows.formatting import to_the_minute
+from workflows.payout.model import PayoutReport
+from workflows.payout.model import State as PayoutState
 
 
 def record_shipment(a: Assignment, command: RecordShipment, now: datetime) -> Transition:
@@ -137,7 +138,7 @@ def report(a: Assignment, told: PayoutReport, now: datetime) -> list[Transition]
 
 
 def _report_unclaimed(a: Assignment, recall_time: datetime | None, now: datetime) -> Transition:
-    comment = f"until {recall_time:%Y-%m-%d %H:%M} UTC" if recall_time else "for some days"
+    comment = f"until {to_the_minute(recall_time)}" if recall_time else "for some days"
     return step(a, Event.REWARD_UNCLAIMED, a.state, SYSTEM, now, comment)
 
 

@@ -31,7 +31,7 @@ from workflows.assignment.model import (
 )
 from workflows.assignment.rules import disputes, rewards, transitions
 from workflows.assignment.rules.transitions import require, step
-from workflows.dispute.state import Dispute, Ground
+from workflows.dispute.model import Dispute, Ground
 from workflows.policy import ReviewSilence
 
 

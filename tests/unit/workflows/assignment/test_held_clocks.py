@@ -3,7 +3,7 @@
 import pytest
 
 from servicekit.errors import FailedPrecondition, Reason
-from tests.unit.workflows.lives import (
+from tests.unit.workflows.samples import (
     BEGIN,
     BRAND,
     COMMENT,
@@ -30,7 +30,7 @@ from workflows.assignment.model import (
     State,
 )
 from workflows.assignment.rules import disputes, proposals, rewards, submissions
-from workflows.dispute.state import Decision, Ground, Outcome
+from workflows.dispute.model import Decision, Ground, Outcome
 
 SHIP = RecordShipment(BRAND, "DHL", "123")
 AGREED = LATER + 2 * DAY

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.errors import FailedPrecondition, Reason
-from tests.unit.workflows.lives import BEGIN, BRAND, LATER, published, selection
+from tests.unit.workflows.samples import BEGIN, BRAND, LATER, published, selection
 from workflows.assignment.model import SYSTEM
-from workflows.task import state
-from workflows.task.notices import notices
-from workflows.task.state import (
+from workflows.task import rules
+from workflows.task.model import (
     CancelTask,
     EndSelection,
     Event,
@@ -22,6 +21,7 @@ from workflows.task.state import (
     Task,
     Transition,
 )
+from workflows.task.notices import notices
 from workflows.task.ui_details import describe
 
 CANCEL = CancelTask(BRAND, "No budget")
@@ -38,13 +38,13 @@ def _task(slots: int = 2) -> Task:
 
 def _selecting(slots: int = 2) -> Task:
     task = _task(slots)
-    state.pass_deadline(task, BEGIN)
+    rules.pass_deadline(task, BEGIN)
     return task
 
 
 def _select(task: Task, *numbers: int) -> None:
-    state.claim(task, _choose(*numbers), BEGIN)
-    state.select(task, _choose(*numbers), BEGIN)
+    rules.claim(task, _choose(*numbers), BEGIN)
+    rules.select(task, _choose(*numbers), BEGIN)
 
 
 def _in_progress() -> Task:
@@ -55,20 +55,20 @@ def _in_progress() -> Task:
 
 def _closed() -> Task:
     task = _in_progress()
-    state.end_assignment(task, BEGIN)
-    state.end_assignment(task, BEGIN)
+    rules.end_assignment(task, BEGIN)
+    rules.end_assignment(task, BEGIN)
     return task
 
 
 def _cancelled() -> Task:
     task = _task()
-    state.cancel(task, CANCEL, BEGIN)
+    rules.cancel(task, CANCEL, BEGIN)
     return task
 
 
 def _unfilled() -> Task:
     task = _selecting()
-    state.pass_deadline(task, BEGIN)
+    rules.pass_deadline(task, BEGIN)
     return task
 
 
@@ -100,10 +100,10 @@ def test_each_state_is_what_its_name_says(reached: State) -> None:
 def test_selections_are_taken_while_open_or_selecting(reached: State) -> None:
     task = REACHED[reached]()
     if reached in TAKING:
-        state.claim(task, _choose(7), BEGIN)
+        rules.claim(task, _choose(7), BEGIN)
         assert (len(task.claimed), task.free_slots) == (1, 1)
     else:
-        refusal = _refusal(lambda: state.claim(task, _choose(7), BEGIN), task)
+        refusal = _refusal(lambda: rules.claim(task, _choose(7), BEGIN), task)
         assert refusal.reason is Reason.ILLEGAL_STATE
 
 
@@ -111,39 +111,39 @@ def test_selections_are_taken_while_open_or_selecting(reached: State) -> None:
 def test_a_task_is_cancelled_while_nobody_is_assigned(reached: State) -> None:
     task = REACHED[reached]()
     if reached in TAKING:
-        state.cancel(task, CANCEL, BEGIN)
+        rules.cancel(task, CANCEL, BEGIN)
         assert task.cancellation is not None
         assert (task.cancellation.actor, task.cancellation.comment) == (BRAND, "No budget")
-        assert state.is_over(task)
+        assert rules.is_over(task)
     else:
-        refusal = _refusal(lambda: state.cancel(task, CANCEL, BEGIN), task)
+        refusal = _refusal(lambda: rules.cancel(task, CANCEL, BEGIN), task)
         assert refusal.reason is Reason.ILLEGAL_STATE
 
 
 def test_claims_and_selections_stand_in_the_way_of_cancelling() -> None:
     task = _task()
-    state.claim(task, _choose(1), BEGIN)
-    assert _refusal(lambda: state.cancel(task, CANCEL, BEGIN), task).reason is Reason.ILLEGAL_STATE
-    state.select(task, _choose(1), BEGIN)
-    refusal = _refusal(lambda: state.cancel(task, CANCEL, BEGIN), task)
+    rules.claim(task, _choose(1), BEGIN)
+    assert _refusal(lambda: rules.cancel(task, CANCEL, BEGIN), task).reason is Reason.ILLEGAL_STATE
+    rules.select(task, _choose(1), BEGIN)
+    refusal = _refusal(lambda: rules.cancel(task, CANCEL, BEGIN), task)
     assert refusal.metadata["state"] == State.OPEN
     assert "creators assigned" in refusal.message
 
 
 def test_a_claim_takes_all_or_none() -> None:
     task = _task(2)
-    state.claim(task, _choose(1), BEGIN)
-    refusal = _refusal(lambda: state.claim(task, _choose(2, 3), BEGIN), task)
+    rules.claim(task, _choose(1), BEGIN)
+    refusal = _refusal(lambda: rules.claim(task, _choose(2, 3), BEGIN), task)
     assert refusal.reason is Reason.SLOTS_EXHAUSTED
     assert refusal.metadata == {"free_slots": "1"}
 
 
 def test_slots_that_are_given_back_can_be_claimed_again() -> None:
     task = _task(2)
-    state.claim(task, _choose(1, 2), BEGIN)
-    state.give_back(task, _choose(1, 2))
-    state.claim(task, _choose(2, 3), BEGIN)
-    state.select(task, _choose(2, 3), BEGIN)
+    rules.claim(task, _choose(1, 2), BEGIN)
+    rules.give_back(task, _choose(1, 2))
+    rules.claim(task, _choose(2, 3), BEGIN)
+    rules.select(task, _choose(2, 3), BEGIN)
     assert all(one.select_time == BEGIN for one in task.selected)
     assert (task.selected_ids, task.state) == (["app2", "app3"], State.IN_PROGRESS)
 
@@ -151,58 +151,58 @@ def test_slots_that_are_given_back_can_be_claimed_again() -> None:
 @pytest.mark.parametrize("is_selected", [True, False])
 def test_nobody_is_selected_twice(is_selected: bool) -> None:
     task = _task(3)
-    state.claim(task, _choose(1), BEGIN)
+    rules.claim(task, _choose(1), BEGIN)
     if is_selected:
-        state.select(task, _choose(1), BEGIN)
-    refusal = _refusal(lambda: state.claim(task, _choose(2, 1), BEGIN), task)
+        rules.select(task, _choose(1), BEGIN)
+    refusal = _refusal(lambda: rules.claim(task, _choose(2, 1), BEGIN), task)
     assert refusal.reason is Reason.ILLEGAL_STATE
 
 
 def test_at_the_very_instant_of_the_deadline_no_selection_is_taken() -> None:
     task = _selecting()
     deadline = task.published.selection_deadline_time
-    refusal = _refusal(lambda: state.claim(task, _choose(1), deadline), task)
+    refusal = _refusal(lambda: rules.claim(task, _choose(1), deadline), task)
     assert refusal.reason is Reason.ILLEGAL_STATE
-    state.claim(task, _choose(1), deadline - timedelta(microseconds=1))
+    rules.claim(task, _choose(1), deadline - timedelta(microseconds=1))
 
 
 def test_a_claim_holds_the_selections_deadline_back() -> None:
     task = _selecting()
-    assert state.next_deadline(task) == task.published.selection_deadline_time
-    state.claim(task, _choose(1), BEGIN)
-    assert state.next_deadline(task) is None
-    state.give_back(task, _choose(1))
-    assert state.next_deadline(task) == task.published.selection_deadline_time
+    assert rules.next_deadline(task) == task.published.selection_deadline_time
+    rules.claim(task, _choose(1), BEGIN)
+    assert rules.next_deadline(task) is None
+    rules.give_back(task, _choose(1))
+    assert rules.next_deadline(task) == task.published.selection_deadline_time
 
 
 def test_a_claim_does_not_hold_the_applications_deadline_back() -> None:
     task = _task()
-    state.claim(task, _choose(1), BEGIN)
-    assert state.next_deadline(task) == task.published.application_deadline_time
-    state.pass_deadline(task, BEGIN)
-    state.select(task, _choose(1), BEGIN)
+    rules.claim(task, _choose(1), BEGIN)
+    assert rules.next_deadline(task) == task.published.application_deadline_time
+    rules.pass_deadline(task, BEGIN)
+    rules.select(task, _choose(1), BEGIN)
     assert task.state is State.SELECTING
 
 
 @pytest.mark.parametrize("reached", [State.IN_PROGRESS, State.CLOSED, State.CANCELLED])
 def test_later_states_have_no_deadline(reached: State) -> None:
-    assert state.next_deadline(REACHED[reached]()) is None
+    assert rules.next_deadline(REACHED[reached]()) is None
 
 
 def test_the_selections_end_keeps_those_who_were_selected() -> None:
     task = _selecting(3)
     _select(task, 1)
-    state.pass_deadline(task, BEGIN)
+    rules.pass_deadline(task, BEGIN)
     assert task.state is State.IN_PROGRESS
-    assert not state.is_over(task)
+    assert not rules.is_over(task)
 
 
 def test_the_last_assignment_closes_the_task() -> None:
     task = _in_progress()
     seen = []
     for _ in range(2):
-        state.end_assignment(task, BEGIN)
-        seen.append((task.state, state.is_over(task)))
+        rules.end_assignment(task, BEGIN)
+        seen.append((task.state, rules.is_over(task)))
     assert seen == [(State.IN_PROGRESS, False), (State.CLOSED, True)]
 
 
@@ -212,7 +212,7 @@ def test_assignments_that_end_early_do_not_close_what_still_selects() -> None:
     for number in (1, 2):
         _select(task, number)
         seen.append(task.state)
-        state.end_assignment(task, BEGIN)
+        rules.end_assignment(task, BEGIN)
         seen.append(task.state)
     assert seen == [State.OPEN, State.OPEN, State.IN_PROGRESS, State.CLOSED]
 
@@ -220,17 +220,17 @@ def test_assignments_that_end_early_do_not_close_what_still_selects() -> None:
 def test_assignments_that_all_ended_before_the_selection_did_close_with_it() -> None:
     task = _selecting(2)
     _select(task, 1)
-    state.end_assignment(task, BEGIN)
-    state.pass_deadline(task, BEGIN)
+    rules.end_assignment(task, BEGIN)
+    rules.pass_deadline(task, BEGIN)
     assert task.state is State.CLOSED
 
 
 def test_the_brand_is_told_what_others_did_in_its_stead() -> None:
     ended, cancelled, own = _task(), _task(), _task()
     _select(ended, 1)
-    state.end_selection(ended, END, BEGIN)
-    state.cancel(cancelled, CancelTask("staff/olga", "Forbidden goods"), BEGIN)
-    state.cancel(own, CANCEL, BEGIN)
+    rules.end_selection(ended, END, BEGIN)
+    rules.cancel(cancelled, CancelTask("staff/olga", "Forbidden goods"), BEGIN)
+    rules.cancel(own, CANCEL, BEGIN)
     told = [
         notice
         for task in (ended, cancelled, own)
@@ -261,11 +261,11 @@ def test_operators_read_who_must_act_and_what_happened(reached: State) -> None:
 def test_operators_read_what_they_can_do() -> None:
     task = _task(3)
     assert "CancelTask" in describe(task)
-    state.claim(task, _choose(1), BEGIN)
+    rules.claim(task, _choose(1), BEGIN)
     assert "1 are being selected now" in describe(task)
-    state.select(task, _choose(1), BEGIN)
+    rules.select(task, _choose(1), BEGIN)
     assert "EndSelection" in describe(task)
-    state.end_selection(task, EndSelection(BRAND, "Enough|of\nthem"), BEGIN)
+    rules.end_selection(task, EndSelection(BRAND, "Enough|of\nthem"), BEGIN)
     assert "| `brands/acme` | Enough\\|of them |" in describe(task)
 
 
@@ -274,10 +274,10 @@ def test_decisions_are_numbered_without_a_gap() -> None:
     seen = [task.sequence]
     decisions: list[Callable[[], None]] = [
         lambda: _select(task, 1),
-        lambda: state.pass_deadline(task, BEGIN),
+        lambda: rules.pass_deadline(task, BEGIN),
         lambda: _select(task, 2),
-        lambda: state.end_assignment(task, BEGIN),
-        lambda: state.end_assignment(task, BEGIN),
+        lambda: rules.end_assignment(task, BEGIN),
+        lambda: rules.end_assignment(task, BEGIN),
     ]
     for decide in decisions:
         decide()
@@ -285,19 +285,19 @@ def test_decisions_are_numbered_without_a_gap() -> None:
     # Publishing was the first.
     assert seen == [1, 2, 3, 4, 4, 5]
     assert [transition.sequence for transition in task.transitions] == [2, 3, 4, 5]
-    assert state.transitions_after(task, 4) == task.transitions[-1:]
+    assert rules.transitions_after(task, 4) == task.transitions[-1:]
 
 
 @pytest.mark.parametrize("reached", State)
 def test_a_selection_is_ended_while_somebody_is_selected(reached: State) -> None:
     task = REACHED[reached]()
-    refusal = _refusal(lambda: state.end_selection(task, END, BEGIN), task)
+    refusal = _refusal(lambda: rules.end_selection(task, END, BEGIN), task)
     if reached in TAKING:
         assert refusal.reason is Reason.NOBODY_SELECTED
         _select(task, 1)
-        state.end_selection(task, END, BEGIN)
+        rules.end_selection(task, END, BEGIN)
         assert task.state is State.IN_PROGRESS
-        assert state.next_deadline(task) is None
+        assert rules.next_deadline(task) is None
     else:
         assert refusal.reason is Reason.ILLEGAL_STATE
 
@@ -305,20 +305,20 @@ def test_a_selection_is_ended_while_somebody_is_selected(reached: State) -> None
 def test_a_claim_stands_in_the_way_of_ending_the_selection() -> None:
     task = _task(3)
     _select(task, 1)
-    state.claim(task, _choose(2), BEGIN)
-    refusal = _refusal(lambda: state.end_selection(task, END, BEGIN), task)
+    rules.claim(task, _choose(2), BEGIN)
+    refusal = _refusal(lambda: rules.end_selection(task, END, BEGIN), task)
     assert (refusal.reason, refusal.metadata["state"]) == (Reason.ILLEGAL_STATE, State.OPEN)
     assert "being selected for" in refusal.message
-    state.give_back(task, _choose(2))
-    state.end_selection(task, END, BEGIN)
+    rules.give_back(task, _choose(2))
+    rules.end_selection(task, END, BEGIN)
     assert task.selected_ids == ["app1"]
 
 
 def test_a_selection_that_ends_after_all_its_assignments_closes_the_task() -> None:
     task = _task(2)
     _select(task, 1)
-    state.end_assignment(task, BEGIN)
-    state.end_selection(task, END, LATER)
+    rules.end_assignment(task, BEGIN)
+    rules.end_selection(task, END, LATER)
     assert task.transitions[-2:] == [
         Transition(
             3,
@@ -334,7 +334,7 @@ def test_a_selection_that_ends_after_all_its_assignments_closes_the_task() -> No
 
 
 def test_publishing_is_the_first_of_a_history() -> None:
-    assert state.publish(BRAND, BEGIN) == Transition(
+    assert rules.publish(BRAND, BEGIN) == Transition(
         1, Event.PUBLISHED, None, State.OPEN, BRAND, "", BEGIN
     )
 
@@ -346,7 +346,7 @@ def _wordless(transition: Transition) -> tuple[Event, State | None, State, str]:
 def test_a_history_says_who_did_what() -> None:
     task = _task(2)
     _select(task, 1)
-    state.pass_deadline(task, BEGIN)
+    rules.pass_deadline(task, BEGIN)
     _select(task, 2)
     assert [_wordless(one) for one in task.transitions] == [
         (Event.CREATORS_SELECTED, State.OPEN, State.OPEN, BRAND),
@@ -359,8 +359,8 @@ def test_a_history_says_who_did_what() -> None:
 def test_clocks_act_in_the_systems_name() -> None:
     task = _selecting(3)
     _select(task, 1)
-    state.end_assignment(task, BEGIN)
-    state.pass_deadline(task, LATER)
+    rules.end_assignment(task, BEGIN)
+    rules.pass_deadline(task, LATER)
     unfilled = _unfilled()
     assert [_wordless(one) for one in task.transitions[-2:]] == [
         (Event.SELECTION_ENDED, State.SELECTING, State.IN_PROGRESS, SYSTEM),
@@ -392,13 +392,13 @@ def test_there_are_never_more_creators_than_slots(
     for act, numbers in acts:
         if act == "claim":
             try:
-                state.claim(task, _choose(*numbers), BEGIN)
+                rules.claim(task, _choose(*numbers), BEGIN)
             except FailedPrecondition:
                 continue
             claims.append(_choose(*numbers))
         elif claims and act == "select":
-            state.select(task, claims.pop(), BEGIN)
+            rules.select(task, claims.pop(), BEGIN)
         elif claims:
-            state.give_back(task, claims.pop())
+            rules.give_back(task, claims.pop())
         assert 0 <= task.free_slots <= slots
         assert len(task.selected_ids) == len(set(task.selected_ids)) <= slots

@@ -8,16 +8,8 @@ from typing import Any
 import pytest
 
 from servicekit.errors import FailedPrecondition, InvalidArgument, PermissionDenied, Reason
-from workflows.dispute import state
-from workflows.dispute.state import (
-    Clock,
-    Decision,
-    Dispute,
-    Event,
-    Ground,
-    Outcome,
-    State,
-)
+from workflows.dispute import rules
+from workflows.dispute.model import Clock, Decision, Dispute, Event, Ground, Outcome, State
 
 OPENED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = OPENED + timedelta(hours=5)
@@ -59,15 +51,15 @@ def in_state(reached: State) -> Dispute:
 
 
 def claim(it: Dispute) -> None:
-    state.claim(it, "staff/mia", LATER)
+    rules.claim(it, "staff/mia", LATER)
 
 
 def decide(it: Dispute) -> None:
-    state.decide(it, "staff/mia", decision(), LATER)
+    rules.decide(it, "staff/mia", decision(), LATER)
 
 
 def withdraw(it: Dispute) -> None:
-    state.withdraw(it, "creators/bea", LATER)
+    rules.withdraw(it, "creators/bea", LATER)
 
 
 def test_a_mediator_claims_an_open_dispute() -> None:
@@ -83,10 +75,10 @@ def test_a_mediator_claims_an_open_dispute() -> None:
 
 def test_a_mediator_takes_over_from_one_who_cannot_go_on() -> None:
     it = claimed()
-    state.claim(it, "staff/max", LATER)
+    rules.claim(it, "staff/max", LATER)
     assert (it.state, it.mediator) == (State.UNDER_REVIEW, "staff/max")
     with pytest.raises(PermissionDenied):
-        state.decide(it, "staff/mia", Decision(Outcome.DISMISS, "No"), LATER)
+        rules.decide(it, "staff/mia", Decision(Outcome.DISMISS, "No"), LATER)
 
 
 def test_the_mediator_who_claimed_decides() -> None:
@@ -134,7 +126,7 @@ def test_what_a_state_does_not_allow_changes_nothing(
 def test_another_mediator_cannot_decide() -> None:
     it = claimed()
     with pytest.raises(PermissionDenied) as caught:
-        state.decide(it, "staff/max", decision(), LATER)
+        rules.decide(it, "staff/max", decision(), LATER)
     assert caught.value.reason is Reason.NOT_YOURS
     assert it == claimed()
 
@@ -142,7 +134,7 @@ def test_another_mediator_cannot_decide() -> None:
 def test_the_other_side_cannot_withdraw() -> None:
     it = dispute()
     with pytest.raises(PermissionDenied) as caught:
-        state.withdraw(it, "brands/acme", LATER)
+        rules.withdraw(it, "brands/acme", LATER)
     assert caught.value.reason is Reason.NOT_YOURS
     assert it == dispute()
 
@@ -151,7 +143,7 @@ def test_nobody_withdraws_what_the_platform_opened() -> None:
     it = dispute(opener="system", ground=Ground.REVIEW_SILENCE)
     for side in ("brands/acme", "creators/bea"):
         with pytest.raises(PermissionDenied):
-            state.withdraw(it, side, LATER)
+            rules.withdraw(it, side, LATER)
 
 
 @pytest.mark.parametrize("outcome", Outcome)
@@ -159,7 +151,7 @@ def test_an_outcome_that_is_not_offered_is_refused(outcome: Outcome) -> None:
     it = claimed(allowed_outcomes=[other for other in Outcome if other is not outcome])
     before = deepcopy(it)
     with pytest.raises(FailedPrecondition) as caught:
-        state.decide(it, "staff/mia", decision(outcome), LATER)
+        rules.decide(it, "staff/mia", decision(outcome), LATER)
     assert caught.value.reason is Reason.OUTCOME_NOT_ALLOWED
     assert it == before
 
@@ -178,7 +170,7 @@ def test_an_outcome_that_is_not_offered_is_refused(outcome: Outcome) -> None:
 )
 def test_each_outcome_is_decided_with_what_it_needs(made: Decision) -> None:
     it = claimed()
-    state.decide(it, "staff/mia", made, LATER)
+    rules.decide(it, "staff/mia", made, LATER)
     assert it.decision == made
 
 
@@ -218,7 +210,7 @@ def test_each_outcome_is_decided_with_what_it_needs(made: Decision) -> None:
 def test_amount_and_deadline_go_with_their_outcomes(made: Decision, field: str, rule: str) -> None:
     it = claimed()
     with pytest.raises(InvalidArgument) as caught:
-        state.decide(it, "staff/mia", made, LATER)
+        rules.decide(it, "staff/mia", made, LATER)
     (violation,) = caught.value.violations
     assert (violation.field, violation.rule) == (f"decision.{field}", rule)
     assert it == claimed()
@@ -228,7 +220,7 @@ def test_a_product_cannot_be_paid_in_part() -> None:
     it = claimed(reward_currency="", reward_minor=0)
     made = decision(Outcome.PAY_PARTIAL, amount_minor=1, amount_currency="")
     with pytest.raises(InvalidArgument):
-        state.decide(it, "staff/mia", made, LATER)
+        rules.decide(it, "staff/mia", made, LATER)
 
 
 def test_clocks_fire_in_order_and_none_decides() -> None:
@@ -236,9 +228,9 @@ def test_clocks_fire_in_order_and_none_decides() -> None:
     it = dispute()
     fired: list[Clock] = []
     seen = []
-    while upcoming := state.next_clock(it, fired):
+    while upcoming := rules.next_clock(it, fired):
         clock, due_time = upcoming
-        event = state.fire(it, clock, due_time)
+        event = rules.fire(it, clock, due_time)
         fired.append(clock)
         seen.append((clock, event, (due_time - OPENED) / timedelta(days=1), it.is_overdue))
     assert seen == [
@@ -252,20 +244,20 @@ def test_clocks_fire_in_order_and_none_decides() -> None:
 
 def test_a_late_answer_window_fires_after_what_comes_before_it() -> None:
     it = dispute(answer_due_time=OPENED + timedelta(days=60))
-    assert state.next_clock(it, []) == (Clock.FIRST_REMINDER, OPENED + timedelta(days=15))
+    assert rules.next_clock(it, []) == (Clock.FIRST_REMINDER, OPENED + timedelta(days=15))
     before = [Clock.FIRST_REMINDER, Clock.LAST_REMINDER, Clock.RESOLUTION_DUE]
-    assert state.next_clock(it, before) == (Clock.ANSWER_DUE, it.answer_due_time)
+    assert rules.next_clock(it, before) == (Clock.ANSWER_DUE, it.answer_due_time)
 
 
 def test_clocks_of_one_instant_all_fire() -> None:
     it = dispute(answer_due_time=OPENED + timedelta(days=15))
-    assert state.next_clock(it, []) == (Clock.ANSWER_DUE, it.answer_due_time)
-    assert state.next_clock(it, [Clock.ANSWER_DUE]) == (Clock.FIRST_REMINDER, it.answer_due_time)
+    assert rules.next_clock(it, []) == (Clock.ANSWER_DUE, it.answer_due_time)
+    assert rules.next_clock(it, [Clock.ANSWER_DUE]) == (Clock.FIRST_REMINDER, it.answer_due_time)
 
 
 @pytest.mark.parametrize("reached", [State.RESOLVED, State.WITHDRAWN])
 def test_a_closed_dispute_has_no_clock(reached: State) -> None:
-    assert state.next_clock(in_state(reached), []) is None
+    assert rules.next_clock(in_state(reached), []) is None
 
 
 def test_an_overdue_dispute_is_still_decided() -> None:
@@ -291,8 +283,8 @@ GROUNDS_OF = {
 def test_each_side_has_its_own_grounds(side: str, ground: Ground) -> None:
     """R14, R51: grounds belong to one side; REVIEW_SILENCE is the platform's alone."""
     if ground in GROUNDS_OF[side]:
-        state.check_ground(ground, side)
+        rules.check_ground(ground, side)
     else:
         with pytest.raises(FailedPrecondition) as caught:
-            state.check_ground(ground, side)
+            rules.check_ground(ground, side)
         assert caught.value.reason is Reason.DISPUTE_NOT_ALLOWED

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from servicekit.errors import FailedPrecondition, NotFound, PermissionDenied, Reason
-from tests.unit.workflows.lives import (
+from tests.unit.workflows.samples import (
     APPROVE,
     BRAND,
     CREATOR,
@@ -38,7 +38,7 @@ from workflows.assignment.model import (
     State,
 )
 from workflows.assignment.rules import proposals, submissions
-from workflows.dispute.state import Ground
+from workflows.dispute.model import Ground
 
 AT_WORK = {State.IN_PROGRESS, State.CHANGES_REQUESTED}
 UNDECIDED = AT_WORK | {State.IN_REVIEW}

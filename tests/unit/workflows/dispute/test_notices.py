@@ -5,9 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from tests.unit.dispute_workflow.test_messages import DECIDED, NOW, OPEN
-from workflows.dispute.notices import details, notices_of
-from workflows.dispute.state import Change, Clock, Dispute, Event, State
+from tests.unit.workflows.dispute.test_messages import DECIDED, NOW, OPEN
+from workflows.dispute.model import Change, Clock, Dispute, Event, State
+from workflows.dispute.notices import notices_of
+from workflows.dispute.ui_details import describe
 
 CLAIMED = replace(OPEN, state=State.UNDER_REVIEW, mediator="staff/mia", sequence=2)
 WITHDRAWN = replace(OPEN, state=State.WITHDRAWN, sequence=2)
@@ -52,12 +53,12 @@ def test_each_change_is_told_to_whom_it_concerns(
     ids=["open", "claimed", "overdue", "decided", "withdrawn"],
 )
 def test_details_say_who_must_act_until_when(dispute: Dispute, words: list[str]) -> None:
-    text = details(dispute, [])
+    text = describe(dispute, [])
     assert all(word in text for word in words)
 
 
 def test_details_name_the_next_clock() -> None:
     answer_due_time = NOW + timedelta(days=5)
-    assert f"at {answer_due_time:%Y-%m-%d}" in details(OPEN, [])
-    assert "reminded a last time" in details(OPEN, [Clock.ANSWER_DUE, Clock.FIRST_REMINDER])
-    assert "No clock is left" in details(OPEN, list(Clock))
+    assert f"at {answer_due_time:%Y-%m-%d}" in describe(OPEN, [])
+    assert "reminded a last time" in describe(OPEN, [Clock.ANSWER_DUE, Clock.FIRST_REMINDER])
+    assert "No clock is left" in describe(OPEN, list(Clock))

@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from servicekit.errors import FailedPrecondition, Reason
-from tests.unit.workflows.lives import (
+from tests.unit.workflows.samples import (
     APPROVE,
     BRAND,
     CREATOR,
@@ -38,7 +38,7 @@ from workflows.assignment.model import (
     Transition,
 )
 from workflows.assignment.rules import disputes, overrides, proposals, rewards, submissions
-from workflows.dispute.state import Decision, Ground, Outcome
+from workflows.dispute.model import Decision, Ground, Outcome
 
 SHIP = RecordShipment(BRAND, "DHL", "123")
 RECEIVE = AcknowledgeReceipt(CREATOR)

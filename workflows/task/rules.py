@@ -1,144 +1,32 @@
-"""Every rule of a published task's life: pure. No SDK, no clock, no I/O.
+"""The rules of a published task. Pure: no SDK, no clock, no I/O.
 
-Each decision appends the transitions that say what happened: a task's history, numbered from the
-one that its publishing was. The applications themselves are the tasks service's, since there may be
-tens of thousands; here is only who was selected, so that no more than `creator_slots` ever are.
+Each decision appends the transitions that say what happened. The applications themselves are kept
+by the tasks service, since there may be tens of thousands; here is only who was selected, so that
+no more than `creator_slots` ever are.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from servicekit.errors import FailedPrecondition, Reason, illegal_state
-from workflows.assignment.model import SYSTEM, Terms
-
-
-class State(StrEnum):
-    OPEN = "OPEN"
-    SELECTING = "SELECTING"
-    IN_PROGRESS = "IN_PROGRESS"
-    CLOSED = "CLOSED"
-    CANCELLED = "CANCELLED"
-    UNFILLED = "UNFILLED"
-
+from workflows.assignment.model import SYSTEM
+from workflows.task.model import (
+    PUBLISHED_SEQUENCE,
+    CancelTask,
+    EndSelection,
+    Event,
+    SelectApplications,
+    Selected,
+    State,
+    Task,
+    Transition,
+)
 
 _TAKES_SELECTIONS = (State.OPEN, State.SELECTING)
 
 
-class Event(StrEnum):
-    """What can happen to a task."""
-
-    PUBLISHED = "PUBLISHED"
-    APPLICATIONS_CLOSED = "APPLICATIONS_CLOSED"
-    CREATORS_SELECTED = "CREATORS_SELECTED"
-    SELECTION_ENDED = "SELECTION_ENDED"
-    UNFILLED = "UNFILLED"
-    CANCELLED = "CANCELLED"
-    CLOSED = "CLOSED"
-
-
-@dataclass(frozen=True)
-class Transition:
-    """One thing that happened. `sequence` has no gaps; `from_state` is None for a draft;
-    `application_ids` are those that were selected by it."""
-
-    sequence: int
-    event: Event
-    from_state: State | None
-    to_state: State
-    actor: str
-    comment: str
-    time: datetime
-    application_ids: list[str] = field(default_factory=list)
-
-
-# Publishing is the first transition, which the tasks service records itself.
-_PUBLISHED_SEQUENCE = 1
-
-
-@dataclass(frozen=True)
-class Selection:
-    """One selected application; the assignment gets the application's id."""
-
-    application_id: str
-    creator_id: str
-
-
-@dataclass(frozen=True)
-class Selected(Selection):
-    select_time: datetime
-
-
-@dataclass(frozen=True)
-class SelectApplications:
-    actor: str
-    selections: list[Selection]
-
-
-@dataclass(frozen=True)
-class CancelTask:
-    actor: str
-    comment: str
-
-
-@dataclass(frozen=True)
-class EndSelection:
-    actor: str
-    comment: str
-
-
-@dataclass(frozen=True)
-class PublishedTask:
-    """A task as it was frozen."""
-
-    id: str
-    terms: Terms
-    creator_slots: int
-    application_deadline_time: datetime
-    selection_deadline_time: datetime
-
-
-@dataclass
-class Task:
-    published: PublishedTask
-    state: State = State.OPEN
-    # Slots are claimed while their rewards are being set aside, and selected after that.
-    claimed: list[Selection] = field(default_factory=list)
-    selected: list[Selected] = field(default_factory=list)
-    ended_count: int = 0
-    # What was decided since it was published.
-    transitions: list[Transition] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return f"tasks/{self.published.id}"
-
-    @property
-    def brand(self) -> str:
-        return f"brands/{self.published.terms.brand_id}"
-
-    @property
-    def sequence(self) -> int:
-        """Number of the latest transition."""
-        return _PUBLISHED_SEQUENCE + len(self.transitions)
-
-    @property
-    def cancellation(self) -> Transition | None:
-        """Who cancelled it and why, if somebody did."""
-        return next((one for one in self.transitions if one.event is Event.CANCELLED), None)
-
-    @property
-    def selected_ids(self) -> list[str]:
-        return [selection.application_id for selection in self.selected]
-
-    @property
-    def free_slots(self) -> int:
-        return self.published.creator_slots - len(self.selected) - len(self.claimed)
-
-
 def publish(actor: str, now: datetime) -> Transition:
     """The first of a history."""
-    return Transition(_PUBLISHED_SEQUENCE, Event.PUBLISHED, None, State.OPEN, actor, "", now)
+    return Transition(PUBLISHED_SEQUENCE, Event.PUBLISHED, None, State.OPEN, actor, "", now)
 
 
 def transitions_after(task: Task, sequence: int) -> list[Transition]:

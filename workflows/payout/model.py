@@ -1,4 +1,7 @@
-"""What a payout's workflow is told and tells: pure. The money itself is the payouts service's."""
+"""Input, progress, signals and result of the payout workflow. Pure data.
+
+The payouts service owns the money.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -142,26 +145,3 @@ class PayoutResult:
     """How a payout ended."""
 
     state: State
-
-
-def begin(terms: PayoutTerms, now: datetime) -> Progress:
-    if terms.progress is not None:
-        return terms.progress
-    return Progress(State.FAILED if terms.is_started_anew else State.RESERVED, 0, now)
-
-
-def recall_time(terms: PayoutTerms, progress: Progress) -> datetime:
-    """When what is unclaimed is taken back."""
-    return terms.claim_window.after(progress.since)
-
-
-def due_time(terms: PayoutTerms, progress: Progress) -> datetime | None:
-    """When the payout may not go on as it does; None while that is for others to say. What is
-    unclaimed is taken back, and what is under way or blocked is brought before an operator."""
-    if progress.state is State.UNCLAIMED:
-        return recall_time(terms, progress)
-    if progress.is_escalated:
-        return None
-    if progress.state is State.BLOCKED:
-        return progress.since
-    return terms.escalation_window.after(progress.since)

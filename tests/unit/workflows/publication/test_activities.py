@@ -13,7 +13,7 @@ from tests.unit.workflows.test_activities import AWAY, Service
 from workflows.notices import Batch
 from workflows.publication import notices
 from workflows.publication.activities import PublicationActivities
-from workflows.publication.state import Arrival, PublicationTerms, State, WithdrawalTerms
+from workflows.publication.model import Arrival, PublicationTerms, State, WithdrawalTerms
 
 TERMS = PublicationTerms("a1-feed", "bea", "acme", "FEED", datetime(2026, 3, 2, tzinfo=UTC))
 NAME, URL = "publications/a1-feed", "https://media.example.com/articles/a1/r1.json"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from workflows.publication import notices
-from workflows.publication.state import PublicationTerms, State, WithdrawalTerms
+from workflows.publication.model import PublicationTerms, State, WithdrawalTerms
 from workflows.publication.ui_details import describe, describe_withdrawal
 
 DUE = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from servicekit.errors import FailedPrecondition
-from tests.unit.workflows.lives import (
+from tests.unit.workflows.samples import (
     APPROVE,
     BEGIN,
     CHANGE,
@@ -36,7 +36,7 @@ from workflows.assignment.model import (
     State,
 )
 from workflows.assignment.rules import disputes, rewards, submissions, transitions
-from workflows.dispute.state import Decision, Ground, Outcome
+from workflows.dispute.model import Decision, Ground, Outcome
 from workflows.policy import STANDARD, ReviewSilence
 
 HOUR = timedelta(hours=1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from servicekit.errors import FailedPrecondition, Reason
-from tests.unit.workflows.lives import (
+from tests.unit.workflows.samples import (
     APPROVE,
     BEGIN,
     BRAND,
@@ -41,8 +41,8 @@ from workflows.assignment.model import (
     SubmitWork,
 )
 from workflows.assignment.rules import disputes, rewards, submissions
-from workflows.assignment.rules import transitions as steps
-from workflows.dispute.state import Decision, Ground, Outcome
+from workflows.assignment.rules.transitions import is_over
+from workflows.dispute.model import Decision, Ground, Outcome
 
 # Command -> its rule, what is said, and where from and where to it leads.
 COMMANDS: dict[str, tuple[Callable[..., Any], object, dict[State, State]]] = {
@@ -176,7 +176,7 @@ def test_an_expiry_is_commented_on_once_r44() -> None:
 def test_what_is_over_takes_no_comment() -> None:
     a = expired()
     submissions.fire(a, DEADLINE + 30 * DAY)
-    assert steps.is_over(a)
+    assert is_over(a)
     with pytest.raises(FailedPrecondition) as refused:
         submissions.comment_on_expiry(a, COMMENT, DEADLINE + 31 * DAY)
     assert refused.value.reason is Reason.ILLEGAL_STATE

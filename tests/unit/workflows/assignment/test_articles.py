@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from servicekit.errors import FailedPrecondition, Reason
-from tests.unit.workflows.lives import (
+from tests.unit.workflows.samples import (
     APPROVE,
     BEGIN,
     BRAND,
@@ -35,7 +35,7 @@ from workflows.assignment.model import (
 )
 from workflows.assignment.rules import disputes, overrides, rewards, submissions
 from workflows.assignment.rules.transitions import confirms_work
-from workflows.dispute.state import Decision, Ground, Outcome
+from workflows.dispute.model import Decision, Ground, Outcome
 
 WRITTEN = replace(SUBMIT, article_ids=["x"], article_revisions=["articles/x/revisions/r1"])
 

@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from servicekit.errors import FailedPrecondition, Reason
-from tests.unit.workflows.lives import (
+from tests.unit.workflows.samples import (
     DAY,
     DEADLINE,
     LATER,
@@ -28,7 +28,7 @@ from workflows.assignment.model import (
     State,
 )
 from workflows.assignment.rules import overrides, submissions, transitions
-from workflows.dispute.state import Ground
+from workflows.dispute.model import Ground
 
 NEW_TIME = DEADLINE + 20 * DAY
 

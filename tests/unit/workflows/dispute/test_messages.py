@@ -10,7 +10,7 @@ from temporalio.converter import DataConverter
 
 from servicekit.errors import InvalidArgument
 from workflows.dispute.messages import from_message, to_message
-from workflows.dispute.state import Change, Decision, Dispute, Event, Ground, Outcome, State
+from workflows.dispute.model import Change, Decision, Dispute, Event, Ground, Outcome, State
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.workflows.lives import (
+from tests.unit.workflows.samples import (
     APPROVE,
     BRAND,
     CHANGE,
@@ -39,7 +39,7 @@ from workflows.assignment.model import (
 )
 from workflows.assignment.notices import notices
 from workflows.assignment.rules import disputes, overrides, proposals, rewards, submissions
-from workflows.dispute.state import Decision, Ground, Outcome
+from workflows.dispute.model import Decision, Ground, Outcome
 from workflows.notices import OPERATORS, as_sentence
 from workflows.policy import STANDARD, ReviewSilence
 from workflows.task.inputs import LapseApplications

@@ -1,5 +1,7 @@
-"""What a publication's workflows are told and tell: pure. What readers see is the media service's
-own."""
+"""Inputs and results of the workflows of publications and withdrawals. Pure data.
+
+The media service owns what readers see.
+"""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -6,7 +6,7 @@ from copy import deepcopy
 import pytest
 
 from servicekit.errors import FailedPrecondition, Reason
-from tests.unit.workflows.lives import (
+from tests.unit.workflows.samples import (
     BRAND,
     CREATOR,
     DAY,
@@ -36,7 +36,7 @@ from workflows.assignment.model import (
     State,
 )
 from workflows.assignment.rules import disputes, submissions, transitions
-from workflows.dispute.state import Decision, Ground, Outcome
+from workflows.dispute.model import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Span
 
 SIDES = {

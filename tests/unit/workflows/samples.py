@@ -17,9 +17,9 @@ from workflows.assignment.model import (
     Terms,
 )
 from workflows.assignment.rules import disputes, rewards, submissions
-from workflows.dispute.state import Decision, Ground, Outcome
+from workflows.dispute.model import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Policy
-from workflows.task.state import PublishedTask, Selection
+from workflows.task.model import PublishedTask, Selection
 
 BRAND, CREATOR = "brands/acme", "creators/bea"
 MEDIATOR, OPERATOR = "staff/mia", "staff/olga"
