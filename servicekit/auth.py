@@ -164,7 +164,7 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
     role = Role(claims["role"])
     if role in STAFF:
         # As the books name it, and only a `staff/…` is told apart from who is a party.
-        resource_names.id_of("staff/{staff}", claims["sub"])
+        resource_names.parse_id("staff/{staff}", claims["sub"])
     brand = _id_in(claims, "brand") if role is Role.BRAND else None
     creator = _id_in(claims, "creator") if role is Role.CREATOR else None
     expire_time = datetime.fromtimestamp(claims["exp"], UTC)

@@ -1,8 +1,8 @@
-"""Gathers what many callers ask at about the same time into one question.
+"""Request batching: items that many callers submit at about the same time are handled by one call.
 
-While one batch is under way the next one gathers: under load a single statement serves many calls,
-and who is alone waits for nobody. A batch is sent after all that it asks was asked, so an answer is
-never older than its question.
+While one batch runs, the next one collects items: under load a single SQL statement serves many
+calls, and without load an item is handled at once. A batch starts after all its items were
+submitted, so a result is never older than its request.
 """
 
 import asyncio
@@ -13,113 +13,116 @@ from typing import Generic, TypeVar
 
 from servicekit.errors import LiaisonError
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-# Far below what any call takes; under load, a batch then is of twenty or so.
+# Far below the duration of any call; under load, a batch then holds about twenty items.
 _PAUSE_SECONDS = 0.004
 
 
 @dataclass(frozen=True)
-class _Asked(Generic[Question, Answer]):
-    question: Question
-    answer: asyncio.Future[Answer]
+class _Pending(Generic[Item, Result]):
+    item: Item
+    result: asyncio.Future[Result]
     context: Context
 
 
-class Batches(Generic[Question, Answer]):
-    """`answer_all` answers in the order of its questions, or fails and has changed nothing.
+class Batcher(Generic[Item, Result]):
+    """`handle_all` returns the results in the order of its items, or fails without any effect.
 
-    Who `goes_alone`, such as a call within a transaction of its own, shares with nobody.
+    While `bypass` returns True, as within a caller's own transaction, an item is handled alone and
+    at once.
     """
 
     def __init__(
         self,
-        answer_all: Callable[[list[Question]], Awaitable[Sequence[Answer]]],
+        handle_all: Callable[[list[Item]], Awaitable[Sequence[Result]]],
         *,
-        goes_alone: Callable[[], bool] = lambda: False,
+        bypass: Callable[[], bool] = lambda: False,
         maximum_size: int = 100,
     ) -> None:
-        self._answer_all = answer_all
-        self._goes_alone = goes_alone
+        self._handle_all = handle_all
+        self._bypass = bypass
         self._maximum_size = maximum_size
-        self._gathering: list[_Asked[Question, Answer]] = []
-        self._under_way: asyncio.Task[None] | None = None
-        self._is_crowded = False
+        self._queue: list[_Pending[Item, Result]] = []
+        self._running: asyncio.Task[None] | None = None
+        self._has_concurrent_callers = False
 
-    async def ask(self, question: Question) -> Answer:
-        """
+    async def submit(self, item: Item) -> Result:
+        """Returns the item's result.
+
         Raises:
-            LiaisonError: of this question, or one that may be tried again and befell the batch.
+            LiaisonError: the item's own error, or a retryable one of its batch.
         """
-        if self._goes_alone():
-            (alone,) = await self._answer_all([question])
+        if self._bypass():
+            (alone,) = await self._handle_all([item])
             return alone
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._gathering.append(_Asked(question, answer, copy_context()))
-        if self._under_way is None:
-            self._send_next()
-        elif not self._under_way.done():
-            self._is_crowded = True  # this is none of those who will be answered now
-        return await answer
+        result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Pending(item, result, copy_context()))
+        if self._running is None:
+            self._start_next()
+        elif not self._running.done():
+            self._has_concurrent_callers = True  # this caller is not in the running batch
+        return await result
 
-    def _send_next(self) -> None:
-        if not self._gathering:
-            self._under_way = None
+    def _start_next(self) -> None:
+        if not self._queue:
+            self._running = None
             return
-        # In the context of who asked first: its trace shows the batch.
-        self._under_way = asyncio.get_running_loop().create_task(
-            self._send(), context=self._gathering[0].context
+        # In the context of the first caller, whose trace shows the batch.
+        self._running = asyncio.get_running_loop().create_task(
+            self._run(), context=self._queue[0].context
         )
-        self._under_way.add_done_callback(self._sent)
+        self._running.add_done_callback(self._finished)
 
-    def _sent(self, _: asyncio.Task[None]) -> None:
-        if self._is_crowded:
-            # Others will follow those who gathered meanwhile: two small batches cost twice one.
-            asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._send_next)
+    def _finished(self, _: asyncio.Task[None]) -> None:
+        if self._has_concurrent_callers:
+            # Wait for callers that just got a result and submit again: one batch costs half of two.
+            asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._start_next)
         else:
-            self._send_next()  # one caller, perhaps asking again
+            self._start_next()  # a single caller, perhaps with its next item
 
-    async def _send(self) -> None:
+    async def _run(self) -> None:
         batch = [
-            asked for asked in self._gathering[: self._maximum_size] if not asked.answer.done()
+            pending for pending in self._queue[: self._maximum_size] if not pending.result.done()
         ]
-        del self._gathering[: self._maximum_size]
-        self._is_crowded = len(batch) > 1
+        del self._queue[: self._maximum_size]
+        self._has_concurrent_callers = len(batch) > 1
         if not batch:
             return
         try:
-            await self._answer(batch)
+            await self._handle(batch)
         finally:
-            _fail(batch, asyncio.CancelledError())  # whom nobody answered, at the loop's end say
+            # Items without a result, for example when the loop is shut down.
+            _fail(batch, asyncio.CancelledError())
 
-    async def _answer(self, batch: list[_Asked[Question, Answer]]) -> None:
+    async def _handle(self, batch: list[_Pending[Item, Result]]) -> None:
         try:
-            answers = await self._answer_all([asked.question for asked in batch])
+            results = await self._handle_all([pending.item for pending in batch])
         except Exception as error:
             if len(batch) == 1 or (isinstance(error, LiaisonError) and error.is_retryable):
                 _fail(batch, error)
             else:
-                await self._send_one_by_one(batch)
+                await self._handle_one_by_one(batch)
             return
-        for asked, answer in zip(batch, answers, strict=True):
-            if not asked.answer.done():
-                asked.answer.set_result(answer)
+        for pending, result in zip(batch, results, strict=True):
+            if not pending.result.done():
+                pending.result.set_result(result)
 
-    async def _send_one_by_one(self, batch: list[_Asked[Question, Answer]]) -> None:
-        """One bad question must not refuse the others."""
-        for asked in batch:
+    async def _handle_one_by_one(self, batch: list[_Pending[Item, Result]]) -> None:
+        """So that an invalid item fails alone."""
+        for pending in batch:
             try:
-                (answer,) = await self._answer_all([asked.question])
+                (result,) = await self._handle_all([pending.item])
             except Exception as error:
-                _fail([asked], error)
+                _fail([pending], error)
             else:
-                if not asked.answer.done():
-                    asked.answer.set_result(answer)
+                if not pending.result.done():
+                    pending.result.set_result(result)
 
 
-def _fail(batch: list[_Asked[Question, Answer]], error: BaseException) -> None:
-    for asked in batch:
-        if not asked.answer.done():
-            asked.answer.set_exception(error)
+def _fail(batch: list[_Pending[Item, Result]], error: BaseException) -> None:
+    for pending in batch:
+        if not pending.result.done():
+            pending.result.set_exception(error)

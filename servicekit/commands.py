@@ -54,7 +54,7 @@ def _path(location: tuple[int | str, ...]) -> str:
     return path
 
 
-def broken(rule: str, description: str) -> PydanticCustomError:
+def violation(rule: str, description: str) -> PydanticCustomError:
     """What a validator raises: the rule's id, and what would mend it."""
     # Braces would be read as placeholders.
     return PydanticCustomError(rule, "{text}", {"text": description})
@@ -65,9 +65,9 @@ def resource_id(pattern: str) -> BeforeValidator:
 
     def take(name: object) -> str:
         try:
-            return resource_names.id_of(pattern, str(name))
+            return resource_names.parse_id(pattern, str(name))
         except InvalidArgument:
-            raise broken("AIP-122", f"Must look like {pattern}") from None
+            raise violation("AIP-122", f"Must look like {pattern}") from None
 
     return BeforeValidator(take)
 
@@ -77,9 +77,9 @@ def resource_ids(pattern: str) -> BeforeValidator:
 
     def take(name: object) -> tuple[str, ...]:
         try:
-            return resource_names.ids(pattern, str(name))
+            return resource_names.parse_ids(pattern, str(name))
         except InvalidArgument:
-            raise broken("AIP-122", f"Must look like {pattern}") from None
+            raise violation("AIP-122", f"Must look like {pattern}") from None
 
     return BeforeValidator(take)
 
@@ -118,34 +118,34 @@ def _is_unseen(character: str) -> bool:
 
 def _visible(value: str) -> str:
     if value and is_blank(value):
-        raise broken("BLANK", "Must hold something that can be seen")
+        raise violation("BLANK", "Must hold something that can be seen")
     return value
 
 
 Visible = AfterValidator(_visible)
 
 
-def text(minimum: int, maximum: int, rule: str = "LENGTH") -> AfterValidator:
+def bounded_text(minimum: int, maximum: int, rule: str = "LENGTH") -> AfterValidator:
     """A text of so many code points, without control characters but line breaks and tabs."""
 
     def check(value: str) -> str:
         if not minimum <= len(value) <= maximum:
-            raise broken(rule, f"Must be {minimum} to {maximum} characters, not {len(value)}")
+            raise violation(rule, f"Must be {minimum} to {maximum} characters, not {len(value)}")
         if _CONTROL.search(value):
-            raise broken("CONTROL_CHARACTERS", "Must not hold control characters")
+            raise violation("CONTROL_CHARACTERS", "Must not hold control characters")
         return value
 
     return AfterValidator(check)
 
 
-def count(minimum: int, maximum: int) -> AfterValidator:
+def unique_items(minimum: int, maximum: int) -> AfterValidator:
     """A list of so many different items."""
 
     def check(value: list[Any]) -> list[Any]:
         if not minimum <= len(value) <= maximum:
-            raise broken("COUNT", f"Must be {minimum} to {maximum} items, not {len(value)}")
+            raise violation("COUNT", f"Must be {minimum} to {maximum} items, not {len(value)}")
         if len(set(map(repr, value))) != len(value):
-            raise broken("UNIQUE", "Must not repeat an item")
+            raise violation("UNIQUE", "Must not repeat an item")
         return value
 
     return AfterValidator(check)
@@ -154,7 +154,7 @@ def count(minimum: int, maximum: int) -> AfterValidator:
 def between(minimum: int, maximum: int, rule: str = "RANGE") -> AfterValidator:
     def check(value: int) -> int:
         if not minimum <= value <= maximum:
-            raise broken(rule, f"Must be {minimum} to {maximum}")
+            raise violation(rule, f"Must be {minimum} to {maximum}")
         return value
 
     return AfterValidator(check)
@@ -162,7 +162,7 @@ def between(minimum: int, maximum: int, rule: str = "RANGE") -> AfterValidator:
 
 def _https(value: str) -> str:
     if len(value) > 2000 or not is_plain(value) or not _has_host_only(value):
-        raise broken("LINK", "Must be an https link of at most 2000 ASCII characters")
+        raise violation("LINK", "Must be an https link of at most 2000 ASCII characters")
     return value
 
 
@@ -188,7 +188,7 @@ _MAXIMUM_MINOR = 10**12
 
 def _currency(value: str) -> str:
     if value not in CURRENCIES:
-        raise broken("ISO-4217", "Must be a currency that rewards are paid in, such as USD")
+        raise violation("ISO-4217", "Must be a currency that rewards are paid in, such as USD")
     return value
 
 
@@ -197,16 +197,16 @@ def _positive_money(value: Any) -> Money:
     minor, rest = divmod(int(value.get("nanos", 0)), NANOS_PER_MINOR)
     amount_minor = int(value.get("units", 0)) * 100 + minor
     if rest:
-        raise broken("MINOR_UNITS", "Must have at most 2 decimal places")
+        raise violation("MINOR_UNITS", "Must have at most 2 decimal places")
     if not 0 < amount_minor <= _MAXIMUM_MINOR:
-        raise broken("RANGE", "Must be above zero and at most 10,000,000,000")
+        raise violation("RANGE", "Must be above zero and at most 10,000,000,000")
     return Money(currency, amount_minor)
 
 
 def _within_reach(time: datetime) -> datetime:
     """Far enough for any task, and near enough that every clock can be added to it."""
     if not 2000 <= time.year < 2100:
-        raise broken("RANGE", "Must be in this century")
+        raise violation("RANGE", "Must be in this century")
     return time
 
 

@@ -14,7 +14,7 @@ def _expression(pattern: str) -> re.Pattern[str]:
     return re.compile(re.sub(r"\{\w+\}", lambda _: _SEGMENT, pattern))
 
 
-def ids(pattern: str, name: str, *, field: str = "name") -> tuple[str, ...]:
+def parse_ids(pattern: str, name: str, *, field: str = "name") -> tuple[str, ...]:
     """The ids in `name`, which must look like `pattern`, such as `tasks/{task}`.
 
     Raises:
@@ -26,7 +26,7 @@ def ids(pattern: str, name: str, *, field: str = "name") -> tuple[str, ...]:
     return match.groups()
 
 
-def id_of(pattern: str, name: str, *, field: str = "name") -> str:
+def parse_id(pattern: str, name: str, *, field: str = "name") -> str:
     """The one id in `name`; see `ids`."""
-    (found,) = ids(pattern, name, field=field)
+    (found,) = parse_ids(pattern, name, field=field)
     return found

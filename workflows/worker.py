@@ -26,7 +26,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from servicekit.process import run
 from servicekit.rpc.client import TIMEOUT_SECONDS, service_channel
-from servicekit.rpc.server import GrpcServer, listen_for_stop
+from servicekit.rpc.server import GrpcServer, handle_stop_signals
 from servicekit.settings import Address, ClientSettings, ServerSettings, TemporalSettings
 from servicekit.telemetry import sampler, telemetry
 from workflows.assignment.activities import AssignmentActivities
@@ -89,7 +89,7 @@ class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
 
 async def main() -> None:
     settings = WorkerSettings()  # type: ignore[call-arg]  # the environment fills it
-    told_to_stop = listen_for_stop()
+    told_to_stop = handle_stop_signals()
     with telemetry(settings, lambda resource: create_tracer_provider(sampler(), resource)):
         async with AsyncExitStack() as stack:
             if Domain.PAYOUTS in settings.worker_domains:

@@ -32,7 +32,7 @@ class Numbered(Protocol):
 N = TypeVar("N", bound=Numbered)
 
 
-async def announce(database: Database, channel: str, topic: str) -> None:
+async def notify(database: Database, channel: str, topic: str) -> None:
     """Wakes the topic's subscribers: when the open transaction commits, if one is open."""
     await database.execute("SELECT pg_notify(%s, %s)", (channel, topic))
 
@@ -40,8 +40,8 @@ async def announce(database: Database, channel: str, topic: str) -> None:
 class Subscription:
     """Remembers that its topic may have changed since `changed` was last asked."""
 
-    def __init__(self, doze_seconds: float) -> None:
-        self._doze_seconds = doze_seconds
+    def __init__(self, poll_interval_seconds: float) -> None:
+        self._poll_interval_seconds = poll_interval_seconds
         self._told = asyncio.Event()
 
     def wake(self) -> None:
@@ -50,22 +50,24 @@ class Subscription:
     async def changed(self) -> None:
         """Returns when the topic may have changed; now and then without a reason."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._doze_seconds):
+            async with asyncio.timeout(self._poll_interval_seconds):
                 await self._told.wait()
         self._told.clear()
 
 
-class Changes:
+class ChangeListener:
     """Listens on one channel, over one connection of its own, for all subscribers of a process.
 
     Where the connection breaks, it makes another and wakes everybody: what was announced meanwhile
-    is found by reading. `doze_seconds` is how long a subscriber sleeps at most.
+    is found by reading. `poll_interval_seconds` is how long a subscriber sleeps at most.
     """
 
-    def __init__(self, database_url: str, channel: str, *, doze_seconds: float = 30.0) -> None:
+    def __init__(
+        self, database_url: str, channel: str, *, poll_interval_seconds: float = 30.0
+    ) -> None:
         self._database_url = database_url
         self._channel = channel
-        self._doze_seconds = doze_seconds
+        self._poll_interval_seconds = poll_interval_seconds
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._listener: asyncio.Task[None] | None = None
         self.reads = asyncio.Semaphore(_READS_AT_ONCE)
@@ -83,7 +85,7 @@ class Changes:
     @contextmanager
     def subscribe(self, topic: str) -> Iterator[Subscription]:
         """Subscribe, then read, then wait: what changes after the reading wakes the waiting."""
-        subscription = Subscription(self._doze_seconds)
+        subscription = Subscription(self._poll_interval_seconds)
         subscriptions = self._subscriptions.setdefault(topic, set())
         subscriptions.add(subscription)
         try:
@@ -128,7 +130,7 @@ class Changes:
 
 
 async def follow(
-    changes: Changes,
+    changes: ChangeListener,
     topic: str,
     read_after: Callable[[int], Awaitable[Sequence[N]]],
     after: int,

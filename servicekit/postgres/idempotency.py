@@ -10,7 +10,7 @@ from uuid import UUID
 
 from google.protobuf.message import Message
 
-from servicekit.batching import Batches
+from servicekit.batching import Batcher
 from servicekit.errors import request_id_reused
 from servicekit.postgres.database import Database
 
@@ -29,15 +29,15 @@ def key_of(subject: str, method: str, request_id: UUID, request: Message) -> Key
     return Key(f"{subject} {method}", request_id, hashlib.sha256(body).digest())
 
 
-class Keys:
+class IdempotencyKeys:
     """The keys of one service."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         # What a transaction does stays with it; calls without one share their statements.
         alone = database.is_in_transaction
-        self._claims = Batches(self._claim_all, goes_alone=alone)
-        self._completions = Batches(self._complete_all, goes_alone=alone)
+        self._claims = Batcher(self._claim_all, bypass=alone)
+        self._completions = Batcher(self._complete_all, bypass=alone)
 
     async def claim(self, key: Key) -> bytes | None:
         """The first answer, serialised, if there is one already; else the key is now taken.
@@ -47,7 +47,7 @@ class Keys:
         Raises:
             InvalidArgument: the key was used with another body.
         """
-        while not await self._claims.ask(key):
+        while not await self._claims.submit(key):
             row = await self._database.fetch_one(
                 "SELECT body_sha256, response FROM request WHERE scope = %s AND request_id = %s",
                 (key.scope, key.request_id),
@@ -61,9 +61,9 @@ class Keys:
         return None
 
     async def complete(self, key: Key, response: Message) -> None:
-        await self._completions.ask((key, response.SerializeToString()))
+        await self._completions.submit((key, response.SerializeToString()))
 
-    async def forget(self, key: Key) -> None:
+    async def release(self, key: Key) -> None:
         """Gives a key back whose command was refused, so that nothing stands in a later try's way.
 
         Only one's own: the key of a command with another body stays taken, whatever becomes of it.

@@ -17,8 +17,8 @@ from grpc_reflection.v1alpha import reflection
 from servicekit.auth import TokenVerifier
 from servicekit.postgres.database import Database
 from servicekit.rpc.access import Access, rpcs_of
-from servicekit.rpc.interceptors.assembled import Assembled
 from servicekit.rpc.interceptors.auth import AuthInterceptor
+from servicekit.rpc.interceptors.chain_cache import ChainCache
 from servicekit.rpc.interceptors.errors import ErrorsInterceptor
 from servicekit.rpc.interceptors.idempotency import IdempotencyInterceptor
 from servicekit.rpc.interceptors.streams import StreamOpener, StreamWriter
@@ -59,7 +59,7 @@ class GrpcServer:
         )
         # The order, and why, is stated in servicekit.rpc.interceptors.
         interceptors: list[grpc.aio.ServerInterceptor] = [
-            Assembled(),
+            ChainCache(),
             StreamOpener(rpcs),
             TelemetryInterceptor(rpcs),
             ErrorsInterceptor(rpcs),
@@ -120,16 +120,16 @@ class GrpcServer:
         self._streams.drain()
         await self._server.stop(self._settings.drain_seconds)
 
-    async def serve_until_told(self) -> None:
+    async def serve_until_stopped(self) -> None:
         """Serves until SIGTERM or SIGINT, which may come while it starts."""
-        told = listen_for_stop()
+        told = handle_stop_signals()
         await self.start()
         await told.wait()
         log.info("draining")
         await self.stop()
 
 
-def listen_for_stop() -> asyncio.Event:
+def handle_stop_signals() -> asyncio.Event:
     """Set once the process gets SIGTERM or SIGINT, which end it no more."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()

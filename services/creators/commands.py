@@ -14,12 +14,12 @@ from servicekit.commands import (
     Link,
     Visible,
     between,
-    broken,
-    count,
+    bounded_text,
     is_plain,
     proto_enum,
     resource_id,
-    text,
+    unique_items,
+    violation,
 )
 from servicekit.creator_levels import CreatorLevel
 from services.creators import live_streams
@@ -39,7 +39,7 @@ def _e164(number: str) -> str:
         with suppress(phonenumbers.NumberParseException):
             parsed = phonenumbers.parse(number)
     if parsed is None or not _is_mobile(parsed):
-        raise broken("R35", "Must be a valid mobile number such as +12025550123")
+        raise violation("R35", "Must be a valid mobile number such as +12025550123")
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
@@ -56,7 +56,7 @@ def _email(address: str) -> str:
     local, _, domain = address.partition("@")
     is_address = local and "." in domain and "@" not in domain and is_plain(address)
     if not is_address or len(address) > 127:
-        raise broken("R30", "Must be a PayPal account's e-mail address, at most 127 characters")
+        raise violation("R30", "Must be a PayPal account's e-mail address, at most 127 characters")
     return address
 
 
@@ -66,9 +66,9 @@ PaypalReceiver = Annotated[str, AfterValidator(_email)]
 
 class NewCreator(Command):
     id: CreatorId = Field(alias="name")
-    display_name: Annotated[str, text(1, 60), Visible]
+    display_name: Annotated[str, bounded_text(1, 60), Visible]
     mobile_number: MobileNumber
-    dingtalk_id: Annotated[str, text(0, 100), Visible] = ""
+    dingtalk_id: Annotated[str, bounded_text(0, 100), Visible] = ""
 
 
 class CreateCreator(Command):
@@ -80,7 +80,7 @@ class GetCreator(Command):
 
 
 class BatchGetCreators(Command):
-    ids: Annotated[list[CreatorId], count(1, 100)] = Field(alias="names")
+    ids: Annotated[list[CreatorId], unique_items(1, 100)] = Field(alias="names")
 
 
 class ListCreators(Command):
@@ -94,7 +94,7 @@ class ListCreatorDecisions(Command):
 
 class AccountInput(Command):
     account_class: Annotated[AccountClass, proto_enum("ACCOUNT_CLASS_")]
-    handle: Annotated[str, text(1, 100), Visible]
+    handle: Annotated[str, bounded_text(1, 100), Visible]
     post_count: Annotated[int, between(0, 2**31 - 1)] = 0
     follower_count: Annotated[int, between(0, 2**31 - 1)] = 0
 
@@ -107,7 +107,7 @@ class ApplyForAdmission(Command):
 
 class AppealAdmission(Command):
     id: CreatorId = Field(alias="name")
-    statement: Annotated[str, text(1, 2000), Visible]
+    statement: Annotated[str, bounded_text(1, 2000), Visible]
 
 
 class AdmissionReview(StrEnum):
@@ -117,20 +117,20 @@ class AdmissionReview(StrEnum):
 
 class RefusalInput(Command):
     code: Annotated[RefusalCode, proto_enum("REFUSAL_CODE_")]
-    description: Annotated[str, Field(validate_default=True), text(0, 1000), Visible] = ""
+    description: Annotated[str, Field(validate_default=True), bounded_text(0, 1000), Visible] = ""
 
     @field_validator("description")
     @classmethod
     def _other_is_described(cls, description: str, info: ValidationInfo) -> str:
         if info.data.get("code") is RefusalCode.OTHER and not description:
-            raise broken("R43", "The creator is told the reason: OTHER needs it in words")
+            raise violation("R43", "The creator is told the reason: OTHER needs it in words")
         return description
 
 
 class ReviewAdmission(Command):
     id: CreatorId = Field(alias="name")
     decision: Annotated[AdmissionReview, proto_enum("DECISION_")]
-    refusals: Annotated[list[RefusalInput], count(0, 20)] = Field(
+    refusals: Annotated[list[RefusalInput], unique_items(0, 20)] = Field(
         default_factory=list, validate_default=True
     )
     level: Annotated[CreatorLevel, proto_enum("CREATOR_LEVEL_")] = CreatorLevel.NEWCOMER
@@ -146,9 +146,9 @@ class ReviewAdmission(Command):
     ) -> list[RefusalInput]:
         decision = info.data.get("decision")
         if decision is AdmissionReview.REFUSE and not refusals:
-            raise broken("R43", "A refusal names its reasons")
+            raise violation("R43", "A refusal names its reasons")
         if decision is AdmissionReview.APPROVE and refusals:
-            raise broken("R43", "An approval names no reasons to refuse")
+            raise violation("R43", "An approval names no reasons to refuse")
         return refusals
 
 
@@ -162,12 +162,12 @@ class UpdateStatistics(Command):
 class UpdateCreatorLevel(Command):
     id: CreatorId = Field(alias="name")
     level: Annotated[CreatorLevel, proto_enum("CREATOR_LEVEL_")]
-    comment: Annotated[str, text(1, 1000), Visible]
+    comment: Annotated[str, bounded_text(1, 1000), Visible]
 
 
 class LiveStreamForm(Command):
-    experience: Annotated[str, text(1, 2000), Visible]
-    sample_links: Annotated[list[Link], count(1, 10)]
+    experience: Annotated[str, bounded_text(1, 2000), Visible]
+    sample_links: Annotated[list[Link], unique_items(1, 10)]
 
 
 class ApplyForLiveStreamAccess(Command):
@@ -178,14 +178,14 @@ class ApplyForLiveStreamAccess(Command):
 class ReviewLiveStreamAccess(Command):
     id: CreatorId = Field(alias="name")
     decision: Annotated[live_streams.Review, proto_enum("DECISION_")]
-    comment: Annotated[str, Field(validate_default=True), text(0, 1000), Visible] = ""
+    comment: Annotated[str, Field(validate_default=True), bounded_text(0, 1000), Visible] = ""
 
     @field_validator("comment")
     @classmethod
     def _no_is_explained(cls, comment: str, info: ValidationInfo) -> str:
         decision = info.data.get("decision")
         if decision in (live_streams.Review.REFUSE, live_streams.Review.REVOKE) and not comment:
-            raise broken("REQUIRED", "Who is refused, or loses the access, is told why")
+            raise violation("REQUIRED", "Who is refused, or loses the access, is told why")
         return comment
 
 

@@ -32,7 +32,7 @@ async def main() -> None:
                 TemporalRuns(Workflows(settings)),
                 utc_now,
             )
-            await GrpcServer(settings, [service(disputes)], database).serve_until_told()
+            await GrpcServer(settings, [service(disputes)], database).serve_until_stopped()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from liaison.tasks.v1 import assignments_pb2
 
 from servicekit.errors import NotFound
-from servicekit.resource_names import id_of
+from servicekit.resource_names import parse_id
 from services.disputes.domain import Parties
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
@@ -24,6 +24,6 @@ class GrpcAssignmentDirectory:
         except NotFound:
             return None
         return Parties(
-            brand_id=id_of("brands/{brand}", assignment.brand),
-            creator_id=id_of("creators/{creator}", assignment.creator),
+            brand_id=parse_id("brands/{brand}", assignment.brand),
+            creator_id=parse_id("creators/{creator}", assignment.creator),
         )

@@ -11,10 +11,10 @@ from servicekit.commands import (
     Instant,
     PositiveMoney,
     Visible,
-    count,
+    bounded_text,
     proto_enum,
     resource_id,
-    text,
+    unique_items,
 )
 from servicekit.errors import (
     FailedPrecondition,
@@ -44,7 +44,7 @@ DisputeCommand = Claim | Decide | Withdraw
 
 DisputeId = Annotated[str, resource_id("disputes/{dispute}")]
 AssignmentId = Annotated[str, resource_id("assignments/{assignment}")]
-Words = Annotated[str, text(1, 4000), Visible]
+Words = Annotated[str, bounded_text(1, 4000), Visible]
 
 
 class DisputeInput(Command):
@@ -63,8 +63,8 @@ class GetDispute(Command):
 
 
 class ListDisputes(Command):
-    states: Annotated[list[Annotated[State, proto_enum("STATE_")]], count(0, len(State))] = Field(
-        default_factory=list
+    states: Annotated[list[Annotated[State, proto_enum("STATE_")]], unique_items(0, len(State))] = (
+        Field(default_factory=list)
     )
 
 

@@ -69,7 +69,7 @@ async def main() -> None:
                 )
             await GrpcServer(
                 settings, [service(media), article_service(articles), publications], database
-            ).serve_until_told()
+            ).serve_until_stopped()
 
 
 async def _media(

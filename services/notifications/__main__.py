@@ -18,7 +18,7 @@ async def main() -> None:
         async with Database.from_settings(settings) as database:
             await migrate_on_start(database, settings, "services.notifications")
             notifications = NotificationHandlers(PostgresNotificationStore(database), utc_now)
-            await GrpcServer(settings, [service(notifications)], database).serve_until_told()
+            await GrpcServer(settings, [service(notifications)], database).serve_until_stopped()
 
 
 if __name__ == "__main__":

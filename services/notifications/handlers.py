@@ -8,10 +8,10 @@ from pydantic import AfterValidator, Field
 
 from servicekit.auth import Principal, Role
 from servicekit.clock import Clock
-from servicekit.commands import Command, broken, count, text
+from servicekit.commands import Command, bounded_text, unique_items, violation
 from servicekit.errors import InvalidArgument, not_yours
 from servicekit.pagination import Page
-from servicekit.resource_names import id_of
+from servicekit.resource_names import parse_id
 from services.notifications.domain import MEDIATORS, OPERATORS, Notification, Outgoing
 
 _SIDES = ("brands/{brand}", "creators/{creator}")
@@ -19,20 +19,20 @@ _SIDES = ("brands/{brand}", "creators/{creator}")
 
 def _recipient(name: str) -> str:
     if name not in ("", MEDIATORS, OPERATORS) and not any(_is_like(side, name) for side in _SIDES):
-        raise broken("AIP-122", f"Must look like {' or '.join((*_SIDES, MEDIATORS, OPERATORS))}")
+        raise violation("AIP-122", f"Must look like {' or '.join((*_SIDES, MEDIATORS, OPERATORS))}")
     return name
 
 
 def _is_like(pattern: str, name: str) -> bool:
     try:
-        return bool(id_of(pattern, name))
+        return bool(parse_id(pattern, name))
     except InvalidArgument:
         return False
 
 
 def _event(name: str) -> str:
     if not re.fullmatch(r"[A-Z][A-Z0-9_]{0,59}", name):
-        raise broken("EVENT", "Must be upper case with underscores, such as WORK_SUBMITTED")
+        raise violation("EVENT", "Must be upper case with underscores, such as WORK_SUBMITTED")
     return name
 
 
@@ -42,18 +42,18 @@ Recipient = Annotated[str, AfterValidator(_recipient)]
 class NotificationInput(Command):
     recipient: Recipient
     event: Annotated[str, AfterValidator(_event)]
-    subject: Annotated[str, text(1, 200)]
+    subject: Annotated[str, bounded_text(1, 200)]
     # Longer than any words of people that a message quotes.
-    text: Annotated[str, text(1, 10_000)]
+    text: Annotated[str, bounded_text(1, 10_000)]
 
 
 class OutgoingInput(Command):
-    deduplication_id: Annotated[str, text(1, 300)]
+    deduplication_id: Annotated[str, bounded_text(1, 300)]
     notification: NotificationInput
 
 
 class SendNotifications(Command):
-    notifications: Annotated[list[OutgoingInput], count(1, 500)]
+    notifications: Annotated[list[OutgoingInput], unique_items(1, 500)]
 
 
 class ListNotifications(Command):

@@ -90,7 +90,7 @@ async def main() -> None:
                     "monitor_payouts", lookout.look, interval_seconds=INTERVAL_SECONDS
                 ),
             ):
-                await GrpcServer(settings, services, database).serve_until_told()
+                await GrpcServer(settings, services, database).serve_until_stopped()
             await webhook.stop()
 
 

@@ -19,11 +19,11 @@ from servicekit.commands import (
     Command,
     Currency,
     PositiveMoney,
-    broken,
-    count,
+    bounded_text,
     proto_enum,
     resource_id,
-    text,
+    unique_items,
+    violation,
 )
 from servicekit.errors import (
     FailedPrecondition,
@@ -46,9 +46,9 @@ _DEPOSIT_NAME = "brands/{brand}/deposits/{deposit}"
 
 def _deposit_name(name: object) -> tuple[str, ...]:
     try:
-        return resource_names.ids(_DEPOSIT_NAME, str(name))
+        return resource_names.parse_ids(_DEPOSIT_NAME, str(name))
     except InvalidArgument:
-        raise broken("AIP-122", f"Must look like {_DEPOSIT_NAME}") from None
+        raise violation("AIP-122", f"Must look like {_DEPOSIT_NAME}") from None
 
 
 BrandId = Annotated[str, resource_id("brands/{brand}")]
@@ -68,7 +68,7 @@ class CreateDeposit(Command):
 
 class ConfirmDeposit(Command):
     ids: DepositName = Field(alias="name")
-    external_reference: Annotated[str, text(1, 100)]
+    external_reference: Annotated[str, bounded_text(1, 100)]
 
 
 class GetBalance(Command):
@@ -92,13 +92,13 @@ class Reservation(Command):
 class ReserveRewards(Command):
     brand: BrandId
     amount: PositiveMoney
-    reservations: Annotated[list[Reservation], count(1, 100)]
+    reservations: Annotated[list[Reservation], unique_items(1, 100)]
 
     @field_validator("reservations")
     @classmethod
     def _payouts_differ(cls, reservations: list[Reservation]) -> list[Reservation]:
         if len({reservation.payout for reservation in reservations}) != len(reservations):
-            raise broken("UNIQUE", "Must not name a payout twice")
+            raise violation("UNIQUE", "Must not name a payout twice")
         return reservations
 
 

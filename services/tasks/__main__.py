@@ -10,7 +10,7 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from servicekit.background import run_periodically
 from servicekit.clock import utc_now
-from servicekit.postgres.changes import Changes
+from servicekit.postgres.changes import ChangeListener
 from servicekit.postgres.database import Database
 from servicekit.postgres.migrator import migrate_on_start
 from servicekit.process import run
@@ -51,7 +51,7 @@ async def main() -> None:
                 service_channel(settings, settings.media_address)
             )
             changes = await stack.enter_async_context(
-                Changes(settings.database_url.get_secret_value(), CHANNEL)
+                ChangeListener(settings.database_url.get_secret_value(), CHANNEL)
             )
             runs = TemporalRuns(Workflows(settings))
             book = PostgresBook(database)
@@ -76,7 +76,7 @@ async def main() -> None:
                 settings,
                 services(tasks, applications, assignments, RecordHandlers(book, utc_now), watching),
                 database,
-            ).serve_until_told()
+            ).serve_until_stopped()
 
 
 def _logging_count(

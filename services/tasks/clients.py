@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from liaison.creators.v1 import creators_pb2
 from liaison.media.v1 import articles_pb2, media_pb2
 
-from servicekit.batching import Batches
+from servicekit.batching import Batcher
 from servicekit.errors import FailedPrecondition, Reason
 from services.tasks.domain import Candidate
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
 class GrpcCreatorDirectory:
     def __init__(self, stub: "CreatorServiceAsyncStub") -> None:
         self._stub = stub
-        self._questions = Batches(self._creators, maximum_size=100)  # what one call takes
+        self._questions = Batcher(self._creators, maximum_size=100)  # what one call takes
 
     async def candidate(self, creator_id: str) -> Candidate:
         """As the creator is now.
@@ -26,7 +26,7 @@ class GrpcCreatorDirectory:
         Raises:
             FailedPrecondition: nobody registered under this id.
         """
-        creator = await self._questions.ask(creator_id)
+        creator = await self._questions.submit(creator_id)
         if creator is None:
             raise FailedPrecondition(
                 Reason.CREATOR_NOT_ADMITTED, f"creators/{creator_id} is not admitted"

@@ -22,12 +22,12 @@ from servicekit.commands import (
     PositiveMoney,
     Visible,
     between,
-    broken,
-    count,
+    bounded_text,
     proto_enum,
     resource_id,
     resource_ids,
-    text,
+    unique_items,
+    violation,
 )
 from servicekit.money import Money
 from services.tasks.domain import (
@@ -58,7 +58,7 @@ def _selection_closes(policy_name: str, applications_close: datetime) -> datetim
 
 def _of_words(query: str) -> str:
     if query and not any(character.isalnum() for character in query):
-        raise broken("WORDS", "Must hold a word to look for")
+        raise violation("WORDS", "Must hold a word to look for")
     return query
 
 
@@ -68,33 +68,33 @@ def _order(order_by: object) -> Order:
         return Order(" ".join(str(order_by).split()))
     except ValueError:
         allowed = ", ".join(f"`{order}`" for order in Order)
-        raise broken("AIP-132", f"Must be one of {allowed}") from None
+        raise violation("AIP-132", f"Must be one of {allowed}") from None
 
 
 def _store_id(value: str) -> str:
     if re.fullmatch(r"[0-9]{1,20}", value) is None:
-        raise broken("R90", "Must be the store's number: 1 to 20 digits")
+        raise violation("R90", "Must be the store's number: 1 to 20 digits")
     return value
 
 
 def _coupon_id(value: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value) is None:
-        raise broken("R90", "Must be 1 to 64 letters, digits, `-` and `_`")
+        raise violation("R90", "Must be 1 to 64 letters, digits, `-` and `_`")
     return value
 
 
 def _one_a_store(stores: "list[StoreCouponsInput]") -> "list[StoreCouponsInput]":
     if len({one.store_id for one in stores}) != len(stores):
-        raise broken("R92", "Must name each store once, with all of its coupons")
+        raise violation("R92", "Must name each store once, with all of its coupons")
     return stores
 
 
 class RequirementInput(Command):
-    text: Annotated[str, text(1, 1000), Visible]
+    text: Annotated[str, bounded_text(1, 1000), Visible]
 
 
 class ProductInput(Command):
-    title: Annotated[str, text(1, 200), Visible]
+    title: Annotated[str, bounded_text(1, 200), Visible]
     link: Link = ""
 
 
@@ -105,7 +105,7 @@ class RewardInput(Command):
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if (self.money is None) == (self.product is None):
-            raise broken("ONE_OF", "Must be either money or a product")
+            raise violation("ONE_OF", "Must be either money or a product")
         return self
 
     def reward(self) -> Reward:
@@ -116,25 +116,27 @@ class RewardInput(Command):
 
 class EligibilityInput(Command):
     account_classes: Annotated[
-        list[Annotated[AccountClass, proto_enum("ACCOUNT_CLASS_")]], count(0, 2)
+        list[Annotated[AccountClass, proto_enum("ACCOUNT_CLASS_")]], unique_items(0, 2)
     ] = Field(default_factory=list)
     minimum_level: Annotated[str, proto_enum("CREATOR_LEVEL_")] = "NEWCOMER"
 
 
 class StoreCouponsInput(Command):
     store_id: Annotated[str, AfterValidator(_store_id)]
-    coupon_ids: Annotated[list[Annotated[str, AfterValidator(_coupon_id)]], count(1, 50)]
+    coupon_ids: Annotated[list[Annotated[str, AfterValidator(_coupon_id)]], unique_items(1, 50)]
 
 
 class TaskInput(Command):
     """A draft's content. Deadlines must follow each other; that they lie ahead is checked when the
     task is published."""
 
-    title: Annotated[str, text(1, 120), Visible]
-    description: Annotated[str, text(0, 10_000)] = ""
-    content_types: Annotated[list[Annotated[ContentType, proto_enum("CONTENT_TYPE_")]], count(1, 6)]
+    title: Annotated[str, bounded_text(1, 120), Visible]
+    description: Annotated[str, bounded_text(0, 10_000)] = ""
+    content_types: Annotated[
+        list[Annotated[ContentType, proto_enum("CONTENT_TYPE_")]], unique_items(1, 6)
+    ]
     completion_rule: Annotated[CompletionRule, proto_enum("COMPLETION_RULE_")] = CompletionRule.ALL
-    requirements: Annotated[list[RequirementInput], count(1, 50)]
+    requirements: Annotated[list[RequirementInput], unique_items(1, 50)]
     reward: RewardInput
     funding: Annotated[Funding | None, proto_enum("FUNDING_")] = None
     creator_slots: Annotated[int, between(1, 1000)]
@@ -149,7 +151,7 @@ class TaskInput(Command):
     selection_deadline_time: Instant | None = None
     submission_deadline_time: Instant
     store_coupons: Annotated[
-        list[StoreCouponsInput], count(0, 10), AfterValidator(_one_a_store)
+        list[StoreCouponsInput], unique_items(0, 10), AfterValidator(_one_a_store)
     ] = Field(default_factory=list)
 
     @field_validator("funding")
@@ -157,7 +159,7 @@ class TaskInput(Command):
     def _funding_is_of_money(cls, funding: Funding | None, info: ValidationInfo) -> Funding | None:
         reward = info.data.get("reward")
         if funding is not None and reward is not None and reward.money is None:
-            raise broken("MONEY_ONLY", "Must be left out: nothing is set aside for a product")
+            raise violation("MONEY_ONLY", "Must be left out: nothing is set aside for a product")
         return funding
 
     @field_validator("live_stream_channel")
@@ -167,7 +169,7 @@ class TaskInput(Command):
     ) -> LiveStreamChannel | None:
         content_types = info.data.get("content_types", [ContentType.LIVE_STREAM])
         if channel is not None and ContentType.LIVE_STREAM not in content_types:
-            raise broken("LIVE_STREAM_ONLY", "Must be left out: no live stream is asked for")
+            raise violation("LIVE_STREAM_ONLY", "Must be left out: no live stream is asked for")
         return channel
 
     @field_validator("selection_deadline_time")
@@ -175,7 +177,7 @@ class TaskInput(Command):
     def _selection_follows(cls, time: datetime | None, info: ValidationInfo) -> datetime | None:
         applications_close = info.data.get("application_deadline_time")
         if time is not None and applications_close is not None and time < applications_close:
-            raise broken("ORDER", "Must not be before the application deadline")
+            raise violation("ORDER", "Must not be before the application deadline")
         return time
 
     @field_validator("submission_deadline_time")
@@ -187,7 +189,9 @@ class TaskInput(Command):
                 info.data["policy_name"], info.data["application_deadline_time"]
             )
             if time <= selection_closes:
-                raise broken("ORDER", f"Must be after the selection deadline, {selection_closes}")
+                raise violation(
+                    "ORDER", f"Must be after the selection deadline, {selection_closes}"
+                )
         return time
 
     def selection_time(self) -> datetime:
@@ -227,7 +231,7 @@ class CreateTask(Command):
 
 class UpdatedTask(TaskInput):
     id: TaskId = Field(alias="name")
-    etag: Annotated[str, text(1, 40, "REQUIRED")]
+    etag: Annotated[str, bounded_text(1, 40, "REQUIRED")]
 
 
 class UpdateTask(Command):
@@ -239,30 +243,30 @@ class GetTask(Command):
 
 
 class DeleteTask(GetTask):
-    etag: Annotated[str, text(0, 40)] = ""
+    etag: Annotated[str, bounded_text(0, 40)] = ""
 
 
 class PublishTask(GetTask):
-    etag: Annotated[str, text(0, 40)] = ""
+    etag: Annotated[str, bounded_text(0, 40)] = ""
     request_id: str
 
 
 class CancelTask(GetTask):
-    comment: Annotated[str, text(1, 1000), Visible]
+    comment: Annotated[str, bounded_text(1, 1000), Visible]
     request_id: str
 
 
 class TaskFilterInput(Command):
-    states: Annotated[list[Annotated[State, proto_enum("STATE_")]], count(0, 7)] = Field(
+    states: Annotated[list[Annotated[State, proto_enum("STATE_")]], unique_items(0, 7)] = Field(
         default_factory=list
     )
     content_types: Annotated[
-        list[Annotated[ContentType, proto_enum("CONTENT_TYPE_")]], count(0, 6)
+        list[Annotated[ContentType, proto_enum("CONTENT_TYPE_")]], unique_items(0, 6)
     ] = Field(default_factory=list)
     brand_id: Annotated[str | None, resource_id("brands/{brand}")] = Field(
         default=None, alias="brand"
     )
-    query: Annotated[str, text(0, 200), AfterValidator(_of_words)] = ""
+    query: Annotated[str, bounded_text(0, 200), AfterValidator(_of_words)] = ""
     is_takable: bool = False
     reward_kind: Annotated[RewardKind | None, proto_enum("REWARD_KIND_")] = None
     currency_code: Currency | None = None
@@ -274,7 +278,7 @@ class TaskFilterInput(Command):
     def _names_the_currency(cls, minimum: Money | None, info: ValidationInfo) -> Money | None:
         currency = info.data.get("currency_code")
         if minimum is not None and currency not in (None, minimum.currency):
-            raise broken("CURRENCY", f"Must be in the filter's currency, {currency}")
+            raise violation("CURRENCY", f"Must be in the filter's currency, {currency}")
         return minimum
 
     @property
@@ -296,12 +300,12 @@ class ListTasks(Command):
     def _rewards_compare(cls, order: Order, info: ValidationInfo) -> Order:
         filter_ = info.data.get("filter")
         if order is Order.REWARD and filter_ is not None and filter_.currency is None:
-            raise broken("CURRENCY", "Rewards compare in one currency: the filter must name it")
+            raise violation("CURRENCY", "Rewards compare in one currency: the filter must name it")
         return order
 
 
 class ApplicationInput(Command):
-    message: Annotated[str, text(0, 1000)] = ""
+    message: Annotated[str, bounded_text(0, 1000)] = ""
 
 
 class CreateApplication(Command):
@@ -332,6 +336,6 @@ class SelectApplications(Command):
     task_id: TaskId = Field(alias="parent")
     applications: Annotated[
         list[Annotated[tuple[str, str], resource_ids("tasks/{task}/applications/{application}")]],
-        count(1, 100),
+        unique_items(1, 100),
     ]
     request_id: str

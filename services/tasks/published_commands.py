@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from servicekit.commands import Command, Visible, between, text
+from servicekit.commands import Command, Visible, between, bounded_text
 from services.tasks.commands import GetTask, TaskId
 
 Sequence = Annotated[int, between(0, 2**62)]
 
 
 class EndSelection(GetTask):
-    comment: Annotated[str, text(0, 1000), Visible] = ""
+    comment: Annotated[str, bounded_text(0, 1000), Visible] = ""
     request_id: str
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from servicekit.auth import Principal, Role
-from servicekit.postgres.changes import Changes, follow
+from servicekit.postgres.changes import ChangeListener, follow
 from services.tasks.assignments.commands import GetAssignment, ListTransitions, WatchAssignment
 from services.tasks.commands import GetTask
 from services.tasks.domain import AssignmentRecord, Task
@@ -45,7 +45,7 @@ class WatchHandlers:
     """Whoever may see a task or an assignment may see what happened to it."""
 
     def __init__(
-        self, tasks: Tasks, assignments: Assignments, histories: Histories, changes: Changes
+        self, tasks: Tasks, assignments: Assignments, histories: Histories, changes: ChangeListener
     ) -> None:
         self._tasks = tasks
         self._assignments = assignments

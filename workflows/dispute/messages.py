@@ -7,7 +7,7 @@ from liaison.disputes.v1 import disputes_pb2 as pb
 
 from servicekit.errors import Violation, invalid_fields
 from servicekit.money import Money
-from servicekit.resource_names import id_of
+from servicekit.resource_names import parse_id
 from servicekit.timestamps import from_timestamp, to_timestamp
 from workflows.dispute.model import Decision, Dispute, Ground, Outcome, State
 
@@ -64,12 +64,12 @@ def from_message(message: pb.Dispute) -> Dispute:
     """
     reward = Money.from_message(message.reward)
     return Dispute(
-        id=id_of("disputes/{dispute}", message.name, field="dispute.name"),
-        assignment_id=id_of(
+        id=parse_id("disputes/{dispute}", message.name, field="dispute.name"),
+        assignment_id=parse_id(
             "assignments/{assignment}", message.assignment, field="dispute.assignment"
         ),
-        brand_id=id_of("brands/{brand}", message.brand, field="dispute.brand"),
-        creator_id=id_of("creators/{creator}", message.creator, field="dispute.creator"),
+        brand_id=parse_id("brands/{brand}", message.brand, field="dispute.brand"),
+        creator_id=parse_id("creators/{creator}", message.creator, field="dispute.creator"),
         opener=message.opener,
         ground=_enum(Ground, pb.Ground.Name(message.ground), "dispute.ground"),
         statement=message.statement,

@@ -5,7 +5,7 @@ from google.protobuf.message import Message
 from servicekit.auth import TokenVerifier, set_principal
 from servicekit.errors import PermissionDenied, Reason, Unauthenticated
 from servicekit.rpc.access import Rpc, Rpcs
-from servicekit.rpc.interceptors.base import Context, Interceptor, Proceed
+from servicekit.rpc.interceptors.interceptor import Context, Interceptor, Proceed
 
 _SCHEME = "Bearer "
 

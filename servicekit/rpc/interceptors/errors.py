@@ -14,7 +14,7 @@ from opentelemetry import trace
 
 from servicekit.errors import Internal, LiaisonError, Reason
 from servicekit.rpc.access import Rpc
-from servicekit.rpc.interceptors.base import Context, Interceptor, Proceed
+from servicekit.rpc.interceptors.interceptor import Context, Interceptor, Proceed
 
 DOMAIN = "liaison"
 # Where gRPC carries a google.rpc.Status (https://grpc.io/docs/guides/error/).

@@ -9,14 +9,14 @@ from servicekit.errors import LiaisonError
 from servicekit.postgres import idempotency
 from servicekit.postgres.database import Database
 from servicekit.rpc.access import Repeat, Rpc, Rpcs
-from servicekit.rpc.interceptors.base import Context, Interceptor, Proceed
+from servicekit.rpc.interceptors.interceptor import Context, Interceptor, Proceed
 
 
 class IdempotencyInterceptor(Interceptor):
     def __init__(self, rpcs: Rpcs, database: Database) -> None:
         super().__init__(rpcs)
         self._database = database
-        self._keys = idempotency.Keys(database)
+        self._keys = idempotency.IdempotencyKeys(database)
 
     async def around(
         self, rpc: Rpc, request: Message, context: Context, proceed: Proceed
@@ -45,5 +45,5 @@ class IdempotencyInterceptor(Interceptor):
             # A refusal changed nothing. Any other end may have: the key stays taken, and who
             # repeats it finds what came of it.
             if not error.is_retryable:
-                await self._keys.forget(key)
+                await self._keys.release(key)
             raise

@@ -19,7 +19,7 @@ from servicekit.auth import current_principal
 from servicekit.clock import utc_now
 from servicekit.errors import LiaisonError, Reason, Unauthenticated, Unavailable
 from servicekit.rpc.access import Rpcs
-from servicekit.rpc.interceptors.base import Context, Handler
+from servicekit.rpc.interceptors.interceptor import Context, Handler
 
 Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]
 

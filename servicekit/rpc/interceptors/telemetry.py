@@ -12,7 +12,7 @@ from opentelemetry.context import Context as TraceContext
 from opentelemetry.context import attach, detach
 
 from servicekit.rpc.access import Rpc
-from servicekit.rpc.interceptors.base import Context, Interceptor, Proceed
+from servicekit.rpc.interceptors.interceptor import Context, Interceptor, Proceed
 
 # OpenTelemetry's semantic conventions for RPC metrics.
 _DURATION = metrics.get_meter(__name__).create_histogram(

@@ -16,14 +16,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from servicekit.auth import Role, current_principal
 from servicekit.errors import Violation, invalid_fields
 from servicekit.rpc.access import Rpc
-from servicekit.rpc.interceptors.base import Context, Interceptor, Proceed
+from servicekit.rpc.interceptors.interceptor import Context, Interceptor, Proceed
 
 
 class ValidationInterceptor(Interceptor):
     async def around(
         self, rpc: Rpc, request: Message, context: Context, proceed: Proceed
     ) -> Message:
-        violations = [*missing_fields(request), *broken_times(request)]
+        violations = [*missing_fields(request), *invalid_timestamps(request)]
         request_id = getattr(request, "request_id", "")
         if request_id and not _is_uuid(request_id):
             violations.append(Violation("request_id", "AIP-155", "Must be a UUID"))
@@ -74,7 +74,7 @@ def missing_fields(message: Message, prefix: str = "") -> Iterator[Violation]:
         yield from missing_fields(child, f"{path}.")
 
 
-def broken_times(message: Message, prefix: str = "") -> Iterator[Violation]:
+def invalid_timestamps(message: Message, prefix: str = "") -> Iterator[Violation]:
     """A violation for each Timestamp that is no instant: it could not even be read."""
     _, output_only, nested = _fields(message.DESCRIPTOR)
     for field, value in message.ListFields():
@@ -88,7 +88,7 @@ def broken_times(message: Message, prefix: str = "") -> Iterator[Violation]:
                     "Must be an instant of the years 1 to 9999",
                 )
     for path, child in _children(message, nested, prefix):
-        yield from broken_times(child, f"{path}.")
+        yield from invalid_timestamps(child, f"{path}.")
 
 
 def clear_output_only(message: Message) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
 from servicekit.errors import NotFound
-from servicekit.resource_names import id_of
+from servicekit.resource_names import parse_id
 from services.media.articles.domain import Commission, StoreCoupons
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
@@ -33,7 +33,7 @@ class GrpcAssignments:
         task = await self._tasks.GetTask(tasks_pb2.GetTaskRequest(name=assignment.task))
         return Commission(
             assignment_id=assignment_id,
-            brand_id=id_of("brands/{brand}", assignment.brand),
+            brand_id=parse_id("brands/{brand}", assignment.brand),
             store_coupons=tuple(
                 StoreCoupons(store.store_id, tuple(store.coupon_ids))
                 for store in task.store_coupons

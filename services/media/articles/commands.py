@@ -8,7 +8,15 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from servicekit.commands import Command, broken, count, proto_enum, resource_id, resource_ids, text
+from servicekit.commands import (
+    Command,
+    bounded_text,
+    proto_enum,
+    resource_id,
+    resource_ids,
+    unique_items,
+    violation,
+)
 from services.media.articles.composition import (
     EXPANSION_MAXIMUM,
     MARKS_MAXIMUM,
@@ -41,7 +49,7 @@ RevisionIds = Annotated[tuple[str, str], resource_ids("articles/{article}/revisi
 def _at_most(maximum: int) -> AfterValidator:
     def check(value: list[Any]) -> list[Any]:
         if len(value) > maximum:
-            raise broken("COUNT", f"Must be at most {maximum} items, not {len(value)}")
+            raise violation("COUNT", f"Must be at most {maximum} items, not {len(value)}")
         return value
 
     return AfterValidator(check)
@@ -53,9 +61,9 @@ def _composed(maximum: int) -> AfterValidator:
 
     def compose(value: str) -> str:
         if len(value) > maximum * EXPANSION_MAXIMUM:
-            raise broken("LENGTH", f"Must be at most {maximum} characters, not {len(value)}")
+            raise violation("LENGTH", f"Must be at most {maximum} characters, not {len(value)}")
         if not is_stream_safe(value):
-            raise broken(
+            raise violation(
                 "COMBINING_MARKS", f"Must not put over {MARKS_MAXIMUM} marks on one letter"
             )
         return composed(value)
@@ -63,11 +71,11 @@ def _composed(maximum: int) -> AfterValidator:
     return AfterValidator(compose)
 
 
-Description = Annotated[str, _composed(10_000), text(0, 10_000)]
+Description = Annotated[str, _composed(10_000), bounded_text(0, 10_000)]
 
 
 class TextInput(Command):
-    text: Annotated[str, _composed(_ANY_LENGTH), text(1, _ANY_LENGTH)]
+    text: Annotated[str, _composed(_ANY_LENGTH), bounded_text(1, _ANY_LENGTH)]
 
     def block(self) -> Text:
         return Text(self.text)
@@ -82,7 +90,7 @@ class ImageInput(Command):
 
 
 class ProductInput(Command):
-    url: Annotated[str, text(1, _ADDRESS_MAXIMUM)]
+    url: Annotated[str, bounded_text(1, _ADDRESS_MAXIMUM)]
     description: Description = ""
 
     def block(self) -> Product:
@@ -91,13 +99,13 @@ class ProductInput(Command):
 
 class VideoInput(Command):
     media_object: MediaId | None = None
-    youtube_url: Annotated[str, text(0, _ADDRESS_MAXIMUM)] = ""
+    youtube_url: Annotated[str, bounded_text(0, _ADDRESS_MAXIMUM)] = ""
     description: Description = ""
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if (self.media_object is None) == (not self.youtube_url):
-            raise broken("ONE_OF", "Must be either an uploaded video or a YouTube address")
+            raise violation("ONE_OF", "Must be either an uploaded video or a YouTube address")
         return self
 
     def block(self) -> Video:
@@ -105,8 +113,8 @@ class VideoInput(Command):
 
 
 class CouponInput(Command):
-    store_id: Annotated[str, text(1, 100)]
-    coupon_ids: Annotated[list[Annotated[str, text(1, 100)]], count(1, 50)]
+    store_id: Annotated[str, bounded_text(1, 100)]
+    coupon_ids: Annotated[list[Annotated[str, bounded_text(1, 100)]], unique_items(1, 50)]
 
     def block(self) -> Coupon:
         return Coupon(self.store_id, tuple(self.coupon_ids))
@@ -123,7 +131,7 @@ class BlockInput(Command):
     def _is_one(self) -> Self:
         # The API lets there be one at most.
         if not any((self.text, self.image, self.product, self.video, self.coupon)):
-            raise broken("ONE_OF", "Must be a text, an image, a product, a video or coupons")
+            raise violation("ONE_OF", "Must be a text, an image, a product, a video or coupons")
         return self
 
     def block(self) -> Block:
@@ -137,11 +145,11 @@ class ArticleInput(Command):
     assignment_id: AssignmentId | None = Field(None, alias="assignment")
     kind: Annotated[Kind, proto_enum("KIND_")] = Kind.ARTICLE
     banner_id: MediaId | None = Field(None, alias="banner")
-    title: Annotated[str, _composed(600), text(0, 600)] = ""
-    introduction: Annotated[str, _composed(10_000), text(0, 10_000)] = ""
+    title: Annotated[str, _composed(600), bounded_text(0, 600)] = ""
+    introduction: Annotated[str, _composed(10_000), bounded_text(0, 10_000)] = ""
     blocks: Annotated[list[BlockInput], _at_most(_BLOCKS_MAXIMUM)] = Field(default_factory=list)
     hashtags: Annotated[
-        list[Annotated[str, _composed(100), text(1, 100)]], _at_most(_HASHTAGS_MAXIMUM)
+        list[Annotated[str, _composed(100), bounded_text(1, 100)]], _at_most(_HASHTAGS_MAXIMUM)
     ] = Field(default_factory=list)
 
     def content(self) -> Content:
@@ -157,7 +165,7 @@ class ArticleInput(Command):
 
 class ChangedArticle(ArticleInput):
     id: ArticleId = Field(alias="name")
-    etag: Annotated[str, text(1, 40, "REQUIRED")]
+    etag: Annotated[str, bounded_text(1, 40, "REQUIRED")]
 
 
 class CreateArticle(Command):
@@ -180,11 +188,11 @@ class UpdateArticle(Command):
 
 
 class DeleteArticle(GetArticle):
-    etag: Annotated[str, text(0, 40)] = ""
+    etag: Annotated[str, bounded_text(0, 40)] = ""
 
 
 class LookUpProduct(Command):
-    url: Annotated[str, text(1, _ADDRESS_MAXIMUM)]
+    url: Annotated[str, bounded_text(1, _ADDRESS_MAXIMUM)]
 
 
 class GetArticleRevision(Command):
@@ -192,12 +200,12 @@ class GetArticleRevision(Command):
 
 
 class SealArticles(Command):
-    ids: Annotated[list[ArticleId], count(1, 20)] = Field(alias="names")
+    ids: Annotated[list[ArticleId], unique_items(1, 20)] = Field(alias="names")
     assignment_id: AssignmentId = Field(alias="assignment")
     creator_id: CreatorId = Field(alias="creator")
 
 
 class HoldArticleRevisions(Command):
-    ids: Annotated[list[RevisionIds], count(1, 20)] = Field(alias="names")
-    holder: Annotated[str, text(1, 300)]
+    ids: Annotated[list[RevisionIds], unique_items(1, 20)] = Field(alias="names")
+    holder: Annotated[str, bounded_text(1, 300)]
     brand_id: Annotated[str, resource_id("brands/{brand}")] = Field(alias="brand")

@@ -8,24 +8,24 @@ from servicekit.commands import (
     Command,
     Instant,
     Visible,
-    broken,
-    count,
+    bounded_text,
     proto_enum,
     resource_id,
     resource_ids,
-    text,
+    unique_items,
+    violation,
 )
 from services.media.publications.domain import Channel, State
 from services.media.videos.rules import Client
 
 PublicationId = Annotated[str, resource_id("publications/{publication}")]
-Slot = Annotated[str, text(1, 63)]
+Slot = Annotated[str, bounded_text(1, 63)]
 RevisionIds = Annotated[tuple[str, str], resource_ids("articles/{article}/revisions/{revision}")]
 
 
 def _network(channel: Channel) -> Channel:
     if channel is Channel.FEED:
-        raise broken("R95", "Must be a social network: the article is on the feed already")
+        raise violation("R95", "Must be a social network: the article is on the feed already")
     return channel
 
 
@@ -54,18 +54,18 @@ class ListPublications(Command):
 
 class RepostArticle(Command):
     id: PublicationId = Field(alias="name")
-    networks: Annotated[list[Network], count(1, 5)]
+    networks: Annotated[list[Network], unique_items(1, 5)]
     client: Annotated[Client, proto_enum("CLIENT_")]
 
 
 class WithdrawPublication(Command):
     id: PublicationId = Field(alias="name")
-    reason: Annotated[str, text(1, 1000), Visible]
+    reason: Annotated[str, bounded_text(1, 1000), Visible]
     request_id: str
 
 
 class PublishApprovedArticles(Command):
-    revisions: Annotated[list[RevisionIds], count(1, 20)] = Field(alias="article_revisions")
+    revisions: Annotated[list[RevisionIds], unique_items(1, 20)] = Field(alias="article_revisions")
     approve_time: Instant
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from servicekit.commands import Command, count, proto_enum, resource_id, text
+from servicekit.commands import Command, bounded_text, proto_enum, resource_id, unique_items
 from services.media.images.rules import Purpose, RenditionKind
 from services.media.videos.rules import Client
 
@@ -33,10 +33,10 @@ class CreateDownload(GetMediaObject):
 
 
 class BatchGetMediaObjects(Command):
-    ids: Annotated[list[MediaId], count(1, 100)] = Field(alias="names")
+    ids: Annotated[list[MediaId], unique_items(1, 100)] = Field(alias="names")
 
 
 class HoldMediaObjects(Command):
-    ids: Annotated[list[MediaId], count(1, 100)] = Field(alias="names")
-    holder: Annotated[str, text(1, 300)]
+    ids: Annotated[list[MediaId], unique_items(1, 100)] = Field(alias="names")
+    holder: Annotated[str, bounded_text(1, 300)]
     brand_id: Annotated[str, resource_id("brands/{brand}")] | None = Field(None, alias="brand")

@@ -18,7 +18,7 @@ import structlog
 
 from servicekit.auth import Principal
 from servicekit.clock import Clock
-from servicekit.commands import Command, Visible, text
+from servicekit.commands import Command, Visible, bounded_text
 from servicekit.errors import Reason, Unavailable, illegal_state
 from workflows.payout.providers import ProviderName
 
@@ -119,11 +119,11 @@ def is_reconciled(
 
 
 class HaltPayouts(Command):
-    reason: Annotated[str, text(1, 1000), Visible]
+    reason: Annotated[str, bounded_text(1, 1000), Visible]
 
 
 class ResumePayouts(Command):
-    reason: Annotated[str, text(1, 1000), Visible]
+    reason: Annotated[str, bounded_text(1, 1000), Visible]
 
 
 class HaltStore(Protocol):

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from servicekit.auth import Principal
 from servicekit.clock import Clock
-from servicekit.commands import Command, PositiveMoney, Visible, between, text
+from servicekit.commands import Command, PositiveMoney, Visible, between, bounded_text
 from servicekit.errors import (
     FailedPrecondition,
     Reason,
@@ -33,7 +33,7 @@ class ConfirmBankTransfer(Command):
     id: PayoutId = Field(alias="name")
     attempt: Annotated[int, between(1, 1000)]
     request_id: UUID
-    external_reference: Annotated[str, text(1, 100), Visible]
+    external_reference: Annotated[str, bounded_text(1, 100), Visible]
     fee: PositiveMoney | None = None
 
 
@@ -41,7 +41,7 @@ class RejectBankTransfer(Command):
     id: PayoutId = Field(alias="name")
     attempt: Annotated[int, between(1, 1000)]
     request_id: UUID
-    reason: Annotated[str, text(1, 1000), Visible]
+    reason: Annotated[str, bounded_text(1, 1000), Visible]
 
 
 class Store(Protocol):

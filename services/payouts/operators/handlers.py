@@ -17,7 +17,15 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from servicekit.auth import Principal
 from servicekit.clock import Clock
-from servicekit.commands import Command, Visible, between, broken, is_plain, proto_enum, text
+from servicekit.commands import (
+    Command,
+    Visible,
+    between,
+    bounded_text,
+    is_plain,
+    proto_enum,
+    violation,
+)
 from servicekit.errors import (
     FailedPrecondition,
     Reason,
@@ -56,21 +64,23 @@ class Decide(Command):
 
     id: PayoutId = Field(alias="name")
     request_id: UUID
-    reason: Annotated[str, text(1, 1000), Visible]
+    reason: Annotated[str, bounded_text(1, 1000), Visible]
 
 
 class RetryPayout(Decide):
     provider: Annotated[ProviderName, proto_enum("PROVIDER_")] | None = None
-    receiver: Annotated[str, text(1, 200), Visible] | None = Field(None, validate_default=True)
+    receiver: Annotated[str, bounded_text(1, 200), Visible] | None = Field(
+        None, validate_default=True
+    )
 
     @field_validator("receiver")
     @classmethod
     def _fits_its_provider(cls, receiver: str | None, info: ValidationInfo) -> str | None:
         provider = info.data.get("provider")
         if receiver is None and provider is ProviderName.BANK_TRANSFER:
-            raise broken("REQUIRED", "Must say where a bank transfer goes")
+            raise violation("REQUIRED", "Must say where a bank transfer goes")
         if provider is ProviderName.PAYPAL and receiver and not _is_address(receiver):
-            raise broken("R30", "Must be a PayPal account's e-mail address")
+            raise violation("R30", "Must be a PayPal account's e-mail address")
         return receiver
 
 
@@ -89,16 +99,16 @@ class WriteOffPayout(Decide):
 class ResolveAttempt(Decide):
     attempt: Annotated[int, between(1, 1000)]
     outcome: Annotated[Outcome, proto_enum("OUTCOME_")]
-    provider_batch_id: Annotated[str, text(0, 100)] = Field("", validate_default=True)
+    provider_batch_id: Annotated[str, bounded_text(0, 100)] = Field("", validate_default=True)
 
     @field_validator("provider_batch_id")
     @classmethod
     def _belongs_to_what_is_found(cls, batch_id: str, info: ValidationInfo) -> str:
         outcome = info.data.get("outcome")
         if outcome is Outcome.FOUND and not batch_id:
-            raise broken("REQUIRED", "Must say which batch was found")
+            raise violation("REQUIRED", "Must say which batch was found")
         if outcome is Outcome.NOT_PAID and batch_id:
-            raise broken("UNEXPECTED", "Must be left out when nothing was paid")
+            raise violation("UNEXPECTED", "Must be left out when nothing was paid")
         return batch_id
 
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from servicekit import resource_names
 from servicekit.auth import Principal
-from servicekit.commands import Command, Currency, Instant, broken
+from servicekit.commands import Command, Currency, Instant, violation
 from servicekit.errors import InvalidArgument
 from servicekit.money import Money
 from servicekit.pagination import Page
@@ -56,10 +56,10 @@ class Line:
 def _party(name: object) -> Party:
     for pattern, field in (("brands/{brand}", "brand"), ("creators/{creator}", "creator")):
         try:
-            return Party(**{field: resource_names.id_of(pattern, str(name))})
+            return Party(**{field: resource_names.parse_id(pattern, str(name))})
         except InvalidArgument:
             continue
-    raise broken("AIP-122", "Must look like brands/{brand} or creators/{creator}")
+    raise violation("AIP-122", "Must look like brands/{brand} or creators/{creator}")
 
 
 class ListStatementLines(Command):
@@ -73,7 +73,7 @@ class ListStatementLines(Command):
     def _ends_after_it_starts(cls, end: datetime | None, info: ValidationInfo) -> datetime | None:
         start = info.data.get("start_time")
         if start and end and end <= start:
-            raise broken("RANGE", "Must be after start_time")
+            raise violation("RANGE", "Must be after start_time")
         return end
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from psycopg.rows import DictRow
 
-from servicekit.batching import Batches
+from servicekit.batching import Batcher
 from servicekit.pagination import Page
 from servicekit.postgres.database import Database
 from services.tasks.applications.handlers import BegunSelection
@@ -15,12 +15,12 @@ from services.tasks.domain import Application, ApplicationState
 class PostgresApplicationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._wishes = Batches(self._apply_all, goes_alone=database.is_in_transaction)
+        self._wishes = Batcher(self._apply_all, bypass=database.is_in_transaction)
 
     async def apply(self, application: Application) -> bool:
         """State and deadline are checked by the statement that writes, on a task row that nobody
         changes meanwhile: none slips in after the deadline or past the end of the selection."""
-        return await self._wishes.ask(application)
+        return await self._wishes.submit(application)
 
     async def _apply_all(self, wishes: list[Application]) -> list[bool]:
         """Which of them are written."""

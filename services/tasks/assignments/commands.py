@@ -16,12 +16,12 @@ from servicekit.commands import (
     Link,
     Visible,
     between,
-    broken,
-    count,
+    bounded_text,
     proto_enum,
     resource_id,
     resource_ids,
-    text,
+    unique_items,
+    violation,
 )
 from services.tasks.commands import RequirementInput
 from services.tasks.domain import ContentType
@@ -52,7 +52,7 @@ CATEGORIES = {
 
 class ListAssignments(Command):
     task_id: Annotated[str, resource_id("tasks/{task}")] | None = Field(None, alias="task")
-    states: Annotated[list[Annotated[State, proto_enum("STATE_")]], count(0, 8)] = Field(
+    states: Annotated[list[Annotated[State, proto_enum("STATE_")]], unique_items(0, 8)] = Field(
         default_factory=list
     )
     category: Annotated[AssignmentCategory | None, proto_enum("ASSIGNMENT_CATEGORY_")] = None
@@ -81,22 +81,24 @@ class WatchAssignment(GetAssignment):
 
 
 class SubmissionInput(Command):
-    note: Annotated[str, text(0, 2000), Visible] = ""
+    note: Annotated[str, bounded_text(0, 2000), Visible] = ""
     media_object_ids: Annotated[
-        list[Annotated[str, resource_id("mediaObjects/{media_object}")]], count(0, 50)
+        list[Annotated[str, resource_id("mediaObjects/{media_object}")]], unique_items(0, 50)
     ] = Field(default_factory=list, alias="media_objects")
     article_ids: Annotated[
-        list[Annotated[str, resource_id("articles/{article}")]], count(0, 20)
+        list[Annotated[str, resource_id("articles/{article}")]], unique_items(0, 20)
     ] = Field(default_factory=list, alias="articles")
-    links: Annotated[list[Link], count(0, 20)] = Field(default_factory=list)
+    links: Annotated[list[Link], unique_items(0, 20)] = Field(default_factory=list)
     content_types: Annotated[
-        list[Annotated[ContentType, proto_enum("CONTENT_TYPE_")]], count(0, 6)
+        list[Annotated[ContentType, proto_enum("CONTENT_TYPE_")]], unique_items(0, 6)
     ] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _has_work(self) -> Self:
         if not self.media_object_ids and not self.article_ids and not self.links:
-            raise broken("R41", "A submission holds a media object, an article or a link at least")
+            raise violation(
+                "R41", "A submission holds a media object, an article or a link at least"
+            )
         return self
 
 
@@ -106,8 +108,10 @@ class SubmitWork(GetAssignment):
 
 
 class RequestChanges(GetAssignment):
-    comment: Annotated[str, text(1, 4000), Visible]
-    requirement_ids: Annotated[list[Annotated[str, text(1, 40), Visible]], count(1, 50)]
+    comment: Annotated[str, bounded_text(1, 4000), Visible]
+    requirement_ids: Annotated[
+        list[Annotated[str, bounded_text(1, 40), Visible]], unique_items(1, 50)
+    ]
     request_id: str
 
 
@@ -117,7 +121,7 @@ class ApproveWork(GetAssignment):
 
 class ExpiryCommentInput(Command):
     reason: Annotated[str, proto_enum("REASON_")]
-    comment: Annotated[str, text(1, 2000), Visible]
+    comment: Annotated[str, bounded_text(1, 2000), Visible]
 
 
 class CommentOnExpiry(GetAssignment):
@@ -127,7 +131,7 @@ class CommentOnExpiry(GetAssignment):
 
 class ReopenAssignment(GetAssignment):
     deadline_time: Instant
-    comment: Annotated[str, text(0, 2000), Visible] = ""
+    comment: Annotated[str, bounded_text(0, 2000), Visible] = ""
     request_id: str
 
 
@@ -138,7 +142,7 @@ class ExtensionInput(Command):
 class AmendmentInput(Command):
     """All requirements from then on; the workflow gives them their ids."""
 
-    requirements: Annotated[list[RequirementInput], count(1, 50)]
+    requirements: Annotated[list[RequirementInput], unique_items(1, 50)]
 
 
 class CancellationInput(Command):
@@ -154,13 +158,13 @@ class ProposalInput(Command):
     amendment: AmendmentInput | None = None
     cancellation: CancellationInput | None = None
     early_shipment: EarlyShipmentInput | None = None
-    reason: Annotated[str, text(1, 2000), Visible]
+    reason: Annotated[str, bounded_text(1, 2000), Visible]
 
     @model_validator(mode="after")
     def _proposes(self) -> Self:
         """The proto holds one at most."""
         if not self.model_fields_set - {"reason"}:
-            raise broken("ONE_OF", "Must propose something")
+            raise violation("ONE_OF", "Must propose something")
         return self
 
     @property
@@ -199,7 +203,7 @@ class AnswerProposal(Command):
     @classmethod
     def _ends_in_a_number(cls, ids: tuple[str, str]) -> tuple[str, str]:
         if _NUMBER.fullmatch(ids[1]) is None:
-            raise broken("AIP-122", f"Must look like {_PROPOSAL}")
+            raise violation("AIP-122", f"Must look like {_PROPOSAL}")
         return ids
 
     @property
@@ -212,8 +216,8 @@ class AnswerProposal(Command):
 
 
 class ShipmentInput(Command):
-    carrier: Annotated[str, text(1, 100), Visible]
-    tracking_number: Annotated[str, text(1, 100), Visible]
+    carrier: Annotated[str, bounded_text(1, 100), Visible]
+    tracking_number: Annotated[str, bounded_text(1, 100), Visible]
 
 
 class RecordShipment(GetAssignment):
@@ -230,7 +234,7 @@ _TIMED = (Action.MOVE_CLOCK, Action.REOPEN)
 
 class OverrideAssignment(GetAssignment):
     action: Annotated[Action, proto_enum("ACTION_")]
-    reason: Annotated[str, text(1, 2000), Visible]
+    reason: Annotated[str, bounded_text(1, 2000), Visible]
     deadline_time: Instant | None = Field(None, validate_default=True)
     request_id: str
 
@@ -240,5 +244,5 @@ class OverrideAssignment(GetAssignment):
         action = info.data.get("action")
         if action is not None and (time is not None) != (action in _TIMED):
             must = "Must be given for" if time is None else "Must be left out for"
-            raise broken("ACTION", f"{must} {action}")
+            raise violation("ACTION", f"{must} {action}")
         return time

@@ -1,6 +1,6 @@
 """The book that workflows write, and that assignments are read from: its SQL."""
 
-from servicekit.batching import Batches
+from servicekit.batching import Batcher
 from servicekit.pagination import Page
 from servicekit.postgres.database import Database
 from services.tasks.assignments.listing import AssignmentFilter, listing
@@ -12,11 +12,11 @@ from services.tasks.recording.store import PostgresHistories
 class PostgresBook:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reads = Batches(self._assignments, goes_alone=database.is_in_transaction)
+        self._reads = Batcher(self._assignments, bypass=database.is_in_transaction)
         self._histories = PostgresHistories(database)
 
     async def assignment(self, assignment_id: str) -> AssignmentRecord | None:
-        return await self._reads.ask(assignment_id)
+        return await self._reads.submit(assignment_id)
 
     async def _assignments(self, ids: list[str]) -> list[AssignmentRecord | None]:
         rows = await self._database.fetch_all("SELECT * FROM assignment WHERE id = ANY(%s)", (ids,))

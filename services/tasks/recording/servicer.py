@@ -10,7 +10,7 @@ from liaison.tasks.v1.records_pb2_grpc import (
 )
 
 from servicekit.auth import Role
-from servicekit.resource_names import id_of
+from servicekit.resource_names import parse_id
 from servicekit.rpc.access import allow
 from servicekit.rpc.server import Service
 from servicekit.timestamps import from_timestamp
@@ -35,7 +35,7 @@ class RecordServicer(RecordServiceServicer):
     ) -> pb.RecordTaskResponse:
         has_waiting = await self._records.record_task(
             RecordedTask(
-                task_id=id_of("tasks/{task}", request.name),
+                task_id=parse_id("tasks/{task}", request.name),
                 sequence=request.sequence,
                 state=State(tasks_pb2.Task.State.Name(request.state).removeprefix("STATE_")),
                 selected_ids=list(request.selected_application_ids),
@@ -48,9 +48,9 @@ class RecordServicer(RecordServiceServicer):
         self, request: pb.LapseApplicationsRequest, context: Any
     ) -> pb.LapseApplicationsResponse:
         creator_ids = await self._records.lapse_applications(
-            id_of("tasks/{task}", request.name),
+            parse_id("tasks/{task}", request.name),
             list(request.selected_application_ids),
-            [id_of("creators/{creator}", name) for name in request.notified_creators],
+            [parse_id("creators/{creator}", name) for name in request.notified_creators],
         )
         return pb.LapseApplicationsResponse(
             creators=[f"creators/{creator_id}" for creator_id in creator_ids]
@@ -64,10 +64,10 @@ class RecordServicer(RecordServiceServicer):
         await self._records.record_assignment(
             RecordedAssignment(
                 AssignmentRecord(
-                    id=id_of("assignments/{assignment}", shown.name),
-                    task_id=id_of("tasks/{task}", shown.task),
-                    brand_id=id_of("brands/{brand}", shown.brand),
-                    creator_id=id_of("creators/{creator}", shown.creator),
+                    id=parse_id("assignments/{assignment}", shown.name),
+                    task_id=parse_id("tasks/{task}", shown.task),
+                    brand_id=parse_id("brands/{brand}", shown.brand),
+                    creator_id=parse_id("creators/{creator}", shown.creator),
                     state=state.removeprefix("STATE_"),
                     sequence=shown.sequence,
                     create_time=from_timestamp(shown.create_time),

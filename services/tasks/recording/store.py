@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from psycopg.rows import DictRow
 
-from servicekit.postgres.changes import announce
+from servicekit.postgres.changes import notify
 from servicekit.postgres.database import Database
 from workflows.assignment.model import Event, Transition
 from workflows.assignment.model import State as AssignmentState
@@ -26,7 +26,7 @@ class PostgresHistories:
         for one in transitions:
             has_news |= await self._record_task_transition(task_id, one)
         if has_news:
-            await announce(self._database, CHANNEL, f"tasks/{task_id}")
+            await notify(self._database, CHANNEL, f"tasks/{task_id}")
 
     async def record_assignment(
         self, assignment_id: str, transitions: Sequence[Transition]
@@ -36,7 +36,7 @@ class PostgresHistories:
         for one in transitions:
             has_news |= await self._record_transition(assignment_id, one)
         if has_news:
-            await announce(self._database, CHANNEL, f"assignments/{assignment_id}")
+            await notify(self._database, CHANNEL, f"assignments/{assignment_id}")
 
     async def task_transitions(
         self, task_id: str, after_sequence: int, limit: int | None = None

@@ -16,7 +16,7 @@ from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 from devstack.access import Access
 from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
-from servicekit.postgres.changes import Changes
+from servicekit.postgres.changes import ChangeListener
 from servicekit.postgres.database import Database
 from servicekit.timestamps import to_timestamp
 from services.tasks.applications.handlers import ApplicationHandlers
@@ -275,7 +275,7 @@ async def harness_of(access: Access, database: Database, url: str) -> AsyncItera
     )
     assignments = AssignmentHandlers(book, media, runs)
     records = RecordHandlers(book, lambda: harness.now)
-    async with Changes(url, CHANNEL) as changes:
+    async with ChangeListener(url, CHANNEL) as changes:
         watching = WatchHandlers(tasks, assignments, PostgresHistories(database), changes)
         shown = services(tasks, applications, assignments, records, watching)
         async with serving(access, shown, database) as served:

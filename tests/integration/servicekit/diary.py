@@ -25,7 +25,7 @@ from google.protobuf.message_factory import GetMessageClass
 from devstack.access import Access
 from servicekit.auth import Role
 from servicekit.errors import illegal_state
-from servicekit.postgres.changes import Changes, announce, follow
+from servicekit.postgres.changes import ChangeListener, follow, notify
 from servicekit.postgres.database import Database
 from servicekit.rpc.access import allow
 from servicekit.rpc.server import GrpcServer, Service
@@ -117,7 +117,7 @@ class Diaries:
                     " FROM entry WHERE diary = %(diary)s",
                     {"diary": diary, "text": text},
                 )
-            await announce(self._database, CHANNEL, diary)
+            await notify(self._database, CHANNEL, diary)
 
     async def read_after(self, diary: str, after: int) -> list[Line]:
         rows = await self._database.fetch_all(
@@ -129,7 +129,7 @@ class Diaries:
 
 
 class DiaryServicer:
-    def __init__(self, diaries: Diaries, changes: Changes) -> None:
+    def __init__(self, diaries: Diaries, changes: ChangeListener) -> None:
         self._diaries = diaries
         self._changes = changes
 
@@ -174,7 +174,7 @@ class Harness:
     access: Access
     database: Database
     diaries: Diaries
-    changes: Changes
+    changes: ChangeListener
     server: GrpcServer
     served: Served
 
@@ -208,7 +208,7 @@ async def eventually(is_so: Callable[[], bool]) -> None:
 async def harness_of(access: Access, database_url: str) -> AsyncIterator[Harness]:
     async with (
         Database(database_url) as database,
-        Changes(database_url, CHANNEL, doze_seconds=3600) as changes,
+        ChangeListener(database_url, CHANNEL, poll_interval_seconds=3600) as changes,
     ):
         diaries = Diaries(database)
         await diaries.create()

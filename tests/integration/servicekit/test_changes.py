@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from devstack.access import Access
-from servicekit.postgres.changes import Changes, announce, follow
+from servicekit.postgres.changes import ChangeListener, follow, notify
 from servicekit.postgres.database import Database
 from tests.integration.servicekit.diary import CHANNEL, Diaries, Line
 from tests.support.databases import Databases
@@ -27,9 +27,9 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def changes(url: str) -> AsyncIterator[Changes]:
+async def changes(url: str) -> AsyncIterator[ChangeListener]:
     """Nobody wakes without a reason for the length of any test."""
-    async with Changes(url, CHANNEL, doze_seconds=3600) as changes:
+    async with ChangeListener(url, CHANNEL, poll_interval_seconds=3600) as changes:
         yield changes
 
 
@@ -40,7 +40,7 @@ async def diaries(database: Database) -> Diaries:
     return diaries
 
 
-async def _read(changes: Changes, diaries: Diaries, diary: str, count: int) -> list[int]:
+async def _read(changes: ChangeListener, diaries: Diaries, diary: str, count: int) -> list[int]:
     async def read_after(after: int) -> list[Line]:
         return await diaries.read_after(diary, after)
 
@@ -68,26 +68,26 @@ async def _break_connection(access: Access, database: Database) -> int:
         return len(await cursor.fetchall())
 
 
-async def _listens(changes: Changes, database: Database) -> None:
+async def _listens(changes: ChangeListener, database: Database) -> None:
     """Returns once announcements are heard, and nobody is woken for another reason."""
     with changes.subscribe("probe") as probe:
         async with asyncio.timeout(20):
             while not probe._told.is_set():
-                await announce(database, CHANNEL, "probe")
+                await notify(database, CHANNEL, "probe")
 
 
 async def test_what_commits_wakes_and_what_is_rolled_back_does_not(
-    database: Database, changes: Changes
+    database: Database, changes: ChangeListener
 ) -> None:
     await _listens(changes, database)
     with changes.subscribe("a") as kept, changes.subscribe("b") as undone:
         with suppress(RuntimeError):
             async with database.transaction():
-                await announce(database, CHANNEL, "b")
+                await notify(database, CHANNEL, "b")
                 raise RuntimeError
         waiting = asyncio.ensure_future(kept.changed())
         async with database.transaction():
-            await announce(database, CHANNEL, "a")
+            await notify(database, CHANNEL, "a")
             await database.fetch_one("SELECT 1")
             assert not waiting.done()
         async with asyncio.timeout(20):
@@ -98,21 +98,21 @@ async def test_what_commits_wakes_and_what_is_rolled_back_does_not(
 
 
 async def test_an_announcement_without_a_transaction_is_heard_at_once(
-    database: Database, changes: Changes
+    database: Database, changes: ChangeListener
 ) -> None:
     await _listens(changes, database)
     with changes.subscribe("a") as subscription:
-        await announce(database, CHANNEL, "a")
+        await notify(database, CHANNEL, "a")
         async with asyncio.timeout(20):
             await subscription.changed()
 
 
 async def test_what_is_announced_between_reading_and_waiting_is_not_lost(
-    database: Database, changes: Changes
+    database: Database, changes: ChangeListener
 ) -> None:
     await _listens(changes, database)
     with changes.subscribe("a") as early, changes.subscribe("a") as late:
-        await announce(database, CHANNEL, "a")
+        await notify(database, CHANNEL, "a")
         async with asyncio.timeout(20):
             await early.changed()
             # `late` was not waiting when it was woken, and need not have been.
@@ -120,7 +120,7 @@ async def test_what_is_announced_between_reading_and_waiting_is_not_lost(
 
 
 async def test_a_broken_connection_loses_and_doubles_nothing(
-    access: Access, database: Database, changes: Changes, diaries: Diaries
+    access: Access, database: Database, changes: ChangeListener, diaries: Diaries
 ) -> None:
     reading = asyncio.ensure_future(_read(changes, diaries, "a", 120))
     for number in range(120):
@@ -132,7 +132,7 @@ async def test_a_broken_connection_loses_and_doubles_nothing(
 
 
 async def test_what_is_announced_while_nobody_listens_is_found(
-    access: Access, database: Database, changes: Changes, diaries: Diaries
+    access: Access, database: Database, changes: ChangeListener, diaries: Diaries
 ) -> None:
     await _listens(changes, database)
     reading = asyncio.ensure_future(_read(changes, diaries, "a", 1))
@@ -144,7 +144,7 @@ async def test_what_is_announced_while_nobody_listens_is_found(
 
 async def test_it_starts_while_the_database_is_away() -> None:
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
-    async with Changes(nowhere, CHANNEL, doze_seconds=0.01) as changes:
+    async with ChangeListener(nowhere, CHANNEL, poll_interval_seconds=0.01) as changes:
         with changes.subscribe("a") as subscription:
             async with asyncio.timeout(20):
                 await subscription.changed()
@@ -153,7 +153,7 @@ async def test_it_starts_while_the_database_is_away() -> None:
 async def test_a_subscriber_looks_now_and_then_without_being_told(
     url: str, diaries: Diaries, database: Database
 ) -> None:
-    async with Changes(url, "another_channel", doze_seconds=0.05) as changes:
+    async with ChangeListener(url, "another_channel", poll_interval_seconds=0.05) as changes:
         reading = asyncio.ensure_future(_read(changes, diaries, "a", 2))
         await diaries.write("a", "one")
         await diaries.write("a", "two")
@@ -161,7 +161,7 @@ async def test_a_subscriber_looks_now_and_then_without_being_told(
 
 
 async def test_a_thousand_watchers_of_many_topics_are_each_told_their_own(
-    changes: Changes, diaries: Diaries
+    changes: ChangeListener, diaries: Diaries
 ) -> None:
     readings = defaultdict(list)
     for number in range(1000):

@@ -19,7 +19,7 @@ from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceStub
 from devstack.access import Access
 from servicekit.errors import FailedPrecondition, LiaisonError, Reason
 from servicekit.money import Money
-from servicekit.postgres.changes import Changes
+from servicekit.postgres.changes import ChangeListener
 from servicekit.postgres.database import Database
 from servicekit.timestamps import to_timestamp
 from services.tasks.applications.handlers import ApplicationHandlers
@@ -283,7 +283,7 @@ def id_of(message: Any) -> str:
 @asynccontextmanager
 async def harness_of(access: Access, database: Database, url: str) -> AsyncIterator[Harness]:
     harness = Harness(database)
-    async with Changes(url, CHANNEL) as changes:
+    async with ChangeListener(url, CHANNEL) as changes:
         watching = WatchHandlers(
             harness.tasks, harness.assignments, PostgresHistories(database), changes
         )

@@ -1,11 +1,11 @@
-"""Batches: who asks gets its own answer, whatever becomes of those it was asked together with."""
+"""Batcher: who asks gets its own answer, whatever becomes of those it was asked together with."""
 
 import asyncio
 from contextvars import ContextVar
 
 import pytest
 
-from servicekit.batching import Batches
+from servicekit.batching import Batcher
 from servicekit.errors import InvalidArgument, Reason, Unavailable
 
 _caller: ContextVar[int] = ContextVar("caller")
@@ -35,26 +35,26 @@ class Library:
 
 async def test_who_asks_alone_is_answered_alone() -> None:
     library = Library()
-    batches = Batches(library.answer_all)
-    assert [await batches.ask(1), await batches.ask(2)] == [2, 4]
+    batches = Batcher(library.answer_all)
+    assert [await batches.submit(1), await batches.submit(2)] == [2, 4]
     assert library.asked == [[1], [2]]
 
 
 async def test_those_who_ask_meanwhile_go_together_and_each_gets_its_own_answer() -> None:
     library = Library()
-    batches = Batches(library.answer_all, maximum_size=4)
-    answers = await asyncio.gather(*(batches.ask(number) for number in range(1, 11)))
+    batches = Batcher(library.answer_all, maximum_size=4)
+    answers = await asyncio.gather(*(batches.submit(number) for number in range(1, 11)))
     assert answers == [2 * number for number in range(1, 11)]
     assert library.asked == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
 
 
 async def test_a_question_joins_no_batch_that_was_sent_before_it() -> None:
     library = Library()
-    batches = Batches(library.answer_all)
+    batches = Batcher(library.answer_all)
     library.is_open.clear()
-    first = asyncio.ensure_future(batches.ask(1))
+    first = asyncio.ensure_future(batches.submit(1))
     await library.is_asked.wait()
-    second = asyncio.ensure_future(batches.ask(1))
+    second = asyncio.ensure_future(batches.submit(1))
     library.is_open.set()
     assert await asyncio.gather(first, second) == [2, 2]
     assert library.asked == [[1], [1]]
@@ -62,21 +62,21 @@ async def test_a_question_joins_no_batch_that_was_sent_before_it() -> None:
 
 async def test_where_callers_overlap_a_batch_waits_for_those_about_to_ask() -> None:
     library = Library()
-    batches = Batches(library.answer_all)
+    batches = Batcher(library.answer_all)
     library.is_open.clear()
-    first = asyncio.ensure_future(batches.ask(1))
+    first = asyncio.ensure_future(batches.submit(1))
     await library.is_asked.wait()
-    second = asyncio.ensure_future(batches.ask(2))
+    second = asyncio.ensure_future(batches.submit(2))
     await asyncio.sleep(0)
     library.is_open.set()
     await first
-    assert await asyncio.gather(second, batches.ask(3)) == [4, 6]
+    assert await asyncio.gather(second, batches.submit(3)) == [4, 6]
     assert library.asked == [[1], [2, 3]]
 
 
 async def test_a_bad_question_is_refused_alone() -> None:
-    batches = Batches(Library().answer_all)
-    answers = await asyncio.gather(*map(batches.ask, (1, 0, 2)), return_exceptions=True)
+    batches = Batcher(Library().answer_all)
+    answers = await asyncio.gather(*map(batches.submit, (1, 0, 2)), return_exceptions=True)
     assert answers[0] == 2
     assert isinstance(answers[1], InvalidArgument)
     assert answers[2] == 4
@@ -85,20 +85,20 @@ async def test_a_bad_question_is_refused_alone() -> None:
 async def test_what_may_be_tried_again_befalls_all() -> None:
     """Tried one by one here, a statement whose outcome is unknown might be done twice."""
     library = Library()
-    batches = Batches(library.answer_all)
-    answers = await asyncio.gather(*map(batches.ask, (1, -1, 2)), return_exceptions=True)
+    batches = Batcher(library.answer_all)
+    answers = await asyncio.gather(*map(batches.submit, (1, -1, 2)), return_exceptions=True)
     assert all(isinstance(answer, Unavailable) for answer in answers)
     assert library.asked == [[1, -1, 2]]
-    assert await batches.ask(3) == 6
+    assert await batches.submit(3) == 6
 
 
 async def test_who_leaves_takes_nobody_along() -> None:
     library = Library()
-    batches = Batches(library.answer_all)
+    batches = Batcher(library.answer_all)
     library.is_open.clear()
-    asking = [asyncio.ensure_future(batches.ask(number)) for number in (1, 2)]
+    asking = [asyncio.ensure_future(batches.submit(number)) for number in (1, 2)]
     await library.is_asked.wait()
-    waiting = asyncio.ensure_future(batches.ask(3))
+    waiting = asyncio.ensure_future(batches.submit(3))
     await asyncio.sleep(0)
     asking[0].cancel()
     waiting.cancel()
@@ -106,29 +106,29 @@ async def test_who_leaves_takes_nobody_along() -> None:
     assert await asking[1] == 4
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert await batches.ask(4) == 8
+    assert await batches.submit(4) == 8
     assert library.asked == [[1, 2], [4]]
 
 
-async def test_who_goes_alone_shares_with_nobody() -> None:
+async def test_who_bypass_shares_with_nobody() -> None:
     library = Library()
-    batches = Batches(library.answer_all, goes_alone=lambda: _caller.get() == 2)
+    batches = Batcher(library.answer_all, bypass=lambda: _caller.get() == 2)
 
-    async def ask(caller: int) -> int:
+    async def submit(caller: int) -> int:
         _caller.set(caller)
-        return await batches.ask(caller)
+        return await batches.submit(caller)
 
-    assert await asyncio.gather(*map(ask, (1, 2, 3))) == [2, 4, 6]
+    assert await asyncio.gather(*map(submit, (1, 2, 3))) == [2, 4, 6]
     assert sorted(library.asked) == [[1, 3], [2]]
 
 
 async def test_a_batch_runs_in_the_context_of_who_asked_first() -> None:
     library = Library()
-    batches = Batches(library.answer_all, maximum_size=2)
+    batches = Batcher(library.answer_all, maximum_size=2)
 
-    async def ask(caller: int) -> int:
+    async def submit(caller: int) -> int:
         _caller.set(caller)
-        return await batches.ask(caller)
+        return await batches.submit(caller)
 
-    await asyncio.gather(*map(ask, (1, 2, 3)))
+    await asyncio.gather(*map(submit, (1, 2, 3)))
     assert library.callers == [1, 3]

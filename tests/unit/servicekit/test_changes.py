@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from servicekit.postgres.changes import Changes, follow
+from servicekit.postgres.changes import ChangeListener, follow
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ async def test_a_topic_is_read_in_batches_from_where_the_reader_was() -> None:
         asked.append(after)
         return [Line(after + 1), Line(after + 2)]
 
-    changes = Changes("", "channel")
+    changes = ChangeListener("", "channel")
     async with aclosing(follow(changes, "topic", read_after, 7)) as lines:
         assert [(await anext(lines)).sequence for _ in range(5)] == [8, 9, 10, 11, 12]
         assert changes.subscriber_count("topic") == 1
@@ -40,7 +40,7 @@ async def test_a_reading_that_swallows_a_cancellation_keeps_nobody() -> None:
             return []
         raise AssertionError("nobody sets it")
 
-    changes = Changes("", "channel")
+    changes = ChangeListener("", "channel")
 
     async def read() -> None:
         async with aclosing(follow(changes, "topic", read_after, 0)) as lines:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from servicekit.errors import InvalidArgument, Reason
 from servicekit.money import Money
-from servicekit.resource_names import id_of, ids
+from servicekit.resource_names import parse_id, parse_ids
 from servicekit.timestamps import from_timestamp, to_timestamp
 
 APPLICATION = "tasks/{task}/applications/{application}"
@@ -17,8 +17,8 @@ APPLICATION = "tasks/{task}/applications/{application}"
 
 @pytest.mark.parametrize("id_", ["a", "A-1", "a.b_c~d", "0f" * 31, "x" * 63])
 def test_an_id_comes_out_of_its_name(id_: str) -> None:
-    assert id_of("tasks/{task}", f"tasks/{id_}") == id_
-    assert ids(APPLICATION, f"tasks/{id_}/applications/b") == (id_, "b")
+    assert parse_id("tasks/{task}", f"tasks/{id_}") == id_
+    assert parse_ids(APPLICATION, f"tasks/{id_}/applications/b") == (id_, "b")
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_an_id_comes_out_of_its_name(id_: str) -> None:
 )
 def test_what_is_no_name_is_refused_by_field(name: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
-        id_of("tasks/{task}", name, field="task.name")
+        parse_id("tasks/{task}", name, field="task.name")
     assert refused.value.reason is Reason.INVALID_FIELDS
     (violation,) = refused.value.violations
     assert (violation.field, violation.rule) == ("task.name", "AIP-122")

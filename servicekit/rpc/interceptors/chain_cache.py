@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 
 import grpc
 
-from servicekit.rpc.interceptors.base import Handler
+from servicekit.rpc.interceptors.interceptor import Handler
 
 
-class Assembled(grpc.aio.ServerInterceptor):
+class ChainCache(grpc.aio.ServerInterceptor):
     """Outermost of all."""
 
     def __init__(self) -> None:
