@@ -10,7 +10,7 @@ from servicekit.process import run
 from servicekit.rpc.client import service_channel
 from servicekit.rpc.server import GrpcServer
 from servicekit.telemetry import telemetry
-from services.payouts.clients import CreatorReceivers
+from services.payouts.clients import CreatorAccounts
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.monitoring.monitor import INTERVAL_SECONDS, Lookout, check
@@ -32,7 +32,7 @@ from services.payouts.statements.handlers import StatementHandlers
 from services.payouts.statements.servicer import service as statement_service
 from services.payouts.statements.store import PostgresStatementStore
 from services.payouts.store import PostgresPayoutStore
-from services.payouts.workflows import PayoutRuns
+from services.payouts.workflows import PayoutWorkflowClient
 from workflows.client import Workflows
 
 
@@ -46,7 +46,7 @@ async def main() -> None:
         ):
             await migrate_on_start(database, settings, "services.payouts")
             store = PostgresPayoutStore(database)
-            receivers = CreatorReceivers(CreatorServiceStub(channel))
+            receivers = CreatorAccounts(CreatorServiceStub(channel))
             providers = providers_of(settings, http, database)
             kill_switch = KillSwitchHandlers(store, providers, utc_now)
             # Before anything can be sent.
@@ -54,24 +54,24 @@ async def main() -> None:
             payments = PaymentHandlers(
                 store, providers, receivers, utc_now, settings.payout_provider
             )
-            runs = PayoutRuns(Workflows(settings))
+            workflows = PayoutWorkflowClient(Workflows(settings))
             reconciliations = ReconciliationHandlers(
                 PostgresReconciliationStore(database, store),
                 payments,
                 kill_switch,
                 providers,
-                runs,
+                workflows,
                 utc_now,
             )
-            decisions = DecisionHandlers(store, payments, runs, utc_now)
+            decisions = DecisionHandlers(store, payments, workflows, utc_now)
             transfers = BankTransferHandlers(
-                store, BankTransferProvider(database), payments, runs, utc_now
+                store, BankTransferProvider(database), payments, workflows, utc_now
             )
             webhook = WebhookServer(
                 settings.paypal_webhook_listen_address,
                 SignatureVerifier(settings, http, utc_now),
                 payments,
-                runs,
+                workflows,
             )
             await webhook.start()
             payouts = PayoutHandlers(store, utc_now)

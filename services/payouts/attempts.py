@@ -77,7 +77,7 @@ def sender_batch_id(payout_id: str, number: int) -> str:
     return f"po-{payout_id}-{number}"
 
 
-def leased(attempt: Attempt, now: datetime) -> Attempt | None:
+def lease(attempt: Attempt, now: datetime) -> Attempt | None:
     """The attempt in the hands of a sender that may POST it; None while another one may.
 
     A lease that ran out was never closed by its sender: nobody knows whether that one POSTed.
@@ -191,7 +191,7 @@ def is_contradicted(attempt: Attempt, batch: Batch) -> bool:
 
 
 @dataclass(frozen=True)
-class Reading:
+class StatusChange:
     """What a look at the provider changes: the attempt as it now stands, and what is to be posted
     for it."""
 
@@ -200,33 +200,29 @@ class Reading:
     fee: Money | None = None
     returns: bool = False
 
-    @property
-    def settles(self) -> bool:
-        return self.fee is not None
 
-
-def read(attempt: Attempt, batch: Batch) -> Reading:
+def status_change(attempt: Attempt, batch: Batch) -> StatusChange:
     """The attempt after the provider showed `batch` for it.
 
     What is not a step forward changes nothing, nor does a state that we have no word for.
     """
     if attempt.provider_batch_id not in ("", batch.id):
-        return Reading(attempt)
+        return StatusChange(attempt)
     after = _as_shown(attempt, batch)
     # Stopped before the provider was known to have it: now it is found there.
     is_found = attempt.state is _A.BLOCKED and not attempt.provider_batch_id
     if after.state not in _FORWARD[attempt.state] and not (is_found and after.state is _A.ACCEPTED):
-        return Reading(attempt)
+        return StatusChange(attempt)
     was_paid = after.state is _A.PAID or after.provider_state in _AFTER_PAID
     is_settled = attempt.state is _A.PAID
-    return Reading(
+    return StatusChange(
         after,
         fee=batch.items[0].fee if was_paid and not is_settled else None,
         returns=after.state is _A.RETURNED and (was_paid or is_settled),
     )
 
 
-def may_have_moved(attempt: Attempt, item_state: str, batch_state: str) -> bool:
+def may_have_changed(attempt: Attempt, item_state: str, batch_state: str) -> bool:
     """Whether what the provider told of the item, or of the whole batch, can be news: if not, there
     is nothing to be looked at. Either is empty where nothing was told of it."""
     if attempt.state in FINAL:

@@ -1,4 +1,4 @@
-"""Where creators want their rewards sent, as the creators service knows it."""
+"""The creators service over gRPC: the payout account that a creator named."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.creators.v1.creators_pb2_grpc import CreatorServiceAsyncStub
 
 
-class CreatorReceivers:
+class CreatorAccounts:
     def __init__(self, creators: "CreatorServiceAsyncStub") -> None:
         self._creators = creators
 

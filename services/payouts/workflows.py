@@ -1,5 +1,5 @@
-"""The Temporal side of payouts: telling a payout's workflow that something was booked, or that an
-operator has its next attempt made."""
+"""The Temporal side of payouts: signals a payout's workflow that its state changed, or that an
+operator ordered its next attempt."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,8 +19,8 @@ from workflows.task_queues import Domain
 
 log = structlog.get_logger()
 
-# What a workflow waits for; that an attempt is on its way it knows from having sent it.
-NEWS = frozenset(
+# States that a workflow waits for. It needs no signal of SENDING and SENT: it made the call.
+SIGNALLED_STATES = frozenset(
     {
         State.PAID,
         State.FAILED,
@@ -32,28 +32,28 @@ NEWS = frozenset(
 )
 
 # Below the time that PayPal waits for a webhook's answer.
-_TELL_SECONDS = 5.0
+_SIGNAL_SECONDS = 5.0
 
 
-class PayoutRuns:
+class PayoutWorkflowClient:
     def __init__(self, workflows: Workflows) -> None:
         self._workflows = workflows
 
-    async def tell(self, payout: Payout) -> None:
-        """What is booked is booked: a workflow that cannot be told now asks by itself later."""
+    async def try_signal(self, payout: Payout) -> None:
+        """Signals a change on a best-effort basis: the workflow polls later by itself."""
         try:
-            async with asyncio.timeout(_TELL_SECONDS):
-                await self.inform(payout)
+            async with asyncio.timeout(_SIGNAL_SECONDS):
+                await self.signal(payout)
         except (LiaisonError, TimeoutError) as error:
-            log.warning("payout_workflow_not_told", payout=payout.id, error=str(error))
+            log.warning("payout_workflow_not_signalled", payout=payout.id, error=str(error))
 
-    async def inform(self, payout: Payout) -> None:
-        """The same of what no workflow asks for by itself.
+    async def signal(self, payout: Payout) -> None:
+        """Signals a change that the workflow does not poll for.
 
         Raises:
-            Unavailable: it could not be told.
+            Unavailable: Temporal could not be reached.
         """
-        if payout.state not in NEWS:
+        if payout.state not in SIGNALLED_STATES:
             return
         change = PayoutChanged(payout.state, len(payout.attempts))
         try:
@@ -64,18 +64,20 @@ class PayoutRuns:
             log.info("payout_has_no_workflow", payout=payout.id)
 
     async def retry(self, payout: Payout) -> None:
-        """Has the workflow make the next attempt, after it has taken back what is unclaimed. Where
-        none runs any more, since it was ended by force or the money came back when it had ended,
-        another one begins: the assignment's own for as long as that is open, since a dispute may
-        hold it. Before the first attempt none does, because nothing is due yet.
+        """Makes the workflow send the next attempt, after it has recalled an unclaimed one.
+
+        If the payout's workflow has ended (terminated, or the money came back afterwards), the
+        assignment's workflow starts a new one while it is open, since a dispute may hold the
+        payment; otherwise a new one is started here. Before the first attempt none is started,
+        because nothing is due yet.
 
         Raises:
-            Unavailable: it could not be told.
+            Unavailable: Temporal could not be reached.
         """
-        await self.inform(payout)
-        if await self._is_notified(ids.payout(payout.id), PayoutWorkflow.retry):
+        await self.signal(payout)
+        if await self._is_signalled(ids.payout(payout.id), PayoutWorkflow.retry):
             return
-        if await self._is_notified(ids.assignment(payout.id), AssignmentWorkflow.pay_now):
+        if await self._is_signalled(ids.assignment(payout.id), AssignmentWorkflow.pay_now):
             return
         if payout.state not in (State.FAILED, State.UNCLAIMED):
             log.warning("payout_has_no_workflow", payout=payout.id)
@@ -89,7 +91,7 @@ class PayoutRuns:
             is_started_anew=True,
         )
 
-    async def _is_notified(self, workflow_id: str, signal: Callable[[Any], None]) -> bool:
+    async def _is_signalled(self, workflow_id: str, signal: Callable[[Any], None]) -> bool:
         try:
             await self._workflows.signal(workflow_id, signal)
         except NotRunning:
@@ -98,8 +100,7 @@ class PayoutRuns:
 
 
 def _terms_of(payout: Payout) -> PayoutTerms:
-    """The task's own policy is not known here; the rewards that come back are paid by the standard
-    one."""
+    """With the standard policy's retry interval: the task's own policy is not known here."""
     return PayoutTerms(
         payout_id=payout.id,
         brand_id=payout.brand,

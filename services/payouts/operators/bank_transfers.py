@@ -24,7 +24,7 @@ from servicekit.errors import (
 from services.payouts.attempts import FINAL, Attempt
 from services.payouts.domain import Decision, DecisionKind, Payout
 from services.payouts.handlers import PayoutId
-from services.payouts.operators.handlers import Payments, Runs
+from services.payouts.operators.handlers import Payments, PayoutWorkflows
 from services.payouts.providers.bank_transfer import BankTransfer, BankTransferState
 from workflows.payout.providers import ProviderName
 
@@ -64,12 +64,17 @@ class Transfers(Protocol):
 
 class BankTransferHandlers:
     def __init__(
-        self, store: Store, transfers: Transfers, payments: Payments, runs: Runs, clock: Clock
+        self,
+        store: Store,
+        transfers: Transfers,
+        payments: Payments,
+        workflows: PayoutWorkflows,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._transfers = transfers
         self._payments = payments
-        self._runs = runs
+        self._workflows = workflows
         self._clock = clock
 
     async def confirm_bank_transfer(self, who: Principal, command: ConfirmBankTransfer) -> Payout:
@@ -153,8 +158,10 @@ class BankTransferHandlers:
 
     async def _book(self, payout: Payout, attempt: Attempt) -> Payout:
         # Known by our own id, though it may never have been told that it was ordered.
-        booked = await self._payments.look(payout.id, attempt.number, attempt.sender_batch_id)
-        await self._runs.tell(booked.payout)
+        booked = await self._payments.sync_attempt(
+            payout.id, attempt.number, attempt.sender_batch_id
+        )
+        await self._workflows.try_signal(booked.payout)
         return booked.payout
 
 

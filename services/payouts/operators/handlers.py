@@ -50,7 +50,7 @@ from services.payouts.handlers import PayoutId
 from services.payouts.ledger import postings
 from services.payouts.ledger.postings import Transfer
 from services.payouts.providers.interface import Batch
-from services.payouts.sending.synchronizer import Booked
+from services.payouts.sending.synchronizer import SyncResult
 from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
@@ -141,15 +141,15 @@ class DecisionStore(Protocol):
 
 
 class Payments(Protocol):
-    async def shown(self, attempt: Attempt, batch_id: str) -> Batch: ...
+    async def fetch(self, attempt: Attempt, batch_id: str) -> Batch: ...
 
-    async def look(self, payout_id: str, number: int, batch_id: str = "") -> Booked: ...
+    async def sync_attempt(self, payout_id: str, number: int, batch_id: str = "") -> SyncResult: ...
 
 
-class Runs(Protocol):
-    async def tell(self, payout: Payout) -> None: ...
+class PayoutWorkflows(Protocol):
+    async def try_signal(self, payout: Payout) -> None: ...
 
-    async def inform(self, payout: Payout) -> None: ...
+    async def signal(self, payout: Payout) -> None: ...
 
     async def retry(self, payout: Payout) -> None: ...
 
@@ -159,12 +159,12 @@ class DecisionHandlers:
         self,
         store: DecisionStore,
         payments: Payments,
-        runs: Runs,
+        workflows: PayoutWorkflows,
         clock: Clock,
     ) -> None:
         self._store = store
         self._payments = payments
-        self._runs = runs
+        self._workflows = workflows
         self._clock = clock
 
     async def decisions(self, payout: Payout) -> list[Decision]:
@@ -194,7 +194,7 @@ class DecisionHandlers:
                 )
                 await self._store.add_decision(payout.id, made)
         if made.attempt_number is not None and len(payout.attempts) < made.attempt_number:
-            await self._runs.retry(payout)
+            await self._workflows.retry(payout)
         return await self._found(payout.id)
 
     async def hold_payout(self, who: Principal, command: HoldPayout) -> Payout:
@@ -233,7 +233,7 @@ class DecisionHandlers:
                 await self._store.post(postings.write_off(payout, command.beneficiary))
                 log.warning("payout_written_off", payout=payout.id, by=who.actor)
             payout = await self._found(payout.id)
-        await self._runs.inform(payout)
+        await self._workflows.signal(payout)
         return payout
 
     async def resolve_attempt(self, who: Principal, command: ResolveAttempt) -> Payout:
@@ -247,15 +247,15 @@ class DecisionHandlers:
         if await self._made(who, command, DecisionKind.RESOLVE) is None:
             _require_blocked(payout, attempt, command)
             if command.outcome is Outcome.FOUND:
-                batch = await self._payments.shown(attempt, command.provider_batch_id)
+                batch = await self._payments.fetch(attempt, command.provider_batch_id)
                 _require_same(attempt, batch)
                 batch_id = batch.id
                 await self._resolve(who, command, attempt, lambda a: attempts.accepted(a, batch_id))
             else:
                 await self._require_not_paid(payout, attempt, command)
                 await self._resolve(who, command, attempt, attempts.resolved_not_paid)
-        booked = await self._payments.look(payout.id, attempt.number)
-        await self._runs.inform(booked.payout)
+        booked = await self._payments.sync_attempt(payout.id, attempt.number)
+        await self._workflows.signal(booked.payout)
         return booked.payout
 
     async def _resolve(
@@ -297,13 +297,13 @@ class DecisionHandlers:
             raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
         if not attempt.provider_batch_id:
             return
-        batch = await self._payments.shown(attempt, attempt.provider_batch_id)
+        batch = await self._payments.fetch(attempt, attempt.provider_batch_id)
         if attempts.is_in_flight(attempt, batch):
             shown = f"and the provider still shows {batch.items[0].state}"
             raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
-        booked = await self._payments.look(payout.id, attempt.number)
-        if booked.has_moved:
-            await self._runs.tell(booked.payout)
+        booked = await self._payments.sync_attempt(payout.id, attempt.number)
+        if booked.has_changed:
+            await self._workflows.try_signal(booked.payout)
         _require_blocked(booked.payout, _attempt(booked.payout, attempt.number), command)
 
     async def _made(self, who: Principal, command: Decide, kind: DecisionKind) -> Decision | None:

@@ -8,7 +8,7 @@ import httpx
 from servicekit.postgres.database import Database
 from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.interface import Provider
-from services.payouts.providers.paypal.client import Paypal
+from services.payouts.providers.paypal.client import PaypalProvider
 from services.payouts.settings import PaypalSettings
 from workflows.payout.providers import ProviderName
 
@@ -17,6 +17,6 @@ def providers_of(
     settings: PaypalSettings, http: httpx.AsyncClient, database: Database
 ) -> Mapping[ProviderName, Provider]:
     return {
-        ProviderName.PAYPAL: Paypal(settings, http),
+        ProviderName.PAYPAL: PaypalProvider(settings, http),
         ProviderName.BANK_TRANSFER: BankTransferProvider(database),
     }

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from servicekit.money import Money
-from services.payouts.attempts import SENDABLE, Attempt, AttemptState, Reading
+from services.payouts.attempts import SENDABLE, Attempt, AttemptState, StatusChange
 from services.payouts.providers.interface import Transaction
 from workflows.payout.providers import ProviderName
 
@@ -163,7 +163,7 @@ def named_in(sender_batch_id: str) -> tuple[str, int] | None:
     return (match[1], int(match[2])) if match else None
 
 
-def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading:
+def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> StatusChange:
     """What a transaction alone proves of an attempt whose batch nobody knows, so that it cannot be
     looked at: that it was paid, or that it came back, as a whole; else that it is as it was.
 
@@ -176,7 +176,7 @@ def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading
     # booked, and the report's line be DIFFERENT.
     is_being_sent = attempt.lease_end_time is not None and attempt.lease_end_time > now
     if attempt.provider_batch_id or is_being_sent or transaction.is_pending:
-        return Reading(attempt)
+        return StatusChange(attempt)
     is_undecided = attempt.state is AttemptState.BLOCKED and attempt.error_code != "OTHER_PAYMENT"
     if transaction.amount == attempt.amount and (attempt.state in SENDABLE or is_undecided):
         paid = replace(
@@ -186,10 +186,10 @@ def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> Reading
             error_code="",
             lease_end_time=None,
         )
-        return Reading(paid, fee=transaction.fee)
+        return StatusChange(paid, fee=transaction.fee)
     if transaction.amount == opposite(attempt.amount) and attempt.state is AttemptState.PAID:
-        return Reading(replace(attempt, state=AttemptState.RETURNED), returns=True)
-    return Reading(attempt)
+        return StatusChange(replace(attempt, state=AttemptState.RETURNED), returns=True)
+    return StatusChange(attempt)
 
 
 class Traces:

@@ -45,8 +45,8 @@ from services.payouts.reconciliation.domain import (
     part_of,
     proven,
 )
-from services.payouts.sending.handlers import Hint, PaymentHandlers
-from services.payouts.sending.synchronizer import Booked
+from services.payouts.sending.handlers import PaymentHandlers, ProviderEvent
+from services.payouts.sending.synchronizer import SyncResult
 from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
@@ -172,8 +172,8 @@ class ReconciliationStore(Protocol):
     async def add(self, new: NewReconciliation, comparison: Comparison) -> Reconciliation: ...
 
 
-class Runs(Protocol):
-    async def tell(self, payout: Payout) -> None:
+class PayoutWorkflows(Protocol):
+    async def try_signal(self, payout: Payout) -> None:
         """Tells the payout's workflow, if it can be told."""
 
 
@@ -184,14 +184,14 @@ class ReconciliationHandlers:
         payments: PaymentHandlers,
         kill_switch: KillSwitchHandlers,
         providers: Mapping[ProviderName, Provider],
-        runs: Runs,
+        workflows: PayoutWorkflows,
         clock: Clock,
     ) -> None:
         self._store = store
         self._payments = payments
         self._kill_switch = kill_switch
         self._providers = providers
-        self._runs = runs
+        self._workflows = workflows
         self._clock = clock
 
     async def get_reconciliation(self, command: GetReconciliation) -> Reconciliation:
@@ -288,7 +288,7 @@ class ReconciliationHandlers:
             of = (standing.payout_id, standing.attempt.number)
             if not standing.attempt.provider_batch_id:
                 # Nobody can look at it: the transaction alone must prove what became of it.
-                booked: Booked | None = await self._payments.book(
+                booked: SyncResult | None = await self._payments.apply(
                     *of, partial(proven, transaction=each.transaction, now=self._clock())
                 )
             elif of not in looked_at:
@@ -296,18 +296,18 @@ class ReconciliationHandlers:
                 booked = await self._look(name, standing, followed)
             else:
                 continue
-            if booked is not None and booked.has_moved:
+            if booked is not None and booked.has_changed:
                 followed.moved[of] = booked.payout
         return followed
 
     async def _look(
         self, name: ProviderName, standing: Standing, followed: Followed
-    ) -> Booked | None:
+    ) -> SyncResult | None:
         """One attempt that cannot be seen keeps no other from being compared."""
         payout_id, attempt = standing.payout_id, standing.attempt
-        hint = Hint(attempt.sender_batch_id, attempt.provider_batch_id, provider=name)
+        hint = ProviderEvent(attempt.sender_batch_id, attempt.provider_batch_id, provider=name)
         try:
-            return await self._payments.follow(hint)
+            return await self._payments.handle_event(hint)
         except Unavailable as error:
             log.warning(
                 "attempt_not_shown", payout=payout_id, attempt=attempt.number, detail=error.message
@@ -319,7 +319,7 @@ class ReconciliationHandlers:
         self, done: Reconciliation, moved: Mapping[tuple[str, int], Payout]
     ) -> None:
         for payout in {payout.id: payout for payout in moved.values()}.values():
-            await self._runs.tell(payout)
+            await self._workflows.try_signal(payout)
         if done.mismatch_count:
             log.critical(
                 "reconciliation_mismatches",

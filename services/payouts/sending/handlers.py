@@ -1,5 +1,7 @@
-"""Paying: the use cases that speak with the provider. How one attempt is sent is in `sender`, and
-how an answer is booked in `looks`."""
+"""Use cases that call the provider: send, refresh, recall, and handling of its events.
+
+`sender` sends one attempt; `synchronizer` applies what the provider answers.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -15,12 +17,12 @@ from servicekit.clock import Clock
 from servicekit.commands import Command, between
 from servicekit.errors import Reason, Unavailable, Violation, invalid_fields
 from services.payouts import attempts
-from services.payouts.attempts import FINAL, Attempt, AttemptState, Reading
+from services.payouts.attempts import FINAL, Attempt, AttemptState, StatusChange
 from services.payouts.domain import Payout
 from services.payouts.handlers import PayoutId
 from services.payouts.providers.interface import Batch, NotCancellable, NotReadable, Provider
-from services.payouts.sending.sender import Receivers, Sender, SendPayout, SendStore
-from services.payouts.sending.synchronizer import Booked, Looks, found
+from services.payouts.sending.sender import PayoutAccounts, Sender, SendPayout, SendStore
+from services.payouts.sending.synchronizer import StatusSynchronizer, SyncResult, require_payout
 from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
@@ -36,9 +38,9 @@ class RecallPayout(Command):
 
 
 @dataclass(frozen=True)
-class Hint:
-    """By which ids a provider told of something, and which state of the item or of the whole batch;
-    each may be empty."""
+class ProviderEvent:
+    """A provider's event: ids of the payment, and the state of its item or batch. Any may be
+    empty."""
 
     sender_batch_id: str
     provider_batch_id: str
@@ -54,43 +56,41 @@ class PaymentStore(SendStore, Protocol):
 
 
 class PaymentHandlers:
-    """`provider` pays where nobody says otherwise; an attempt is never asked of another one than
-    it was made with."""
+    """`provider` is the default for new attempts; an existing attempt keeps its provider."""
 
     def __init__(
         self,
         store: PaymentStore,
         providers: Mapping[ProviderName, Provider],
-        receivers: Receivers,
+        accounts: PayoutAccounts,
         clock: Clock,
         provider: ProviderName = ProviderName.PAYPAL,
     ) -> None:
         self._store = store
         self._providers = providers
-        self._looks = Looks(store, providers, clock)
-        self._sender = Sender(store, providers, receivers, clock, self._looks, provider)
-        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._synchronizer = StatusSynchronizer(store, providers, clock)
+        self._sender = Sender(store, providers, accounts, clock, self._synchronizer, provider)
+        self._event_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def send_payout(self, command: SendPayout) -> Payout:
         """See `Sender.send`."""
         return await self._sender.send(command)
 
     async def refresh_payout(self, command: RefreshPayout) -> Payout:
-        """Asks the provider about the latest attempt, if it can be asked, and books the answer."""
-        payout = found(await self._store.get(command.id), command.id)
+        """Syncs the latest attempt with the provider, if it has one."""
+        payout = require_payout(await self._store.get(command.id), command.id)
         attempt = payout.latest_attempt
         if attempt is None:
             return payout
-        return (await self._looks.refreshed(payout, attempt, attempt.provider_batch_id)).payout
+        return (await self._synchronizer.sync(payout, attempt, attempt.provider_batch_id)).payout
 
     async def recall_payout(self, command: RecallPayout) -> Payout:
-        """Takes back what nobody has claimed. The provider's word on what came of that is booked:
-        that the creator was faster, or that it is back.
+        """Cancels an unclaimed payment, then syncs: it is either back or was claimed first.
 
         Raises:
-            Unavailable: it is not known whether it was taken back (OUTCOME_UNKNOWN): recall again.
+            Unavailable: the payment still shows as unclaimed (OUTCOME_UNKNOWN): recall again.
         """
-        payout = found(await self._store.get(command.id), command.id)
+        payout = require_payout(await self._store.get(command.id), command.id)
         attempt = payout.attempt(command.attempt)
         if attempt is None:
             raise invalid_fields(Violation("attempt", "ORDER", "There is no such attempt"))
@@ -98,48 +98,50 @@ class PaymentHandlers:
             return payout
         with suppress(NotCancellable, NotReadable):
             await self._providers[attempt.provider].cancel(attempt.provider_item_id)
-        after = (await self._looks.refreshed(payout, attempt, attempt.provider_batch_id)).payout
+        after = (await self._synchronizer.sync(payout, attempt, attempt.provider_batch_id)).payout
         if after.attempts[attempt.number - 1].state is AttemptState.UNCLAIMED:
             raise Unavailable(
                 Reason.OUTCOME_UNKNOWN, "The payment is still unclaimed: recall it again"
             )
         return after
 
-    async def follow(self, hint: Hint) -> Booked | None:
-        """Looks at what the provider pointed at; None when that is none of ours, or no news.
+    async def handle_event(self, event: ProviderEvent) -> SyncResult | None:
+        """Syncs the attempt that an event names; None if it is no attempt of ours or cannot have
+        changed.
 
-        The hint itself is believed in nothing: it may be late, doubled or out of order. It only
-        spares a look that could find nothing new.
+        The event's content is untrusted (late, repeated or out of order): it only triggers a sync,
+        or saves one that could find nothing new.
         """
-        # One after the other: of several hints at once, the first one's look serves them all.
-        async with self._turns.setdefault(hint.sender_batch_id, asyncio.Lock()):
-            known = await self._store.find_attempt(
-                hint.provider, hint.sender_batch_id, hint.provider_batch_id
+        # Serialized by payment: the first sync serves concurrent events about the same one.
+        async with self._event_locks.setdefault(event.sender_batch_id, asyncio.Lock()):
+            match = await self._store.find_attempt(
+                event.provider, event.sender_batch_id, event.provider_batch_id
             )
-            if known is None:
-                log.info("hint_at_no_payout", batch=hint.provider_batch_id)
+            if match is None:
+                log.info("event_of_no_payout", batch=event.provider_batch_id)
                 return None
-            payout_id, attempt = known
-            if not attempts.may_have_moved(attempt, hint.item_state, hint.batch_state):
+            payout_id, attempt = match
+            if not attempts.may_have_changed(attempt, event.item_state, event.batch_state):
                 return None
-            batch_id = attempt.provider_batch_id or hint.provider_batch_id
+            batch_id = attempt.provider_batch_id or event.provider_batch_id
             if attempt.state in FINAL:
-                await self._looks.check_end(payout_id, attempt, batch_id)
+                await self._synchronizer.check_final(payout_id, attempt, batch_id)
                 return None
-            payout = found(await self._store.get(payout_id), payout_id)
-            return await self._looks.refreshed(payout, attempt, batch_id)
+            payout = require_payout(await self._store.get(payout_id), payout_id)
+            return await self._synchronizer.sync(payout, attempt, batch_id)
 
-    async def look(self, payout_id: str, number: int, batch_id: str = "") -> Booked:
-        """Asks the provider about one attempt by the batch it is known to be, else by this one, and
-        books the answer. Without either there is nothing to ask."""
-        payout = found(await self._store.get(payout_id), payout_id)
+    async def sync_attempt(self, payout_id: str, number: int, batch_id: str = "") -> SyncResult:
+        """Syncs one attempt by its provider's batch id, or by `batch_id` if it has none yet."""
+        payout = require_payout(await self._store.get(payout_id), payout_id)
         attempt = payout.attempts[number - 1]
-        return await self._looks.refreshed(payout, attempt, attempt.provider_batch_id or batch_id)
+        return await self._synchronizer.sync(payout, attempt, attempt.provider_batch_id or batch_id)
 
-    async def book(self, payout_id: str, number: int, read: Callable[[Attempt], Reading]) -> Booked:
-        """See `Looks.book`."""
-        return await self._looks.book(payout_id, number, read)
+    async def apply(
+        self, payout_id: str, number: int, change_of: Callable[[Attempt], StatusChange]
+    ) -> SyncResult:
+        """See `StatusSynchronizer.apply`."""
+        return await self._synchronizer.apply(payout_id, number, change_of)
 
-    async def shown(self, attempt: Attempt, batch_id: str) -> Batch:
-        """See `Looks.shown`."""
-        return await self._looks.shown(attempt, batch_id)
+    async def fetch(self, attempt: Attempt, batch_id: str) -> Batch:
+        """See `StatusSynchronizer.fetch`."""
+        return await self._synchronizer.fetch(attempt, batch_id)

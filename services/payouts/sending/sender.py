@@ -1,8 +1,8 @@
-"""Sending one attempt: it is taken, posted once, and what came of that is recorded.
+"""Sends one attempt: leases it, POSTs it once, and records the outcome.
 
-What was decided is committed before the provider hears of it, and no transaction is open while it
-does. A call that dies anywhere leaves an attempt that the next call goes on with, under the same
-id, which the provider pays once only.
+The attempt and its lease are committed before the POST, and no transaction is open during it. A
+call that dies at any point leaves an attempt that the next call continues with the same
+`sender_batch_id`, which the provider pays only once.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ from services.payouts.providers.interface import (
     Provider,
     Rejected,
 )
-from services.payouts.sending.synchronizer import Looks, LookStore, found
+from services.payouts.sending.synchronizer import StatusSynchronizer, SyncStore, require_payout
 from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
@@ -51,11 +51,11 @@ class SendPayout(Command):
     attempt: Annotated[int, between(1, 1000)]
 
 
-class Receivers(Protocol):
+class PayoutAccounts(Protocol):
     async def account_of(self, creator: str) -> PayoutAccount: ...
 
 
-class SendStore(LookStore, Protocol):
+class SendStore(SyncStore, Protocol):
     async def get_attempt(self, payout_id: str, number: int) -> Attempt | None: ...
 
     async def retry_of(self, payout_id: str, attempt_number: int) -> Decision | None: ...
@@ -66,8 +66,9 @@ class SendStore(LookStore, Protocol):
 
 
 @dataclass(frozen=True)
-class Means:
-    """How a new attempt is made, and what an operator had decided about it when that was found."""
+class AttemptPlan:
+    """Receiver and provider of a new attempt, and the operator's decision that they were read
+    with."""
 
     receiver: str
     provider: ProviderName
@@ -75,52 +76,52 @@ class Means:
 
 
 class Sender:
-    """`provider` pays where nobody says otherwise."""
+    """`provider` is the default for new attempts."""
 
     def __init__(
         self,
         store: SendStore,
         providers: Mapping[ProviderName, Provider],
-        receivers: Receivers,
+        accounts: PayoutAccounts,
         clock: Clock,
-        looks: Looks,
+        synchronizer: StatusSynchronizer,
         provider: ProviderName,
     ) -> None:
         self._store = store
         self._providers = providers
-        self._receivers = receivers
+        self._accounts = accounts
         self._clock = clock
-        self._looks = looks
+        self._synchronizer = synchronizer
         self._provider = provider
 
     async def send(self, command: SendPayout) -> Payout:
-        """Makes an attempt, or goes on with the one that was begun.
+        """Makes an attempt, or continues the one that was begun.
 
         Raises:
-            Unavailable: nothing was taken (DEPENDENCY_UNAVAILABLE), nothing is sent now
-                (PAYOUTS_HALTED), or nobody knows (OUTCOME_UNKNOWN); in any case the same call is to
-                be made again.
+            Unavailable: no money has left (DEPENDENCY_UNAVAILABLE), payouts are halted
+                (PAYOUTS_HALTED), or the outcome is unknown (OUTCOME_UNKNOWN). In each case repeat
+                the same call.
         """
-        payout = found(await self._store.get(command.id), command.id)
-        means = None
+        payout = require_payout(await self._store.get(command.id), command.id)
+        plan = None
         if payout.attempt(command.attempt) is None:
-            means = await self._means(payout, command.attempt)
-        attempt = await self._take(command, means)
+            plan = await self._plan(payout, command.attempt)
+        attempt = await self._lease(command, plan)
         if attempt is None:
-            return found(await self._store.get(command.id), command.id)
+            return require_payout(await self._store.get(command.id), command.id)
         return await self._send(command.id, attempt)
 
-    async def _means(self, payout: Payout, number: int) -> Means:
+    async def _plan(self, payout: Payout, number: int) -> AttemptPlan:
         decision = await self._store.retry_of(payout.id, number)
-        _require_turn(payout, number, decision)
+        _require_next(payout, number, decision)
         receiver = decision.receiver if decision else None
         if receiver is None:
             receiver = await self._receiver(payout, is_decided=decision is not None)
         provider = decision.provider if decision else None
-        return Means(receiver, provider or self._provider, decision)
+        return AttemptPlan(receiver, provider or self._provider, decision)
 
     async def _receiver(self, payout: Payout, *, is_decided: bool) -> str:
-        account = await self._receivers.account_of(payout.creator)
+        account = await self._accounts.account_of(payout.creator)
         creator = f"creators/{payout.creator}"
         if not account.receiver:
             raise FailedPrecondition(
@@ -135,12 +136,11 @@ class Sender:
             )
         return account.receiver
 
-    async def _take(self, command: SendPayout, means: Means | None) -> Attempt | None:
-        """Commits that the attempt is about to be sent, by this call alone; None when there is
-        nothing to send."""
+    async def _lease(self, command: SendPayout, plan: AttemptPlan | None) -> Attempt | None:
+        """Commits the attempt with a lease for this call; None when there is nothing to send."""
         now = self._clock()
         async with self._store.transaction():
-            payout = found(await self._store.lock(command.id), command.id)
+            payout = require_payout(await self._store.lock(command.id), command.id)
             attempt = payout.attempt(command.attempt)
             if attempt is not None and attempt.state not in SENDABLE:
                 return None
@@ -148,29 +148,29 @@ class Sender:
                 raise _on_hold(payout.id)
             require_not_halted(await self._store.halts())
             if attempt is None:
-                attempt = await self._begin(payout, command.attempt, means, now)
-            taken = attempts.leased(attempt, now)
-            if taken is None:
+                attempt = await self._begin(payout, command.attempt, plan, now)
+            lease = attempts.lease(attempt, now)
+            if lease is None:
                 raise Unavailable(
                     Reason.DEPENDENCY_UNAVAILABLE, "Another call is sending this attempt now"
                 )
-            if attempts.is_too_old_to_repeat(taken, now):
-                taken = replace(attempts.stopped(taken, "TOO_OLD_TO_REPEAT"), lease_end_time=None)
-                log.error("payout_stopped", payout=payout.id, reason=taken.error_code)
+            if attempts.is_too_old_to_repeat(lease, now):
+                lease = replace(attempts.stopped(lease, "TOO_OLD_TO_REPEAT"), lease_end_time=None)
+                log.error("payout_stopped", payout=payout.id, reason=lease.error_code)
                 metrics.stopped()
-            await self._store.save_attempt(payout.id, taken, now)
-        return taken if taken.state in SENDABLE else None
+            await self._store.save_attempt(payout.id, lease, now)
+        return lease if lease.state in SENDABLE else None
 
     async def _begin(
-        self, payout: Payout, number: int, means: Means | None, now: datetime
+        self, payout: Payout, number: int, plan: AttemptPlan | None, now: datetime
     ) -> Attempt:
         decision = await self._store.retry_of(payout.id, number)
-        _require_turn(payout, number, decision)
-        if means is None or decision != means.decision:
+        _require_next(payout, number, decision)
+        if plan is None or decision != plan.decision:
             raise Unavailable(
                 Reason.DEPENDENCY_UNAVAILABLE, "An operator has just decided about this attempt"
             )
-        attempt = new_attempt(payout, means.receiver, now, means.provider)
+        attempt = new_attempt(payout, plan.receiver, now, plan.provider)
         await self._store.add_attempt(payout.id, attempt)
         return attempt
 
@@ -180,8 +180,8 @@ class Sender:
 
         async def may_post() -> bool:
             nonlocal is_held
-            present = await self._store.get_attempt(payout_id, attempt.number)
-            if not attempts.may_post(present, attempt.fence, self._clock()):
+            current = await self._store.get_attempt(payout_id, attempt.number)
+            if not attempts.may_post(current, attempt.fence, self._clock()):
                 return False
             halts[:] = await self._store.halts()
             is_held = await self._store.is_held(payout_id)
@@ -205,7 +205,7 @@ class Sender:
                 require_not_halted(halts)
                 raise _on_hold(payout_id) from error
             if error.code == FENCE_LOST:
-                # Nothing is recorded: the attempt is another sender's now.
+                # Nothing is recorded: another sender holds the lease.
                 raise Unavailable(
                     Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
                 ) from error
@@ -217,11 +217,11 @@ class Sender:
                 Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not take payments now: {code}"
             ) from error
         except OutcomeUnknown as error:
-            return await self._doubt(payout_id, attempt, error.code)
+            return await self._record_unknown(payout_id, attempt, error.code)
         return await self._record(payout_id, attempt, lambda a: attempts.accepted(a, batch_id))
 
     async def _adopt(self, payout_id: str, attempt: Attempt, batch_id: str | None) -> Payout:
-        """The id is taken: by our own earlier POST, if the batch behind it is what we ordered."""
+        """The id is taken: by our own earlier POST, if its batch is the payment we ordered."""
         if batch_id is None:
             log.error("payout_stopped", payout=payout_id, reason="DUPLICATE_WITHOUT_LINK")
             metrics.stopped()
@@ -231,17 +231,17 @@ class Sender:
         try:
             batch = await self._providers[attempt.provider].batch(batch_id)
         except NotReadable as error:
-            return await self._doubt(payout_id, attempt, error.code)
-        booked = await self._looks.book(
-            payout_id, attempt.number, lambda one: attempts.read(one, batch)
+            return await self._record_unknown(payout_id, attempt, error.code)
+        result = await self._synchronizer.apply(
+            payout_id, attempt.number, lambda current: attempts.status_change(current, batch)
         )
-        payout = booked.payout
+        payout = result.payout
         if payout.attempts[attempt.number - 1].state not in SENDABLE:
             return payout
-        # A denied batch has freed the id by now: it is sent anew.
-        return await self._doubt(payout_id, attempt, "DUPLICATE_DENIED")
+        # A denied batch has freed the id: it is sent again.
+        return await self._record_unknown(payout_id, attempt, "DUPLICATE_DENIED")
 
-    async def _doubt(self, payout_id: str, attempt: Attempt, code: str) -> Payout:
+    async def _record_unknown(self, payout_id: str, attempt: Attempt, code: str) -> Payout:
         log.warning("payout_outcome_unknown", payout=payout_id, code=code)
         payout = await self._record(payout_id, attempt, lambda a: attempts.in_doubt(a, code))
         _require_known(payout, attempt.number)
@@ -250,11 +250,11 @@ class Sender:
     async def _record(
         self, payout_id: str, sent: Attempt, change: Callable[[Attempt], Attempt]
     ) -> Payout:
-        """Notes what came of a POST, unless the provider's own account of it is there already, and
-        ends the sender's lease."""
+        """Records the outcome of a POST and ends the sender's lease, unless a sync has already
+        recorded the provider's status."""
         now = self._clock()
         async with self._store.transaction():
-            payout = found(await self._store.lock(payout_id), payout_id)
+            payout = require_payout(await self._store.lock(payout_id), payout_id)
             attempt = payout.attempts[sent.number - 1]
             changed = change(attempt)
             if attempt.fence == sent.fence:
@@ -262,13 +262,13 @@ class Sender:
             if attempt.state in SENDABLE:
                 await self._store.save_attempt(payout_id, changed, now)
             elif changed.provider_batch_id != attempt.provider_batch_id:
-                # One attempt, two batches: the provider would have broken its own promise.
+                # Two batches for one attempt: the provider broke its guarantee for the id.
                 log.critical(
                     "payout_sent_twice",
                     payout=payout_id,
                     batches=[attempt.provider_batch_id, changed.provider_batch_id],
                 )
-            return found(await self._store.get(payout_id), payout_id)
+            return require_payout(await self._store.get(payout_id), payout_id)
 
 
 def _on_hold(payout_id: str) -> FailedPrecondition:
@@ -277,8 +277,8 @@ def _on_hold(payout_id: str) -> FailedPrecondition:
     )
 
 
-def _require_turn(payout: Payout, number: int, decision: Decision | None) -> None:
-    """A new attempt: the first one, or the one after an attempt that failed."""
+def _require_next(payout: Payout, number: int, decision: Decision | None) -> None:
+    """A new attempt must be the first one, or follow one that failed."""
     if not payout.is_sendable(decision):
         raise illegal_state(payout.name, payout.state, "SendPayout")
     if number != len(payout.attempts) + 1:
@@ -294,5 +294,5 @@ def _require_known(payout: Payout, number: int) -> None:
     """
     if payout.attempts[number - 1].state in SENDABLE:
         raise Unavailable(
-            Reason.OUTCOME_UNKNOWN, "Nobody knows yet what became of the attempt: send it again"
+            Reason.OUTCOME_UNKNOWN, "The outcome of the attempt is not known yet: send it again"
         )

@@ -1,4 +1,4 @@
-"""Looking: what the provider shows of an attempt is asked for, and booked in one transaction."""
+"""Polls an attempt's status at the provider and posts the change in one transaction."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import structlog
 from servicekit.clock import Clock
 from servicekit.errors import Reason, Unavailable, require_found
 from services.payouts import attempts
-from services.payouts.attempts import FINAL, Attempt, AttemptState, Reading
+from services.payouts.attempts import FINAL, Attempt, AttemptState, StatusChange
 from services.payouts.domain import Payout
 from services.payouts.kill_switch.handlers import HaltStore, halt_for_mismatch
 from services.payouts.ledger import postings
@@ -22,7 +22,7 @@ from workflows.payout.providers import ProviderName
 log = structlog.get_logger()
 
 
-class LookStore(HaltStore, Protocol):
+class SyncStore(HaltStore, Protocol):
     async def get(self, payout_id: str) -> Payout | None: ...
 
     async def lock(self, payout_id: str) -> Payout | None: ...
@@ -33,27 +33,27 @@ class LookStore(HaltStore, Protocol):
 
 
 @dataclass(frozen=True)
-class Booked:
-    """A payout after a look at the provider, and whether this very look found that it had moved:
-    of several looks at once, one does."""
+class SyncResult:
+    """A payout after a sync. Of several concurrent syncs that see the same change, one has
+    `has_changed`."""
 
     payout: Payout
-    has_moved: bool
+    has_changed: bool
 
 
-class Looks:
+class StatusSynchronizer:
     def __init__(
-        self, store: LookStore, providers: Mapping[ProviderName, Provider], clock: Clock
+        self, store: SyncStore, providers: Mapping[ProviderName, Provider], clock: Clock
     ) -> None:
         self._store = store
         self._providers = providers
         self._clock = clock
 
-    async def shown(self, attempt: Attempt, batch_id: str) -> Batch:
-        """What the attempt's provider shows of a batch; nothing is booked.
+    async def fetch(self, attempt: Attempt, batch_id: str) -> Batch:
+        """Reads a batch from the attempt's provider; stores nothing.
 
         Raises:
-            Unavailable: it shows nothing.
+            Unavailable: the provider gave no usable answer.
         """
         try:
             return await self._providers[attempt.provider].batch(batch_id)
@@ -62,61 +62,69 @@ class Looks:
                 Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not answer: {error.code}"
             ) from error
 
-    async def refreshed(self, payout: Payout, attempt: Attempt, batch_id: str) -> Booked:
-        """Books what the attempt's provider shows of a batch; nothing where there is nothing to
-        ask, or nothing more can come of it.
+    async def sync(self, payout: Payout, attempt: Attempt, batch_id: str) -> SyncResult:
+        """Fetches a batch and applies it to the attempt. Does nothing without a batch id, or if the
+        attempt is final.
 
         Raises:
-            Unavailable: the provider shows nothing.
+            Unavailable: the provider gave no usable answer.
         """
         if not batch_id or attempt.state in FINAL:
-            return Booked(payout, has_moved=False)
-        batch = await self.shown(attempt, batch_id)
-        return await self.book(payout.id, attempt.number, lambda one: attempts.read(one, batch))
+            return SyncResult(payout, has_changed=False)
+        batch = await self.fetch(attempt, batch_id)
+        return await self.apply(
+            payout.id, attempt.number, lambda current: attempts.status_change(current, batch)
+        )
 
-    async def book(self, payout_id: str, number: int, read: Callable[[Attempt], Reading]) -> Booked:
-        """Books what is read of the attempt, in one transaction; again, it books nothing."""
+    async def apply(
+        self, payout_id: str, number: int, change_of: Callable[[Attempt], StatusChange]
+    ) -> SyncResult:
+        """Saves and posts a change of the attempt in one transaction. Idempotent.
+
+        `change_of` gets the locked attempt.
+        """
         async with self._store.transaction():
-            payout = found(await self._store.lock(payout_id), payout_id)
+            payout = require_payout(await self._store.lock(payout_id), payout_id)
             attempt = payout.attempts[number - 1]
-            reading = read(attempt)
-            if reading.attempt == attempt:
-                return Booked(payout, has_moved=False)
-            if reading.fee is not None:
-                await self._store.post(postings.settle(payout, attempt, reading.fee))
-            if reading.returns:
+            change = change_of(attempt)
+            if change.attempt == attempt:
+                return SyncResult(payout, has_changed=False)
+            if change.fee is not None:
+                await self._store.post(postings.settle(payout, attempt, change.fee))
+            if change.returns:
                 await self._store.post(postings.give_back(payout, attempt))
-            await self._store.save_attempt(payout_id, reading.attempt, self._clock())
-            after = found(await self._store.get(payout_id), payout_id)
-        has_moved = reading.attempt.state is not attempt.state
-        if has_moved:
-            log.info("payout_moved", payout=payout_id, attempt=number, state=reading.attempt.state)
-        if reading.returns:
-            tell_of_return(payout_id, number)
-        if has_moved and reading.attempt.state is AttemptState.BLOCKED:
-            log.error("payout_stopped", payout=payout_id, reason=reading.attempt.error_code)
+            await self._store.save_attempt(payout_id, change.attempt, self._clock())
+            after = require_payout(await self._store.get(payout_id), payout_id)
+        has_changed = change.attempt.state is not attempt.state
+        if has_changed:
+            log.info("payout_moved", payout=payout_id, attempt=number, state=change.attempt.state)
+        if change.returns:
+            report_return(payout_id, number)
+        if has_changed and change.attempt.state is AttemptState.BLOCKED:
+            log.error("payout_stopped", payout=payout_id, reason=change.attempt.error_code)
             metrics.stopped()
-        return Booked(after, has_moved)
+        return SyncResult(after, has_changed)
 
-    async def check_end(self, payout_id: str, attempt: Attempt, batch_id: str) -> None:
-        """Stops all sending where the provider pays what has ended for us: the payout may be paid
-        twice, and what made it so may happen to others."""
-        batch = await self.shown(attempt, batch_id)
+    async def check_final(self, payout_id: str, attempt: Attempt, batch_id: str) -> None:
+        """Halts all payouts if the provider pays an attempt that is FAILED or RETURNED here: the
+        payout may be paid twice, and others may be affected by the same cause."""
+        batch = await self.fetch(attempt, batch_id)
         if not attempts.is_contradicted(attempt, batch):
             return
         log.critical("payout_contradicted", payout=payout_id, state=batch.items[0].state)
-        ended = f"payouts/{payout_id}: attempt {attempt.number} is {attempt.state}"
-        reason = f"{ended}, and the provider pays it, as batch {batch.id}"
+        recorded = f"payouts/{payout_id}: attempt {attempt.number} is {attempt.state}"
+        reason = f"{recorded}, and the provider pays it, as batch {batch.id}"
         await halt_for_mismatch(self._store, reason, self._clock())
 
 
-def tell_of_return(payout_id: str, number: int) -> None:
-    """A person decides whether it is paid again, and no workflow may be there to say so."""
+def report_return(payout_id: str, number: int) -> None:
+    """Logs and counts a payment that came back after it was paid. An operator decides whether to
+    pay it again; its workflow may have ended."""
     log.error("payout_came_back", payout=payout_id, attempt=number)
     metrics.came_back()
 
 
-def found(payout: Payout | None, payout_id: str) -> Payout:
+def require_payout(payout: Payout | None, payout_id: str) -> Payout:
     """
     Raises:
         NotFound.

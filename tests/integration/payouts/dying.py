@@ -99,6 +99,6 @@ def mortal(harness: Harness, clock: Clock, steps: int) -> PaymentHandlers:
     return PaymentHandlers(
         MortalStore(harness.database, life),
         {name: MortalProvider(each, life) for name, each in known._providers.items()},
-        known._sender._receivers,
+        known._sender._accounts,
         clock,
     )

@@ -29,7 +29,7 @@ from servicekit.postgres.database import Database
 from services.creators.handlers import CreatorHandlers
 from services.creators.servicer import service as creators_service
 from services.creators.store import PostgresCreatorStore
-from services.payouts.clients import CreatorReceivers
+from services.payouts.clients import CreatorAccounts
 from services.payouts.domain import Payout
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
@@ -87,11 +87,11 @@ class Told:
     # Of each that was to be made: payout id and number.
     retries: list[tuple[str, int]] = field(default_factory=list)
 
-    async def tell(self, payout: Payout) -> None:
+    async def try_signal(self, payout: Payout) -> None:
         self.changes.append((payout.id, payout.state))
 
-    async def inform(self, payout: Payout) -> None:
-        await self.tell(payout)
+    async def signal(self, payout: Payout) -> None:
+        await self.try_signal(payout)
 
     async def retry(self, payout: Payout) -> None:
         self.retries.append((payout.id, len(payout.attempts) + 1))
@@ -196,7 +196,7 @@ class Harness:
         """One call, so long after now, without the retries that a client makes by itself."""
         known = self.payments
         payments = PaymentHandlers(
-            known._store, known._providers, known._sender._receivers, lambda: utc_now() + later
+            known._store, known._providers, known._sender._accounts, lambda: utc_now() + later
         )
         return await payments.send_payout(
             SendPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})
@@ -333,7 +333,7 @@ async def harness_of(
         http = await exits.enter_async_context(http_client())
         http.event_hooks = {"response": [contracts.look_at]}
         store = PostgresPayoutStore(database)
-        receivers = CreatorReceivers(CreatorServiceStub(creators.as_service("payouts")))
+        receivers = CreatorAccounts(CreatorServiceStub(creators.as_service("payouts")))
         providers = dict(providers_of(settings, http, database))
         payments = PaymentHandlers(store, providers, receivers, utc_now)
         told = Told()

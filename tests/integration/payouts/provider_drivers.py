@@ -15,7 +15,7 @@ from servicekit.money import Money
 from servicekit.postgres.database import Database
 from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.interface import Order, Provider
-from services.payouts.providers.paypal.client import Paypal, http_client
+from services.payouts.providers.paypal.client import PaypalProvider, http_client
 from tests.integration.payouts.harness import WEBHOOK_ID, eventually, free_port, paypal_settings
 from tests.support.sandbox import change_item
 from workflows.payout.providers import ProviderName
@@ -63,7 +63,7 @@ class PaypalDriver:
 
     fee_minor = 200
 
-    def __init__(self, provider: Paypal, url: str) -> None:
+    def __init__(self, provider: PaypalProvider, url: str) -> None:
         self.provider = provider
         self._url = url
         self._numbers = count(1)
@@ -99,7 +99,7 @@ async def _paypal(around: Surroundings) -> AsyncIterator[Driver]:
         )
     )
     async with sandbox, http_client() as http:
-        yield PaypalDriver(Paypal(settings, http), settings.paypal_base_url)
+        yield PaypalDriver(PaypalProvider(settings, http), settings.paypal_base_url)
 
 
 class BankTransferDriver:

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from services.payouts.domain import Payout
-from services.payouts.providers.paypal.client import Paypal, http_client
+from services.payouts.providers.paypal.client import PaypalProvider, http_client
 from tests.integration.payouts.harness import paypal_settings
 
 CREATED = {
@@ -68,7 +68,7 @@ class Scripted:
         return web.json_response(body, status=status)
 
 
-Start = Callable[..., Awaitable[Paypal]]
+Start = Callable[..., Awaitable[PaypalProvider]]
 
 
 @asynccontextmanager
@@ -78,7 +78,7 @@ async def starting() -> AsyncIterator[Start]:
     runners: list[web.AppRunner] = []
     async with http_client() as http:
 
-        async def begin(scripted: Scripted, **settings: object) -> Paypal:
+        async def begin(scripted: Scripted, **settings: object) -> PaypalProvider:
             application = web.Application()
             application.router.add_post("/v1/oauth2/token", scripted.token)
             application.router.add_route("*", "/v1/{rest:(payments|reporting)/.*}", scripted.call)
@@ -87,7 +87,7 @@ async def starting() -> AsyncIterator[Start]:
             runners.append(runner)
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             known = paypal_settings(f"http://127.0.0.1:{runner.addresses[0][1]}")
-            return Paypal(known.model_copy(update=settings), http)
+            return PaypalProvider(known.model_copy(update=settings), http)
 
         yield begin
         for runner in runners:

@@ -24,7 +24,7 @@ from services.payouts.operators.handlers import (
 )
 from services.payouts.providers.paypal.client import http_client
 from services.payouts.providers.registry import providers_of
-from services.payouts.sending.handlers import Hint, PaymentHandlers
+from services.payouts.sending.handlers import PaymentHandlers, ProviderEvent
 from services.payouts.sending.sender import SendPayout
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.deciding import (
@@ -225,9 +225,7 @@ class Overtaken(PostgresPayoutStore):
 async def test_a_decision_between_reading_and_sending_is_not_overlooked(harness: Harness) -> None:
     await harness.due("p1", "wrong@example.com")
     known = harness.payments
-    sender = PaymentHandlers(
-        Overtaken(harness), known._providers, known._sender._receivers, utc_now
-    )
+    sender = PaymentHandlers(Overtaken(harness), known._providers, known._sender._accounts, utc_now)
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
         await sender.send_payout(SendPayout.model_validate({"name": NAME, "attempt": 1}))
     await harness.send("p1")
@@ -253,13 +251,13 @@ class Away(Told):
     is_away = True
 
     async def retry(self, payout: Payout) -> None:
-        await self.inform(payout)
+        await self.signal(payout)
         await super().retry(payout)
 
-    async def inform(self, payout: Payout) -> None:
+    async def signal(self, payout: Payout) -> None:
         if self.is_away:
             raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "The workflow engine does not answer")
-        await super().inform(payout)
+        await super().signal(payout)
 
 
 @pytest.mark.parametrize("kind", ["retry", "write_off"])
@@ -327,7 +325,7 @@ async def test_a_hold_is_before_a_sender_that_is_still_on_its_way(harness: Harne
     async with gate_to(harness, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
         providers = providers_of(paypal_settings(url), http, harness.database)
         known = harness.payments
-        sender = PaymentHandlers(known._store, providers, known._sender._receivers, utc_now)
+        sender = PaymentHandlers(known._store, providers, known._sender._accounts, utc_now)
         command = SendPayout.model_validate({"name": NAME, "attempt": 1})
         sending = asyncio.create_task(sender.send_payout(command))
         await gate.reached.wait()
@@ -544,7 +542,7 @@ async def test_a_stopped_attempt_that_a_webhook_finds_goes_on(
     send = await answering((400, NO_LINK), (200, shown_batch()))
     await send()
     assert (await harness.get("p1")).state == pb.Payout.STATE_BLOCKED
-    await harness.payments.follow(Hint("po-p1-1", "FIRST", batch_state="PROCESSING"))
+    await harness.payments.handle_event(ProviderEvent("po-p1-1", "FIRST", batch_state="PROCESSING"))
     gone_on = await harness.get("p1")
     assert gone_on.state == pb.Payout.STATE_SENT
     assert gone_on.attempts[0].provider_batch_id == "FIRST"
@@ -579,10 +577,10 @@ async def test_all_sending_stops_where_the_provider_pays_what_was_not_paid(
     send = await answering((400, NO_LINK), (200, shown_batch(state="SUCCESS", status="SUCCESS")))
     await send()
     await not_paid(harness)
-    hint = Hint("po-p1-1", "FIRST", item_state="SUCCESS")
+    hint = ProviderEvent("po-p1-1", "FIRST", item_state="SUCCESS")
     with capture_logs() as logs:
         for _ in range(2):
-            assert await harness.payments.follow(hint) is None
+            assert await harness.payments.handle_event(hint) is None
     assert [log["event"] for log in logs if log["log_level"] == "critical"] == [
         "payout_contradicted",
         "payouts_halted",
@@ -604,7 +602,7 @@ async def test_a_late_webhook_of_what_came_back_stops_nothing(
     await send()
     await harness.refresh("p1")
     assert (await harness.refresh("p1")).state == pb.Payout.STATE_FAILED
-    await harness.payments.follow(Hint("po-p1-1", "FIRST", item_state="SUCCESS"))
+    await harness.payments.handle_event(ProviderEvent("po-p1-1", "FIRST", item_state="SUCCESS"))
     assert await harness.payments._store.halts() == []
 
 
@@ -616,7 +614,7 @@ class Interrupted(PostgresPayoutStore):
         self._payments = harness.payments
 
     async def is_reported(self, attempt: Attempt) -> bool:
-        await self._payments.look("p1", 1, "FIRST")
+        await self._payments.sync_attempt("p1", 1, "FIRST")
         return await super().is_reported(attempt)
 
 

@@ -303,7 +303,7 @@ async def test_row_10_a_webhook_before_the_answer(harness: Harness) -> None:
         sender = PaymentHandlers(
             known._store,
             providers_of(paypal_settings(url), http, harness.database),
-            known._sender._receivers,
+            known._sender._accounts,
             utc_now,
         )
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
@@ -584,7 +584,7 @@ async def test_row_19_a_stalled_sender_does_not_post_what_was_denied_meanwhile(
     store = Stalling(harness.database)
     begin = utc_now()
     known = harness.payments
-    sender = PaymentHandlers(store, known._providers, known._sender._receivers, lambda: begin)
+    sender = PaymentHandlers(store, known._providers, known._sender._accounts, lambda: begin)
     sending = asyncio.create_task(sender.send_payout(_first_attempt()))
     await store.stalled.wait()
     await _is_denied_and_paid_anew(harness)
@@ -603,7 +603,7 @@ async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(
     known = harness.payments
     async with gate_to(harness, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
         providers = providers_of(paypal_settings(url), http, harness.database)
-        sender = PaymentHandlers(known._store, providers, known._sender._receivers, lambda: begin)
+        sender = PaymentHandlers(known._store, providers, known._sender._accounts, lambda: begin)
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
         await gate.reached.wait()
         await _is_denied_and_paid_anew(harness)
@@ -620,11 +620,11 @@ async def test_row_19_nor_does_one_whose_attempt_another_sender_has_in_hand(
     store = Stalling(harness.database)
     begin = utc_now()
     known = harness.payments
-    stalled = PaymentHandlers(store, known._providers, known._sender._receivers, lambda: begin)
+    stalled = PaymentHandlers(store, known._providers, known._sender._accounts, lambda: begin)
     async with gate_to(harness, PAYOUTS_PATH, Held.CALL) as (gate, url), http_client() as http:
         providers = providers_of(paypal_settings(url), http, harness.database)
         next_one = PaymentHandlers(
-            known._store, providers, known._sender._receivers, lambda: begin + LEASE
+            known._store, providers, known._sender._accounts, lambda: begin + LEASE
         )
         stalling = asyncio.create_task(stalled.send_payout(_first_attempt()))
         await store.stalled.wait()

@@ -13,7 +13,7 @@ from servicekit.money import Money
 from servicekit.postgres.database import Database
 from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.interface import Order
-from services.payouts.sending.handlers import Hint, PaymentHandlers
+from services.payouts.sending.handlers import PaymentHandlers, ProviderEvent
 from services.payouts.sending.sender import SendPayout
 from tests.integration.payouts.deciding import (
     IBAN,
@@ -180,9 +180,11 @@ async def test_what_is_still_ordered_cannot_be_resolved_as_not_paid(harness: Har
 async def test_paypals_word_is_not_taken_for_a_bank_transfer(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await retry_by_bank(harness)
-    assert await harness.payments.follow(Hint("po-p1-1", "po-p1-1")) is None
+    assert await harness.payments.handle_event(ProviderEvent("po-p1-1", "po-p1-1")) is None
     assert (
-        await harness.payments.follow(Hint("po-p1-1", "", provider=ProviderName.BANK_TRANSFER))
+        await harness.payments.handle_event(
+            ProviderEvent("po-p1-1", "", provider=ProviderName.BANK_TRANSFER)
+        )
         is not None
     )
 
@@ -193,7 +195,7 @@ async def test_a_platform_may_pay_by_bank_alone(harness: Harness) -> None:
     payments = PaymentHandlers(
         known._store,
         known._providers,
-        known._sender._receivers,
+        known._sender._accounts,
         utc_now,
         ProviderName.BANK_TRANSFER,
     )

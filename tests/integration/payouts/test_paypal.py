@@ -20,7 +20,7 @@ from services.payouts.providers.interface import (
     Report,
 )
 from services.payouts.providers.paypal import client as paypal_client
-from services.payouts.providers.paypal.client import Paypal, http_client
+from services.payouts.providers.paypal.client import PaypalProvider, http_client
 from tests.integration.payouts.harness import free_port, paypal_settings
 from tests.integration.payouts.scripted import (
     CREATED,
@@ -185,7 +185,7 @@ async def test_without_a_token_nothing_was_taken(start: Start) -> None:
 
 async def test_where_nobody_listens_nothing_was_taken() -> None:
     async with http_client() as http:
-        paypal = Paypal(paypal_settings(f"http://127.0.0.1:{free_port()}"), http)
+        paypal = PaypalProvider(paypal_settings(f"http://127.0.0.1:{free_port()}"), http)
         with pytest.raises(NothingTaken):
             await paypal.send(ORDER, may_post)
         with pytest.raises(NotReadable):

@@ -22,7 +22,7 @@ from services.payouts.providers.interface import (
     Transaction,
 )
 from services.payouts.providers.paypal import reports as paypal_reports
-from services.payouts.providers.paypal.client import Paypal, http_client
+from services.payouts.providers.paypal.client import PaypalProvider, http_client
 from tests.integration.payouts.harness import eventually, free_port, paypal_settings
 from tests.integration.paypal_sandbox.contracts import Contracts
 
@@ -33,7 +33,7 @@ BEGINNING = timedelta(minutes=5)
 class Account:
     """The client, and what goes on at PayPal."""
 
-    paypal: Paypal
+    paypal: PaypalProvider
     http: httpx.AsyncClient
 
     async def pay(self, number: int, receiver: str, state: str, minor: int = 10_000) -> Item:
@@ -88,7 +88,7 @@ async def account(tmp_path: Path) -> AsyncIterator[Account]:
         admin = await exits.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
         contracts = Contracts()
         http.event_hooks = {"response": [contracts.look_at]}
-        yield Account(Paypal(settings, http), admin)
+        yield Account(PaypalProvider(settings, http), admin)
         assert contracts.problems == []
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from servicekit.money import Money
 from services.payouts import attempts
-from services.payouts.attempts import Attempt, AttemptState, leased, may_post, read
+from services.payouts.attempts import Attempt, AttemptState, lease, may_post, status_change
 from services.payouts.providers.interface import Batch, Item
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -54,40 +54,40 @@ def _batch(
     ],
 )
 def test_each_state_of_an_item_has_its_meaning(item_state: str, expected: AttemptState) -> None:
-    assert read(_attempt(), _batch(item_state)).attempt.state is expected
+    assert status_change(_attempt(), _batch(item_state)).attempt.state is expected
 
 
 def test_success_settles_once() -> None:
-    first = read(_attempt(), _batch("SUCCESS"))
-    assert (first.settles, first.returns) == (True, False)
-    again = read(first.attempt, _batch("SUCCESS"))
-    assert (again.attempt, again.settles, again.returns) == (first.attempt, False, False)
+    first = status_change(_attempt(), _batch("SUCCESS"))
+    assert (first.fee is not None, first.returns) == (True, False)
+    again = status_change(first.attempt, _batch("SUCCESS"))
+    assert (again.attempt, again.fee is not None, again.returns) == (first.attempt, False, False)
 
 
 @pytest.mark.parametrize("late", ["PENDING", "ONHOLD", "UNCLAIMED", "FAILED", "BLOCKED"])
 def test_a_late_reading_takes_nothing_back(late: str) -> None:
     paid = _attempt(AttemptState.PAID)
-    assert read(paid, _batch(late)) == attempts.Reading(paid)
+    assert status_change(paid, _batch(late)) == attempts.StatusChange(paid)
 
 
 def test_what_comes_back_unclaimed_was_never_settled() -> None:
-    reading = read(_attempt(AttemptState.UNCLAIMED), _batch("RETURNED"))
-    assert (reading.settles, reading.returns) == (False, False)
+    reading = status_change(_attempt(AttemptState.UNCLAIMED), _batch("RETURNED"))
+    assert (reading.fee is not None, reading.returns) == (False, False)
 
 
 @pytest.mark.parametrize("item_state", ["REFUNDED", "REVERSED"])
 def test_what_comes_back_after_success_is_booked_both_ways(item_state: str) -> None:
-    seen = read(_attempt(AttemptState.PAID), _batch(item_state))
-    assert (seen.settles, seen.returns) == (False, True)
-    missed = read(_attempt(AttemptState.ACCEPTED), _batch(item_state))
-    assert (missed.settles, missed.returns) == (True, True)
+    seen = status_change(_attempt(AttemptState.PAID), _batch(item_state))
+    assert (seen.fee is not None, seen.returns) == (False, True)
+    missed = status_change(_attempt(AttemptState.ACCEPTED), _batch(item_state))
+    assert (missed.fee is not None, missed.returns) == (True, True)
 
 
 @pytest.mark.parametrize("final", [AttemptState.FAILED, AttemptState.RETURNED])
 def test_nothing_follows_the_end(final: AttemptState) -> None:
     for item_state in ("SUCCESS", "PENDING", "REVERSED"):
         attempt = _attempt(final)
-        assert read(attempt, _batch(item_state)) == attempts.Reading(attempt)
+        assert status_change(attempt, _batch(item_state)) == attempts.StatusChange(attempt)
 
 
 @pytest.mark.parametrize(
@@ -100,10 +100,10 @@ def test_nothing_follows_the_end(final: AttemptState) -> None:
 )
 def test_another_payment_behind_the_id_stops_everything(receiver: str, amount: Money) -> None:
     unknown = _attempt(AttemptState.UNKNOWN, provider_batch_id="")
-    reading = read(unknown, _batch("SUCCESS", receiver=receiver, amount=amount))
+    reading = status_change(unknown, _batch("SUCCESS", receiver=receiver, amount=amount))
     assert reading.attempt.state is AttemptState.BLOCKED
     assert reading.attempt.error_code == "OTHER_PAYMENT"
-    assert not reading.settles
+    assert reading.fee is None
 
 
 def test_the_receiver_is_the_same_in_any_case() -> None:
@@ -111,49 +111,51 @@ def test_the_receiver_is_the_same_in_any_case() -> None:
 
 
 def test_a_denied_batch_fails_an_accepted_attempt() -> None:
-    reading = read(_attempt(), _batch("FAILED", state="DENIED"))
+    reading = status_change(_attempt(), _batch("FAILED", state="DENIED"))
     assert reading.attempt.state is AttemptState.FAILED
     empty = Batch("B1", "po-p1-1", "DENIED", ())
-    assert read(_attempt(), empty).attempt.state is AttemptState.FAILED
+    assert status_change(_attempt(), empty).attempt.state is AttemptState.FAILED
 
 
 def test_a_denied_batch_proves_nothing_about_a_post_in_doubt() -> None:
     unknown = _attempt(AttemptState.UNKNOWN, provider_batch_id="")
-    assert read(unknown, _batch("FAILED", state="DENIED")) == attempts.Reading(unknown)
+    assert status_change(unknown, _batch("FAILED", state="DENIED")) == attempts.StatusChange(
+        unknown
+    )
 
 
 def test_a_batch_whose_item_does_not_show_yet_changes_nothing() -> None:
-    assert read(_attempt(), Batch("B1", "po-p1-1", "PENDING", ())).attempt == _attempt()
+    assert status_change(_attempt(), Batch("B1", "po-p1-1", "PENDING", ())).attempt == _attempt()
 
 
 def test_another_batch_than_the_accepted_one_changes_nothing() -> None:
     attempt = _attempt(provider_batch_id="B2")
-    assert read(attempt, _batch("SUCCESS")) == attempts.Reading(attempt)
+    assert status_change(attempt, _batch("SUCCESS")) == attempts.StatusChange(attempt)
 
 
 def test_one_sender_at_a_time_may_post() -> None:
-    first = leased(_attempt(AttemptState.SENDING), NOW)
+    first = lease(_attempt(AttemptState.SENDING), NOW)
     assert first is not None
     assert may_post(first, first.fence, NOW)
-    assert leased(first, NOW + timedelta(seconds=1)) is None
+    assert lease(first, NOW + timedelta(seconds=1)) is None
 
 
 def test_a_sender_that_stalled_may_not_post_any_more() -> None:
-    first = leased(_attempt(AttemptState.SENDING), NOW)
+    first = lease(_attempt(AttemptState.SENDING), NOW)
     assert first is not None
     assert not may_post(
         first, first.fence, NOW + attempts.LEASE - attempts.SEND + timedelta(seconds=1)
     )
-    second = leased(first, NOW + attempts.LEASE)
+    second = lease(first, NOW + attempts.LEASE)
     assert second is not None
     assert not may_post(second, first.fence, NOW + attempts.LEASE)
     assert may_post(second, second.fence, NOW + attempts.LEASE)
 
 
 def test_a_lease_that_ran_out_leaves_a_doubt() -> None:
-    first = leased(_attempt(AttemptState.SENDING), NOW)
+    first = lease(_attempt(AttemptState.SENDING), NOW)
     assert first is not None
-    second = leased(first, NOW + attempts.LEASE)
+    second = lease(first, NOW + attempts.LEASE)
     assert second is not None
     assert second.state is AttemptState.UNKNOWN
 
@@ -172,18 +174,18 @@ def test_a_doubt_grows_too_old_to_be_sent_again() -> None:
 
 def test_what_was_stopped_before_it_was_known_is_found() -> None:
     stopped = _attempt(AttemptState.BLOCKED, provider_batch_id="")
-    found = read(stopped, _batch("PENDING", state="PROCESSING")).attempt
+    found = status_change(stopped, _batch("PENDING", state="PROCESSING")).attempt
     assert (found.state, found.provider_batch_id) == (AttemptState.ACCEPTED, "B1")
     # What the provider itself has blocked is not let go by a reading that comes late.
     blocked = _attempt(AttemptState.BLOCKED)
-    assert read(blocked, _batch("PENDING")) == attempts.Reading(blocked)
+    assert status_change(blocked, _batch("PENDING")) == attempts.StatusChange(blocked)
 
 
 def test_the_first_transaction_id_stays() -> None:
     known = replace(_attempt(), provider_transaction_id="T1")
     item = replace(_batch("SUCCESS").items[0], transaction_id="T2")
-    reading = read(known, replace(_batch("SUCCESS"), items=(item,)))
-    assert (reading.settles, reading.attempt.provider_transaction_id) == (True, "T1")
+    reading = status_change(known, replace(_batch("SUCCESS"), items=(item,)))
+    assert (reading.fee is not None, reading.attempt.provider_transaction_id) == (True, "T1")
 
 
 @pytest.mark.parametrize(
@@ -234,4 +236,4 @@ def test_only_what_can_be_news_is_looked_at(
     state: AttemptState, provider_state: str, item_state: str, batch_state: str, *, expected: bool
 ) -> None:
     attempt = replace(_attempt(state), provider_state=provider_state)
-    assert attempts.may_have_moved(attempt, item_state, batch_state) is expected
+    assert attempts.may_have_changed(attempt, item_state, batch_state) is expected

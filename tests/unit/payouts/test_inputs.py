@@ -3,29 +3,29 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from services.payouts.providers.paypal.webhook import hint_in
-from services.payouts.sending.handlers import Hint
+from services.payouts.providers.paypal.webhook import parse_event
+from services.payouts.sending.handlers import ProviderEvent
 from services.payouts.settings import Origin
 
 
 def test_an_event_of_a_batch_names_it() -> None:
     header = {"payout_batch_id": "B1", "sender_batch_header": {"sender_batch_id": "po-p1-1"}}
-    assert hint_in({"resource": {"batch_header": header}}) == Hint("po-p1-1", "B1")
+    assert parse_event({"resource": {"batch_header": header}}) == ProviderEvent("po-p1-1", "B1")
 
 
 def test_an_event_of_an_item_names_its_batch() -> None:
     resource = {"payout_item_id": "I1", "payout_batch_id": "B1", "sender_batch_id": "po-p1-1"}
-    assert hint_in({"resource": resource, "of_tomorrow": 1}) == Hint("po-p1-1", "B1")
+    assert parse_event({"resource": resource, "of_tomorrow": 1}) == ProviderEvent("po-p1-1", "B1")
 
 
 def test_an_event_of_something_else_names_nothing() -> None:
-    assert hint_in({"resource": {"batch_header": [], "id": "WH-1"}}) == Hint("", "")
+    assert parse_event({"resource": {"batch_header": [], "id": "WH-1"}}) == ProviderEvent("", "")
 
 
 @pytest.mark.parametrize("event", [None, [], "text", {}, {"resource": None}])
 def test_what_is_no_event_is_refused(event: object) -> None:
     with pytest.raises(TypeError):
-        hint_in(event)
+        parse_event(event)
 
 
 @pytest.mark.parametrize(

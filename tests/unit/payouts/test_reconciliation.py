@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servicekit.money import Money
-from services.payouts.attempts import Attempt, AttemptState, Reading, read, sender_batch_id
+from services.payouts.attempts import (
+    Attempt,
+    AttemptState,
+    StatusChange,
+    sender_batch_id,
+    status_change,
+)
 from services.payouts.providers.interface import Batch, Item, Transaction
 from services.payouts.reconciliation.comparison import compare
 from services.payouts.reconciliation.domain import (
@@ -319,17 +325,17 @@ def test_a_transaction_proves_a_payment_that_nobody_can_look_at(state: str) -> N
         (attempt, replace(payment, amount=Money("USD", 1))),
         (attempt, back_of(payment)),
     ):
-        assert proven(attempt_, payment_, NOW) == Reading(attempt_)
+        assert proven(attempt_, payment_, NOW) == StatusChange(attempt_)
 
 
 def test_a_transaction_proves_nothing_of_an_id_that_another_payment_has() -> None:
     standing = standing_of("p1", AttemptState.UNKNOWN)
     sent = replace(standing.attempt, provider_batch_id="")
     item = Item("I1", "SUCCESS", "eve@example.com", sent.amount, Money("USD", 200), "")
-    stopped = read(sent, Batch("B1", sent.sender_batch_id, "SUCCESS", (item,))).attempt
+    stopped = status_change(sent, Batch("B1", sent.sender_batch_id, "SUCCESS", (item,))).attempt
     assert stopped.state is AttemptState.BLOCKED
-    assert proven(stopped, payment_of(standing), NOW) == Reading(stopped)
-    assert proven(sent, payment_of(standing), NOW) != Reading(sent)
+    assert proven(stopped, payment_of(standing), NOW) == StatusChange(stopped)
+    assert proven(sent, payment_of(standing), NOW) != StatusChange(sent)
 
 
 def test_a_transaction_proves_that_it_came_back() -> None:
@@ -347,7 +353,7 @@ def test_a_part_that_came_back_is_different_and_proves_nothing(back: Money) -> N
     payment = payment_of(standing)
     part = replace(back_of(payment), amount=back)
     unseen = replace(standing.attempt, provider_batch_id="")
-    assert proven(unseen, part, NOW) == Reading(unseen)
+    assert proven(unseen, part, NOW) == StatusChange(unseen)
     booking = Booking(1, standing.key(Part.PAYMENT), payment.amount, payment.fee, LONG_AGO)
     (finding,) = _findings(standing, payment, part, bookings=[booking])
     assert (finding.kind, finding.provider_amount) == (FindingKind.DIFFERENT, back)

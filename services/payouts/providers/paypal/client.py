@@ -22,7 +22,7 @@ from services.payouts.providers.interface import (
     Report,
 )
 from services.payouts.providers.paypal.connection import ASK_SECONDS, PaypalConnection
-from services.payouts.providers.paypal.rate_limiter import Turns
+from services.payouts.providers.paypal.rate_limiter import SlidingWindowLimiter
 from services.payouts.providers.paypal.reports import read_report
 from services.payouts.providers.paypal.responses import (
     PAYOUTS_PATH,
@@ -35,31 +35,31 @@ from services.payouts.providers.paypal.responses import (
 )
 from services.payouts.settings import PaypalSettings
 
-# For the token and the turn, less than what a lease has over a POST: `may_post` says no afterwards.
+# For the token and the rate limiter. Less than LEASE - SEND, after which `may_post` refuses.
 _READY_SECONDS = (LEASE - SEND).total_seconds() - 1
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _NOT_UNCLAIMED = frozenset({"ITEM_INCORRECT_STATUS", "ITEM_ALREADY_CANCELLED"})
 
 
 def http_client() -> httpx.AsyncClient:
-    """Redirects are not followed and no proxy is taken from the environment: where a payment order
-    goes is told by our own settings alone."""
+    """Follows no redirects and takes no proxy from the environment: only our settings decide where
+    a payment order is sent."""
     return httpx.AsyncClient(timeout=ASK_SECONDS, follow_redirects=False, trust_env=False)
 
 
-class Paypal:
-    """The provider that pays by PayPal."""
+class PaypalProvider:
+    """Pays through PayPal; implements `interface.Provider`."""
 
     def __init__(self, settings: PaypalSettings, http: httpx.AsyncClient) -> None:
         self._connection = PaypalConnection(settings, http)
-        self._turns = Turns(settings.paypal_posts_a_minute)
+        self._limiter = SlidingWindowLimiter(settings.paypal_posts_a_minute)
 
     async def send(self, order: Order, may_post: MayPost) -> str:
         """See `Provider.send`. Ends within `attempts.LEASE`, the POST itself within SEND."""
         token = await self._ready()
         response = await self._post(order, token, may_post)
         if response.status_code == HTTPStatus.UNAUTHORIZED:
-            # Nobody is let in without a token, so nothing was taken.
+            # The token was refused, so no order was accepted.
             token = await self._ready(instead_of=token)
             response = await self._post(order, token, may_post)
         return batch_id_of(order, response)
@@ -87,11 +87,11 @@ class Paypal:
         raise NotReadable(code_of(response))
 
     async def report(self, start: datetime, end: datetime) -> Report:
-        """See `Provider.report`. PayPal's lag behind by up to three hours."""
+        """See `Provider.report`. PayPal's reports lag by up to three hours."""
         return await read_report(self._connection, start, end)
 
     async def _ready(self, *, instead_of: str = "") -> str:
-        """All that takes time before a POST; answers with the authorization.
+        """Waits for a token and the rate limiter; returns the authorization header.
 
         Raises:
             NothingTaken.
@@ -101,7 +101,7 @@ class Paypal:
             async with asyncio.timeout(_READY_SECONDS):
                 authorization = await self._connection.authorization(instead_of=instead_of)
                 code = "RATE_LIMITED"
-                await self._turns.take()
+                await self._limiter.acquire()
                 return authorization
         except TimeoutError as error:
             raise NothingTaken(code) from error

@@ -1,28 +1,30 @@
-"""Turns: at most so many within any minute, whoever wants one more waits.
+"""Sliding-window rate limiter for PayPal's payment POSTs.
 
-Leaky buckets (aiolimiter's, say) let a full bucket's burst and a minute's drip pass within one
-minute, which is twice what was asked for, unless the bucket is kept so small that hundreds of
-payments that are due at once queue up for no reason. So the times of the last minute are kept.
+A leaky bucket (aiolimiter's, say) lets a full bucket's burst and a minute's drip through within one
+minute, twice the limit, unless the bucket is so small that hundreds of payments due at once queue
+for no reason. So the times of the last minute's calls are kept instead.
 """
 
 import asyncio
 from collections import deque
 
-_MINUTE_SECONDS = 60.0
+_WINDOW_SECONDS = 60.0
 
 
-class Turns:
-    def __init__(self, a_minute: int) -> None:
-        self._a_minute = a_minute
-        self._taken: deque[float] = deque()
-        # Fair: who waits longest is next, and the others wait for the lock.
+class SlidingWindowLimiter:
+    """At most `calls_per_minute` in any 60 s; further callers wait in order."""
+
+    def __init__(self, calls_per_minute: int) -> None:
+        self._calls_per_minute = calls_per_minute
+        self._times: deque[float] = deque()
+        # asyncio.Lock is fair: waiting callers are served in order.
         self._lock = asyncio.Lock()
 
-    async def take(self) -> None:
-        """Returns when it is the caller's turn; one that is cancelled has taken none."""
+    async def acquire(self) -> None:
+        """Returns when the call may be made. A cancelled caller uses up nothing."""
         async with self._lock:
             now = asyncio.get_running_loop().time()
-            if len(self._taken) == self._a_minute:
-                await asyncio.sleep(self._taken[0] + _MINUTE_SECONDS - now)
-                self._taken.popleft()
-            self._taken.append(asyncio.get_running_loop().time())
+            if len(self._times) == self._calls_per_minute:
+                await asyncio.sleep(self._times[0] + _WINDOW_SECONDS - now)
+                self._times.popleft()
+            self._times.append(asyncio.get_running_loop().time())

@@ -1,7 +1,7 @@
-"""Where PayPal's webhooks arrive: HTTP in and out.
+"""HTTP server for PayPal's webhooks.
 
-A webhook is a nudge and no more: it makes us look ourselves. It is answered with 2xx only when what
-we saw is booked, so that PayPal sends it again otherwise.
+Webhook content is untrusted: it only triggers a sync (`PaymentHandlers.handle_event`). The answer
+is 2xx only once the sync is committed; otherwise PayPal repeats the event.
 """
 
 import json
@@ -20,8 +20,8 @@ from services.payouts.providers.paypal.signatures import (
     Forged,
     SignatureVerifier,
 )
-from services.payouts.sending.handlers import Hint, PaymentHandlers
-from services.payouts.workflows import NEWS
+from services.payouts.sending.handlers import PaymentHandlers, ProviderEvent
+from services.payouts.workflows import SIGNALLED_STATES
 
 log = structlog.get_logger()
 _tracer = trace.get_tracer(__name__)
@@ -32,25 +32,25 @@ _MAXIMUM_BYTES = 256 * 1024
 _STOP_SECONDS = 10.0
 
 
-class Runs(Protocol):
-    async def tell(self, payout: Payout) -> None:
-        """Tells the payout's workflow, if it can be told."""
+class PayoutWorkflows(Protocol):
+    async def try_signal(self, payout: Payout) -> None:
+        """Signals the payout's workflow on a best-effort basis."""
 
 
 class WebhookServer:
-    """`address` is known once it is started."""
+    """`address` is valid after `start`: port 0 is replaced by the bound port."""
 
     def __init__(
         self,
         address: Address,
         verifier: SignatureVerifier,
         payments: PaymentHandlers,
-        runs: Runs,
+        workflows: PayoutWorkflows,
     ) -> None:
         self.address = address
         self._verifier = verifier
         self._payments = payments
-        self._runs = runs
+        self._workflows = workflows
         application = web.Application(client_max_size=_MAXIMUM_BYTES)
         application.router.add_post(PATH, self._receive)
         application.router.add_get("/healthz", self._health)
@@ -66,7 +66,7 @@ class WebhookServer:
         log.info("serving_webhooks", address=self.address)
 
     async def stop(self) -> None:
-        """Takes no new event, and lets those under way be booked."""
+        """Accepts no new event; finishes those in progress."""
         await self._runner.cleanup()
 
     async def _health(self, _: web.Request) -> web.Response:
@@ -84,37 +84,37 @@ class WebhookServer:
                 log.warning("webhook_certificate_unavailable")
                 return web.Response(status=503)
             try:
-                hint = hint_in(json.loads(body))
+                event = parse_event(json.loads(body))
             except (ValueError, TypeError):
                 return web.Response(status=400)
-            return await self._follow(hint, span)
+            return await self._handle(event, span)
 
-    async def _follow(self, hint: Hint, span: trace.Span) -> web.Response:
+    async def _handle(self, event: ProviderEvent, span: trace.Span) -> web.Response:
         try:
-            booked = await self._payments.follow(hint)
+            result = await self._payments.handle_event(event)
         except LiaisonError as error:
-            log.warning("webhook_not_booked", error=error.message)
+            log.warning("webhook_not_processed", error=error.message)
             return web.Response(status=503)
-        if booked is None:
+        if result is None:
             return web.Response()
-        span.set_attribute("payout.id", booked.payout.id)
-        if booked.has_moved and booked.payout.state in NEWS:
-            await self._runs.tell(booked.payout)
+        span.set_attribute("payout.id", result.payout.id)
+        if result.has_changed and result.payout.state in SIGNALLED_STATES:
+            await self._workflows.try_signal(result.payout)
         return web.Response()
 
 
-def hint_in(event: Any) -> Hint:
-    """The ids and states in an event, of a batch or of an item.
+def parse_event(body: Any) -> ProviderEvent:
+    """Reads the ids and states from an event about a batch or an item.
 
     Raises:
-        TypeError: it is no event.
+        TypeError: the body is not an event.
     """
-    resource = event.get("resource") if isinstance(event, dict) else None
+    resource = body.get("resource") if isinstance(body, dict) else None
     if not isinstance(resource, dict):
         raise TypeError("an event without a resource")
     header = _mapping(resource.get("batch_header"))
     sender_header = _mapping(header.get("sender_batch_header"))
-    return Hint(
+    return ProviderEvent(
         sender_batch_id=_text(
             sender_header.get("sender_batch_id") or resource.get("sender_batch_id")
         ),

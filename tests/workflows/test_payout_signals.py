@@ -14,7 +14,7 @@ from servicekit.money import Money
 from servicekit.settings import TemporalSettings
 from services.payouts.attempts import AttemptState
 from services.payouts.domain import Payout, State, new_attempt
-from services.payouts.workflows import PayoutRuns
+from services.payouts.workflows import PayoutWorkflowClient
 from tests.support.serving import refused
 from tests.workflows.world import BRAND, DAY, HOUR, Life, World, living
 from workflows import ids
@@ -31,8 +31,8 @@ from workflows.task_queues import Domain, queue_of
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def _runs(address: str) -> PayoutRuns:
-    return PayoutRuns(
+def _workflows(address: str) -> PayoutWorkflowClient:
+    return PayoutWorkflowClient(
         Workflows(
             TemporalSettings(
                 otel_service_name="tests", temporal_address=address, temporal_namespace="default"
@@ -41,8 +41,8 @@ def _runs(address: str) -> PayoutRuns:
     )
 
 
-def _at(environment: WorkflowEnvironment) -> PayoutRuns:
-    return _runs(environment.client.service_client.config.target_host)
+def _at(environment: WorkflowEnvironment) -> PayoutWorkflowClient:
+    return _workflows(environment.client.service_client.config.target_host)
 
 
 def _payout(attempts: int, state: State = State.FAILED) -> Payout:
@@ -82,12 +82,12 @@ async def _result_of(environment: WorkflowEnvironment, payout: Payout) -> Seen:
 async def test_where_the_workflow_has_ended_another_makes_the_next_attempt(
     environment: WorkflowEnvironment,
 ) -> None:
-    runs, payout = _at(environment), _payout(1)
+    workflows, payout = _at(environment), _payout(1)
     async with living(environment, "liaison") as world:
         for attempts in (1, 2):
             payout = _with_attempts(payout, attempts)
             world.found[payout.id] = FoundPayout(Seen.FAILED, attempts, 10_000)
-            await runs.retry(payout)
+            await workflows.retry(payout)
             assert await _result_of(environment, payout) is Seen.PAID
         assert [order.attempt for order, _ in world.sent] == [2, 3]
         assert world.set_aside == []
@@ -96,15 +96,15 @@ async def test_where_the_workflow_has_ended_another_makes_the_next_attempt(
 async def test_one_that_runs_is_told_and_has_no_second_beside_it(
     environment: WorkflowEnvironment,
 ) -> None:
-    runs, payout = _at(environment), _payout(1)
+    workflows, payout = _at(environment), _payout(1)
     async with living(environment, "liaison") as world:
         world.found[payout.id] = FoundPayout(Seen.FAILED, 1, 10_000)
         world.send_answers = [Seen.FAILED, Seen.PAID]
-        await runs.retry(payout)
+        await workflows.retry(payout)
         await world.until(lambda: len(world.sent) == 1)
         await _is_waiting(world, payout)
         # Well before the interval of a day is over.
-        await runs.retry(_with_attempts(payout, 2))
+        await workflows.retry(_with_attempts(payout, 2))
         assert await _result_of(environment, payout) is Seen.PAID
         assert [order.attempt for order, _ in world.sent] == [2, 3]
         first, second = (time for _, time in world.sent)
@@ -243,22 +243,22 @@ async def test_before_anything_is_due_nothing_begins(environment: WorkflowEnviro
 async def test_a_payout_that_was_written_off_ends_its_workflow(
     environment: WorkflowEnvironment,
 ) -> None:
-    runs, payout = _at(environment), _payout(1)
+    workflows, payout = _at(environment), _payout(1)
     async with living(environment, "liaison") as world:
         world.send_answers = [Seen.FAILED]
-        await runs.retry(payout)
+        await workflows.retry(payout)
         await world.until(lambda: len(world.sent) == 1)
         await _is_waiting(world, payout)
-        await runs.inform(replace(_with_attempts(payout, 2), state=State.WRITTEN_OFF))
+        await workflows.signal(replace(_with_attempts(payout, 2), state=State.WRITTEN_OFF))
         assert await _result_of(environment, payout) is Seen.WRITTEN_OFF
-        await runs.inform(replace(payout, state=State.WRITTEN_OFF))
+        await workflows.signal(replace(payout, state=State.WRITTEN_OFF))
 
 
 @pytest.mark.parametrize("is_wanted", [True, False])
 async def test_an_engine_that_is_away_is_said_where_nobody_asks_by_himself(
     *, is_wanted: bool
 ) -> None:
-    runs, payout = _runs("127.0.0.1:1"), _payout(1)
-    await runs.tell(payout)
+    workflows, payout = _workflows("127.0.0.1:1"), _payout(1)
+    await workflows.try_signal(payout)
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
-        await (runs.retry(payout) if is_wanted else runs.inform(payout))
+        await (workflows.retry(payout) if is_wanted else workflows.signal(payout))
