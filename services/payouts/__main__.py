@@ -13,8 +13,8 @@ from servicekit.telemetry import telemetry
 from services.payouts.clients import CreatorAccounts
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
-from services.payouts.monitoring.monitor import INTERVAL_SECONDS, Lookout, check
-from services.payouts.monitoring.queries import PostgresOverview
+from services.payouts.monitoring.monitor import INTERVAL_SECONDS, PayoutMonitor, check_ledger
+from services.payouts.monitoring.queries import MonitoringQueries
 from services.payouts.operators.bank_transfers import BankTransferHandlers
 from services.payouts.operators.handlers import DecisionHandlers
 from services.payouts.providers.bank_transfer import BankTransferProvider
@@ -81,14 +81,14 @@ async def main() -> None:
                 statement_service(statements),
                 reconciliation_service(reconciliations, kill_switch),
             ]
-            lookout = Lookout(kill_switch, PostgresOverview(database), providers, utc_now)
+            monitor = PayoutMonitor(kill_switch, MonitoringQueries(database), providers, utc_now)
             async with (
                 run_periodically(
-                    "check_ledger", lambda: check(store, utc_now), interval_seconds=INTERVAL_SECONDS
+                    "check_ledger",
+                    lambda: check_ledger(store, utc_now),
+                    interval_seconds=INTERVAL_SECONDS,
                 ),
-                run_periodically(
-                    "monitor_payouts", lookout.look, interval_seconds=INTERVAL_SECONDS
-                ),
+                run_periodically("check_payouts", monitor.check, interval_seconds=INTERVAL_SECONDS),
             ):
                 await GrpcServer(settings, services, database).serve_until_stopped()
             await webhook.stop()

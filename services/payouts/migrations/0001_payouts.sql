@@ -551,7 +551,7 @@ CREATE VIEW statement_horizon AS
 SELECT least((SELECT max(create_time) FROM transfer),
              posting.since - interval '1 microsecond') AS until_time,
        posting.since AS posting_since,
-       clock_timestamp() AS look_time
+       clock_timestamp() AS read_time
   FROM (SELECT min(timestamptz 'epoch' + ((classid::bigint << 32) | objid::bigint)
                                          * interval '1 microsecond') AS since
           FROM pg_locks

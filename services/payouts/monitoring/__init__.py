@@ -1,1 +1,1 @@
-"""monitoring"""
+"""Checks of the ledger and of payouts every minute, and their metrics."""

@@ -1,4 +1,4 @@
-"""What is measured: whether the ledger adds up, how payouts stand, and what sending came to."""
+"""Metrics of the ledger, of payouts and of sending."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -23,93 +23,92 @@ _METER = metrics.get_meter(__name__)
 
 
 def _time_gauge(name: str, description: str) -> Gauge:
-    """Of a Unix time, not an age: it stays true, and grows old, where nobody can look any more."""
+    """A gauge of a Unix time, not of an age: if checks fail, the value stays true and grows old."""
     return _METER.create_gauge(name, unit="s", description=description)
 
 
 _DRIFT = _METER.create_gauge(
     "ledger.drift",
     unit="{minor_unit}",
-    description="The sum of all accounts, by currency; anything but 0 is a defect",
+    description="Sum of all accounts, by currency; anything but 0 is a defect",
 )
 _CARRIED_DRIFT = _METER.create_gauge(
     "ledger.carried_drift",
     unit="{minor_unit}",
-    description="By how much carried balances differ from the sums of their entries, by currency;"
+    description="Difference between carried balances and the sums of their entries, by currency;"
     " anything but 0 is a defect",
 )
-_CHECK = _time_gauge(
-    "ledger.check_time",
-    "Unix time when it was last seen whether the ledger adds up",
+_LAST_LEDGER_CHECK = _time_gauge(
+    "ledger.last_check_time",
+    "Unix time of the last successful check of the ledger",
 )
 _PAYOUTS = _METER.create_gauge(
     "payouts.waiting",
     unit="{payout}",
-    description="Payouts for which money is held, by state",
+    description="Payouts with reserved money, by state",
 )
 _ATTEMPTS = _METER.create_gauge(
     "payouts.attempts",
     unit="{attempt}",
-    description="Attempts whose outcome is UNKNOWN, or that are BLOCKED until a person decides",
+    description="Attempts that are UNKNOWN or BLOCKED, by state",
 )
 _PAYOUTS_OLDEST = _time_gauge(
     "payouts.oldest_waiting_time",
-    "Unix time since when the oldest payout stands so, by state; 0 when there is none",
+    "Unix time since when the oldest payout has been in its state, by state; 0 if none",
 )
 _ATTEMPTS_OLDEST = _time_gauge(
     "payouts.oldest_attempt_time",
-    "Unix time since when the oldest attempt is UNKNOWN or BLOCKED; 0 when none is",
+    "Unix time since when the oldest attempt has been UNKNOWN or BLOCKED, by state; 0 if none",
 )
 _HALTED = _METER.create_gauge(
     "payouts.halted",
-    description="1 while nothing is sent, by cause; 0 otherwise",
+    description="1 while a halt is active, by cause; 0 otherwise",
 )
 _RECONCILED = _time_gauge(
     "payouts.reconciliation_time",
-    "Unix time of the last reconciliation, by provider; of the service's first day"
-    " when there was none",
+    "Unix time of the last reconciliation, by provider; of the first migration if there was none",
 )
 _MISMATCHES = _METER.create_gauge(
     "payouts.reconciliation_mismatches",
     unit="{finding}",
-    description="What was found that does not match, until sending resumes; by provider",
+    description="Mismatches found since the oldest active mismatch halt, by provider",
 )
-_LOOK = _time_gauge(
-    "payouts.look_time",
-    "Unix time when it was last seen how payouts stand",
+_LAST_PAYOUTS_CHECK = _time_gauge(
+    "payouts.last_check_time",
+    "Unix time of the last successful check of payouts",
 )
 _REJECTED = _METER.create_counter(
-    "payouts.sends_rejected",
+    "payouts.rejected",
     unit="{attempt}",
-    description="Attempts that the provider refused for good",
+    description="Attempts that the provider rejected",
 )
-_NOT_TAKEN = _METER.create_counter(
-    "payouts.sends_not_taken",
+_DEFERRED = _METER.create_counter(
+    "payouts.deferred",
     unit="{call}",
-    description="Orders that the provider did not take now: no funds, too busy, or out of reach",
+    description="Orders that the provider did not accept: no funds, too busy or unreachable",
 )
-_STOPPED = _METER.create_counter(
-    "payouts.sends_stopped",
+_BLOCKED = _METER.create_counter(
+    "payouts.blocked",
     unit="{attempt}",
-    description="Attempts that were stopped until a person decides",
+    description="Attempts that were blocked until an operator decides",
 )
-_CAME_BACK = _METER.create_counter(
-    "payouts.came_back",
+_RETURNED = _METER.create_counter(
+    "payouts.returned",
     unit="{attempt}",
-    description="Payments that came back after the creator had them",
+    description="Payments that were returned after the creator had them",
 )
-_FINAL = frozenset({State.PAID, State.RELEASED, State.WRITTEN_OFF})
-_WATCHED_ATTEMPTS = (AttemptState.UNKNOWN, AttemptState.BLOCKED)
+_ENDED = frozenset({State.PAID, State.RELEASED, State.WRITTEN_OFF})
+_MONITORED_ATTEMPTS = (AttemptState.UNKNOWN, AttemptState.BLOCKED)
 
 
-def checked(drifts: Iterable[Drift], now: datetime) -> None:
-    """`drifts` has every currency of the ledger, those that add up included."""
+def ledger_checked(drifts: Iterable[Drift], now: datetime) -> None:
+    """`drifts` has every currency of the ledger, including those that balance."""
     found = {drift.currency: drift for drift in drifts}
     for currency in sorted(CURRENCIES.union(found)):
         drift = found.get(currency, Drift(currency))
         _DRIFT.set(drift.sum_minor, {"currency": currency})
         _CARRIED_DRIFT.set(drift.carried_minor, {"currency": currency})
-    _CHECK.set(now.timestamp())
+    _LAST_LEDGER_CHECK.set(now.timestamp())
 
 
 def rejected() -> None:
@@ -117,27 +116,27 @@ def rejected() -> None:
 
 
 def not_taken() -> None:
-    _NOT_TAKEN.add(1)
+    _DEFERRED.add(1)
 
 
 def stopped() -> None:
-    _STOPPED.add(1)
+    _BLOCKED.add(1)
 
 
 def came_back() -> None:
-    _CAME_BACK.add(1)
+    _RETURNED.add(1)
 
 
-def looked(
+def payouts_checked(
     payouts: Mapping[State, Waiting],
     attempts: Mapping[AttemptState, Waiting],
     halts: Iterable[Event],
     reconciliations: Mapping[ProviderName, LastReconciliation],
     now: datetime,
 ) -> None:
-    for state in set(State) - _FINAL:
+    for state in set(State) - _ENDED:
         _set(_PAYOUTS, _PAYOUTS_OLDEST, payouts.get(state), {"state": state})
-    for attempt_state in _WATCHED_ATTEMPTS:
+    for attempt_state in _MONITORED_ATTEMPTS:
         _set(_ATTEMPTS, _ATTEMPTS_OLDEST, attempts.get(attempt_state), {"state": attempt_state})
     causes = {halt.cause for halt in halts}
     for cause in Cause:
@@ -145,10 +144,10 @@ def looked(
     for provider, last in reconciliations.items():
         _RECONCILED.set(last.time.timestamp(), {"provider": provider})
         _MISMATCHES.set(last.mismatch_count, {"provider": provider})
-    for counter in (_REJECTED, _NOT_TAKEN, _STOPPED, _CAME_BACK):
-        # Else its first increase would be its first sample, which shows no increase.
+    for counter in (_REJECTED, _DEFERRED, _BLOCKED, _RETURNED):
+        # Without a first sample of 0, `increase()` would miss the first event.
         counter.add(0)
-    _LOOK.set(now.timestamp())
+    _LAST_PAYOUTS_CHECK.set(now.timestamp())
 
 
 def _set(

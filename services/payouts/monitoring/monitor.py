@@ -1,8 +1,8 @@
-"""Looks, every minute beside the server, whether the ledger adds up, whether it is still where it
-was, and how payouts stand.
+"""Periodic checks beside the server: that the ledger balances, that the database is still the same
+one, and the state of payouts.
 
-The database refuses what would not add up; this finds what went around it: a superuser's hand, a
-bad restore, a broken disk.
+The database refuses postings that do not balance; this finds changes that bypassed its rules: by a
+superuser, an incomplete restore or a broken disk.
 """
 
 from collections.abc import Iterable
@@ -13,52 +13,52 @@ from servicekit.clock import Clock
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.ledger.store import PostgresLedger
 from services.payouts.monitoring import metrics
-from services.payouts.monitoring.queries import PostgresOverview
+from services.payouts.monitoring.queries import MonitoringQueries
 from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
 
-# A check reads every entry: 0.04 s where there were 250,000 of them.
+# A check of the ledger reads every entry: 0.04 s for 250,000 of them.
 INTERVAL_SECONDS = 60.0
 
 
-class Lookout:
-    """What is looked at beside the ledger."""
+class PayoutMonitor:
+    """Checks everything but the ledger's balances."""
 
     def __init__(
         self,
         kill_switch: KillSwitchHandlers,
-        overview: PostgresOverview,
+        queries: MonitoringQueries,
         providers: Iterable[ProviderName],
         clock: Clock,
     ) -> None:
         self._kill_switch = kill_switch
-        self._overview = overview
+        self._queries = queries
         self._providers = providers
         self._clock = clock
 
-    async def look(self) -> None:
-        """Halts all sending where the database is another one, and measures how payouts stand.
-        Where it cannot look, the time of the last look grows old."""
+    async def check(self) -> None:
+        """Halts all payouts if the database's identity has changed, and updates the metrics. If it
+        raises, the metric of the last check keeps its old time."""
         await self._kill_switch.check_database_identity()
-        metrics.looked(
-            await self._overview.payouts(),
-            await self._overview.attempts(),
+        metrics.payouts_checked(
+            await self._queries.payouts(),
+            await self._queries.attempts(),
             (await self._kill_switch.get_kill_switch()).halts,
-            {name: await self._overview.last_reconciliation(name) for name in self._providers},
+            {name: await self._queries.last_reconciliation(name) for name in self._providers},
             self._clock(),
         )
 
 
-async def check(ledger: PostgresLedger, clock: Clock) -> None:
-    """Measures, and cries out when anything does not add up. Where it cannot look, the time of the
-    last check grows old."""
+async def check_ledger(ledger: PostgresLedger, clock: Clock) -> None:
+    """Updates the metrics, and logs each currency that does not balance. If it raises, the metric
+    of the last check keeps its old time."""
     drifts = await ledger.drifts()
-    metrics.checked(drifts, clock())
+    metrics.ledger_checked(drifts, clock())
     for drift in drifts:
         if drift.sum_minor or drift.carried_minor:
             log.critical(
-                "ledger_drifts",
+                "ledger_drift",
                 currency=drift.currency,
                 sum_minor=drift.sum_minor,
                 carried_minor=drift.carried_minor,

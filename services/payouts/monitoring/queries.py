@@ -1,5 +1,5 @@
-"""How payouts stand, all together: what waits, since when, and what somebody must look at. The SQL
-behind what is measured every minute."""
+"""The SQL behind the metrics: counts and ages of payouts and attempts, and the last
+reconciliations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from workflows.payout.providers import ProviderName
 
 @dataclass(frozen=True)
 class Waiting:
-    """How many there are, and since when the oldest of them stands so."""
+    """Number of payouts or attempts in a state, and since when the oldest has been in it."""
 
     count: int
     since: datetime
@@ -21,19 +21,19 @@ class Waiting:
 
 @dataclass(frozen=True)
 class LastReconciliation:
-    """When a provider was reconciled last, or the service was new; and how much was found that does
-    not match and that nobody has lifted the halt for."""
+    """Time of a provider's last reconciliation, or of the first migration if there was none; and
+    the number of mismatches since the oldest active mismatch halt."""
 
     time: datetime
     mismatch_count: int
 
 
-class PostgresOverview:
+class MonitoringQueries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def payouts(self) -> Mapping[State, Waiting]:
-        """Those for which money is held, by state: the others are over."""
+        """Payouts with reserved money, by state; all others have ended."""
         rows = await self._database.fetch_all(
             """
             WITH held AS MATERIALIZED (
@@ -47,8 +47,7 @@ class PostgresOverview:
         return {State(row["state"]): Waiting(row["count"], row["since"]) for row in rows}
 
     async def attempts(self) -> Mapping[AttemptState, Waiting]:
-        """Those whose outcome is not known, or that a person decides about: since when they were
-        made, and since when they stand still."""
+        """UNKNOWN attempts since their creation, and BLOCKED ones since they were blocked."""
         rows = await self._database.fetch_all(
             """
             SELECT state, count(*) AS count,

@@ -116,7 +116,7 @@ class PostgresStatementStore:
         (horizon,) = await self._database.fetch_all("SELECT * FROM statement_horizon")
         rows = await self._database.fetch_all(*listing(wanted, page, horizon["until_time"]))
         end, since = wanted.end_time, horizon["posting_since"]
-        has_ended = end is not None and end <= horizon["look_time"]
+        has_ended = end is not None and end <= horizon["read_time"]
         if has_ended and since and since < end and len(rows) < page.size:
             raise Unavailable(
                 Reason.DEPENDENCY_UNAVAILABLE, "What was posted in that time is not all there yet"

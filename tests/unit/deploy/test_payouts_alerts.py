@@ -1,4 +1,4 @@
-"""The alerts about payouts: they look at what is measured, and each has its runbook."""
+"""The alerts about payouts use existing metrics, and each has a section in the runbook."""
 
 import re
 import shutil
@@ -13,8 +13,8 @@ RULES = ROOT / "deploy/observability/payouts-alerts.yaml"
 RULE_TESTS = ROOT / "deploy/observability/payouts-alerts.test.yaml"
 RUNBOOK = ROOT / "docs/runbooks/payouts.md"
 
-# In a process of its own: a meter provider is set once.
-_MEASURING = """
+# Runs in a process of its own: a meter provider can be set only once.
+_EXPORT = """
 from opentelemetry import metrics as otel
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
@@ -29,11 +29,11 @@ from services.payouts.ledger.store import Drift
 from services.payouts.monitoring.queries import LastReconciliation, Waiting
 from services.payouts.kill_switch.handlers import Cause, Event, EventKind
 now = utc_now()
-metrics.checked([Drift("USD", -7, 5)], now)
-metrics.looked(
+metrics.ledger_checked([Drift("USD", -7, 5)], now)
+metrics.payouts_checked(
     {State.SENT: Waiting(3, now)},
     {AttemptState.UNKNOWN: Waiting(2, now)},
-    [Event(EventKind.HALT, Cause.MISMATCH, "1 does not match", "system", now)],
+    [Event(EventKind.HALT, Cause.MISMATCH, "1 mismatch", "system", now)],
     {ProviderName.PAYPAL: LastReconciliation(now, 4)},
     now,
 )
@@ -43,18 +43,18 @@ print(generate_latest().decode())
 
 
 @pytest.fixture(scope="module")
-def measured() -> str:
+def exported() -> str:
     done = subprocess.run(  # noqa: S603 - our own arguments only
-        [sys.executable, "-c", _MEASURING], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", _EXPORT], capture_output=True, text=True, check=True, cwd=ROOT
     )
     return done.stdout
 
 
-def test_alerts_look_at_what_is_measured(measured: str) -> None:
+def test_alerts_use_exported_metrics(exported: str) -> None:
     named = set(re.findall(r"\b(?:ledger|payouts)_\w+", RULES.read_text()))
     assert len(named) == 13
     for name in named:
-        assert re.search(rf"^{name}{{", measured, re.MULTILINE), name
+        assert re.search(rf"^{name}{{", exported, re.MULTILINE), name
 
 
 @pytest.mark.parametrize(
@@ -70,17 +70,17 @@ def test_alerts_look_at_what_is_measured(measured: str) -> None:
         ('payouts_halted{cause="MISMATCH",', 1),
         ('payouts_halted{cause="RESTORED",', 0),
         ('payouts_reconciliation_mismatches{.*provider="PAYPAL"', 4),
-        ("payouts_sends_rejected_total{", 1),
-        ("payouts_sends_stopped_total{", 0),
-        ("payouts_came_back_total{", 0),
+        ("payouts_rejected_total{", 1),
+        ("payouts_blocked_total{", 0),
+        ("payouts_returned_total{", 0),
     ],
 )
-def test_what_is_measured_tells_how_payouts_stand(measured: str, name: str, value: float) -> None:
-    (line,) = [line for line in measured.splitlines() if re.match(name, line)]
+def test_metrics_have_the_values_of_the_last_check(exported: str, name: str, value: float) -> None:
+    (line,) = [line for line in exported.splitlines() if re.match(name, line)]
     assert float(line.rpartition(" ")[2]) == value
 
 
-def test_each_alert_has_its_place_in_the_runbook() -> None:
+def test_each_alert_has_a_section_in_the_runbook() -> None:
     rules = RULES.read_text()
     alerts = re.findall(r"- alert: (\w+)", rules)
     anchors = re.findall(r"runbook: docs/runbooks/payouts.md#(\w+)", rules)
@@ -88,7 +88,7 @@ def test_each_alert_has_its_place_in_the_runbook() -> None:
     assert anchors == [alert.lower() for alert in alerts]
 
 
-def test_prometheus_takes_the_rules_and_they_fire_when_they_should() -> None:
+def test_prometheus_accepts_the_rules_and_their_tests_pass() -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not on PATH: it comes with Debian's package prometheus")

@@ -1,5 +1,4 @@
-"""A ledger that does not add up any more is found, whoever went around the rules; so are a database
-that is another one, and payouts that wait."""
+"""The periodic checks find a ledger that does not balance, another database and waiting payouts."""
 
 import itertools
 from datetime import UTC, datetime
@@ -19,12 +18,12 @@ from servicekit.background import run_periodically
 from servicekit.postgres.database import Database
 from servicekit.timestamps import from_timestamp
 from services.payouts.domain import State
-from services.payouts.kill_switch import handlers as sending
+from services.payouts.kill_switch import handlers as kill_switch_handlers
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.ledger.store import Drift, PostgresLedger
 from services.payouts.monitoring import metrics, monitor
-from services.payouts.monitoring.monitor import Lookout, check
-from services.payouts.monitoring.queries import PostgresOverview
+from services.payouts.monitoring.monitor import PayoutMonitor, check_ledger
+from services.payouts.monitoring.queries import MonitoringQueries
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.bulk import superuser
 from tests.integration.payouts.harness import Harness, eventually
@@ -44,7 +43,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> InMemoryMetricReader:
     for field, name in (
         ("_DRIFT", "drift"),
         ("_CARRIED_DRIFT", "carried_drift"),
-        ("_CHECK", "check_time"),
+        ("_LAST_LEDGER_CHECK", "last_check_time"),
     ):
         monkeypatch.setattr(metrics, field, meter.create_gauge(name))
     for module in (monitor, background):
@@ -52,8 +51,8 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> InMemoryMetricReader:
     return reader
 
 
-def _measured(reader: InMemoryMetricReader) -> dict[tuple[str, str], float]:
-    """By name and currency."""
+def _values(reader: InMemoryMetricReader) -> dict[tuple[str, str], float]:
+    """Values by metric name and currency."""
     data = reader.get_metrics_data()
     if data is None:
         return {}
@@ -64,17 +63,17 @@ def _measured(reader: InMemoryMetricReader) -> dict[tuple[str, str], float]:
     }
 
 
-async def test_a_sound_ledger_adds_up(
+async def test_an_intact_ledger_balances(
     harness: Harness, database: Database, reader: InMemoryMetricReader
 ) -> None:
     await harness.deposit(50_000)
     await harness.reserve("p1")
     with capture_logs() as logs:
-        await check(PostgresLedger(database), lambda: NOW)
+        await check_ledger(PostgresLedger(database), lambda: NOW)
     assert not logs
-    measured = _measured(reader)
-    assert measured["drift", "USD"] == measured["carried_drift", "EUR"] == 0
-    assert measured["check_time", ""] == NOW.timestamp()
+    values = _values(reader)
+    assert values["drift", "USD"] == values["carried_drift", "EUR"] == 0
+    assert values["last_check_time", ""] == NOW.timestamp()
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ async def test_a_sound_ledger_adds_up(
         ("DELETE FROM entry WHERE owner = 'world'", Drift("USD", 50_000, 0)),
         ("UPDATE entry SET amount_minor = amount_minor + 7 WHERE kind = 'available'", _BOTH),
         ("UPDATE account SET balance_minor = balance_minor + 5 WHERE kind = 'available'", _CARRIED),
-        # Two that make up for each other are two.
+        # Two differences that cancel out count as two.
         (
             "UPDATE account SET balance_minor = balance_minor"
             " + CASE kind WHEN 'available' THEN 5 ELSE -5 END WHERE balance_minor IS NOT NULL",
@@ -92,7 +91,7 @@ async def test_a_sound_ledger_adds_up(
         ("TRUNCATE entry", Drift("USD", 0, 50_000)),
     ],
 )
-async def test_what_was_done_with_triggers_off_is_found(
+async def test_changes_with_triggers_disabled_are_found(
     access: Access,
     harness: Harness,
     database: Database,
@@ -103,87 +102,88 @@ async def test_what_was_done_with_triggers_off_is_found(
     await harness.deposit(50_000)
     await harness.reserve("p1")
     async with superuser(access, database) as connection:
-        await connection.execute(statement)  # type: ignore[call-overload]  # a test's own text
+        await connection.execute(statement)  # type: ignore[call-overload]  # a test's own statement
     with capture_logs() as logs:
-        await check(PostgresLedger(database), lambda: NOW)
+        await check_ledger(PostgresLedger(database), lambda: NOW)
     assert [entry["log_level"] for entry in logs] == ["critical"]
-    measured = _measured(reader)
-    assert measured["drift", "USD"] == drift.sum_minor
-    assert measured["carried_drift", "USD"] == drift.carried_minor
-    assert measured["drift", "EUR"] == 0
+    values = _values(reader)
+    assert values["drift", "USD"] == drift.sum_minor
+    assert values["carried_drift", "USD"] == drift.carried_minor
+    assert values["drift", "EUR"] == 0
 
 
-async def test_who_cannot_look_says_so_and_goes_on(
+async def test_a_failed_ledger_check_is_logged_and_repeated(
     database: Database, owner: Database, reader: InMemoryMetricReader
 ) -> None:
     await owner.execute("ALTER TABLE entry RENAME TO hidden")
     with capture_logs() as logs:
         async with run_periodically(
             "check_ledger",
-            lambda: check(PostgresLedger(database), lambda: NOW),
+            lambda: check_ledger(PostgresLedger(database), lambda: NOW),
             interval_seconds=60,
         ):
 
-            async def has_looked() -> bool:
+            async def has_logged() -> bool:
                 return bool(logs)
 
-            await eventually(has_looked)
+            await eventually(has_logged)
     assert [(entry["event"], entry["task"]) for entry in logs] == [
         ("periodic_task_failed", "check_ledger")
     ]
-    assert ("check_time", "") not in _measured(reader)
+    assert ("last_check_time", "") not in _values(reader)
 
 
-async def test_the_watch_looks_again_and_again(
+async def test_the_ledger_is_checked_periodically(
     database: Database, reader: InMemoryMetricReader
 ) -> None:
     seconds = itertools.count(1)
 
-    async def has_looked_thrice() -> bool:
-        return _measured(reader).get(("check_time", ""), 0) >= 3
+    async def has_checked_thrice() -> bool:
+        return _values(reader).get(("last_check_time", ""), 0) >= 3
 
     ledger = PostgresLedger(database)
     async with run_periodically(
         "check_ledger",
-        lambda: check(ledger, lambda: datetime.fromtimestamp(next(seconds), UTC)),
+        lambda: check_ledger(ledger, lambda: datetime.fromtimestamp(next(seconds), UTC)),
         interval_seconds=0.01,
     ):
-        await eventually(has_looked_thrice)
+        await eventually(has_checked_thrice)
 
 
-def _lookout(harness: Harness) -> Lookout:
+def _monitor(harness: Harness) -> PayoutMonitor:
     store = PostgresPayoutStore(harness.database)
     kill_switch = KillSwitchHandlers(store, harness.providers, lambda: NOW)
-    return Lookout(kill_switch, PostgresOverview(harness.database), harness.providers, lambda: NOW)
+    queries = MonitoringQueries(harness.database)
+    return PayoutMonitor(kill_switch, queries, harness.providers, lambda: NOW)
 
 
-async def test_how_payouts_stand_is_seen(harness: Harness) -> None:
+async def test_waiting_payouts_and_attempts_are_counted(harness: Harness) -> None:
     await harness.due("p1", "unclaimed@example.com")
     await harness.reserve("p2", "p3")
     await harness.send("p1")
     await harness.until("p1", pb.Payout.STATE_UNCLAIMED)
-    overview = PostgresOverview(harness.database)
-    waiting = await overview.payouts()
+    queries = MonitoringQueries(harness.database)
+    waiting = await queries.payouts()
     assert {state: each.count for state, each in waiting.items()} == {
         State.UNCLAIMED: 1,
         State.RESERVED: 2,
     }
-    assert await overview.attempts() == {}
+    assert await queries.attempts() == {}
     await harness.database.execute("UPDATE attempt SET state = 'BLOCKED'")
-    (blocked,) = (await overview.attempts()).values()
+    (blocked,) = (await queries.attempts()).values()
     assert blocked.count == 1
-    # Since the service's first day, and then since it ran.
-    before = await overview.last_reconciliation(ProviderName.PAYPAL)
+    # The time of the first migration, and then of the last reconciliation.
+    before = await queries.last_reconciliation(ProviderName.PAYPAL)
     done = await run(harness)
-    after = await overview.last_reconciliation(ProviderName.PAYPAL)
+    after = await queries.last_reconciliation(ProviderName.PAYPAL)
     assert before.time < after.time
     assert after.time == from_timestamp(done.create_time)
 
 
-async def test_mismatches_are_seen_until_sending_resumes(harness: Harness) -> None:
+async def test_mismatches_are_counted_until_payouts_are_resumed(harness: Harness) -> None:
     async def mismatches() -> int:
-        overview = PostgresOverview(harness.database)
-        return (await overview.last_reconciliation(ProviderName.PAYPAL)).mismatch_count
+        queries = MonitoringQueries(harness.database)
+        return (await queries.last_reconciliation(ProviderName.PAYPAL)).mismatch_count
 
     assert await mismatches() == 0
     for _ in range(2):
@@ -193,19 +193,21 @@ async def test_mismatches_are_seen_until_sending_resumes(harness: Harness) -> No
     await run(harness)
     assert await mismatches() == 2
     await harness.reconciler.ResumePayouts(
-        ResumePayoutsRequest(reason="Looked at", request_id=request_id())
+        ResumePayoutsRequest(reason="Investigated", request_id=request_id())
     )
     assert await mismatches() == 0
 
 
-async def test_the_lookout_halts_where_the_database_is_another_one(
+async def test_payouts_are_halted_in_another_database(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Any] = []
-    monkeypatch.setattr(metrics, "looked", lambda *what: seen.append(what))
-    monkeypatch.setattr(sending, "log", structlog.get_logger())  # uncached: logs are captured
-    lookout = _lookout(harness)
-    await lookout.look()
+    recorded: list[Any] = []
+    monkeypatch.setattr(metrics, "payouts_checked", lambda *values: recorded.append(values))
+    monkeypatch.setattr(
+        kill_switch_handlers, "log", structlog.get_logger()
+    )  # uncached: logs are captured
+    monitor_of_payouts = _monitor(harness)
+    await monitor_of_payouts.check()
     await harness.database.execute(
         """
         INSERT INTO database_identity
@@ -215,22 +217,22 @@ async def test_the_lookout_halts_where_the_database_is_another_one(
         """
     )
     with capture_logs() as logs:
-        await lookout.look()
-        await lookout.look()
+        await monitor_of_payouts.check()
+        await monitor_of_payouts.check()
     assert [each["event"] for each in logs] == ["payouts_halted"]
-    assert [len(halts) for _, _, halts, *_ in seen] == [0, 1, 1]
-    _, _, (halt,), *_ = seen[-1]
+    assert [len(halts) for _, _, halts, *_ in recorded] == [0, 1, 1]
+    _, _, (halt,), *_ = recorded[-1]
     assert "another server" in halt.reason
 
 
-async def test_a_lookout_that_cannot_look_says_so_and_goes_on(
+async def test_a_failed_check_of_payouts_is_logged_and_repeated(
     harness: Harness, owner: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(background, "log", structlog.get_logger())  # uncached: logs are captured
     await owner.execute("ALTER TABLE database_identity RENAME TO hidden")
     with capture_logs() as logs:
         async with run_periodically(
-            "monitor_payouts", _lookout(harness).look, interval_seconds=0.01
+            "check_payouts", _monitor(harness).check, interval_seconds=0.01
         ):
 
             async def has_failed_twice() -> bool:
@@ -238,5 +240,5 @@ async def test_a_lookout_that_cannot_look_says_so_and_goes_on(
 
             await eventually(has_failed_twice)
     assert {(each["event"], each["task"]) for each in logs} == {
-        ("periodic_task_failed", "monitor_payouts")
+        ("periodic_task_failed", "check_payouts")
     }
