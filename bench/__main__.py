@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from bench import applying, lifecycle, listing, media, payouts, rpc, stack
-from servicekit.process import leave
+from servicekit.process import exit_immediately
 
 _AREAS = {
     "stack": stack.results,
@@ -25,4 +25,4 @@ async def _main(areas: list[str]) -> None:
 
 if __name__ == "__main__":
     asyncio.run(_main(sys.argv[1:] or list(_AREAS)))
-    leave(0)
+    exit_immediately(0)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli.payouts import options
-from servicekit.process import leave
+from servicekit.process import exit_immediately
 
 app = typer.Typer(
     name="liaison",
@@ -181,7 +181,7 @@ def main() -> None:
     try:
         app()
     except SystemExit as end:
-        leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+        exit_immediately(end.code if isinstance(end.code, int) else int(end.code is not None))
 
 
 if __name__ == "__main__":

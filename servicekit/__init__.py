@@ -1,1 +1,2 @@
-"""What every process of the platform needs, one concept a module."""
+"""Infrastructure that every process needs: settings, telemetry, errors, auth, gRPC, Postgres,
+S3."""

@@ -1,7 +1,7 @@
-"""Who calls: identities out of signed tokens.
+"""Authentication: verifies bearer tokens and tells who calls.
 
-A token is a JWT signed with EdDSA, whose claims are `iss`, `aud`, `sub`, `exp`, `role` and, for
-the roles that speak for somebody, `brand` or `creator`. `sub` of mediators and operators is
+A token is a JWT signed with EdDSA. Its claims are `iss`, `aud`, `sub`, `exp`, `role` and, for the
+roles brand and creator, `brand` or `creator`. The `sub` of mediators and operators is
 `staff/{staff}`.
 """
 
@@ -39,19 +39,20 @@ STAFF = frozenset({Role.MEDIATOR, Role.OPERATOR})
 
 @dataclass(frozen=True)
 class Principal:
-    """A caller. `brand` or `creator` is the bare id it speaks for, in those two roles only."""
+    """A caller. `brand` or `creator` is the id of the party it acts for, in those two roles
+    only."""
 
     subject: str
     role: Role
     brand: str | None = None
     creator: str | None = None
-    # When the token that says so does: a stream must not outlive it.
+    # When the token expires: a stream must not outlive it.
     expire_time: datetime | None = None
 
     @property
     def actor(self) -> str:
-        """Whom the books name: `brands/…`, `creators/…`, `staff/…`, `services/…` or
-        `platforms/…`."""
+        """The resource name that records store: `brands/…`, `creators/…`, `staff/…`, `services/…`
+        or `platforms/…`."""
         if self.role is Role.BRAND:
             return f"brands/{self.brand}"
         if self.role is Role.CREATOR:
@@ -65,11 +66,11 @@ class Principal:
         brand: str | None = None,
         creator: str | None = None,
     ) -> None:
-        """Lets staff and services pass, a brand only for its own, a creator only for its own, and
-        a platform never: it speaks for nobody in particular.
+        """Permits staff and services, the brand and the creator that the resource `name` belongs
+        to, and no platform, which acts for no party.
 
         Raises:
-            PermissionDenied: `name` belongs to neither.
+            PermissionDenied: the caller is another brand or creator, or a platform.
         """
         if self.role is Role.PLATFORM:
             raise not_yours(name)
@@ -83,8 +84,8 @@ class Principal:
 
         Raises:
             NotFound: it is None.
-            PermissionDenied: it is None, and the caller speaks for a brand or a creator, who must
-                not learn whether a resource of somebody else exists.
+            PermissionDenied: it is None, and the caller is a brand or a creator, who must not learn
+                whether a resource of others exists.
         """
         if resource is None:
             is_party = self.role in (Role.BRAND, Role.CREATOR)
@@ -96,7 +97,7 @@ _principal: ContextVar[Principal] = ContextVar("principal")
 
 
 def current_principal() -> Principal:
-    """The caller of the RPC being served."""
+    """The caller of the current RPC."""
     return _principal.get()
 
 
@@ -105,7 +106,7 @@ def set_principal(principal: Principal) -> None:
 
 
 class TokenVerifier:
-    """Turns a bearer token into a Principal."""
+    """Verifies bearer tokens against a JWKS file."""
 
     def __init__(self, jwks_file: Path, issuer: str, audience: str) -> None:
         self._keys = {
@@ -115,15 +116,17 @@ class TokenVerifier:
         }
         self._issuer = issuer
         self._audience = audience
-        # A signature costs about 0.1 ms to check, and callers repeat their token.
+        # Verifying a signature takes about 0.1 ms, and callers reuse their tokens.
         self._claims = lru_cache(maxsize=10_000)(self._verified_claims)
-        # All tokens of one signer begin alike.
+        # All tokens of one signer have the same header.
         self._key = lru_cache(maxsize=100)(self._named_key)
 
     def verify(self, token: str) -> Principal:
-        """
+        """Returns the caller that the token identifies.
+
         Raises:
-            Unauthenticated: malformed, expired, not for us, or signed by nobody we know.
+            Unauthenticated: it is malformed or expired, has another issuer or audience, or its key
+                is unknown.
         """
         try:
             claims = self._claims(token)
@@ -139,7 +142,7 @@ class TokenVerifier:
             OverflowError,
             RecursionError,
         ):
-            # Which of them it was would only help who guesses.
+            # The cause is not reported: it would only help an attacker.
             raise Unauthenticated(
                 Reason.CREDENTIALS_INVALID, "The bearer token is not valid"
             ) from None
@@ -156,14 +159,14 @@ class TokenVerifier:
         return claims
 
     def _named_key(self, header: str) -> jwt.PyJWK:
-        """Whose the token says its signature is; the rest of the header is checked with it."""
+        """The key that the header names; `jwt.decode` checks the rest of the header."""
         return self._keys[json.loads(base64url_decode(header))["kid"]]
 
 
 def _principal_of(claims: Mapping[str, Any]) -> Principal:
     role = Role(claims["role"])
     if role in STAFF:
-        # As the books name it, and only a `staff/…` is told apart from who is a party.
+        # Records store it, and must be able to tell staff from a party.
         resource_names.parse_id("staff/{staff}", claims["sub"])
     brand = _id_in(claims, "brand") if role is Role.BRAND else None
     creator = _id_in(claims, "creator") if role is Role.CREATOR else None
@@ -174,5 +177,5 @@ def _principal_of(claims: Mapping[str, Any]) -> Principal:
 def _id_in(claims: Mapping[str, Any], name: str) -> str:
     found = claims[name]
     if not isinstance(found, str) or not found:
-        raise ValueError("a token that speaks for nobody")
+        raise ValueError(f"the claim {name} is missing")
     return found

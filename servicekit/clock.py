@@ -1,4 +1,4 @@
-"""The time. Passed in wherever a rule looks at it, so that tests can choose it."""
+"""The clock that rules read the time from; tests pass their own."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,8 +1,8 @@
-"""The platform's errors: pure classes with a stable reason, known to no framework.
+"""The platform's errors: classes with a stable reason, independent of any framework.
 
-Each class is one gRPC status code; the errors interceptor turns them into google.rpc.Status, and
-`grpc_client` turns them back, so that an error keeps its reason across any number of hops. The
-reasons are documented in proto/liaison/errors/v1/errors.proto.
+Each class stands for one gRPC status code. The errors interceptor converts them to
+google.rpc.Status and `servicekit.rpc.client` converts them back, so an error keeps its reason
+across services. The reasons are documented in proto/liaison/errors/v1/errors.proto.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,10 +69,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Violation:
-    """One field that breaks one rule.
+    """One field that violates one rule.
 
-    `field` is the path as the caller wrote it (`task.requirements[1].text`); `rule` is a rule id
-    such as R72, or a word such as REQUIRED where the API itself makes the rule.
+    `field` is the path in the caller's request (`task.requirements[1].text`); `rule` is a rule id
+    such as R72, or a word such as REQUIRED for a rule of the API itself.
     """
 
     field: str
@@ -81,7 +81,7 @@ class Violation:
 
 
 class LiaisonError(Exception):
-    """An answer that is not the one asked for. `message` may be shown to anyone who may call."""
+    """An error that a caller receives. `message` may be shown to every permitted caller."""
 
     code: ClassVar[str]
     is_retryable: ClassVar[bool] = False
@@ -163,7 +163,7 @@ BY_CODE: dict[str, type[LiaisonError]] = {
 
 
 def invalid_fields(*violations: Violation) -> InvalidArgument:
-    """All of a request's violations in one error."""
+    """One error with all violations of a request."""
     fields = ", ".join(violation.field for violation in violations)
     return InvalidArgument(
         Reason.INVALID_FIELDS, f"Invalid request: {fields}", violations=violations
@@ -171,7 +171,7 @@ def invalid_fields(*violations: Violation) -> InvalidArgument:
 
 
 def not_yours(name: str) -> PermissionDenied:
-    """For a resource that is somebody else's or absent: the answer must not tell which."""
+    """For a resource that belongs to others or does not exist: the caller must not learn which."""
     return PermissionDenied(Reason.NOT_YOURS, f"{name} is not yours to see or to change")
 
 
@@ -200,8 +200,8 @@ def request_id_reused(request_id: str) -> InvalidArgument:
 
 
 def illegal_state(name: str, state: str, command: str, *, detail: str = "") -> FailedPrecondition:
-    """`state` is one that the API knows by this name. What it does not tell is the `detail`, words
-    that follow it in the message, such as "with an open dispute"."""
+    """`state` is a state's name in the API. `detail` follows it in the message, such as "with an
+    open dispute"."""
     return FailedPrecondition(
         Reason.ILLEGAL_STATE,
         f"{name} is {' '.join(filter(None, (state, detail)))}: {command} is not possible now",

@@ -1,4 +1,4 @@
-"""Amounts of money: minor units inside, google.type.Money on the wire."""
+"""Amounts of money in minor units, and their conversion to and from google.type.Money."""
 
 from dataclasses import dataclass
 
@@ -28,5 +28,5 @@ class Money:
 
     @classmethod
     def from_message(cls, message: MoneyMessage) -> "Money":
-        """An amount that one of our own services wrote."""
+        """Converts an amount from one of the platform's services, which is already validated."""
         return cls(message.currency_code, message.units * 100 + message.nanos // NANOS_PER_MINOR)

@@ -1,6 +1,6 @@
-"""How one of our processes ends: with its parent, and without running the interpreter's own exit.
+"""Process control: dying with the parent, hiding memory, and exiting without interpreter shutdown.
 
-Nothing heavy is imported here: launchers and pool workers load this module before anything else.
+This module imports nothing heavy: launchers and pool workers load it before anything else.
 """
 
 import ctypes
@@ -14,10 +14,10 @@ _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """The kernel kills this process when the thread that started it ends.
+    """Has the kernel kill this process when the thread that started it ends.
 
-    A change of user id clears the wish, so ask after it. `parent_pid` closes a race: a parent that
-    died before the wish was heard has already been replaced by another.
+    A change of user id clears the setting, so call this afterwards. `parent_pid` closes a race: a
+    parent that died before the call has already been replaced by another.
     """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:
@@ -25,8 +25,9 @@ def die_with_parent(parent_pid: int) -> None:
 
 
 def hide_memory() -> None:
-    """No other process of this user may read this one's memory or environment, nor trace it; and it
-    leaves no core. For who holds secrets beside processes that strangers may take over."""
+    """Keeps other processes of this user from reading this one's memory or environment and from
+    tracing it, and disables core dumps. For a process that holds secrets and runs confined child
+    processes that parse untrusted files."""
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
@@ -36,31 +37,31 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(error, os.strerror(error))
 
 
-def leave(code: int) -> NoReturn:
-    """End the process now, with everything written.
+def exit_immediately(code: int) -> NoReturn:
+    """Ends the process at once, after flushing logs and output.
 
-    The native threads of the Temporal SDK outlive the interpreter and crash its exit now and then
+    Native threads of the Temporal SDK outlive the interpreter and occasionally crash its shutdown
     (SIGSEGV after the work was done), so every entry point ends here instead.
     """
-    import logging  # only a process that logs pays for it
+    import logging  # imported here, since pool workers do not log
 
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except (OSError, ValueError):
-            continue  # a closed pipe or stream has nobody left to read it
+            continue  # a closed pipe or stream has no reader
     os._exit(code)
 
 
 def run(main: Coroutine[Any, Any, None]) -> NoReturn:
-    """Runs a process's main to its end and leaves: 0 when it ended well, 1 after an exception."""
-    import asyncio  # only a process that serves pays for it
+    """Runs a process's main coroutine and exits: with 0, or with 1 after an exception."""
+    import asyncio  # imported here, since pool workers have no event loop
     import logging
 
     try:
         asyncio.run(main)
     except Exception:
         logging.getLogger(__name__).exception("process_failed")
-        leave(1)
-    leave(0)
+        exit_immediately(1)
+    exit_immediately(0)

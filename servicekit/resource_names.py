@@ -1,11 +1,11 @@
-"""Resource names (AIP-122): building them and taking them apart."""
+"""Parsing of resource names (AIP-122)."""
 
 import re
 from functools import cache
 
 from servicekit.errors import Violation, invalid_fields
 
-# One path segment, as AIP-122 allows it; ids are ours or a platform's, never free text.
+# One path segment, as AIP-122 allows it. Ids come from the platform or its clients' systems.
 _SEGMENT = r"([A-Za-z0-9](?:[A-Za-z0-9._~-]{0,61}[A-Za-z0-9])?)"
 
 
@@ -15,10 +15,10 @@ def _expression(pattern: str) -> re.Pattern[str]:
 
 
 def parse_ids(pattern: str, name: str, *, field: str = "name") -> tuple[str, ...]:
-    """The ids in `name`, which must look like `pattern`, such as `tasks/{task}`.
+    """Returns the ids in `name`, which must match `pattern`, such as `tasks/{task}`.
 
     Raises:
-        InvalidArgument: `name` does not; the violation names `field`.
+        InvalidArgument: `name` does not match; the violation names `field`.
     """
     match = _expression(pattern).fullmatch(name)
     if match is None:
@@ -27,6 +27,6 @@ def parse_ids(pattern: str, name: str, *, field: str = "name") -> tuple[str, ...
 
 
 def parse_id(pattern: str, name: str, *, field: str = "name") -> str:
-    """The one id in `name`; see `ids`."""
+    """Returns the only id in `name`; see `parse_ids`."""
     (found,) = parse_ids(pattern, name, field=field)
     return found

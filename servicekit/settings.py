@@ -1,8 +1,8 @@
-"""What a process is told by its environment: the parts that several processes share.
+"""Settings that several processes share, read from environment variables.
 
-Each service has its own settings class, made of these, and reads the environment nowhere else.
-Secrets may also lie in files named after their variable, in the folder LIAISON_SECRETS_DIR. They
-are read once: a secret that was changed is known after a restart.
+Each process combines these classes into one of its own and reads the environment nowhere else.
+Secrets may also be files named after their variable in the folder LIAISON_SECRETS_DIR. They are
+read once: a changed secret takes effect after a restart.
 """
 
 import os
@@ -29,7 +29,7 @@ def _base_url(value: str) -> str:
 
 
 def _database_url(value: SecretStr) -> SecretStr:
-    # Only a process that has a database pays for the import.
+    # Imported here, since not every process uses Postgres.
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
@@ -38,8 +38,8 @@ def _database_url(value: SecretStr) -> SecretStr:
     except ProgrammingError:
         parts = {"port": "unreadable"}
     ports, hosts = str(parts.get("port") or ""), str(parts.get("host") or "")
-    # What is left of a password with an unescaped character is found in one of these, and would
-    # be in the driver's messages.
+    # With an unescaped character in the password, a part of it ends up in one of these, and would
+    # appear in the driver's messages.
     if "@" in hosts or not all(port.isdigit() for port in ports.split(",") if port):
         raise ValueError(
             "must look like postgresql://user:password@host:port/database, percent-encoded"
@@ -57,7 +57,7 @@ class Settings(BaseSettings):
         env_prefix="LIAISON_",
         secrets_dir=os.environ.get("LIAISON_SECRETS_DIR"),
         extra="ignore",
-        # A refusal at the start would print what it was given, secrets among it.
+        # A validation error at startup would otherwise print its input, secrets included.
         hide_input_in_errors=True,
     )
 
@@ -67,8 +67,8 @@ class Settings(BaseSettings):
 
 
 class ServerSettings(Settings):
-    """A gRPC server's. Without a certificate it speaks plaintext, which is for loopback only; with
-    a client CA, callers must show a certificate of their own."""
+    """Settings of a gRPC server. Without a certificate it serves plaintext, on loopback addresses
+    only; with a client CA, it requires client certificates (mutual TLS)."""
 
     listen_address: Address
     auth_jwks_file: Path
@@ -77,15 +77,16 @@ class ServerSettings(Settings):
     tls_certificate_file: Path | None = None
     tls_private_key_file: Path | None = None
     tls_client_ca_file: Path | None = None
-    # Of a request; what is larger, such as an upload, goes to object storage.
+    # Limit of a request; larger content, such as an upload, goes to object storage.
     maximum_message_bytes: int = 1024 * 1024
-    # Longer than any call's deadline, shorter than the pod's terminationGracePeriodSeconds.
+    # How long calls may finish at shutdown: longer than any call's deadline, shorter than the pod's
+    # terminationGracePeriodSeconds.
     drain_seconds: float = 25.0
 
 
 class DatabaseSettings(Settings):
     database_url: DatabaseUrl
-    # Of who owns the schema, where the service's login does not: see
+    # The URL of the schema's owner, if that is not the service's login: see
     # `servicekit.postgres.migrator`.
     database_owner_url: DatabaseUrl | None = None
     database_pool_size: int = 10
@@ -95,9 +96,9 @@ class ClientSettings(Settings):
     """For calling other services. Each process declares the addresses of those that it calls."""
 
     service_token_file: Path
-    # Of the servers; without it, calls go out in plaintext.
+    # The CA of the servers; without it, calls are in plaintext.
     tls_ca_file: Path | None = None
-    # This caller's own, where servers ask for one.
+    # The client certificate, for servers that require one.
     tls_client_certificate_file: Path | None = None
     tls_client_private_key_file: Path | None = None
 
@@ -113,6 +114,6 @@ class ObjectStoreSettings(Settings):
     object_store_secret_key: SecretStr
     object_store_region: str = "us-east-1"
     object_store_tls: bool = True
-    # Where readers find the public buckets, such as a CDN's `https://media.example.com`; without it
+    # Where readers find the public buckets, such as a CDN's `https://media.example.com`; by default
     # at the endpoint itself.
     object_store_public_base_url: BaseUrl | None = None

@@ -1,4 +1,4 @@
-"""Instants: aware UTC datetimes inside, google.protobuf.Timestamp on the wire."""
+"""Conversion between aware UTC datetimes and google.protobuf.Timestamp."""
 
 from datetime import UTC, datetime
 
@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 
 def to_timestamp(time: datetime | None) -> Timestamp | None:
-    """None stays None: an absent field."""
+    """Converts a time to a message; None, for an absent field, stays None."""
     if time is None:
         return None
     message = Timestamp()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.process import leave
+from servicekit.process import exit_immediately
 from tests.conftest import TEST_HOME
 from tests.support.servers import servers
 
@@ -24,4 +24,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    leave(main(sys.argv[1:]))
+    exit_immediately(main(sys.argv[1:]))

@@ -12,7 +12,7 @@ from scripts.rules.book import LIST, read_book
 from scripts.rules.places import place_problems
 from scripts.rules.proofs import assign, collect, unproved
 from scripts.rules.telling import cut, details, summary, supporting, table
-from servicekit.process import leave
+from servicekit.process import exit_immediately
 
 
 def main(wanted: Sequence[str], root: Path) -> int:
@@ -55,4 +55,4 @@ def _say(lines: Iterable[str]) -> None:
 
 
 if __name__ == "__main__":
-    leave(main(sys.argv[1:], Path.cwd()))
+    exit_immediately(main(sys.argv[1:], Path.cwd()))

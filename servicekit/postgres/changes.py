@@ -1,8 +1,7 @@
-"""Waking those who wait for a change, by Postgres' LISTEN and NOTIFY.
+"""Change notification between processes, with Postgres' LISTEN and NOTIFY.
 
-What changed stays in tables: a wake-up carries a topic and nothing else, so that a lost one costs a
-little time and no data, and a forged one tells nothing. `announce` is for writers, `follow` for
-readers.
+The changes themselves are read from tables. A notification carries only a topic, so a lost one
+costs time but no data, and a forged one discloses nothing. Writers call `notify`, readers `follow`.
 """
 
 import asyncio
@@ -20,46 +19,46 @@ from servicekit.postgres.database import Database
 log = structlog.get_logger()
 
 _BACKOFF_SECONDS = (0.1, 0.3, 1.0, 3.0, 5.0)
-# Of all who follow: a wake-up of thousands must leave connections to those who call.
-_READS_AT_ONCE = 4
+# Limit for all followers: a change that wakes thousands must leave connections for other calls.
+_MAXIMUM_CONCURRENT_READS = 4
 
 
-class Numbered(Protocol):
+class Sequenced(Protocol):
     @property
     def sequence(self) -> int: ...
 
 
-N = TypeVar("N", bound=Numbered)
+N = TypeVar("N", bound=Sequenced)
 
 
 async def notify(database: Database, channel: str, topic: str) -> None:
-    """Wakes the topic's subscribers: when the open transaction commits, if one is open."""
+    """Wakes the topic's subscribers; within a transaction, when it commits."""
     await database.execute("SELECT pg_notify(%s, %s)", (channel, topic))
 
 
 class Subscription:
-    """Remembers that its topic may have changed since `changed` was last asked."""
+    """Records whether its topic may have changed since the last call of `changed`."""
 
     def __init__(self, poll_interval_seconds: float) -> None:
         self._poll_interval_seconds = poll_interval_seconds
-        self._told = asyncio.Event()
+        self._event = asyncio.Event()
 
     def wake(self) -> None:
-        self._told.set()
+        self._event.set()
 
     async def changed(self) -> None:
-        """Returns when the topic may have changed; now and then without a reason."""
+        """Returns when the topic may have changed, at the latest after the poll interval."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._poll_interval_seconds):
-                await self._told.wait()
-        self._told.clear()
+                await self._event.wait()
+        self._event.clear()
 
 
 class ChangeListener:
-    """Listens on one channel, over one connection of its own, for all subscribers of a process.
+    """Listens on one channel, over a connection of its own, for all subscribers of a process.
 
-    Where the connection breaks, it makes another and wakes everybody: what was announced meanwhile
-    is found by reading. `poll_interval_seconds` is how long a subscriber sleeps at most.
+    When the connection breaks, it reconnects and wakes all subscribers, which then read what they
+    missed. `poll_interval_seconds` is how long a subscriber waits at most before it reads again.
     """
 
     def __init__(
@@ -70,10 +69,10 @@ class ChangeListener:
         self._poll_interval_seconds = poll_interval_seconds
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._listener: asyncio.Task[None] | None = None
-        self.reads = asyncio.Semaphore(_READS_AT_ONCE)
+        self.reads = asyncio.Semaphore(_MAXIMUM_CONCURRENT_READS)
 
     async def __aenter__(self) -> Self:
-        # Nobody need wait until it listens: the first to be woken is whoever came before.
+        # Subscribers need not wait for LISTEN: once it is in effect, all of them are woken.
         self._listener = asyncio.create_task(self._listen())
         return self
 
@@ -84,7 +83,7 @@ class ChangeListener:
 
     @contextmanager
     def subscribe(self, topic: str) -> Iterator[Subscription]:
-        """Subscribe, then read, then wait: what changes after the reading wakes the waiting."""
+        """Subscribe first, then read, then wait: a change after the read ends the wait."""
         subscription = Subscription(self._poll_interval_seconds)
         subscriptions = self._subscriptions.setdefault(topic, set())
         subscriptions.add(subscription)
@@ -106,7 +105,7 @@ class ChangeListener:
                     self._database_url,
                     autocommit=True,
                     connect_timeout=5,
-                    # The connection is silent by nature: a server that is gone is noticed.
+                    # The connection is mostly idle; keepalives detect a dead server.
                     keepalives_idle=30,
                     keepalives_interval=10,
                     keepalives_count=3,
@@ -120,7 +119,7 @@ class ChangeListener:
                     async for notification in connection.notifies():
                         self._wake(notification.payload)
             except (psycopg.Error, OSError) as error:
-                log.warning("listening_broke", channel=self._channel, error=str(error))
+                log.warning("listen_connection_lost", channel=self._channel, error=str(error))
             await asyncio.sleep(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS) - 1)])
             failures += 1
 
@@ -135,19 +134,19 @@ async def follow(
     read_after: Callable[[int], Awaitable[Sequence[N]]],
     after: int,
 ) -> AsyncGenerator[N, None]:
-    """Everything of the topic with a sequence number above `after`, in order and for ever.
+    """Yields the topic's items with a sequence number above `after`, in order and without end.
 
-    `read_after` answers with the next few above a number, in order, or with none. The numbers of a
-    topic must become visible in their order: give them under a lock on the topic's row. (Those of a
-    Postgres sequence do not: a transaction that took a lower one may commit later.)
+    `read_after` returns the next items above a number, in order, or none. The numbers of a topic
+    must become visible in order: assign them under a lock on the topic's row. (A Postgres sequence
+    does not guarantee that: a transaction that took a lower number may commit later.)
     """
     with changes.subscribe(topic) as subscription:
         while True:
-            # A stream may last for days: its trace must not grow with every look.
+            # A stream may last for days: its trace must not grow with every read.
             async with changes.reads:
                 with suppress_instrumentation():
                     batch = await read_after(after)
-            _heed_cancellation()
+            _raise_if_cancelled()
             for item in batch:
                 yield item
                 after = item.sequence
@@ -155,9 +154,9 @@ async def follow(
                 await subscription.changed()
 
 
-def _heed_cancellation() -> None:
+def _raise_if_cancelled() -> None:
     """Python 3.11's `asyncio.wait_for`, which the driver and its pool use, swallows a cancellation
-    that comes together with what it waits for: nobody would ever wake us again."""
+    that arrives together with the result it waits for; the task would then wait for ever."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

@@ -1,7 +1,8 @@
-"""`request_id` (AIP-155): same key and same body, the first answer; another body, an error.
+"""Idempotency keys (`request_id`, AIP-155): a repeated key with the same body gets the first
+response, with another body an error.
 
-Keys are scoped by caller and method, and kept in each service's own schema, in the table
-`request` that servicekit's own migration creates there.
+Keys are scoped by caller and method and stored in the table `request` of each service's schema,
+which servicekit's own migration creates.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from servicekit.postgres.database import Database
 
 @dataclass(frozen=True)
 class Key:
-    """One caller's use of one `request_id` for one method."""
+    """A `request_id` that one caller used for one method."""
 
     scope: str
     request_id: UUID
@@ -30,19 +31,19 @@ def key_of(subject: str, method: str, request_id: UUID, request: Message) -> Key
 
 
 class IdempotencyKeys:
-    """The keys of one service."""
+    """The idempotency keys of one service."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # What a transaction does stays with it; calls without one share their statements.
-        alone = database.is_in_transaction
-        self._claims = Batcher(self._claim_all, bypass=alone)
-        self._completions = Batcher(self._complete_all, bypass=alone)
+        # Within a transaction a statement runs alone; other calls share their statements.
+        self._claims = Batcher(self._claim_all, bypass=database.is_in_transaction)
+        self._completions = Batcher(self._complete_all, bypass=database.is_in_transaction)
 
     async def claim(self, key: Key) -> bytes | None:
-        """The first answer, serialised, if there is one already; else the key is now taken.
+        """Returns the first response, serialised, if there is one. Otherwise the key is now
+        claimed.
 
-        In a transaction, a second caller with the same key waits here until the first has ended.
+        In a transaction, a second call with the same key waits until the first has ended.
 
         Raises:
             InvalidArgument: the key was used with another body.
@@ -57,16 +58,16 @@ class IdempotencyKeys:
             if row is not None:
                 response: bytes | None = row["response"]
                 return response
-            # The command that had it was refused meanwhile and gave it back.
+            # Its command failed meanwhile and released the key: claim it again.
         return None
 
     async def complete(self, key: Key, response: Message) -> None:
         await self._completions.submit((key, response.SerializeToString()))
 
     async def release(self, key: Key) -> None:
-        """Gives a key back whose command was refused, so that nothing stands in a later try's way.
+        """Releases the key of a command that failed without effect, so that it can be repeated.
 
-        Only one's own: the key of a command with another body stays taken, whatever becomes of it.
+        A key that was claimed with another body stays claimed.
         """
         await self._database.execute(
             "DELETE FROM request"
@@ -76,7 +77,7 @@ class IdempotencyKeys:
 
     async def _claim_all(self, keys: list[Key]) -> list[bool]:
         rows = await self._database.fetch_all(
-            # In an order, so that two servers' batches never wait for each other in a circle.
+            # Ordered, so that the batches of two servers cannot deadlock.
             """
             INSERT INTO request (scope, request_id, body_sha256)
             SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bytea[]) ORDER BY 1, 2
@@ -93,16 +94,16 @@ class IdempotencyKeys:
         for key in keys:
             name = (key.scope, key.request_id)
             is_ours.append(name in free)
-            free.discard(name)  # the same key again, in one batch: it goes to the first alone
+            free.discard(name)  # of equal keys in one batch, only the first gets it
         return is_ours
 
     async def _complete_all(self, completions: list[tuple[Key, bytes]]) -> list[None]:
-        # The same key twice, of a command repeated meanwhile: its first answer.
+        # Of equal keys, from a command that was repeated meanwhile, the first response is kept.
         answers = {(key.scope, key.request_id): (key, one) for key, one in reversed(completions)}
         await self._database.execute(
-            # The keys are there. A conflict finds each by the index, whatever statistics say of a
-            # table that was small a moment ago; an UPDATE would read all of it. What is answered
-            # is answered: the first answer stays.
+            # The keys exist. ON CONFLICT finds each by the index; an UPDATE may be planned as a
+            # sequential scan from statistics of a table that was small a moment ago. The first
+            # response stays.
             """
             INSERT INTO request (scope, request_id, body_sha256, response)
             SELECT * FROM unnest(%s::text[], %s::uuid[], %s::bytea[], %s::bytea[]) ORDER BY 1, 2

@@ -1,1 +1,1 @@
-"""rpc"""
+"""gRPC: server, client channels, access tables and the interceptor chain."""

@@ -2,7 +2,8 @@
 provider, before it or after it, and after any commit.
 
 The death is an exception: what was not committed is lost with it, as with a real process, and a
-thousand of them take seconds."""
+thousand of them take seconds.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
