@@ -1,8 +1,8 @@
-"""Command models: what a request must satisfy beyond its proto, as pydantic models.
+"""Command models: validation of requests beyond their protos, with pydantic.
 
-A command mirrors its request: fields are named as in the proto (by alias where the domain's word
-differs), so that a violation names the path that the caller wrote. Use cases take commands and
-never see a message.
+A command has the fields of its request, named as in the proto (by alias if the domain's word
+differs), so that a violation names the path in the request. Use cases take commands, never
+messages.
 """
 
 import re
@@ -30,10 +30,10 @@ C = TypeVar("C", bound=Command)
 
 
 def parse(kind: type[C], request: Message) -> C:
-    """`request` as a command.
+    """Converts a request to a command.
 
     Raises:
-        InvalidArgument: every violation at once.
+        InvalidArgument: with all violations.
     """
     values = MessageToDict(request, preserving_proto_field_name=True)
     try:
@@ -55,70 +55,70 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def violation(rule: str, description: str) -> PydanticCustomError:
-    """What a validator raises: the rule's id, and what would mend it."""
-    # Braces would be read as placeholders.
+    """The error that a validator raises: the rule's id, and what the value must be."""
+    # As a parameter, since braces in a template are placeholders.
     return PydanticCustomError(rule, "{text}", {"text": description})
 
 
 def resource_id(pattern: str) -> BeforeValidator:
-    """Takes the one id out of a resource name such as `tasks/{task}`."""
+    """Converts a resource name such as `tasks/{task}` to its id."""
 
-    def take(name: object) -> str:
+    def parse_name(name: object) -> str:
         try:
             return resource_names.parse_id(pattern, str(name))
         except InvalidArgument:
             raise violation("AIP-122", f"Must look like {pattern}") from None
 
-    return BeforeValidator(take)
+    return BeforeValidator(parse_name)
 
 
 def resource_ids(pattern: str) -> BeforeValidator:
-    """Takes all ids out of a resource name such as `tasks/{task}/applications/{application}`."""
+    """Converts a resource name such as `tasks/{task}/applications/{application}` to its ids."""
 
-    def take(name: object) -> tuple[str, ...]:
+    def parse_name(name: object) -> tuple[str, ...]:
         try:
             return resource_names.parse_ids(pattern, str(name))
         except InvalidArgument:
             raise violation("AIP-122", f"Must look like {pattern}") from None
 
-    return BeforeValidator(take)
+    return BeforeValidator(parse_name)
 
 
 def proto_enum(prefix: str) -> BeforeValidator:
-    """Takes the prefix off a proto enum value's name."""
+    """Removes the prefix of a proto enum value's name."""
     return BeforeValidator(
         lambda value: value.removeprefix(prefix) if isinstance(value, str) else value
     )
 
 
-# C0 but tab and line breaks, DEL, and C1: no text needs them, terminals obey them, and Postgres
-# takes no NUL.
+# C0 except tab and line breaks, DEL, and C1: terminals interpret them, and Postgres rejects NUL.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-# Printable ASCII but blanks, quotes and angle brackets, which end an address wherever it is quoted.
+# Printable ASCII except space, quotes and angle brackets, which delimit an address in other text.
 _PLAIN = re.compile(r"[!#-;=?-~]+")
-# Letters and symbols that show nothing: Hangul fillers and the empty braille pattern.
-_UNSEEN = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+# Letters and symbols that are invisible: Hangul fillers and the empty braille pattern.
+_INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 def is_plain(value: str) -> bool:
-    """Whether this may be an address: printable ASCII without blanks, `"`, `<` and `>`."""
+    """Whether the value is printable ASCII without space, `"`, `<` and `>`, as an address is."""
     return _PLAIN.fullmatch(value) is not None
 
 
 def is_blank(value: str) -> bool:
-    """Whether nothing of this can be seen: separators, control and format characters alone, such as
-    a zero-width space, show nothing."""
-    # Mostly one of the first is seen; of the rest, which may be megabytes, each is looked at once.
-    return all(map(_is_unseen, value[:100])) and all(map(_is_unseen, set(value[100:])))
+    """Whether the value has only invisible characters: separators, control and format characters,
+    such as a zero-width space."""
+    # Usually one of the first is visible. Of the rest, which may be megabytes, each distinct
+    # character is checked once.
+    return all(map(_is_invisible, value[:100])) and all(map(_is_invisible, set(value[100:])))
 
 
-def _is_unseen(character: str) -> bool:
-    return character in _UNSEEN or unicodedata.category(character)[0] in "ZC"
+def _is_invisible(character: str) -> bool:
+    return character in _INVISIBLE or unicodedata.category(character)[0] in "ZC"
 
 
 def _visible(value: str) -> str:
     if value and is_blank(value):
-        raise violation("BLANK", "Must hold something that can be seen")
+        raise violation("BLANK", "Must contain a visible character")
     return value
 
 
@@ -126,20 +126,21 @@ Visible = AfterValidator(_visible)
 
 
 def bounded_text(minimum: int, maximum: int, rule: str = "LENGTH") -> AfterValidator:
-    """A text of so many code points, without control characters but line breaks and tabs."""
+    """Limits the number of code points, and allows no control characters except tab and line
+    breaks."""
 
     def check(value: str) -> str:
         if not minimum <= len(value) <= maximum:
             raise violation(rule, f"Must be {minimum} to {maximum} characters, not {len(value)}")
         if _CONTROL.search(value):
-            raise violation("CONTROL_CHARACTERS", "Must not hold control characters")
+            raise violation("CONTROL_CHARACTERS", "Must not contain control characters")
         return value
 
     return AfterValidator(check)
 
 
 def unique_items(minimum: int, maximum: int) -> AfterValidator:
-    """A list of so many different items."""
+    """Limits the number of items, which must be distinct."""
 
     def check(value: list[Any]) -> list[Any]:
         if not minimum <= len(value) <= maximum:
@@ -167,22 +168,22 @@ def _https(value: str) -> str:
 
 
 def _has_host_only(link: str) -> bool:
-    """https, of a host, and of nobody who logs in there."""
+    """Whether a link is https, has a host, and has no user name or password."""
     try:
         parts = urlsplit(link)
-        port = parts.port  # asking for one that is none fails
+        port = parts.port  # raises ValueError if it is not a number
     except ValueError:
         return False
     is_anonymous = "@" not in parts.netloc
     return parts.scheme == "https" and bool(parts.hostname) and port != 0 and is_anonymous
 
 
-# ISO 4217 currencies that PayPal pays out in, with a minor unit of 1/100: all but HUF, JPY and TWD,
-# for which it takes no decimals (https://developer.paypal.com/api/rest/reference/currency-codes/).
+# ISO 4217 currencies of PayPal's payouts with a minor unit of 1/100: all except HUF, JPY and TWD,
+# for which it allows no decimals (https://developer.paypal.com/api/rest/reference/currency-codes/).
 CURRENCIES = frozenset(
     "AUD BRL CAD CHF CZK DKK EUR GBP HKD ILS MXN MYR NOK NZD PHP PLN SEK SGD THB USD".split()
 )
-# PayPal takes at most 20,000 USD an item; a deposit may be larger, and must fit a bigint.
+# PayPal's limit is 20,000 USD an item; a deposit may be larger, and must fit a bigint.
 _MAXIMUM_MINOR = 10**12
 
 
@@ -203,8 +204,8 @@ def _positive_money(value: Any) -> Money:
     return Money(currency, amount_minor)
 
 
-def _within_reach(time: datetime) -> datetime:
-    """Far enough for any task, and near enough that every clock can be added to it."""
+def _in_this_century(time: datetime) -> datetime:
+    """Allows any task, and every later deadline that is computed from it."""
     if not 2000 <= time.year < 2100:
         raise violation("RANGE", "Must be in this century")
     return time
@@ -213,4 +214,4 @@ def _within_reach(time: datetime) -> datetime:
 Link = Annotated[str, AfterValidator(_https)]
 Currency = Annotated[str, AfterValidator(_currency)]
 PositiveMoney = Annotated[Money, BeforeValidator(_positive_money)]
-Instant = Annotated[AwareDatetime, AfterValidator(_within_reach)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_this_century)]

@@ -1,4 +1,4 @@
-"""Pages (AIP-158): opaque tokens around a keyset, so that a page costs the same anywhere."""
+"""Pagination (AIP-158) by keyset: opaque tokens, and the same cost for every page."""
 
 import base64
 import hashlib
@@ -18,18 +18,17 @@ M = TypeVar("M", bound=Message)
 DEFAULT_PAGE_SIZE = 50
 MAXIMUM_PAGE_SIZE = 200
 
-# A client takes 4 MiB unless it was told otherwise. A page that would be larger ends early.
+# Clients accept 4 MiB by default. A page that would be larger ends early.
 _MAXIMUM_PAGE_BYTES = 2 * 1024 * 1024
 
 Key = datetime | int
 
-# What a bigint holds.
-_LARGEST = 2**63 - 1
+_MAXIMUM_BIGINT = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Cursor:
-    """The last row of a page: rows are ordered by key, a time mostly, then id."""
+    """The last row of a page. Rows are ordered by key, mostly a time, then by id."""
 
     key: Key
     id: str
@@ -37,7 +36,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Page:
-    """Which rows a caller asked for. `query` identifies the filter that a token belongs to."""
+    """The requested page. `query` identifies the filter and order that its token belongs to."""
 
     size: int
     after: Cursor | None
@@ -45,8 +44,8 @@ class Page:
 
     @property
     def keyset(self) -> dict[str, object]:
-        """The SQL parameters `time`, `id` (of the row before the page, or NULL) and `size`, where
-        the key is a time."""
+        """The SQL parameters `time` and `id` (of the row before the page, or NULL) and `size`, for
+        a key that is a time."""
         return {
             "time": self.after.key if self.after else None,
             "id": self.after.id if self.after else None,
@@ -54,7 +53,7 @@ class Page:
         }
 
     def token_after(self, rows: Sequence[T], cursor_of: Callable[[T], Cursor]) -> str:
-        """The token of the page after `rows`; empty when `rows` do not fill this one."""
+        """The token of the next page; empty if `rows` do not fill this one."""
         return "" if len(rows) < self.size else self._token(cursor_of(rows[-1]))
 
     def fitted(
@@ -63,8 +62,8 @@ class Page:
         message_of: Callable[[T], M],
         cursor_of: Callable[[T], Cursor],
     ) -> tuple[list[M], str]:
-        """`rows` as messages, as many as fit an answer but one at least, and the token of the page
-        after them."""
+        """Converts `rows` to messages, as many as fit a response and at least one. Returns them
+        with the token of the next page."""
         messages: list[M] = []
         size_bytes = 0
         for row in rows:
@@ -84,11 +83,11 @@ class Page:
 def page_of(
     page_size: int, page_token: str, *filters: object, key: type[datetime] | type[int] = datetime
 ) -> Page:
-    """The page that a request asks for; `filters` are what the whole listing is limited to and
-    ordered by, `key` is the type of what it is ordered by.
+    """Parses the page fields of a request. `filters` are all values that filter and order the list,
+    `key` is the type of its ordering key.
 
     Raises:
-        InvalidArgument: a negative size, or a token that is not from this very listing.
+        InvalidArgument: the size is negative, or the token is not from a page of the same list.
     """
     if page_size < 0:
         raise invalid_fields(Violation("page_size", "AIP-158", "Must not be negative"))
@@ -100,13 +99,19 @@ def page_of(
         padded = page_token + "=" * (-len(page_token) % 4)
         token_query, text, row_id = json.loads(base64.urlsafe_b64decode(padded))
         cursor = Cursor(_key(text, key), str(row_id))
-        if b"\x00" in cursor.id.encode():  # no Postgres text can hold it, nor half a character
-            raise ValueError("no id of ours")
+        if (
+            b"\x00" in cursor.id.encode()
+        ):  # not valid in Postgres' text; `encode` rejects lone surrogates
+            raise ValueError("not an id")
     except (ValueError, TypeError, RecursionError):
         token_query, cursor = None, None
     if cursor is None or token_query != query:
         raise invalid_fields(
-            Violation("page_token", "AIP-158", "Must be of this very listing's page before")
+            Violation(
+                "page_token",
+                "AIP-158",
+                "Must be the next_page_token of a request with the same filter and order",
+            )
         )
     return Page(size, cursor, query)
 
@@ -114,6 +119,6 @@ def page_of(
 def _key(text: object, kind: type[datetime] | type[int]) -> Key:
     if kind is datetime:
         return datetime.fromisoformat(text)  # type: ignore[arg-type]  # a TypeError is expected
-    if type(text) is not int or abs(text) > _LARGEST:
-        raise ValueError("no number of ours")
+    if type(text) is not int or abs(text) > _MAXIMUM_BIGINT:
+        raise ValueError("not a number")
     return text

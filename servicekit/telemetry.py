@@ -1,7 +1,7 @@
-"""Traces, metrics and logs of a process, started once.
+"""Traces, metrics and logs of a process.
 
-Traces go to OTEL_EXPORTER_OTLP_ENDPOINT when it is set; metrics are served at /metrics; logs are
-JSON lines on standard error that carry the trace id.
+Traces are exported to OTEL_EXPORTER_OTLP_ENDPOINT if it is set, metrics are served at /metrics, and
+logs are JSON lines on standard error with the trace id.
 """
 
 import logging
@@ -26,13 +26,13 @@ from prometheus_client import start_http_server
 
 from servicekit.settings import Settings
 
-# Makes the SDK's TracerProvider, or one that wraps it.
+# Creates the SDK's TracerProvider, or one that wraps it.
 ProviderFactory = Callable[[Resource], Any]
 
 
 def sampler() -> Sampler | None:
-    """None is what OTEL_TRACES_SAMPLER says, or everything. Without a collector nothing is
-    recorded; ids there are all the same, for logs and errors."""
+    """None stands for OTEL_TRACES_SAMPLER, by default all traces. Without a collector nothing is
+    recorded, but trace ids still appear in logs and errors."""
     return None if _has_collector() else ALWAYS_OFF
 
 
@@ -46,7 +46,7 @@ def _has_collector() -> bool:
 
 @contextmanager
 def telemetry(settings: Settings, create_provider: ProviderFactory = _provider) -> Iterator[None]:
-    """Telemetry for as long as the block runs; what is buffered is flushed at its end.
+    """Runs telemetry while the block runs, and flushes it at the end.
 
     A process that runs workflows passes a provider whose spans survive replay.
     """
@@ -55,7 +55,7 @@ def telemetry(settings: Settings, create_provider: ProviderFactory = _provider) 
     resource = Resource.create(attributes)
     provider = create_provider(resource)
     if _has_collector():
-        provider.add_span_processor(_Exporting(OTLPSpanExporter(), schedule_delay_millis=500))
+        provider.add_span_processor(_SpanProcessor(OTLPSpanExporter(), schedule_delay_millis=500))
     trace.set_tracer_provider(provider)
     meters = MeterProvider(resource=resource, metric_readers=[PrometheusMetricReader()])
     metrics.set_meter_provider(meters)
@@ -70,9 +70,9 @@ def telemetry(settings: Settings, create_provider: ProviderFactory = _provider) 
         meters.shutdown()
 
 
-class _Exporting(BatchSpanProcessor):
-    """Leaves out the spans of whole workflows: they last for months, and would stretch the trace
-    that started one."""
+class _SpanProcessor(BatchSpanProcessor):
+    """Does not export the spans of whole workflows, which last for months and would stretch the
+    trace that started them."""
 
     def on_end(self, span: ReadableSpan) -> None:
         if not span.name.startswith("RunWorkflow:"):
@@ -90,7 +90,7 @@ def _add_trace(
 
 
 def _configure_logging(level: str) -> None:
-    """structlog and the standard library's loggers, in one JSON format."""
+    """Configures structlog and the standard library's loggers for one JSON format."""
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -118,5 +118,5 @@ def _configure_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # One line a request says nothing that the trace does not.
+    # Its line for each request repeats what the trace has.
     logging.getLogger("httpx").setLevel(logging.WARNING)

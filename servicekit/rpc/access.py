@@ -1,7 +1,7 @@
-"""Access tables: every RPC of a service, who may call it, and how it may be repeated.
+"""Access tables: for every RPC of a service, who may call it and how it is made idempotent.
 
-A service states one table; an RPC without an entry keeps the server from starting, so access is
-denied by default and nothing is forgotten.
+A service has one table. A server does not start if an RPC has no entry, so access is denied by
+default.
 """
 
 from collections.abc import Mapping
@@ -16,16 +16,16 @@ from servicekit.auth import Role
 
 
 class Repeat(Enum):
-    """How a repeated `request_id` gets the first answer (AIP-155)."""
+    """How a repeated `request_id` gets the first response (AIP-155)."""
 
-    # The answer is kept by the very transaction that made it true.
+    # The response is stored in the transaction of the command.
     IN_TRANSACTION = auto()
-    # The command itself finds its first outcome again, by a workflow update's id or by ids that
-    # follow from the request; only the body is compared and the answer kept here. For commands
-    # that cross the network: no transaction may stay open meanwhile.
+    # The command itself finds its first outcome, by a workflow update's id or by ids derived from
+    # the request; the interceptor compares the body and stores the response. For commands that
+    # call other systems, during which no transaction may stay open.
     BY_COMMAND = auto()
-    # What the command makes has an id that follows from the `request_id`: it finds its first
-    # outcome by that, and compares with it what is asked now. Nothing is kept here.
+    # The id of the created resource is derived from the `request_id`: the command finds its first
+    # outcome by that id and compares the body with it. The interceptor stores nothing.
     BY_ID = auto()
 
 
@@ -43,7 +43,7 @@ def allow(*roles: Role, repeat: Repeat = Repeat.IN_TRANSACTION) -> Access:
 
 @dataclass(frozen=True)
 class Rpc:
-    """What the interceptors know of one RPC."""
+    """The properties of one RPC that interceptors use."""
 
     path: str
     roles: frozenset[Role]
@@ -60,11 +60,11 @@ Rpcs = Mapping[str, Rpc]
 
 
 def rpcs_of(service: ServiceDescriptor, table: Mapping[str, Access]) -> Rpcs:
-    """The RPCs of `service` by path.
+    """Returns the RPCs of `service` by path.
 
     Raises:
         ValueError: the table and the service do not name the same methods.
-        TypeError: a method that callers stream to, or a stream that carries a `request_id`.
+        TypeError: a method is client-streaming, or a streaming method has a `request_id`.
     """
     methods: dict[str, MethodDescriptor] = dict(service.methods_by_name)
     if mismatch := methods.keys() ^ table.keys():
@@ -87,6 +87,6 @@ def rpcs_of(service: ServiceDescriptor, table: Mapping[str, Access]) -> Rpcs:
 
 def _check_shape(method: MethodDescriptor) -> None:
     if method.client_streaming:
-        raise TypeError(f"{method.full_name}: callers stream nothing to us")
+        raise TypeError(f"{method.full_name}: client streaming is not supported")
     if method.server_streaming and "request_id" in method.input_type.fields_by_name:
-        raise TypeError(f"{method.full_name}: a stream has no first answer to repeat")
+        raise TypeError(f"{method.full_name}: a stream cannot have a request_id")

@@ -1,7 +1,7 @@
-"""Channels to our services: credentials, deadlines, retries, and errors with their reasons.
+"""Channels to the platform's services: credentials, deadlines, retries, and typed errors.
 
-Every method of ours may be repeated (mutations carry a `request_id`), so a channel waits for a
-server that restarts and tries again where a connection broke.
+Every method is safe to retry (mutations carry a `request_id`), so a channel waits for a server that
+restarts, and retries when a connection breaks.
 """
 
 import json
@@ -30,14 +30,15 @@ TIMEOUT_SECONDS = 15.0
 
 
 def token_from(file: Path) -> Callable[[], str]:
-    """Reads a token file anew whenever it has changed: tokens are rotated in place."""
-    seen: list[Any] = [None, ""]
+    """Returns a function that reads the token, again whenever the file has changed: tokens are
+    rotated in place."""
+    cached: list[Any] = [None, ""]
 
     def read() -> str:
         stamp = file.stat().st_mtime_ns
-        if seen[0] != stamp:
-            seen[:] = [stamp, file.read_text().strip()]
-        return str(seen[1])
+        if cached[0] != stamp:
+            cached[:] = [stamp, file.read_text().strip()]
+        return str(cached[1])
 
     return read
 
@@ -49,10 +50,10 @@ def open_channel(
     credentials: grpc.ChannelCredentials | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> grpc.aio.Channel:
-    """A channel whose calls raise LiaisonError and end, retries included, in `timeout_seconds`.
+    """A channel whose calls raise LiaisonError and end within `timeout_seconds`, retries included.
 
-    A stream has no deadline but the one it is given. It raises LiaisonError where it breaks; one
-    that breaks before its first message is opened anew by the channel, like any other call.
+    A stream has only the deadline that the caller sets. It raises LiaisonError when it breaks; one
+    that breaks before its first message is retried like any other call.
     """
     method_config = {
         "name": [{}],
@@ -69,15 +70,15 @@ def open_channel(
         ("grpc.service_config", json.dumps({"methodConfig": [method_config]})),
         ("grpc.initial_reconnect_backoff_ms", 200),
         ("grpc.max_reconnect_backoff_ms", 2000),
-        # The longest article that the media service takes, with what is known of its products.
+        # The longest article that the media service accepts, with the data of its products.
         ("grpc.max_receive_message_length", 20 * 1024 * 1024),
-        # A silent stream whose server is gone without a word breaks, instead of waiting for ever.
+        # Detects a dead server behind an idle stream.
         ("grpc.keepalive_time_ms", 60_000),
     ]
     interceptors = [
-        _Caller(token, timeout_seconds),
+        _UnaryCaller(token, timeout_seconds),
         _StreamCaller(token),
-        # Inside ours, since it ends no span of a call that raises anything but gRPC's own error.
+        # Inside ours: it ends a span only if the call raises gRPC's own error type.
         *aio_client_interceptors(),
     ]
     if credentials is None:
@@ -88,7 +89,7 @@ def open_channel(
 def service_channel(
     settings: ClientSettings, address: str, *, timeout_seconds: float = TIMEOUT_SECONDS
 ) -> grpc.aio.Channel:
-    """A channel from one service to another, in the role of a service."""
+    """A channel from one process to another, with the role `service`."""
     return open_channel(
         address,
         token_from(settings.service_token_file),
@@ -109,7 +110,7 @@ def _credentials(settings: ClientSettings) -> grpc.ChannelCredentials | None:
     )
 
 
-class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
+class _UnaryCaller(grpc.aio.UnaryUnaryClientInterceptor):
     def __init__(self, token: Callable[[], str], timeout_seconds: float) -> None:
         self._token = token
         self._timeout_seconds = timeout_seconds
@@ -117,8 +118,8 @@ class _Caller(grpc.aio.UnaryUnaryClientInterceptor):
     async def intercept_unary_unary(
         self, continuation: Any, client_call_details: Any, request: Any
     ) -> Any:
-        asked = client_call_details.timeout
-        timeout_seconds = self._timeout_seconds if asked is None else asked
+        requested = client_call_details.timeout
+        timeout_seconds = self._timeout_seconds if requested is None else requested
         details = _with_token(
             client_call_details, self._token(), min(timeout_seconds, self._timeout_seconds)
         )
@@ -159,8 +160,8 @@ def _with_token(
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError) -> LiaisonError:
-    """The error as the server raised it; what did not come from a server of ours is UNAVAILABLE
-    when the outcome is open, else INTERNAL."""
+    """The error that the server raised. An error that did not come from one of our servers is
+    UNAVAILABLE when the outcome is unknown, else INTERNAL."""
     for key, value in error.trailing_metadata() or ():
         if key == _DETAILS_KEY:
             return _from_status(Status.FromString(value), error.code().name)

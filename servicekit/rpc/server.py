@@ -33,7 +33,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 @dataclass(frozen=True)
 class Service:
-    """A gRPC service as its process offers it."""
+    """A gRPC service with its servicer and access table."""
 
     descriptor: ServiceDescriptor
     register: Callable[[Any, grpc.aio.Server], None]
@@ -42,7 +42,7 @@ class Service:
 
 
 class GrpcServer:
-    """Services behind one port. `address` is known once it is started."""
+    """Serves services on one port. `address` is set by `start`."""
 
     def __init__(
         self, settings: ServerSettings, services: Sequence[Service], database: Database | None
@@ -75,8 +75,8 @@ class GrpcServer:
             options=[
                 ("grpc.max_receive_message_length", settings.maximum_message_bytes),
                 ("grpc.so_reuseport", 0),
-                # A stream may be silent for days: a caller who is gone without a word is noticed,
-                # and callers may ask the same of us.
+                # A stream may be idle for days: pings detect dead callers, and callers may ping,
+                # too.
                 ("grpc.keepalive_time_ms", 60_000),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", 30_000),
             ],
@@ -99,7 +99,9 @@ class GrpcServer:
         credentials = _tls(self._settings)
         host = address.rpartition(":")[0]
         if credentials is None and host not in _LOOPBACK:
-            raise ValueError(f"plaintext is for loopback only, not for {host}: name a certificate")
+            raise ValueError(
+                f"plaintext is allowed on loopback only, not on {host}: configure a certificate"
+            )
         port = (
             self._server.add_secure_port(address, credentials)
             if credentials
@@ -107,39 +109,39 @@ class GrpcServer:
         )
         self.address = f"{host}:{port}"
         await self._server.start()
-        # What is there now is there to stay: looking through it for garbage only takes time.
+        # Objects created so far live as long as the process: exempt them from garbage collection.
         gc.collect()
         gc.freeze()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         log.info("serving", address=self.address)
 
     async def stop(self) -> None:
-        """Says NOT_SERVING, ends streams, lets calls in flight finish for `drain_seconds`, then
-        cuts the rest: a caller who does not read what was written so far hears no end either."""
+        """Reports NOT_SERVING, ends streams, lets open calls finish for `drain_seconds`, then
+        cancels the rest, such as streams whose caller does not read."""
         await self._health.enter_graceful_shutdown()
         self._streams.drain()
         await self._server.stop(self._settings.drain_seconds)
 
     async def serve_until_stopped(self) -> None:
-        """Serves until SIGTERM or SIGINT, which may come while it starts."""
-        told = handle_stop_signals()
+        """Serves until SIGTERM or SIGINT, which may arrive during the start."""
+        stop_requested = handle_stop_signals()
         await self.start()
-        await told.wait()
+        await stop_requested.wait()
         log.info("draining")
         await self.stop()
 
 
 def handle_stop_signals() -> asyncio.Event:
-    """Set once the process gets SIGTERM or SIGINT, which end it no more."""
-    told = asyncio.Event()
+    """Returns an event that SIGTERM or SIGINT sets, instead of ending the process."""
+    stop_requested = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, told.set)
-    return told
+        loop.add_signal_handler(signum, stop_requested.set)
+    return stop_requested
 
 
 def _tls(settings: ServerSettings) -> grpc.ServerCredentials | None:
-    """Mutual TLS when a client CA is named, TLS when a certificate is, else none."""
+    """Mutual TLS if a client CA is configured, TLS if a certificate is, otherwise None."""
     if settings.tls_certificate_file is None or settings.tls_private_key_file is None:
         return None
     client_ca = settings.tls_client_ca_file

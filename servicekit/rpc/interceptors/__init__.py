@@ -1,11 +1,11 @@
-"""What every call passes through, in this order and for these reasons.
+"""The interceptor chain of every call, outermost first.
 
-1. telemetry   before the rest, so that refused calls are measured too
-2. errors      turns whatever the rest raises into a google.rpc.Status
-3. auth        before anything looks at the request: a stranger learns nothing from validation
-4. validation  before a key is taken: a malformed request leaves no trace
+1. telemetry   first, so that rejected calls are measured, too
+2. errors      converts what the rest raises to a google.rpc.Status
+3. auth        before validation, whose errors an unauthenticated caller must not see
+4. validation  before idempotency, so that a malformed request claims no key
 5. idempotency around the handler and its transaction
 
-Around them all and inside them all, `streams` makes a server stream look like one call; `assembled`
-puts each method's chain together once.
+`streams` makes a server stream look like a unary call to all of these, with one interceptor outside
+of them and one inside. `chain_cache`, outermost of all, builds each method's chain only once.
 """

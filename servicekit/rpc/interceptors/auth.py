@@ -1,4 +1,4 @@
-"""Lets a call in when its token is good and its role is in the access table."""
+"""Authenticates the caller and checks its role against the access table."""
 
 from google.protobuf.message import Message
 
@@ -28,7 +28,7 @@ class AuthInterceptor(Interceptor):
         if principal.role not in rpc.roles:
             raise PermissionDenied(
                 Reason.ROLE_NOT_ALLOWED,
-                f"{rpc.name} is not for the role {principal.role}",
+                f"{rpc.name} is not allowed for the role {principal.role}",
                 metadata={"role": principal.role, "method": rpc.name},
             )
         set_principal(principal)

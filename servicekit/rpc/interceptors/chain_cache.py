@@ -1,7 +1,6 @@
-"""Puts a method's chain of interceptors together at its first call only.
+"""Caches each method's chain of interceptors, which gRPC would build anew for every call.
 
-gRPC asks every interceptor anew at each call. Ours, asked for the same method, always answer the
-same.
+This is possible because our interceptors return the same handler whenever the method is the same.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,7 +11,7 @@ from servicekit.rpc.interceptors.interceptor import Handler
 
 
 class ChainCache(grpc.aio.ServerInterceptor):
-    """Outermost of all."""
+    """Must be the outermost interceptor."""
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
@@ -26,6 +25,6 @@ class ChainCache(grpc.aio.ServerInterceptor):
         if method in self._handlers:
             return self._handlers[method]
         handler = await continuation(handler_call_details)
-        if handler is not None:  # anybody can make up methods that do not exist
+        if handler is not None:  # callers can send any number of unknown methods
             self._handlers[method] = handler
         return handler

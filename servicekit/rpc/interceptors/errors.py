@@ -1,4 +1,5 @@
-"""Turns our errors into google.rpc.Status, and everything else into INTERNAL with a trace id."""
+"""Converts LiaisonError to google.rpc.Status, and any other exception to INTERNAL with a trace
+id."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,12 +20,12 @@ from servicekit.rpc.interceptors.interceptor import Context, Interceptor, Procee
 DOMAIN = "liaison"
 # Where gRPC carries a google.rpc.Status (https://grpc.io/docs/guides/error/).
 DETAILS_KEY = "grpc-status-details-bin"
-# An error is told in metadata, of which a peer takes 8 KiB in all unless it was told otherwise
-# (grpc.max_metadata_size): the details, which grow by a third on the way (base64), and the message,
-# whose characters beyond ASCII grow threefold. Of a larger one not even the reason would arrive.
+# Errors are sent as metadata, which a peer limits to 8 KiB by default (grpc.max_metadata_size): the
+# details, which base64 makes a third larger, and the message, whose non-ASCII characters take three
+# times their size. Of a larger error not even the reason would arrive.
 _MAXIMUM_DETAILS_BYTES = 4096
 _MAXIMUM_MESSAGE_BYTES = 512
-# What packing a BadRequest among the details takes.
+# The overhead of packing a BadRequest into the details.
 _ENVELOPE_BYTES = 64
 
 log = structlog.get_logger()
@@ -61,14 +62,14 @@ async def _abort(context: Context, error: LiaisonError) -> Never:
             ((DETAILS_KEY, status.SerializeToString()),),
         )
     except grpc.aio.InternalError as failure:
-        # The caller has left, or was cut off: there is nobody to tell.
+        # The caller has disconnected.
         raise asyncio.CancelledError from failure
     raise AssertionError("abort returned")
 
 
 def to_status(error: LiaisonError) -> Status:
-    """As many violations as an answer holds; where it does not hold all, the metadata
-    `violations_left_out` counts the others."""
+    """Converts an error. If not all of its violations fit, the metadata `violations_left_out`
+    counts those that were dropped."""
     all_violations = BadRequest(
         field_violations=[
             BadRequest.FieldViolation(

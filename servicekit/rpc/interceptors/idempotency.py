@@ -1,4 +1,4 @@
-"""Answers a repeated `request_id` with the first answer; see `servicekit.postgres.idempotency`."""
+"""Returns the first response to a repeated `request_id`; see `servicekit.postgres.idempotency`."""
 
 from uuid import UUID
 
@@ -26,11 +26,11 @@ class IdempotencyInterceptor(Interceptor):
         request_id = UUID(getattr(request, "request_id"))  # noqa: B009 - Message has no such field
         key = idempotency.key_of(current_principal().subject, rpc.path, request_id, request)
         if rpc.repeat is Repeat.BY_COMMAND:
-            return await self._answer_by_command(rpc, key, proceed)
+            return await self._respond_by_command(rpc, key, proceed)
         async with self._database.transaction():
-            return await self._answer(rpc, key, proceed)
+            return await self._respond(rpc, key, proceed)
 
-    async def _answer(self, rpc: Rpc, key: idempotency.Key, proceed: Proceed) -> Message:
+    async def _respond(self, rpc: Rpc, key: idempotency.Key, proceed: Proceed) -> Message:
         first = await self._keys.claim(key)
         if first is not None:
             return rpc.response_class.FromString(first)
@@ -38,12 +38,14 @@ class IdempotencyInterceptor(Interceptor):
         await self._keys.complete(key, response)
         return response
 
-    async def _answer_by_command(self, rpc: Rpc, key: idempotency.Key, proceed: Proceed) -> Message:
+    async def _respond_by_command(
+        self, rpc: Rpc, key: idempotency.Key, proceed: Proceed
+    ) -> Message:
         try:
-            return await self._answer(rpc, key, proceed)
+            return await self._respond(rpc, key, proceed)
         except LiaisonError as error:
-            # A refusal changed nothing. Any other end may have: the key stays taken, and who
-            # repeats it finds what came of it.
+            # A rejected command had no effect. After any other error it may have had one: the key
+            # stays claimed, and a repetition finds the outcome.
             if not error.is_retryable:
                 await self._keys.release(key)
             raise

@@ -1,5 +1,5 @@
-"""The shape of an interceptor: something done around each call of our own services, a server stream
-being one call as well (see `servicekit.rpc.interceptors.streams`)."""
+"""The base class of interceptors, which wrap each call of the platform's own services. A server
+stream is one call (see `servicekit.rpc.interceptors.streams`)."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
@@ -18,12 +18,12 @@ else:
     Context = grpc.aio.ServicerContext
     Handler = grpc.RpcMethodHandler
 
-# Open to everyone: they tell nothing about anybody.
+# Services without access control: they disclose no data.
 _OPEN = ("/grpc.health.v1.Health/", "/grpc.reflection.v1alpha.ServerReflection/")
 
 
 class Interceptor(grpc.aio.ServerInterceptor, ABC):
-    """Health and reflection pass untouched; a method in no access table does not exist."""
+    """Does not wrap health and reflection. All other methods are in an access table."""
 
     def __init__(self, rpcs: Rpcs) -> None:
         self._rpcs = rpcs
@@ -32,7 +32,7 @@ class Interceptor(grpc.aio.ServerInterceptor, ABC):
     async def around(
         self, rpc: Rpc, request: Message, context: Context, proceed: Proceed
     ) -> Message:
-        """Serves one call; `proceed` is the rest of the chain."""
+        """Serves one call; `proceed` runs the rest of the chain."""
 
     async def intercept_service(
         self,

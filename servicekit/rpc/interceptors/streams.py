@@ -1,9 +1,9 @@
-"""Server streams, in the shape of unary calls to every interceptor in between.
+"""Makes server streams look like unary calls to the interceptors in between.
 
-`StreamWriter` is innermost: it writes what a method yields, and only then is the call over.
-`StreamOpener` is outermost: it tells gRPC that such a call is a stream after all. So `around` sees
-one call from its first message to its last, all in one task: an error raised at any point is told
-with its reason, and a context variable set at the start is the same at the end.
+`StreamWriter` is innermost: it writes what a method yields and returns when the stream has ended.
+`StreamOpener` is outermost: it registers the call with gRPC as a stream. So `around` wraps a stream
+from its first message to its last in one task: an error raised at any point is sent with its
+reason, and a context variable set at the start is still set at the end.
 """
 
 import asyncio
@@ -35,15 +35,15 @@ class StreamOpener(grpc.aio.ServerInterceptor):
         rpc = self._rpcs.get(handler_call_details.method)
         if handler is None or rpc is None or not rpc.is_stream:
             return handler  # type: ignore[no-any-return]  # the stubs know no behaviours
-        # gRPC takes a coroutine here, and leaves the writing to it.
+        # gRPC accepts a coroutine here, which then writes the messages itself.
         return grpc.unary_stream_rpc_method_handler(
             handler.unary_unary, handler.request_deserializer, handler.response_serializer
         )
 
 
 class StreamWriter(grpc.aio.ServerInterceptor):
-    """A stream ends when its method does, its caller leaves, its caller's token expires, or the
-    server drains: a stop need not wait for watchers."""
+    """Ends a stream when its method ends, its caller disconnects, the caller's token expires, or
+    the server drains, so that a shutdown does not wait for watchers."""
 
     def __init__(self, rpcs: Rpcs) -> None:
         self._rpcs = rpcs
@@ -51,7 +51,7 @@ class StreamWriter(grpc.aio.ServerInterceptor):
         self._is_draining = False
 
     def drain(self) -> None:
-        """Ends every stream with an error that asks its caller to come again."""
+        """Ends every stream with UNAVAILABLE, so that callers reconnect."""
         self._is_draining = True
         now = asyncio.get_running_loop().time()
         for stream in self._open:
@@ -67,10 +67,10 @@ class StreamWriter(grpc.aio.ServerInterceptor):
             return handler  # type: ignore[no-any-return]  # the stubs know no behaviours
 
         async def write_all(request: Message, context: Context) -> Message:
-            # Closed here and now, not when the garbage is collected: it may hold a subscription.
+            # Closed at once and not by the garbage collector: it may hold a subscription.
             async with aclosing(handler.unary_stream(request, context)) as messages:
                 await self._write(messages, context)
-            return Empty()  # never sent: a stream's answer is what was written
+            return Empty()  # never sent: the messages were written above
 
         return grpc.unary_unary_rpc_method_handler(
             write_all, handler.request_deserializer, handler.response_serializer
@@ -80,7 +80,7 @@ class StreamWriter(grpc.aio.ServerInterceptor):
         if self._is_draining:
             raise self._end()
         try:
-            async with asyncio.timeout(_seconds_admitted()) as stream:
+            async with asyncio.timeout(_token_lifetime_seconds()) as stream:
                 self._open.add(stream)
                 try:
                     async for message in messages:
@@ -95,13 +95,13 @@ class StreamWriter(grpc.aio.ServerInterceptor):
     def _end(self) -> LiaisonError:
         if self._is_draining:
             return Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, "This server stops: go on at another from here"
+                Reason.DEPENDENCY_UNAVAILABLE, "The server is shutting down: reconnect and resume"
             )
         return Unauthenticated(Reason.CREDENTIALS_INVALID, "The bearer token has expired")
 
 
-def _seconds_admitted() -> float | None:
-    """How long the caller's token is good for."""
+def _token_lifetime_seconds() -> float | None:
+    """Seconds until the caller's token expires; None if it does not."""
     expire_time = current_principal().expire_time
     return None if expire_time is None else (expire_time - utc_now()).total_seconds()
 
@@ -110,5 +110,5 @@ async def _send(message: Message, context: Context) -> None:
     try:
         await context.write(message)
     except grpc.aio.InternalError as error:
-        # The caller has left, and gRPC is about to cancel this task for it.
+        # The caller has disconnected, and gRPC is about to cancel this task.
         raise asyncio.CancelledError from error

@@ -1,5 +1,5 @@
-"""Measures every call, a stream from its opening to its end, and ties its span to the resources
-that it names."""
+"""Records a metric and a span for every call, with the ids of the resources that the request
+names. A stream is measured from its start to its end."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ from servicekit.rpc.interceptors.interceptor import Context, Interceptor, Procee
 _DURATION = metrics.get_meter(__name__).create_histogram(
     "rpc.server.call.duration", unit="s", description="Duration of calls served"
 )
-# Collection -> span attribute, by which a trace is found from an id.
+# Collection -> span attribute, so that traces can be searched by resource id.
 _ATTRIBUTES = {
     "tasks": "task.id",
     "assignments": "assignment.id",
@@ -30,15 +30,15 @@ _ATTRIBUTES = {
 }
 _FIELDS = ("name", "parent", "task", "assignment", "dispute", "snapshot")
 _TRACER = trace.get_tracer(__name__)
-# What is the server's fault, or may be.
+# Status codes that are, or may be, the server's fault.
 _FAILURES = frozenset(
     "UNKNOWN DEADLINE_EXCEEDED UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS".split()
 )
 
 
 class TelemetryInterceptor(Interceptor):
-    """The server's spans, too: OpenTelemetry's own instrumentation takes the call apart even when
-    its trace is not recorded."""
+    """Creates the server spans itself: OpenTelemetry's own instrumentation does its work even for a
+    trace that is not recorded."""
 
     async def around(
         self, rpc: Rpc, request: Message, context: Context, proceed: Proceed
@@ -53,7 +53,7 @@ class TelemetryInterceptor(Interceptor):
         try:
             return await proceed()
         except asyncio.CancelledError:
-            code = grpc.StatusCode.CANCELLED  # the caller has left: gRPC notes no code for it
+            code = grpc.StatusCode.CANCELLED  # the caller disconnected; gRPC sets no code
             raise
         finally:
             code = code or context.code()
@@ -63,13 +63,13 @@ class TelemetryInterceptor(Interceptor):
                 {"rpc.method": rpc.path.removeprefix("/"), "rpc.response.status_code": name},
             )
             if span.is_recording():
-                _conclude(span, name)
+                _set_status(span, name)
             span.end()
             detach(token)
 
 
 def _caller_context(context: Context) -> TraceContext:
-    """What the caller says of the trace that the call belongs to."""
+    """The trace context that the caller sent."""
     metadata = dict(context.invocation_metadata() or ())
     return propagate.extract(metadata) if "traceparent" in metadata else TraceContext()
 
@@ -80,14 +80,15 @@ def _attributes(rpc: Rpc, request: Message) -> dict[str, str]:
     return {"rpc.system": "grpc", "rpc.service": service, "rpc.method": method, **named}
 
 
-def _conclude(span: trace.Span, code: str) -> None:
+def _set_status(span: trace.Span, code: str) -> None:
     span.set_attribute("rpc.grpc.status_code", grpc.StatusCode[code].value[0])
     if code in _FAILURES:
         span.set_status(trace.Status(trace.StatusCode.ERROR, code))
 
 
 def resource_attributes(request: Message) -> Iterator[tuple[str, str]]:
-    """`task.id` and the like, for the resources that a request names, one message deep."""
+    """Yields attributes such as `task.id` for the resources that a request names, in nested
+    messages, too."""
     for field, value in request.ListFields():
         if field.name not in _FIELDS:
             continue

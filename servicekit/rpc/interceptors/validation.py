@@ -1,7 +1,7 @@
-"""Enforces what the protos declare (AIP-203): REQUIRED fields are there, OUTPUT_ONLY ones ignored,
-and that instants are such.
+"""Enforces what protos declare (AIP-203): REQUIRED fields are set, OUTPUT_ONLY ones are ignored,
+and timestamps are valid.
 
-Everything else a request must satisfy is stated by the service's command models.
+All other rules for requests are in the services' command models.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ class ValidationInterceptor(Interceptor):
             violations.append(Violation("request_id", "AIP-155", "Must be a UUID"))
         if violations:
             raise invalid_fields(*violations)
-        # Our own workers record what workflows decided, output-only fields included.
+        # The workers record the decisions of workflows, output-only fields included.
         if current_principal().role is not Role.SERVICE:
             clear_output_only(request)
         return await proceed()
@@ -46,7 +46,7 @@ def _is_uuid(text: str) -> bool:
 def _fields(
     descriptor: Descriptor,
 ) -> tuple[frozenset[str], frozenset[str], tuple[FieldDescriptor, ...]]:
-    """Names of the required and of the output-only fields, and the fields that hold messages."""
+    """The names of required and of output-only fields, and the fields with nested messages."""
     behaviours = {
         field.name: set(field.GetOptions().Extensions[field_behavior])
         for field in descriptor.fields
@@ -65,7 +65,7 @@ def _fields(
 
 
 def missing_fields(message: Message, prefix: str = "") -> Iterator[Violation]:
-    """A violation for each REQUIRED field that is not set, however deep."""
+    """Yields a violation for each REQUIRED field that is not set, in nested messages, too."""
     required, _, nested = _fields(message.DESCRIPTOR)
     present = {field.name for field, _ in message.ListFields()}
     for name in sorted(required - present):
@@ -75,7 +75,7 @@ def missing_fields(message: Message, prefix: str = "") -> Iterator[Violation]:
 
 
 def invalid_timestamps(message: Message, prefix: str = "") -> Iterator[Violation]:
-    """A violation for each Timestamp that is no instant: it could not even be read."""
+    """Yields a violation for each Timestamp out of range, which could not even be converted."""
     _, output_only, nested = _fields(message.DESCRIPTOR)
     for field, value in message.ListFields():
         if isinstance(value, Timestamp) and field.name not in output_only:
@@ -85,7 +85,7 @@ def invalid_timestamps(message: Message, prefix: str = "") -> Iterator[Violation
                 yield Violation(
                     f"{prefix}{field.name}",
                     "TIMESTAMP",
-                    "Must be an instant of the years 1 to 9999",
+                    "Must be a time in the years 1 to 9999",
                 )
     for path, child in _children(message, nested, prefix):
         yield from invalid_timestamps(child, f"{path}.")

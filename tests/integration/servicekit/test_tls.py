@@ -99,5 +99,5 @@ async def test_a_caller_without_one_is_not(access: Access, pair: Pair) -> None:
 
 async def test_plaintext_is_refused_outside_loopback(access: Access) -> None:
     settings = server_settings(access).model_copy(update={"listen_address": "0.0.0.0:0"})
-    with pytest.raises(ValueError, match="plaintext is for loopback only"):
+    with pytest.raises(ValueError, match="plaintext is allowed on loopback only"):
         await GrpcServer(settings, [], None).start()

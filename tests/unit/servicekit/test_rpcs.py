@@ -93,12 +93,12 @@ def test_a_stream_from_the_server_is_known_as_one() -> None:
 @pytest.mark.parametrize(
     ("service", "why"),
     [
-        (_service("name", client_streaming=True), "callers stream nothing to us"),
+        (_service("name", client_streaming=True), "client streaming is not supported"),
         (
             _service("name", client_streaming=True, server_streaming=True),
-            "callers stream nothing to us",
+            "client streaming is not supported",
         ),
-        (_service("request_id", server_streaming=True), "no first answer to repeat"),
+        (_service("request_id", server_streaming=True), "a stream cannot have a request_id"),
     ],
     ids=["from the caller", "both ways", "a stream repeated"],
 )
