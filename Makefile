@@ -82,7 +82,7 @@ lock: setup ## resolve pyproject.toml anew into requirements.lock, and for `make
 bench: setup ## the benchmarks: one JSON object a line
 	$(BIN)/python -m bench
 
-bench-%: setup ## one area of them: bench-stack, -lifecycle, -rpc, -applying, -listing, -media or -payouts
+bench-%: setup ## one area of them: bench-stack, -lifecycle, -rpc, -applications, -tasks, -media or -payouts
 	$(BIN)/python -m bench $*
 
 clean: ## remove the virtualenv, the caches and the embedded stack's data

@@ -3,15 +3,17 @@
 import asyncio
 import sys
 
-from bench import applying, lifecycle, listing, media, payouts, rpc, stack
+from bench import applications as applying
+from bench import lifecycle, media, payouts, rpc, stack
+from bench import task_lists as listing
 from servicekit.process import exit_immediately
 
 _AREAS = {
     "stack": stack.results,
     "lifecycle": lifecycle.results,
     "rpc": rpc.results,
-    "applying": applying.results,
-    "listing": listing.results,
+    "applications": applications.results,
+    "tasks": task_lists.results,
     "media": media.results,
     "payouts": payouts.results,
 }

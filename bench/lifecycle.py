@@ -12,16 +12,16 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from bench.bare import BARE_QUEUE, BareWorkflow, note, pay, run_bare
-from bench.commanding import command_p50_ratio
-from bench.lives import Lives
+from bench.command_latency import command_p50_ratio
+from bench.floor import FLOOR_QUEUE, FloorWorkflow, note, pay, run_floor
+from bench.lifecycles import Lifecycles
+from bench.processes import PROCESSES
 from bench.result import Result
-from bench.surroundings import PROCESSES
 from devstack.home import Home
 from devstack.stack import Stack
 from workflows import ids
 
-_LIVES = 24
+_LIFECYCLES = 24
 _AT_ONCE = 8
 _RUNS = 3
 
@@ -32,12 +32,12 @@ async def results() -> list[Result]:
             Stack(Home(Path(folder) / "home"), processes=PROCESSES, durable=False) as stack,
             AsyncExitStack() as exits,
         ):
-            lives = await Lives.prepare(stack.access, exits, creators=_AT_ONCE)
+            lifecycles = await Lifecycles.prepare(stack.access, exits, creators=_AT_ONCE)
             client = await Client.connect(stack.access.addresses["temporal"])
-            warm = await lives.live(0)
+            warm = await lifecycles.run(0)
             events = await _history_events(client, warm)
-            command = await command_p50_ratio(client, lives)
-            ratio = statistics.median([await _ratio(client, lives) for _ in range(_RUNS)])
+            command = await command_p50_ratio(client, lifecycles)
+            ratio = statistics.median([await _ratio(client, lifecycles) for _ in range(_RUNS)])
     return [
         Result("lifecycle.history_events", events, "events", "<= 110"),
         Result("lifecycle.throughput_ratio", ratio, "ratio", ">= 0.5"),
@@ -67,25 +67,25 @@ async def _parent_of(client: Client, assignment_id: str) -> str:
     return description.parent_id
 
 
-async def _ratio(client: Client, lives: Lives) -> float:
+async def _ratio(client: Client, lifecycles: Lifecycles) -> float:
     """Ours a second divided by bare ones a second, measured one right after the other."""
     started = time.perf_counter()
-    await _at_once([lives.live(number % _AT_ONCE) for number in range(_LIVES)])
+    await _at_once([lifecycles.run(number % _AT_ONCE) for number in range(_LIFECYCLES)])
     ours = time.perf_counter() - started
     async with Worker(
-        client, task_queue=BARE_QUEUE, workflows=[BareWorkflow], activities=[note, pay]
+        client, task_queue=FLOOR_QUEUE, workflows=[FloorWorkflow], activities=[note, pay]
     ):
         started = time.perf_counter()
-        await _at_once([run_bare(client) for _ in range(_LIVES)])
+        await _at_once([run_floor(client) for _ in range(_LIFECYCLES)])
         bare = time.perf_counter() - started
     return bare / ours
 
 
-async def _at_once(lives: Sequence[Awaitable[object]]) -> None:
+async def _at_once(lifecycles: Sequence[Awaitable[object]]) -> None:
     limit = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(life: Awaitable[object]) -> None:
+    async def one(lifecycle: Awaitable[object]) -> None:
         async with limit:
-            await life
+            await lifecycle
 
-    await asyncio.gather(*(one(life) for life in lives))
+    await asyncio.gather(*(one(lifecycle) for lifecycle in lifecycles))

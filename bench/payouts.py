@@ -3,9 +3,9 @@
 import tempfile
 from pathlib import Path
 
-from bench.posting import ledger_ratio
+from bench.ledger import ledger_ratio
 from bench.result import Result
-from bench.settling import settled_ratio
+from bench.settlement import settled_ratio
 from devstack.home import Home
 from devstack.stack import Stack
 

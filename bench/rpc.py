@@ -10,10 +10,10 @@ import psycopg
 from liaison.tasks.v1 import assignments_pb2
 
 from bench import echo
-from bench.driving import BareClient, Wire
-from bench.lives import Lives
+from bench.lifecycles import Lifecycles
+from bench.load import RawClient, Wire
+from bench.processes import PROCESSES
 from bench.result import Result
-from bench.surroundings import PROCESSES
 from devstack.access import Access
 from devstack.home import Home
 from devstack.stack import Stack
@@ -34,9 +34,9 @@ async def results() -> list[Result]:
         ):
             reads, size = await _reads(stack.access, exits)
             ours = await exits.enter_async_context(
-                BareClient(stack.access.addresses["tasks"], _PATH)
+                RawClient(stack.access.addresses["tasks"], _PATH)
             )
-            bare = await exits.enter_async_context(BareClient(echo_address, echo.PATH))
+            bare = await exits.enter_async_context(RawClient(echo_address, echo.PATH))
             echoes = [Wire(bytes(size), reads[0].token)]
             for client, wires in ((ours, reads), (bare, echoes)):
                 await client.rate_for(_WARM_UP_SECONDS, wires)
@@ -52,9 +52,9 @@ async def results() -> list[Result]:
 
 async def _reads(access: Access, exits: AsyncExitStack) -> tuple[list[Wire], int]:
     """Requests for many assignments, by the creator who did them, and an assignment's size."""
-    lives = await Lives.prepare(access, exits, creators=1)
-    assignment_id = await lives.live(0)
-    assignment = await lives.creators[0].assignments.GetAssignment(
+    lifecycles = await Lifecycles.prepare(access, exits, creators=1)
+    assignment_id = await lifecycles.run(0)
+    assignment = await lifecycles.creators[0].assignments.GetAssignment(
         assignments_pb2.GetAssignmentRequest(name=f"assignments/{assignment_id}")
     )
     ids = [uuid4().hex for _ in range(_ASSIGNMENTS)]

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from rich.console import Console
 from rich.table import Table
 
-from cli.demo.cast import Cast
+from cli.demo.actors import Cast
 from cli.demo.outcomes import Account, Outcome, read_ledger, read_outcomes, sums
 from cli.demo.story import SELECTED, Story
 from cli.demo.timeline import Timeline

@@ -12,7 +12,7 @@ from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
 from cli.demo.articles import TITLE
-from cli.demo.cast import insist
+from cli.demo.actors import insist
 from cli.demo.story import APPLICANTS, DEPOSIT, REWARD, SELECTED, Story
 from servicekit.money import Money
 

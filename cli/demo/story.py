@@ -13,8 +13,8 @@ from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
 from cli.demo import articles, pictures
-from cli.demo.cast import Caller, Cast, insist, new_request_id, until
-from cli.demo.desk import Desk
+from cli.demo.actors import Caller, Cast, insist, new_request_id, until
+from cli.demo.creator_client import Desk
 from cli.demo.timeline import Timeline
 from servicekit.errors import FailedPrecondition
 from servicekit.money import Money

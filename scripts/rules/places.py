@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from scripts.rules.book import Rule
+from scripts.rules.rule_list import Rule
 
 
 def locate(place: str, root: Path) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.rules.book import Book, Rule
+from scripts.rules.rule_list import Rule, RuleList
 
 # Where tests go through the public API.
 PROVING = ("tests/integration/", "tests/e2e/", "tests/time_skipping/", "tests/chaos/")
@@ -85,9 +85,9 @@ def collect(root: Path) -> tuple[list[Marked], list[str]]:
     return collector.marked, collector.problems
 
 
-def assign(marked: Sequence[Marked], book: Book) -> tuple[dict[str, Proofs], list[str]]:
+def assign(marked: Sequence[Marked], rule_list: RuleList) -> tuple[dict[str, Proofs], list[str]]:
     """Gives each rule its tests. One without a part stands for the part that is named first."""
-    rules = {rule.id: rule for rule in book.rules}
+    rules = {rule.id: rule for rule in rule_list.rules}
     proofs = {rule_id: Proofs() for rule_id in rules}
     problems = []
     for one in dict.fromkeys(marked):
@@ -107,8 +107,8 @@ def assign(marked: Sequence[Marked], book: Book) -> tuple[dict[str, Proofs], lis
     return proofs, problems
 
 
-def unproved(rule: Rule, proofs: Proofs, book: Book) -> list[str]:
+def unproved(rule: Rule, proofs: Proofs, rule_list: RuleList) -> list[str]:
     """The built parts that do not prove their share of a hard rule."""
     if rule.kind != "hard":
         return []
-    return [part for part in rule.parts if book.parts.get(part) and not proofs.of(part)]
+    return [part for part in rule.parts if rule_list.parts.get(part) and not proofs.of(part)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.cast import until
+from cli.demo.actors import until
 from devstack.stack import Stack
 from devstack.supervisor import ProcessStatus
 from tests.support.lifetime import cast_of, failures, whole_stack

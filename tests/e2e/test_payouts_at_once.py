@@ -20,7 +20,7 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 from temporalio.client import Client
 
-from cli.demo.cast import insist, new_request_id
+from cli.demo.actors import insist, new_request_id
 from devstack.home import Home
 from devstack.paypal_sandbox.lifecycle import Behaviour
 from devstack.stack import Stack

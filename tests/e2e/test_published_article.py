@@ -14,7 +14,7 @@ from liaison.notifications.v1 import notifications_pb2
 from liaison.tasks.v1 import assignments_pb2
 
 from cli.demo import articles, pictures
-from cli.demo.cast import Caller, insist, new_request_id, until
+from cli.demo.actors import Caller, insist, new_request_id, until
 from cli.demo.pictures import Picture
 from cli.demo.story import Story
 from devstack.stack import Stack

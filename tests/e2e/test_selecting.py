@@ -16,7 +16,7 @@ from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
 
-from cli.demo.cast import Caller, Cast, insist, new_request_id, until
+from cli.demo.actors import Caller, Cast, insist, new_request_id, until
 from devstack.stack import Stack
 from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money

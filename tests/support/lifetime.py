@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.demo.cast import Cast
+from cli.demo.actors import Cast
 from cli.demo.outcomes import Outcome, read_ledger, read_outcomes, sums
 from cli.demo.story import Story
 from cli.demo.timeline import Timeline

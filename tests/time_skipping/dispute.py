@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from liaison.disputes.v1 import disputes_pb2 as pb
 from liaison.notifications.v1 import notifications_pb2
 
-from cli.demo.cast import Caller, new_request_id
+from cli.demo.actors import Caller, new_request_id
 from tests.time_skipping.moments import eventually
 from workflows import ids
 

@@ -11,7 +11,7 @@ from liaison.tasks.v1 import assignments_pb2 as pb
 from liaison.tasks.v1 import tasks_pb2
 from temporalio.api.enums.v1 import EventType
 
-from cli.demo.cast import Caller, new_request_id
+from cli.demo.actors import Caller, new_request_id
 from servicekit.money import Money
 from servicekit.timestamps import from_timestamp, to_timestamp
 from tests.time_skipping.dispute import DisputeLife

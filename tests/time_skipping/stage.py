@@ -15,7 +15,7 @@ from liaison.creators.v1 import creators_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import tasks_pb2
 
-from cli.demo.cast import Caller, Cast, new_request_id
+from cli.demo.actors import Caller, Cast, new_request_id
 from devstack import identity
 from devstack.access import Access
 from servicekit.money import Money

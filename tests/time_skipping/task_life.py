@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from liaison.notifications.v1 import notifications_pb2
 from liaison.tasks.v1 import tasks_pb2
 
-from cli.demo.cast import Caller, new_request_id
+from cli.demo.actors import Caller, new_request_id
 from servicekit.timestamps import from_timestamp
 from tests.time_skipping.life import Life
 from tests.time_skipping.moments import MINUTE, eventually

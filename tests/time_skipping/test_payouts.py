@@ -9,7 +9,7 @@ import pytest
 from google.protobuf.json_format import MessageToDict
 from liaison.payouts.v1 import payouts_pb2 as pb
 
-from cli.demo.cast import new_request_id
+from cli.demo.actors import new_request_id
 from servicekit.errors import Reason
 from servicekit.money import Money
 from tests.support.serving import refused

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.rules.book import RULE_IDS, read_book
 from scripts.rules.places import locate
+from scripts.rules.rule_list import RULE_IDS, read_rule_list
 
 HEADER = "| id | kind | rule | enforced at | part |\n|---|---|---|---|---|\n"
 PARTS = """
@@ -219,16 +219,16 @@ def test_one_rule_is_told_in_full(project: Project) -> None:
 )
 def test_the_list_itself_is_checked(project: Project, row: str, problem: str) -> None:
     project.rows["R8"] = row or "\n"
-    problems = read_book(project.text).problems
+    problems = read_rule_list(project.text).problems
     assert any(found.startswith(problem) for found in problems), problems
 
 
 def test_rules_come_in_the_order_of_their_numbers(project: Project) -> None:
     project.rows = dict(reversed(project.rows.items()))
-    book = read_book(project.text)
-    assert [rule.id for rule in book.rules] == RULE_IDS
-    assert book.parts == {"work": True, "money": False}
-    assert not book.problems
+    rule_list = read_rule_list(project.text)
+    assert [rule.id for rule in rule_list.rules] == RULE_IDS
+    assert rule_list.parts == {"work": True, "money": False}
+    assert not rule_list.problems
 
 
 @pytest.mark.parametrize(

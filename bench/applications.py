@@ -11,11 +11,11 @@ import psycopg
 from liaison.tasks.v1 import tasks_pb2
 
 from bench import echo
-from bench.driving import BareClient, Wire
-from bench.lives import Lives
+from bench.lifecycles import Lifecycles
+from bench.load import RawClient, Wire
+from bench.processes import PROCESSES
 from bench.result import Result
-from bench.surroundings import PROCESSES
-from cli.demo.cast import Caller, new_request_id
+from cli.demo.actors import Caller, new_request_id
 from devstack.access import Access
 from devstack.home import Home
 from devstack.stack import Stack
@@ -35,32 +35,32 @@ async def results() -> list[Result]:
             echo.echo_server() as echo_address,
             AsyncExitStack() as exits,
         ):
-            lives = await Lives.prepare(stack.access, exits, creators=0)
+            lifecycles = await Lifecycles.prepare(stack.access, exits, creators=0)
             tokens = await _admitted(stack.access, _CREATORS)
             ours = await exits.enter_async_context(
-                BareClient(stack.access.addresses["tasks"], _PATH)
+                RawClient(stack.access.addresses["tasks"], _PATH)
             )
-            bare = await exits.enter_async_context(BareClient(echo_address, echo.PATH))
-            warm_up = await lives.open_task()
-            await ours.rate_of(_wishes(warm_up, tokens[:_WARM_UP_CREATORS]))
+            bare = await exits.enter_async_context(RawClient(echo_address, echo.PATH))
+            warm_up = await lifecycles.open_task()
+            await ours.rate_of(_requests(warm_up, tokens[:_WARM_UP_CREATORS]))
             await bare.rate_for(_ECHO_SECONDS, _echoes(warm_up, tokens))
-            task = await lives.open_task()
+            task = await lifecycles.open_task()
             ratios = await _ratios(ours, bare, task, tokens)
-            await _require_each_once(lives.brand, task)
+            await _require_each_once(lifecycles.brand, task)
     return [Result("tasks.apply.ratio_to_echo", statistics.median(ratios), "ratio", ">= 0.3")]
 
 
-async def _ratios(ours: BareClient, bare: BareClient, task: str, tokens: list[str]) -> list[float]:
+async def _ratios(ours: RawClient, bare: RawClient, task: str, tokens: list[str]) -> list[float]:
     size = len(tokens) // _SLICES
     slices = [tokens[start : start + size] for start in range(0, len(tokens), size)]
     echoes = _echoes(task, tokens)
     return [
-        await ours.rate_of(_wishes(task, slice_)) / await bare.rate_for(_ECHO_SECONDS, echoes)
+        await ours.rate_of(_requests(task, slice_)) / await bare.rate_for(_ECHO_SECONDS, echoes)
         for slice_ in slices
     ]
 
 
-def _wishes(task: str, tokens: list[str]) -> list[Wire]:
+def _requests(task: str, tokens: list[str]) -> list[Wire]:
     return [
         Wire(
             tasks_pb2.CreateApplicationRequest(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import httpx
 from liaison.media.v1 import articles_pb2, media_pb2, publications_pb2
 
-from cli.demo.cast import Caller, insist, new_request_id, until
+from cli.demo.actors import Caller, insist, new_request_id, until
 from cli.demo.pictures import Picture
 from cli.demo.timeline import Timeline
 

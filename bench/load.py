@@ -20,7 +20,7 @@ class Wire:
     token: str
 
 
-class BareClient:
+class RawClient:
     """A plain channel: bytes in, bytes out, no retries and no errors of ours. Measuring with our
     own client would measure our own client."""
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 from temporalio import activity, workflow
 from temporalio.client import Client
 
-BARE_QUEUE = "bench-bare"
+FLOOR_QUEUE = "bench-floor"
 
 # One paid article with one revision round: select, submit, request changes, submit, approve.
 UPDATES = 5
@@ -27,8 +27,8 @@ async def pay(number: int) -> int:
     return number
 
 
-@workflow.defn(name="Bare")
-class BareWorkflow:
+@workflow.defn(name="Floor")
+class FloorWorkflow:
     def __init__(self) -> None:
         self._steps = 0
 
@@ -75,10 +75,10 @@ class IdleWorkflow:
         self._is_over = True
 
 
-async def run_bare(client: Client) -> None:
+async def run_floor(client: Client) -> None:
     handle = await client.start_workflow(
-        BareWorkflow.run, id=f"bare/{uuid4()}", task_queue=BARE_QUEUE
+        FloorWorkflow.run, id=f"floor/{uuid4()}", task_queue=FLOOR_QUEUE
     )
     for number in range(UPDATES):
-        await handle.execute_update(BareWorkflow.step, number)
+        await handle.execute_update(FloorWorkflow.step, number)
     await handle.result()

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from liaison.tasks.v1 import tasks_pb2 as pb
 
-from bench.driving import BareClient, Wire
-from bench.lives import Lives
+from bench.lifecycles import Lifecycles
+from bench.load import RawClient, Wire
+from bench.processes import PROCESSES
 from bench.result import Result
-from bench.surroundings import PROCESSES
-from bench.tasks_by_sql import TaskRows
+from bench.task_rows import TaskRows
 from devstack.access import Access
 from devstack.home import Home
 from devstack.stack import Stack
@@ -50,15 +50,15 @@ async def results() -> list[Result]:
             Stack(Home(Path(folder) / "home"), processes=PROCESSES, durable=False) as stack,
             AsyncExitStack() as exits,
         ):
-            lives = await Lives.prepare(stack.access, exits, creators=1)
+            lifecycles = await Lifecycles.prepare(stack.access, exits, creators=1)
             rows = TaskRows(stack.access)
-            await rows.prepare(lives)
+            await rows.prepare(lifecycles)
             for count in (_FEW, _MANY):
                 await rows.fill(count)
             client = await exits.enter_async_context(
-                BareClient(stack.access.addresses["tasks"], _PATH)
+                RawClient(stack.access.addresses["tasks"], _PATH)
             )
-            growths = await _growths(client, rows, _questions(stack.access, lives))
+            growths = await _growths(client, rows, _questions(stack.access, lifecycles))
     return [
         *(
             Result(f"tasks.list.p99_growth.{name}", growth, "ratio", "<= 1.5")
@@ -68,9 +68,9 @@ async def results() -> list[Result]:
     ]
 
 
-def _questions(access: Access, lives: Lives) -> list[Question]:
-    brand = access.token("brand", brand=lives.brand_id)
-    creator = access.token("creator", creator=lives.creator_ids[0])
+def _questions(access: Access, lifecycles: Lifecycles) -> list[Question]:
+    brand = access.token("brand", brand=lifecycles.brand_id)
+    creator = access.token("creator", creator=lifecycles.creator_ids[0])
     operator = access.token("operator", subject="staff/olga")
     is_open = [pb.Task.STATE_OPEN]
     dollars = Money("USD", 50_00).to_message()
@@ -111,7 +111,7 @@ def _questions(access: Access, lives: Lives) -> list[Question]:
 
 
 async def _growths(
-    client: BareClient, rows: TaskRows, questions: list[Question]
+    client: RawClient, rows: TaskRows, questions: list[Question]
 ) -> dict[str, float]:
     """By question: the median of the runs, each of which compares many with few."""
     growths: dict[str, list[float]] = {one.name: [] for one in questions}
@@ -124,7 +124,7 @@ async def _growths(
     return {name: statistics.median(runs) for name, runs in growths.items()}
 
 
-async def _p99_seconds(client: BareClient, question: Question) -> float:
+async def _p99_seconds(client: RawClient, question: Question) -> float:
     wires = await _pages(client, question)
     for wire in itertools.islice(itertools.cycle(wires), _WARM_UP):
         await client.send(wire)
@@ -136,7 +136,7 @@ async def _p99_seconds(client: BareClient, question: Question) -> float:
     return statistics.quantiles(seconds, n=100)[-1]
 
 
-async def _pages(client: BareClient, question: Question) -> list[Wire]:
+async def _pages(client: RawClient, question: Question) -> list[Wire]:
     """Requests for the first pages.
 
     Raises:

@@ -9,7 +9,7 @@ from liaison.creators.v1 import creators_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
 from psycopg import sql
 
-from bench.lives import Lives
+from bench.lifecycles import Lifecycles
 from devstack.access import Access
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
@@ -55,11 +55,11 @@ class TaskRows:
         self._url = access.service_url("tasks")
         self._shown = "task_published"
 
-    async def prepare(self, lives: Lives) -> None:
+    async def prepare(self, lifecycles: Lifecycles) -> None:
         """Publishes what is to be copied."""
         dice = Random(7)  # noqa: S311 - no secret: the same tasks each time
         for _ in range(_TEMPLATES):
-            await lives.open_task(_template(dice))
+            await lifecycles.open_task(_template(dice))
         async with await psycopg.AsyncConnection.connect(self._url) as connection:
             await connection.execute(
                 "CREATE TABLE bench_template AS"

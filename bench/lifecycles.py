@@ -1,4 +1,4 @@
-"""Whole lives of paid articles, played over gRPC against the whole stack."""
+"""Whole lifecycles of paid articles, played over gRPC against the whole stack."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from liaison.media.v1 import articles_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
-from cli.demo.cast import Caller, Cast, new_request_id
+from cli.demo.actors import Caller, Cast, new_request_id
 from devstack.access import Access
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
@@ -18,7 +18,7 @@ _REWARD = Money("USD", 1_00)
 
 
 @dataclass(frozen=True)
-class Lives:
+class Lifecycles:
     """One brand with funds, and creators who were admitted; both outlive many tasks."""
 
     brand: Caller
@@ -27,7 +27,7 @@ class Lives:
     creator_ids: list[str]
 
     @classmethod
-    async def prepare(cls, access: Access, exits: AsyncExitStack, *, creators: int) -> "Lives":
+    async def prepare(cls, access: Access, exits: AsyncExitStack, *, creators: int) -> "Lifecycles":
         cast = Cast("bench", access, exits)
         brand, operator = cast.brand("acme"), cast.staff("operator", "olga")
         deposit = await brand.payouts.CreateDeposit(
@@ -46,7 +46,7 @@ class Lives:
         admitted = [await _admit(cast, operator, name) for name in names]
         return cls(brand, admitted, cast.id_of("acme"), [cast.id_of(name) for name in names])
 
-    async def live(self, creator_number: int) -> str:
+    async def run(self, creator_number: int) -> str:
         """One task from draft to paid; answers with the assignment's id."""
         creator = self.creators[creator_number]
         name = await self.hire(creator)

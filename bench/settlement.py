@@ -22,8 +22,8 @@ import aiohttp
 import psycopg
 from liaison.payouts.v1 import payouts_pb2 as pb
 
-from bench.driving import BareClient, Wire
-from bench.posting import CREATOR, REWARD, reservations
+from bench.ledger import CREATOR, REWARD, reservations
+from bench.load import RawClient, Wire
 from devstack.access import Access
 from devstack.child import launch_argv
 from devstack.home import SOURCE_ROOT
@@ -35,7 +35,7 @@ _PATH = "/liaison.payouts.v1.PayoutService/SendPayout"
 _PAYOUTS = 400
 _RUNS = 3
 _AT_ONCE = 64
-_LOOK_SECONDS = 0.02
+_POLL_SECONDS = 0.02
 _PATIENCE_SECONDS = 120.0
 _RECEIVER = "bench@example.com"
 _CLIENT = ("bench", "bench")
@@ -45,7 +45,7 @@ async def settled_ratio(access: Access, folder: Path) -> float:
     await _introduce_creator(access)
     async with (
         Database(access.service_url("payouts"), pool_size=2) as database,
-        BareClient(access.addresses["payouts"], _PATH) as ours,
+        RawClient(access.addresses["payouts"], _PATH) as ours,
         _bare_sandbox(folder / "bare") as address,
         aiohttp.ClientSession(f"http://{address}") as bare,
     ):
@@ -124,7 +124,7 @@ async def _rate(orders: Awaitable[Any], count: Callable[[], Awaitable[int]]) -> 
     await orders
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while await count() < before + _PAYOUTS:  # noqa: ASYNC110  another process pays
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_POLL_SECONDS)
     return _PAYOUTS / (time.perf_counter() - started)
 
 
@@ -166,7 +166,7 @@ async def _bare_sandbox(data: Path) -> AsyncIterator[str]:
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while not await accepts_tcp(address):  # noqa: ASYNC110  another process starts
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS)
         yield address
     finally:
         with suppress(ProcessLookupError):

@@ -9,23 +9,23 @@ from uuid import uuid4
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from bench.bare import BARE_QUEUE, IdleWorkflow
-from bench.lives import Lives, submit, write
+from bench.floor import FLOOR_QUEUE, IdleWorkflow
+from bench.lifecycles import Lifecycles, submit, write
 
 _WARM_UP = 5
 _COMMANDS = 60
 
 
-async def command_p50_ratio(client: Client, lives: Lives) -> float:
+async def command_p50_ratio(client: Client, lifecycles: Lifecycles) -> float:
     """Each command goes to a workflow of its own, which waits for it."""
-    creator = lives.creators[0]
+    creator = lifecycles.creators[0]
     ours: list[float] = []
     bare: list[float] = []
-    async with Worker(client, task_queue=BARE_QUEUE, workflows=[IdleWorkflow]):
-        names = [await lives.hire(creator) for _ in range(_WARM_UP + _COMMANDS)]
+    async with Worker(client, task_queue=FLOOR_QUEUE, workflows=[IdleWorkflow]):
+        names = [await lifecycles.hire(creator) for _ in range(_WARM_UP + _COMMANDS)]
         idle = [
             await client.start_workflow(
-                IdleWorkflow.run, id=f"idle/{uuid4()}", task_queue=BARE_QUEUE
+                IdleWorkflow.run, id=f"idle/{uuid4()}", task_queue=FLOOR_QUEUE
             )
             for _ in names
         ]

@@ -5,27 +5,27 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from scripts.rules.book import NONE, Book, Rule
 from scripts.rules.places import locate
 from scripts.rules.proofs import Proofs, unproved
+from scripts.rules.rule_list import NONE, Rule, RuleList
 
 _LINE_WIDTH = 160
 _PLACE_WIDTH = 40
 
 
-def table(book: Book, proofs: dict[str, Proofs]) -> Iterator[str]:
+def table(rule_list: RuleList, proofs: dict[str, Proofs]) -> Iterator[str]:
     """A line a rule, none longer than _LINE_WIDTH."""
     rows = [
         ["Rule", "Kind", "Part", "Enforced at", "Proved by"],
         *(
             [rule.id, rule.kind, ", ".join(rule.parts) or NONE, _place(rule.places), ""]
-            for rule in book.rules
+            for rule in rule_list.rules
         ),
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     left = _LINE_WIDTH - sum(widths) - 2 * len(widths)
-    for row, rule in zip(rows[1:], book.rules, strict=True):
-        row[-1] = _proof(rule, proofs[rule.id], book, left)
+    for row, rule in zip(rows[1:], rule_list.rules, strict=True):
+        row[-1] = _proof(rule, proofs[rule.id], rule_list, left)
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
         yield "  ".join([*cells, row[-1]]).rstrip()
@@ -44,10 +44,10 @@ def _place(places: tuple[str, ...]) -> str:
     return place + more
 
 
-def _proof(rule: Rule, proofs: Proofs, book: Book, width: int) -> str:
+def _proof(rule: Rule, proofs: Proofs, rule_list: RuleList, width: int) -> str:
     """The first test of each share, and what is missing or belongs to a later part."""
-    notes = [f"MISSING: {part}" for part in unproved(rule, proofs, book)]
-    if later := _later(rule, proofs, book):
+    notes = [f"MISSING: {part}" for part in unproved(rule, proofs, rule_list)]
+    if later := _later(rule, proofs, rule_list):
         notes.append(f"later: {', '.join(later)}")
     tests = [test for part in rule.parts or [""] for test in proofs.of(part)]
     if not tests:
@@ -56,11 +56,11 @@ def _proof(rule: Rule, proofs: Proofs, book: Book, width: int) -> str:
     return cut(tests[0].removeprefix("tests/"), width - len(end)) + end
 
 
-def _later(rule: Rule, proofs: Proofs, book: Book) -> list[str]:
+def _later(rule: Rule, proofs: Proofs, rule_list: RuleList) -> list[str]:
     """The parts that prove their share of a hard rule once they are built."""
     if rule.kind != "hard":
         return []
-    return [part for part in rule.parts if not book.parts.get(part) and not proofs.of(part)]
+    return [part for part in rule.parts if not rule_list.parts.get(part) and not proofs.of(part)]
 
 
 def cut(text: str, width: int = _LINE_WIDTH) -> str:
@@ -73,15 +73,15 @@ def supporting(proofs: dict[str, Proofs]) -> Iterator[str]:
             yield f"  {rule_id:<4}  {one.test.removeprefix('tests/')} ({one.weakness})"
 
 
-def summary(book: Book, proofs: dict[str, Proofs], problem_count: int) -> str:
+def summary(rule_list: RuleList, proofs: dict[str, Proofs], problem_count: int) -> str:
     """How much is proved, how much belongs to parts that are not built yet."""
-    hard = [rule for rule in book.rules if rule.kind == "hard"]
-    due = [rule for rule in hard if any(map(book.parts.get, rule.parts))]
-    proved = [rule for rule in due if not unproved(rule, proofs[rule.id], book)]
+    hard = [rule for rule in rule_list.rules if rule.kind == "hard"]
+    due = [rule for rule in hard if any(map(rule_list.parts.get, rule.parts))]
+    proved = [rule for rule in due if not unproved(rule, proofs[rule.id], rule_list)]
     later = Counter(
-        part for rule in hard for part in rule.parts if not book.parts.get(part)
+        part for rule in hard for part in rule.parts if not rule_list.parts.get(part)
     ).most_common()
-    built = ", ".join(part for part, is_built in book.parts.items() if is_built) or "none"
+    built = ", ".join(part for part, is_built in rule_list.parts.items() if is_built) or "none"
     waiting = ", ".join(f"{part} {count}" for part, count in later) or "nothing"
     problems = f"{problem_count} problem{'' if problem_count == 1 else 's'}"
     return (
@@ -90,7 +90,7 @@ def summary(book: Book, proofs: dict[str, Proofs], problem_count: int) -> str:
     )
 
 
-def details(rule: Rule, proofs: Proofs, book: Book, root: Path) -> Iterator[str]:
+def details(rule: Rule, proofs: Proofs, rule_list: RuleList, root: Path) -> Iterator[str]:
     """Everything about one rule."""
     yield f"{rule.id} ({rule.kind}, {', '.join(rule.parts) or 'no part'}): {rule.text}"
     for place in rule.places:
@@ -99,6 +99,6 @@ def details(rule: Rule, proofs: Proofs, book: Book, root: Path) -> Iterator[str]
     for part in rule.parts or [""]:
         said = f"  ({part})" if part else ""
         yield from (f"  proved by    {test}{said}" for test in proofs.of(part))
-    yield from (f"  MISSING      a proof by {part}" for part in unproved(rule, proofs, book))
-    yield from (f"  later        a proof by {part}" for part in _later(rule, proofs, book))
+    yield from (f"  MISSING      a proof by {part}" for part in unproved(rule, proofs, rule_list))
+    yield from (f"  later        a proof by {part}" for part in _later(rule, proofs, rule_list))
     yield from (f"  supported by {one.test}  ({one.weakness})" for one in proofs.supporting)

@@ -27,7 +27,7 @@ class Rule:
 
 
 @dataclass
-class Book:
+class RuleList:
     """The list as it was read. `parts` tells of each whether it is built."""
 
     rules: list[Rule] = field(default_factory=list)
@@ -35,8 +35,8 @@ class Book:
     problems: list[str] = field(default_factory=list)
 
 
-def read_book(text: str) -> Book:
-    book = Book()
+def read_rule_list(text: str) -> RuleList:
+    rule_list = RuleList()
     header: list[str] = []
     for line in text.splitlines():
         if not line.startswith("|"):
@@ -48,22 +48,24 @@ def read_book(text: str) -> Book:
         elif set("".join(cells)) <= set(":-"):
             continue
         elif header == _PART_HEADER and len(cells) == len(_PART_HEADER):
-            book.parts[cells[0].strip("`")] = cells[2] == "built"
+            rule_list.parts[cells[0].strip("`")] = cells[2] == "built"
         elif header == _RULE_HEADER:
-            _read_rule(cells, book)
-    book.rules.sort(key=lambda rule: int(rule.id[1:]))
-    book.problems += _number_problems(book.rules)
-    book.problems += [problem for rule in book.rules for problem in _rule_problems(rule, book)]
-    return book
+            _read_rule(cells, rule_list)
+    rule_list.rules.sort(key=lambda rule: int(rule.id[1:]))
+    rule_list.problems += _number_problems(rule_list.rules)
+    rule_list.problems += [
+        problem for rule in rule_list.rules for problem in _rule_problems(rule, rule_list)
+    ]
+    return rule_list
 
 
-def _read_rule(cells: list[str], book: Book) -> None:
+def _read_rule(cells: list[str], rule_list: RuleList) -> None:
     if len(cells) != len(_RULE_HEADER) or not re.fullmatch(r"R\d+", cells[0]):
-        book.problems.append(f"{LIST}: not a rule's row: | {' | '.join(cells)} |")
+        rule_list.problems.append(f"{LIST}: not a rule's row: | {' | '.join(cells)} |")
         return
     rule_id, kind, text, places, parts = cells
     named = parts.replace("`", "").replace(NONE, "").split(",")
-    book.rules.append(
+    rule_list.rules.append(
         Rule(
             id=rule_id,
             kind=kind,
@@ -85,13 +87,13 @@ def _number_problems(rules: list[Rule]) -> Iterator[str]:
             yield f"{rule_id} in {LIST} is beyond {RULE_IDS[-1]}, the last rule"
 
 
-def _rule_problems(rule: Rule, book: Book) -> Iterator[str]:
+def _rule_problems(rule: Rule, rule_list: RuleList) -> Iterator[str]:
     if rule.kind not in KINDS:
         yield f"{rule.id}: there is no kind {rule.kind!r}: one of {', '.join(KINDS)}"
     for part in rule.parts:
-        if part not in book.parts:
+        if part not in rule_list.parts:
             yield f"{rule.id}: {LIST} does not list the part {part!r}"
     if rule.kind == "hard" and not rule.parts:
         yield f"{rule.id} is hard and names no part"
-    if rule.kind == "hard" and not rule.places and any(map(book.parts.get, rule.parts)):
+    if rule.kind == "hard" and not rule.places and any(map(rule_list.parts.get, rule.parts)):
         yield f"{rule.id} is hard and says nowhere where it is enforced"
