@@ -3,9 +3,7 @@
 import asyncio
 import sys
 
-from bench import applications as applying
-from bench import lifecycle, media, payouts, rpc, stack
-from bench import task_lists as listing
+from bench import applications, lifecycle, media, payouts, rpc, stack, task_lists
 from servicekit.process import exit_immediately
 
 _AREAS = {

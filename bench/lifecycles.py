@@ -9,7 +9,7 @@ from liaison.media.v1 import articles_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
-from cli.demo.actors import Caller, Cast, new_request_id
+from cli.demo.actors import Actors, Caller, new_request_id
 from devstack.access import Access
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
@@ -28,11 +28,11 @@ class Lifecycles:
 
     @classmethod
     async def prepare(cls, access: Access, exits: AsyncExitStack, *, creators: int) -> "Lifecycles":
-        cast = Cast("bench", access, exits)
-        brand, operator = cast.brand("acme"), cast.staff("operator", "olga")
+        actors = Actors("bench", access, exits)
+        brand, operator = actors.brand("acme"), actors.staff("operator", "olga")
         deposit = await brand.payouts.CreateDeposit(
             payouts_pb2.CreateDepositRequest(
-                parent=f"brands/{cast.id_of('acme')}",
+                parent=f"brands/{actors.id_of('acme')}",
                 deposit=payouts_pb2.Deposit(amount=Money("USD", 100_000_00).to_message()),
                 request_id=new_request_id(),
             )
@@ -43,8 +43,8 @@ class Lifecycles:
             )
         )
         names = [f"creator{number}" for number in range(creators)]
-        admitted = [await _admit(cast, operator, name) for name in names]
-        return cls(brand, admitted, cast.id_of("acme"), [cast.id_of(name) for name in names])
+        admitted = [await _admit(actors, operator, name) for name in names]
+        return cls(brand, admitted, actors.id_of("acme"), [actors.id_of(name) for name in names])
 
     async def run(self, creator_number: int) -> str:
         """One task from draft to paid; answers with the assignment's id."""
@@ -140,9 +140,9 @@ def _draft() -> tasks_pb2.Task:
     )
 
 
-async def _admit(cast: Cast, operator: Caller, name: str) -> Caller:
-    creator = cast.creator(name)
-    resource = f"creators/{cast.id_of(name)}"
+async def _admit(actors: Actors, operator: Caller, name: str) -> Caller:
+    creator = actors.creator(name)
+    resource = f"creators/{actors.id_of(name)}"
     await creator.creators.CreateCreator(
         creators_pb2.CreateCreatorRequest(
             creator=creators_pb2.Creator(

@@ -16,7 +16,7 @@ from servicekit.timestamps import to_timestamp
 
 _TEMPLATES = 120
 _WORDS = (
-    "summer winter kitchen garden travel city bike coffee tea bread music light desk lamp shoe"
+    "summer winter kitchen garden travel city bike coffee tea bread music light client lamp shoe"
     " shirt paper phone camera game puzzle child dog cat river mountain forest sea"
 ).split()
 

@@ -64,11 +64,15 @@ def status() -> None:
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the stack running, to look at it afterwards.")
+    ] = False,
+) -> None:
     """Play the main job, end to end, on the running stack or on one of its own."""
     from cli.demo.command import play
 
-    raise typer.Exit(play())
+    raise typer.Exit(play(keep=keep))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Who plays: callers of the API, each with a token of its own and nothing else."""
+"""The demo's callers of the API, each with a token of its own and nothing else."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ PATIENCE_SECONDS = 60.0
 
 
 class Caller:
-    """One caller's stubs. Leave it to `Cast` to open and close them."""
+    """One caller's stubs; `Actors` opens and closes them."""
 
     def __init__(self, access: Access, token: str, stack: AsyncExitStack) -> None:
         def channel(service: str) -> grpc.aio.Channel:
@@ -55,8 +55,8 @@ class Caller:
 
 
 @dataclass(frozen=True)
-class Cast:
-    """Everyone of one run; names carry the run's id, so that runs do not meet."""
+class Actors:
+    """The callers of one run; names carry the run's id, so that runs do not interfere."""
 
     run_id: str
     access: Access
@@ -81,8 +81,10 @@ class Cast:
         return Caller(self.access, token, self.stack)
 
 
-async def insist(method: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
-    """Repeats a call whose outcome is open, with the same `request_id`, as any client should."""
+async def call_until_answered(
+    method: Callable[[Request], Awaitable[Response]], request: Request
+) -> Response:
+    """Repeats a call whose outcome is unknown with the same `request_id`, as every client should."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
@@ -99,10 +101,10 @@ async def until(
     *,
     timeout_seconds: float = 2 * PATIENCE_SECONDS,
 ) -> Response:
-    """Reads until it is so.
+    """Polls until the predicate holds.
 
     Raises:
-        TimeoutError: it never was.
+        TimeoutError: it did not in time.
     """
     async with asyncio.timeout(timeout_seconds):
         while not is_so(found := await read()):  # noqa: ASYNC110 - the API has no event to await

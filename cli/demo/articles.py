@@ -36,7 +36,7 @@ def hasty_draft(assignment: str, banner: str, image: str) -> pb.Article:
     )
 
 
-def mended(draft: pb.Article) -> pb.Article:
+def corrected(draft: pb.Article) -> pb.Article:
     product = pb.ProductBlock(url=PRODUCT, description="The one in the pictures, 30 l")
     article = _with_block(draft, 2, pb.Block(product=product))
     article.title = TITLE

@@ -1,4 +1,4 @@
-"""`liaison demo`: starts the stack or uses the running one, plays the story, and judges it."""
+"""`liaison demo`: starts the stack or uses the running one, plays the story, and verifies it."""
 
 import asyncio
 import secrets
@@ -9,52 +9,68 @@ from urllib.parse import quote, urlencode
 from rich.console import Console
 from rich.table import Table
 
-from cli.demo.actors import Cast
+from cli.demo.actors import Actors
+from cli.demo.applicants import SELECTED
 from cli.demo.outcomes import Account, Outcome, read_ledger, read_outcomes, sums
-from cli.demo.story import SELECTED, Story
+from cli.demo.story import Story
 from cli.demo.timeline import Timeline
+from cli.stack import up_detached
 from devstack.access import Access, attach
 from devstack.home import Home, default_home
 from devstack.stack import Stack
 
+_KEEPS_RUNNING = "The stack keeps running: `liaison status` shows where, `liaison down` stops it."
+_STOPS = (
+    "The stack stops now. To look at its workflows, traces and articles: `liaison demo --keep`."
+)
 
-def play() -> int:
-    """0 when every outcome was verified, else 1."""
-    return asyncio.run(_play(Console(highlight=False)))
+
+def play(*, keep: bool) -> int:
+    """0 when every outcome was verified, else 1. With `keep`, a stack that was not running before
+    goes on running."""
+    console = Console(highlight=False)
+    if keep and attach(Home(default_home())) is None:
+        console.print("Starting the stack; it keeps running after the demo.")
+        if code := up_detached(None):
+            return code
+    return asyncio.run(_play(console))
 
 
 async def _play(console: Console) -> int:
-    async with AsyncExitStack() as stack, _access(console) as access:
-        cast = Cast(secrets.token_hex(3), access, stack)
-        story = Story(cast, Timeline(console))
-        console.print(f"Run [bold]{cast.run_id}[/]: a day of the platform lasts four seconds.")
+    async with AsyncExitStack() as stack, _access(console) as (access, keeps_running):
+        actors = Actors(secrets.token_hex(3), access, stack)
+        story = Story(actors, Timeline(console))
+        console.print(f"Run [bold]{actors.run_id}[/]: a day of the platform lasts four seconds.")
         await story.play()
         outcomes = await read_outcomes(story)
         ledger = await read_ledger(story)
         console.print()
         console.print(_outcome_table(outcomes))
-        console.print(_ledger_table(ledger, cast.run_id))
-        _print_addresses(console, story)
+        console.print(_ledger_table(ledger, actors.run_id))
+        if keeps_running:
+            _print_addresses(console, story)
         is_good = all(outcome.is_verified for outcome in outcomes)
         is_balanced = all(total.amount_minor == 0 for total in sums(ledger))
         if is_good and is_balanced:
             console.print("\n[bold green]Every outcome was verified by reading it back.[/]")
-            return 0
-        console.print("\n[bold red]Not everything came out as it should.[/]")
-        return 1
+        else:
+            console.print("\n[bold red]Not everything came out as it should.[/]")
+        console.print(_KEEPS_RUNNING if keeps_running else _STOPS)
+        return 0 if is_good and is_balanced else 1
 
 
 @asynccontextmanager
-async def _access(console: Console) -> AsyncIterator[Access]:
+async def _access(console: Console) -> AsyncIterator[tuple[Access, bool]]:
+    """The stack's addresses and keys, and whether the stack keeps running afterwards."""
     home = Home(default_home())
     running = attach(home)
     if running is not None:
-        console.print("Using the stack that is running.")
-        yield running
+        console.print("Using the running stack.")
+        yield running, True
         return
-    console.print("Starting the stack; it stops when the demo ends (`make up` keeps one running).")
+    console.print("Starting the stack; it stops when the demo ends.")
     async with Stack(home) as own:
-        yield own.access
+        yield own.access, False
 
 
 def _outcome_table(outcomes: list[Outcome]) -> Table:
@@ -85,9 +101,9 @@ def _ledger_table(ledger: list[Account], run_id: str) -> Table:
 
 
 def _print_addresses(console: Console, story: Story) -> None:
-    addresses = story.cast.access.addresses
+    addresses = story.actors.access.addresses
     workflows = f"http://{addresses['temporal-ui']}/namespaces/default/workflows"
-    console.print("\n[bold]Look at it[/] (while the stack runs)")
+    console.print("\n[bold]Look at it[/]")
     for name, publication in story.publications.items():
         console.print(f"  {name}'s article".ljust(24) + publication.url, soft_wrap=True)
     console.print(f"  the task's workflow   {workflows}/{_workflow(story.task)}", soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What came of the story, read back over the API and compared with what should have."""
+"""The demo's outcomes, read back over the API and compared with what is expected."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from liaison.notifications.v1 import notifications_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
+from cli.demo.actors import call_until_answered
+from cli.demo.applicants import APPLICANTS, DEPOSIT, REWARD, SELECTED
 from cli.demo.articles import TITLE
-from cli.demo.actors import insist
-from cli.demo.story import APPLICANTS, DEPOSIT, REWARD, SELECTED, Story
+from cli.demo.story import Story
 from servicekit.money import Money
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One thing that was to be so."""
+    """One expectation, and what was found."""
 
     subject: str
     what: str
@@ -50,7 +51,9 @@ async def read_outcomes(story: Story) -> list[Outcome]:
 
 async def read_ledger(story: Story) -> list[Account]:
     """Every account of the whole stack: earlier runs' brands are in it too."""
-    trial = await insist(story.olga.payouts.GetTrialBalance, payouts_pb2.GetTrialBalanceRequest())
+    trial = await call_until_answered(
+        story.olga.payouts.GetTrialBalance, payouts_pb2.GetTrialBalanceRequest()
+    )
     return [Account(one.account, Money.from_message(one.balance)) for one in trial.accounts]
 
 
@@ -65,8 +68,8 @@ def sums(accounts: list[Account]) -> list[Money]:
 async def _creators(story: Story) -> list[Outcome]:
     outcomes = []
     for one in APPLICANTS:
-        name = f"creators/{story.cast.id_of(one.name)}"
-        creator = await insist(
+        name = f"creators/{story.actors.id_of(one.name)}"
+        creator = await call_until_answered(
             story.olga.creators.GetCreator, creators_pb2.GetCreatorRequest(name=name)
         )
         refused = [refusal.rule_id for refusal in creator.refusals]
@@ -77,16 +80,18 @@ async def _creators(story: Story) -> list[Outcome]:
 
 
 async def _task(story: Story) -> list[Outcome]:
-    task = await insist(story.acme.tasks.GetTask, tasks_pb2.GetTaskRequest(name=story.task))
-    listed = await insist(
+    task = await call_until_answered(
+        story.acme.tasks.GetTask, tasks_pb2.GetTaskRequest(name=story.task)
+    )
+    listed = await call_until_answered(
         story.acme.tasks.ListApplications, tasks_pb2.ListApplicationsRequest(parent=story.task)
     )
     states = {
         application.creator.removeprefix("creators/"): _word(application, "state")
         for application in listed.applications
     }
-    expected = {story.cast.id_of(name): "SELECTED" for name in SELECTED}
-    expected[story.cast.id_of("dora")] = "WITHDRAWN"
+    expected = {story.actors.id_of(name): "SELECTED" for name in SELECTED}
+    expected[story.actors.id_of("dora")] = "WITHDRAWN"
     return [
         Outcome("task", "state", "CLOSED", _word(task, "state")),
         Outcome("task", "applications", _counted(expected), _counted(states)),
@@ -102,7 +107,7 @@ async def _assignments(story: Story) -> list[Outcome]:
     }
     outcomes = []
     for name in SELECTED:
-        found = await insist(
+        found = await call_until_answered(
             story.acme.assignments.GetAssignment,
             assignments_pb2.GetAssignmentRequest(name=story.assignment(name)),
         )
@@ -120,7 +125,7 @@ async def _assignments(story: Story) -> list[Outcome]:
 
 async def _transitions(story: Story, name: str, sequence: int) -> Outcome:
     """Each recorded once, in order, without a gap."""
-    listed = await insist(
+    listed = await call_until_answered(
         story.acme.assignments.ListTransitions,
         assignments_pb2.ListTransitionsRequest(parent=story.assignment(name)),
     )
@@ -133,7 +138,7 @@ async def _payouts(story: Story) -> list[Outcome]:
     outcomes = []
     paid_out = 0
     for name, what in expected.items():
-        payout = await insist(
+        payout = await call_until_answered(
             story.creators[name].payouts.GetPayout,
             payouts_pb2.GetPayoutRequest(name=story.payout(name)),
         )
@@ -143,10 +148,10 @@ async def _payouts(story: Story) -> list[Outcome]:
         outcomes.append(
             Outcome(name, "payout", what, f"{_word(payout, 'state')} {amount}: {attempts}")
         )
-    balance = await insist(
+    balance = await call_until_answered(
         story.acme.payouts.GetBalance,
         payouts_pb2.GetBalanceRequest(
-            name=f"brands/{story.cast.id_of('acme')}", currency_code=REWARD.currency
+            name=f"brands/{story.actors.id_of('acme')}", currency_code=REWARD.currency
         ),
     )
     left = Money(REWARD.currency, DEPOSIT.amount_minor - paid_out)
@@ -160,14 +165,21 @@ async def _payouts(story: Story) -> list[Outcome]:
 
 
 async def _articles(story: Story) -> list[Outcome]:
-    told = {"R72", "R78", "R80"}
-    outcomes = [Outcome("anna", "first draft", _listed(told), _listed(told & story.said_at_first))]
+    expected_findings = {"R72", "R78", "R80"}
+    outcomes = [
+        Outcome(
+            "anna",
+            "first draft",
+            _listed(expected_findings),
+            _listed(expected_findings & story.first_findings),
+        )
+    ]
     for name in ("anna", "ben"):
-        delivered = await insist(
+        delivered = await call_until_answered(
             story.acme.assignments.GetAssignment,
             assignments_pb2.GetAssignmentRequest(name=story.assignment(name)),
         )
-        publication = await insist(
+        publication = await call_until_answered(
             story.acme.publications.GetPublication,
             publications_pb2.GetPublicationRequest(name=story.publications[name].name),
         )
@@ -186,26 +198,26 @@ async def _articles(story: Story) -> list[Outcome]:
 
 
 async def _others(story: Story) -> list[Outcome]:
-    tiny = await insist(
+    tiny = await call_until_answered(
         story.creators["anna"].media.GetMediaObject,
         media_pb2.GetMediaObjectRequest(name=story.tiny),
     )
     rejections = ", ".join(f"{one.code} {one.rule_id}" for one in tiny.rejections)
-    dispute = await insist(
+    dispute = await call_until_answered(
         story.mia.disputes.GetDispute, disputes_pb2.GetDisputeRequest(name=story.dispute)
     )
     rejected = f"{_word(tiny, 'state')} {rejections}"
     decided = f"{_word(dispute, 'state')} {_word(dispute.decision, 'outcome')}"
-    told = await insist(
+    listed = await call_until_answered(
         story.creators["ben"].notifications.ListNotifications,
         notifications_pb2.ListNotificationsRequest(),
     )
-    events = {notification.event for notification in told.notifications}
+    events = {notification.event for notification in listed.notifications}
     wanted = {"CREATOR_SELECTED", "WORK_APPROVED", "PAYOUT_FAILED", "REWARD_OVERDUE", "COMPLETED"}
     return [
         Outcome("anna", "tiny.png", "REJECTED TOO_SMALL R82", rejected),
         Outcome("ben", "dispute", "RESOLVED PAY_IN_FULL", decided),
-        Outcome("ben", "was told", _listed(wanted), _listed(wanted & events)),
+        Outcome("ben", "was notified of", _listed(wanted), _listed(wanted & events)),
     ]
 
 

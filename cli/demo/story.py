@@ -1,7 +1,6 @@
-"""What happens in the demo, act by act. Each act returns what the outcomes are checked against."""
+"""What happens in the demo, in order. `outcomes` verifies it."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,56 +12,33 @@ from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2, tasks_pb2
 
 from cli.demo import articles, pictures
-from cli.demo.actors import Caller, Cast, insist, new_request_id, until
-from cli.demo.creator_client import Desk
+from cli.demo.actors import Actors, Caller, call_until_answered, new_request_id, until
+from cli.demo.applicants import APPLICANTS, DEPOSIT, INTERNAL, REWARD, SELECTED, Applicant
+from cli.demo.creator_client import CreatorClient
 from cli.demo.timeline import Timeline
 from servicekit.errors import FailedPrecondition
-from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
 
-REWARD = Money("USD", 120_00)
-DEPOSIT = Money("USD", 1_000_00)
 State = assignments_pb2.Assignment.State
 
 
-@dataclass(frozen=True)
-class Applicant:
-    """A creator, and how it looks to those who admit it."""
-
-    name: str
-    account_class: creators_pb2.AccountClass.ValueType
-    posts: int
-    followers: int
-    paypal_receiver: str
-
-
-INTERNAL, EXTERNAL = creators_pb2.ACCOUNT_CLASS_INTERNAL, creators_pb2.ACCOUNT_CLASS_EXTERNAL
-APPLICANTS = (
-    Applicant("anna", INTERNAL, 240, 18_000, "anna@example.com"),
-    # The sandbox fails payouts to such receivers, late.
-    Applicant("ben", EXTERNAL, 80, 9_000, "failed-late+ben@example.com"),
-    Applicant("cleo", INTERNAL, 21, 10_001, "cleo@example.com"),
-    Applicant("dora", EXTERNAL, 400, 50_000, "dora@example.com"),
-    Applicant("eddy", INTERNAL, 20, 10_000, "eddy@example.com"),
-)
-SELECTED = ("anna", "ben", "cleo")
-
-
 class Story:
-    def __init__(self, cast: Cast, timeline: Timeline) -> None:
-        self.cast = cast
-        self._say = timeline
-        self.acme = cast.brand("acme")
-        self.olga = cast.staff("operator", "olga")
-        self.mia = cast.staff("mediator", "mia")
-        self.creators = {one.name: cast.creator(one.name) for one in APPLICANTS}
+    def __init__(self, actors: Actors, timeline: Timeline) -> None:
+        self.actors = actors
+        self._timeline = timeline
+        self.acme = actors.brand("acme")
+        self.olga = actors.staff("operator", "olga")
+        self.mia = actors.staff("mediator", "mia")
+        self.creators = {one.name: actors.creator(one.name) for one in APPLICANTS}
         self.task = ""
         self.applications: dict[str, str] = {}
         self.dispute = ""
         self.tiny = ""
-        self.desks = {name: Desk(name, caller, timeline) for name, caller in self.creators.items()}
-        # The rules that anna was told of when she had her first draft looked at.
-        self.said_at_first: set[str] = set()
+        self.clients = {
+            name: CreatorClient(name, caller, timeline) for name, caller in self.creators.items()
+        }
+        # The rules that the validation of anna's first draft named.
+        self.first_findings: set[str] = set()
         self.publications: dict[str, publications_pb2.Publication] = {}
         # Anna's article, as readers get it.
         self.published: dict[str, Any] = {}
@@ -75,16 +51,16 @@ class Story:
 
     async def play(self) -> None:
         await self.prepare()
-        self._say.act("The work")
+        self._timeline.section("The work")
         await asyncio.gather(self._annas_story(), self._bens_story(), self._cleos_story())
-        self._say.act("The end")
+        self._timeline.section("The end")
         await self._close()
 
     async def prepare(self) -> None:
         """Until three creators are selected."""
-        self._say.act("Funds and creators")
+        self._timeline.section("Funds and creators")
         await asyncio.gather(self._deposit(), *(self._admit(one) for one in APPLICANTS))
-        self._say.act("The task")
+        self._timeline.section("The task")
         await self._publish()
         await self._apply()
         await self._select()
@@ -92,29 +68,29 @@ class Story:
     # Funds and creators
 
     async def _deposit(self) -> None:
-        deposit = await insist(
+        deposit = await call_until_answered(
             self.acme.payouts.CreateDeposit,
             payouts_pb2.CreateDepositRequest(
-                parent=f"brands/{self.cast.id_of('acme')}",
+                parent=f"brands/{self.actors.id_of('acme')}",
                 deposit=payouts_pb2.Deposit(amount=DEPOSIT.to_message()),
                 request_id=new_request_id(),
             ),
         )
-        self._say.tell("brand", "acme", f"announces a deposit of {DEPOSIT}")
-        await insist(
+        self._timeline.add("brand", "acme", f"announces a deposit of {DEPOSIT}")
+        await call_until_answered(
             self.olga.payouts.ConfirmDeposit,
             payouts_pb2.ConfirmDepositRequest(
                 name=deposit.name,
-                external_reference=f"bank-{self.cast.run_id}",
+                external_reference=f"bank-{self.actors.run_id}",
                 request_id=new_request_id(),
             ),
         )
-        self._say.tell("operator", "olga", "confirms that the money has arrived")
+        self._timeline.add("operator", "olga", "confirms that the money has arrived")
 
     async def _admit(self, one: Applicant) -> None:
-        name = f"creators/{self.cast.id_of(one.name)}"
+        name = f"creators/{self.actors.id_of(one.name)}"
         caller = self.creators[one.name].creators
-        await insist(
+        await call_until_answered(
             caller.CreateCreator,
             creators_pb2.CreateCreatorRequest(
                 creator=creators_pb2.Creator(
@@ -123,7 +99,7 @@ class Story:
                 request_id=new_request_id(),
             ),
         )
-        creator = await insist(
+        creator = await call_until_answered(
             caller.ApplyForAdmission,
             creators_pb2.ApplyForAdmissionRequest(
                 name=name,
@@ -139,12 +115,12 @@ class Story:
         )
         kind = "an internal" if one.account_class == INTERNAL else "an external"
         account = f"{kind} account, {one.posts} posts, {one.followers} followers"
-        self._say.tell("creator", one.name, f"applies for admission with {account}")
+        self._timeline.add("creator", one.name, f"applies for admission with {account}")
         if creator.refusals:
             reasons = "; ".join(f"{one.description} ({one.rule_id})" for one in creator.refusals)
-            self._say.tell("platform", "", f"refuses {one.name} at once: {reasons}")
+            self._timeline.add("platform", "", f"refuses {one.name} at once: {reasons}")
             return
-        await insist(
+        await call_until_answered(
             self.olga.creators.ReviewAdmission,
             creators_pb2.ReviewAdmissionRequest(
                 name=name,
@@ -153,13 +129,13 @@ class Story:
                 request_id=new_request_id(),
             ),
         )
-        self._say.tell("operator", "olga", f"looks at {one.name}'s content and admits")
+        self._timeline.add("operator", "olga", f"looks at {one.name}'s content and admits")
 
     # The task
 
     async def _publish(self) -> None:
         now = datetime.now(UTC)
-        draft = await insist(
+        draft = await call_until_answered(
             self.acme.tasks.CreateTask,
             tasks_pb2.CreateTaskRequest(
                 task=tasks_pb2.Task(
@@ -180,42 +156,44 @@ class Story:
             ),
         )
         self.task = draft.name
-        self._say.tell(
+        self._timeline.add(
             "brand", "acme", f"drafts {self.task}: an article, 3 creators, {REWARD} each, a coupon"
         )
-        await insist(
+        await call_until_answered(
             self.acme.tasks.PublishTask,
             tasks_pb2.PublishTaskRequest(name=self.task, request_id=new_request_id()),
         )
-        self._say.tell("brand", "acme", "publishes it: requirements, reward and clocks are frozen")
+        self._timeline.add(
+            "brand", "acme", "publishes it: requirements, reward and clocks are frozen"
+        )
 
     async def _apply(self) -> None:
         for name in ("anna", "ben", "cleo", "dora"):
-            application = await insist(
+            application = await call_until_answered(
                 self.creators[name].tasks.CreateApplication,
                 tasks_pb2.CreateApplicationRequest(parent=self.task, request_id=new_request_id()),
             )
             self.applications[name] = application.name
-            self._say.tell("creator", name, "applies for the task")
+            self._timeline.add("creator", name, "applies for the task")
         try:
-            await insist(
+            await call_until_answered(
                 self.creators["eddy"].tasks.CreateApplication,
                 tasks_pb2.CreateApplicationRequest(parent=self.task, request_id=new_request_id()),
             )
         except FailedPrecondition as refusal:
-            self._say.tell("creator", "eddy", f"applies and is refused: {refusal.reason}")
+            self._timeline.add("creator", "eddy", f"applies and is refused: {refusal.reason}")
         else:
             raise AssertionError("eddy is not admitted, and could apply")
-        await insist(
+        await call_until_answered(
             self.creators["dora"].tasks.WithdrawApplication,
             tasks_pb2.WithdrawApplicationRequest(
                 name=self.applications["dora"], request_id=new_request_id()
             ),
         )
-        self._say.tell("creator", "dora", "withdraws in time")
+        self._timeline.add("creator", "dora", "withdraws in time")
 
     async def _select(self) -> None:
-        await insist(
+        await call_until_answered(
             self.acme.tasks.SelectApplications,
             tasks_pb2.SelectApplicationsRequest(
                 parent=self.task,
@@ -223,26 +201,26 @@ class Story:
                 request_id=new_request_id(),
             ),
         )
-        self._say.tell(
+        self._timeline.add(
             "brand", "acme", f"selects {', '.join(SELECTED)}; their rewards are set aside"
         )
 
     # The work
 
     async def _annas_story(self) -> None:
-        anna, desk = self.creators["anna"], self.desks["anna"]
-        banner = await desk.upload(pictures.jpeg("banner", 1500, 720), "banner")
-        outdoors = await desk.upload(pictures.png("outdoors", 1200, 800), "image")
-        self.tiny = await desk.upload(pictures.png("tiny", 600, 300), "image")
-        draft = await desk.write(articles.hasty_draft(self.assignment("anna"), banner, outdoors))
-        hasty = await desk.validate(draft)
-        self.said_at_first = {one.rule_id for one in [*hasty.violations, *hasty.advice]}
-        await desk.look_up(articles.PRODUCT)
-        article = await desk.rewrite(articles.mended(draft))
-        await desk.validate(article)
+        anna, client = self.creators["anna"], self.clients["anna"]
+        banner = await client.upload(pictures.jpeg("banner", 1500, 720), "banner")
+        outdoors = await client.upload(pictures.png("outdoors", 1200, 800), "image")
+        self.tiny = await client.upload(pictures.png("tiny", 600, 300), "image")
+        draft = await client.write(articles.hasty_draft(self.assignment("anna"), banner, outdoors))
+        hasty = await client.validate(draft)
+        self.first_findings = {one.rule_id for one in [*hasty.violations, *hasty.advice]}
+        await client.look_up(articles.PRODUCT)
+        article = await client.rewrite(articles.corrected(draft))
+        await client.validate(article)
         await self._submit("anna", article)
         await self._look_at(outdoors)
-        await insist(
+        await call_until_answered(
             self.acme.assignments.RequestChanges,
             assignments_pb2.RequestChangesRequest(
                 name=self.assignment("anna"),
@@ -251,52 +229,54 @@ class Story:
                 request_id=new_request_id(),
             ),
         )
-        self._say.tell("brand", "acme", "asks anna for changes: req-2, the label cannot be read")
-        label = await desk.upload(pictures.jpeg("label", 2400, 1600), "image")
-        article = await desk.rewrite(articles.with_label(article, label))
+        self._timeline.add(
+            "brand", "acme", "asks anna for changes: req-2, the label cannot be read"
+        )
+        label = await client.upload(pictures.jpeg("label", 2400, 1600), "image")
+        article = await client.rewrite(articles.with_label(article, label))
         await self._submit("anna", article)
-        await insist(
+        await call_until_answered(
             self.acme.assignments.ApproveWork,
             assignments_pb2.ApproveWorkRequest(
                 name=self.assignment("anna"), request_id=new_request_id()
             ),
         )
-        self._say.tell("brand", "acme", "approves anna's work")
-        self.publications["anna"] = await desk.until_published(article)
+        self._timeline.add("brand", "acme", "approves anna's work")
+        self.publications["anna"] = await client.until_published(article)
         self.published = await self._read_over_http(self.publications["anna"])
         await self._until_state(anna, "anna", State.STATE_COMPLETED)
-        self._say.tell("platform", "", f"pays anna {REWARD} through PayPal")
+        self._timeline.add("platform", "", f"pays anna {REWARD} through PayPal")
 
     async def _bens_story(self) -> None:
         ben, name = self.creators["ben"], self.assignment("ben")
-        desk = self.desks["ben"]
-        image = await desk.upload(pictures.jpeg("trail", 1600, 900), "image")
-        article = await desk.write(articles.short_article(name, image))
+        client = self.clients["ben"]
+        image = await client.upload(pictures.jpeg("trail", 1600, 900), "image")
+        article = await client.write(articles.short_article(name, image))
         await self._submit("ben", article)
-        self._say.tell("brand", "acme", "stays silent on ben's work")
+        self._timeline.add("brand", "acme", "stays silent on ben's work")
         await self._until_state(ben, "ben", State.STATE_APPROVED)
-        self._say.tell("platform", "", "approves ben's work in acme's name: 5 days have passed")
-        self.publications["ben"] = await desk.until_published(article)
+        self._timeline.add("platform", "", "approves ben's work in acme's name: 5 days have passed")
+        self.publications["ben"] = await client.until_published(article)
         await until(
-            lambda: insist(
+            lambda: call_until_answered(
                 ben.payouts.GetPayout, payouts_pb2.GetPayoutRequest(name=self.payout("ben"))
             ),
             lambda payout: payout.state == payouts_pb2.Payout.STATE_FAILED,
         )
-        self._say.tell("platform", "", "cannot pay ben: PayPal fails the payout, late")
+        self._timeline.add("platform", "", "cannot pay ben: PayPal fails the payout, late")
         await until(
-            lambda: insist(
+            lambda: call_until_answered(
                 ben.assignments.GetAssignment, assignments_pb2.GetAssignmentRequest(name=name)
             ),
             lambda assignment: assignment.reward_is_overdue,
         )
-        self._say.tell("platform", "", "marks ben's reward overdue: 5 days after the approval")
+        self._timeline.add("platform", "", "marks ben's reward overdue: 5 days after the approval")
         await self._dispute(ben, name)
         await self._until_state(ben, "ben", State.STATE_COMPLETED)
-        self._say.tell("platform", "", f"pays ben {REWARD} at the second attempt")
+        self._timeline.add("platform", "", f"pays ben {REWARD} at the second attempt")
 
     async def _dispute(self, ben: Caller, assignment: str) -> None:
-        dispute = await insist(
+        dispute = await call_until_answered(
             ben.disputes.OpenDispute,
             disputes_pb2.OpenDisputeRequest(
                 dispute=disputes_pb2.Dispute(
@@ -308,22 +288,22 @@ class Story:
             ),
         )
         self.dispute = dispute.name
-        self._say.tell("creator", "ben", f"opens {dispute.name}: the reward is late")
-        await insist(
+        self._timeline.add("creator", "ben", f"opens {dispute.name}: the reward is late")
+        await call_until_answered(
             self.mia.disputes.ClaimDispute,
             disputes_pb2.ClaimDisputeRequest(name=dispute.name, request_id=new_request_id()),
         )
-        self._say.tell("mediator", "mia", "claims the dispute")
-        await insist(
+        self._timeline.add("mediator", "mia", "claims the dispute")
+        await call_until_answered(
             ben.creators.UpdatePayoutAccount,
             creators_pb2.UpdatePayoutAccountRequest(
-                name=f"creators/{self.cast.id_of('ben')}",
+                name=f"creators/{self.actors.id_of('ben')}",
                 paypal_receiver="ben@example.com",
                 request_id=new_request_id(),
             ),
         )
-        self._say.tell("creator", "ben", "corrects the PayPal account")
-        await insist(
+        self._timeline.add("creator", "ben", "corrects the PayPal account")
+        await call_until_answered(
             self.mia.disputes.DecideDispute,
             disputes_pb2.DecideDisputeRequest(
                 name=dispute.name,
@@ -334,13 +314,13 @@ class Story:
                 request_id=new_request_id(),
             ),
         )
-        self._say.tell("mediator", "mia", "decides: pay in full")
+        self._timeline.add("mediator", "mia", "decides: pay in full")
 
     async def _cleos_story(self) -> None:
         cleo, name = self.creators["cleo"], self.assignment("cleo")
         await self._until_state(cleo, "cleo", State.STATE_EXPIRED)
-        self._say.tell("platform", "", "expires cleo's assignment: the deadline has passed")
-        await insist(
+        self._timeline.add("platform", "", "expires cleo's assignment: the deadline has passed")
+        await call_until_answered(
             cleo.assignments.CommentOnExpiry,
             assignments_pb2.CommentOnExpiryRequest(
                 name=name,
@@ -351,30 +331,32 @@ class Story:
                 request_id=new_request_id(),
             ),
         )
-        self._say.tell("creator", "cleo", "says why: no time")
+        self._timeline.add("creator", "cleo", "says why: no time")
 
     async def _close(self) -> None:
         task = await until(
-            lambda: insist(self.acme.tasks.GetTask, tasks_pb2.GetTaskRequest(name=self.task)),
+            lambda: call_until_answered(
+                self.acme.tasks.GetTask, tasks_pb2.GetTaskRequest(name=self.task)
+            ),
             lambda task: task.state == tasks_pb2.Task.STATE_CLOSED,
         )
-        self._say.tell("platform", "", f"closes {task.name}: the last windows are over")
+        self._timeline.add("platform", "", f"closes {task.name}: the last windows are over")
 
     # What several acts do
 
     async def _look_at(self, media_object: str) -> None:
         """The brand opens an image that was submitted to it."""
-        download = await insist(
+        download = await call_until_answered(
             self.acme.media.CreateDownload, media_pb2.CreateDownloadRequest(name=media_object)
         )
         async with httpx.AsyncClient() as http:
             answer = await http.get(download.url)
             answer.raise_for_status()
         size = len(answer.content) // 1024
-        self._say.tell("brand", "acme", f"opens an image of the submission, {size} KiB")
+        self._timeline.add("brand", "acme", f"opens an image of the submission, {size} KiB")
 
     async def _submit(self, who: str, article: articles_pb2.Article) -> None:
-        assignment = await insist(
+        assignment = await call_until_answered(
             self.creators[who].assignments.SubmitWork,
             assignments_pb2.SubmitWorkRequest(
                 name=self.assignment(who),
@@ -383,7 +365,7 @@ class Story:
             ),
         )
         submission = assignment.submissions[-1]
-        self._say.tell(
+        self._timeline.add(
             "creator",
             who,
             f"submits version {submission.version}: {submission.article_revisions[0]}",
@@ -395,12 +377,14 @@ class Story:
             answer = await http.get(publication.url)
             answer.raise_for_status()
         document: dict[str, Any] = answer.json()
-        self._say.tell("platform", "", f"shows it to readers: {len(answer.content)} bytes of JSON")
+        self._timeline.add(
+            "platform", "", f"shows it to readers: {len(answer.content)} bytes of JSON"
+        )
         return document
 
     async def _until_state(self, caller: Caller, who: str, state: State.ValueType) -> None:
         await until(
-            lambda: insist(
+            lambda: call_until_answered(
                 caller.assignments.GetAssignment,
                 assignments_pb2.GetAssignmentRequest(name=self.assignment(who)),
             ),

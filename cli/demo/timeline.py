@@ -1,4 +1,4 @@
-"""The story as it is told on the terminal: one line for each thing that happens."""
+"""The demo on the terminal: one line for each thing that happens."""
 
 import time
 
@@ -19,11 +19,11 @@ class Timeline:
         self._console = console
         self._started = time.monotonic()
 
-    def act(self, title: str) -> None:
+    def section(self, title: str) -> None:
         self._console.print()
         self._console.rule(f"[bold]{title}", align="left", style="dim")
 
-    def tell(self, role: str, who: str, what: str) -> None:
+    def add(self, role: str, who: str, what: str) -> None:
         """`role` gives the colour: brand, creator, mediator, operator or platform."""
         elapsed = time.monotonic() - self._started
         line = Text(f"{elapsed:6.1f} s  ", style="dim")

@@ -20,7 +20,7 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 from temporalio.client import Client
 
-from cli.demo.actors import insist, new_request_id
+from cli.demo.actors import call_until_answered, new_request_id
 from devstack.home import Home
 from devstack.paypal_sandbox.lifecycle import Behaviour
 from devstack.stack import Stack
@@ -223,7 +223,7 @@ async def _all(scene: Scene) -> dict[str, pb.Payout]:
     payouts: dict[str, pb.Payout] = {}
     token = ""
     while True:
-        page = await insist(
+        page = await call_until_answered(
             scene.operator.ListPayouts, pb.ListPayoutsRequest(page_size=200, page_token=token)
         )
         payouts |= {payout.name.removeprefix("payouts/"): payout for payout in page.payouts}

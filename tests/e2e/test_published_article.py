@@ -14,7 +14,7 @@ from liaison.notifications.v1 import notifications_pb2
 from liaison.tasks.v1 import assignments_pb2
 
 from cli.demo import articles, pictures
-from cli.demo.actors import Caller, insist, new_request_id, until
+from cli.demo.actors import Caller, call_until_answered, new_request_id, until
 from cli.demo.pictures import Picture
 from cli.demo.story import Story
 from devstack.stack import Stack
@@ -51,7 +51,7 @@ async def published(stack: Stack) -> AsyncIterator[Published]:
         written = articles.hasty_draft(story.assignment("anna"), banner, image.name)
         article = await desk.write(articles.mended(written))
         await _deliver(story, article)
-        await insist(
+        await call_until_answered(
             story.acme.assignments.ApproveWork,
             assignments_pb2.ApproveWorkRequest(
                 name=story.assignment("anna"), request_id=new_request_id()
@@ -91,7 +91,7 @@ async def _post(creator: Caller, picture: Picture) -> media_pb2.MediaObject:
 
 
 async def _deliver(story: Story, article: articles_pb2.Article) -> None:
-    answer = await insist(
+    answer = await call_until_answered(
         story.creators["anna"].assignments.SubmitWork,
         assignments_pb2.SubmitWorkRequest(
             name=story.assignment("anna"),
@@ -128,7 +128,7 @@ async def _posted_besides(published: Published) -> dict[str, Any]:
     """What readers get of a post of anna's own that shows an image of her article, too."""
     anna, desk = published.story.creators["anna"], published.story.desks["anna"]
     post = await desk.write(articles.short_article("", published.images["image"].name))
-    await insist(
+    await call_until_answered(
         anna.publications.PublishArticle,
         publications_pb2.PublishArticleRequest(name=post.name, request_id=new_request_id()),
     )
@@ -186,7 +186,7 @@ async def test_the_pictures_are_the_accepted_bytes(published: Published) -> None
 
 async def test_nothing_of_the_order_is_told_to_readers(published: Published) -> None:
     told = (await _get(published.publication.url)).text
-    for word in ("assignments/", "brands/", "mediaObjects/", published.story.cast.id_of("acme")):
+    for word in ("assignments/", "brands/", "mediaObjects/", published.story.actors.id_of("acme")):
         assert word not in told
 
 
@@ -217,14 +217,14 @@ async def test_what_an_operator_withdraws_is_gone_and_its_creator_is_told(
     )
     with refused(Reason.ROLE_NOT_ALLOWED):
         await story.acme.publications.WithdrawPublication(withdrawal)
-    withdrawn = await insist(story.olga.publications.WithdrawPublication, withdrawal)
+    withdrawn = await call_until_answered(story.olga.publications.WithdrawPublication, withdrawal)
     assert withdrawn.state == publications_pb2.Publication.STATE_WITHDRAWN
     assert withdrawn.withdraw_reason == "The product is recalled"
     assert (await _get(url)).status_code == 404
     assert {(await _get(file)).status_code for file in files} <= {403, 404}
     assert {(await _get(file)).status_code for file in kept} == {200}
     told = await until(
-        lambda: insist(
+        lambda: call_until_answered(
             story.creators["anna"].notifications.ListNotifications,
             notifications_pb2.ListNotificationsRequest(page_size=200),
         ),

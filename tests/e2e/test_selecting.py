@@ -16,7 +16,7 @@ from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import assignments_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
 
-from cli.demo.actors import Caller, Cast, insist, new_request_id, until
+from cli.demo.actors import Actors, Caller, call_until_answered, new_request_id, until
 from devstack.stack import Stack
 from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
@@ -35,7 +35,7 @@ _LAPSED, _WITHDRAWN = pb.Application.STATE_LAPSED, pb.Application.STATE_WITHDRAW
 class Market:
     """One brand with funds, an operator, and creators who were admitted."""
 
-    cast: Cast
+    actors: Actors
     brand: Caller
     operator: Caller
     creators: list[Caller]
@@ -64,7 +64,7 @@ class Market:
         """Of the first so many creators, in their order."""
         return await asyncio.gather(
             *(
-                insist(
+                call_until_answered(
                     creator.tasks.CreateApplication,
                     pb.CreateApplicationRequest(parent=task.name, request_id=new_request_id()),
                 )
@@ -73,7 +73,7 @@ class Market:
         )
 
     async def select(self, task: pb.Task, *applications: pb.Application) -> list[pb.Application]:
-        answer = await insist(
+        answer = await call_until_answered(
             self.brand.tasks.SelectApplications,
             pb.SelectApplicationsRequest(
                 parent=task.name,
@@ -84,19 +84,19 @@ class Market:
         return list(answer.applications)
 
     async def withdraw(self, number: int, application: pb.Application) -> pb.Application:
-        return await insist(
+        return await call_until_answered(
             self.creators[number].tasks.WithdrawApplication,
             pb.WithdrawApplicationRequest(name=application.name, request_id=new_request_id()),
         )
 
     async def end_selection(self, caller: Caller, task: pb.Task, comment: str = "") -> pb.Task:
-        return await insist(
+        return await call_until_answered(
             caller.tasks.EndSelection,
             pb.EndSelectionRequest(name=task.name, comment=comment, request_id=new_request_id()),
         )
 
     async def cancel(self, caller: Caller, task: pb.Task, comment: str) -> pb.Task:
-        return await insist(
+        return await call_until_answered(
             caller.tasks.CancelTask,
             pb.CancelTaskRequest(name=task.name, comment=comment, request_id=new_request_id()),
         )
@@ -151,24 +151,24 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def market(stack: Stack) -> AsyncIterator[Market]:
     async with AsyncExitStack() as exits:
-        cast = Cast("market", stack.access, exits)
-        brand, operator = cast.brand("acme"), cast.staff("operator", "olga")
+        actors = Actors("market", stack.access, exits)
+        brand, operator = actors.brand("acme"), actors.staff("operator", "olga")
         names = [f"creator{number}" for number in range(_CREATORS)]
-        creators = [cast.creator(name) for name in names]
-        await _deposit(cast, brand, operator)
+        creators = [actors.creator(name) for name in names]
+        await _deposit(actors, brand, operator)
         await asyncio.gather(
             *(
-                _admit(cast, operator, creator, name)
+                _admit(actors, operator, creator, name)
                 for creator, name in zip(creators, names, strict=True)
             )
         )
-        yield Market(cast, brand, operator, creators)
+        yield Market(actors, brand, operator, creators)
 
 
-async def _deposit(cast: Cast, brand: Caller, operator: Caller) -> None:
+async def _deposit(actors: Actors, brand: Caller, operator: Caller) -> None:
     deposit = await brand.payouts.CreateDeposit(
         payouts_pb2.CreateDepositRequest(
-            parent=f"brands/{cast.id_of('acme')}",
+            parent=f"brands/{actors.id_of('acme')}",
             deposit=payouts_pb2.Deposit(amount=Money("USD", 10_000_00).to_message()),
             request_id=new_request_id(),
         )
@@ -180,8 +180,8 @@ async def _deposit(cast: Cast, brand: Caller, operator: Caller) -> None:
     )
 
 
-async def _admit(cast: Cast, operator: Caller, creator: Caller, name: str) -> None:
-    resource = f"creators/{cast.id_of(name)}"
+async def _admit(actors: Actors, operator: Caller, creator: Caller, name: str) -> None:
+    resource = f"creators/{actors.id_of(name)}"
     await creator.creators.CreateCreator(
         creators_pb2.CreateCreatorRequest(
             creator=creators_pb2.Creator(

@@ -12,6 +12,9 @@ import jwt
 import psutil
 import pytest
 
+from cli.demo import command
+from cli.demo.applicants import SELECTED
+from cli.demo.story import Story
 from devstack import identity, state
 from devstack.home import SOURCE_ROOT, Home
 
@@ -164,3 +167,29 @@ def _eventually(is_so: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.02)
     return True
+
+
+# The stack outlives the command that started it, and so the handle of its process.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_demo_keeps_its_stack_running_when_asked_to(
+    developer: Developer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The story itself is played in test_story."""
+
+    async def play(story: Story) -> None:
+        story.task = "tasks/t1"
+        story.applications = {name: f"tasks/t1/applications/{name}" for name in SELECTED}
+
+    async def nothing(_: Story) -> list[object]:
+        return []
+
+    monkeypatch.setenv("LIAISON_HOME", str(developer.home.path))
+    monkeypatch.setattr(Story, "play", play)
+    monkeypatch.setattr(command, "read_outcomes", nothing)
+    monkeypatch.setattr(command, "read_ledger", nothing)
+    try:
+        assert command.play(keep=True) == 0
+        assert developer.is_up()
+        assert "`liaison down` stops it" in capsys.readouterr().out
+    finally:
+        assert developer.types("down").returncode == 0

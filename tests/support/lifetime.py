@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli.demo.actors import Cast
+from cli.demo.actors import Actors
 from cli.demo.outcomes import Outcome, read_ledger, read_outcomes, sums
 from cli.demo.story import Story
 from cli.demo.timeline import Timeline
@@ -24,8 +24,8 @@ async def whole_stack(home: Path) -> AsyncIterator[Stack]:
 @asynccontextmanager
 async def cast_of(stack: Stack, run_id: str) -> AsyncIterator[Story]:
     async with AsyncExitStack() as exits:
-        cast = Cast(run_id, stack.access, exits)
-        yield Story(cast, Timeline(Console(file=io.StringIO())))
+        actors = Actors(run_id, stack.access, exits)
+        yield Story(actors, Timeline(Console(file=io.StringIO())))
 
 
 async def failures(story: Story) -> list[Outcome | str]:

@@ -15,7 +15,7 @@ from liaison.creators.v1 import creators_pb2
 from liaison.payouts.v1 import payouts_pb2
 from liaison.tasks.v1 import tasks_pb2
 
-from cli.demo.actors import Caller, Cast, new_request_id
+from cli.demo.actors import Actors, Caller, new_request_id
 from devstack import identity
 from devstack.access import Access
 from servicekit.money import Money
@@ -45,7 +45,7 @@ class Creator:
 class Stage:
     access: Access
     time: Time
-    cast: Cast
+    actors: Actors
     exits: AsyncExitStack
     # Everything that was started here, for those who look at histories.
     workflow_ids: list[str] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Stage:
     # People
 
     def staff(self, role: identity.Role, name: str) -> Caller:
-        return self.cast.staff(role, name)
+        return self.actors.staff(role, name)
 
     def service(self) -> Caller:
         """One of our own processes."""
@@ -100,9 +100,9 @@ class Stage:
     async def brand(self, *, funds_minor: int = 1_000_00) -> Caller:
         """One with funds."""
         name = f"brand{next(self._names)}"
-        brand = self.cast.brand(name)
+        brand = self.actors.brand(name)
         if funds_minor:
-            await self.deposit(brand, f"brands/{self.cast.id_of(name)}", funds_minor)
+            await self.deposit(brand, f"brands/{self.actors.id_of(name)}", funds_minor)
         return brand
 
     async def deposit(self, brand: Caller, name: str, minor: int) -> None:
@@ -121,7 +121,7 @@ class Stage:
 
     async def creator(self) -> Creator:
         short = f"creator{next(self._names)}"
-        caller, id_ = self.cast.creator(short), self.cast.id_of(short)
+        caller, id_ = self.actors.creator(short), self.actors.id_of(short)
         name, receiver = f"creators/{id_}", f"{id_}@example.com"
         await caller.creators.CreateCreator(
             creators_pb2.CreateCreatorRequest(
@@ -232,7 +232,7 @@ class Stage:
 @asynccontextmanager
 async def staging(access: Access, time: Time) -> AsyncIterator[Stage]:
     async with AsyncExitStack() as exits:
-        stage = Stage(access, time, Cast(uuid4().hex[:8], access, exits), exits)
+        stage = Stage(access, time, Actors(uuid4().hex[:8], access, exits), exits)
         await stage.start_worker()
         try:
             yield stage
