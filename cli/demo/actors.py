@@ -84,7 +84,7 @@ class Actors:
 async def call_until_answered(
     method: Callable[[Request], Awaitable[Response]], request: Request
 ) -> Response:
-    """Repeats a call whose outcome is unknown with the same `request_id`, as every client should."""
+    """Repeats a call with an unknown outcome with the same `request_id`, as every client should."""
     give_up = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""What a creator of the demo does over the API: upload images, write articles, await publication."""
+"""What a creator of the demo does over the API: uploads images, writes and publishes articles."""
 
 from collections.abc import Iterable
 
