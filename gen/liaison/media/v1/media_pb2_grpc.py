@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class MediaServiceStub:
-    """Uploads go straight to object storage; nothing unvalidated is ever served.
+    """Clients upload straight to object storage; nothing is served before it is validated.
     """
 
     def __init__(self, channel):
@@ -68,54 +68,56 @@ class MediaServiceStub:
 
 
 class MediaServiceServicer:
-    """Uploads go straight to object storage; nothing unvalidated is ever served.
+    """Clients upload straight to object storage; nothing is served before it is validated.
     """
 
     def CreateUpload(self, request, context):
-        """Announces an upload. With the bytes' SHA-256 the answer is a presigned PUT that admits just those
-        bytes, once; without it a form (a POST policy) that admits at most so many. The same request again
-        finds the upload, with a new address for as long as it is not finalized and not gone.
+        """Creates an upload. With the SHA-256 of the bytes, the response has a presigned PUT that admits
+        exactly those bytes, once; without it, a form (a POST policy) that admits at most `size_bytes`.
+        A repeated request returns the same upload, with a new URL until it is finalized or expires.
 
-        A creator has quotas: QUOTA_EXCEEDED tells which `quota` is used up. `open_uploads` are those that
-        are not finalized; `uploads_an_hour` count whatever became of them; `bytes_a_month` are those of
-        accepted objects, without renditions, and announced by open uploads, within 30 days.
+        A creator has quotas: QUOTA_EXCEEDED names the `quota` that is used up. `open_uploads` are
+        those not finalized; `uploads_an_hour` counts all uploads, whatever their outcome;
+        `bytes_a_month` are those of accepted objects, without renditions, and those announced by open
+        uploads, within 30 days.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FinalizeUpload(self, request, context):
-        """Validates what was uploaded; the media object is ACCEPTED, or REJECTED with every reason.
+        """Validates the uploaded bytes: the media object becomes ACCEPTED, or REJECTED with every reason.
+        A repeated request returns the first verdict.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMediaObject(self, request, context):
-        """One media object: its owner, brands that it was submitted to, and staff.
+        """Returns one media object; for its owner, brands that it was submitted to, and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetMediaObjects(self, request, context):
-        """Several at once, in the order asked for; for the platform's services.
+        """Returns several media objects in the requested order; for the platform's services.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def HoldMediaObjects(self, request, context):
-        """Keeps accepted objects for as long as their holder exists, once storage confirms that they are
-        there. May be repeated. For the platform's services.
+        """Keeps accepted objects for as long as their holder exists, once storage confirms that their
+        bytes exist. May be repeated. For the platform's services.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateDownload(self, request, context):
-        """A short-lived address to read an accepted object, or a rendition of it: its owner, brands that it
-        was submitted to, and staff.
+        """Returns a short-lived URL of an accepted object, or of a rendition of it; for its owner, brands
+        that it was submitted to, and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,7 +165,7 @@ def add_MediaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MediaService:
-    """Uploads go straight to object storage; nothing unvalidated is ever served.
+    """Clients upload straight to object storage; nothing is served before it is validated.
     """
 
     @staticmethod
