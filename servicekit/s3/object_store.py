@@ -186,7 +186,7 @@ class ObjectStore:
                 span.set_attribute("error.type", type(error).__name__)
                 if is_unavailable(error):
                     raise Unavailable(
-                        Reason.DEPENDENCY_UNAVAILABLE, "Object storage does not answer"
+                        Reason.DEPENDENCY_UNAVAILABLE, "Object storage does not respond"
                     ) from error
                 raise
 

@@ -73,7 +73,7 @@ CREATE TABLE hold (
     PRIMARY KEY (media_object, holder)
 );
 
--- For whom a revision's media is held.
+-- A revision's holds are copied for each holder of the revision.
 CREATE INDEX hold_by_holder ON hold (holder);
 
 -- Articles: drafts, and the revisions sealed from them.

@@ -8,17 +8,16 @@ from liaison.media.v1.media_pb2_grpc import (
     add_MediaServiceServicer_to_server,
 )
 
-from servicekit.auth import Principal, Role, current_principal
+from servicekit.auth import Role, current_principal
 from servicekit.commands import parse
 from servicekit.rpc.access import Repeat, allow
 from servicekit.rpc.server import Service
 from servicekit.timestamps import to_timestamp
-from services.media.domain import MediaObject
 from services.media.uploads import commands
 from services.media.uploads.handlers import MediaHandlers
+from services.media.uploads.messages import media_object_message, upload_message
 
 _READERS = (Role.BRAND, Role.CREATOR, Role.MEDIATOR, Role.OPERATOR, Role.SERVICE)
-_STAFF = (Role.MEDIATOR, Role.OPERATOR)
 
 ACCESS = {
     # A repeated request finds the upload by its id, and needs a URL that has not expired.
@@ -40,31 +39,21 @@ class MediaServicer(MediaServiceServicer):
     async def CreateUpload(self, request: pb.CreateUploadRequest, context: Any) -> pb.Upload:
         command = parse(commands.CreateUpload, request)
         media, presigned = await self._media.create_upload(current_principal(), command)
-        upload = pb.Upload(name=f"uploads/{media.id}", expire_time=to_timestamp(media.expire_time))
-        if presigned is not None:
-            upload.MergeFrom(
-                pb.Upload(
-                    url=presigned.url,
-                    headers=presigned.headers,
-                    form_fields=presigned.form_fields,
-                    url_expire_time=to_timestamp(presigned.expire_time),
-                )
-            )
-        return upload
+        return upload_message(media, presigned)
 
     async def FinalizeUpload(
         self, request: pb.FinalizeUploadRequest, context: Any
     ) -> pb.MediaObject:
         command = parse(commands.FinalizeUpload, request)
         who = current_principal()
-        return to_message(await self._media.finalize_upload(who, command), who)
+        return media_object_message(await self._media.finalize_upload(who, command), who)
 
     async def GetMediaObject(
         self, request: pb.GetMediaObjectRequest, context: Any
     ) -> pb.MediaObject:
         command = parse(commands.GetMediaObject, request)
         who = current_principal()
-        return to_message(await self._media.get_media_object(who, command), who)
+        return media_object_message(await self._media.get_media_object(who, command), who)
 
     async def BatchGetMediaObjects(
         self, request: pb.BatchGetMediaObjectsRequest, context: Any
@@ -72,7 +61,7 @@ class MediaServicer(MediaServiceServicer):
         command = parse(commands.BatchGetMediaObjects, request)
         found, who = await self._media.batch_get_media_objects(command), current_principal()
         return pb.BatchGetMediaObjectsResponse(
-            media_objects=[to_message(media, who) for media in found]
+            media_objects=[media_object_message(media, who) for media in found]
         )
 
     async def HoldMediaObjects(
@@ -94,35 +83,3 @@ def service(media: MediaHandlers) -> Service:
         MediaServicer(media),
         ACCESS,
     )
-
-
-def to_message(media: MediaObject, who: Principal) -> pb.MediaObject:
-    """The message for `who`: only staff may know which image it resembles."""
-    message = pb.MediaObject(
-        name=f"mediaObjects/{media.id}",
-        state=pb.MediaObject.State.Value(f"STATE_{media.state}"),
-        owner=f"creators/{media.owner}",
-        purpose=pb.Purpose.Value(f"PURPOSE_{media.purpose}"),
-        rejections=[
-            pb.Rejection(
-                code=rejection.code,
-                rule_id=rejection.rule_id,
-                description=rejection.description,
-            )
-            for rejection in media.rejections
-        ],
-        create_time=to_timestamp(media.create_time),
-    )
-    if media.accepted:
-        message.content_type = media.accepted.content_type
-        message.sha256 = media.accepted.sha256
-        message.size_bytes = media.accepted.size_bytes
-        message.width = media.accepted.width
-        message.height = media.accepted.height
-        if media.accepted.duration is not None:
-            message.duration.FromTimedelta(media.accepted.duration)
-    if media.resembled:
-        message.resembles_another = who.role in _STAFF or who.creator == media.owner
-        if who.role in _STAFF:
-            message.resembled_media_object = f"mediaObjects/{media.resembled}"
-    return message

@@ -1,7 +1,7 @@
-"""Images from the wild with the verdicts that independent decoders gave them, kept elsewhere.
+"""A corpus of real images with verdicts from independent decoders; not part of this repository.
 
-`LIAISON_CORPUS` names the folder that has them. Their manifest tells, for each, the verdict, others
-that another order of checks gives, and bytes that must not survive.
+`LIAISON_CORPUS` is its folder. For each image its manifest has the expected verdict, others that
+are acceptable (another order of checks), and bytes that must not survive.
 """
 
 import json
@@ -17,7 +17,7 @@ _MANIFEST = (
     / "images"
     / "manifest.json"
 )
-# Why its tests are skipped; empty when they are not.
+# Why the corpus tests are skipped; empty if they run.
 CORPUS_MISSING = (
     "" if _MANIFEST.exists() else "no image corpus: set LIAISON_CORPUS to the folder that has it"
 )
@@ -32,13 +32,13 @@ _CODES = {
 
 @dataclass(frozen=True)
 class CorpusFile:
-    """`expected` are the codes that are right; an empty one is acceptance."""
+    """`expected` are the correct first codes; an empty one means acceptance."""
 
     path: Path
     sha256: str
     expected: frozenset[str]
     display_size: list[int] | None
-    # What must not be found in any copy that is kept.
+    # Must not be in any accepted copy.
     payload: bytes
 
 
@@ -60,5 +60,5 @@ def corpus_files() -> list[CorpusFile]:
 
 
 def is_as_expected(file: CorpusFile, codes: Sequence[str]) -> bool:
-    """The first reason decides, in the manifest's order of precedence, which is ours."""
+    """By the first reason: the manifest has the same order of precedence."""
     return (codes[0] if codes else "") in file.expected

@@ -1,4 +1,4 @@
-"""The media process: it starts, serves, and takes its decoders and probers with it."""
+"""The media process starts, serves, and ends with its decoders and probers."""
 
 import asyncio
 import os
@@ -15,10 +15,10 @@ from devstack.access import Access
 from tests.support.databases import Databases
 
 
-async def eventually(is_so: Callable[[], bool], seconds: float = 10.0) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not come about in time"
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not become true in time"
         await asyncio.sleep(0.02)
 
 
@@ -47,13 +47,13 @@ async def test_the_process_serves_and_leaves_no_process_behind(
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stderr is not None
-    said = b""
+    output = b""
     try:
         async with asyncio.timeout(20):
-            while b'"serving"' not in said:
+            while b'"serving"' not in output:
                 line = await process.stderr.readline()
-                assert line, said
-                said += line
+                assert line, output
+                output += line
         children = psutil.Process(process.pid).children()
         modules = sorted(child.cmdline()[3] for child in children)
         assert modules == [*2 * ["services.media.images.decoder"], "services.media.videos.prober"]
@@ -63,4 +63,4 @@ async def test_the_process_serves_and_leaves_no_process_behind(
     if signum == signal.SIGTERM:
         assert process.returncode == 0, rest
     await eventually(lambda: not any(child.is_running() for child in children))
-    assert secret_key.encode() not in said + rest
+    assert secret_key.encode() not in output + rest

@@ -1,4 +1,4 @@
-"""What a creator's client does: announce bytes, send them to storage, ask for a verdict."""
+"""A creator's client: creates an upload, sends the bytes to storage, finalizes the upload."""
 
 import hashlib
 
@@ -32,7 +32,7 @@ def finalization(name: str) -> pb.FinalizeUploadRequest:
 
 
 async def put(upload: pb.Upload, content: bytes) -> int:
-    # The client says the true length itself.
+    # httpx sets the content length itself.
     headers = {name: text for name, text in upload.headers.items() if name != "content-length"}
     async with httpx.AsyncClient() as client:
         answer = await client.put(upload.url, content=content, headers=headers)

@@ -1,8 +1,8 @@
-"""The conformance suite: what the platform relies on, on every S3 at hand.
+"""The conformance suite for object storage, on every available S3 server.
 
-SeaweedFS is always there, as the embedded stack's; MinIO where it was built; and a server of yours
-only where LIAISON_OBJECT_STORE_ENDPOINT and the variables beside it name one that has the buckets.
-docs/storage.md tells how they differ.
+SeaweedFS is always available; MinIO if it is built; and a server that has the three buckets if
+LIAISON_OBJECT_STORE_ENDPOINT and its related variables are set. docs/storage.md lists how they
+differ.
 """
 
 import os
@@ -28,7 +28,7 @@ QUARANTINE, ACCEPTED, PUBLIC = "media-quarantine", "media-accepted", "media-publ
 
 @dataclass(frozen=True)
 class Storage:
-    """One S3, and how to get into it."""
+    """One S3 server and its settings."""
 
     kind: str
     settings: ObjectStoreSettings
@@ -74,8 +74,8 @@ async def objects(storage: Storage) -> AsyncIterator[ObjectStore]:
 
 
 @pytest.fixture
-async def stranger() -> AsyncIterator[httpx.AsyncClient]:
-    """Somebody on the web, with no key."""
+async def anonymous() -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client without a key."""
     async with httpx.AsyncClient(trust_env=False) as client:
         yield client
 

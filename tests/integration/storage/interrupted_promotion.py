@@ -1,6 +1,6 @@
 """A promotion that stops half-way and waits to be killed, for test_promoting.py.
 
-Arguments: source bucket, target bucket, key, etag, SHA-256 and how many bytes a range has.
+Arguments: source bucket, target bucket, key, etag, SHA-256 and the length of a range in bytes.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Where the two servers differ, as docs/storage.md tells: a new version may bring them together."""
+"""Differences between SeaweedFS and MinIO, as in docs/storage.md; new versions may remove some."""
 
 import base64
 import hashlib
@@ -18,21 +18,21 @@ MINUTE = timedelta(minutes=1)
 @pytest.fixture
 def is_minio(storage: Storage) -> bool:
     if storage.kind not in ("minio", "seaweedfs"):
-        pytest.skip("of a server of yours nothing is known")
+        pytest.skip("the differences of other servers are not known")
     return storage.kind == "minio"
 
 
-@pytest.mark.skipif(not MINIO, reason="MinIO is not here: `make minio` builds it where Go is")
+@pytest.mark.skipif(not MINIO, reason="MinIO is not built: run `make minio` (needs Go)")
 async def test_the_suite_runs_on_minio_too(
-    storage: Storage, stranger: httpx.AsyncClient, is_minio: bool
+    storage: Storage, anonymous: httpx.AsyncClient, is_minio: bool
 ) -> None:
-    """Or says, by being skipped, that this run did not."""
-    answer = await stranger.get(storage.origin)
+    """Skipped if MinIO is not built."""
+    answer = await anonymous.get(storage.origin)
     assert (answer.headers.get("server") == "MinIO") == is_minio
 
 
-async def test_minio_copies_for_who_adds_an_unsigned_copy_source_to_an_upload(
-    objects: ObjectStore, stranger: httpx.AsyncClient, key: str, is_minio: bool
+async def test_minio_obeys_an_unsigned_copy_source_of_an_upload(
+    objects: ObjectStore, anonymous: httpx.AsyncClient, key: str, is_minio: bool
 ) -> None:
     await objects.put_immutable(ACCEPTED, key, BODY, content_type="image/png")
     headers = {
@@ -43,29 +43,29 @@ async def test_minio_copies_for_who_adds_an_unsigned_copy_source_to_an_upload(
     }
     url = objects.presign_put(QUARANTINE, key, headers=headers, expires=MINUTE)
     theft = {**headers, "x-amz-copy-source": f"/{ACCEPTED}/{key}"}
-    answer = await stranger.put(url, content=b"mine", headers=theft)
+    answer = await anonymous.put(url, content=b"mine", headers=theft)
     assert answer.status_code == (200 if is_minio else 403)
     found = await objects.read(QUARANTINE, key, maximum_bytes=100)
     assert found == (BODY if is_minio else None)
 
 
-async def test_seaweedfs_lets_an_acl_into_a_form(
-    objects: ObjectStore, stranger: httpx.AsyncClient, key: str, is_minio: bool
+async def test_seaweedfs_ignores_an_acl_in_a_form(
+    objects: ObjectStore, anonymous: httpx.AsyncClient, key: str, is_minio: bool
 ) -> None:
     form = objects.presign_post(
         QUARANTINE, key, content_type="image/png", maximum_bytes=100, expires=MINUTE
     )
     fields = {**form.fields, "acl": "public-read"}
-    answer = await stranger.post(form.url, data=fields, files={"file": BODY})
+    answer = await anonymous.post(form.url, data=fields, files={"file": BODY})
     assert answer.status_code == (403 if is_minio else 204)
-    assert (await stranger.get(objects.public_url(QUARANTINE, key))).status_code == 403
+    assert (await anonymous.get(objects.public_url(QUARANTINE, key))).status_code == 403
 
 
 async def test_seaweedfs_has_directories(
-    objects: ObjectStore, stranger: httpx.AsyncClient, key: str, is_minio: bool
+    objects: ObjectStore, anonymous: httpx.AsyncClient, key: str, is_minio: bool
 ) -> None:
     await objects.put_immutable(PUBLIC, f"{key}/below", BODY, content_type="image/png")
-    answer = await stranger.get(objects.public_url(PUBLIC, f"{key}/"))
+    answer = await anonymous.get(objects.public_url(PUBLIC, f"{key}/"))
     assert answer.status_code == (404 if is_minio else 200)
     if is_minio:
         await objects.put_immutable(PUBLIC, key, BODY, content_type="image/png")
@@ -77,7 +77,7 @@ async def test_seaweedfs_has_directories(
 
 
 @pytest.mark.parametrize("end", ["/", "\\"])
-async def test_seaweedfs_keeps_nothing_under_a_key_that_ends_in_a_slash(
+async def test_seaweedfs_stores_nothing_for_a_key_that_ends_in_a_slash(
     objects: ObjectStore, key: str, is_minio: bool, end: str
 ) -> None:
     await objects.put_immutable(ACCEPTED, f"{key}{end}", BODY, content_type="image/png")
@@ -85,16 +85,16 @@ async def test_seaweedfs_keeps_nothing_under_a_key_that_ends_in_a_slash(
     assert found == (BODY if is_minio else b"")
 
 
-async def test_seaweedfs_takes_an_address_before_its_time(
-    storage: Storage, objects: ObjectStore, stranger: httpx.AsyncClient, key: str, is_minio: bool
+async def test_seaweedfs_accepts_a_url_before_its_time(
+    storage: Storage, objects: ObjectStore, anonymous: httpx.AsyncClient, key: str, is_minio: bool
 ) -> None:
     await objects.put_immutable(ACCEPTED, key, BODY, content_type="image/png")
     async with ObjectStore(storage.settings, clock=_in_half_an_hour) as early:
         url = early.presign_get(ACCEPTED, key, expires=MINUTE)
-    assert (await stranger.get(url)).status_code == (403 if is_minio else 200)
+    assert (await anonymous.get(url)).status_code == (403 if is_minio else 200)
 
 
-async def test_minio_copies_over_what_is_there(
+async def test_minio_copies_over_an_existing_object(
     objects: ObjectStore, key: str, is_minio: bool
 ) -> None:
     for name in ("source", "target"):

@@ -1,4 +1,4 @@
-"""Objects as services write and read them, and what the calls tell."""
+"""Reading and writing objects, errors, and spans."""
 
 import asyncio
 import hashlib
@@ -30,9 +30,7 @@ async def test_an_immutable_object_keeps_its_first_content(objects: ObjectStore,
     assert await objects.read(ACCEPTED, key, maximum_bytes=10) == b"first"
 
 
-async def test_of_many_writers_one_wins_and_no_reader_sees_another(
-    objects: ObjectStore, key: str
-) -> None:
+async def test_one_of_many_concurrent_writers_wins(objects: ObjectStore, key: str) -> None:
     seen: set[bytes] = set()
 
     async def write(number: int) -> None:
@@ -40,9 +38,9 @@ async def test_of_many_writers_one_wins_and_no_reader_sees_another(
         try:
             await objects.put_immutable(ACCEPTED, key, content, content_type="image/png")
         except Unavailable:
-            return  # another write was under way: the caller would ask again
+            return  # another write was in progress: the caller would retry
         found = await objects.read(ACCEPTED, key, maximum_bytes=len(content))
-        assert found is not None, "it was said to be there"
+        assert found is not None, "the write succeeded"
         seen.add(found)
 
     await asyncio.gather(*map(write, range(WRITERS)))
@@ -50,13 +48,13 @@ async def test_of_many_writers_one_wins_and_no_reader_sees_another(
     assert len(seen.pop()) == 40_000
 
 
-async def test_absent_objects_are_none_and_may_be_removed(objects: ObjectStore, key: str) -> None:
+async def test_a_missing_object_is_none_and_may_be_removed(objects: ObjectStore, key: str) -> None:
     assert await objects.stat(ACCEPTED, key) is None
     assert await objects.read(ACCEPTED, key, maximum_bytes=10) is None
     await objects.remove(ACCEPTED, key)
 
 
-async def test_a_removed_object_is_gone_and_may_come_again(objects: ObjectStore, key: str) -> None:
+async def test_a_removed_object_may_be_written_again(objects: ObjectStore, key: str) -> None:
     for content in (b"first", b"second"):
         await objects.put_immutable(ACCEPTED, key, content, content_type="image/png")
         assert await objects.read(ACCEPTED, key, maximum_bytes=10) == content
@@ -64,7 +62,7 @@ async def test_a_removed_object_is_gone_and_may_come_again(objects: ObjectStore,
         assert await objects.stat(ACCEPTED, key) is None
 
 
-async def test_reading_stops_at_the_cap(objects: ObjectStore, key: str) -> None:
+async def test_reading_stops_at_the_maximum(objects: ObjectStore, key: str) -> None:
     await objects.put_immutable(ACCEPTED, key, BODY, content_type="image/png")
     with pytest.raises(TooManyBytes):
         await objects.read(ACCEPTED, key, maximum_bytes=len(BODY) - 1)
@@ -82,7 +80,7 @@ async def test_reading_stops_at_the_cap(objects: ObjectStore, key: str) -> None:
         (len(BODY) + 10, 10, b""),
     ],
 )
-async def test_a_range_is_read_as_of_a_file(
+async def test_a_range_may_extend_beyond_the_end(
     objects: ObjectStore, key: str, offset: int, length: int, expected: bytes
 ) -> None:
     await objects.put_immutable(ACCEPTED, key, BODY, content_type="image/png")
@@ -90,7 +88,7 @@ async def test_a_range_is_read_as_of_a_file(
     assert await objects.read_range(ACCEPTED, key, offset, length, etag=etag) == expected
 
 
-async def test_every_range_is_of_the_same_object(objects: ObjectStore, key: str) -> None:
+async def test_ranges_of_a_changed_object_are_refused(objects: ObjectStore, key: str) -> None:
     await objects.put_immutable(ACCEPTED, key, BODY, content_type="image/png")
     etag = await etag_of(objects, key)
     await objects.remove(ACCEPTED, key)
@@ -116,7 +114,7 @@ async def test_every_range_is_of_the_same_object(objects: ObjectStore, key: str)
         "/".join(["n" * 200] * 4),
     ],
 )
-async def test_an_odd_key_names_one_object(objects: ObjectStore, key: str, name: str) -> None:
+async def test_unusual_keys_are_preserved(objects: ObjectStore, key: str, name: str) -> None:
     odd_key = f"{key}/{name}"
     await objects.put_immutable(ACCEPTED, odd_key, BODY, content_type="image/png")
     assert await objects.read(ACCEPTED, odd_key, maximum_bytes=100) == BODY
@@ -124,7 +122,7 @@ async def test_an_odd_key_names_one_object(objects: ObjectStore, key: str, name:
     assert await objects.stat(ACCEPTED, odd_key) is None
 
 
-async def test_a_write_whose_checksum_is_wrong_leaves_nothing(storage: Storage, key: str) -> None:
+async def test_a_write_with_a_wrong_checksum_stores_nothing(storage: Storage, key: str) -> None:
     s3 = S3(storage.settings, threads=1, clock=utc_now)
     wrong = hashlib.sha256(b"other bytes").hexdigest()
     headers = {"Content-Type": "image/png", "Content-Length": str(len(BODY))}
@@ -134,7 +132,7 @@ async def test_a_write_whose_checksum_is_wrong_leaves_nothing(storage: Storage, 
     s3.close()
 
 
-async def test_storage_that_is_away_is_unavailable_and_no_secret_is_told(
+async def test_unreachable_storage_is_unavailable_and_no_secret_is_recorded(
     storage: Storage,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -143,8 +141,8 @@ async def test_storage_that_is_away_is_unavailable_and_no_secret_is_told(
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(object_store, "_tracer", provider.get_tracer("test"))
-    away = storage.settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
-    async with ObjectStore(away) as objects:
+    unreachable = storage.settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
+    async with ObjectStore(unreachable) as objects:
         for call in (
             objects.stat(ACCEPTED, "key"),
             objects.read(ACCEPTED, "key", maximum_bytes=1),
@@ -176,13 +174,13 @@ async def test_storage_that_is_away_is_unavailable_and_no_secret_is_told(
         assert attributes["aws.s3.key"] == "key"
         assert attributes["server.address"] == "127.0.0.1"
     assert dict(spans[4].attributes or {})["aws.s3.copy_source"] == "source/key"
-    told = caplog.text + "".join(span.to_json() for span in spans)
+    recorded = caplog.text + "".join(span.to_json() for span in spans)
     for secret in (
-        away.object_store_access_key.get_secret_value(),
-        away.object_store_secret_key.get_secret_value(),
+        unreachable.object_store_access_key.get_secret_value(),
+        unreachable.object_store_secret_key.get_secret_value(),
         "Signature",
     ):
-        assert secret not in told
+        assert secret not in recorded
 
 
 async def etag_of(objects: ObjectStore, key: str) -> str:

@@ -1,4 +1,4 @@
-"""What strangers may do with an address or a form that was signed for them, and nothing else."""
+"""What presigned URLs and forms admit, and what they refuse."""
 
 import base64
 import hashlib
@@ -25,16 +25,16 @@ def headers_for(body: bytes, content_type: str = "image/png") -> dict[str, str]:
     }
 
 
-async def test_a_presigned_put_takes_the_announced_bytes_once(
-    objects: ObjectStore, stranger: httpx.AsyncClient, key: str
+async def test_a_presigned_put_admits_the_announced_bytes_once(
+    objects: ObjectStore, anonymous: httpx.AsyncClient, key: str
 ) -> None:
     headers = headers_for(BODY)
     url = objects.presign_put(QUARANTINE, key, headers=headers, expires=MINUTE)
-    assert (await stranger.put(url, content=BODY, headers=headers)).status_code == 200
+    assert (await anonymous.put(url, content=BODY, headers=headers)).status_code == 200
     stored = await objects.stat(QUARANTINE, key)
     assert stored is not None
     assert (stored.size_bytes, stored.content_type) == (len(BODY), "image/png")
-    assert (await stranger.put(url, content=BODY, headers=headers)).status_code == 412
+    assert (await anonymous.put(url, content=BODY, headers=headers)).status_code == 412
     assert await objects.read(QUARANTINE, key, maximum_bytes=len(BODY)) == BODY
 
 
@@ -50,40 +50,40 @@ async def test_a_presigned_put_takes_the_announced_bytes_once(
 )
 async def test_a_presigned_put_refuses_anything_else(
     objects: ObjectStore,
-    stranger: httpx.AsyncClient,
+    anonymous: httpx.AsyncClient,
     key: str,
     body: bytes,
     headers: dict[str, str],
 ) -> None:
     url = objects.presign_put(QUARANTINE, key, headers=headers_for(BODY), expires=MINUTE)
-    answer = await stranger.put(url, content=body, headers=headers)
+    answer = await anonymous.put(url, content=body, headers=headers)
     assert answer.status_code in (400, 403)
     assert await objects.stat(QUARANTINE, key) is None
 
 
 async def test_a_presigned_get_reads_one_object(
-    objects: ObjectStore, stranger: httpx.AsyncClient, key: str
+    objects: ObjectStore, anonymous: httpx.AsyncClient, key: str
 ) -> None:
     odd_key = f"{key}/ä b~+c"
     await objects.put_immutable(ACCEPTED, odd_key, BODY, content_type="image/png")
     url = objects.presign_get(ACCEPTED, odd_key, expires=MINUTE)
-    answer = await stranger.get(url)
+    answer = await anonymous.get(url)
     assert (answer.content, answer.headers["content-type"]) == (BODY, "image/png")
-    assert (await stranger.get(url, headers={"range": "bytes=4-8"})).content == BODY[4:9]
+    assert (await anonymous.get(url, headers={"range": "bytes=4-8"})).content == BODY[4:9]
     for refused in (
-        await stranger.get(url.replace("~", "-")),
-        await stranger.get(f"{url}&response-content-type=text/html"),
-        await stranger.delete(url),
-        await stranger.put(url, content=b"other"),
+        await anonymous.get(url.replace("~", "-")),
+        await anonymous.get(f"{url}&response-content-type=text/html"),
+        await anonymous.delete(url),
+        await anonymous.put(url, content=b"other"),
     ):
         assert refused.status_code == 403
     assert await objects.read(ACCEPTED, odd_key, maximum_bytes=100) == BODY
 
 
 async def post(
-    stranger: httpx.AsyncClient, form: PostForm, body: bytes, **changes: str
+    anonymous: httpx.AsyncClient, form: PostForm, body: bytes, **changes: str
 ) -> httpx.Response:
-    return await stranger.post(form.url, data={**form.fields, **changes}, files={"file": body})
+    return await anonymous.post(form.url, data={**form.fields, **changes}, files={"file": body})
 
 
 @pytest.fixture
@@ -94,10 +94,10 @@ def form(objects: ObjectStore, key: str) -> PostForm:
 
 
 @pytest.mark.parametrize("body", [BODY, BODY[:1]], ids=["as many as may be", "one byte"])
-async def test_a_form_takes_so_many_bytes(
-    objects: ObjectStore, stranger: httpx.AsyncClient, key: str, form: PostForm, body: bytes
+async def test_a_form_admits_up_to_its_maximum(
+    objects: ObjectStore, anonymous: httpx.AsyncClient, key: str, form: PostForm, body: bytes
 ) -> None:
-    assert (await post(stranger, form, body)).status_code == 204
+    assert (await post(anonymous, form, body)).status_code == 204
     stored = await objects.stat(QUARANTINE, key)
     assert stored is not None
     assert (stored.size_bytes, stored.content_type) == (len(body), "image/png")
@@ -118,31 +118,31 @@ async def test_a_form_takes_so_many_bytes(
 )
 async def test_a_form_refuses_anything_else(
     objects: ObjectStore,
-    stranger: httpx.AsyncClient,
+    anonymous: httpx.AsyncClient,
     key: str,
     form: PostForm,
     body: bytes,
     changes: dict[str, str],
 ) -> None:
-    assert (await post(stranger, form, body, **changes)).status_code in (400, 403)
+    assert (await post(anonymous, form, body, **changes)).status_code in (400, 403)
     assert await objects.stat(QUARANTINE, key) is None
     assert await objects.stat(QUARANTINE, "tests/elsewhere") is None
 
 
-async def test_a_form_may_be_posted_again_and_its_reader_notices(
-    objects: ObjectStore, stranger: httpx.AsyncClient, key: str, form: PostForm
+async def test_a_form_may_be_posted_again_with_another_etag(
+    objects: ObjectStore, anonymous: httpx.AsyncClient, key: str, form: PostForm
 ) -> None:
-    await post(stranger, form, BODY)
+    await post(anonymous, form, BODY)
     first = await objects.stat(QUARANTINE, key)
-    await post(stranger, form, BODY.upper())
+    await post(anonymous, form, BODY.upper())
     second = await objects.stat(QUARANTINE, key)
     assert first is not None
     assert second is not None
     assert first.etag != second.etag
 
 
-async def test_what_has_expired_is_refused(
-    storage: Storage, objects: ObjectStore, stranger: httpx.AsyncClient, key: str
+async def test_expired_urls_and_forms_are_refused(
+    storage: Storage, objects: ObjectStore, anonymous: httpx.AsyncClient, key: str
 ) -> None:
     await objects.put_immutable(ACCEPTED, key, BODY, content_type="image/png")
     headers = headers_for(BODY)
@@ -152,19 +152,19 @@ async def test_what_has_expired_is_refused(
         form = late.presign_post(
             QUARANTINE, key, content_type="image/png", maximum_bytes=100, expires=MINUTE
         )
-    assert (await stranger.get(reading)).status_code == 403
-    assert (await stranger.put(writing, content=BODY, headers=headers)).status_code == 403
-    assert (await post(stranger, form, BODY)).status_code == 403
+    assert (await anonymous.get(reading)).status_code == 403
+    assert (await anonymous.put(writing, content=BODY, headers=headers)).status_code == 403
+    assert (await post(anonymous, form, BODY)).status_code == 403
     assert await objects.stat(QUARANTINE, key) is None
 
 
 async def test_a_page_of_any_origin_may_upload(
-    objects: ObjectStore, stranger: httpx.AsyncClient, key: str, form: PostForm
+    objects: ObjectStore, anonymous: httpx.AsyncClient, key: str, form: PostForm
 ) -> None:
     headers = headers_for(BODY)
     url = objects.presign_put(QUARANTINE, f"{key}-put", headers=headers, expires=MINUTE)
     asked = ",".join(sorted(set(headers) - {"content-length"}))
-    preflight = await stranger.options(
+    preflight = await anonymous.options(
         url,
         headers=PAGE
         | {"access-control-request-method": "PUT", "access-control-request-headers": asked},
@@ -175,8 +175,8 @@ async def test_a_page_of_any_origin_may_upload(
     )
     for answer in (
         preflight,
-        await stranger.put(url, content=BODY, headers=headers | PAGE),
-        await stranger.post(form.url, data=form.fields, files={"file": BODY}, headers=PAGE),
+        await anonymous.put(url, content=BODY, headers=headers | PAGE),
+        await anonymous.post(form.url, data=form.fields, files={"file": BODY}, headers=PAGE),
     ):
         assert answer.is_success
         assert answer.headers["access-control-allow-origin"] in ("*", PAGE["origin"])

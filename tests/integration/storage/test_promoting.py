@@ -1,4 +1,4 @@
-"""Promotion: an object of any size is copied as a whole and verified, or not at all."""
+"""Promotion: an object is verified and copied as a whole, or not at all."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ from servicekit.s3.objects import HashMismatch, ObjectChanged, StoredObject
 from tests.integration.storage.conftest import ACCEPTED, QUARANTINE, Storage
 
 RANGE_BYTES = 64 * 1024
-HALF_WAY = Path(__file__).with_name("half_way.py")
+INTERRUPTED_PROMOTION = Path(__file__).with_name("interrupted_promotion.py")
 SIZES = [1, RANGE_BYTES - 1, RANGE_BYTES, RANGE_BYTES + 1, 5 * RANGE_BYTES + 7]
 MEBIBYTE = 1024 * 1024
 
@@ -38,10 +38,10 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def upload(objects: ObjectStore, key: str, content: bytes) -> StoredObject:
-    """As a stranger whose address admits anything: it replaces what is there."""
+    """Uploads with a presigned URL without conditions: it replaces an existing object."""
     url = objects.presign_put(QUARANTINE, key, headers={}, expires=timedelta(minutes=1))
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as stranger:
-        assert (await stranger.put(url, content=content)).status_code == 200
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as anonymous:
+        assert (await anonymous.put(url, content=content)).status_code == 200
     stored = await objects.stat(QUARANTINE, key)
     assert stored is not None
     return stored
@@ -55,7 +55,7 @@ async def promote(objects: ObjectStore, key: str, source: StoredObject, sha256: 
 
 @pytest.mark.usefixtures("small_ranges")
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_promoted_object_is_the_source_and_may_be_promoted_again(
+async def test_a_promoted_object_equals_its_source_and_may_be_promoted_again(
     objects: ObjectStore, key: str, size: int
 ) -> None:
     content = bytes_of(size)
@@ -70,7 +70,7 @@ async def test_a_promoted_object_is_the_source_and_may_be_promoted_again(
 
 @pytest.mark.usefixtures("small_ranges")
 @pytest.mark.parametrize("size", SIZES)
-async def test_bytes_with_another_hash_leave_nothing(
+async def test_bytes_with_another_hash_are_not_promoted(
     objects: ObjectStore, key: str, size: int
 ) -> None:
     source = await upload(objects, key, bytes_of(size))
@@ -80,9 +80,7 @@ async def test_bytes_with_another_hash_leave_nothing(
 
 
 @pytest.mark.usefixtures("small_ranges")
-async def test_the_hash_of_an_object_that_is_there_is_not_enough(
-    objects: ObjectStore, key: str
-) -> None:
+async def test_the_hash_of_an_existing_target_is_not_enough(objects: ObjectStore, key: str) -> None:
     there = bytes_of(3 * RANGE_BYTES)
     await objects.put_immutable(ACCEPTED, key, there, content_type="video/mp4")
     source = await upload(objects, key, there[::-1])
@@ -90,7 +88,7 @@ async def test_the_hash_of_an_object_that_is_there_is_not_enough(
         await promote(objects, key, source, sha256_of(there))
 
 
-async def test_a_source_that_is_another_or_gone_is_not_promoted(
+async def test_a_source_that_was_replaced_or_removed_is_not_promoted(
     objects: ObjectStore, key: str
 ) -> None:
     content = bytes_of(100)
@@ -105,7 +103,7 @@ async def test_a_source_that_is_another_or_gone_is_not_promoted(
 
 
 @pytest.mark.usefixtures("small_ranges")
-async def test_a_source_that_is_swapped_half_way_leaves_nothing(
+async def test_a_source_replaced_during_promotion_is_not_promoted(
     objects: ObjectStore, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = bytes_of(5 * RANGE_BYTES)
@@ -124,7 +122,7 @@ async def test_a_source_that_is_swapped_half_way_leaves_nothing(
     assert await objects.stat(ACCEPTED, key) is None
 
 
-async def test_a_process_that_is_killed_half_way_leaves_nothing_in_the_way(
+async def test_a_promotion_can_be_repeated_after_its_process_was_killed(
     storage: Storage, objects: ObjectStore, key: str
 ) -> None:
     content = bytes_of(5 * RANGE_BYTES)
@@ -132,7 +130,7 @@ async def test_a_process_that_is_killed_half_way_leaves_nothing_in_the_way(
     settings = storage.settings
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        str(HALF_WAY),
+        str(INTERRUPTED_PROMOTION),
         *(QUARANTINE, ACCEPTED, key, source.etag, sha256_of(content), str(RANGE_BYTES)),
         env=os.environ
         | {
@@ -155,14 +153,14 @@ async def test_a_process_that_is_killed_half_way_leaves_nothing_in_the_way(
 
 
 @pytest.mark.usefixtures("small_ranges")
-async def test_many_may_promote_the_same_at_once(objects: ObjectStore, key: str) -> None:
+async def test_concurrent_promotions_of_one_object_succeed(objects: ObjectStore, key: str) -> None:
     content = bytes_of(9 * RANGE_BYTES)
     source = await upload(objects, key, content)
     await asyncio.gather(*(promote(objects, key, source, sha256_of(content)) for _ in range(16)))
     assert await objects.read(ACCEPTED, key, maximum_bytes=len(content)) == content
 
 
-async def test_a_large_object_does_not_go_through_memory(objects: ObjectStore, key: str) -> None:
+async def test_a_large_object_is_not_held_in_memory(objects: ObjectStore, key: str) -> None:
     content = bytes_of(96 * MEBIBYTE)
     source, sha256 = await upload(objects, key, content), sha256_of(content)
     del content

@@ -1,4 +1,4 @@
-"""Small videos, made when a test needs them; and ways to make them lie."""
+"""Generates small videos, and alters them so that their headers are wrong."""
 
 import io
 import struct
@@ -30,12 +30,12 @@ def film(
     quality: int | None = None,
     options: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Moving bars, and silence to hear. It stays black for its first second when told so.
+    """Moving bars with silent sound. With `fades_in` its first second is black.
 
-    `turned_degrees` are those by which it is turned left for display; `quality` is x264's CRF, of
-    which 1 makes large files.
+    `turned_degrees` is the rotation to the left for display; `quality` is x264's CRF, of which 1
+    makes large files.
     """
-    # In a file: to move an index to the front, the muxer opens it again.
+    # In a file: to move the index to the front, the muxer opens it again.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"film.{form}"
         with av.open(str(path), "w", format=form, options=dict(options or {})) as output:
@@ -108,7 +108,7 @@ def _play(output: OutputContainer, stream: AudioStream, seconds: int) -> None:
 
 
 def lengthened(mp4: bytes, claimed_seconds: int) -> bytes:
-    """Every header of an MP4 says that it plays so long; its samples stay as they are."""
+    """An MP4 whose headers all have this duration; its samples are unchanged."""
     changed = bytearray(mp4)
     # Version 0: flags and two times, then an id where a track's is and a timescale elsewhere.
     for name, position in ((b"mvhd", 20), (b"mdhd", 20), (b"tkhd", 24)):
@@ -122,20 +122,20 @@ def lengthened(mp4: bytes, claimed_seconds: int) -> bytes:
 
 
 def with_duration(matroska: bytes, claimed_seconds: float) -> bytes:
-    """A Matroska or WebM whose header says that it plays so long."""
+    """A Matroska or WebM whose header has this duration."""
     at = matroska.index(b"\x44\x89\x88") + 3
     return matroska[:at] + struct.pack(">d", 1000 * claimed_seconds) + matroska[at + 8 :]
 
 
 def with_size(matroska: bytes, width: int, height: int) -> bytes:
-    """A Matroska or WebM of 320×240 pixels that claims another size."""
+    """A Matroska or WebM of 320×240 pixels whose header has another size."""
     changed = matroska.replace(b"\xb0\x82\x01\x40", b"\xb0\x82" + width.to_bytes(2, "big"))
     # A height below 256 has one byte.
     return changed.replace(b"\xba\x81\xf0", b"\xba\x81" + height.to_bytes(1, "big"))
 
 
 def with_reference(mp4: bytes, path: bytes) -> bytes:
-    """An MP4, its index at the end, whose first track lies in another file."""
+    """An MP4 with its index at the end, whose first track refers to another file."""
     padded = path + b"\0" * (len(path) % 2)
     alias = (
         bytes(10 + 1 + 27 + 12 + 1 + 63 + 16)

@@ -1,4 +1,4 @@
-"""Small images, made when a test needs them."""
+"""Generates small images."""
 
 import random
 import struct
@@ -51,8 +51,8 @@ def photo(width: int, height: int, seed: int, grain: float = 6) -> pyvips.Image:
 
 
 def palette_png(width: int, height: int) -> bytes:
-    """Few bytes of many pixels, in 256 colours as far apart as chance has them."""
-    chance = random.Random(1)  # noqa: S311 - the same picture each time
+    """A few bytes with many pixels, in 256 random colours."""
+    chance = random.Random(1)  # noqa: S311 - reproducible
     rows = [b"\0" + bytes(chance.choices(range(256), k=width)) for _ in range(8)]
     pixels = zlib.compress(b"".join(rows[row // 64 % 8] for row in range(height)), 1)
     header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""The decoder processes of a test, as the kernel knows them."""
+"""The running decoder processes of a test."""
 
 import psutil
 

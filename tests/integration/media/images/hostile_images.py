@@ -1,4 +1,4 @@
-"""Images that were damaged or made to hurt, from small good ones: strategies for hypothesis."""
+"""Hypothesis strategies for hostile images: mutations of small valid ones."""
 
 import struct
 import zlib
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from tests.unit.media.pictures import photo
 
-# In the metadata of every seed; no copy may hold it.
+# In the metadata of every seed; must not be in any copy.
 SECRET = b"47.3769,8.5417 taken by anna"
-_WIDTH, _HEIGHT = 768, 368  # above every minimum, so that an example may be accepted
+_WIDTH, _HEIGHT = 768, 368  # above every minimum, so that examples can be accepted
 
 
 def _jpeg_segment(marker: int, data: bytes) -> bytes:
@@ -23,8 +23,8 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
 
-def _told_jpeg(content: bytes) -> bytes:
-    """With EXIF, XMP, a comment and an unknown segment, each of which tells the secret."""
+def _tagged_jpeg(content: bytes) -> bytes:
+    """With EXIF, XMP, a comment and an unknown segment, each with the secret."""
     tiff = b"II*\0\x08\0\0\0\x01\0\x0e\x01\x02\0" + struct.pack("<II", len(SECRET), 26) + bytes(4)
     segments = (
         _jpeg_segment(0xE1, b"Exif\0\0" + tiff + SECRET),
@@ -36,7 +36,7 @@ def _told_jpeg(content: bytes) -> bytes:
     return content[:2] + b"".join(segments) + content[2:]
 
 
-def _told_png(content: bytes) -> bytes:
+def _tagged_png(content: bytes) -> bytes:
     chunks = (
         png_chunk(b"tEXt", b"Comment\0" + SECRET),
         png_chunk(b"zTXt", b"Author\0\0" + zlib.compress(SECRET)),
@@ -64,7 +64,7 @@ def _seeds() -> list[bytes]:
         (picture >> 6 << 6).bandjoin(picture[0] >> 7 << 7).pngsave_buffer(),
         (picture >> 6).cast("ushort").copy(interpretation="rgb16").pngsave_buffer(bitdepth=16),
     ]
-    return [*map(_told_jpeg, jpegs), *map(_told_png, pngs)]
+    return [*map(_tagged_jpeg, jpegs), *map(_tagged_png, pngs)]
 
 
 SEEDS = _seeds()
@@ -79,7 +79,7 @@ def _replaced(content: bytes, start: int, length: int, other: bytes) -> bytes:
 
 @st.composite
 def _mangles(draw: st.DrawFn, size: int) -> Mangle:
-    """One damage: bits, a cut, a hole, a repetition, a piece of another file, or odd numbers."""
+    """One mutation: bits, truncation, deletion, repetition, a splice, or extreme numbers."""
     start = draw(st.integers(0, size) | st.integers(0, min(size, 1200)))  # headers, more often
     length = draw(st.integers(1, 8) | st.integers(1, 4000))
     kind = draw(st.sampled_from(("bits", "cut", "hole", "again", "splice", "number", "noise")))
@@ -103,22 +103,22 @@ def _mangles(draw: st.DrawFn, size: int) -> Mangle:
 
 
 def _with_checksums(content: bytes) -> bytes:
-    """A PNG whose chunks are as they are, but with checksums that fit: damage reaches deeper."""
-    mended, position = content[:8], 8
+    """A PNG with corrected chunk checksums, so that mutations reach the decoder."""
+    fixed, position = content[:8], 8
     while position + 12 <= len(content):
         (length,) = struct.unpack_from(">I", content, position)
         if position + 12 + length > len(content):
             break
-        mended += png_chunk(
+        fixed += png_chunk(
             content[position + 4 : position + 8], content[position + 8 : position + 8 + length]
         )
         position += 12 + length
-    return mended + content[position:]
+    return fixed + content[position:]
 
 
 @st.composite
 def mangled(draw: st.DrawFn) -> bytes:
-    """A good image with a few damages."""
+    """A valid image with a few mutations."""
     content = draw(st.sampled_from(SEEDS))
     for mangle in draw(st.lists(_mangles(len(content)), min_size=1, max_size=4)):
         content = mangle(content)
@@ -129,7 +129,7 @@ def mangled(draw: st.DrawFn) -> bytes:
 
 @st.composite
 def with_lying_header(draw: st.DrawFn) -> bytes:
-    """A good image whose header tells another size, depth or kind of colour."""
+    """A valid image whose header has another size, depth or kind of colour."""
     content = bytearray(draw(st.sampled_from(SEEDS)))
     side = st.sampled_from((0, 1, 7, 367, 769, 4096, 6000, 65_535)) | st.integers(0, 65_535)
     width, height = draw(side), draw(side)
@@ -150,18 +150,18 @@ def with_lying_header(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
-def only_a_beginning(draw: st.DrawFn) -> bytes:
-    """Random bytes behind what a JPEG or a PNG begins with."""
+def signature_and_noise(draw: st.DrawFn) -> bytes:
+    """Random bytes after the signature of a JPEG or a PNG."""
     magic = draw(st.sampled_from((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"\x89PNG", b"")))
     return magic + draw(st.binary(max_size=2000))
 
 
 @dataclass(frozen=True)
-class Nasty:
-    """Shown in short: hypothesis prints what reproduces an example."""
+class HostileImage:
+    """Has a short repr: hypothesis prints the blob that reproduces an example."""
 
     content: bytes = field(repr=False)
 
 
-def nasty() -> st.SearchStrategy[Nasty]:
-    return (mangled() | with_lying_header() | only_a_beginning()).map(Nasty)
+def hostile_images() -> st.SearchStrategy[HostileImage]:
+    return (mangled() | with_lying_header() | signature_and_noise()).map(HostileImage)

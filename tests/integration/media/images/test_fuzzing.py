@@ -18,20 +18,26 @@ from services.media.images.pool import CONFINEMENT, DecoderPool
 from services.media.images.rules import IMAGE_MAXIMUM_BYTES, Code, Purpose, limits_of
 from services.media.uploads.image_validator import ImageVerdict, validate_image
 from tests.integration.media.images.decoder_processes import decoder_processes
-from tests.integration.media.images.hostile_images import SECRET, SEEDS, Nasty, nasty, png_chunk
+from tests.integration.media.images.hostile_images import (
+    SECRET,
+    SEEDS,
+    HostileImage,
+    hostile_images,
+    png_chunk,
+)
 from tests.unit.media.pictures import jpeg
 
 _EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 _LIMITS = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)
-# Of a decoder, after any number of images: its libraries, and the largest picture it has seen.
+# Of a decoder after any number of images: its libraries and the largest image.
 _MAXIMUM_RSS_BYTES = 640 * 1024 * 1024
 
-# The resolution that all copies have: 2,835 dots a metre.
+# The resolution of all copies: 2,835 dots per metre.
 PHYS_72_DPI = png_chunk(b"pHYs", struct.pack(">IIB", 2835, 2835, 1))
 
 
 class Decoding:
-    """A pool in an event loop of its own, which outlives each example."""
+    """A pool in an event loop of its own, shared by all examples."""
 
     def __init__(self, runner: asyncio.Runner, decoders: DecoderPool) -> None:
         self._runner = runner
@@ -50,7 +56,7 @@ def decoding() -> Iterator[Decoding]:
         runner.run(decoders.__aexit__())
 
 
-# What reproduces a failure is long, and says so before it is told.
+# Hypothesis warns that the blob that reproduces a failure is long.
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(
     max_examples=_EXAMPLES or 300,
@@ -60,10 +66,10 @@ def decoding() -> Iterator[Decoding]:
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-# Seeds are a little wider than 760: scaled down while they are loaded, they are large enough.
-@given(image=nasty(), fit_within=st.sampled_from((None, 760)))
-def test_any_bytes_get_a_verdict_and_what_is_accepted_is_clean(
-    decoding: Decoding, image: Nasty, fit_within: int | None
+# Seeds are a little wider than 760 pixels, so that they are scaled down and still large enough.
+@given(image=hostile_images(), fit_within=st.sampled_from((None, 760)))
+def test_any_bytes_get_a_verdict_and_accepted_copies_are_clean(
+    decoding: Decoding, image: HostileImage, fit_within: int | None
 ) -> None:
     verdict = decoding.validate(image.content, fit_within)
     assert (verdict.accepted is None) == bool(verdict.rejections)
@@ -74,13 +80,13 @@ def test_any_bytes_get_a_verdict_and_what_is_accepted_is_clean(
         assert_clean(copy)
         opened = decoded(copy)
         assert (opened.width, opened.height) == (stored.width, stored.height)
-    # None, for a moment, after bytes that two decoders died of.
+    # For a moment there is none, after bytes that killed two decoders.
     for decoder in decoder_processes():
         assert decoder.memory_info().rss < _MAXIMUM_RSS_BYTES
 
 
 @pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: seed[1:4].hex())
-def test_the_images_that_are_mangled_are_good_themselves(decoding: Decoding, seed: bytes) -> None:
+def test_the_seed_images_are_accepted(decoding: Decoding, seed: bytes) -> None:
     assert SECRET in seed
     verdict = decoding.validate(seed)
     assert verdict.rejections == ()
@@ -88,7 +94,7 @@ def test_the_images_that_are_mangled_are_good_themselves(decoding: Decoding, see
         assert_clean(copy)
 
 
-def test_the_pool_is_as_good_as_new(decoding: Decoding) -> None:
+def test_the_pool_still_decodes_afterwards(decoding: Decoding) -> None:
     assert decoding.validate(jpeg()).accepted is not None
 
 
@@ -102,14 +108,14 @@ def decoded(content: bytes) -> pyvips.Image:
 
 
 def assert_clean(content: bytes) -> None:
-    """Nothing but what decoding needs."""
+    """The copy contains only what decoding needs."""
     assert SECRET not in content
     if content.startswith(b"\x89PNG"):
         assert set(png_chunks(content)) <= {b"IHDR", b"pHYs", b"PLTE", b"tRNS", b"IDAT", b"IEND"}
         assert PHYS_72_DPI in content
         assert content.endswith(b"IEND\xaeB`\x82")
     else:
-        # JFIF, tables, the frame, the scan; no other application's segment, and no comment.
+        # JFIF, tables, frame and scan: no other application segment, no comment.
         assert set(jpeg_markers(content)) <= {0xE0, 0xDB, 0xC0, 0xC4, 0xDD, 0xDA}
         assert content.endswith(b"\xff\xd9")
 

@@ -1,4 +1,4 @@
-"""Decoders as processes: hostile files, limits, and replacement."""
+"""The decoder pool: hostile files, limits, and replacement of processes."""
 
 import asyncio
 import hashlib
@@ -31,7 +31,6 @@ MIB = 1024 * 1024
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 IMAGE = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)
 BANNER = limits_of(Purpose.BANNER, IMAGE_MAXIMUM_BYTES)
-BANNER = limits_of(Purpose.BANNER, IMAGE_MAXIMUM_BYTES)
 
 
 @asynccontextmanager
@@ -45,7 +44,7 @@ async def pool(
 
 @pytest.mark.skipif(bool(CORPUS_MISSING), reason=CORPUS_MISSING)
 @pytest.mark.parametrize("purpose", [Purpose.BANNER, Purpose.IMAGE])
-async def test_every_file_of_the_corpus_gets_its_verdict(
+async def test_every_corpus_file_gets_the_expected_verdict(
     decoders: DecoderPool, purpose: Purpose
 ) -> None:
     limits = limits_of(purpose, IMAGE_MAXIMUM_BYTES)
@@ -62,16 +61,16 @@ async def test_every_file_of_the_corpus_gets_its_verdict(
             assert not file.payload or file.payload not in copy
 
 
-async def test_a_header_may_claim_any_size(decoders: DecoderPool) -> None:
-    """2**32 - 1 pixels each way: a bomb, and no decoder's lie."""
+async def test_a_header_with_the_largest_size_is_a_bomb(decoders: DecoderPool) -> None:
+    """2**32 - 1 pixels each way: the report is valid, the image a bomb."""
     largest = PNG_MAGIC + struct.pack(">I4sII", 13, b"IHDR", 2**32 - 1, 2**32 - 1) + b"\x08\2\0\0\0"
     report, copies = await decoders.decode(largest, IMAGE.decode_request)
     (found,) = rejections(IMAGE, len(largest), report)
     assert (found.code, copies) == (Code.BOMB, [])
 
 
-async def test_a_large_drawing_in_colours_far_apart_is_judged_in_time() -> None:
-    """Making its palette anew would take more time than there is."""
+async def test_a_large_palette_image_is_decoded_in_time() -> None:
+    """Computing its palette anew would exceed the time limit."""
     drawing = palette_png(6000, 6000)
     async with DecoderPool(CONFINEMENT, size=1) as decoders:
         report, copies = await decoders.decode(drawing, BANNER.decode_request)
@@ -79,7 +78,7 @@ async def test_a_large_drawing_in_colours_far_apart_is_judged_in_time() -> None:
     assert opened(copies[0]).width == 6000
 
 
-async def test_a_decoder_that_was_killed_is_replaced_and_the_image_still_judged() -> None:
+async def test_a_killed_decoder_is_replaced_and_the_image_decoded() -> None:
     async with pool() as decoders:
         (first,) = decoder_processes()
         first.kill()
@@ -89,17 +88,17 @@ async def test_a_decoder_that_was_killed_is_replaced_and_the_image_still_judged(
         assert second.pid != first.pid
 
 
-async def test_where_the_clock_runs_out_the_image_may_come_again() -> None:
+async def test_an_image_that_exceeds_wall_time_can_be_retried() -> None:
     async with pool(wall_seconds=2) as decoders:
-        (stuck,) = decoder_processes()
-        stuck.suspend()
+        (stopped,) = decoder_processes()
+        stopped.suspend()
         with refused(Reason.DEPENDENCY_UNAVAILABLE):
             await decoders.decode(png(), IMAGE.decode_request)
         report, copies = await decoders.decode(png(), IMAGE.decode_request)
         assert (report.problem, bool(copies)) == ("", True)
 
 
-async def test_an_image_that_takes_too_much_memory_is_told_so() -> None:
+async def test_an_image_that_exceeds_memory_is_rejected_with_that_reason() -> None:
     large = png(6000, 6000)
     async with pool(memory_mib=120) as decoders:
         verdict = await validate_image(decoders.decode, BANNER, large)
@@ -112,10 +111,10 @@ async def test_an_image_that_takes_too_much_memory_is_told_so() -> None:
         assert (report.problem, bool(copies)) == ("", True)
 
 
-async def test_an_abandoned_image_leaves_no_half_read_decoder_behind() -> None:
+async def test_a_decoder_is_replaced_after_a_cancelled_call() -> None:
     async with pool() as decoders:
-        (stuck,) = decoder_processes()
-        stuck.suspend()
+        (stopped,) = decoder_processes()
+        stopped.suspend()
         call = asyncio.create_task(decoders.decode(jpeg(), IMAGE.decode_request))
         await asyncio.sleep(0)
         call.cancel()
@@ -126,7 +125,7 @@ async def test_an_abandoned_image_leaves_no_half_read_decoder_behind() -> None:
         assert opened(copies[0]).width == 800
 
 
-async def test_a_decoder_is_confined_and_knows_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_decoder_is_confined_and_has_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIAISON_OBJECT_STORE_SECRET_KEY", "hush")
     async with pool(size=2) as decoders:
         await decoders.decode(jpeg(), IMAGE.decode_request)
@@ -138,7 +137,7 @@ async def test_a_decoder_is_confined_and_knows_no_secret(monkeypatch: pytest.Mon
     assert decoder_processes() == []
 
 
-async def test_an_image_that_takes_too_much_processor_time_gets_no_second_try() -> None:
+async def test_an_image_that_exceeds_cpu_time_is_not_retried() -> None:
     slow = photo(5000, 4000, seed=1).pngsave_buffer(compression=1)
     async with pool(cpu_seconds=0) as decoders:
         (first,) = decoder_processes()
@@ -156,7 +155,7 @@ async def test_an_image_that_takes_too_much_processor_time_gets_no_second_try() 
         assert report.problem == ""
 
 
-async def test_a_decoder_can_open_nothing() -> None:
+async def test_a_decoder_cannot_open_files() -> None:
     async with pool() as decoders:
         await decoders.decode(png(2400, 1200), IMAGE.decode_request)
         (process,) = decoder_processes()
@@ -165,7 +164,7 @@ async def test_a_decoder_can_open_nothing() -> None:
 
 
 @pytest.mark.parametrize("attempt", ["open('/dev/null')", "socket.socket()"])
-def test_who_is_confined_can_open_no_file_and_no_socket(attempt: str) -> None:
+def test_a_confined_process_can_open_no_file_and_no_socket(attempt: str) -> None:
     program = (
         "import socket; from services.media.sandbox.confinement import confine;"
         f"confine(2**30, open_files=3); {attempt}"
@@ -177,7 +176,7 @@ def test_who_is_confined_can_open_no_file_and_no_socket(attempt: str) -> None:
     assert "Too many open files" in run.stderr
 
 
-async def test_a_hostile_working_directory_is_not_looked_into(
+async def test_nothing_is_imported_from_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("pyvips", "av", "services", "servicekit", "json", "cv2"):

@@ -1,4 +1,4 @@
-"""Text in images, read by a real text reader where `make ocr` has installed one (R65)."""
+"""Text detection (R65) with a real text reader, where `make ocr` has installed it."""
 
 import importlib.util
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ from tests.support.serving import serving
 
 CONFINEMENT = Confinement(memory_bytes=3 * 1024**3, cpu_seconds=30, wall_seconds=30.0)
 IS_INSTALLED = importlib.util.find_spec("rapidocr") is not None
-needs_ocr = pytest.mark.skipif(not IS_INSTALLED, reason="RapidOCR is not here: `make ocr` adds it")
+needs_ocr = pytest.mark.skipif(not IS_INSTALLED, reason="RapidOCR is not installed: run `make ocr`")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def detector() -> AsyncIterator[TextDetector]:
 
 
 def picture(text: str = "", *, height: int = 400) -> bytes:
-    """A JPEG of a gradient, with a text in the middle of it."""
+    """A JPEG of a gradient with text on it."""
     image = pyvips.Image.identity(ushort=False).resize(4, vscale=height)[0].cast("uchar")
     if text:
         letters = pyvips.Image.text(text, dpi=300).embed(60, 120, image.width, image.height)
@@ -47,12 +47,12 @@ async def test_text_is_found(detector: TextDetector, text: str) -> None:
 
 @needs_ocr
 @pytest.mark.parametrize("text", ["", "42", "-50%"])
-async def test_what_needs_no_translation_is_no_text(detector: TextDetector, text: str) -> None:
+async def test_numbers_and_marks_are_not_text(detector: TextDetector, text: str) -> None:
     assert await detector.has_text(picture(text)) is False
 
 
 @needs_ocr
-async def test_what_is_no_image_cannot_be_told_and_the_reader_goes_on(
+async def test_content_that_is_no_image_gives_no_result(
     detector: TextDetector,
 ) -> None:
     assert await detector.has_text(b"no image") is None
@@ -61,7 +61,7 @@ async def test_what_is_no_image_cannot_be_told_and_the_reader_goes_on(
 
 
 @needs_ocr
-async def test_a_reader_that_dies_is_replaced_and_none_outlives_the_detector() -> None:
+async def test_a_killed_reader_is_replaced_and_ends_with_the_detector() -> None:
     async with TextDetector(CONFINEMENT) as detector:
         assert await detector.has_text(picture()) is False
         (first,) = psutil.Process().children()
@@ -73,9 +73,9 @@ async def test_a_reader_that_dies_is_replaced_and_none_outlives_the_detector() -
 
 
 @needs_ocr
-async def test_an_image_that_takes_too_long_cannot_be_told() -> None:
-    hasty = Confinement(CONFINEMENT.memory_bytes, CONFINEMENT.cpu_seconds, wall_seconds=0.001)
-    async with TextDetector(hasty) as detector:
+async def test_an_image_that_exceeds_wall_time_gives_no_result() -> None:
+    short = Confinement(CONFINEMENT.memory_bytes, CONFINEMENT.cpu_seconds, wall_seconds=0.001)
+    async with TextDetector(short) as detector:
         assert await detector.has_text(picture("SUMMER SALE")) is None
 
 
@@ -83,7 +83,7 @@ async def test_an_image_that_takes_too_long_cannot_be_told() -> None:
 @pytest.mark.parametrize(
     ("purpose", "expected"), [(pb.PURPOSE_BANNER, True), (pb.PURPOSE_IMAGE, None)]
 )
-async def test_of_a_banner_it_is_kept(
+async def test_the_result_is_stored_for_banners_only(
     access: Access,
     database: Database,
     harness: Harness,
@@ -106,7 +106,9 @@ async def test_of_a_banner_it_is_kept(
     assert kept.has_text is expected
 
 
-def test_without_what_it_needs_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_reported_with_the_command_to_install_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(text_detection, "_NEEDED", ("rapidocr_that_is_not_there",))
     with pytest.raises(TextDetectionMissing, match="make ocr"):
         TextDetector(CONFINEMENT)

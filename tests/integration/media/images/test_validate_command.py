@@ -1,4 +1,4 @@
-"""`liaison media validate` as an operator types it: no server, no environment."""
+"""`liaison media validate` as a process: no server, no environment."""
 
 import json
 import os
@@ -37,8 +37,8 @@ def running(purpose: str, *files: str, **streams: Any) -> subprocess.Popen[bytes
 def validated(
     purpose: str, *files: Path | str, folder: Path = SOURCE_ROOT
 ) -> subprocess.CompletedProcess[str]:
-    # Enough for any image, and too little for a file that would be read as a whole. The shell sets
-    # it: nothing may run between fork and exec in a process that has gRPC's threads.
+    # Enough for any image, too little to read a huge file as a whole. The shell sets the limit: no
+    # code may run between fork and exec in a process with gRPC's threads.
     limited = ("/bin/sh", "-c", f'ulimit -v {_ADDRESS_SPACE_BYTES // 1024} && exec "$@"', "sh")
     return subprocess.run(  # noqa: S603 - our own command
         [*limited, *argv(purpose, *files)],
@@ -67,7 +67,7 @@ def made(tmp_path: Path) -> Callable[[str, bytes], str]:
 Made = Callable[[str, bytes], str]
 
 
-def test_good_files_are_told_and_the_exit_code_is_0(made: Made) -> None:
+def test_accepted_files_exit_with_0(made: Made) -> None:
     files = [made("a.jpg", jpeg(800, 1200, orientation=6)), made("b.txt", png(900, 500))]
     run = validated("banner", *files)
     assert (run.returncode, run.stderr) == (0, "")
@@ -91,7 +91,7 @@ def test_good_files_are_told_and_the_exit_code_is_0(made: Made) -> None:
     ]
 
 
-def test_every_reason_of_a_bad_file_is_told_and_the_exit_code_is_1(made: Made) -> None:
+def test_rejected_files_are_printed_with_every_reason_and_exit_with_1(made: Made) -> None:
     files = [
         made("cut.jpg", jpeg(400, 300)[:-200]),
         made("page.png", b"<html>not a picture</html>"),
@@ -101,17 +101,17 @@ def test_every_reason_of_a_bad_file_is_told_and_the_exit_code_is_1(made: Made) -
     ]
     run = validated("image", *files)
     assert (run.returncode, run.stderr) == (1, "")
-    told = lines(run)
-    assert [line["reasons"] for line in told] == [
+    output = lines(run)
+    assert [line["reasons"] for line in output] == [
         ["TOO_SMALL", "CORRUPT"],
         ["UNSUPPORTED_TYPE"],
         ["UNSUPPORTED_TYPE"],
         ["TOO_SMALL"],
         [],
     ]
-    assert [line["verdict"] for line in told] == 4 * ["REJECTED"] + ["ACCEPTED"]
-    assert [line["format"] for line in told] == ["JPEG", None, None, "PNG", "PNG"]
-    assert (told[1]["width"], told[1]["height"]) == (None, None)
+    assert [line["verdict"] for line in output] == 4 * ["REJECTED"] + ["ACCEPTED"]
+    assert [line["format"] for line in output] == ["JPEG", None, None, "PNG", "PNG"]
+    assert (output[1]["width"], output[1]["height"]) == (None, None)
     # A banner is not scaled down, so a long one stays large enough.
     assert lines(validated("banner", files[3]))[0]["verdict"] == "ACCEPTED"
 
@@ -119,7 +119,7 @@ def test_every_reason_of_a_bad_file_is_told_and_the_exit_code_is_1(made: Made) -
 @pytest.mark.parametrize(
     ("purpose", "limit"), [("banner", BANNER_MAXIMUM_BYTES), ("image", IMAGE_MAXIMUM_BYTES)]
 )
-def test_a_file_may_have_just_as_many_bytes_as_its_purpose_allows(
+def test_a_file_may_have_exactly_the_maximum_bytes_of_its_purpose(
     made: Made, purpose: str, limit: int
 ) -> None:
     content = jpeg(900, 500)
@@ -128,25 +128,25 @@ def test_a_file_may_have_just_as_many_bytes_as_its_purpose_allows(
         made("above.jpg", content + bytes(limit + 1 - len(content))),
         made("small.jpg", jpeg(400, 300) + bytes(limit)),
     ]
-    told = lines(validated(purpose, *files))
-    assert [line["reasons"] for line in told] == [
+    output = lines(validated(purpose, *files))
+    assert [line["reasons"] for line in output] == [
         [],
         ["TOO_LARGE_BYTES"],
         ["TOO_LARGE_BYTES", "TOO_SMALL"],
     ]
-    assert (told[1]["format"], told[1]["width"], told[1]["height"]) == ("JPEG", 900, 500)
+    assert (output[1]["format"], output[1]["width"], output[1]["height"]) == ("JPEG", 900, 500)
 
 
-def test_a_giant_is_not_read_as_a_whole(made: Made) -> None:
-    giant = made("giant.png", png(900, 500))
-    os.truncate(giant, 20 * 1024**3)  # sparse: it takes no room
-    run = validated("image", giant)
+def test_a_huge_file_is_not_read_as_a_whole(made: Made) -> None:
+    huge = made("huge.png", png(900, 500))
+    os.truncate(huge, 20 * 1024**3)  # sparse
+    run = validated("image", huge)
     assert run.returncode == 1, run.stderr
     (line,) = lines(run)
     assert (line["reasons"], line["width"]) == (["TOO_LARGE_BYTES"], 900)
 
 
-def test_what_cannot_be_read_is_told_after_which_the_others_are_judged(
+def test_an_unreadable_file_is_reported_and_the_others_validated(
     made: Made, tmp_path: Path
 ) -> None:
     good = made("good.png", png())
@@ -159,7 +159,7 @@ def test_what_cannot_be_read_is_told_after_which_the_others_are_judged(
     ]
 
 
-def test_a_file_is_named_as_it_was_typed(made: Made, tmp_path: Path) -> None:
+def test_file_names_are_printed_as_given(made: Made, tmp_path: Path) -> None:
     names = ["-.jpg", "ümläut näme.jpg", "a\nb.jpg", "../" + tmp_path.name + "/x.jpg"]
     for name in names:
         made(name, jpeg())
@@ -168,14 +168,14 @@ def test_a_file_is_named_as_it_was_typed(made: Made, tmp_path: Path) -> None:
     assert [line["file"] for line in lines(run)] == names
 
 
-def test_a_name_that_is_no_utf_8_still_makes_good_json(made: Made, tmp_path: Path) -> None:
+def test_a_file_name_that_is_not_utf_8_is_escaped(made: Made, tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.jpg")
     made(name, jpeg())
     (line,) = lines(validated("Banner", name, folder=tmp_path))
     assert (line["file"], line["verdict"]) == (r"caf\xe9.jpg", "ACCEPTED")
 
 
-def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
+def test_pipes_and_devices_are_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     run = validated("banner", "pipe", "/dev/zero", "", folder=tmp_path)
     assert (run.returncode, run.stdout) == (2, "")
@@ -188,12 +188,12 @@ def test_a_pipe_or_a_device_is_not_waited_for(tmp_path: Path) -> None:
 
 def test_standard_input_is_read_to_its_end(tmp_path: Path) -> None:
     with running("image", "/dev/stdin", stdin=subprocess.PIPE) as process:
-        told, complaints = process.communicate(jpeg(2400, 1200))
-    assert (process.returncode, complaints) == (0, b"")
-    assert (json.loads(told)["file"], json.loads(told)["width"]) == ("/dev/stdin", 2400)
+        output, errors = process.communicate(jpeg(2400, 1200))
+    assert (process.returncode, errors) == (0, b"")
+    assert (json.loads(output)["file"], json.loads(output)["width"]) == ("/dev/stdin", 2400)
 
 
-def test_ctrl_c_ends_it_while_it_waits_for_standard_input(made: Made) -> None:
+def test_ctrl_c_ends_the_command_while_it_reads_standard_input(made: Made) -> None:
     first = made("first.jpg", jpeg())
     with running("image", first, "/dev/stdin", stdin=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -204,17 +204,17 @@ def test_ctrl_c_ends_it_while_it_waits_for_standard_input(made: Made) -> None:
         assert process.stderr.read() == b""
 
 
-def test_output_that_cannot_be_written_is_told_in_one_line(made: Made) -> None:
+def test_a_full_disk_is_reported_in_one_line(made: Made) -> None:
     with (
         Path("/dev/full").open("wb") as full,
         running("image", made("a.jpg", jpeg()), stdout=full) as process,
     ):
-        _, complaints = process.communicate()
+        _, errors = process.communicate()
     assert process.returncode == 3
-    assert complaints == b"standard output: No space left on device\n"
+    assert errors == b"standard output: No space left on device\n"
 
 
-def test_where_nobody_reads_on_it_ends_quietly(made: Made) -> None:
+def test_a_closed_pipe_ends_the_command_silently(made: Made) -> None:
     with running("image", *[made("a.jpg", jpeg())] * 3) as process:
         assert process.stdout is not None
         process.stdout.close()
@@ -222,7 +222,7 @@ def test_where_nobody_reads_on_it_ends_quietly(made: Made) -> None:
         assert (process.wait(), process.stderr.read()) == (3, b"")
 
 
-def test_a_decoder_that_does_not_start_is_told_in_one_line(
+def test_a_decoder_that_does_not_start_is_reported_in_one_line(
     made: Made, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
@@ -236,7 +236,7 @@ def test_a_decoder_that_does_not_start_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("arguments", [("banner",), ("poster", "x.jpg"), ()])
-def test_a_command_that_is_wrong_explains_itself(arguments: tuple[str, ...]) -> None:
+def test_wrong_arguments_print_the_usage(arguments: tuple[str, ...]) -> None:
     run = validated(*arguments) if arguments else validated("")
     assert run.returncode == 2
     assert run.stdout == ""
@@ -245,7 +245,7 @@ def test_a_command_that_is_wrong_explains_itself(arguments: tuple[str, ...]) -> 
 
 @pytest.mark.skipif(bool(CORPUS_MISSING), reason=CORPUS_MISSING)
 @pytest.mark.parametrize("purpose", ["banner", "image"])
-def test_every_file_of_the_corpus_gets_its_verdict(purpose: str) -> None:
+def test_every_corpus_file_gets_the_expected_verdict(purpose: str) -> None:
     files = corpus_files()
     run = validated(purpose, *(file.path for file in files))
     assert (run.returncode, run.stderr) == (1, "")

@@ -1,4 +1,4 @@
-"""A server that ends in the middle of a finalization, at any step; and storage that goes away."""
+"""Finalization under crashes at any step, failing storage, and concurrent calls."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,69 +32,69 @@ from tests.support.serving import Served, refused
 from tests.unit.media.pictures import jpeg, opened, png
 
 ANNA = Principal("creators/anna", Role.CREATOR, creator="anna")
-# What a finalization does that lasts, in order.
+# The lasting steps of a finalization, in order.
 STEPS = ("read", "put", "put", "put", "finish", "remove")
 
 
 class _Crash(BaseException):
-    """Nothing catches it: what would have followed does not happen."""
+    """Not caught by `except Exception`, so that nothing after it runs."""
 
 
-class Fuse:
-    """Burns down by one with each step that was done, and then is the end."""
+class CrashPoint:
+    """Raises after a given number of steps."""
 
-    def __init__(self, steps: int, end: type[BaseException] = _Crash) -> None:
+    def __init__(self, steps: int, error: type[BaseException] = _Crash) -> None:
         self.left = steps
         self.done: list[str] = []
-        self._end = end
+        self._error = error
 
-    def burn(self, step: str) -> None:
+    def after(self, step: str) -> None:
         self.done.append(step)
         self.left -= 1
         if self.left == 0:
-            raise self._end
+            raise self._error
 
 
-class MortalObjects(ObjectStore):
-    def __init__(self, settings: ObjectStoreSettings, fuse: Fuse) -> None:
+class CrashingObjectStore(ObjectStore):
+    def __init__(self, settings: ObjectStoreSettings, crash_point: CrashPoint) -> None:
         super().__init__(settings)
-        self._fuse = fuse
+        self._crash_point = crash_point
 
     async def read(self, *arguments: Any, **options: Any) -> bytes | None:
         content = await super().read(*arguments, **options)
-        self._fuse.burn("read")
+        self._crash_point.after("read")
         return content
 
     async def put_immutable(self, *arguments: Any, **options: Any) -> None:
         await super().put_immutable(*arguments, **options)
-        self._fuse.burn("put")
+        self._crash_point.after("put")
 
     async def remove(self, *arguments: Any, **options: Any) -> None:
         await super().remove(*arguments, **options)
-        self._fuse.burn("remove")
+        self._crash_point.after("remove")
 
 
-class MortalStore(MediaStore):
-    def __init__(self, database: Database, fuse: Fuse) -> None:
+class CrashingMediaStore(MediaStore):
+    def __init__(self, database: Database, crash_point: CrashPoint) -> None:
         super().__init__(database)
-        self._fuse = fuse
+        self._crash_point = crash_point
 
     async def finish(self, media: MediaObject, now: datetime) -> bool:
         finished = await super().finish(media, now)
-        self._fuse.burn("finish")
+        self._crash_point.after("finish")
         return finished
 
 
 @asynccontextmanager
-async def mortal(
-    harness: Harness, database: Database, settings: ObjectStoreSettings, fuse: Fuse
+async def crashing_handlers(
+    harness: Harness, database: Database, settings: ObjectStoreSettings, crash_point: CrashPoint
 ) -> AsyncIterator[MediaHandlers]:
-    async with MortalObjects(settings, fuse) as objects:
-        yield harness.handlers_with(objects, MortalStore(database, fuse))
+    async with CrashingObjectStore(settings, crash_point) as objects:
+        yield harness.handlers_with(objects, CrashingMediaStore(database, crash_point))
 
 
 @pytest.mark.parametrize("steps", range(1, len(STEPS) + 1))
-async def test_a_crash_after_any_step_is_made_good_by_asking_again(
+async def test_finalizing_again_succeeds_after_a_crash_at_any_step(
     served: Served,
     harness: Harness,
     database: Database,
@@ -102,11 +102,11 @@ async def test_a_crash_after_any_step_is_made_good_by_asking_again(
     steps: int,
 ) -> None:
     upload = await uploaded(served, jpeg(2401, 1201 + steps), purpose=IMAGE)
-    fuse = Fuse(steps)
-    async with mortal(harness, database, object_store_settings, fuse) as handlers:
+    crash_point = CrashPoint(steps)
+    async with crashing_handlers(harness, database, object_store_settings, crash_point) as handlers:
         with pytest.raises(_Crash):
             await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
-    assert fuse.done == list(STEPS[:steps])
+    assert crash_point.done == list(STEPS[:steps])
 
     anna = MediaServiceStub(served.as_creator("anna"))
     media = await anna.FinalizeUpload(finalization(upload.name))
@@ -121,15 +121,15 @@ async def test_a_crash_after_any_step_is_made_good_by_asking_again(
     assert await harness.objects.stat(QUARANTINE, upload.name) is None
 
 
-async def test_a_crash_before_quarantine_was_cleared_is_made_good_by_the_sweep(
+async def test_the_sweep_clears_quarantine_after_a_crash(
     served: Served, harness: Harness, database: Database, object_store_settings: ObjectStoreSettings
 ) -> None:
     upload = await uploaded(served, jpeg(820, 420))
-    fuse = Fuse(4)  # small enough to be its own copy for feeds
-    async with mortal(harness, database, object_store_settings, fuse) as handlers:
+    crash_point = CrashPoint(4)  # small enough to be its own feed rendition
+    async with crashing_handlers(harness, database, object_store_settings, crash_point) as handlers:
         with pytest.raises(_Crash):
             await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
-    assert fuse.done == ["read", "put", "put", "finish"]
+    assert crash_point.done == ["read", "put", "put", "finish"]
     media = await harness.store.get(upload.name.removeprefix("uploads/"))
     assert media is not None
     assert media.state is State.ACCEPTED
@@ -140,13 +140,13 @@ async def test_a_crash_before_quarantine_was_cleared_is_made_good_by_the_sweep(
     assert await harness.store.get(media.id) == media
 
 
-class _Away(Unavailable):
+class _StorageUnavailable(Unavailable):
     def __init__(self) -> None:
-        super().__init__(Reason.DEPENDENCY_UNAVAILABLE, "Object storage does not answer")
+        super().__init__(Reason.DEPENDENCY_UNAVAILABLE, "Object storage does not respond")
 
 
 @pytest.mark.parametrize("steps", range(1, STEPS.index("finish") + 1))
-async def test_storage_that_goes_away_before_the_verdict_leaves_none(
+async def test_no_verdict_is_written_if_storage_fails_before_it(
     served: Served,
     harness: Harness,
     database: Database,
@@ -154,7 +154,9 @@ async def test_storage_that_goes_away_before_the_verdict_leaves_none(
     steps: int,
 ) -> None:
     upload = await uploaded(served, png(2400, 1210 + steps), "image/png", IMAGE)
-    async with mortal(harness, database, object_store_settings, Fuse(steps, _Away)) as handlers:
+    async with crashing_handlers(
+        harness, database, object_store_settings, CrashPoint(steps, _StorageUnavailable)
+    ) as handlers:
         with refused(Reason.DEPENDENCY_UNAVAILABLE):
             await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
     media = await harness.store.get(upload.name.removeprefix("uploads/"))
@@ -165,18 +167,18 @@ async def test_storage_that_goes_away_before_the_verdict_leaves_none(
     assert finished.state == pb.MediaObject.STATE_ACCEPTED
 
 
-async def test_storage_that_goes_away_after_the_verdict_does_not_hide_it(
+async def test_the_verdict_is_returned_if_storage_fails_after_it(
     served: Served, harness: Harness, database: Database, object_store_settings: ObjectStoreSettings
 ) -> None:
     upload = await uploaded(served, png(2400, 1209), "image/png", IMAGE)
-    fuse = Fuse(len(STEPS), _Away)
-    async with mortal(harness, database, object_store_settings, fuse) as handlers:
+    crash_point = CrashPoint(len(STEPS), _StorageUnavailable)
+    async with crashing_handlers(harness, database, object_store_settings, crash_point) as handlers:
         media = await handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
-    assert fuse.done == list(STEPS)
+    assert crash_point.done == list(STEPS)
     assert media.state is State.ACCEPTED
 
 
-async def test_two_creators_who_finalize_the_same_bytes_at_once_share_one_object(
+async def test_concurrent_uploads_of_the_same_bytes_share_one_object(
     served: Served, harness: Harness
 ) -> None:
     content = jpeg(2402, 1202)
@@ -197,9 +199,7 @@ async def test_two_creators_who_finalize_the_same_bytes_at_once_share_one_object
     assert stored.size_bytes == answers[0].size_bytes
 
 
-async def test_a_finalization_that_its_caller_gave_up_is_no_obstacle(
-    served: Served, harness: Harness
-) -> None:
+async def test_a_cancelled_finalization_can_be_repeated(served: Served, harness: Harness) -> None:
     upload = await uploaded(served, jpeg(2403, 1203), purpose=IMAGE)
     call = asyncio.create_task(
         harness.handlers.finalize_upload(ANNA, FinalizeUpload(id=upload.name))
@@ -213,13 +213,11 @@ async def test_a_finalization_that_its_caller_gave_up_is_no_obstacle(
     assert media.state == pb.MediaObject.STATE_ACCEPTED
 
 
-async def test_bytes_that_are_swapped_between_two_finalizations_change_nothing(
-    served: Served, harness: Harness
-) -> None:
+async def test_bytes_swapped_in_quarantine_get_no_verdict(served: Served, harness: Harness) -> None:
     content = jpeg(821, 421)
     upload = await uploaded(served, content)
     media = (await finalized(served, content)).sha256
-    # Whoever can write to quarantine: the hash that was announced decides.
+    # Even if somebody can write to quarantine, the announced hash decides.
     await harness.objects.remove(QUARANTINE, upload.name)
     await harness.objects.put_immutable(
         QUARANTINE, upload.name, jpeg(822, 422), content_type="image/jpeg"

@@ -1,4 +1,4 @@
-"""No creator is ever over the quota, however many calls come at once."""
+"""Quotas of uploads, under concurrent calls."""
 
 import asyncio
 from dataclasses import replace
@@ -26,7 +26,7 @@ def large(size_bytes: int) -> pb.CreateUploadRequest:
     return request
 
 
-async def test_of_many_calls_at_once_just_as_many_open_uploads_come(
+async def test_concurrent_calls_do_not_exceed_the_quota_of_open_uploads(
     served: Served, database: Database
 ) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
@@ -45,7 +45,9 @@ async def test_of_many_calls_at_once_just_as_many_open_uploads_come(
     assert row == {"uploads": QUOTA.open_uploads}
 
 
-async def test_a_finished_or_expired_upload_makes_room(served: Served, harness: Harness) -> None:
+async def test_a_finished_or_expired_upload_is_no_longer_open(
+    served: Served, harness: Harness
+) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     content = jpeg()
     uploads = [await anna.CreateUpload(announcement(content)) for _ in range(QUOTA.open_uploads)]
@@ -60,21 +62,21 @@ async def test_a_finished_or_expired_upload_makes_room(served: Served, harness: 
     await anna.CreateUpload(announcement(content))
 
 
-async def test_an_answer_that_is_repeated_uses_no_quota(served: Served) -> None:
+async def test_a_repeated_request_uses_no_quota(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     request = announcement(jpeg())
     answers = [await anna.CreateUpload(request) for _ in range(QUOTA.open_uploads + 1)]
     assert {answer.name for answer in answers} == {answers[0].name}
 
 
-async def test_others_have_their_own(served: Served) -> None:
+async def test_each_creator_has_a_quota(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     for _ in range(QUOTA.open_uploads):
         await anna.CreateUpload(announcement(jpeg()))
     await MediaServiceStub(served.as_creator("boris")).CreateUpload(announcement(jpeg()))
 
 
-async def test_uploads_an_hour_are_counted_whatever_became_of_them(
+async def test_uploads_an_hour_are_counted_whatever_their_outcome(
     served: Served, harness: Harness, database: Database
 ) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
@@ -92,12 +94,12 @@ async def test_uploads_an_hour_are_counted_whatever_became_of_them(
     calls = [anna.CreateUpload(announcement(jpeg())) for _ in range(10)]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     assert sum(isinstance(answer, pb.Upload) for answer in answers) == 2
-    (told,) = {
+    (reported,) = {
         (error.metadata["quota"], error.metadata["limit"])
         for error in answers
         if isinstance(error, LiaisonError)
     }
-    assert told == ("uploads_an_hour", str(QUOTA.uploads_an_hour))
+    assert reported == ("uploads_an_hour", str(QUOTA.uploads_an_hour))
     with refused(Reason.QUOTA_EXCEEDED) as caught:
         await anna.CreateUpload(announcement(jpeg()))
     seconds = int(caught.value.metadata["retry_after_seconds"])
@@ -106,7 +108,7 @@ async def test_uploads_an_hour_are_counted_whatever_became_of_them(
     await anna.CreateUpload(announcement(jpeg()))
 
 
-async def test_bytes_are_counted_from_when_they_are_announced_for_a_month(
+async def test_bytes_count_for_a_month_from_the_creation_of_the_upload(
     served: Served, harness: Harness
 ) -> None:
     media = await finalized(served, jpeg(817, 417))
@@ -117,15 +119,15 @@ async def test_bytes_are_counted_from_when_they_are_announced_for_a_month(
     assert sum(isinstance(answer, pb.Upload) for answer in answers) == 2
     with refused(Reason.QUOTA_EXCEEDED) as caught:
         await anna.CreateUpload(large(2))
-    told = caught.value.metadata
-    assert (told["quota"], told["limit"]) == ("bytes_a_month", str(QUOTA.bytes_a_month))
-    # Of what is open, nobody knows but that it expires.
-    assert 86_000 < int(told["retry_after_seconds"]) <= 86_400
-    harness.passed = timedelta(seconds=int(told["retry_after_seconds"]))
+    metadata = caught.value.metadata
+    assert (metadata["quota"], metadata["limit"]) == ("bytes_a_month", str(QUOTA.bytes_a_month))
+    # An open upload ends at its expiry at the latest.
+    assert 86_000 < int(metadata["retry_after_seconds"]) <= 86_400
+    harness.passed = timedelta(seconds=int(metadata["retry_after_seconds"]))
     await anna.CreateUpload(large(20 * MIB))
 
 
-async def test_a_refusal_for_bytes_tells_when_enough_of_them_are_a_month_old(
+async def test_retry_after_is_when_enough_bytes_are_a_month_old(
     served: Served, harness: Harness, database: Database
 ) -> None:
     days, size_bytes = (29, 20, 10, 1), 10 * MIB
@@ -149,7 +151,7 @@ async def test_a_refusal_for_bytes_tells_when_enough_of_them_are_a_month_old(
         await database.execute("DELETE FROM media_object WHERE state = 'PENDING'")
 
 
-async def test_more_than_a_months_bytes_never_find_room(harness: Harness) -> None:
+async def test_an_upload_larger_than_the_quota_has_no_retry_time(harness: Harness) -> None:
     quota = replace(QUOTA, bytes_a_month=MIB)
     now = harness.now()
     asked = MediaObject(
@@ -174,7 +176,7 @@ async def _add_accepted(database: Database, days_ago: int, size_bytes: int) -> N
     )
 
 
-async def test_what_is_wrong_with_an_announcement_is_told_before_the_quota(served: Served) -> None:
+async def test_violations_are_reported_before_the_quota(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     for _ in range(QUOTA.open_uploads):
         await anna.CreateUpload(announcement(jpeg()))

@@ -1,4 +1,4 @@
-"""The smaller copies of an accepted image, and who reads them."""
+"""Renditions of accepted images, and who may read them."""
 
 import hashlib
 
@@ -22,7 +22,7 @@ FEED, THUMBNAIL = pb.RENDITION_FEED, pb.RENDITION_THUMBNAIL
     [(jpeg(2400, 1200), "image/jpeg"), (png(2400, 1200), "image/png")],
     ids=["jpeg", "png"],
 )
-async def test_an_accepted_image_has_a_copy_for_feeds_and_one_for_lists(
+async def test_an_accepted_image_has_a_feed_and_a_thumbnail_rendition(
     served: Served, harness: Harness, content: bytes, content_type: str
 ) -> None:
     media = await finalized(served, content, content_type, IMAGE)
@@ -50,7 +50,7 @@ async def test_an_image_that_fits_is_its_own_rendition(served: Served) -> None:
     assert hashlib.sha256(feed.content).hexdigest() == media.sha256
 
 
-async def test_renditions_are_for_those_who_may_see_the_object(served: Served) -> None:
+async def test_renditions_are_readable_by_those_who_may_read_the_object(served: Served) -> None:
     media = await finalized(served, jpeg(1300, 650))
     acme = MediaServiceStub(served.as_brand("acme"))
     boris = MediaServiceStub(served.as_creator("boris"))
@@ -65,7 +65,7 @@ async def test_renditions_are_for_those_who_may_see_the_object(served: Served) -
     assert opened((await downloaded(acme, media.name, FEED)).content).width == 1080
 
 
-async def test_an_object_from_before_there_were_renditions_says_so(
+async def test_an_object_without_renditions_reports_that(
     served: Served, database: Database
 ) -> None:
     media = await finalized(served, jpeg(1301, 651))
@@ -77,7 +77,7 @@ async def test_an_object_from_before_there_were_renditions_says_so(
     assert opened((await downloaded(anna, media.name)).content).width == 1301
 
 
-async def test_a_rejected_image_has_none(served: Served, harness: Harness) -> None:
+async def test_a_rejected_image_has_no_renditions(served: Served, harness: Harness) -> None:
     media = await finalized(served, jpeg(400, 300))
     anna = MediaServiceStub(served.as_creator("anna"))
     with refused(Reason.MEDIA_NOT_ACCEPTED):

@@ -1,4 +1,4 @@
-"""Pictures that look like another creator's: a hint for their owner and for staff."""
+"""Images that resemble another creator's: a hint for their owner and for staff."""
 
 import pytest
 import pyvips
@@ -20,7 +20,7 @@ async def seen(stub: MediaServiceStub, name: str) -> tuple[bool, str]:
     return media.resembles_another, media.resembled_media_object
 
 
-async def test_a_copy_of_anothers_picture_is_noticed_and_accepted_all_the_same(
+async def test_a_copy_of_anothers_image_is_flagged_and_accepted(
     served: Served,
 ) -> None:
     picture = photo(1200, 800, seed=1)
@@ -39,7 +39,7 @@ async def test_a_copy_of_anothers_picture_is_noticed_and_accepted_all_the_same(
         assert not media.resembled_media_object
 
 
-async def test_who_is_told(served: Served) -> None:
+async def test_the_resembled_image_is_visible_to_staff_only(served: Served) -> None:
     content = encoded(photo(1200, 800, seed=2))
     first = await finalized(served, content, creator="anna")
     copy = await finalized(served, content, creator="boris")
@@ -61,20 +61,20 @@ async def test_who_is_told(served: Served) -> None:
     assert not answer.media_objects[0].resembled_media_object
 
 
-async def test_ones_own_pictures_may_look_alike(served: Served) -> None:
+async def test_images_of_one_creator_are_not_compared(served: Served) -> None:
     picture = photo(1200, 800, seed=3)
     await finalized(served, encoded(picture), creator="anna")
     again = await finalized(served, encoded(picture, 60), creator="anna")
     assert not again.resembles_another
 
 
-async def test_other_pictures_do_not_resemble(served: Served) -> None:
+async def test_different_images_do_not_resemble(served: Served) -> None:
     for seed, creator in enumerate(("anna", "boris", "clara", "dora"), start=4):
         media = await finalized(served, encoded(photo(1200, 800, seed)), creator=creator)
         assert not media.resembles_another
 
 
-async def test_the_nearest_is_named_and_of_equals_the_first(served: Served) -> None:
+async def test_the_nearest_image_is_named_and_the_first_of_equals(served: Served) -> None:
     picture = photo(1200, 800, seed=9)
     await finalized(served, encoded(picture.crop(30, 20, 1150, 770)), creator="a")
     first = await finalized(served, encoded(picture), creator="b")
@@ -85,7 +85,7 @@ async def test_the_nearest_is_named_and_of_equals_the_first(served: Served) -> N
 
 
 @pytest.mark.parametrize("grey", [0, 128, 255])
-async def test_flat_pictures_resemble_none(served: Served, grey: int) -> None:
+async def test_images_without_contrast_resemble_none(served: Served, grey: int) -> None:
     flat = (pyvips.Image.black(800, 400, bands=3) + grey).cast("uchar").copy(interpretation="srgb")
     for creator in ("anna", "boris"):
         media = await finalized(served, encoded(flat), creator=creator)
@@ -93,7 +93,7 @@ async def test_flat_pictures_resemble_none(served: Served, grey: int) -> None:
         assert not media.resembles_another
 
 
-async def test_a_rejected_picture_resembles_none(served: Served) -> None:
+async def test_a_rejected_image_resembles_none(served: Served) -> None:
     await finalized(served, jpeg(1200, 600), creator="anna")
     media = await finalized(served, jpeg(600, 300), creator="boris")
     assert media.state == pb.MediaObject.STATE_REJECTED

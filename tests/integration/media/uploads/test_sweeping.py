@@ -1,4 +1,4 @@
-"""Quarantine is emptied of what nobody finished, whatever stands in the way."""
+"""The sweep of quarantine: expired uploads, failures, and finalizations in progress."""
 
 import asyncio
 from datetime import timedelta
@@ -23,8 +23,8 @@ ANNA = Principal("creators/anna", Role.CREATOR, creator="anna")
 LATER = UPLOAD_LIFETIME + SWEEP_DELAY + timedelta(seconds=1)
 
 
-class Waiting(ObjectStore):
-    """Has read, and goes on when it is told."""
+class PausingObjectStore(ObjectStore):
+    """Pauses after each read until `may_go_on` is set."""
 
     def __init__(self, settings: ObjectStoreSettings) -> None:
         super().__init__(settings)
@@ -37,8 +37,8 @@ class Waiting(ObjectStore):
         return content
 
 
-class Stubborn(ObjectStore):
-    """Removes everything but one object."""
+class RetainingObjectStore(ObjectStore):
+    """Fails to remove one object."""
 
     kept = ""
 
@@ -48,9 +48,7 @@ class Stubborn(ObjectStore):
         await super().remove(bucket, key)
 
 
-async def test_what_was_announced_and_never_sent_is_gone_too(
-    served: Served, harness: Harness
-) -> None:
+async def test_an_upload_without_bytes_is_swept(served: Served, harness: Harness) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     upload = await anna.CreateUpload(announcement(jpeg()))
     assert await harness.handlers.sweep() == 0
@@ -64,12 +62,12 @@ async def test_what_was_announced_and_never_sent_is_gone_too(
         )
 
 
-async def test_one_object_that_cannot_be_removed_stands_in_no_others_way(
+async def test_an_object_that_cannot_be_removed_does_not_block_the_sweep(
     served: Served, harness: Harness, object_store_settings: ObjectStoreSettings
 ) -> None:
     uploads = [await uploaded(served, jpeg()) for _ in range(3)]
     harness.passed = LATER
-    async with Stubborn(object_store_settings) as objects:
+    async with RetainingObjectStore(object_store_settings) as objects:
         objects.kept = uploads[0].name
         handlers = harness.handlers_with(objects)
         assert await handlers.sweep() == 2
@@ -80,13 +78,13 @@ async def test_one_object_that_cannot_be_removed_stands_in_no_others_way(
     assert await harness.objects.stat(QUARANTINE, uploads[0].name) is None
 
 
-async def test_storage_that_is_away_loses_no_upload_from_sight(
+async def test_the_sweep_is_repeated_if_storage_is_unavailable(
     served: Served, harness: Harness, object_store_settings: ObjectStoreSettings
 ) -> None:
     upload = await uploaded(served, jpeg())
     harness.passed = LATER
-    away = object_store_settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
-    async with ObjectStore(away) as objects:
+    unreachable = object_store_settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
+    async with ObjectStore(unreachable) as objects:
         with pytest.raises(LiaisonError) as caught:
             await harness.handlers_with(objects).sweep()
     assert caught.value.reason is Reason.DEPENDENCY_UNAVAILABLE
@@ -94,21 +92,21 @@ async def test_storage_that_is_away_loses_no_upload_from_sight(
     assert await harness.objects.stat(QUARANTINE, upload.name) is None
 
 
-async def test_a_finalization_that_began_in_time_loses_nothing(
+async def test_a_finalization_that_began_before_expiry_completes(
     served: Served, harness: Harness, object_store_settings: ObjectStoreSettings
 ) -> None:
     upload = await uploaded(served, jpeg(823, 423))
     harness.passed = UPLOAD_LIFETIME - timedelta(seconds=30)
     command = FinalizeUpload(id=upload.name)
-    async with Waiting(object_store_settings) as objects:
+    async with PausingObjectStore(object_store_settings) as objects:
         finalizing = asyncio.create_task(
             harness.handlers_with(objects).finalize_upload(ANNA, command)
         )
         await objects.has_read.wait()
-        # For as long as it may take, and longer.
+        # Longer than validation may take.
         harness.passed = UPLOAD_LIFETIME + VALIDATION_TIMEOUT + timedelta(minutes=15)
         assert await harness.handlers.sweep() == 0
-        # Who comes only now comes too late, and changes nothing.
+        # A finalization that begins now is too late, and changes nothing.
         with refused(Reason.NOT_YOURS):
             await harness.handlers.finalize_upload(ANNA, command)
         objects.may_go_on.set()
@@ -125,7 +123,7 @@ async def test_a_finalization_that_began_in_time_loses_nothing(
     )
 
 
-async def test_what_takes_too_long_to_judge_is_given_up_and_may_be_judged_anew(
+async def test_a_validation_that_times_out_can_be_repeated(
     served: Served,
     harness: Harness,
     object_store_settings: ObjectStoreSettings,
@@ -133,11 +131,11 @@ async def test_what_takes_too_long_to_judge_is_given_up_and_may_be_judged_anew(
 ) -> None:
     upload = await uploaded(served, jpeg(824, 424))
     command = FinalizeUpload(id=upload.name)
-    async with Waiting(object_store_settings) as objects:
+    async with PausingObjectStore(object_store_settings) as objects:
         handlers = harness.handlers_with(objects)
-        with monkeypatch.context() as hasty:
+        with monkeypatch.context() as patched:
             limit = "services.media.uploads.handlers.VALIDATION_TIMEOUT"
-            hasty.setattr(limit, timedelta(milliseconds=100))
+            patched.setattr(limit, timedelta(milliseconds=100))
             with refused(Reason.DEPENDENCY_UNAVAILABLE):
                 await handlers.finalize_upload(ANNA, command)
         objects.may_go_on.set()

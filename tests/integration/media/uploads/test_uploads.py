@@ -1,4 +1,4 @@
-"""The way of an upload through the real server, and everything that can be wrong with it."""
+"""Uploads and media objects through the real server."""
 
 import asyncio
 import base64
@@ -19,11 +19,10 @@ from servicekit.settings import ObjectStoreSettings
 from services.media.domain import SWEEP_DELAY, UPLOAD_LIFETIME, URL_LIFETIME
 from services.media.images.rules import IMAGE_MAXIMUM_BYTES
 from services.media.uploads.commands import FinalizeUpload
-from tests.integration.media.conftest import ACCEPTED, QUARANTINE, Harness
+from tests.integration.media.conftest import QUARANTINE, Harness
 from tests.integration.media.uploading import (
     BANNER,
     IMAGE,
-    NAMELESS,
     announcement,
     downloaded,
     finalization,
@@ -38,7 +37,7 @@ from tests.unit.media.pictures import jpeg, opened, png
 
 
 @pytest.mark.rule("R67", "R69")
-async def test_an_upload_is_accepted_sanitised_and_read_back(
+async def test_an_accepted_upload_is_sanitised_and_can_be_downloaded(
     served: Served, harness: Harness
 ) -> None:
     secret = b"taken at 47.3769, 8.5417"
@@ -69,13 +68,13 @@ async def test_an_upload_is_accepted_sanitised_and_read_back(
 
 
 @pytest.mark.rule("R67")
-async def test_the_bytes_decide_and_not_the_declared_type(served: Served) -> None:
+async def test_the_content_type_follows_from_the_bytes(served: Served) -> None:
     media = await finalized(served, png(), "image/jpeg")
     assert media.content_type == "image/png"
 
 
 @pytest.mark.rule("R67")
-async def test_a_text_that_calls_itself_a_png_is_rejected_r67(served: Served) -> None:
+async def test_text_declared_as_a_png_is_rejected_r67(served: Served) -> None:
     media = await finalized(served, b"<html>not a picture</html>", "image/png")
     assert media.state == pb.MediaObject.STATE_REJECTED
     assert reasons(media) == [("UNSUPPORTED_TYPE", "R67")]
@@ -84,14 +83,14 @@ async def test_a_text_that_calls_itself_a_png_is_rejected_r67(served: Served) ->
 
 
 @pytest.mark.rule("R69")
-async def test_every_reason_is_told_at_once_r69(served: Served) -> None:
+async def test_every_reason_is_listed_r69(served: Served) -> None:
     content = jpeg(400, 300)
     media = await finalized(served, content[:-300])
     assert reasons(media) == [("TOO_SMALL", "R69"), ("CORRUPT", "R67")]
 
 
 @pytest.mark.rule("R82", "R83", "R84")
-async def test_a_body_image_is_scaled_down_or_rejected_where_that_ruins_it_r83_r84(
+async def test_a_body_image_is_scaled_down_or_rejected_if_too_small_then_r83_r84(
     served: Served,
 ) -> None:
     media = await finalized(served, jpeg(4000, 1000), purpose=IMAGE)
@@ -102,7 +101,7 @@ async def test_a_body_image_is_scaled_down_or_rejected_where_that_ruins_it_r83_r
     assert reasons(media) == [("TOO_SMALL", "R82")]
 
 
-async def test_a_finished_upload_answers_the_same_whatever_comes_after(
+async def test_finalizing_again_returns_the_first_verdict_after_further_uploads(
     served: Served, harness: Harness
 ) -> None:
     content = jpeg()
@@ -111,13 +110,13 @@ async def test_a_finished_upload_answers_the_same_whatever_comes_after(
     request = finalization(upload.name)
     media = await anna.FinalizeUpload(request)
     assert await anna.FinalizeUpload(request) == media
-    # The address is still good, and quarantine empty: the same bytes may come again.
+    # The URL has not expired and quarantine is empty: the same bytes may be sent again.
     assert await put(upload, content) == 200
     assert await anna.FinalizeUpload(finalization(upload.name)) == media
     assert await harness.objects.stat(QUARANTINE, upload.name) is None
 
 
-async def test_several_finalizations_at_once_reach_one_verdict(served: Served) -> None:
+async def test_concurrent_finalizations_return_one_verdict(served: Served) -> None:
     upload = await uploaded(served, jpeg())
     anna = MediaServiceStub(served.as_creator("anna"))
     calls = [anna.FinalizeUpload(finalization(upload.name)) for _ in range(4)]
@@ -126,7 +125,7 @@ async def test_several_finalizations_at_once_reach_one_verdict(served: Served) -
     assert all(other == first for other in others)
 
 
-async def test_a_crash_before_the_verdict_was_written_is_made_good(
+async def test_finalizing_succeeds_if_the_accepted_object_exists_already(
     served: Served, harness: Harness
 ) -> None:
     content = jpeg(801, 401)
@@ -139,7 +138,7 @@ async def test_a_crash_before_the_verdict_was_written_is_made_good(
     assert media.name != before.name
 
 
-async def test_a_missing_upload_is_incomplete_and_may_still_come(served: Served) -> None:
+async def test_finalizing_fails_until_the_bytes_have_arrived(served: Served) -> None:
     content = jpeg()
     anna = MediaServiceStub(served.as_creator("anna"))
     upload = await anna.CreateUpload(announcement(content))
@@ -152,12 +151,14 @@ async def test_a_missing_upload_is_incomplete_and_may_still_come(served: Served)
 
 
 @pytest.mark.parametrize("sent", [b"short", jpeg().swapcase(), jpeg() + b"more"])
-async def test_swapped_bytes_are_not_judged(served: Served, harness: Harness, sent: bytes) -> None:
+async def test_other_bytes_than_announced_get_no_verdict(
+    served: Served, harness: Harness, sent: bytes
+) -> None:
     content = jpeg()
     anna = MediaServiceStub(served.as_creator("anna"))
     upload = await anna.CreateUpload(announcement(content))
     assert await put(upload, sent) in (400, 403)
-    # Even where storage let them in.
+    # Even if storage had admitted them.
     await harness.objects.put_immutable(QUARANTINE, upload.name, sent, content_type="image/jpeg")
     with refused(Reason.UPLOAD_INCOMPLETE):
         await anna.FinalizeUpload(finalization(upload.name))
@@ -167,7 +168,7 @@ async def test_swapped_bytes_are_not_judged(served: Served, harness: Harness, se
 
 
 @pytest.mark.rule("R67", "R68")
-async def test_an_announcement_is_refused_for_everything_it_tells_r67_r68(served: Served) -> None:
+async def test_create_upload_reports_every_violation_r67_r68(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     request = announcement(b"")
     request.size_bytes = 5_242_881
@@ -186,7 +187,7 @@ async def test_an_announcement_is_refused_for_everything_it_tells_r67_r68(served
         await anna.CreateUpload(request)
 
 
-async def test_missing_fields_are_named(served: Served) -> None:
+async def test_missing_fields_are_reported(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     with refused(Reason.INVALID_FIELDS, "purpose", "size_bytes", "content_type", "request_id"):
         await anna.CreateUpload(pb.CreateUploadRequest())
@@ -196,7 +197,7 @@ async def test_missing_fields_are_named(served: Served) -> None:
         await anna.FinalizeUpload(finalization("mediaObjects/a"))
 
 
-async def test_a_request_id_is_good_for_one_announcement(served: Served) -> None:
+async def test_a_request_id_belongs_to_one_upload(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     request = announcement(jpeg())
     await anna.CreateUpload(request)
@@ -213,7 +214,7 @@ async def test_a_request_id_is_good_for_one_announcement(served: Served) -> None
         setattr(other, field, value)
         with refused(Reason.REQUEST_ID_REUSED):
             await anna.CreateUpload(other)
-    # Another token of the same creator's makes no difference, and another creator has other ids.
+    # The same creator with another token has the same ids, another creator has others.
     other.CopyFrom(request)
     other.size_bytes += 1
     second = served.with_token(served.access.token("creator", creator="anna", subject="sessions/2"))
@@ -222,7 +223,7 @@ async def test_a_request_id_is_good_for_one_announcement(served: Served) -> None
     await MediaServiceStub(served.as_creator("boris")).CreateUpload(other)
 
 
-async def test_of_two_announcements_at_once_by_one_request_id_one_is_made(served: Served) -> None:
+async def test_concurrent_requests_with_one_request_id_create_one_upload(served: Served) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     one, other = announcement(jpeg()), announcement(png(), "image/png")
     other.request_id = one.request_id
@@ -237,7 +238,7 @@ async def test_of_two_announcements_at_once_by_one_request_id_one_is_made(served
 
 
 @pytest.mark.parametrize("announced_sha256", [True, False])
-async def test_a_repeated_announcement_has_a_new_address_while_bytes_may_come(
+async def test_a_repeated_create_upload_returns_a_new_url_until_the_verdict(
     served: Served, harness: Harness, announced_sha256: bool
 ) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
@@ -257,7 +258,7 @@ async def test_a_repeated_announcement_has_a_new_address_while_bytes_may_come(
     assert again.url_expire_time.ToDatetime(UTC) > begin_time + timedelta(hours=10)
     harness.passed = UPLOAD_LIFETIME - timedelta(minutes=5)
     last = await anna.CreateUpload(request)
-    # No longer than the upload.
+    # It does not outlive the upload.
     left = last.expire_time.ToDatetime(UTC) - last.url_expire_time.ToDatetime(UTC)
     assert timedelta() <= left < timedelta(seconds=2)
     assert signed_lifetime(last) <= timedelta(minutes=5)
@@ -265,30 +266,30 @@ async def test_a_repeated_announcement_has_a_new_address_while_bytes_may_come(
 
     media = await anna.FinalizeUpload(finalization(first.name))
     assert media.state == pb.MediaObject.STATE_ACCEPTED
-    assert_no_address(await anna.CreateUpload(request), first)
+    assert_no_url(await anna.CreateUpload(request), first)
 
 
-async def test_a_repeated_announcement_of_what_is_gone_has_no_address(
+async def test_a_repeated_create_upload_returns_no_url_after_expiry(
     served: Served, harness: Harness
 ) -> None:
     anna = MediaServiceStub(served.as_creator("anna"))
     request = announcement(jpeg())
     first = await anna.CreateUpload(request)
     harness.passed = UPLOAD_LIFETIME + timedelta(seconds=1)
-    assert_no_address(await anna.CreateUpload(request), first)
+    assert_no_url(await anna.CreateUpload(request), first)
     harness.passed = UPLOAD_LIFETIME + SWEEP_DELAY + timedelta(seconds=1)
     assert await harness.handlers.sweep() == 1
-    # Nothing is known of the first any more.
+    # The first upload has been deleted.
     anew = await anna.CreateUpload(request)
     assert anew.url
     assert anew.expire_time.ToDatetime() > first.expire_time.ToDatetime()
-    # Another server that was sweeping meanwhile leaves it alone.
+    # A concurrent sweep of another server keeps it.
     await harness.store.set_swept(anew.name.removeprefix("uploads/"), harness.now())
     assert (await anna.CreateUpload(request)).expire_time == anew.expire_time
 
 
 def signed_lifetime(upload: pb.Upload) -> timedelta:
-    """What storage will go by."""
+    """The lifetime in the signature, which storage enforces."""
     if upload.form_fields:
         policy = json.loads(base64.b64decode(upload.form_fields["policy"]))
         begin = datetime.strptime(upload.form_fields["x-amz-date"], "%Y%m%dT%H%M%S%z")
@@ -297,100 +298,18 @@ def signed_lifetime(upload: pb.Upload) -> timedelta:
     return timedelta(seconds=int(seconds))
 
 
-def assert_no_address(upload: pb.Upload, first: pb.Upload) -> None:
+def assert_no_url(upload: pb.Upload, first: pb.Upload) -> None:
     assert upload == pb.Upload(name=first.name, expire_time=first.expire_time)
 
 
-async def test_somebody_elses_and_unknown_media_look_the_same(served: Served) -> None:
-    upload = await uploaded(served, jpeg())
-    name = upload.name.replace("uploads", "mediaObjects")
-    boris = MediaServiceStub(served.as_creator("boris"))
-    for theirs in (upload.name, NAMELESS.replace("mediaObjects", "uploads")):
-        with refused(Reason.NOT_YOURS):
-            await boris.FinalizeUpload(finalization(theirs))
-    for theirs in (name, NAMELESS):
-        with refused(Reason.NOT_YOURS):
-            await boris.GetMediaObject(pb.GetMediaObjectRequest(name=theirs))
-        with refused(Reason.NOT_YOURS):
-            await boris.CreateDownload(pb.CreateDownloadRequest(name=theirs))
-    with refused(Reason.NOT_FOUND):
-        await MediaServiceStub(served.as_operator()).GetMediaObject(
-            pb.GetMediaObjectRequest(name=NAMELESS)
-        )
-
-
-async def test_roles_are_kept_apart(served: Served) -> None:
-    upload = await uploaded(served, jpeg())
-    for channel in (served.as_brand("acme"), served.as_mediator(), served.as_service()):
-        with refused(Reason.ROLE_NOT_ALLOWED):
-            await MediaServiceStub(channel).FinalizeUpload(finalization(upload.name))
-    for channel in (served.as_creator("anna"), served.as_operator()):
-        with refused(Reason.ROLE_NOT_ALLOWED):
-            await MediaServiceStub(channel).HoldMediaObjects(
-                pb.HoldMediaObjectsRequest(names=[NAMELESS], holder="assignments/a")
-            )
-
-
-async def test_a_download_needs_an_accepted_object(served: Served) -> None:
-    media = await finalized(served, png(100, 100), "image/png")
-    with refused(Reason.MEDIA_NOT_ACCEPTED):
-        await MediaServiceStub(served.as_creator("anna")).CreateDownload(
-            pb.CreateDownloadRequest(name=media.name)
-        )
-
-
-async def test_media_are_got_in_the_order_asked_for(served: Served) -> None:
-    one, two = await finalized(served, jpeg()), await finalized(served, png(), "image/png")
-    answer = await MediaServiceStub(served.as_service()).BatchGetMediaObjects(
-        pb.BatchGetMediaObjectsRequest(names=[two.name, NAMELESS, one.name])
-    )
-    assert list(answer.media_objects) == [two, one]
-
-
-async def test_holding_is_confirmed_by_storage_and_may_be_repeated(
-    served: Served, harness: Harness
-) -> None:
-    good = await finalized(served, jpeg(811, 411))
-    bad = await finalized(served, png(100, 100), "image/png")
-    worker = MediaServiceStub(served.as_service())
-    holder = "assignments/a/submissions/1"
-    request = pb.HoldMediaObjectsRequest(names=[good.name], holder=holder)
-    await worker.HoldMediaObjects(request)
-    await worker.HoldMediaObjects(request)
-    request.names.extend([bad.name, NAMELESS])
-    with refused(Reason.MEDIA_NOT_ACCEPTED) as caught:
-        await worker.HoldMediaObjects(request)
-    assert caught.value.metadata == {"media_objects": f"{bad.name}, {NAMELESS}"}
-    await harness.objects.remove(ACCEPTED, f"sha256/{good.sha256}")
-    with refused(Reason.MEDIA_NOT_ACCEPTED):
-        await worker.HoldMediaObjects(pb.HoldMediaObjectsRequest(names=[good.name], holder=holder))
-
-
-async def test_a_brand_sees_what_was_submitted_to_it_r27(served: Served) -> None:
-    good = await finalized(served, jpeg(812, 412))
-    acme, other = (MediaServiceStub(served.as_brand(name)) for name in ("acme", "other"))
-    request = pb.GetMediaObjectRequest(name=good.name)
-    with refused(Reason.NOT_YOURS):
-        await acme.GetMediaObject(request)
-    await MediaServiceStub(served.as_service()).HoldMediaObjects(
-        pb.HoldMediaObjectsRequest(
-            names=[good.name], holder="assignments/a/submissions/1", brand="brands/acme"
-        )
-    )
-    assert await acme.GetMediaObject(request) == good
-    assert (await acme.CreateDownload(pb.CreateDownloadRequest(name=good.name))).url
-    with refused(Reason.NOT_YOURS):
-        await other.GetMediaObject(request)
-
-
-async def test_an_unfinished_upload_is_gone_after_a_day(served: Served, harness: Harness) -> None:
+async def test_an_unfinished_upload_expires_after_a_day(served: Served, harness: Harness) -> None:
     content = jpeg()
     upload = await uploaded(served, content)
     upload_of_done = await uploaded(served, content)
     done = await MediaServiceStub(served.as_creator("anna")).FinalizeUpload(
         finalization(upload_of_done.name)
     )
-    # Its address is still good, for the same bytes.
+    # Its URL has not expired and admits the same bytes.
     assert await put(upload_of_done, content) == 200
     harness.passed = UPLOAD_LIFETIME + timedelta(seconds=1)
     anna = MediaServiceStub(served.as_creator("anna"))
@@ -406,13 +325,13 @@ async def test_an_unfinished_upload_is_gone_after_a_day(served: Served, harness:
     assert await anna.GetMediaObject(pb.GetMediaObjectRequest(name=done.name)) == done
 
 
-async def test_storage_that_is_away_changes_nothing(
+async def test_finalizing_changes_nothing_if_storage_is_unavailable(
     served: Served, harness: Harness, object_store_settings: ObjectStoreSettings
 ) -> None:
     upload = await uploaded(served, jpeg())
     upload_id = upload.name.removeprefix("uploads/")
-    away = object_store_settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
-    async with ObjectStore(away) as objects:
+    unreachable = object_store_settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
+    async with ObjectStore(unreachable) as objects:
         handlers = harness.handlers_with(objects)
         anna = Principal("creators/anna", Role.CREATOR, creator="anna")
         with pytest.raises(LiaisonError) as caught:

@@ -1,4 +1,4 @@
-"""The way of a video through the real servers of media and creators."""
+"""Video uploads through the real servers of media and creators."""
 
 import asyncio
 import hashlib
@@ -31,7 +31,7 @@ INTERMEDIATE = creators_pb2.CREATOR_LEVEL_INTERMEDIATE
 
 @pytest.fixture
 async def creators(access: Access, databases: Databases) -> AsyncIterator[CreatorsHarness]:
-    """Where `anna` is INTERMEDIATE."""
+    """The creators service, with `anna` at level INTERMEDIATE."""
     async with (
         Database(await databases.fresh("creators"), pool_size=2) as database,
         harness_of(access, database) as creators,
@@ -89,11 +89,11 @@ def anna(served: Served) -> Any:
         ("matroska", "libx264", "video/x-matroska"),
     ],
 )
-async def test_a_video_is_kept_with_its_length_and_a_picture(
+async def test_an_accepted_video_has_a_duration_and_renditions(
     served: Served, harness: Harness, form: str, codec: str, content_type: str
 ) -> None:
     content = film(form, codec)
-    # The bytes decide, and not the declared type.
+    # The content type follows from the bytes.
     media = await finalized(served, content, content_type="video/webm")
     assert media.state == pb.MediaObject.STATE_ACCEPTED
     assert (media.owner, media.purpose) == ("creators/anna", pb.PURPOSE_VIDEO)
@@ -114,7 +114,7 @@ async def test_a_video_is_kept_with_its_length_and_a_picture(
     assert await harness.objects.stat(QUARANTINE, key) is None
 
 
-async def test_an_upright_video_has_upright_renditions(served: Served) -> None:
+async def test_a_rotated_video_has_rotated_renditions(served: Served) -> None:
     content = film(codec="mpeg4", seconds=1, size=(1920, 1080), turned_degrees=-90)
     media = await finalized(served, content)
     assert (media.width, media.height) == (1080, 1920)
@@ -127,7 +127,7 @@ async def test_an_upright_video_has_upright_renditions(served: Served) -> None:
 
 
 @pytest.mark.rule("R87")
-async def test_videos_are_for_intermediate_creators_and_above_r87(
+async def test_videos_require_the_level_intermediate_r87(
     served: Served, creators: CreatorsHarness
 ) -> None:
     await admit(creators, "nina", creators_pb2.CREATOR_LEVEL_NEWCOMER)
@@ -160,7 +160,7 @@ async def test_an_image_needs_no_level(served: Served) -> None:
 
 
 @pytest.mark.rule("R88")
-async def test_an_announcement_is_refused_for_everything_it_tells_r88(served: Served) -> None:
+async def test_create_upload_reports_every_violation_r88(served: Served) -> None:
     request = announcement(b"", content_type="video/x-msvideo")
     request.sha256 = ""
     request.client = pb.CLIENT_UNSPECIFIED
@@ -201,7 +201,7 @@ async def test_lengths_are_limited_by_client_r88(served: Served) -> None:
     assert media.rejections[0].description == (
         "10.0 seconds long; at most 8 are allowed in the app: shorten the video"
     )
-    # Sound that ends a moment after the pictures makes it no longer.
+    # Sound that ends a moment after the pictures does not count.
     media = await finalized(served, film(seconds=8), client=APP)
     assert media.state == pb.MediaObject.STATE_ACCEPTED
     media = await finalized(served, with_duration(film("webm", "libvpx"), 21))
@@ -221,13 +221,13 @@ def _not_videos() -> Iterator[tuple[str, bytes, str]]:
 
 
 @pytest.mark.rule("R88")
-@pytest.mark.parametrize(("_", "content", "told"), [*_not_videos()])
-async def test_what_is_no_video_of_ours_is_named_r88(
-    served: Served, _: str, content: bytes, told: str
+@pytest.mark.parametrize(("_", "content", "description"), [*_not_videos()])
+async def test_content_in_other_formats_is_described_r88(
+    served: Served, _: str, content: bytes, description: str
 ) -> None:
     media = await finalized(served, content)
     assert reasons(media) == [("UNSUPPORTED_TYPE", "R88")]
-    assert told in media.rejections[0].description
+    assert description in media.rejections[0].description
 
 
 async def test_a_damaged_video_is_rejected(served: Served) -> None:
@@ -238,15 +238,15 @@ async def test_a_damaged_video_is_rejected(served: Served) -> None:
 
 
 @pytest.mark.parametrize("announced", [film(), film("avi", "mpeg4")])
-async def test_swapped_bytes_are_not_judged(
+async def test_other_bytes_than_announced_get_no_verdict(
     served: Served, harness: Harness, announced: bytes
 ) -> None:
-    """Neither what would be accepted nor what would be rejected."""
+    """Whether they would be accepted or rejected."""
     upload = await anna(served).CreateUpload(announcement(announced))
     swapped = announced[:-1] + bytes([announced[-1] ^ 1])
     assert await put(upload, swapped) in (400, 403)
     for sent in (swapped, announced + b"more"):
-        # Even where storage let them in.
+        # Even if storage had admitted them.
         await harness.objects.put_immutable(QUARANTINE, upload.name, sent, content_type="video/mp4")
         with refused(Reason.UPLOAD_INCOMPLETE):
             await anna(served).FinalizeUpload(finalization(upload.name))
@@ -260,7 +260,7 @@ async def test_swapped_bytes_are_not_judged(
     assert media.state != pb.MediaObject.STATE_PENDING
 
 
-async def test_several_finalizations_at_once_reach_one_verdict(served: Served) -> None:
+async def test_concurrent_finalizations_return_one_verdict(served: Served) -> None:
     upload = await uploaded(served, film())
     calls = [anna(served).FinalizeUpload(finalization(upload.name)) for _ in range(4)]
     first, *others = await asyncio.gather(*calls)
@@ -269,7 +269,7 @@ async def test_several_finalizations_at_once_reach_one_verdict(served: Served) -
     assert await anna(served).FinalizeUpload(finalization(upload.name)) == first
 
 
-async def test_judging_goes_on_when_the_caller_has_no_more_time(
+async def test_validation_continues_after_the_callers_deadline(
     served: Served, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promote = harness.objects.promote
@@ -286,11 +286,11 @@ async def test_judging_goes_on_when_the_caller_has_no_more_time(
     monkeypatch.setattr(harness.objects, "promote", slowly)
     upload = await uploaded(served, film())
     request = finalization(upload.name)
-    given_up = anna(served).FinalizeUpload(request)
+    cancelled = anna(served).FinalizeUpload(request)
     await reached.wait()
-    given_up.cancel()
+    cancelled.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await given_up
+        await cancelled
     again = anna(served).FinalizeUpload(request)
     released.set()
     media = await again
@@ -298,11 +298,11 @@ async def test_judging_goes_on_when_the_caller_has_no_more_time(
     assert promotions == 1
 
 
-async def test_a_crash_after_the_promotion_is_made_good(
+async def test_finalizing_again_succeeds_after_a_crash_after_the_promotion(
     served: Served, harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def crashing(*_: Any) -> bool:
-        raise RuntimeError("the power is out")
+        raise RuntimeError("crash")
 
     upload = await uploaded(served, film())
     with monkeypatch.context() as broken:
@@ -313,7 +313,7 @@ async def test_a_crash_after_the_promotion_is_made_good(
     assert media.state == pb.MediaObject.STATE_ACCEPTED
 
 
-async def test_a_repeated_announcement_finds_its_upload(served: Served) -> None:
+async def test_a_repeated_create_upload_returns_the_same_upload(served: Served) -> None:
     request = announcement(film())
     upload = await anna(served).CreateUpload(request)
     again = await anna(served).CreateUpload(request)

@@ -1,4 +1,4 @@
-"""Probers as processes: what they find in real videos, and what hostile ones do to them."""
+"""The prober pool: reports on real videos, hostile videos, limits, and replacement."""
 
 import asyncio
 import os
@@ -78,7 +78,7 @@ async def probed(probers: ProberPool, content: bytes) -> tuple[ProbeReport, byte
         ("matroska", "libx264", Container.MATROSKA, "h264"),
     ],
 )
-async def test_a_video_is_described_and_shows_a_picture(
+async def test_a_video_is_described_with_a_poster_frame(
     probers: ProberPool, form: str, codec: str, container: Container, name: str
 ) -> None:
     content = film(form, codec)
@@ -94,7 +94,7 @@ async def test_a_video_is_described_and_shows_a_picture(
     "flags",
     ["+disable_chpl", "+faststart", "+frag_keyframe+empty_moov", "+frag_every_frame+empty_moov"],
 )
-async def test_an_index_may_lie_anywhere(probers: ProberPool, flags: str) -> None:
+async def test_the_index_may_be_anywhere(probers: ProberPool, flags: str) -> None:
     report, _ = await probed(probers, film(options={"movflags": flags}))
     assert report.problem == ""
     assert 3.0 <= report.duration_seconds < 3.3
@@ -104,22 +104,22 @@ async def test_an_index_may_lie_anywhere(probers: ProberPool, flags: str) -> Non
     ("content", "at_least", "below"),
     [
         (lengthened(film(), 1), 3, 3.1),
-        # Its samples say otherwise, and no player goes on without any.
+        # Its samples are shorter, and players stop at the last.
         (lengthened(film(), 5000), 3, 3.1),
         (with_duration(film("webm", "libvpx"), 1), 3, 3.1),
         (with_duration(film("webm", "libvpx"), 5000), 5000, 5001),
-        # No header tells, and no index is there.
+        # Neither a duration in the header nor an index.
         (film("webm", "libvpx", options={"live": "1"}), 3, 3.1),
     ],
 )
-async def test_the_longest_of_all_that_is_said_of_the_duration_counts(
+async def test_the_duration_is_the_longest_of_headers_and_index(
     probers: ProberPool, content: bytes, at_least: float, below: float
 ) -> None:
     report, _ = await probed(probers, content)
     assert at_least <= report.duration_seconds < below
 
 
-async def test_the_picture_is_the_first_that_shows_something(probers: ProberPool) -> None:
+async def test_the_poster_frame_is_the_first_that_is_not_blank(probers: ProberPool) -> None:
     report, poster = await probed(probers, film(fades_in=True))
     assert report.problem == ""
     assert opened(poster).max() > 100
@@ -136,8 +136,8 @@ async def test_the_picture_is_the_first_that_shows_something(probers: ProberPool
 async def test_sizes_are_as_displayed(
     probers: ProberPool, degrees: int, dark: tuple[int, int], bright: tuple[int, int]
 ) -> None:
-    """As phones record upright. The film's left edge is dark: it is at the top of what is turned
-    right."""
+    """As phones record upright. The video's left edge is dark, which a rotation to the right moves
+    to the top."""
     report, poster = await probed(probers, film(size=(640, 360), turned_degrees=degrees))
     expected = (640, 360) if degrees == 180 else (360, 640)
     assert (report.width, report.height) == expected
@@ -147,48 +147,50 @@ async def test_sizes_are_as_displayed(
     assert upright.getpoint(*bright)[0] > 150
 
 
-async def test_a_large_picture_is_scaled_down(probers: ProberPool) -> None:
+async def test_a_large_poster_frame_is_scaled_down(probers: ProberPool) -> None:
     _, poster = await probed(probers, film(codec="mpeg4", seconds=1, size=(2000, 1000)))
     assert (opened(poster).width, opened(poster).height) == (1080, 540)
 
 
 @pytest.mark.parametrize("form", ["mp4", "matroska"])
-async def test_what_was_cut_short_is_damaged(probers: ProberPool, form: str) -> None:
+async def test_a_truncated_video_is_damaged(probers: ProberPool, form: str) -> None:
     content = film(form, options={"movflags": "+faststart"} if form == "mp4" else {})
     report, poster = await probed(probers, content[: len(content) * 2 // 3])
     assert "bytes are missing" in report.problem
     assert poster == b""
 
 
-async def test_an_index_that_never_came_is_damage(probers: ProberPool) -> None:
+async def test_a_video_without_its_index_is_damaged(probers: ProberPool) -> None:
     content = film()
     report, _ = await probed(probers, content[: content.index(b"moov") - 4])
     assert report.problem
 
 
-async def test_what_follows_the_last_box_is_passed_over(probers: ProberPool) -> None:
+async def test_bytes_after_the_last_box_are_ignored(probers: ProberPool) -> None:
     report, _ = await probed(probers, film() + bytes(range(256)) * 16)
     assert report.problem == ""
 
 
-async def test_sound_alone_is_no_video(probers: ProberPool) -> None:
+async def test_a_file_with_sound_only_has_no_video(probers: ProberPool) -> None:
     report, _ = await probed(probers, sound_only())
     assert (report.problem, report.has_video) == ("", False)
 
 
-async def test_a_codec_that_nobody_plays_is_named_and_not_decoded(probers: ProberPool) -> None:
+async def test_an_unknown_codec_is_named_and_not_decoded(probers: ProberPool) -> None:
     report, poster = await probed(probers, film("mov", "mjpeg"))
     assert (report.codec, report.is_known_codec, poster) == ("mjpeg", False, b"")
 
 
 @pytest.mark.parametrize("codec", ["libvpx-vp9", "libx264"])
-async def test_the_frame_and_not_the_header_tells_a_size(probers: ProberPool, codec: str) -> None:
+async def test_the_size_is_that_of_the_frame_and_not_of_the_header(
+    probers: ProberPool, codec: str
+) -> None:
     content = film("matroska", codec)
     for lie in (with_size(content, 65_535, 240), with_size(content, 16, 16)):
         assert lie != content
         report, _ = await probed(probers, lie)
         assert (report.problem, report.width, report.height) == ("", 320, 240)
-        # A giant is not decoded, whichever tells that it is none.
+        # A frame above the maximum is not decoded, whichever size the header gives.
         small = replace(request_for(lie), maximum_pixels=320 * 240 - 1)
         report, poster = await probers.probe(reading(lie), small)
         assert report.problem or report.width * report.height > small.maximum_pixels
@@ -215,7 +217,7 @@ async def test_a_long_video_is_not_read_as_a_whole(probers: ProberPool) -> None:
     assert sum(reads) < 260 * 1024 < len(content) / 3
 
 
-async def test_who_reads_on_and_on_is_cut_off(
+async def test_a_prober_that_reads_too_much_is_stopped(
     probers: ProberPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     content = film("webm", "libvpx", options={"live": "1"})
@@ -227,7 +229,7 @@ async def test_who_reads_on_and_on_is_cut_off(
     assert report.problem == ""
 
 
-async def test_a_prober_that_was_killed_is_replaced_and_the_video_still_judged() -> None:
+async def test_a_killed_prober_is_replaced_and_the_video_probed() -> None:
     async with pool() as probers:
         (first,) = prober_processes()
         first.kill()
@@ -237,17 +239,17 @@ async def test_a_prober_that_was_killed_is_replaced_and_the_video_still_judged()
         assert second.pid != first.pid
 
 
-async def test_where_the_clock_runs_out_the_video_may_come_again() -> None:
+async def test_a_video_that_exceeds_wall_time_can_be_retried() -> None:
     async with pool(wall_seconds=2) as probers:
-        (stuck,) = prober_processes()
-        stuck.suspend()
+        (stopped,) = prober_processes()
+        stopped.suspend()
         with refused(Reason.DEPENDENCY_UNAVAILABLE):
             await probed(probers, film())
         report, _ = await probed(probers, film())
         assert report.problem == ""
 
 
-async def test_storages_time_is_not_the_videos() -> None:
+async def test_the_time_of_storage_does_not_count() -> None:
     content = film()
     asked, answered = asyncio.Event(), asyncio.Event()
 
@@ -264,7 +266,7 @@ async def test_storages_time_is_not_the_videos() -> None:
         assert report.problem == ""
 
 
-async def test_what_storage_raises_is_raised_and_the_next_video_judged(
+async def test_exceptions_of_storage_propagate_and_the_pool_goes_on(
     probers: ProberPool,
 ) -> None:
     async def read(offset: int, length: int) -> bytes:
@@ -276,7 +278,7 @@ async def test_what_storage_raises_is_raised_and_the_next_video_judged(
     assert report.problem == ""
 
 
-async def test_a_video_that_takes_too_much_memory_is_damaged() -> None:
+async def test_a_video_that_exceeds_memory_is_damaged() -> None:
     large = film(codec="mpeg4", seconds=1, size=(7680, 4320), is_silent=True)
     async with pool(memory_mib=200) as probers:
         report, poster = await probed(probers, large)
@@ -286,7 +288,7 @@ async def test_a_video_that_takes_too_much_memory_is_damaged() -> None:
         assert report.problem == ""
 
 
-async def test_a_prober_can_open_nothing_and_knows_no_secret(
+async def test_a_prober_cannot_open_files_and_has_no_secrets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("LIAISON_OBJECT_STORE_SECRET_KEY", "hush")
@@ -300,7 +302,7 @@ async def test_a_prober_can_open_nothing_and_knows_no_secret(
     assert prober_processes() == []
 
 
-async def test_a_prober_that_does_not_start_is_no_videos_fault(
+async def test_a_prober_that_does_not_start_is_not_blamed_on_the_video(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with pool() as probers:
@@ -325,9 +327,9 @@ _MUTATIONS = int(os.environ.get("PROBER_MUTATIONS", "0"))
 
 
 @pytest.mark.parametrize("seed", _SEEDS)
-async def test_whatever_is_changed_there_is_a_verdict(probers: ProberPool, seed: str) -> None:
-    """`PROBER_MUTATIONS` searches longer, and at random."""
-    chance = random.Random(None if _MUTATIONS else seed)  # noqa: S311 - no secret comes of it
+async def test_any_mutation_gets_a_verdict(probers: ProberPool, seed: str) -> None:
+    """`PROBER_MUTATIONS` sets how many, for a longer, random search."""
+    chance = random.Random(None if _MUTATIONS else seed)  # noqa: S311 - not for secrets
     content = _SEEDS[seed]()
     for _ in range(_MUTATIONS or 40):
         mutated = _mutated(content, chance)
@@ -344,7 +346,7 @@ async def test_whatever_is_changed_there_is_a_verdict(probers: ProberPool, seed:
 
 
 def _mutated(content: bytes, chance: random.Random) -> bytes:
-    """A few bytes changed, where headers are; perhaps cut off, or with a part elsewhere, too."""
+    """Changes a few bytes in headers; may also truncate the file or duplicate a part of it."""
     changed = bytearray(content)
     for _ in range(chance.choice((1, 4, 32))):
         edge = chance.randrange(min(len(changed), 2048))

@@ -1,4 +1,4 @@
-"""What the decoder makes of images, in this process: colours, turns, metadata, damage."""
+"""The decoder, run in this process: colours, rotation, metadata, damage."""
 
 import struct
 import zlib
@@ -17,7 +17,7 @@ SECRET = b"47.3769,8.5417 taken by anna"
 
 
 @pytest.fixture(autouse=True, scope="module")
-def closed_doors() -> None:
+def blocked_loaders() -> None:
     block_other_loaders()
 
 
@@ -60,7 +60,7 @@ def test_a_jpeg_comment_and_exif_do_not_survive() -> None:
         assert b"Exif" not in cleaned
 
 
-def test_png_texts_and_what_follows_the_image_do_not_survive() -> None:
+def test_png_texts_and_trailing_bytes_do_not_survive() -> None:
     content = with_chunks(png(), chunk(b"tEXt", b"Comment\0" + SECRET)) + SECRET
     _, (cleaned,) = decode(content, REQUEST)
     assert cleaned
@@ -79,7 +79,7 @@ def test_an_animation_is_reduced_to_its_first_frame() -> None:
     assert b"fcTL" not in cleaned
 
 
-def test_exif_orientation_counts_and_is_applied() -> None:
+def test_exif_orientation_is_applied() -> None:
     report, image = clean(jpeg(800, 400, orientation=6))
     assert (report.width, report.height) == (400, 800)
     assert (image.width, image.height) == (400, 800)
@@ -88,14 +88,14 @@ def test_exif_orientation_counts_and_is_applied() -> None:
     assert image(200, 790)[0] > 200 > 50 > image(200, 10)[0]
 
 
-def test_a_turned_image_is_scaled_as_displayed() -> None:
+def test_a_rotated_image_is_scaled_as_displayed() -> None:
     report, image = clean(jpeg(3000, 1500, orientation=8), SHRINK)
     assert (report.width, report.height) == (1500, 3000)
     assert (image.width, image.height) == (1000, 2000)
 
 
 @pytest.mark.parametrize("width", [2000, 2001, 4001])
-def test_only_what_is_above_2000_is_scaled_down_r83(width: int) -> None:
+def test_only_images_above_2000_pixels_are_scaled_down_r83(width: int) -> None:
     report, image = clean(png(width, 1000), SHRINK)
     assert image.width == 2000
     assert image.height == round(1000 * 2000 / width)
@@ -132,14 +132,14 @@ def test_grey_stays_grey() -> None:
     assert (image.bands, image.interpretation) == (1, "b-w")
 
 
-def test_a_profile_that_is_no_good_is_ignored() -> None:
+def test_an_invalid_icc_profile_is_ignored() -> None:
     profile = chunk(b"iCCP", b"bad\0\0" + zlib.compress(b"no profile at all" * 20))
     _, image = clean(with_chunks(png(), profile))
     assert image.interpretation == "srgb"
 
 
 @pytest.mark.parametrize("decode_request", [REQUEST, SHRINK])
-def test_a_cut_off_jpeg_is_damaged(decode_request: DecodeRequest) -> None:
+def test_a_truncated_jpeg_is_damaged(decode_request: DecodeRequest) -> None:
     content = jpeg(2400, 1200)
     report, cleaned = decode(content[: len(content) - 500], decode_request)
     assert report.problem == "premature end of JPEG image"
@@ -156,7 +156,7 @@ def test_a_png_with_a_broken_checksum_is_damaged() -> None:
     assert cleaned == []
 
 
-def test_other_formats_have_no_door() -> None:
+def test_loaders_of_other_formats_are_blocked() -> None:
     gif = picture(800, 400).gifsave_buffer()
     report, cleaned = decode(gif, REQUEST)
     assert (report.format, report.found, cleaned) == (None, "a GIF image", [])
@@ -171,18 +171,18 @@ def test_a_bomb_is_never_decoded() -> None:
     assert (report.width, report.height, report.problem, cleaned) == (60_000, 60_000, "", [])
 
 
-def test_a_clean_copy_is_encoded_smaller_when_it_is_too_long() -> None:
+def test_a_clean_copy_that_is_too_long_is_encoded_smaller() -> None:
     noise = pyvips.Image.gaussnoise(800, 400, mean=128, sigma=50).cast("uchar")
     content = noise.copy(interpretation="b-w").jpegsave_buffer(Q=40)
-    _, (at_ease,) = decode(content, REQUEST)
-    tight = DecodeRequest(50_000_000, None, len(at_ease) - 1)
+    _, (usual,) = decode(content, REQUEST)
+    tight = DecodeRequest(50_000_000, None, len(usual) - 1)
     _, (cleaned,) = decode(content, tight)
-    assert 0 < len(cleaned) < len(at_ease)
+    assert 0 < len(cleaned) < len(usual)
 
 
 @pytest.mark.parametrize("decode_request", [REQUEST, SHRINK])
 def test_an_ultra_hdr_photo_is_a_jpeg_without_its_gain_map(decode_request: DecodeRequest) -> None:
-    # As phones take them: a JPEG, then another with what HDR screens add, told of in segments.
+    # As phones record: a JPEG, then a second one with the gain map for HDR screens.
     content = (photo(2400, 1200, seed=1).colourspace("scrgb") * 4).uhdrsave_buffer()
     assert b"21496" in content  # ISO 21496-1, gain maps
     assert content.count(b"\xff\xd8\xff") == 2
@@ -204,7 +204,7 @@ def test_progressive_and_interlaced_images_are_read(interlace: bool) -> None:
         assert (image.width, image.height) == (2000, 1000)
 
 
-def test_of_the_beginning_of_a_long_file_only_the_header_is_read() -> None:
+def test_a_header_only_request_reads_only_the_header() -> None:
     content = jpeg(800, 400, orientation=6)
     decode_request = DecodeRequest(50_000_000, None, 5_242_880, is_header_only=True)
     report, copies = decode(content[: len(content) // 2], decode_request)
@@ -212,7 +212,7 @@ def test_of_the_beginning_of_a_long_file_only_the_header_is_read() -> None:
     assert (report.problem, copies) == ("", [])
 
 
-def test_every_copy_has_the_same_resolution_whatever_the_camera_said() -> None:
+def test_every_copy_has_a_resolution_of_72_dpi() -> None:
     for content in (
         picture(800, 400).copy(xres=20, yres=30).jpegsave_buffer(),
         picture(800, 400).copy(xres=20, yres=30).pngsave_buffer(),

@@ -1,4 +1,4 @@
-"""What is made of a decoded picture: renditions and the fingerprint."""
+"""Clean copies, renditions and dHash."""
 
 from dataclasses import replace
 
@@ -20,8 +20,12 @@ def drawn(
     report, copies = decode(content, decode_request)
     assert report.problem == ""
     images = [opened(copy) for copy in copies]
-    for told, copy, image in zip(report.copies, copies, images, strict=True):
-        assert (told.size_bytes, told.width, told.height) == (len(copy), image.width, image.height)
+    for reported, copy, image in zip(report.copies, copies, images, strict=True):
+        assert (reported.size_bytes, reported.width, reported.height) == (
+            len(copy),
+            image.width,
+            image.height,
+        )
         assert not [name for name in image.get_fields() if "exif" in name or "icc" in name]
     return report, images
 
@@ -36,14 +40,14 @@ def drawn(
         (320, 200, {0: (320, 200)}),
     ],
 )
-def test_a_rendition_fits_its_square_and_is_left_out_where_the_picture_fits(
+def test_a_rendition_fits_its_square_and_is_omitted_for_an_image_that_fits(
     width: int, height: int, sizes: dict[int, tuple[int, int]]
 ) -> None:
     report, _ = drawn(jpeg(width, height))
     assert {copy.fit_within: (copy.width, copy.height) for copy in report.copies} == sizes
 
 
-def test_a_rendition_is_upright_and_looks_like_the_picture() -> None:
+def test_a_rendition_is_upright_and_looks_like_the_image() -> None:
     _, images = drawn(jpeg(2400, 1200, orientation=6))
     for image in images:
         assert image.width * 2 == image.height
@@ -52,7 +56,7 @@ def test_a_rendition_is_upright_and_looks_like_the_picture() -> None:
         assert (top, bottom) == (pytest.approx(0, abs=4), pytest.approx(255, abs=4))
 
 
-def test_what_is_transparent_colours_nothing_beside_it() -> None:
+def test_transparent_pixels_do_not_tint_their_neighbours() -> None:
     red = pyvips.Image.black(1600, 800, bands=3).linear([1, 1, 1], [255, 0, 0])
     half = pyvips.Image.black(800, 800).join(pyvips.Image.black(800, 800) + 255, "horizontal")
     hidden = half.ifthenelse(red, [0, 255, 0]).bandjoin(half).cast("uchar")
@@ -77,7 +81,7 @@ BANNER = replace(REQUEST, fit_within=None)
 
 
 @pytest.mark.parametrize(("width", "height", "grain"), [(2000, 1200, 2), (3000, 1500, 1)])
-def test_a_png_photograph_loses_nothing_but_metadata(width: int, height: int, grain: int) -> None:
+def test_a_png_photograph_loses_only_metadata(width: int, height: int, grain: int) -> None:
     original = photo(width, height, seed=1, grain=grain)
     content = original.pngsave_buffer(filter="all")
     assert 2_500_000 < len(content) < 5_242_880
@@ -91,7 +95,7 @@ def test_a_png_photograph_loses_nothing_but_metadata(width: int, height: int, gr
     assert images[0].width == 2000
 
 
-def test_renditions_are_jpegs_and_those_of_transparent_pictures_pngs() -> None:
+def test_renditions_are_jpegs_or_pngs_if_transparent() -> None:
     original = photo(2400, 1600, seed=1)
     report, _ = drawn(original.pngsave_buffer())
     assert [copy.format for copy in report.copies] == [Format.PNG, Format.JPEG, Format.JPEG]
@@ -100,14 +104,14 @@ def test_renditions_are_jpegs_and_those_of_transparent_pictures_pngs() -> None:
     assert [copy.format for copy in report.copies] == 3 * [Format.PNG]
 
 
-def test_transparency_that_hides_nothing_is_none() -> None:
+def test_a_fully_opaque_alpha_channel_is_dropped() -> None:
     original = photo(900, 600, seed=1)
     report, images = drawn(original.bandjoin(255).pngsave_buffer())
     assert pixels(images[0]) == pixels(original)
     assert [copy.format for copy in report.copies] == [Format.PNG, Format.JPEG]
 
 
-def test_an_opaque_png_that_is_too_long_without_loss_becomes_a_jpeg() -> None:
+def test_an_opaque_png_that_is_too_long_becomes_a_jpeg() -> None:
     original = photo(1500, 900, seed=1)
     tight = replace(BANNER, maximum_bytes=1_000_000)
     report, images = drawn(original.pngsave_buffer(), tight)
@@ -116,12 +120,12 @@ def test_an_opaque_png_that_is_too_long_without_loss_becomes_a_jpeg() -> None:
     assert (images[0] - original).abs().avg() < 8
     report, images = drawn(original.bandjoin(128).pngsave_buffer(), tight)
     assert report.copies[0].format is Format.PNG
-    assert report.clean_bytes > 1_000_000  # for which it is rejected
+    assert report.clean_bytes > 1_000_000  # so it will be rejected
     assert pixels(images[0].extract_band(0, n=3)) == pixels(original)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_a_palette_stays_one_and_loses_no_colour(bits: int) -> None:
+def test_a_palette_is_kept_with_all_colours(bits: int) -> None:
     content = photo(1500, 900, seed=1).pngsave_buffer(palette=True, bitdepth=bits)
     report, (clean, *_) = drawn(content)
     assert pixels(clean) == pixels(opened(content))
@@ -129,7 +133,7 @@ def test_a_palette_stays_one_and_loses_no_colour(bits: int) -> None:
     assert report.clean_bytes < 1.1 * len(content)
 
 
-def test_black_and_white_stays_in_one_bit_a_pixel() -> None:
+def test_black_and_white_keeps_one_bit_for_each_pixel() -> None:
     grain = pyvips.Image.gaussnoise(1600, 900, mean=128, sigma=60, seed=1) > 128
     content = grain.copy(interpretation="b-w").pngsave_buffer(bitdepth=1)
     report, (clean, *_) = drawn(content)
@@ -138,7 +142,7 @@ def test_black_and_white_stays_in_one_bit_a_pixel() -> None:
     assert report.clean_bytes < 1.1 * len(content)
 
 
-def test_a_palette_that_is_scaled_down_gets_the_colours_in_between() -> None:
+def test_a_palette_image_that_is_scaled_down_has_no_palette() -> None:
     content = photo(3000, 1500, seed=1).pngsave_buffer(palette=True, bitdepth=2)
     _, (clean, *_) = drawn(content)
     assert clean.width == 2000
@@ -158,27 +162,27 @@ def distance(one: int | None, other: int | None) -> int:
     return (one ^ other).bit_count()
 
 
-def test_a_picture_keeps_its_fingerprint_when_it_is_scaled_and_encoded_anew() -> None:
+def test_dhash_is_stable_under_scaling_and_encoding() -> None:
     original = photo(2400, 1600, seed=1)
     report, _ = drawn(original.jpegsave_buffer(Q=95))
     again, _ = drawn(original.resize(0.4).pngsave_buffer())
     assert distance(report.dhash, again.dhash) <= 4
 
 
-def test_other_pictures_have_other_fingerprints() -> None:
+def test_different_images_have_different_dhashes() -> None:
     hashes = [dhash(photo(900, 600, seed)) for seed in range(12)]
     assert all(distance(one, two) > 10 for one in hashes for two in hashes if one != two)
     assert len(set(hashes)) == 12
 
 
-def test_a_fingerprint_tells_row_by_row_where_it_becomes_darker() -> None:
+def test_dhash_bits_are_set_where_the_row_becomes_darker() -> None:
     left_to_right = picture(900, 600).extract_band(0)
     assert dhash(left_to_right.copy(interpretation="b-w")) == 0
     assert dhash(left_to_right.fliphor().copy(interpretation="b-w")) == 2**64 - 1
 
 
 @pytest.mark.parametrize("mark", [0, 40])
-def test_a_plain_surface_has_no_fingerprint_whatever_its_noise_or_mark(mark: int) -> None:
+def test_a_plain_surface_has_no_dhash(mark: int) -> None:
     surface = pyvips.Image.gaussnoise(900, 600, mean=200, sigma=3, seed=1)
     surface = surface.draw_rect([0], 20, 20, mark, mark, fill=True) if mark else surface
     assert dhash(surface.cast("uchar").copy(interpretation="b-w")) is None

@@ -1,4 +1,4 @@
-"""What a decoder may say: anything else is the word of an image that took it over."""
+"""Validation of the decoder's reports."""
 
 import json
 from collections.abc import Callable
@@ -19,49 +19,49 @@ PNG = b"\x89PNG\r\n\x1a\n"
 SCRIPT = b"<script>alert(1)</script>"
 
 
-def test_what_a_decoder_says_of_a_good_image_is_believed() -> None:
+def test_a_consistent_report_is_accepted() -> None:
     assert parse_report(REPORT.to_json(), b"".join(COPIES), CONTENT, REQUEST) == (REPORT, COPIES)
 
 
-def lie(**values: Any) -> Callable[[dict[str, Any]], None]:
+def changed(**values: Any) -> Callable[[dict[str, Any]], None]:
     return lambda report: report.update(values)
 
 
-def lie_of_copy(number: int, **values: Any) -> Callable[[dict[str, Any]], None]:
+def changed_copy(number: int, **values: Any) -> Callable[[dict[str, Any]], None]:
     return lambda report: report["copies"][number].update(values)
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        lie(format="PNG"),
-        lie(format=None),
-        lie(format="GIF"),
-        lie(width="2400"),
-        lie(width=-2400),
-        lie(height=2**32),
-        lie(height=1200.5),
-        lie(width=True),
-        lie(dhash=-1),
-        lie(dhash=2**64),
-        lie(problem="\x1b[2J"),
-        lie(problem="x" * 300),
-        lie(problem="damaged, and yet there are copies"),
-        lie(exhausted="patience"),
-        lie(copies=[]),
-        lie(copies=None),
-        lie_of_copy(0, format="PNG"),
-        lie_of_copy(0, fit_within=1080),
-        lie_of_copy(0, width=2001),
-        lie_of_copy(0, size_bytes=-5),
-        lie_of_copy(1, size_bytes=0),
-        lie_of_copy(1, fit_within=500),
-        lie_of_copy(1, width=1081),
-        lie_of_copy(2, fit_within=1080),
-        lie_of_copy(2, height=0),
+        changed(format="PNG"),
+        changed(format=None),
+        changed(format="GIF"),
+        changed(width="2400"),
+        changed(width=-2400),
+        changed(height=2**32),
+        changed(height=1200.5),
+        changed(width=True),
+        changed(dhash=-1),
+        changed(dhash=2**64),
+        changed(problem="\x1b[2J"),
+        changed(problem="x" * 300),
+        changed(problem="damaged, with copies"),
+        changed(exhausted="patience"),
+        changed(copies=[]),
+        changed(copies=None),
+        changed_copy(0, format="PNG"),
+        changed_copy(0, fit_within=1080),
+        changed_copy(0, width=2001),
+        changed_copy(0, size_bytes=-5),
+        changed_copy(1, size_bytes=0),
+        changed_copy(1, fit_within=500),
+        changed_copy(1, width=1081),
+        changed_copy(2, fit_within=1080),
+        changed_copy(2, height=0),
     ],
 )
-def test_a_lie_is_no_report(change: Callable[[dict[str, Any]], None]) -> None:
+def test_an_inconsistent_report_is_refused(change: Callable[[dict[str, Any]], None]) -> None:
     report = json.loads(json.dumps(GOOD))
     change(report)
     with pytest.raises(ValueError, match=r".+"):
@@ -77,12 +77,12 @@ def test_a_lie_is_no_report(change: Callable[[dict[str, Any]], None]) -> None:
         COPIES[:2],
     ],
 )
-def test_a_copy_is_of_the_length_and_format_that_was_told(copies: list[bytes]) -> None:
+def test_copies_must_have_the_reported_lengths_and_formats(copies: list[bytes]) -> None:
     with pytest.raises(ValueError, match="another"):
         parse_report(REPORT.to_json(), b"".join(copies), CONTENT, REQUEST)
 
 
 @pytest.mark.parametrize("head", [b"", b"null", b'"x"', b"{}", b"[" * 4096, b"\xff\xfe{}"])
-def test_what_is_no_report_at_all_is_none(head: bytes) -> None:
+def test_invalid_json_is_refused(head: bytes) -> None:
     with pytest.raises(ValueError, match=r".+"):
         parse_report(head, b"", CONTENT, REQUEST)

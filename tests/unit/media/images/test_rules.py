@@ -1,4 +1,4 @@
-"""The limits of images, by purpose, and the reasons that follow from them."""
+"""Limits of images by purpose, and reasons to reject."""
 
 import pytest
 
@@ -19,7 +19,7 @@ BANNER = limits_of(Purpose.BANNER, IMAGE_MAXIMUM_BYTES)
 IMAGE = limits_of(Purpose.IMAGE, IMAGE_MAXIMUM_BYTES)
 
 
-def judged(
+def reasons(
     limits: Limits, width: int, height: int, problem: str = "", size_bytes: int = 1000
 ) -> list[tuple[str, str]]:
     report = DecodeReport(format=Format.JPEG, width=width, height=height, problem=problem)
@@ -28,26 +28,26 @@ def judged(
 
 @pytest.mark.parametrize(("limits", "rule"), [(BANNER, "R69"), (IMAGE, "R82")])
 def test_750_by_360_is_the_smallest_r69_r82(limits: Limits, rule: str) -> None:
-    assert judged(limits, 750, 360) == []
-    assert judged(limits, 749, 360) == [(Code.TOO_SMALL, rule)]
-    assert judged(limits, 750, 359) == [(Code.TOO_SMALL, rule)]
-    assert judged(limits, 360, 750) == [(Code.TOO_SMALL, rule)]
+    assert reasons(limits, 750, 360) == []
+    assert reasons(limits, 749, 360) == [(Code.TOO_SMALL, rule)]
+    assert reasons(limits, 750, 359) == [(Code.TOO_SMALL, rule)]
+    assert reasons(limits, 360, 750) == [(Code.TOO_SMALL, rule)]
 
 
 def test_an_image_that_scaling_makes_too_small_is_rejected_r84() -> None:
-    assert judged(IMAGE, 5000, 400) == [(Code.TOO_SMALL, "R84")]
-    assert judged(IMAGE, 5000, 900) == []
-    assert judged(IMAGE, 900, 5000) == [(Code.TOO_SMALL, "R84")]
-    assert judged(BANNER, 5000, 400) == []  # banners are not scaled
+    assert reasons(IMAGE, 5000, 400) == [(Code.TOO_SMALL, "R84")]
+    assert reasons(IMAGE, 5000, 900) == []
+    assert reasons(IMAGE, 900, 5000) == [(Code.TOO_SMALL, "R84")]
+    assert reasons(BANNER, 5000, 400) == []  # banners are not scaled
 
 
 def test_more_than_50_megapixels_are_a_bomb_and_nothing_else() -> None:
-    assert judged(IMAGE, 10_000, 5_000) == []
-    assert judged(IMAGE, 50_001, 1_000) == [(Code.BOMB, "MAXIMUM_PIXELS")]
+    assert reasons(IMAGE, 10_000, 5_000) == []
+    assert reasons(IMAGE, 50_001, 1_000) == [(Code.BOMB, "MAXIMUM_PIXELS")]
 
 
 def test_every_reason_is_given_at_once() -> None:
-    found = judged(BANNER, 100, 100, "premature end", BANNER.maximum_bytes + 1)
+    found = reasons(BANNER, 100, 100, "premature end", BANNER.maximum_bytes + 1)
     assert found == [
         (Code.TOO_LARGE_BYTES, "R68"),
         (Code.TOO_SMALL, "R69"),
@@ -55,7 +55,7 @@ def test_every_reason_is_given_at_once() -> None:
     ]
 
 
-def test_reasons_tell_what_was_found_and_what_would_mend_it() -> None:
+def test_descriptions_say_what_was_found_and_how_to_correct_it() -> None:
     (found,) = rejections(BANNER, 1000, DecodeReport(format=Format.PNG, width=600, height=200))
     assert found.description == (
         "600×200 pixels as displayed; at least 750×360 are needed: use a larger image"
@@ -75,7 +75,7 @@ def test_a_banner_has_at_most_5_242_880_bytes_r68() -> None:
     assert "5,242,881" in found.description
 
 
-def test_everything_wrong_with_an_announcement_is_told_at_once_r67() -> None:
+def test_every_violation_is_reported_r67() -> None:
     found = image_violations(IMAGE, Announced(-1, "A" * 64, "image/gif", Client.APP))
     assert [(violation.field, violation.rule) for violation in found] == [
         ("size_bytes", "RANGE"),

@@ -1,4 +1,4 @@
-"""What is used up is told, with when time mends it."""
+"""Quotas of uploads: which one is exceeded, and when it resets."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -29,11 +29,11 @@ def refusal(used: Usage, size_bytes: int = 1) -> dict[str, str]:
     return caught.value.metadata
 
 
-def test_the_last_of_each_is_within_the_quota() -> None:
+def test_usage_may_reach_the_quota() -> None:
     enforce(QUOTA, usage(2, 9, 999), 1, NOW)
 
 
-def test_open_uploads_become_fewer_when_they_expire() -> None:
+def test_open_uploads_reset_at_the_next_expiry() -> None:
     assert refusal(usage(open_uploads=3)) == {
         "quota": "open_uploads",
         "limit": "3",
@@ -41,7 +41,7 @@ def test_open_uploads_become_fewer_when_they_expire() -> None:
     }
 
 
-def test_an_hour_passes() -> None:
+def test_uploads_an_hour_reset_after_an_hour() -> None:
     assert refusal(usage(uploads_an_hour=10)) == {
         "quota": "uploads_an_hour",
         "limit": "10",
@@ -49,7 +49,7 @@ def test_an_hour_passes() -> None:
     }
 
 
-def test_a_month_passes() -> None:
+def test_bytes_a_month_reset_when_enough_have_ended() -> None:
     assert refusal(usage(bytes_a_month=900), 101) == {
         "quota": "bytes_a_month",
         "limit": "1000",
@@ -57,12 +57,12 @@ def test_a_month_passes() -> None:
     }
 
 
-def test_more_than_a_month_has_is_never_within_the_quota() -> None:
+def test_an_upload_larger_than_the_quota_never_fits() -> None:
     never = {"quota": "bytes_a_month", "limit": "1000"}
     assert refusal(usage(), 1001) == never
     assert refusal(usage(3, 10, 900), 1001) == never
 
 
-def test_of_several_the_one_that_holds_longest_is_told() -> None:
+def test_of_several_quotas_the_one_that_resets_last_is_reported() -> None:
     assert refusal(usage(3, 10))["quota"] == "open_uploads"
     assert refusal(usage(3, 10, 1000))["quota"] == "bytes_a_month"

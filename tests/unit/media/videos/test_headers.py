@@ -1,4 +1,4 @@
-"""Containers told by content, and files told to be cut."""
+"""Video containers and missing bytes from headers."""
 
 import struct
 
@@ -44,7 +44,7 @@ def missing(container: Container, content: bytes, size_bytes: int) -> int:
         (b"", None),
     ],
 )
-def test_the_container_is_told_by_content(head: bytes, container: Container | None) -> None:
+def test_the_container_follows_from_content(head: bytes, container: Container | None) -> None:
     assert container_of(head) is container
 
 
@@ -60,12 +60,12 @@ def test_the_container_is_told_by_content(head: bytes, container: Container | No
         (EBML, "a Matroska file of an unknown kind"),
     ],
 )
-def test_what_is_sent_instead_is_named(head: bytes, description: str) -> None:
+def test_other_files_are_described(head: bytes, description: str) -> None:
     assert description_of_file(head) == description
 
 
 @pytest.mark.parametrize("form", ["mp4", "mov", "webm", "matroska"])
-def test_a_whole_file_lacks_nothing_and_a_cut_one_what_was_cut(form: str) -> None:
+def test_missing_bytes_are_those_cut_off(form: str) -> None:
     content = film(form, "libvpx" if form == "webm" else "libx264", seconds=1)
     container = container_of(content[:HEAD_BYTES])
     assert container is not None
@@ -73,7 +73,7 @@ def test_a_whole_file_lacks_nothing_and_a_cut_one_what_was_cut(form: str) -> Non
     assert missing(container, content, len(content) - 100) == 100
 
 
-def test_boxes_of_every_length_are_walked() -> None:
+def test_boxes_of_every_kind_of_length_are_followed() -> None:
     large = struct.pack(">I4sQ", 1, b"mdat", 16 + 100) + bytes(100)
     content = box(b"ftyp", b"isom") + large + box(b"moov", bytes(20))
     assert missing(Container.MP4, content, len(content)) == 0
@@ -88,6 +88,6 @@ def test_boxes_of_every_length_are_walked() -> None:
         assert missing(Container.MP4, content + rest, len(content + rest)) == 0
 
 
-def test_a_stream_whose_length_is_unknown_lacks_nothing() -> None:
+def test_a_segment_of_unknown_size_misses_nothing() -> None:
     head = EBML + b"\x87\x42\x82\x84webm" + b"\x18S\x80g\x01\xff\xff\xff\xff\xff\xff\xff"
     assert missing(Container.WEBM, head, len(head)) == 0

@@ -1,4 +1,4 @@
-"""The limits of videos: every reason, and what would mend it."""
+"""Limits of videos, and reasons to reject."""
 
 from dataclasses import replace
 
@@ -25,9 +25,9 @@ GOOD = ProbeReport(
 def found(
     report: ProbeReport, client: Client = Client.DESKTOP, size_bytes: int = 400
 ) -> list[tuple[str, str]]:
-    judged = rejections(LIMITS, client, size_bytes, Container.MP4, report)
-    assert all(": " in one.description or "; " in one.description for one in judged)
-    return [(one.code, one.rule_id) for one in judged]
+    listed = rejections(LIMITS, client, size_bytes, Container.MP4, report)
+    assert all(": " in one.description or "; " in one.description for one in listed)
+    return [(one.code, one.rule_id) for one in listed]
 
 
 @pytest.mark.parametrize(
@@ -47,12 +47,12 @@ def found(
         ),
     ],
 )
-def test_every_reason_is_told(report: ProbeReport, expected: list[tuple[str, str]]) -> None:
+def test_every_reason_is_listed(report: ProbeReport, expected: list[tuple[str, str]]) -> None:
     assert found(report) == expected
     assert found(report, size_bytes=1001) == [("TOO_LARGE_BYTES", "R88"), *expected]
 
 
-def test_limits_are_the_clients() -> None:
+def test_limits_depend_on_the_client() -> None:
     long = replace(GOOD, duration_seconds=200.0)
     assert found(long, Client.DESKTOP) == []
     assert found(long, Client.APP) == [("TOO_LONG", "R88")]
@@ -74,11 +74,11 @@ def test_a_level_below_intermediate_is_too_low(level: str) -> None:
 
 
 @pytest.mark.parametrize("level", ["INTERMEDIATE", "ADVANCED", "EXPERT", "STAR"])
-def test_intermediate_and_above_may(level: str) -> None:
+def test_intermediate_and_above_suffice(level: str) -> None:
     require_video_level("anna", level)
 
 
-def test_what_a_prober_says_is_read_back() -> None:
+def test_messages_are_parsed() -> None:
     assert parse_message(GOOD.to_json()) == GOOD
     assert parse_message(ReadRequest(1, 2).to_json()) == ReadRequest(1, 2)
 
@@ -102,6 +102,6 @@ def test_what_a_prober_says_is_read_back() -> None:
         GOOD.to_json().replace(b"1080", b"-1080"),
     ],
 )
-def test_nonsense_of_a_prober_is_no_report(said: bytes) -> None:
+def test_invalid_messages_are_refused(said: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - JSON's and ours alike
         parse_message(said)
