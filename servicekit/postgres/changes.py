@@ -1,7 +1,8 @@
 """Change notification between processes, with Postgres' LISTEN and NOTIFY.
 
 The changes themselves are read from tables. A notification carries only a topic, so a lost one
-costs time but no data, and a forged one discloses nothing. Writers call `notify`, readers `follow`.
+costs time but no data, and a forged one discloses nothing. Writers call `notify`, readers
+`ChangeListener.follow`.
 """
 
 import asyncio
@@ -69,7 +70,7 @@ class ChangeListener:
         self._poll_interval_seconds = poll_interval_seconds
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._listener: asyncio.Task[None] | None = None
-        self.reads = asyncio.Semaphore(_MAXIMUM_CONCURRENT_READS)
+        self._reads = asyncio.Semaphore(_MAXIMUM_CONCURRENT_READS)
 
     async def __aenter__(self) -> Self:
         # Subscribers need not wait for LISTEN: once it is in effect, all of them are woken.
@@ -96,6 +97,31 @@ class ChangeListener:
 
     def subscriber_count(self, topic: str) -> int:
         return len(self._subscriptions.get(topic, ()))
+
+    async def follow(
+        self,
+        topic: str,
+        read_after: Callable[[int], Awaitable[Sequence[N]]],
+        after: int,
+    ) -> AsyncGenerator[N, None]:
+        """Yields the topic's items with a sequence number above `after`, in order and without end.
+
+        `read_after` returns the next items above a number, in order, or none. The numbers of a
+        topic must become visible in order: assign them under a lock on the topic's row. (A Postgres
+        sequence does not guarantee that: a transaction that took a lower number may commit later.)
+        """
+        with self.subscribe(topic) as subscription:
+            while True:
+                # A stream may last for days: its trace must not grow with every read.
+                async with self._reads:
+                    with suppress_instrumentation():
+                        batch = await read_after(after)
+                _raise_if_cancelled()
+                for item in batch:
+                    yield item
+                    after = item.sequence
+                if not batch:
+                    await subscription.changed()
 
     async def _listen(self) -> None:
         failures = 0
@@ -126,32 +152,6 @@ class ChangeListener:
     def _wake(self, topic: str) -> None:
         for subscription in self._subscriptions.get(topic, ()):
             subscription.wake()
-
-
-async def follow(
-    changes: ChangeListener,
-    topic: str,
-    read_after: Callable[[int], Awaitable[Sequence[N]]],
-    after: int,
-) -> AsyncGenerator[N, None]:
-    """Yields the topic's items with a sequence number above `after`, in order and without end.
-
-    `read_after` returns the next items above a number, in order, or none. The numbers of a topic
-    must become visible in order: assign them under a lock on the topic's row. (A Postgres sequence
-    does not guarantee that: a transaction that took a lower number may commit later.)
-    """
-    with changes.subscribe(topic) as subscription:
-        while True:
-            # A stream may last for days: its trace must not grow with every read.
-            async with changes.reads:
-                with suppress_instrumentation():
-                    batch = await read_after(after)
-            _raise_if_cancelled()
-            for item in batch:
-                yield item
-                after = item.sequence
-            if not batch:
-                await subscription.changed()
 
 
 def _raise_if_cancelled() -> None:

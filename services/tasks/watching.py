@@ -1,11 +1,10 @@
 """What can be read of what happened to tasks and assignments: so far, or as it happens."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from servicekit.auth import Principal, Role
-from servicekit.postgres.changes import ChangeListener, follow
 from services.tasks.assignments.commands import GetAssignment, ListTransitions, WatchAssignment
 from services.tasks.commands import GetTask
 from services.tasks.domain import AssignmentRecord, Task
@@ -41,11 +40,27 @@ class Histories(Protocol):
     ) -> list[Transition]: ...
 
 
+class Sequenced(Protocol):
+    @property
+    def sequence(self) -> int: ...
+
+
+S = TypeVar("S", bound=Sequenced)
+
+
+class Changes(Protocol):
+    """Notifies of changes; see `servicekit.postgres.changes.ChangeListener`."""
+
+    def follow(
+        self, topic: str, read_after: Callable[[int], Awaitable[Sequence[S]]], after: int
+    ) -> AsyncGenerator[S, None]: ...
+
+
 class WatchHandlers:
     """Whoever may see a task or an assignment may see what happened to it."""
 
     def __init__(
-        self, tasks: Tasks, assignments: Assignments, histories: Histories, changes: ChangeListener
+        self, tasks: Tasks, assignments: Assignments, histories: Histories, changes: Changes
     ) -> None:
         self._tasks = tasks
         self._assignments = assignments
@@ -69,7 +84,7 @@ class WatchHandlers:
             found = await self._histories.task_transitions(task.id, sequence, _BATCH_SIZE)
             return [_as_seen_by(who, one) for one in found]
 
-        return follow(self._changes, task.name, read_after, command.after_sequence)
+        return self._changes.follow(task.name, read_after, command.after_sequence)
 
     async def list_transitions(self, who: Principal, command: ListTransitions) -> list[Transition]:
         asked = GetAssignment(name=f"assignments/{command.assignment_id}")
@@ -85,7 +100,7 @@ class WatchHandlers:
         async def read_after(sequence: int) -> list[Transition]:
             return await self._histories.transitions(record.id, sequence, _BATCH_SIZE)
 
-        return follow(self._changes, f"assignments/{record.id}", read_after, command.after_sequence)
+        return self._changes.follow(f"assignments/{record.id}", read_after, command.after_sequence)
 
 
 def _as_seen_by(who: Principal, transition: TaskTransition) -> TaskTransition:

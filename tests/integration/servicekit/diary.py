@@ -25,7 +25,7 @@ from google.protobuf.message_factory import GetMessageClass
 from devstack.access import Access
 from servicekit.auth import Role
 from servicekit.errors import illegal_state
-from servicekit.postgres.changes import ChangeListener, follow, notify
+from servicekit.postgres.changes import ChangeListener, notify
 from servicekit.postgres.database import Database
 from servicekit.rpc.access import allow
 from servicekit.rpc.server import GrpcServer, Service
@@ -137,9 +137,7 @@ class DiaryServicer:
         async def read_after(after: int) -> list[Line]:
             return await self._diaries.read_after(request.name, after)
 
-        async with aclosing(
-            follow(self._changes, request.name, read_after, request.after)
-        ) as lines:
+        async with aclosing(self._changes.follow(request.name, read_after, request.after)) as lines:
             async for line in lines:
                 if line.text == "refuse":
                     raise illegal_state(request.name, "BURNT", "WatchDiary")

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from devstack.access import Access
-from servicekit.postgres.changes import ChangeListener, follow, notify
+from servicekit.postgres.changes import ChangeListener, notify
 from servicekit.postgres.database import Database
 from tests.integration.servicekit.diary import CHANNEL, Diaries, Line
 from tests.support.databases import Databases
@@ -45,7 +45,7 @@ async def _read(changes: ChangeListener, diaries: Diaries, diary: str, count: in
         return await diaries.read_after(diary, after)
 
     seen: list[int] = []
-    async with asyncio.timeout(30), aclosing(follow(changes, diary, read_after, 0)) as lines:
+    async with asyncio.timeout(30), aclosing(changes.follow(diary, read_after, 0)) as lines:
         async for line in lines:
             seen.append(line.sequence)
             if len(seen) == count:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from servicekit.postgres.changes import ChangeListener, follow
+from servicekit.postgres.changes import ChangeListener
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ async def test_a_topic_is_read_in_batches_from_where_the_reader_was() -> None:
         return [Line(after + 1), Line(after + 2)]
 
     changes = ChangeListener("", "channel")
-    async with aclosing(follow(changes, "topic", read_after, 7)) as lines:
+    async with aclosing(changes.follow("topic", read_after, 7)) as lines:
         assert [(await anext(lines)).sequence for _ in range(5)] == [8, 9, 10, 11, 12]
         assert changes.subscriber_count("topic") == 1
     assert asked == [7, 9, 11]
@@ -43,7 +43,7 @@ async def test_a_reading_that_swallows_a_cancellation_keeps_nobody() -> None:
     changes = ChangeListener("", "channel")
 
     async def read() -> None:
-        async with aclosing(follow(changes, "topic", read_after, 0)) as lines:
+        async with aclosing(changes.follow("topic", read_after, 0)) as lines:
             await anext(lines)
 
     reading = asyncio.ensure_future(read())
