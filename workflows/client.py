@@ -104,10 +104,10 @@ class Workflows:
         domain: Domain,
         static_summary: str,
         search_attributes: TypedSearchAttributes | None = None,
-        is_started_anew: bool = False,
+        is_restarted: bool = False,
     ) -> None:
         """Starts a workflow unless one was ever started under this id: repeating is harmless. One
-        that `is_started_anew` does start after another has ended, never beside it. `run` is the
+        that `is_restarted` does start after another has ended, never beside it. `run` is the
         workflow's run method."""
         client = await self._connected()
         once, again = WorkflowIDReusePolicy.REJECT_DUPLICATE, WorkflowIDReusePolicy.ALLOW_DUPLICATE
@@ -118,7 +118,7 @@ class Workflows:
                     arg,
                     id=workflow_id,
                     task_queue=queue_of(domain),
-                    id_reuse_policy=again if is_started_anew else once,
+                    id_reuse_policy=again if is_restarted else once,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     static_summary=static_summary,
                     search_attributes=search_attributes or TypedSearchAttributes.empty,

@@ -88,7 +88,7 @@ class PayoutWorkflowClient:
             workflow_id=ids.payout(payout.id),
             domain=Domain.PAYOUTS,
             static_summary=f"Reward of creators/{payout.creator} that came back",
-            is_started_anew=True,
+            is_restarted=True,
         )
 
     async def _is_signalled(self, workflow_id: str, signal: Callable[[Any], None]) -> bool:
@@ -109,5 +109,5 @@ def _terms_of(payout: Payout) -> PayoutTerms:
         amount_minor=payout.amount.amount_minor,
         reserved_minor=payout.amount.amount_minor,
         retry_interval=STANDARD.payout_retry_interval,
-        is_started_anew=True,
+        is_restarted=True,
     )

@@ -26,7 +26,7 @@ def compare(model: Plain, subject: Subject) -> None:
     _compare_proposals(model, a)
     _compare_products(model, a)
     # The same notice may be sent again, and is then the same to who receives it.
-    notices = set(subject.told)
+    notices = set(subject.notices)
     assert len({one.deduplication_id for one in notices}) == len(notices), "two are taken for one"
 
 

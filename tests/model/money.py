@@ -24,7 +24,7 @@ class PlainPayout:
         self.is_held = False
         # Since when it is so, and when the assignment heard of it.
         self.since = self.time = now
-        self.told = set[str]()
+        self.notices = set[str]()
         # How much it is, and each amount that it had set aside for that.
         self.amount, self.reserved = amount, reserved
         self.set_aside: list[int] = []
@@ -47,9 +47,9 @@ class PlainPayout:
     def next_time(self) -> datetime | None:
         if self.state == "READY" and not self.is_held:
             return self.time
-        if self.state == "SENT" and "SENT" not in self.told:
+        if self.state == "SENT" and "SENT" not in self.notices:
             return self.since + _FIRST_LOOK
-        if self.state == "SENT" and "SENT too long" not in self.told:
+        if self.state == "SENT" and "SENT too long" not in self.notices:
             return self.policy.reward_window.after(self.since)
         if self.state == "UNCLAIMED":
             return self.policy.claim_window.after(self.since)
@@ -78,15 +78,15 @@ class PlainPayout:
     def goes_on(self, now: datetime) -> str:
         """What is due now is done: what there is to tell, or nothing."""
         if self.state == "SENT":
-            is_first = "SENT" not in self.told
-            self.told.add("SENT" if is_first else "SENT too long")
+            is_first = "SENT" not in self.notices
+            self.notices.add("SENT" if is_first else "SENT too long")
             return "SENT" if is_first else "ESCALATED"
         if self.state in ("FAILED", "UNCLAIMED"):
             self.state, self.time = "READY", now
             return ""
         self._set_aside()
         self.attempts += 1
-        self.told.clear()
+        self.notices.clear()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         return self.learn(answer, now)
 
@@ -94,10 +94,10 @@ class PlainPayout:
         """By the provider's answer, by a webhook, or from an operator."""
         self.state, self.since, self.time = state, now, now
         news = _NEWS.get(state, state)
-        if state in self.told:
+        if state in self.notices:
             return ""
         if news:
-            self.told.add(state)
+            self.notices.add(state)
         return news
 
     def _set_aside(self) -> None:

@@ -18,7 +18,7 @@ from temporalio.worker import Replayer
 from servicekit.errors import Reason
 from tests.support.workers import ALL_WORKFLOWS
 from tests.workflows.environments import skipping_time
-from tests.workflows.world import World, working
+from tests.workflows.harness import Harness, running_workers
 from workflows import ids
 from workflows.assignment.inputs import StartAssignment
 from workflows.assignment.model import Assignment, Terms, Transition
@@ -35,12 +35,12 @@ _LIVES_A_SERVER = 50
 _MAXIMUM_STALLS = 5
 
 
-class BrokenHarness(BaseException):
+class BrokenEnvironment(BaseException):
     """The server or the worker does not answer. No exception that a search for a smaller failing
     life would go on with: there is nobody to lead another life."""
 
 
-class Harness:
+class BackgroundHarness:
     """Where workflows run. A server is good for some centuries: then there is a new one."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -50,13 +50,13 @@ class Harness:
         self._stalls = 0
         self._is_stalled = False
         self.environment: WorkflowEnvironment
-        self.world: World
+        self.harness: Harness
 
     def do(self, coroutine: Coroutine[Any, Any, T]) -> T:
         try:
             return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_PATIENCE_SECONDS)
         except TimeoutError as error:
-            raise BrokenHarness from error
+            raise BrokenEnvironment from error
 
     def open(self) -> None:
         self.do(self._open())
@@ -64,33 +64,33 @@ class Harness:
     def close(self) -> None:
         self.do(self._stack.aclose())
 
-    def begin_life(self) -> None:
+    def begin_example(self) -> None:
         self._lives += 1
         if self._is_stalled or self._lives % _LIVES_A_SERVER == 0:
             self._is_stalled = False
             self.close()
             self.open()
 
-    def give_up_life(self, error: RPCError) -> Never:
+    def give_up_example(self, error: RPCError) -> Never:
         """Now and then the test server loses a step, and each further one takes it ten seconds."""
         self._stalls += 1
         self._is_stalled = True
         if self._stalls > _MAXIMUM_STALLS:
-            raise BrokenHarness from error
+            raise BrokenEnvironment from error
         reject()
 
     async def _open(self) -> None:
         self.environment = await self._stack.enter_async_context(skipping_time())
-        self.world = World(self.environment, f"model-{uuid4()}")
-        await self._stack.enter_async_context(working(self.world))
+        self.harness = Harness(self.environment, f"model-{uuid4()}")
+        await self._stack.enter_async_context(running_workers(self.harness))
 
 
 @contextmanager
-def harness() -> Iterator[Harness]:
+def background() -> Iterator[BackgroundHarness]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    one = Harness(loop)
+    one = BackgroundHarness(loop)
     try:
         one.open()
         yield one
@@ -107,37 +107,37 @@ class Running:
     # The server's clock runs while a test acts.
     tolerance = timedelta(minutes=1)
 
-    def __init__(self, harness: Harness, terms: Terms, answers: list[str]) -> None:
-        self.harness, self.world, self.id = harness, harness.world, uuid4().hex
-        self.world.send_answers_of[self.id] = list(answers)
-        self.world.refresh_answers_of[self.id] = ["SENT"]
-        self.handle: WorkflowHandle[Any, Any] = harness.do(
-            harness.environment.client.start_workflow(
+    def __init__(self, background: BackgroundHarness, terms: Terms, answers: list[str]) -> None:
+        self.background, self.harness, self.id = background, background.harness, uuid4().hex
+        self.harness.send_answers_of[self.id] = list(answers)
+        self.harness.refresh_answers_of[self.id] = ["SENT"]
+        self.handle: WorkflowHandle[Any, Any] = background.do(
+            background.environment.client.start_workflow(
                 "Assignment",
                 StartAssignment(self.id, "bea", terms, self.now()),
                 id=ids.assignment(self.id),
-                task_queue=self.world.queue,
+                task_queue=self.harness.queue,
             )
         )
 
     @property
     def assignment(self) -> Assignment:
-        return self.world.assignments[self.id]
+        return self.harness.assignments[self.id]
 
     @property
     def transitions(self) -> list[Transition]:
-        return self.world.transitions[self.id]
+        return self.harness.transitions[self.id]
 
     @property
     def told(self) -> list[Notice]:
-        return [one for one in self.world.told if one.subject == f"assignments/{self.id}"]
+        return [one for one in self.harness.notices if one.subject == f"assignments/{self.id}"]
 
     @property
     def attempts(self) -> list[int]:
-        return [order.attempt for order, _ in self.world.sent if order.payout_id == self.id]
+        return [order.attempt for order, _ in self.harness.sent if order.payout_id == self.id]
 
     def now(self) -> datetime:
-        return self.harness.do(self.world.now())
+        return self.background.do(self.harness.now())
 
     def send(self, update: str, command: object) -> Reason | None:
         return self._tell(self.handle, update, command)
@@ -153,30 +153,30 @@ class Running:
 
     def tell_payout(self, state: str, attempt: int) -> None:
         """What the provider's webhook would; asked, the provider says the same."""
-        self.world.refresh_answers_of[self.id] = [
+        self.harness.refresh_answers_of[self.id] = [
             state if state in ("UNCLAIMED", "BLOCKED") else "SENT"
         ]
-        self.world.money[self.id] = PayoutState(state)
+        self.harness.money[self.id] = PayoutState(state)
         change = PayoutChanged(state, attempt)
         payout = self._workflow(ids.payout(self.id))
-        self.harness.do(payout.signal("payout_changed", change))
+        self.background.do(payout.signal("payout_changed", change))
 
     def pass_time(self, until: datetime) -> None:
         try:
-            self.harness.do(self._pass_time(until))
+            self.background.do(self._pass_time(until))
         except RPCError as error:
-            self.harness.do(self._require_no_failed_step())
-            self.harness.give_up_life(error)
+            self.background.do(self._require_no_failed_step())
+            self.background.give_up_example(error)
 
     def wait_for(self, count: int) -> None:
-        self.harness.do(self.world.until(lambda: len(self.transitions) >= count))
+        self.background.do(self.harness.until(lambda: len(self.transitions) >= count))
 
     def wait_for_attempts(self, count: int) -> None:
-        self.harness.do(self.world.until(lambda: len(self.attempts) >= count))
+        self.background.do(self.harness.until(lambda: len(self.attempts) >= count))
 
     def end(self) -> str:
         """The state in which the workflow ends."""
-        return str(self.harness.do(self.handle.result())["state"])
+        return str(self.background.do(self.handle.result())["state"])
 
     def replay(self) -> None:
         """What it did is what a worker would do again that knows its history alone."""
@@ -185,29 +185,29 @@ class Running:
             replayer = Replayer(workflows=ALL_WORKFLOWS, workflow_runner=RUNNER)
             await replayer.replay_workflow(await self.handle.fetch_history())
 
-        self.harness.do(replay())
+        self.background.do(replay())
 
     def terminate(self) -> None:
         """After a failure, so that the next life has the server to itself."""
-        known = self.world.assignments.get(self.id)
+        known = self.harness.assignments.get(self.id)
         dispute_id = ids.dispute(known.open_dispute_id if known else "")
         for id_ in (ids.assignment(self.id), ids.payout(self.id), dispute_id):
             try:
-                self.harness.do(self._workflow(id_).terminate())
+                self.background.do(self._workflow(id_).terminate())
             except RPCError:
                 continue  # there is none
 
     @property
     def _dispute(self) -> WorkflowHandle[Any, Any]:
         id_ = self.assignment.open_dispute_id
-        self.harness.do(
-            self.world.until(lambda: any(one.dispute.id == id_ for one in self.world.disputes))
+        self.background.do(
+            self.harness.until(lambda: any(one.dispute.id == id_ for one in self.harness.disputes))
         )
         return self._workflow(ids.dispute(id_))
 
     async def _pass_time(self, until: datetime) -> None:
-        while (span := until - await self.world.now()) > timedelta():
-            await self.world.pass_time(span)
+        while (span := until - await self.harness.now()) > timedelta():
+            await self.harness.pass_time(span)
 
     async def _require_no_failed_step(self) -> None:
         """A step that our own workflows failed is no mishap of the server's."""
@@ -223,13 +223,13 @@ class Running:
             ]
 
     def _workflow(self, id_: str) -> WorkflowHandle[Any, Any]:
-        return self.harness.environment.client.get_workflow_handle(id_)
+        return self.background.environment.client.get_workflow_handle(id_)
 
     def _tell(
         self, handle: WorkflowHandle[Any, Any], update: str, command: object
     ) -> Reason | None:
         try:
-            self.harness.do(handle.execute_update(update, command))
+            self.background.do(handle.execute_update(update, command))
         except WorkflowUpdateFailedError as error:
             return Reason(str(getattr(error.cause, "type", error.cause)))
         except RPCError as error:

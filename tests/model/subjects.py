@@ -81,7 +81,7 @@ class Rules:
         self._dispute: Dispute | None = None
         self.money_is_sent = False
         self.transitions: list[Transition] = []
-        self.told: list[Notice] = []
+        self.notices: list[Notice] = []
         self.assignment, first = submissions.start("a1", "bea", terms, now)
         self._note(first)
 
@@ -164,7 +164,7 @@ class Rules:
         following: Transition | None = transition
         while following is not None:
             self.transitions.append(following)
-            self.told += notices(self.assignment, following)
+            self.notices += notices(self.assignment, following)
             following = rewards.follow_up(self.assignment, self._now)
 
     def pass_time(self, until: datetime) -> None:

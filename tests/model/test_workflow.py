@@ -18,7 +18,7 @@ from servicekit.errors import Reason
 from tests.model.machine import Lives
 from tests.model.money import PlainPayout
 from tests.model.plain import BRAND
-from tests.model.running import Harness, Running, harness
+from tests.model.running import BackgroundHarness, Running, background
 from tests.model.subjects import Subject
 from workflows.assignment.model import Action, OverrideAssignment, State, Terms
 from workflows.dispute.model import Decision, Ground, Outcome
@@ -45,19 +45,19 @@ class WorkflowLives(Lives):
     """A payout sends money by itself; the provider's news come by webhook."""
 
     policy = POLICY
-    harness: ClassVar[Harness]
+    background: ClassVar[BackgroundHarness]
 
     def __init__(self) -> None:
         super().__init__()
         self.payout: PlainPayout | None = None
 
     def start_time(self) -> datetime:
-        self.harness.begin_life()
-        return self.harness.do(self.harness.world.now())
+        self.background.begin_example()
+        return self.background.do(self.background.harness.now())
 
     def begin(self, terms: Terms, answers: list[str]) -> Subject:
         self.answers = answers
-        self.running = Running(self.harness, terms, answers)
+        self.running = Running(self.background, terms, answers)
         return self.running
 
     # Money
@@ -215,15 +215,15 @@ class WorkflowLives(Lives):
 
     def money_is_moved_once(self) -> None:
         """A reward is sent, or given back to the brand, or was never set aside."""
-        terms, world, id_ = self.model.terms, self.harness.world, self.running.id
+        terms, harness, id_ = self.model.terms, self.background.harness, self.running.id
         was_due = self.model.payable_minor > 0
         is_taken_back = self.payout is not None and self.payout.state == "RELEASED"
         is_released = not was_due if terms.is_escrowed else is_taken_back
-        assert world.releases.count(id_) == is_released
+        assert harness.releases.count(id_) == is_released
         attempts = self.payout.attempts if self.payout else 0
         assert self.running.attempts == list(range(1, attempts + 1))
         assert (attempts > 0) is was_due or self.model.state is State.CANCELLED
-        set_aside = [one.amount_minor for one in world.set_aside if one.payout_id == id_]
+        set_aside = [one.amount_minor for one in harness.set_aside if one.payout_id == id_]
         assert set_aside == (self.payout.set_aside if self.payout else [])
 
 
@@ -247,7 +247,7 @@ class DueLives(WorkflowLives):
 
 
 def _live(lives: type[WorkflowLives]) -> None:
-    with harness() as WorkflowLives.harness:
+    with background() as WorkflowLives.background:
         run_state_machine_as_test(
             lives,
             settings=settings(

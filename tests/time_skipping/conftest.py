@@ -1,5 +1,5 @@
-"""One stack for all tests of months; each has a Temporal server of its own, since a clock that was
-brought forward stays there."""
+"""One stack for all time-skipping tests; each test has a Temporal server of its own, since a
+clock that was moved forward cannot be moved back."""
 
 import contextlib
 import logging
@@ -17,52 +17,52 @@ from devstack.access import Access
 from servicekit.telemetry import sampler
 from tests.support.skipping import common_time, own_times
 from tests.support.timeless import timeless
-from tests.time_skipping.stage import Stage, staging
+from tests.time_skipping.harness import Harness, running_harness
 from tests.workflows import record
 
 
 @pytest.fixture(scope="session")
-def months(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
     # As the worker's process does: workflows are traced across replays.
     trace.set_tracer_provider(create_tracer_provider(sampler()))
     # OpenTelemetry logs a traceback for each workflow that leaves a worker's cache: when garbage is
     # collected, and where that is while Python compiles, the compiler then fails (CPython 3.11).
     logging.getLogger("opentelemetry.context").setLevel(logging.CRITICAL)
-    with timeless(tmp_path_factory.mktemp("months")) as access:
+    with timeless(tmp_path_factory.mktemp("time-skipping")) as access:
         yield access
 
 
 @pytest.fixture
-async def stage(months: Access, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
-    """All workflows share a clock."""
+async def harness(stack: Access, request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
+    """On the test server, where all workflows share a clock."""
     async with (
-        common_time(months.addresses["temporal"], months.home) as time,
-        staging(months, time) as stage,
+        common_time(stack.addresses["temporal"], stack.home) as time,
+        running_harness(stack, time) as harness,
     ):
-        yield stage
-        await _record(stage, request)
+        yield harness
+        await _record(harness, request)
 
 
 @pytest.fixture
-async def real_stage(months: Access, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
-    """Each workflow has a clock of its own, on the server that production runs."""
+async def real_harness(stack: Access, request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
+    """On the production server, where each workflow has a clock of its own."""
     async with (
-        own_times(months.addresses["temporal"], months.home) as time,
-        staging(months, time) as stage,
+        own_times(stack.addresses["temporal"], stack.home) as time,
+        running_harness(stack, time) as harness,
     ):
-        yield stage
-        await _record(stage, request)
+        yield harness
+        await _record(harness, request)
 
 
-async def _record(stage: Stage, request: pytest.FixtureRequest) -> None:
-    """The histories of what was played, when that is asked for: see `tests.workflows.record`."""
+async def _record(harness: Harness, request: pytest.FixtureRequest) -> None:
+    """Records the histories of the test's workflows if asked for: see `tests.workflows.record`."""
     if record.RECORDING not in os.environ:
         return
-    life = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")
+    test = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")
     counts = Counter[str]()
-    for workflow_id in stage.workflow_ids:
+    for workflow_id in harness.workflow_ids:
         kind = workflow_id.partition("/")[0]
         counts[kind] += 1
         number = f"-{counts[kind]}" if counts[kind] > 1 else ""
         with contextlib.suppress(RPCError):  # not every assignment has a payout
-            await record.record(stage.time.client, workflow_id, f"{kind}-{life}{number}")
+            await record.record(harness.time.client, workflow_id, f"{kind}-{test}{number}")

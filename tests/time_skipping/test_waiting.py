@@ -6,48 +6,48 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from servicekit.timestamps import from_timestamp
-from tests.time_skipping.life import Life
-from tests.time_skipping.moments import DAY, HOUR, MINUTE
-from tests.time_skipping.stage import PRODUCT, Stage
+from tests.time_skipping.assignment_driver import AssignmentDriver
+from tests.time_skipping.harness import PRODUCT, Harness
+from tests.time_skipping.timing import DAY, HOUR, MINUTE
 
-pytestmark = pytest.mark.xdist_group("months")
-
-
-async def _work(life: Life) -> None:
-    await life.pass_time(DAY)
+pytestmark = pytest.mark.xdist_group("time_skipping")
 
 
-async def _review(life: Life) -> None:
-    await life.submit()
-    await life.pass_time(3 * DAY)
+async def _work(assignment: AssignmentDriver) -> None:
+    await assignment.pass_time(DAY)
 
 
-async def _rework(life: Life) -> None:
-    await _review(life)
-    await life.ask()
+async def _review(assignment: AssignmentDriver) -> None:
+    await assignment.submit()
+    await assignment.pass_time(3 * DAY)
 
 
-async def _be_owed(life: Life) -> None:
-    await _review(life)
-    await life.approve()
-    await life.pass_time(4 * DAY)
+async def _rework(assignment: AssignmentDriver) -> None:
+    await _review(assignment)
+    await assignment.ask()
 
 
-async def _expect(life: Life) -> None:
-    await _review(life)
-    await life.approve()
-    await life.ship()
+async def _be_owed(assignment: AssignmentDriver) -> None:
+    await _review(assignment)
+    await assignment.approve()
+    await assignment.pass_time(4 * DAY)
 
 
-async def _expire(life: Life) -> None:
-    await life.pass_time(10 * DAY + MINUTE)
-    await life.until("EXPIRED")
-    await life.comment()
+async def _expect(assignment: AssignmentDriver) -> None:
+    await _review(assignment)
+    await assignment.approve()
+    await assignment.ship()
 
 
-async def _complete(life: Life) -> None:
-    await _expect(life)
-    await life.acknowledge()
+async def _expire(assignment: AssignmentDriver) -> None:
+    await assignment.pass_time(10 * DAY + MINUTE)
+    await assignment.until("EXPIRED")
+    await assignment.comment()
+
+
+async def _complete(assignment: AssignmentDriver) -> None:
+    await _expect(assignment)
+    await assignment.acknowledge()
 
 
 @pytest.mark.parametrize(
@@ -64,42 +64,42 @@ async def _complete(life: Life) -> None:
     ids=lambda value: value.lower() if isinstance(value, str) else "",
 )
 async def test_an_assignment_that_waits_shows_its_clock(
-    stage: Stage, state: str, clock: str, lead: Callable[[Life], Awaitable[None]]
+    harness: Harness, state: str, clock: str, lead: Callable[[AssignmentDriver], Awaitable[None]]
 ) -> None:
-    life = await stage.selected_creator(reward=PRODUCT)
-    await lead(life)
-    assignment = await life.until(state)
-    kind = assignment.clock.Kind.Name(assignment.clock.kind)
+    assignment = await harness.selected_creator(reward=PRODUCT)
+    await lead(assignment)
+    resource = await assignment.until(state)
+    kind = resource.clock.Kind.Name(resource.clock.kind)
     assert kind == f"KIND_{clock}"
-    assert from_timestamp(assignment.clock.due_time) > await life.now()
+    assert from_timestamp(resource.clock.due_time) > await assignment.now()
 
 
-async def test_a_dispute_that_waits_shows_until_when_it_is_decided(stage: Stage) -> None:
-    life = await stage.selected_creator()
-    dispute = await life.dispute(life.creator.caller, "MATERIALS_NOT_PROVIDED")
+async def test_a_dispute_that_waits_shows_until_when_it_is_decided(harness: Harness) -> None:
+    assignment = await harness.selected_creator()
+    dispute = await assignment.dispute(assignment.creator.caller, "MATERIALS_NOT_PROVIDED")
     await dispute.claim()
     await dispute.pass_time(20 * DAY)
     await dispute.saw("DISPUTE_REMINDED")
     assert await dispute.state() == "UNDER_REVIEW"
     assert (await dispute.read()).HasField("resolution_due_time")
-    assert await life.time_left() > DAY
+    assert await assignment.time_left() > DAY
 
 
-async def test_a_payout_that_waits_shows_that_it_failed(stage: Stage) -> None:
-    life = await stage.selected_creator(paypal="DENIED")
-    await life.submit()
-    await life.approve()
-    await life.saw("PAYOUT_FAILED")
-    await life.pass_time(HOUR)
-    assert await life.payout() == "FAILED"
-    assert await life.state() == "APPROVED"
+async def test_a_payout_that_waits_shows_that_it_failed(harness: Harness) -> None:
+    assignment = await harness.selected_creator(paypal="DENIED")
+    await assignment.submit()
+    await assignment.approve()
+    await assignment.saw("PAYOUT_FAILED")
+    await assignment.pass_time(HOUR)
+    assert await assignment.payout() == "FAILED"
+    assert await assignment.state() == "APPROVED"
 
 
 @pytest.mark.parametrize("state", ["OPEN", "SELECTING"])
-async def test_a_task_that_waits_shows_its_deadlines(stage: Stage, state: str) -> None:
-    task = await stage.task()
-    await task.apply(await stage.creator())
+async def test_a_task_that_waits_shows_its_deadlines(harness: Harness, state: str) -> None:
+    task = await harness.task()
+    await task.apply(await harness.creator())
     if state == "SELECTING":
         await task.pass_until(await task.application_deadline())
     await task.until(state)
-    assert await task.selection_deadline() > await stage.now()
+    assert await task.selection_deadline() > await harness.now()

@@ -10,7 +10,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from tests.workflows.environments import keeping_time, skipping_time
-from tests.workflows.world import World, living
+from tests.workflows.harness import Harness, running_harness
 
 
 @pytest.fixture
@@ -20,12 +20,12 @@ async def environment() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest.fixture
-async def world(environment: WorkflowEnvironment) -> AsyncIterator[World]:
-    async with living(environment) as world:
-        yield world
+async def harness(environment: WorkflowEnvironment) -> AsyncIterator[Harness]:
+    async with running_harness(environment) as harness:
+        yield harness
 
 
 @pytest.fixture
-async def real_world() -> AsyncIterator[World]:
-    async with keeping_time() as environment, living(environment) as world:
-        yield world
+async def real_harness() -> AsyncIterator[Harness]:
+    async with keeping_time() as environment, running_harness(environment) as harness:
+        yield harness

@@ -7,7 +7,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from servicekit.errors import FailedPrecondition, Reason, Unavailable
 from servicekit.settings import TemporalSettings
-from tests.workflows.world import BRAND, CREATOR, DAY, World, living, terms
+from tests.workflows.harness import BRAND, CREATOR, DAY, Harness, running_harness, terms
 from workflows import ids
 from workflows.assignment.inputs import StartAssignment
 from workflows.assignment.model import ApproveWork, OpenDispute, State, SubmitWork
@@ -30,8 +30,8 @@ def _at(environment: WorkflowEnvironment) -> Workflows:
     return _workflows(environment.client.service_client.config.target_host)
 
 
-async def _start(workflows: Workflows, world: World, id_: str) -> None:
-    now = await world.now()
+async def _start(workflows: Workflows, harness: Harness, id_: str) -> None:
+    now = await harness.now()
     await workflows.start_workflow(
         AssignmentWorkflow.run,
         StartAssignment(id_, "bea", terms(now + 10 * DAY), now),
@@ -43,13 +43,13 @@ async def _start(workflows: Workflows, world: World, id_: str) -> None:
 
 async def test_starting_again_is_harmless(environment: WorkflowEnvironment) -> None:
     workflows, id_ = _at(environment), uuid4().hex
-    async with living(environment, "liaison") as world:
+    async with running_harness(environment, "liaison") as harness:
         for _ in range(2):
-            await _start(workflows, world, id_)
-        await world.pass_time(41 * DAY)
-        await world.until(lambda: world.released)
-        await _start(workflows, world, id_)
-        assert [one.to_state for one in world.transitions[id_]] == [
+            await _start(workflows, harness, id_)
+        await harness.pass_time(41 * DAY)
+        await harness.until(lambda: harness.released)
+        await _start(workflows, harness, id_)
+        assert [one.to_state for one in harness.transitions[id_]] == [
             State.IN_PROGRESS,
             State.EXPIRED,
             State.EXPIRED,  # closed for good
@@ -61,8 +61,8 @@ async def test_a_command_is_answered_refused_and_repeated(
 ) -> None:
     workflows, id_ = _at(environment), uuid4().hex
     submit = SubmitWork(CREATOR, "Done", [], ["https://example.com"])
-    async with living(environment, "liaison") as world:
-        await _start(workflows, world, id_)
+    async with running_harness(environment, "liaison") as harness:
+        await _start(workflows, harness, id_)
         with pytest.raises(FailedPrecondition) as refused:
             await workflows.execute_update(
                 ids.assignment(id_),
@@ -79,7 +79,7 @@ async def test_a_command_is_answered_refused_and_repeated(
                 submit,
                 update_id="submit_work:1",
             )
-        assert len(world.assignments[id_].submissions) == 1
+        assert len(harness.assignments[id_].submissions) == 1
         dispute = await workflows.execute_update(
             ids.assignment(id_),
             AssignmentWorkflow.open_dispute,

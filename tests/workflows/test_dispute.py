@@ -46,12 +46,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 Handle = WorkflowHandle[DisputeWorkflow, DisputeResult]
 
 
-class Book:
+class DisputeRecorder:
     """What the services would know."""
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
-        self.told: list[Notice] = []
+        self.sent_notices: list[Notice] = []
         self.refusals = 0
         self.tells_at_once = True
         self.tells_later = asyncio.Event()
@@ -67,14 +67,14 @@ class Book:
             self._news.notify_all()
         if not self.tells_at_once:
             return Batch(notices_of(change))
-        self.told += notices_of(change)
+        self.sent_notices += notices_of(change)
         return Batch()
 
     @activity.defn
     async def send_dispute_notices(self, batch: Batch) -> None:
         await self.tells_later.wait()
         async with self._news:
-            self.told += batch.notices
+            self.sent_notices += batch.notices
             self._news.notify_all()
 
     @property
@@ -86,9 +86,9 @@ class Book:
             await self._news.wait_for(lambda: event in self.events)
         return self.changes[self.events.index(event)].dispute
 
-    async def told_all(self, notices: list[Notice]) -> None:
+    async def until_sent(self, notices: list[Notice]) -> None:
         async with asyncio.timeout(20), self._news:
-            await self._news.wait_for(lambda: set(notices) <= set(self.told))
+            await self._news.wait_for(lambda: set(notices) <= set(self.sent_notices))
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Harness:
     """A server whose clock runs ahead, a worker, and one dispute."""
 
     environment: WorkflowEnvironment
-    book: Book
+    recorder: DisputeRecorder
     dispute: Dispute
     handle: Handle
 
@@ -128,25 +128,25 @@ async def environment() -> AsyncIterator[WorkflowEnvironment]:
         yield environment
 
 
-def _worker(environment: WorkflowEnvironment, queue: str, book: Book) -> Worker:
+def _worker(environment: WorkflowEnvironment, queue: str, recorder: DisputeRecorder) -> Worker:
     return Worker(
         environment.client,
         task_queue=queue,
         workflows=[DisputeWorkflow],
-        activities=[book.record_dispute, book.send_dispute_notices],
+        activities=[recorder.record_dispute, recorder.send_dispute_notices],
         workflow_runner=RUNNER,
     )
 
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def harness(environment: WorkflowEnvironment) -> AsyncIterator[Harness]:
-    book = Book()
+    recorder = DisputeRecorder()
     queue = f"disputes-{uuid4()}"
-    async with running(_worker(environment, queue, book), patience_seconds=5):
+    async with running(_worker(environment, queue, recorder), patience_seconds=5):
         dispute = _dispute(await environment.get_current_time())
         handle = await _start(environment.client, dispute, queue)
         try:
-            yield Harness(environment, book, dispute, handle)
+            yield Harness(environment, recorder, dispute, handle)
         finally:
             if (await handle.describe()).close_time is None:
                 await handle.terminate()
@@ -194,22 +194,22 @@ async def test_a_dispute_is_claimed_and_decided(harness: Harness) -> None:
     assert result.decision is not None
     assert result.decision.amount_minor == 5_000
     assert result.decision.decide_time is not None
-    assert result.undelivered == []
-    assert harness.book.events == [Event.OPENED, Event.CLAIMED, Event.DECIDED]
-    assert harness.book.changes[-1].dispute == decided
+    assert result.pending == []
+    assert harness.recorder.events == [Event.OPENED, Event.CLAIMED, Event.DECIDED]
+    assert harness.recorder.changes[-1].dispute == decided
 
 
 async def test_a_command_that_comes_first_is_recorded_second(
     environment: WorkflowEnvironment,
 ) -> None:
-    book, queue = Book(), f"disputes-{uuid4()}"
+    recorder, queue = DisputeRecorder(), f"disputes-{uuid4()}"
     dispute = _dispute(await environment.get_current_time())
     handle = await _start(environment.client, dispute, queue)
     update = asyncio.create_task(handle.execute_update(DisputeWorkflow.claim, Claim("staff/mia")))
-    async with running(_worker(environment, queue, book), patience_seconds=5):
+    async with running(_worker(environment, queue, recorder), patience_seconds=5):
         await update
         await handle.terminate()
-    assert [(change.event, change.dispute.sequence) for change in book.changes] == [
+    assert [(change.event, change.dispute.sequence) for change in recorder.changes] == [
         (Event.OPENED, 1),
         (Event.CLAIMED, 2),
     ]
@@ -219,7 +219,7 @@ async def test_every_change_is_told_to_whom_it_concerns(harness: Harness) -> Non
     await harness.claim()
     await harness.decide(_decision())
     await harness.handle.result()
-    told = [(notice.recipient, notice.event) for notice in harness.book.told]
+    told = [(notice.recipient, notice.event) for notice in harness.recorder.sent_notices]
     assert told == [
         ("brands/acme", "DISPUTE_OPENED"),
         ("creators/bea", "DISPUTE_OPENED"),
@@ -230,7 +230,7 @@ async def test_every_change_is_told_to_whom_it_concerns(harness: Harness) -> Non
         ("creators/bea", "DISPUTE_DECIDED"),
         ("staff/mediators", "DISPUTE_DECIDED"),
     ]
-    assert len({notice.deduplication_id for notice in harness.book.told}) == len(told)
+    assert len({notice.deduplication_id for notice in harness.recorder.sent_notices}) == len(told)
 
 
 async def test_a_withdrawn_dispute_has_no_decision(harness: Harness) -> None:
@@ -249,19 +249,21 @@ async def test_time_reminds_and_never_decides_r52(harness: Harness) -> None:
     ]:
         now = await harness.environment.get_current_time()
         await harness.environment.sleep(start + timedelta(days=days, minutes=1) - now)
-        dispute = await harness.book.heard_of(event)
+        dispute = await harness.recorder.heard_of(event)
         assert dispute.state is State.OPEN
     await harness.environment.sleep(timedelta(days=365))
-    assert harness.book.events == [
+    assert harness.recorder.events == [
         Event.OPENED,
         Event.ANSWER_DUE,
         Event.REMINDED,
         Event.REMINDED,
         Event.OVERDUE,
     ]
-    assert [change.dispute.is_overdue for change in harness.book.changes][-2:] == [False, True]
+    assert [change.dispute.is_overdue for change in harness.recorder.changes][-2:] == [False, True]
     assert {"staff/mediators", "staff/operators"} == {
-        notice.recipient for notice in harness.book.told if notice.event == "DISPUTE_OVERDUE"
+        notice.recipient
+        for notice in harness.recorder.sent_notices
+        if notice.event == "DISPUTE_OVERDUE"
     }
     await harness.claim()
     await harness.decide(Decision(Outcome.DISMISS, "Too late to mend"))
@@ -271,7 +273,7 @@ async def test_time_reminds_and_never_decides_r52(harness: Harness) -> None:
 async def test_a_claim_moves_no_clock(harness: Harness) -> None:
     await harness.claim()
     await harness.environment.sleep(timedelta(days=16))
-    reminded = await harness.book.heard_of(Event.REMINDED)
+    reminded = await harness.recorder.heard_of(Event.REMINDED)
     assert reminded.state is State.UNDER_REVIEW
 
 
@@ -281,8 +283,8 @@ async def test_a_refusal_is_typed_and_leaves_no_trace(harness: Harness) -> None:
     history = await harness.handle.fetch_history()
     accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
     assert not [event for event in history.events if event.event_type == accepted]
-    assert (await harness.book.heard_of(Event.OPENED)).sequence == 1
-    assert harness.book.events == [Event.OPENED]
+    assert (await harness.recorder.heard_of(Event.OPENED)).sequence == 1
+    assert harness.recorder.events == [Event.OPENED]
 
 
 async def test_what_a_claimed_dispute_refuses(harness: Harness) -> None:
@@ -304,31 +306,31 @@ async def test_a_repeated_command_gets_its_first_answer(harness: Harness) -> Non
         DisputeWorkflow.claim, Claim("staff/mia"), id="claim:1"
     )
     assert first == again
-    assert harness.book.events.count(Event.CLAIMED) == 1
+    assert harness.recorder.events.count(Event.CLAIMED) == 1
 
 
 async def test_a_change_is_recorded_after_an_outage(harness: Harness) -> None:
-    harness.book.refusals = 2
+    harness.recorder.refusals = 2
     await harness.claim()
-    assert harness.book.events == [Event.OPENED, Event.CLAIMED]
+    assert harness.recorder.events == [Event.OPENED, Event.CLAIMED]
 
 
 async def test_notifications_that_are_away_hold_nothing_up(harness: Harness) -> None:
-    harness.book.tells_at_once = False
+    harness.recorder.tells_at_once = False
     await harness.claim()
-    harness.book.tells_later.set()
-    opened, claimed = harness.book.changes
-    await harness.book.told_all(notices_of(opened) + notices_of(claimed))
+    harness.recorder.tells_later.set()
+    opened, claimed = harness.recorder.changes
+    await harness.recorder.until_sent(notices_of(opened) + notices_of(claimed))
 
 
 async def test_what_was_not_delivered_is_handed_on_at_the_end(harness: Harness) -> None:
-    harness.book.tells_at_once = False
+    harness.recorder.tells_at_once = False
     await harness.claim()
     await harness.decide(_decision())
     result = await harness.handle.result()
-    harness.book.tells_later.set()
-    expected = [notice for change in harness.book.changes for notice in notices_of(change)]
-    assert set(expected) == set(result.undelivered)
+    harness.recorder.tells_later.set()
+    expected = [notice for change in harness.recorder.changes for notice in notices_of(change)]
+    assert set(expected) == set(result.pending)
 
 
 async def test_operators_find_it_and_read_who_must_act(harness: Harness) -> None:
@@ -338,7 +340,7 @@ async def test_operators_find_it_and_read_who_must_act(harness: Harness) -> None
     assert attributes.get(STATE) == State.UNDER_REVIEW
     assert attributes.get(BRAND) == "acme"
     assert attributes.get(DEADLINE) == harness.dispute.resolution_due_time
-    assert "staff/mia" in describe(harness.book.changes[-1].dispute, [Clock.ANSWER_DUE])
+    assert "staff/mia" in describe(harness.recorder.changes[-1].dispute, [Clock.ANSWER_DUE])
 
 
 async def _refused(command: Awaitable[Dispute], reason: Reason) -> None:

@@ -2,32 +2,32 @@
 on the server that production runs, which is told to suggest that early."""
 
 from tests.workflows.environments import SUGGESTED_AFTER
-from tests.workflows.world import BRAND, World
+from tests.workflows.harness import BRAND, Harness
 from workflows.assignment.model import Event
 from workflows.dispute.model import Ground
 from workflows.payout.model import PayoutChanged
 from workflows.payout.model import State as Payout
 
 
-async def test_a_payout_with_a_long_history_goes_on_in_another_run(real_world: World) -> None:
-    world = real_world
-    world.send_answers = world.refresh_answers = [Payout.SENT]
-    life = await world.assignment()
-    await life.submit()
-    await life.approve()
-    await world.until(lambda: world.sent)
-    first = (await life.payout.describe()).run_id
+async def test_a_payout_with_a_long_history_goes_on_in_another_run(real_harness: Harness) -> None:
+    harness = real_harness
+    harness.send_answers = harness.refresh_answers = [Payout.SENT]
+    assignment = await harness.assignment()
+    await assignment.submit()
+    await assignment.approve()
+    await harness.until(lambda: harness.sent)
+    first = (await assignment.payout.describe()).run_id
     for _ in range(SUGGESTED_AFTER):
-        await life.signal_payout("set_hold", False)
-    await life.signal_payout("payout_changed", PayoutChanged(Payout.UNCLAIMED, 1))
-    await life.saw(Event.REWARD_UNCLAIMED)
-    assert (await life.payout.describe()).run_id != first
-    world.recall_answers = [Payout.FAILED]
-    dispute = await life.dispute(Ground.FRAUD, BRAND)
-    await life.signal_payout("retry")
-    await world.until(lambda: world.recalled)
-    assert len(world.sent) == 1
-    world.send_answers = [Payout.PAID]
-    await life.withdraw(dispute, BRAND)
-    await life.saw(Event.COMPLETED)
-    assert [order.attempt for order, _ in world.sent] == [1, 2]
+        await assignment.signal_payout("set_hold", False)
+    await assignment.signal_payout("payout_changed", PayoutChanged(Payout.UNCLAIMED, 1))
+    await assignment.saw(Event.REWARD_UNCLAIMED)
+    assert (await assignment.payout.describe()).run_id != first
+    harness.recall_answers = [Payout.FAILED]
+    dispute = await assignment.dispute(Ground.FRAUD, BRAND)
+    await assignment.signal_payout("retry")
+    await harness.until(lambda: harness.recalled)
+    assert len(harness.sent) == 1
+    harness.send_answers = [Payout.PAID]
+    await assignment.withdraw(dispute, BRAND)
+    await assignment.saw(Event.COMPLETED)
+    assert [order.attempt for order, _ in harness.sent] == [1, 2]

@@ -16,13 +16,13 @@ from services.payouts.attempts import AttemptState
 from services.payouts.domain import Payout, State, new_attempt
 from services.payouts.workflows import PayoutWorkflowClient
 from tests.support.serving import refused
-from tests.workflows.world import BRAND, DAY, HOUR, Life, World, living
+from tests.workflows.harness import BRAND, DAY, HOUR, AssignmentDriver, Harness, running_harness
 from workflows import ids
 from workflows.assignment.model import Event
 from workflows.assignment.model import State as AssignmentState
 from workflows.client import Workflows
 from workflows.dispute.model import Ground, Outcome
-from workflows.payout.model import FoundPayout, PayoutTerms
+from workflows.payout.model import PayoutStatus, PayoutTerms
 from workflows.payout.model import State as Seen
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD
@@ -83,141 +83,145 @@ async def test_where_the_workflow_has_ended_another_makes_the_next_attempt(
     environment: WorkflowEnvironment,
 ) -> None:
     workflows, payout = _at(environment), _payout(1)
-    async with living(environment, "liaison") as world:
+    async with running_harness(environment, "liaison") as harness:
         for attempts in (1, 2):
             payout = _with_attempts(payout, attempts)
-            world.found[payout.id] = FoundPayout(Seen.FAILED, attempts, 10_000)
+            harness.found[payout.id] = PayoutStatus(Seen.FAILED, attempts, 10_000)
             await workflows.retry(payout)
             assert await _result_of(environment, payout) is Seen.PAID
-        assert [order.attempt for order, _ in world.sent] == [2, 3]
-        assert world.set_aside == []
+        assert [order.attempt for order, _ in harness.sent] == [2, 3]
+        assert harness.set_aside == []
 
 
 async def test_one_that_runs_is_told_and_has_no_second_beside_it(
     environment: WorkflowEnvironment,
 ) -> None:
     workflows, payout = _at(environment), _payout(1)
-    async with living(environment, "liaison") as world:
-        world.found[payout.id] = FoundPayout(Seen.FAILED, 1, 10_000)
-        world.send_answers = [Seen.FAILED, Seen.PAID]
+    async with running_harness(environment, "liaison") as harness:
+        harness.found[payout.id] = PayoutStatus(Seen.FAILED, 1, 10_000)
+        harness.send_answers = [Seen.FAILED, Seen.PAID]
         await workflows.retry(payout)
-        await world.until(lambda: len(world.sent) == 1)
-        await _is_waiting(world, payout)
+        await harness.until(lambda: len(harness.sent) == 1)
+        await _is_waiting(harness, payout)
         # Well before the interval of a day is over.
         await workflows.retry(_with_attempts(payout, 2))
         assert await _result_of(environment, payout) is Seen.PAID
-        assert [order.attempt for order, _ in world.sent] == [2, 3]
-        first, second = (time for _, time in world.sent)
+        assert [order.attempt for order, _ in harness.sent] == [2, 3]
+        first, second = (time for _, time in harness.sent)
         assert (second - first).total_seconds() < 3600
 
 
-async def _is_lost_in_a_dispute(world: World) -> tuple[Life, str]:
+async def _is_lost_in_a_dispute(harness: Harness) -> tuple[AssignmentDriver, str]:
     """Its first attempt has failed, the brand disputes it, and its workflow is ended by force."""
-    world.send_answers = [Seen.FAILED]
-    life = await world.assignment()
-    await life.submit()
-    await life.approve()
-    await life.saw(Event.PAYOUT_FAILED)
-    dispute = await life.dispute(Ground.FRAUD, BRAND)
-    await life.payout.terminate()
-    await life.saw(Event.PAYOUT_FAILED, times=2)
-    return life, dispute
+    harness.send_answers = [Seen.FAILED]
+    assignment = await harness.assignment()
+    await assignment.submit()
+    await assignment.approve()
+    await assignment.saw(Event.PAYOUT_FAILED)
+    dispute = await assignment.dispute(Ground.FRAUD, BRAND)
+    await assignment.payout.terminate()
+    await assignment.saw(Event.PAYOUT_FAILED, times=2)
+    return assignment, dispute
 
 
 async def test_a_lost_payout_is_the_assignments_to_start_anew_and_a_dispute_holds_it(
-    real_world: World,
+    real_harness: Harness,
 ) -> None:
-    world = real_world
-    life, dispute = await _is_lost_in_a_dispute(world)
-    await _at(world.environment).retry(replace(_payout(1), id=life.id))
-    await world.until(lambda: world.finding)
-    world.send_answers = [Seen.PAID]
-    await life.decide(dispute, Outcome.PAY_IN_FULL)
-    await life.saw(Event.COMPLETED)
-    assert [order.attempt for order, _ in world.sent] == [1, 2]
-    assert world.sent[1][1] > life.time_of(Event.DISPUTE_RESOLVED)
+    harness = real_harness
+    assignment, dispute = await _is_lost_in_a_dispute(harness)
+    await _at(harness.environment).retry(replace(_payout(1), id=assignment.id))
+    await harness.until(lambda: harness.finding)
+    harness.send_answers = [Seen.PAID]
+    await assignment.decide(dispute, Outcome.PAY_IN_FULL)
+    await assignment.saw(Event.COMPLETED)
+    assert [order.attempt for order, _ in harness.sent] == [1, 2]
+    assert harness.sent[1][1] > assignment.time_of(Event.DISPUTE_RESOLVED)
 
 
-async def test_a_payout_that_is_lost_before_the_assignment_knows_starts_anew(world: World) -> None:
-    world.send_answers = [Seen.FAILED]
-    life = await world.assignment()
-    await life.submit()
-    await life.approve()
-    await life.saw(Event.PAYOUT_FAILED)
-    world.send_answers = [Seen.PAID]
-    await life.payout.terminate()
-    await _at(world.environment).retry(replace(_payout(1), id=life.id))
-    await life.saw(Event.COMPLETED)
-    assert [order.attempt for order, _ in world.sent] == [1, 2]
+async def test_a_payout_that_is_lost_before_the_assignment_knows_starts_anew(
+    harness: Harness,
+) -> None:
+    harness.send_answers = [Seen.FAILED]
+    assignment = await harness.assignment()
+    await assignment.submit()
+    await assignment.approve()
+    await assignment.saw(Event.PAYOUT_FAILED)
+    harness.send_answers = [Seen.PAID]
+    await assignment.payout.terminate()
+    await _at(harness.environment).retry(replace(_payout(1), id=assignment.id))
+    await assignment.saw(Event.COMPLETED)
+    assert [order.attempt for order, _ in harness.sent] == [1, 2]
 
 
-async def test_a_payout_that_is_led_is_told_and_not_started_anew(world: World) -> None:
+async def test_a_payout_that_is_led_is_told_and_not_started_anew(harness: Harness) -> None:
     """Whoever asked before the assignment had started it asks the assignment again."""
-    world.send_answers = [Seen.FAILED]
-    life = await world.assignment()
-    await life.submit()
-    await life.approve()
-    await life.saw(Event.PAYOUT_FAILED)
-    before = (await life.payout.describe()).run_id
-    world.send_answers = [Seen.PAID]
-    await life.handle.signal("pay_now")
-    await life.saw(Event.COMPLETED)
-    assert (await life.payout.describe()).run_id == before
-    assert [order.attempt for order, _ in world.sent] == [1, 2]
+    harness.send_answers = [Seen.FAILED]
+    assignment = await harness.assignment()
+    await assignment.submit()
+    await assignment.approve()
+    await assignment.saw(Event.PAYOUT_FAILED)
+    before = (await assignment.payout.describe()).run_id
+    harness.send_answers = [Seen.PAID]
+    await assignment.handle.signal("pay_now")
+    await assignment.saw(Event.COMPLETED)
+    assert (await assignment.payout.describe()).run_id == before
+    assert [order.attempt for order, _ in harness.sent] == [1, 2]
 
 
 async def test_a_mediator_has_a_payout_paid_that_somebody_else_has_started_anew(
-    real_world: World,
+    real_harness: Harness,
 ) -> None:
     """By hand, say: two under one id would be the end of the assignment."""
-    world = real_world
-    life, dispute = await _is_lost_in_a_dispute(world)
-    world.send_answers = world.refresh_answers = [Seen.SENT]
-    await world.environment.client.start_workflow(
+    harness = real_harness
+    assignment, dispute = await _is_lost_in_a_dispute(harness)
+    harness.send_answers = harness.refresh_answers = [Seen.SENT]
+    await harness.environment.client.start_workflow(
         PayoutWorkflow.run,
-        PayoutTerms(life.id, "acme", "bea", "USD", 10_000, 10_000, STANDARD.payout_retry_interval),
-        id=life.payout.id,
-        task_queue=queue_of(Domain.PAYOUTS, world.prefix),
+        PayoutTerms(
+            assignment.id, "acme", "bea", "USD", 10_000, 10_000, STANDARD.payout_retry_interval
+        ),
+        id=assignment.payout.id,
+        task_queue=queue_of(Domain.PAYOUTS, harness.prefix),
     )
-    await world.until(lambda: len(world.sent) == 2)
-    world.refresh_answers = [Seen.PAID]
-    await life.decide(dispute, Outcome.PAY_IN_FULL)
-    await life.saw(Event.COMPLETED)
+    await harness.until(lambda: len(harness.sent) == 2)
+    harness.refresh_answers = [Seen.PAID]
+    await assignment.decide(dispute, Outcome.PAY_IN_FULL)
+    await assignment.saw(Event.COMPLETED)
 
 
 async def test_what_came_back_is_paid_again_by_the_assignment_that_is_still_open(
-    world: World,
+    harness: Harness,
 ) -> None:
-    life = await world.assignment()
-    await life.submit()
-    await life.approve()
-    await life.saw(Event.COMPLETED)
-    world.found[life.id] = FoundPayout(Seen.FAILED, 1, 10_000)
-    world.send_answers = [Seen.FAILED]
-    await _at(world.environment).retry(replace(_payout(1), id=life.id))
-    await life.saw(Event.PAYOUT_FAILED)
-    assert life.recorded.state is AssignmentState.APPROVED
-    world.send_answers = [Seen.PAID]
-    await world.pass_time(DAY + HOUR)
-    await life.saw(Event.COMPLETED, times=2)
-    assert [order.attempt for order, _ in world.sent] == [1, 2, 3]
+    assignment = await harness.assignment()
+    await assignment.submit()
+    await assignment.approve()
+    await assignment.saw(Event.COMPLETED)
+    harness.found[assignment.id] = PayoutStatus(Seen.FAILED, 1, 10_000)
+    harness.send_answers = [Seen.FAILED]
+    await _at(harness.environment).retry(replace(_payout(1), id=assignment.id))
+    await assignment.saw(Event.PAYOUT_FAILED)
+    assert assignment.recorded.state is AssignmentState.APPROVED
+    harness.send_answers = [Seen.PAID]
+    await harness.pass_time(DAY + HOUR)
+    await assignment.saw(Event.COMPLETED, times=2)
+    assert [order.attempt for order, _ in harness.sent] == [1, 2, 3]
 
 
 async def test_unclaimed_money_that_no_workflow_leads_is_taken_back_and_paid(
     environment: WorkflowEnvironment,
 ) -> None:
     payout = _payout(1, State.UNCLAIMED)
-    async with living(environment, "liaison") as world:
-        world.found[payout.id] = FoundPayout(Seen.UNCLAIMED, 1, 10_000)
+    async with running_harness(environment, "liaison") as harness:
+        harness.found[payout.id] = PayoutStatus(Seen.UNCLAIMED, 1, 10_000)
         await _at(environment).retry(payout)
         assert await _result_of(environment, payout) is Seen.PAID
-        assert [order.attempt for order, _ in world.recalled] == [1]
-        assert [order.attempt for order, _ in world.sent] == [2]
+        assert [order.attempt for order, _ in harness.recalled] == [1]
+        assert [order.attempt for order, _ in harness.sent] == [2]
 
 
-async def _is_waiting(world: World, payout: Payout) -> None:
+async def _is_waiting(harness: Harness, payout: Payout) -> None:
     """Until the workflow has seen that its attempt failed."""
-    handle = world.environment.client.get_workflow_handle(ids.payout(payout.id))
+    handle = harness.environment.client.get_workflow_handle(ids.payout(payout.id))
 
     async def timers() -> int:
         events = (await handle.fetch_history()).events
@@ -231,24 +235,24 @@ async def _is_waiting(world: World, payout: Payout) -> None:
 async def test_before_anything_is_due_nothing_begins(environment: WorkflowEnvironment) -> None:
     """The reward is reserved when a creator is selected, and paid when the work is approved."""
     payout = _payout(0, State.RESERVED)
-    async with living(environment, "liaison") as world:
+    async with running_harness(environment, "liaison") as harness:
         await _at(environment).retry(payout)
         handle = environment.client.get_workflow_handle(ids.payout(payout.id))
         with pytest.raises(RPCError) as absent:
             await handle.describe()
         assert absent.value.status is RPCStatusCode.NOT_FOUND
-        assert world.sent == []
+        assert harness.sent == []
 
 
 async def test_a_payout_that_was_written_off_ends_its_workflow(
     environment: WorkflowEnvironment,
 ) -> None:
     workflows, payout = _at(environment), _payout(1)
-    async with living(environment, "liaison") as world:
-        world.send_answers = [Seen.FAILED]
+    async with running_harness(environment, "liaison") as harness:
+        harness.send_answers = [Seen.FAILED]
         await workflows.retry(payout)
-        await world.until(lambda: len(world.sent) == 1)
-        await _is_waiting(world, payout)
+        await harness.until(lambda: len(harness.sent) == 1)
+        await _is_waiting(harness, payout)
         await workflows.signal(replace(_with_attempts(payout, 2), state=State.WRITTEN_OFF))
         assert await _result_of(environment, payout) is Seen.WRITTEN_OFF
         await workflows.signal(replace(payout, state=State.WRITTEN_OFF))

@@ -14,12 +14,12 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
 from tests.support.workers import ALL_WORKFLOWS
-from tests.workflows.world import HOUR
+from tests.workflows.harness import HOUR
 from workflows import ids
 from workflows.notices import Batch, Notice
 from workflows.publication import notices
 from workflows.publication.model import (
-    Arrival,
+    DeliveryResult,
     PublicationResult,
     PublicationTerms,
     State,
@@ -31,7 +31,7 @@ URL = "https://media.example.com/articles/a1/r1.json"
 MINUTE = timedelta(minutes=1)
 
 
-class Press:
+class Harness:
     """The media service and notifications, as the activities would find them."""
 
     def __init__(self, environment: WorkflowEnvironment) -> None:
@@ -40,27 +40,27 @@ class Press:
         self.state = State.PENDING
         self.feed_is_away = False
         self.notifications_are_away = False
-        self.told: list[tuple[Notice, datetime]] = []
+        self.sent_notices: list[tuple[Notice, datetime]] = []
         self.tries: list[datetime] = []
 
     @activity.defn
-    async def deliver_publication(self, terms: PublicationTerms) -> Arrival:
+    async def deliver_publication(self, terms: PublicationTerms) -> DeliveryResult:
         self.tries.append(await self.environment.get_current_time())
         if self.state is State.PENDING:
             if self.feed_is_away:
                 raise ApplicationError("away")
             self.state = State.PUBLISHED
         if self.state is not State.PUBLISHED:
-            return Arrival(self.state)
+            return DeliveryResult(self.state)
         return await self._arrival(notices.published(terms, URL), URL)
 
     @activity.defn
-    async def mark_publication_overdue(self, terms: PublicationTerms) -> Arrival:
+    async def mark_publication_overdue(self, terms: PublicationTerms) -> DeliveryResult:
         is_late = self.state is State.PENDING
         return await self._arrival(notices.overdue(terms) if is_late else [])
 
     @activity.defn
-    async def take_publication_back(self, terms: WithdrawalTerms) -> Arrival:
+    async def remove_publication(self, terms: WithdrawalTerms) -> DeliveryResult:
         return await self._arrival(notices.withdrawn(terms))
 
     @activity.defn
@@ -70,19 +70,19 @@ class Press:
             raise ApplicationError("away")
         await self._tell(batch.notices)
 
-    async def _arrival(self, told: list[Notice], url: str = "") -> Arrival:
+    async def _arrival(self, told: list[Notice], url: str = "") -> DeliveryResult:
         if self.notifications_are_away:
-            return Arrival(self.state, url, told)
+            return DeliveryResult(self.state, url, told)
         await self._tell(told)
-        return Arrival(self.state, url)
+        return DeliveryResult(self.state, url)
 
     async def _tell(self, told: list[Notice]) -> None:
         now = await self.environment.get_current_time()
-        self.told += [(notice, now) for notice in told]
+        self.sent_notices += [(notice, now) for notice in told]
 
     @property
     def events(self) -> list[tuple[str, str]]:
-        return [(notice.event, notice.recipient) for notice, _ in self.told]
+        return [(notice.event, notice.recipient) for notice, _ in self.sent_notices]
 
     async def terms(self, **changes: Any) -> PublicationTerms:
         now = await self.environment.get_current_time()
@@ -108,119 +108,121 @@ class Press:
 
 
 @pytest.fixture
-async def press(environment: WorkflowEnvironment) -> AsyncIterator[Press]:
-    press = Press(environment)
+async def harness(environment: WorkflowEnvironment) -> AsyncIterator[Harness]:
+    harness = Harness(environment)
     worker = Worker(
         environment.client,
-        task_queue=press.queue,
+        task_queue=harness.queue,
         workflows=ALL_WORKFLOWS,
         activities=[
-            press.deliver_publication,
-            press.mark_publication_overdue,
-            press.take_publication_back,
-            press.send_publication_notices,
+            harness.deliver_publication,
+            harness.mark_publication_overdue,
+            harness.remove_publication,
+            harness.send_publication_notices,
         ],
         workflow_runner=RUNNER,
     )
     async with running(worker, patience_seconds=5):
-        yield press
+        yield harness
 
 
-async def test_an_article_is_published_at_once_and_its_people_are_told(press: Press) -> None:
-    handle = await press.start(await press.terms())
+async def test_an_article_is_published_at_once_and_its_people_are_told(harness: Harness) -> None:
+    handle = await harness.start(await harness.terms())
     assert await handle.result() == PublicationResult(State.PUBLISHED, was_late=False)
-    assert press.events == [
+    assert harness.events == [
         ("PUBLICATION_PUBLISHED", "creators/bea"),
         ("PUBLICATION_PUBLISHED", "brands/acme"),
     ]
-    assert all(URL in notice.text for notice, _ in press.told)
+    assert all(URL in notice.text for notice, _ in harness.sent_notices)
     history = await handle.fetch_history()
     assert len(history.events) <= 14
     await Replayer(workflows=ALL_WORKFLOWS, workflow_runner=RUNNER).replay_workflow(history)
 
 
 async def test_a_feed_that_is_away_for_25_hours_is_late_once_and_published_all_the_same(
-    press: Press,
+    harness: Harness,
 ) -> None:
-    press.feed_is_away = True
-    begin = await press.environment.get_current_time()
-    handle = await press.start(await press.terms())
-    await press.environment.sleep(25 * HOUR)
-    assert press.events == [
+    harness.feed_is_away = True
+    begin = await harness.environment.get_current_time()
+    handle = await harness.start(await harness.terms())
+    await harness.environment.sleep(25 * HOUR)
+    assert harness.events == [
         ("PUBLICATION_OVERDUE", "creators/bea"),
         ("PUBLICATION_OVERDUE", "staff/operators"),
     ]
-    assert timedelta() <= press.told[0][1] - begin - 24 * HOUR < MINUTE
-    press.feed_is_away = False
+    assert timedelta() <= harness.sent_notices[0][1] - begin - 24 * HOUR < MINUTE
+    harness.feed_is_away = False
     assert await handle.result() == PublicationResult(State.PUBLISHED, was_late=True)
-    assert press.events[2:] == [
+    assert harness.events[2:] == [
         ("PUBLICATION_PUBLISHED", "creators/bea"),
         ("PUBLICATION_PUBLISHED", "brands/acme"),
     ]
-    assert press.told[-1][1] - begin < 25 * HOUR + 2 * MINUTE  # soon after the feed is back
+    assert (
+        harness.sent_notices[-1][1] - begin < 25 * HOUR + 2 * MINUTE
+    )  # soon after the feed is back
     history = await handle.fetch_history()
     assert len(history.events) <= 30  # not one for every try
     await Replayer(workflows=ALL_WORKFLOWS, workflow_runner=RUNNER).replay_workflow(history)
 
 
-async def test_what_was_due_before_it_could_begin_is_late_at_once(press: Press) -> None:
-    press.feed_is_away = True
-    now = await press.environment.get_current_time()
-    handle = await press.start(await press.terms(due_time=now - HOUR))
-    await press.environment.sleep(MINUTE)
-    assert ("PUBLICATION_OVERDUE", "staff/operators") in press.events
-    press.feed_is_away = False
+async def test_what_was_due_before_it_could_begin_is_late_at_once(harness: Harness) -> None:
+    harness.feed_is_away = True
+    now = await harness.environment.get_current_time()
+    handle = await harness.start(await harness.terms(due_time=now - HOUR))
+    await harness.environment.sleep(MINUTE)
+    assert ("PUBLICATION_OVERDUE", "staff/operators") in harness.events
+    harness.feed_is_away = False
     assert await handle.result() == PublicationResult(State.PUBLISHED, was_late=True)
 
 
-async def test_one_that_is_withdrawn_on_its_way_ends_there(press: Press) -> None:
-    press.feed_is_away = True
-    handle = await press.start(await press.terms())
-    await press.environment.sleep(HOUR)
-    press.state = State.WITHDRAWN
+async def test_one_that_is_withdrawn_on_its_way_ends_there(harness: Harness) -> None:
+    harness.feed_is_away = True
+    handle = await harness.start(await harness.terms())
+    await harness.environment.sleep(HOUR)
+    harness.state = State.WITHDRAWN
     assert await handle.result() == PublicationResult(State.WITHDRAWN, was_late=False)
-    assert press.events == []
+    assert harness.events == []
 
 
-async def test_whom_it_concerns_is_told_of_a_withdrawal(press: Press) -> None:
-    press.state = State.WITHDRAWN
+async def test_whom_it_concerns_is_told_of_a_withdrawal(harness: Harness) -> None:
+    harness.state = State.WITHDRAWN
     terms = WithdrawalTerms(
         "a1-feed", "bea", "acme", "FEED", "Not ours to show", was_published=True
     )
-    await press.environment.client.execute_workflow(
-        "Withdrawal", terms, id=ids.withdrawal("a1-feed"), task_queue=press.queue
+    await harness.environment.client.execute_workflow(
+        "Withdrawal", terms, id=ids.withdrawal("a1-feed"), task_queue=harness.queue
     )
-    assert press.events == [
+    assert harness.events == [
         ("PUBLICATION_WITHDRAWN", "creators/bea"),
         ("PUBLICATION_WITHDRAWN", "brands/acme"),
     ]
-    assert all("Not ours to show." in notice.text for notice, _ in press.told)
+    assert all("Not ours to show." in notice.text for notice, _ in harness.sent_notices)
 
 
-async def test_notices_that_could_not_be_sent_are_sent_later(press: Press) -> None:
-    press.notifications_are_away = True
-    handle = await press.start(await press.terms(brand_id=""))
+async def test_notices_that_could_not_be_sent_are_sent_later(harness: Harness) -> None:
+    harness.notifications_are_away = True
+    handle = await harness.start(await harness.terms(brand_id=""))
     assert await handle.result() == PublicationResult(State.PUBLISHED, was_late=False)
-    assert press.events == [("PUBLICATION_PUBLISHED", "creators/bea")]
+    assert harness.events == [("PUBLICATION_PUBLISHED", "creators/bea")]
 
 
-async def test_a_publication_runs_once_however_often_it_is_started(press: Press) -> None:
-    press.feed_is_away = True
-    terms = await press.terms()
-    first, second = await press.start(terms), await press.start(terms)
+async def test_a_publication_runs_once_however_often_it_is_started(harness: Harness) -> None:
+    harness.feed_is_away = True
+    terms = await harness.terms()
+    first, second = await harness.start(terms), await harness.start(terms)
     assert first.first_execution_run_id == second.first_execution_run_id
-    press.feed_is_away = False
+    harness.feed_is_away = False
     await first.result()
     with pytest.raises(WorkflowAlreadyStartedError):
-        await press.start(terms)
-    assert press.events.count(("PUBLICATION_PUBLISHED", "creators/bea")) == 1
+        await harness.start(terms)
+    assert harness.events.count(("PUBLICATION_PUBLISHED", "creators/bea")) == 1
 
 
-async def test_operators_read_who_must_act_and_find_what_is_late(press: Press) -> None:
-    press.feed_is_away = True
-    handle = await press.start(await press.terms())
-    await press.environment.sleep(25 * HOUR)
+async def test_operators_read_who_must_act_and_find_what_is_late(harness: Harness) -> None:
+    harness.feed_is_away = True
+    handle = await harness.start(await harness.terms())
+    await harness.environment.sleep(25 * HOUR)
     details = await handle.query("__temporal_workflow_metadata")
     assert "Late: an operator must see what stands in the way" in str(details)
-    press.state = State.WITHDRAWN
+    harness.state = State.WITHDRAWN
     await handle.result()

@@ -21,9 +21,9 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from tests.support.workers import ALL_WORKFLOWS
 from tests.workflows import record
-from tests.workflows.world import DAY, World
+from tests.workflows.harness import DAY, Harness
 from workflows import ids
-from workflows.assignment import model as assignment
+from workflows.assignment import model as assignment_model
 from workflows.assignment.inputs import AssignmentResult, StartAssignment
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.dispute import model as dispute
@@ -34,13 +34,13 @@ from workflows.worker import RUNNER
 
 RECORDED = record.recorded()
 _STATES: dict[str, type[StrEnum]] = {
-    "assignment": assignment.State,
+    "assignment": assignment_model.State,
     "dispute": dispute.State,
     "payout": payout.State,
     "task": task.State,
 }
 _EVENTS: dict[str, type[StrEnum]] = {
-    "assignment": assignment.Event,
+    "assignment": assignment_model.Event,
     "dispute": dispute.Event,
     "task": task.Event,
 }
@@ -151,18 +151,18 @@ _TELLING = {
 }
 
 
-async def _lived(world: World) -> WorkflowHistory:
+async def _lived(harness: Harness) -> WorkflowHistory:
     """A life with a reminder, a round of changes, an approval and a paid reward."""
-    life = await world.assignment()
-    await life.submit()
-    await world.pass_time(3 * DAY)
-    await life.saw(assignment.Event.REVIEW_REMINDED)
-    await life.ask()
-    await life.submit()
-    await life.approve()
-    await life.saw(assignment.Event.COMPLETED)
-    await life.ended()
-    return await life.handle.fetch_history()
+    assignment = await harness.assignment()
+    await assignment.submit()
+    await harness.pass_time(3 * DAY)
+    await assignment.saw(assignment_model.Event.REVIEW_REMINDED)
+    await assignment.ask()
+    await assignment.submit()
+    await assignment.approve()
+    await assignment.saw(assignment_model.Event.COMPLETED)
+    await assignment.ended()
+    return await assignment.handle.fetch_history()
 
 
 @workflow.defn(name="Assignment")
@@ -185,8 +185,8 @@ async def _is_refused(history: WorkflowHistory) -> None:
         await broken.replay_workflow(history)
 
 
-async def test_an_edit_that_breaks_running_workflows_is_found_out(world: World) -> None:
-    history = await _lived(world)
+async def test_an_edit_that_breaks_running_workflows_is_found_out(harness: Harness) -> None:
+    history = await _lived(harness)
     await _replay(history)
     await _is_refused(history)
 
@@ -199,12 +199,12 @@ async def test_recorded_histories_find_such_an_edit_out_too() -> None:
 
 async def test_a_history_is_recorded_whole_and_without_its_machine(
     environment: WorkflowEnvironment,
-    world: World,
+    harness: Harness,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(record, "HISTORIES", tmp_path / "histories")
-    history = await _lived(world)
+    history = await _lived(harness)
     file = await record.record(environment.client, history.workflow_id, "assignment-lived")
     assert record.recorded() == {"assignment-lived": file}
     _assert_anonymous(file)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.workflows.world import BRAND, CREATOR, DAY, HOUR, Life, World
+from tests.workflows.harness import BRAND, CREATOR, DAY, HOUR, AssignmentDriver, Harness
 from workflows.assignment.model import Event, Funding, State
 from workflows.dispute.model import Ground, Outcome
 from workflows.notices import MEDIATORS
@@ -12,119 +12,121 @@ from workflows.payout.model import State as Payout
 _PART = {"amount_minor": 4_000, "amount_currency": "USD"}
 
 
-async def _approved(world: World, funding: Funding = Funding.ESCROW) -> Life:
-    life = await world.assignment(funding=funding)
-    await life.submit()
-    await life.approve()
-    return life
+async def _approved(harness: Harness, funding: Funding = Funding.ESCROW) -> AssignmentDriver:
+    assignment = await harness.assignment(funding=funding)
+    await assignment.submit()
+    await assignment.approve()
+    return assignment
 
 
-def _set_aside(world: World) -> list[tuple[int, int | None]]:
-    return [(one.amount_minor, one.reserved_minor) for one in world.set_aside]
+def _set_aside(harness: Harness) -> list[tuple[int, int | None]]:
+    return [(one.amount_minor, one.reserved_minor) for one in harness.set_aside]
 
 
-async def _payout_ended(life: Life) -> Payout:
-    handle = life.world.environment.client.get_workflow_handle(
-        life.payout.id, result_type=PayoutResult
+async def _payout_ended(assignment: AssignmentDriver) -> Payout:
+    handle = assignment.harness.environment.client.get_workflow_handle(
+        assignment.payout.id, result_type=PayoutResult
     )
     return (await handle.result()).state
 
 
-async def test_a_part_of_what_is_held_is_paid_at_once(world: World) -> None:
-    world.send_answers = [Payout.FAILED]
-    life = await _approved(world)
-    await life.saw(Event.PAYOUT_FAILED)
-    dispute = await life.dispute(Ground.FRAUD, BRAND)
-    await world.pass_time(3 * DAY)
-    world.send_answers = [Payout.PAID]
-    await life.decide(dispute, Outcome.PAY_PARTIAL, **_PART)
-    await life.saw(Event.COMPLETED)
-    assert _set_aside(world) == [(4_000, 10_000)]
-    assert [order.attempt for order, _ in world.sent] == [1, 2]
-    assert life.recorded.payable_minor == 4_000
+async def test_a_part_of_what_is_held_is_paid_at_once(harness: Harness) -> None:
+    harness.send_answers = [Payout.FAILED]
+    assignment = await _approved(harness)
+    await assignment.saw(Event.PAYOUT_FAILED)
+    dispute = await assignment.dispute(Ground.FRAUD, BRAND)
+    await harness.pass_time(3 * DAY)
+    harness.send_answers = [Payout.PAID]
+    await assignment.decide(dispute, Outcome.PAY_PARTIAL, **_PART)
+    await assignment.saw(Event.COMPLETED)
+    assert _set_aside(harness) == [(4_000, 10_000)]
+    assert [order.attempt for order, _ in harness.sent] == [1, 2]
+    assert assignment.recorded.payable_minor == 4_000
 
 
-async def test_what_is_held_is_taken_back(world: World) -> None:
-    world.send_answers = [Payout.FAILED]
-    life = await _approved(world)
-    await life.saw(Event.PAYOUT_FAILED)
-    dispute = await life.dispute(Ground.FRAUD, BRAND)
-    await life.decide(dispute, Outcome.CANCEL_WITHOUT_PAY)
-    assert await life.ended() is State.CANCELLED
-    assert await _payout_ended(life) is Payout.RELEASED
-    assert [one.amount_minor for one in world.settled] == [0]
-    assert len(world.sent) == 1
+async def test_what_is_held_is_taken_back(harness: Harness) -> None:
+    harness.send_answers = [Payout.FAILED]
+    assignment = await _approved(harness)
+    await assignment.saw(Event.PAYOUT_FAILED)
+    dispute = await assignment.dispute(Ground.FRAUD, BRAND)
+    await assignment.decide(dispute, Outcome.CANCEL_WITHOUT_PAY)
+    assert await assignment.ended() is State.CANCELLED
+    assert await _payout_ended(assignment) is Payout.RELEASED
+    assert [one.amount_minor for one in harness.settled] == [0]
+    assert len(harness.sent) == 1
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PAY_PARTIAL, Outcome.CANCEL_WITHOUT_PAY])
 async def test_what_was_sent_before_it_was_held_is_paid_as_it_was(
-    world: World, outcome: Outcome
+    harness: Harness, outcome: Outcome
 ) -> None:
-    world.send_answers = world.refresh_answers = [Payout.SENT]
-    life = await _approved(world)
-    await world.until(lambda: world.sent)
-    dispute = await life.dispute(Ground.FRAUD, BRAND)
+    harness.send_answers = harness.refresh_answers = [Payout.SENT]
+    assignment = await _approved(harness)
+    await harness.until(lambda: harness.sent)
+    dispute = await assignment.dispute(Ground.FRAUD, BRAND)
     values = _PART if outcome is Outcome.PAY_PARTIAL else {}
-    await life.decide(dispute, outcome, **values)
-    await life.saw(Event.DECISION_OVERTAKEN)
-    assert life.recorded.payable_minor == 10_000
-    told = {one.recipient for one in world.told if one.event == Event.DECISION_OVERTAKEN}
+    await assignment.decide(dispute, outcome, **values)
+    await assignment.saw(Event.DECISION_OVERTAKEN)
+    assert assignment.recorded.payable_minor == 10_000
+    told = {one.recipient for one in harness.sent_notices if one.event == Event.DECISION_OVERTAKEN}
     assert told == {BRAND, CREATOR, MEDIATORS}
-    world.refresh_answers = [Payout.PAID]
-    await world.pass_time(HOUR)
-    await life.saw(Event.COMPLETED)
-    assert world.set_aside == []
+    harness.refresh_answers = [Payout.PAID]
+    await harness.pass_time(HOUR)
+    await assignment.saw(Event.COMPLETED)
+    assert harness.set_aside == []
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PAY_PARTIAL, Outcome.CANCEL_WITHOUT_PAY])
 async def test_what_was_written_off_before_a_mediator_decided_stays_so(
-    world: World, outcome: Outcome
+    harness: Harness, outcome: Outcome
 ) -> None:
-    world.send_answers = [Payout.FAILED]
-    life = await _approved(world)
-    await life.saw(Event.PAYOUT_FAILED)
-    dispute = await life.dispute(Ground.FRAUD, BRAND)
-    world.money[life.id] = Payout.WRITTEN_OFF
-    await life.signal_payout("payout_changed", PayoutChanged(Payout.WRITTEN_OFF, 1))
-    await life.saw(Event.REWARD_WRITTEN_OFF)
+    harness.send_answers = [Payout.FAILED]
+    assignment = await _approved(harness)
+    await assignment.saw(Event.PAYOUT_FAILED)
+    dispute = await assignment.dispute(Ground.FRAUD, BRAND)
+    harness.money[assignment.id] = Payout.WRITTEN_OFF
+    await assignment.signal_payout("payout_changed", PayoutChanged(Payout.WRITTEN_OFF, 1))
+    await assignment.saw(Event.REWARD_WRITTEN_OFF)
     values = _PART if outcome is Outcome.PAY_PARTIAL else {}
-    await life.decide(dispute, outcome, **values)
-    await life.saw(Event.DECISION_OVERTAKEN)
-    (told,) = {one.text for one in world.told if one.event == Event.DECISION_OVERTAKEN}
+    await assignment.decide(dispute, outcome, **values)
+    await assignment.saw(Event.DECISION_OVERTAKEN)
+    (told,) = {one.text for one in harness.sent_notices if one.event == Event.DECISION_OVERTAKEN}
     assert "had written it off" in told
-    assert await life.ended() is State.CANCELLED
+    assert await assignment.ended() is State.CANCELLED
 
 
-async def _waits_for_funds(world: World) -> tuple[Life, str]:
-    world.funds_minor = 0
-    life = await _approved(world, Funding.ON_APPROVAL)
-    await world.until(lambda: world.funds_minor > 0)
-    return life, await life.dispute(Ground.FRAUD, BRAND)
+async def _waits_for_funds(harness: Harness) -> tuple[AssignmentDriver, str]:
+    harness.funds_minor = 0
+    assignment = await _approved(harness, Funding.ON_APPROVAL)
+    await harness.until(lambda: harness.funds_minor > 0)
+    return assignment, await assignment.dispute(Ground.FRAUD, BRAND)
 
 
-async def test_what_waits_for_the_brands_funds_is_set_aside_in_part(world: World) -> None:
-    life, dispute = await _waits_for_funds(world)
-    await life.decide(dispute, Outcome.PAY_PARTIAL, **_PART)
-    await life.saw(Event.COMPLETED)
-    assert _set_aside(world) == [(4_000, None)]
+async def test_what_waits_for_the_brands_funds_is_set_aside_in_part(harness: Harness) -> None:
+    assignment, dispute = await _waits_for_funds(harness)
+    await assignment.decide(dispute, Outcome.PAY_PARTIAL, **_PART)
+    await assignment.saw(Event.COMPLETED)
+    assert _set_aside(harness) == [(4_000, None)]
 
 
 async def test_what_waits_for_the_brands_funds_is_never_set_aside_once_it_is_taken_back(
-    world: World,
+    harness: Harness,
 ) -> None:
-    life, dispute = await _waits_for_funds(world)
-    await life.decide(dispute, Outcome.CANCEL_WITHOUT_PAY)
-    assert await life.ended() is State.CANCELLED
-    assert await _payout_ended(life) is Payout.RELEASED
-    assert world.set_aside == []
-    assert world.releases == []
+    assignment, dispute = await _waits_for_funds(harness)
+    await assignment.decide(dispute, Outcome.CANCEL_WITHOUT_PAY)
+    assert await assignment.ended() is State.CANCELLED
+    assert await _payout_ended(assignment) is Payout.RELEASED
+    assert harness.set_aside == []
+    assert harness.releases == []
 
 
-async def test_what_was_set_aside_for_a_reward_that_is_taken_back_goes_back(world: World) -> None:
-    world.send_answers = [Payout.FAILED]
-    life = await _approved(world, Funding.ON_APPROVAL)
-    await life.saw(Event.PAYOUT_FAILED)
-    dispute = await life.dispute(Ground.FRAUD, BRAND)
-    await life.decide(dispute, Outcome.CANCEL_WITHOUT_PAY)
-    assert await _payout_ended(life) is Payout.RELEASED
-    assert world.releases == [life.id]
+async def test_what_was_set_aside_for_a_reward_that_is_taken_back_goes_back(
+    harness: Harness,
+) -> None:
+    harness.send_answers = [Payout.FAILED]
+    assignment = await _approved(harness, Funding.ON_APPROVAL)
+    await assignment.saw(Event.PAYOUT_FAILED)
+    dispute = await assignment.dispute(Ground.FRAUD, BRAND)
+    await assignment.decide(dispute, Outcome.CANCEL_WITHOUT_PAY)
+    assert await _payout_ended(assignment) is Payout.RELEASED
+    assert harness.releases == [assignment.id]

@@ -6,7 +6,7 @@ from temporalio.testing import WorkflowEnvironment
 from servicekit.settings import TemporalSettings
 from services.tasks.domain import NotUnderWay
 from services.tasks.workflows import TemporalRuns
-from tests.workflows.world import BRAND
+from tests.workflows.harness import BRAND
 from workflows.assignment.model import ApproveWork
 from workflows.client import Workflows
 from workflows.task.model import Selection

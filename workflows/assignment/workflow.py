@@ -420,14 +420,14 @@ class AssignmentWorkflow:
             and not self._is_to_pay_now
         )
 
-    async def _lead_payout(self, *, is_started_anew: bool = False) -> None:
+    async def _lead_payout(self, *, is_restarted: bool = False) -> None:
         self._payout_is_held = self._assignment.payout_is_held
-        self._payout = await self._start_payout(is_started_anew=is_started_anew)
+        self._payout = await self._start_payout(is_restarted=is_restarted)
         self._payout_is_lost = False
         self._start_child_task(self._paid(self._payout))
 
     async def _start_payout(
-        self, *, is_started_anew: bool
+        self, *, is_restarted: bool
     ) -> workflow.ChildWorkflowHandle[PayoutWorkflow, PayoutResult]:
         a = self._assignment
         terms = a.terms
@@ -444,7 +444,7 @@ class AssignmentWorkflow:
                 is_held=self._payout_is_held,
                 claim_window=terms.policy.claim_window,
                 escalation_window=terms.policy.reward_window,
-                is_started_anew=is_started_anew,
+                is_restarted=is_restarted,
             ),
             id=ids.payout(a.id),
             task_queue=sibling(workflow.info().task_queue, Domain.PAYOUTS),
@@ -503,7 +503,7 @@ class AssignmentWorkflow:
         decision = result.decision
         left_minor = disputes.settlement(self._assignment, decision)
         is_overtaken = left_minor is not None and not await self._settle(left_minor)
-        self._pending.extend(result.undelivered)
+        self._pending.extend(result.pending)
         self._note(
             disputes.close_dispute(
                 self._assignment,
@@ -533,7 +533,7 @@ class AssignmentWorkflow:
         if is_settled and self._payout is not None:
             # It may be about to reserve what is not reserved yet.
             if left_minor:
-                await signal(self._payout, PayoutWorkflow.lower, left_minor)
+                await signal(self._payout, PayoutWorkflow.reduce_amount, left_minor)
             else:
                 released = PayoutChanged(PayoutState.RELEASED, 0)
                 await signal(self._payout, PayoutWorkflow.payout_changed, released)
@@ -548,4 +548,4 @@ class AssignmentWorkflow:
             # That it was ended is known to the server first.
             self._payout_is_lost = not await signal(self._payout, PayoutWorkflow.retry)
         if self._payout_is_lost:
-            await self._lead_payout(is_started_anew=True)
+            await self._lead_payout(is_restarted=True)

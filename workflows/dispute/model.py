@@ -122,8 +122,8 @@ class DisputeResult:
     decision: Decision | None = None
     # Who decided, such as `staff/mia`.
     mediator: str = ""
-    # Told to nobody yet, because notifications were away: for the parent to send.
-    undelivered: list[Notice] = field(default_factory=list)
+    # Notices that could not be sent yet; the assignment sends them.
+    pending: list[Notice] = field(default_factory=list)
 
 
 @dataclass

@@ -54,7 +54,7 @@ class DisputeWorkflow:
         # Noted here, since a command can come before `run` does.
         self._unrecorded = [Change(Event.OPENED, deepcopy(dispute))]
         self._recorded_sequence = 0
-        self._undelivered: list[Notice] = []
+        self._pending: list[Notice] = []
         self._deliveries: set[asyncio.Task[None]] = set()
         self._origins: dict[int, Context] = {}
 
@@ -70,7 +70,7 @@ class DisputeWorkflow:
             del self._unrecorded[0]
         clocks.cancel()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        return DisputeResult(self._dispute.decision, self._dispute.mediator, self._undelivered)
+        return DisputeResult(self._dispute.decision, self._dispute.mediator, self._pending)
 
     @workflow.update
     async def claim(self, command: Claim) -> Dispute:
@@ -159,7 +159,7 @@ class DisputeWorkflow:
 
     async def _deliver_later(self, batch: Batch) -> None:
         """Notifications were away. Nobody waits for this; what is left at the end is handed on."""
-        self._undelivered += batch.notices
+        self._pending += batch.notices
         await workflow.execute_activity_method(
             DisputeActivityInterface.send_dispute_notices,
             batch,
@@ -167,4 +167,4 @@ class DisputeWorkflow:
             retry_policy=_RETRY,
             summary=f"{len(batch.notices)} notices that could not be sent before",
         )
-        self._undelivered = [n for n in self._undelivered if n not in batch.notices]
+        self._pending = [n for n in self._pending if n not in batch.notices]

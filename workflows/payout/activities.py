@@ -11,7 +11,7 @@ from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
 from workflows.failures import retrying_all_but
 from workflows.payout.activity_interface import PayoutActivityInterface
-from workflows.payout.model import FoundPayout, PayoutTerms, RecallPayout, SendPayout, State
+from workflows.payout.model import PayoutStatus, PayoutTerms, RecallPayout, SendPayout, State
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
@@ -22,7 +22,7 @@ class PayoutActivities(PayoutActivityInterface):
     payouts: "PayoutServiceAsyncStub"
 
     @activity.defn
-    async def find_payout(self, payout_id: str) -> FoundPayout:
+    async def get_payout_status(self, payout_id: str) -> PayoutStatus:
         """Where nothing was set aside yet, nothing is known."""
         with retrying_all_but():
             try:
@@ -32,12 +32,12 @@ class PayoutActivities(PayoutActivityInterface):
             except LiaisonError as error:
                 if error.reason is not Reason.NOT_FOUND:
                     raise
-                return FoundPayout(State.RESERVED, 0, None)
+                return PayoutStatus(State.RESERVED, 0, None)
         amount = Money.from_message(payout.amount)
-        return FoundPayout(_state(payout), len(payout.attempts), amount.amount_minor)
+        return PayoutStatus(_state(payout), len(payout.attempts), amount.amount_minor)
 
     @activity.defn
-    async def set_reward_aside(self, terms: PayoutTerms) -> None:
+    async def reserve_reward(self, terms: PayoutTerms) -> None:
         """Makes the reservation what the payout needs: made, or lowered as a mediator decided."""
         name = f"payouts/{terms.payout_id}"
         amount = Money(terms.currency, terms.amount_minor).to_message()

@@ -7,18 +7,18 @@ from abc import ABC, abstractmethod
 
 from temporalio import activity
 
-from workflows.payout.model import FoundPayout, PayoutTerms, RecallPayout, SendPayout, State
+from workflows.payout.model import PayoutStatus, PayoutTerms, RecallPayout, SendPayout, State
 
 
 class PayoutActivityInterface(ABC):
     @activity.defn
     @abstractmethod
-    async def find_payout(self, payout_id: str) -> FoundPayout:
+    async def get_payout_status(self, payout_id: str) -> PayoutStatus:
         """How far the payout has come."""
 
     @activity.defn
     @abstractmethod
-    async def set_reward_aside(self, terms: PayoutTerms) -> None:
+    async def reserve_reward(self, terms: PayoutTerms) -> None:
         """Makes the reservation, or lowers it to the amount of `terms`."""
 
     @activity.defn

@@ -50,31 +50,31 @@ class Progress:
     attempt: int
     # Since when it is in this state.
     since: datetime
-    # What the assignment was told, each thing once an attempt.
-    told: list[str] = field(default_factory=list)
+    # Reports that the assignment has received, each once per attempt.
+    reported: list[str] = field(default_factory=list)
 
     def move(self, state: State, now: datetime) -> None:
         if state is not self.state:
             self.state, self.since = state, now
 
-    def learn(self, change: PayoutChanged, now: datetime) -> None:
+    def apply(self, change: PayoutChanged, now: datetime) -> None:
         """Of an earlier attempt it is no news, unless the payout as a whole has ended."""
         state = State(change.state)
         if change.attempt >= self.attempt or state in CLOSED:
             self.attempt = max(self.attempt, change.attempt)
             self.move(state, now)
 
-    def is_news(self, report: "PayoutReport") -> bool:
-        """Whether it was not told of this attempt before; from now on it was."""
+    def is_new_report(self, report: "PayoutReport") -> bool:
+        """Whether it was not reported of this attempt yet; from now on it counts as reported."""
         key = f"{self.attempt} {report.state}{' escalated' if report.is_escalated else ''}"
-        if key in self.told:
+        if key in self.reported:
             return False
-        self.told.append(key)
+        self.reported.append(key)
         return True
 
     @property
     def is_escalated(self) -> bool:
-        return f"{self.attempt} {self.state} escalated" in self.told
+        return f"{self.attempt} {self.state} escalated" in self.reported
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ class PayoutTerms:
     escalation_window: Span = REWARD_WINDOW
     # Another workflow has led it before and has ended: this one finds out how far it came, and goes
     # on from there at once.
-    is_started_anew: bool = False
+    is_restarted: bool = False
     progress: Progress | None = None
 
 
 @dataclass(frozen=True)
-class FoundPayout:
+class PayoutStatus:
     """How far a payout has come. `amount_minor` is what is set aside; None when nothing is."""
 
     state: State

@@ -8,7 +8,7 @@ from workflows.payout.model import PayoutTerms, Progress, State
 def begin(terms: PayoutTerms, now: datetime) -> Progress:
     if terms.progress is not None:
         return terms.progress
-    return Progress(State.FAILED if terms.is_started_anew else State.RESERVED, 0, now)
+    return Progress(State.FAILED if terms.is_restarted else State.RESERVED, 0, now)
 
 
 def recall_time(terms: PayoutTerms, progress: Progress) -> datetime:

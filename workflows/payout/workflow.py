@@ -54,12 +54,12 @@ class PayoutWorkflow:
     @workflow.init
     def __init__(self, terms: PayoutTerms) -> None:
         self._progress = rules.begin(terms, workflow.now())
-        # A mediator may lower it; `_set_aside_minor` is what is reserved, None before it is.
+        # A mediator may lower it; `_reserved_minor` is what is reserved, None before it is.
         self._amount_minor = terms.amount_minor
-        self._set_aside_minor = terms.reserved_minor
+        self._reserved_minor = terms.reserved_minor
         self._is_held = terms.is_held
         # Who starts a payout anew wants it paid.
-        self._retry_is_wanted = terms.is_started_anew
+        self._retry_is_wanted = terms.is_restarted
         self._funds_are_short = False
         # The service takes no further attempt by itself: the money had left and came back.
         self._is_stopped = False
@@ -72,16 +72,16 @@ class PayoutWorkflow:
 
     @workflow.run
     async def run(self, terms: PayoutTerms) -> PayoutResult:
-        if terms.is_started_anew:
+        if terms.is_restarted:
             await self._find(terms)
-        await self._set_reward_aside(terms)
+        await self._reserve_reward(terms)
         while self._state not in ENDED:
             self._describe(terms)
             if workflow.info().is_continue_as_new_suggested() and self._is_at_rest:
                 await self._go_on_in_another_run(terms)
             if self._state in TO_BE_SENT:
                 await self._wait_to_send(terms)
-                await self._set_reward_aside(terms)
+                await self._reserve_reward(terms)
                 if self._state in TO_BE_SENT:  # else a webhook told that the money has moved
                     self._begin_attempt()
             elif self._state is State.SENDING:
@@ -100,7 +100,7 @@ class PayoutWorkflow:
     @workflow.signal
     def payout_changed(self, change: PayoutChanged) -> None:
         """The service booked what a webhook pointed at, or what an operator decided."""
-        self._progress.learn(change, workflow.now())
+        self._progress.apply(change, workflow.now())
         self._forget_what_is_over()
 
     @workflow.signal
@@ -108,7 +108,7 @@ class PayoutWorkflow:
         self._is_held = is_held
 
     @workflow.signal
-    def lower(self, amount_minor: int) -> None:
+    def reduce_amount(self, amount_minor: int) -> None:
         """A mediator has lowered what is not sent yet."""
         self._amount_minor = amount_minor
 
@@ -123,13 +123,13 @@ class PayoutWorkflow:
     async def _find(self, terms: PayoutTerms) -> None:
         """Goes on from where another workflow came to; what was told meanwhile is newer."""
         found = await workflow.execute_activity_method(
-            PayoutActivityInterface.find_payout,
+            PayoutActivityInterface.get_payout_status,
             terms.payout_id,
             summary="Find what was sent before",
             start_to_close_timeout=_CALL_SECONDS,
             retry_policy=_RETRY,
         )
-        self._set_aside_minor = found.amount_minor
+        self._reserved_minor = found.amount_minor
         if found.amount_minor is not None:
             self._amount_minor = min(self._amount_minor, found.amount_minor)
         if self._state is State.FAILED:
@@ -137,13 +137,13 @@ class PayoutWorkflow:
             self._is_begun = found.state is State.SENDING
             self._move(found.state)
 
-    async def _set_reward_aside(self, terms: PayoutTerms) -> None:
+    async def _reserve_reward(self, terms: PayoutTerms) -> None:
         """Waits for as long as the brand's funds are short."""
-        while self._set_aside_minor != self._amount_minor and self._state in TO_BE_SENT:
+        while self._reserved_minor != self._amount_minor and self._state in TO_BE_SENT:
             wanted = self._terms_now(terms)
             try:
                 await workflow.execute_activity_method(
-                    PayoutActivityInterface.set_reward_aside,
+                    PayoutActivityInterface.reserve_reward,
                     wanted,
                     summary="Set the reward aside",
                     start_to_close_timeout=_CALL_SECONDS,
@@ -154,7 +154,7 @@ class PayoutWorkflow:
                     raise
                 await self._wait_for_funds(terms)
             else:
-                self._set_aside_minor = wanted.amount_minor
+                self._reserved_minor = wanted.amount_minor
 
     async def _wait_for_funds(self, terms: PayoutTerms) -> None:
         workflow.set_current_details(
@@ -176,7 +176,7 @@ class PayoutWorkflow:
 
     async def _release(self, terms: PayoutTerms) -> None:
         """What a mediator took back while it was being set aside."""
-        if self._set_aside_minor is not None:
+        if self._reserved_minor is not None:
             await workflow.execute_activity_method(
                 PayoutActivityInterface.release_reward,
                 terms.payout_id,
@@ -186,7 +186,7 @@ class PayoutWorkflow:
             )
 
     def _terms_now(self, terms: PayoutTerms) -> PayoutTerms:
-        return replace(terms, amount_minor=self._amount_minor, reserved_minor=self._set_aside_minor)
+        return replace(terms, amount_minor=self._amount_minor, reserved_minor=self._reserved_minor)
 
     async def _wait_to_send(self, terms: PayoutTerms) -> None:
         """The first attempt at once; another after the retry interval or when it is wanted."""
@@ -352,7 +352,7 @@ class PayoutWorkflow:
     async def _report(self, report: PayoutReport) -> None:
         """Tells the assignment, once an attempt, what it does not learn from the result."""
         parent = workflow.info().parent
-        if self._progress.is_news(report) and parent is not None:
+        if self._progress.is_new_report(report) and parent is not None:
             assignment = workflow.get_external_workflow_handle(parent.workflow_id)
             await signal(assignment, PAYOUT_REPORTED, report)
 
@@ -380,7 +380,7 @@ class PayoutWorkflow:
             replace(
                 self._terms_now(terms),
                 is_held=self._is_held,
-                is_started_anew=False,
+                is_restarted=False,
                 progress=self._progress,
             )
         )

@@ -13,7 +13,13 @@ from workflows.failures import retrying_all_but
 from workflows.notices import OPERATORS, Batch, Notice
 from workflows.publication import notices
 from workflows.publication.activity_interface import PublicationActivityInterface
-from workflows.publication.model import FEED, Arrival, PublicationTerms, State, WithdrawalTerms
+from workflows.publication.model import (
+    FEED,
+    DeliveryResult,
+    PublicationTerms,
+    State,
+    WithdrawalTerms,
+)
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.media.v1.publications_pb2_grpc import PublicationServiceAsyncStub
@@ -26,17 +32,17 @@ class PublicationActivities(PublicationActivityInterface):
     notifications: "NotificationServiceAsyncStub"
 
     @activity.defn
-    async def deliver_publication(self, terms: PublicationTerms) -> Arrival:
+    async def deliver_publication(self, terms: PublicationTerms) -> DeliveryResult:
         with retrying_all_but():
             publication = await self._deliver(terms.publication_id)
             if publication.state == pb.Publication.STATE_PUBLISHED:
-                told = notices.published(terms, publication.url)
+                sent = notices.published(terms, publication.url)
             else:
-                told = _posted_all_the_same(terms, publication)
-            return await self._arrived(publication, told)
+                sent = _posted_all_the_same(terms, publication)
+            return await self._result(publication, sent)
 
     @activity.defn
-    async def mark_publication_overdue(self, terms: PublicationTerms) -> Arrival:
+    async def mark_publication_overdue(self, terms: PublicationTerms) -> DeliveryResult:
         """Nobody is told of one that arrived at the last moment."""
         with retrying_all_but():
             try:
@@ -49,14 +55,14 @@ class PublicationActivities(PublicationActivityInterface):
                 await try_to_send(self.notifications, to_operators)
                 raise
             is_late = publication.state == pb.Publication.STATE_PENDING
-            return await self._arrived(publication, notices.overdue(terms) if is_late else [])
+            return await self._result(publication, notices.overdue(terms) if is_late else [])
 
     @activity.defn
-    async def take_publication_back(self, terms: WithdrawalTerms) -> Arrival:
+    async def remove_publication(self, terms: WithdrawalTerms) -> DeliveryResult:
         with retrying_all_but():
             publication = await self._deliver(terms.publication_id)
-            told = notices.withdrawn(terms) + _posted_all_the_same(terms, publication)
-            return await self._arrived(publication, told)
+            sent = notices.withdrawn(terms) + _posted_all_the_same(terms, publication)
+            return await self._result(publication, sent)
 
     @activity.defn
     async def send_publication_notices(self, batch: Batch) -> None:
@@ -69,9 +75,9 @@ class PublicationActivities(PublicationActivityInterface):
         publication: pb.Publication = await self.publications.DeliverPublication(request)
         return publication
 
-    async def _arrived(self, publication: pb.Publication, told: list[Notice]) -> Arrival:
-        late = await try_to_send(self.notifications, told) if told else Batch()
-        return Arrival(_state(publication), publication.url, late.notices)
+    async def _result(self, publication: pb.Publication, sent: list[Notice]) -> DeliveryResult:
+        pending = await try_to_send(self.notifications, sent) if sent else Batch()
+        return DeliveryResult(_state(publication), publication.url, pending.notices)
 
 
 def _posted_all_the_same(

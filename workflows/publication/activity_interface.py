@@ -9,23 +9,23 @@ from abc import ABC, abstractmethod
 from temporalio import activity
 
 from workflows.notices import Batch
-from workflows.publication.model import Arrival, PublicationTerms, WithdrawalTerms
+from workflows.publication.model import DeliveryResult, PublicationTerms, WithdrawalTerms
 
 
 class PublicationActivityInterface(ABC):
     @activity.defn
     @abstractmethod
-    async def deliver_publication(self, terms: PublicationTerms) -> Arrival:
+    async def deliver_publication(self, terms: PublicationTerms) -> DeliveryResult:
         """Delivers it to its channel."""
 
     @activity.defn
     @abstractmethod
-    async def mark_publication_overdue(self, terms: PublicationTerms) -> Arrival:
+    async def mark_publication_overdue(self, terms: PublicationTerms) -> DeliveryResult:
         """Records that the promised time has passed."""
 
     @activity.defn
     @abstractmethod
-    async def take_publication_back(self, terms: WithdrawalTerms) -> Arrival:
+    async def remove_publication(self, terms: WithdrawalTerms) -> DeliveryResult:
         """Removes it from its channel."""
 
     @activity.defn

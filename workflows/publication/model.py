@@ -44,12 +44,12 @@ class WithdrawalTerms:
 
 
 @dataclass(frozen=True)
-class Arrival:
-    """What the media service says of a publication, and whom it could not be told."""
+class DeliveryResult:
+    """State of a publication after an attempt, and the notices that could not be sent yet."""
 
     state: State
     url: str = ""
-    undelivered: list[Notice] = field(default_factory=list)
+    pending: list[Notice] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

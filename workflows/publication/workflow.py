@@ -1,6 +1,6 @@
 """The workflows of one publication: the way to its readers, and the way back.
 
-The media service owns what readers see; which of arrival and withdrawal came first is decided by
+The media service owns what readers see; which of result and withdrawal came first is decided by
 its row alone. So a withdrawal needs no word to the delivery: an attempt under way takes back what
 arrives too late, and the next one is told that there is nothing to deliver.
 """
@@ -65,30 +65,30 @@ class PublicationWorkflow:
         return True
 
     async def _deliver(self) -> None:
-        arrival = await workflow.execute_activity_method(
+        result = await workflow.execute_activity_method(
             PublicationActivityInterface.deliver_publication,
             self._terms,
             summary=f"Bring it to its readers: {self._terms.channel}",
             start_to_close_timeout=_ATTEMPT_TIMEOUT,
             retry_policy=_RETRY,
         )
-        self._state = arrival.state
+        self._state = result.state
         self._describe()
-        workflow.upsert_search_attributes([STATE.value_set(arrival.state)])
-        await _tell_later(arrival.undelivered)
+        workflow.upsert_search_attributes([STATE.value_set(result.state)])
+        await _send_later(result.pending)
 
     async def _mark_overdue(self) -> None:
         self._is_late = True
         workflow.upsert_search_attributes([STATE.value_set(_OVERDUE)])
         self._describe()
-        arrival = await workflow.execute_activity_method(
+        result = await workflow.execute_activity_method(
             PublicationActivityInterface.mark_publication_overdue,
             self._terms,
             summary="It is late",
             start_to_close_timeout=_ATTEMPT_TIMEOUT,
             retry_policy=_RETRY,
         )
-        await _tell_later(arrival.undelivered)
+        await _send_later(result.pending)
 
     def _describe(self) -> None:
         workflow.set_current_details(describe(self._terms, self._state, is_late=self._is_late))
@@ -100,18 +100,18 @@ class WithdrawalWorkflow:
     async def run(self, terms: WithdrawalTerms) -> None:
         """What was withdrawn is gone for readers, and those whom it concerns are told."""
         workflow.set_current_details(describe_withdrawal(terms, is_done=False))
-        arrival = await workflow.execute_activity_method(
-            PublicationActivityInterface.take_publication_back,
+        result = await workflow.execute_activity_method(
+            PublicationActivityInterface.remove_publication,
             terms,
             summary="Take it back",
             start_to_close_timeout=_ATTEMPT_TIMEOUT,
             retry_policy=_RETRY,
         )
         workflow.set_current_details(describe_withdrawal(terms, is_done=True))
-        await _tell_later(arrival.undelivered)
+        await _send_later(result.pending)
 
 
-async def _tell_later(notices: list[Notice]) -> None:
+async def _send_later(notices: list[Notice]) -> None:
     """Notifications were away."""
     if notices:
         await workflow.execute_activity_method(

@@ -47,7 +47,7 @@ from tests.support.serving import refused, request_id
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.inputs import SettleReward
 from workflows.payout.activities import PayoutActivities
-from workflows.payout.model import FoundPayout
+from workflows.payout.model import PayoutStatus
 from workflows.payout.model import State as Seen
 
 BRAND = pb.WriteOffPayoutRequest.BENEFICIARY_BRAND
@@ -420,12 +420,12 @@ async def test_a_mediator_lowers_or_takes_back_what_has_failed(
 async def test_a_workflow_that_starts_anew_finds_how_far_a_payout_has_come(
     harness: Harness,
 ) -> None:
-    find = PayoutActivities(harness.worker).find_payout
-    assert await ActivityEnvironment().run(find, "p1") == FoundPayout(Seen.RESERVED, 0, None)
+    find = PayoutActivities(harness.worker).get_payout_status
+    assert await ActivityEnvironment().run(find, "p1") == PayoutStatus(Seen.RESERVED, 0, None)
     await fails(harness)
-    assert await ActivityEnvironment().run(find, "p1") == FoundPayout(Seen.FAILED, 1, 10_000)
+    assert await ActivityEnvironment().run(find, "p1") == PayoutStatus(Seen.FAILED, 1, 10_000)
     await harness.worker.ReduceReward(pb.ReduceRewardRequest(name=NAME, amount=usd(4_000)))
-    assert await ActivityEnvironment().run(find, "p1") == FoundPayout(Seen.FAILED, 1, 4_000)
+    assert await ActivityEnvironment().run(find, "p1") == PayoutStatus(Seen.FAILED, 1, 4_000)
 
 
 async def test_what_came_back_is_written_off(harness: Harness) -> None:

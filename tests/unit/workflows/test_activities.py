@@ -249,7 +249,7 @@ async def test_a_reservation_is_made_what_the_payout_needs(
     reserved_minor: int | None, kinds: list[type]
 ) -> None:
     payouts = Service()
-    await PayoutActivities(payouts).set_reward_aside(_payout(reserved_minor))  # type: ignore[arg-type]  # a stand-in
+    await PayoutActivities(payouts).reserve_reward(_payout(reserved_minor))  # type: ignore[arg-type]  # a stand-in
     assert [type(request) for request in payouts.requests] == kinds
 
 

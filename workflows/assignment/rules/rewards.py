@@ -120,16 +120,16 @@ def report_reward_received(a: Assignment, now: datetime) -> list[Transition]:
     return [transition for transition in transitions if transition is not None]
 
 
-def report(a: Assignment, told: PayoutReport, now: datetime) -> list[Transition]:
+def report(a: Assignment, reported: PayoutReport, now: datetime) -> list[Transition]:
     """What a payout tells before it has ended."""
-    if told.is_escalated:
-        return [report_payout_escalated(a, told.state, now)]
-    match told.state:
+    if reported.is_escalated:
+        return [report_payout_escalated(a, reported.state, now)]
+    match reported.state:
         case PayoutState.SENT:
             happened = [report_reward_sent(a, now)]
         case PayoutState.UNCLAIMED:
             # Sent and not received.
-            happened = [report_reward_sent(a, now), _report_unclaimed(a, told.recall_time, now)]
+            happened = [report_reward_sent(a, now), _report_unclaimed(a, reported.recall_time, now)]
         case PayoutState.FAILED:
             happened = [report_payout_failed(a, now)]
         case _:

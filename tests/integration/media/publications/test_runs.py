@@ -109,7 +109,7 @@ async def newsroom(
             activities=[
                 activities.deliver_publication,
                 activities.mark_publication_overdue,
-                activities.take_publication_back,
+                activities.remove_publication,
                 activities.send_publication_notices,
             ],
             workflow_runner=RUNNER,

@@ -13,7 +13,7 @@ from tests.unit.workflows.test_activities import AWAY, Service
 from workflows.notices import Batch
 from workflows.publication import notices
 from workflows.publication.activities import PublicationActivities
-from workflows.publication.model import Arrival, PublicationTerms, State, WithdrawalTerms
+from workflows.publication.model import DeliveryResult, PublicationTerms, State, WithdrawalTerms
 
 TERMS = PublicationTerms("a1-feed", "bea", "acme", "FEED", datetime(2026, 3, 2, tzinfo=UTC))
 NAME, URL = "publications/a1-feed", "https://media.example.com/articles/a1/r1.json"
@@ -39,7 +39,7 @@ async def test_what_arrived_is_told_with_its_address() -> None:
     publications = Service({"DeliverPublication": [said(State.PUBLISHED, URL)]})
     notifications = Service()
     arrival = await acting(publications, notifications).deliver_publication(TERMS)
-    assert arrival == Arrival(State.PUBLISHED, URL)
+    assert arrival == DeliveryResult(State.PUBLISHED, URL)
     assert publications.requests == [pb.DeliverPublicationRequest(name=NAME)]
     assert recipients(notifications) == ["creators/bea", "brands/acme"]
 
@@ -48,17 +48,17 @@ async def test_what_cannot_be_told_now_is_left_for_later() -> None:
     publications = Service({"DeliverPublication": [said(State.PUBLISHED, URL)]})
     notifications = Service({"SendNotifications": [AWAY]})
     arrival = await acting(publications, notifications).deliver_publication(TERMS)
-    assert arrival == Arrival(State.PUBLISHED, URL, notices.published(TERMS, URL))
+    assert arrival == DeliveryResult(State.PUBLISHED, URL, notices.published(TERMS, URL))
 
 
 async def test_nobody_is_told_that_a_withdrawn_one_arrived() -> None:
     notifications = Service()
     activities = acting(Service({"DeliverPublication": [said(State.WITHDRAWN)]}), notifications)
-    assert await activities.deliver_publication(TERMS) == Arrival(State.WITHDRAWN)
+    assert await activities.deliver_publication(TERMS) == DeliveryResult(State.WITHDRAWN)
     assert notifications.requests == []
 
 
-@pytest.mark.parametrize("method", ["deliver_publication", "take_publication_back"])
+@pytest.mark.parametrize("method", ["deliver_publication", "remove_publication"])
 async def test_a_post_that_came_before_its_withdrawal_is_told_once(method: str) -> None:
     url = "https://vk.example/1"
     notifications = Service()
@@ -70,7 +70,7 @@ async def test_a_post_that_came_before_its_withdrawal_is_told_once(method: str) 
         if method == "deliver_publication"
         else WithdrawalTerms("a1-feed", "bea", "acme", "VK", "A complaint", was_published=False)
     )
-    assert await getattr(activities, method)(terms) == Arrival(State.WITHDRAWN, url)
+    assert await getattr(activities, method)(terms) == DeliveryResult(State.WITHDRAWN, url)
     (slipped,) = notices.posted_all_the_same(terms, url)
     sent = [one for request in notifications.requests for one in request.notifications]  # type: ignore[attr-defined]  # their message
     assert slipped.deduplication_id in {one.deduplication_id for one in sent}
@@ -135,9 +135,9 @@ async def test_a_withdrawal_is_told_once_nothing_is_left() -> None:
     notifications = Service()
     activities = acting(publications, notifications)
     with pytest.raises(ApplicationError):
-        await activities.take_publication_back(terms)
+        await activities.remove_publication(terms)
     assert notifications.requests == []
-    await activities.take_publication_back(terms)
+    await activities.remove_publication(terms)
     assert recipients(notifications) == ["creators/bea", "brands/acme"]
 
 

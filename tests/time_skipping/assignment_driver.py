@@ -1,4 +1,4 @@
-"""One assignment, and what people do with it: everything through the public API."""
+"""Drives one assignment through the public API: reads it, sends commands, passes time."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,19 +14,19 @@ from temporalio.api.enums.v1 import EventType
 from cli.demo.actors import Caller, new_request_id
 from servicekit.money import Money
 from servicekit.timestamps import from_timestamp, to_timestamp
-from tests.time_skipping.dispute import DisputeLife
-from tests.time_skipping.moments import MINUTE, eventually
+from tests.time_skipping.dispute_driver import DisputeDriver
+from tests.time_skipping.timing import MINUTE, eventually
 from workflows import ids
 
 if TYPE_CHECKING:
-    from tests.time_skipping.stage import Creator, Stage
+    from tests.time_skipping.harness import Creator, Harness
 
 Override = pb.OverrideAssignmentRequest
 
 
-class Life:
-    def __init__(self, stage: "Stage", id_: str, brand: Caller, creator: "Creator") -> None:
-        self.stage, self.id, self.brand, self.creator = stage, id_, brand, creator
+class AssignmentDriver:
+    def __init__(self, harness: "Harness", id_: str, brand: Caller, creator: "Creator") -> None:
+        self.harness, self.id, self.brand, self.creator = harness, id_, brand, creator
         self.name = f"assignments/{id_}"
         self.workflow_id = ids.assignment(id_)
         self._article = ""
@@ -36,10 +36,10 @@ class Life:
     # Time
 
     async def now(self) -> datetime:
-        return await self.stage.time.now(self.workflow_id)
+        return await self.harness.time.now(self.workflow_id)
 
     async def pass_time(self, span: timedelta) -> None:
-        await self.stage.time.skip(self.workflow_id, span)
+        await self.harness.time.skip(self.workflow_id, span)
 
     async def pass_until(self, moment: datetime, by: timedelta = MINUTE) -> None:
         """A little beyond that moment; by a negative `by`, not quite to it."""
@@ -114,18 +114,20 @@ class Life:
             Money.from_message(balance.reserved).amount_minor,
         )
 
-    async def until_told(self, who: Caller, event: str) -> None:
-        await eventually(lambda: self.told(who), lambda seen: event in seen, f"{event} told")
+    async def until_notified(self, who: Caller, event: str) -> None:
+        await eventually(
+            lambda: self.notified_events(who), lambda seen: event in seen, f"notice of {event}"
+        )
 
-    async def told(self, who: Caller, recipient: str = "") -> list[str]:
-        """Of what events somebody was told, oldest first; staff say whose list they read."""
+    async def notified_events(self, who: Caller, recipient: str = "") -> list[str]:
+        """Events of the notices about this assignment, oldest first; staff name the recipient."""
         page = await who.notifications.ListNotifications(
             notifications_pb2.ListNotificationsRequest(recipient=recipient, page_size=200)
         )
         return [one.event for one in reversed(page.notifications) if one.subject == self.name]
 
-    async def told_operators(self) -> list[str]:
-        return await self.told(self.stage.staff("operator", "olga"), "staff/operators")
+    async def operator_events(self) -> list[str]:
+        return await self.notified_events(self.harness.staff("operator", "olga"), "staff/operators")
 
     async def until_timer_fired(self, times: int = 1) -> None:
         """Though nobody may have acted on it yet."""
@@ -136,7 +138,7 @@ class Life:
         await self._until_history_has(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED)
 
     async def _until_history_has(self, kind: "EventType.ValueType", times: int = 1) -> None:
-        handle = self.stage.time.client.get_workflow_handle(self.workflow_id)
+        handle = self.harness.time.client.get_workflow_handle(self.workflow_id)
 
         async def kinds() -> list["EventType.ValueType"]:
             return [one.event_type for one in (await handle.fetch_history()).events]
@@ -275,15 +277,15 @@ class Life:
             pb.WithdrawProposalRequest(name=proposal, request_id=new_request_id())
         )
 
-    async def dispute(self, by: Caller, ground: str) -> DisputeLife:
-        dispute = await DisputeLife.open(self.stage, by, self.name, ground)
+    async def dispute(self, by: Caller, ground: str) -> DisputeDriver:
+        dispute = await DisputeDriver.open(self.harness, by, self.name, ground)
         await self.saw("DISPUTE_OPENED")
         return dispute
 
     # What staff do
 
     async def override(self, action: str, deadline: datetime | None = None) -> None:
-        await self.stage.staff("operator", "olga").assignments.OverrideAssignment(
+        await self.harness.staff("operator", "olga").assignments.OverrideAssignment(
             Override(
                 name=self.name,
                 action=Override.Action.Value(f"ACTION_{action}"),

@@ -7,23 +7,23 @@ from liaison.disputes.v1 import disputes_pb2 as pb
 from liaison.notifications.v1 import notifications_pb2
 
 from cli.demo.actors import Caller, new_request_id
-from tests.time_skipping.moments import eventually
+from tests.time_skipping.timing import eventually
 from workflows import ids
 
 if TYPE_CHECKING:
-    from tests.time_skipping.stage import Stage
+    from tests.time_skipping.harness import Harness
 
 
-class DisputeLife:
-    def __init__(self, stage: "Stage", name: str, opener: Caller) -> None:
-        self.stage, self.name, self.opener = stage, name, opener
+class DisputeDriver:
+    def __init__(self, harness: "Harness", name: str, opener: Caller) -> None:
+        self.harness, self.name, self.opener = harness, name, opener
         self.workflow_id = ids.dispute(name.removeprefix("disputes/"))
-        self._mediator = stage.staff("mediator", "mia")
+        self._mediator = harness.staff("mediator", "mia")
 
     @classmethod
     async def open(
-        cls, stage: "Stage", opener: Caller, assignment: str, ground: str
-    ) -> "DisputeLife":
+        cls, harness: "Harness", opener: Caller, assignment: str, ground: str
+    ) -> "DisputeDriver":
         dispute = await opener.disputes.OpenDispute(
             pb.OpenDisputeRequest(
                 dispute=pb.Dispute(
@@ -34,14 +34,14 @@ class DisputeLife:
                 request_id=new_request_id(),
             )
         )
-        return cls(stage, dispute.name, opener)._kept()
+        return cls(harness, dispute.name, opener)._kept()
 
-    def _kept(self) -> "DisputeLife":
-        self.stage.workflow_ids.append(self.workflow_id)
+    def _kept(self) -> "DisputeDriver":
+        self.harness.workflow_ids.append(self.workflow_id)
         return self
 
     async def pass_time(self, span: timedelta) -> None:
-        await self.stage.time.skip(self.workflow_id, span)
+        await self.harness.time.skip(self.workflow_id, span)
 
     async def read(self) -> pb.Dispute:
         return await self._mediator.disputes.GetDispute(pb.GetDisputeRequest(name=self.name))
@@ -52,13 +52,13 @@ class DisputeLife:
     async def told_mediators(self) -> list[str]:
         return await self._told("staff/mediators")
 
-    async def told_operators(self) -> list[str]:
+    async def operator_events(self) -> list[str]:
         return await self._told("staff/operators")
 
     async def _told(self, recipient: str) -> list[str]:
         staff = self._mediator
         if recipient == "staff/operators":
-            staff = self.stage.staff("operator", "olga")
+            staff = self.harness.staff("operator", "olga")
         page = await staff.notifications.ListNotifications(
             notifications_pb2.ListNotificationsRequest(recipient=recipient, page_size=200)
         )
@@ -90,7 +90,7 @@ class DisputeLife:
         )
 
     async def saw(self, event: str, times: int = 1) -> None:
-        """The mediators were told."""
+        """Waits until the mediators have been notified."""
         await eventually(
             self.told_mediators, lambda seen: seen.count(event) >= times, f"{event} of {self.name}"
         )

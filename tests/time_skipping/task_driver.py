@@ -1,4 +1,4 @@
-"""One task, and what its brand and those who apply do with it."""
+"""Drives one task through the public API, as its brand and its applicants."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -8,17 +8,17 @@ from liaison.tasks.v1 import tasks_pb2
 
 from cli.demo.actors import Caller, new_request_id
 from servicekit.timestamps import from_timestamp
-from tests.time_skipping.life import Life
-from tests.time_skipping.moments import MINUTE, eventually
+from tests.time_skipping.assignment_driver import AssignmentDriver
+from tests.time_skipping.timing import MINUTE, eventually
 from workflows import ids
 
 if TYPE_CHECKING:
-    from tests.time_skipping.stage import Creator, Stage
+    from tests.time_skipping.harness import Creator, Harness
 
 
-class TaskLife:
-    def __init__(self, stage: "Stage", name: str, brand: Caller) -> None:
-        self.stage, self.name, self.brand = stage, name, brand
+class TaskDriver:
+    def __init__(self, harness: "Harness", name: str, brand: Caller) -> None:
+        self.harness, self.name, self.brand = harness, name, brand
         self.workflow_id = ids.task(name.removeprefix("tasks/"))
         self._applicants: dict[str, Creator] = {}
 
@@ -44,8 +44,8 @@ class TaskLife:
 
     async def pass_until(self, moment: datetime) -> None:
         """A little beyond that moment."""
-        now = await self.stage.time.now(self.workflow_id)
-        await self.stage.time.skip(self.workflow_id, moment + MINUTE - now)
+        now = await self.harness.time.now(self.workflow_id)
+        await self.harness.time.skip(self.workflow_id, moment + MINUTE - now)
 
     async def apply(self, creator: "Creator") -> str:
         application = await creator.caller.tasks.CreateApplication(
@@ -66,35 +66,39 @@ class TaskLife:
             f"{application} {state}",
         )
 
-    async def until_told(self, creator: "Creator") -> None:
-        await eventually(lambda: self.told(creator), bool, f"{creator.name} told of {self.name}")
+    async def until_notified(self, creator: "Creator") -> None:
+        await eventually(
+            lambda: self.notified_events(creator),
+            bool,
+            f"notice about {self.name} to {creator.name}",
+        )
 
-    async def told(self, creator: "Creator") -> list[str]:
-        """Of what events about this task an applicant was told."""
+    async def notified_events(self, creator: "Creator") -> list[str]:
+        """The events of the notices about this task that an applicant received."""
         page = await creator.caller.notifications.ListNotifications(
             notifications_pb2.ListNotificationsRequest()
         )
         return [one.event for one in page.notifications if one.subject.startswith(self.name)]
 
-    async def select(self, *applications: str) -> list[Life]:
+    async def select(self, *applications: str) -> list[AssignmentDriver]:
         await self.brand.tasks.SelectApplications(
             tasks_pb2.SelectApplicationsRequest(
                 parent=self.name, applications=applications, request_id=new_request_id()
             )
         )
-        lives = [
-            Life(
-                self.stage,
+        assignments = [
+            AssignmentDriver(
+                self.harness,
                 application.rpartition("/")[2],
                 self.brand,
                 self._applicants[application],
             )
             for application in applications
         ]
-        for life in lives:
-            self.stage.workflow_ids += [life.workflow_id, ids.payout(life.id)]
-            await life.saw("CREATOR_SELECTED")
-        return lives
+        for assignment in assignments:
+            self.harness.workflow_ids += [assignment.workflow_id, ids.payout(assignment.id)]
+            await assignment.saw("CREATOR_SELECTED")
+        return assignments
 
     async def cancel(self) -> None:
         await self.brand.tasks.CancelTask(

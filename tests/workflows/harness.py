@@ -43,7 +43,7 @@ from workflows.assignment.model import (
 from workflows.dispute.model import Change, Claim, Decide, Decision, Ground, Outcome, Withdraw
 from workflows.failures import to_application_error
 from workflows.notices import Batch, Notice
-from workflows.payout.model import TO_BE_SENT, FoundPayout, PayoutTerms, RecallPayout, SendPayout
+from workflows.payout.model import TO_BE_SENT, PayoutStatus, PayoutTerms, RecallPayout, SendPayout
 from workflows.payout.model import State as PayoutState
 from workflows.policy import STANDARD, Policy
 from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
@@ -61,7 +61,7 @@ _ANSWERED = EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED
 _STEP = EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
 
 
-class World:
+class Harness:
     """What the services would know, and the ways they can be away."""
 
     def __init__(self, environment: WorkflowEnvironment, prefix: str) -> None:
@@ -71,7 +71,7 @@ class World:
         self.queue = queue_of(Domain.TASKS, prefix)
         self.assignments: dict[str, Assignment] = {}
         self.transitions: dict[str, list[Transition]] = defaultdict(list)
-        self.told: list[Notice] = []
+        self.sent_notices: list[Notice] = []
         self.published: list[PublishArticles] = []
         self.tasks: dict[str, list[RecordTask]] = defaultdict(list)
         self.lapsed: list[LapseApplications] = []
@@ -87,7 +87,7 @@ class World:
         # Where the money of each payout is, as was answered last.
         self.money: dict[str, PayoutState] = {}
         # How far payouts have come that were led elsewhere.
-        self.found: dict[str, FoundPayout] = {}
+        self.found: dict[str, PayoutStatus] = {}
         self.finding: list[str] = []
         self.disputes: list[Change] = []
         # What the services answer or raise next; the last answer stays.
@@ -122,7 +122,7 @@ class World:
         ]
         self.assignments[order.assignment.id] = order.assignment
         if not self.notifications_are_away:
-            self.told += order.notices
+            self.sent_notices += order.notices
         if order.publication is not None and not self.publications_are_away:
             self.published.append(order.publication)
         return Pending(
@@ -160,19 +160,19 @@ class World:
 
     @activity.defn
     async def send_task_notices(self, batch: Batch) -> None:
-        self.told += batch.notices
+        self.sent_notices += batch.notices
 
     @activity.defn
-    async def find_payout(self, payout_id: str) -> FoundPayout:
+    async def get_payout_status(self, payout_id: str) -> PayoutStatus:
         self.finding.append(payout_id)
         if payout_id in self.found:
             return self.found[payout_id]
         attempts = [order.attempt for order, _ in self.sent if order.payout_id == payout_id]
         state = self.money.get(payout_id, PayoutState.RESERVED)
-        return FoundPayout(state, max(attempts, default=0), 10_000)
+        return PayoutStatus(state, max(attempts, default=0), 10_000)
 
     @activity.defn
-    async def set_reward_aside(self, terms: PayoutTerms) -> None:
+    async def reserve_reward(self, terms: PayoutTerms) -> None:
         if terms.amount_minor > self.funds_minor:
             self.funds_minor = 10**9  # by the next time the brand has paid in
             raise to_application_error(
@@ -212,7 +212,7 @@ class World:
 
     @activity.defn
     async def send_dispute_notices(self, batch: Batch) -> None:
-        self.told += batch.notices
+        self.sent_notices += batch.notices
 
     @property
     def activities(self) -> list[Callable[..., Any]]:
@@ -224,8 +224,8 @@ class World:
             self.reserve_rewards,
             self.lapse_applications,
             self.send_task_notices,
-            self.find_payout,
-            self.set_reward_aside,
+            self.get_payout_status,
+            self.reserve_reward,
             self.send_payout,
             self.refresh_payout,
             self.recall_payout,
@@ -270,7 +270,7 @@ class World:
         funding: Funding = Funding.ESCROW,
         deadline: timedelta = 10 * DAY,
         content_types: Sequence[str] = (),
-    ) -> "Life":
+    ) -> "AssignmentDriver":
         id_, now = uuid4().hex, await self.now()
         handle = await self.environment.client.start_workflow(
             "Assignment",
@@ -278,11 +278,11 @@ class World:
             id=ids.assignment(id_),
             task_queue=self.queue,
         )
-        life = Life(self, id_, now, handle)
-        await life.saw(Event.CREATOR_SELECTED)
-        return life
+        assignment = AssignmentDriver(self, id_, now, handle)
+        await assignment.saw(Event.CREATOR_SELECTED)
+        return assignment
 
-    async def task(self, slots: int = 2, step: timedelta | None = None) -> "TaskLife":
+    async def task(self, slots: int = 2, step: timedelta | None = None) -> "TaskDriver":
         """`step` is how long a step may take before it is interrupted to hear what came."""
         id_, now = uuid4().hex, await self.now()
         task = PublishedTask(
@@ -295,7 +295,7 @@ class World:
         handle = await self.environment.client.start_workflow(
             "Task", task, id=ids.task(id_), task_queue=self.queue, task_timeout=step
         )
-        return TaskLife(self, id_, handle)
+        return TaskDriver(self, id_, handle)
 
 
 def terms(
@@ -317,28 +317,28 @@ def terms(
     )
 
 
-class Life:
+class AssignmentDriver:
     """One assignment, and what people do with it."""
 
     def __init__(
-        self, world: World, id_: str, begin: datetime, handle: WorkflowHandle[Any, Any]
+        self, harness: Harness, id_: str, begin: datetime, handle: WorkflowHandle[Any, Any]
     ) -> None:
-        self.world, self.id, self.begin, self.handle = world, id_, begin, handle
+        self.harness, self.id, self.begin, self.handle = harness, id_, begin, handle
 
     @property
     def events(self) -> list[Event]:
-        return [one.event for one in self.world.transitions[self.id]]
+        return [one.event for one in self.harness.transitions[self.id]]
 
     @property
     def recorded(self) -> Assignment:
-        return self.world.assignments[self.id]
+        return self.harness.assignments[self.id]
 
     def time_of(self, event: Event) -> datetime:
         """When it first happened."""
-        return self.world.transitions[self.id][self.events.index(event)].time
+        return self.harness.transitions[self.id][self.events.index(event)].time
 
     async def saw(self, event: Event, times: int = 1) -> None:
-        await self.world.until(lambda: self.events.count(event) >= times)
+        await self.harness.until(lambda: self.events.count(event) >= times)
 
     async def tell(self, update: str, command: object, update_id: str | None = None) -> Any:
         return await self.handle.execute_update(update, command, id=update_id)
@@ -365,7 +365,7 @@ class Life:
     async def dispute(self, ground: Ground, opener: str) -> str:
         id_ = uuid4().hex
         await self.tell("open_dispute", OpenDispute(id_, ground, "Not right", opener))
-        await self.world.until(lambda: self.world.disputes)
+        await self.harness.until(lambda: self.harness.disputes)
         return id_
 
     async def decide(self, dispute_id: str, outcome: Outcome, **values: Any) -> None:
@@ -397,14 +397,14 @@ class Life:
         return sum(one.event_type == _ACCEPTED for one in events)
 
     def _workflow(self, workflow_id: str) -> WorkflowHandle[Any, Any]:
-        return self.world.environment.client.get_workflow_handle(workflow_id)
+        return self.harness.environment.client.get_workflow_handle(workflow_id)
 
 
-class TaskLife:
+class TaskDriver:
     """One task, and what its brand does with it."""
 
-    def __init__(self, world: World, id_: str, handle: WorkflowHandle[Any, Any]) -> None:
-        self.world, self.id, self.handle = world, id_, handle
+    def __init__(self, harness: Harness, id_: str, handle: WorkflowHandle[Any, Any]) -> None:
+        self.harness, self.id, self.handle = harness, id_, handle
 
     async def knows(self, activity: str) -> None:
         """Waits for the workflow to have seen what the latest of these activities answered."""
@@ -431,17 +431,17 @@ class TaskLife:
         since = max(answered, default=len(events))
         return sum(one.event_type == _STEP and one.event_id > since for one in events)
 
-    def life_of(self, application_id: str, begin: datetime) -> Life:
-        handle = self.world.environment.client.get_workflow_handle(ids.assignment(application_id))
-        return Life(self.world, application_id, begin, handle)
+    def driver_of(self, application_id: str, begin: datetime) -> AssignmentDriver:
+        handle = self.harness.environment.client.get_workflow_handle(ids.assignment(application_id))
+        return AssignmentDriver(self.harness, application_id, begin, handle)
 
     @property
     def states(self) -> list[str]:
-        return [str(record.state) for record in self.world.tasks[self.id]]
+        return [str(record.state) for record in self.harness.tasks[self.id]]
 
     @property
     def transitions(self) -> list[TaskTransition]:
-        return [one for record in self.world.tasks[self.id] for one in record.transitions]
+        return [one for record in self.harness.tasks[self.id] for one in record.transitions]
 
     async def select(self, *application_ids: str, update_id: str | None = None) -> None:
         selections = [Selection(id_, f"creator-of-{id_}") for id_ in application_ids]
@@ -450,21 +450,21 @@ class TaskLife:
         )
 
     async def is_assigned(self, *application_ids: str) -> None:
-        await self.world.until(lambda: set(application_ids) <= self.world.assignments.keys())
+        await self.harness.until(lambda: set(application_ids) <= self.harness.assignments.keys())
 
 
 @asynccontextmanager
-async def living(
+async def running_harness(
     environment: WorkflowEnvironment, prefix: str | None = None
-) -> AsyncIterator[World]:
-    world = World(environment, prefix or f"world-{uuid4()}")
-    async with working(world):
-        yield world
+) -> AsyncIterator[Harness]:
+    harness = Harness(environment, prefix or f"world-{uuid4()}")
+    async with running_workers(harness):
+        yield harness
 
 
 @asynccontextmanager
-async def working(world: World) -> AsyncIterator[None]:
+async def running_workers(harness: Harness) -> AsyncIterator[None]:
     """Workers for every queue, for as long as the block lasts."""
-    workers = workers_for(world.environment.client, world.prefix, world.activities)
+    workers = workers_for(harness.environment.client, harness.prefix, harness.activities)
     async with running(*workers, patience_seconds=5):
         yield

@@ -23,9 +23,9 @@ from servicekit.timestamps import to_timestamp
 from tests.support.sandbox import Payment, change_item, payments_of
 from tests.support.serving import server_settings
 from tests.support.skipping import Time
-from tests.time_skipping.life import Life
-from tests.time_skipping.moments import DAY
-from tests.time_skipping.task_life import TaskLife
+from tests.time_skipping.assignment_driver import AssignmentDriver
+from tests.time_skipping.task_driver import TaskDriver
+from tests.time_skipping.timing import DAY
 from workflows import worker as workers
 
 MONEY = tasks_pb2.Reward(money=Money("USD", 100_00).to_message())
@@ -42,7 +42,7 @@ class Creator:
 
 
 @dataclass
-class Stage:
+class Harness:
     access: Access
     time: Time
     actors: Actors
@@ -164,14 +164,14 @@ class Stage:
             answer = await http.put(url, json=wanted)
         answer.raise_for_status()
 
-    def paypal_payments(self, life: Life) -> list[Payment]:
+    def paypal_payments(self, assignment: AssignmentDriver) -> list[Payment]:
         """What PayPal was ordered to pay for it, oldest first."""
         books = payments_of(self.access.home.data("paypal"))
-        return [one for one in books if life.id in one.sender_batch_id]
+        return [one for one in books if assignment.id in one.sender_batch_id]
 
-    async def paypal_ends(self, life: Life, status: str) -> None:
+    async def paypal_ends(self, assignment: AssignmentDriver, status: str) -> None:
         """What it held or blocked of the latest attempt."""
-        item_id = self.paypal_payments(life)[-1].item_id
+        item_id = self.paypal_payments(assignment)[-1].item_id
         await change_item(f"http://{self.access.addresses['paypal']}", item_id, status)
 
     # Lives
@@ -184,7 +184,7 @@ class Stage:
         submission: timedelta = 10 * DAY,
         slots: int = 1,
         funds_minor: int = 1_000_00,
-    ) -> TaskLife:
+    ) -> TaskDriver:
         """A published one; applications close in a day."""
         brand, now = await self.brand(funds_minor=funds_minor), await self.now()
         task = await brand.tasks.CreateTask(
@@ -202,12 +202,12 @@ class Stage:
                 request_id=new_request_id(),
             )
         )
-        life = TaskLife(self, task.name, brand)
-        self.workflow_ids.append(life.workflow_id)
+        assignment = TaskDriver(self, task.name, brand)
+        self.workflow_ids.append(assignment.workflow_id)
         await brand.tasks.PublishTask(
             tasks_pb2.PublishTaskRequest(name=task.name, request_id=new_request_id())
         )
-        return life
+        return assignment
 
     async def selected_creator(
         self,
@@ -217,7 +217,7 @@ class Stage:
         submission: timedelta = 10 * DAY,
         funds_minor: int = 1_000_00,
         paypal: str = "",
-    ) -> Life:
+    ) -> AssignmentDriver:
         """An assignment that just began; its creator's payouts will go as `paypal` says."""
         task = await self.task(
             reward=reward, funding=funding, submission=submission, funds_minor=funds_minor
@@ -225,16 +225,16 @@ class Stage:
         creator = await self.creator()
         if paypal:
             await self.paypal_will(creator, paypal)
-        (life,) = await task.select(await task.apply(creator))
-        return life
+        (assignment,) = await task.select(await task.apply(creator))
+        return assignment
 
 
 @asynccontextmanager
-async def staging(access: Access, time: Time) -> AsyncIterator[Stage]:
+async def running_harness(access: Access, time: Time) -> AsyncIterator[Harness]:
     async with AsyncExitStack() as exits:
-        stage = Stage(access, time, Actors(uuid4().hex[:8], access, exits), exits)
-        await stage.start_worker()
+        harness = Harness(access, time, Actors(uuid4().hex[:8], access, exits), exits)
+        await harness.start_worker()
         try:
-            yield stage
+            yield harness
         finally:
-            await stage.stop_worker()
+            await harness.stop_worker()
