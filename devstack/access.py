@@ -1,6 +1,6 @@
-"""How to reach a running stack: addresses, logins and tokens, for the demo, the tests and the CLI.
+"""Access to a running stack: addresses, logins and tokens, for the demo, the tests and the CLI.
 
-It starts nothing: `devstack.stack` does. Works on any stack whose data directory can be read.
+Works for any stack whose data directory is readable. Stacks are started by `devstack.stack`.
 """
 
 from collections.abc import Mapping
@@ -33,15 +33,15 @@ class Access:
 
     @property
     def administrator_url(self) -> str:
-        """The database server, as the one who may create databases in it."""
+        """The URL of the database server, for a role that may create databases."""
         return administrator_url_file(self.home).read_text(encoding="utf-8")
 
     def service_url(self, service: str, database_name: str = database.DATABASE) -> str:
-        """A database as one service sees it."""
+        """The URL of a database for a service's login."""
         return self._role_url(database.login(service), database_name)
 
     def owner_url(self, service: str, database_name: str = database.DATABASE) -> str:
-        """The same, as the owner of the service's schema."""
+        """The URL of a database for the owner of a service's schema."""
         return self._role_url(database.owner(service), database_name)
 
     def _role_url(self, role: str, database_name: str) -> str:
@@ -49,7 +49,7 @@ class Access:
         return database.role_url(self.administrator_url, database_name, role, password)
 
     async def provision_database(self, name: str) -> None:
-        """Another database with the services' logins and schemas, for a test of its own."""
+        """Creates another database with the services' logins and schemas, for a test."""
         passwords = database.passwords(self.home)
         await database.provision(self.administrator_url, passwords, name)
 
@@ -60,7 +60,7 @@ class Access:
 
 
 def attach(home: Home) -> Access | None:
-    """The running stack of that data directory, or None."""
+    """Access to the running stack of that data directory; None if none runs."""
     running = state.read(home)
     return None if running is None else Access(home, running.addresses)
 
@@ -69,6 +69,6 @@ def administrator_url_file(home: Home) -> Path:
     return home.secrets / "database-administrator-url"
 
 
-def keep_administrator_url(home: Home, url: str) -> None:
-    """For those who attach later and were not told of a DATABASE_URL."""
+def store_administrator_url(home: Home, url: str) -> None:
+    """Stores the URL for processes that attach later without DATABASE_URL."""
     write_private(administrator_url_file(home), url)

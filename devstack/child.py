@@ -1,4 +1,4 @@
-"""Starting and stopping one child process. When to do so is the supervisor's business."""
+"""Starts and stops one child process, for the supervisor."""
 
 import asyncio
 import os
@@ -13,16 +13,17 @@ from devstack.process import ProcessSpec
 
 
 def launch_argv(argv: Sequence[str], user_id: int | None = None) -> list[str]:
-    """The command that becomes `argv`, dies with this process, and may run as another user."""
+    """A command that runs `argv`, if given as another user, and is killed when this process
+    dies."""
     launcher = [sys.executable, "-S", "-E", "-m", "devstack.launch"]  # -S, -E: 15 ms instead of 40
     return [*launcher, str(os.getpid()), "-" if user_id is None else str(user_id), *argv]
 
 
 def clean_environment(home: Home) -> dict[str, str]:
-    """What every process gets: nothing of the caller's shell but where programs lie."""
+    """The environment of every process: nothing of the caller's shell except PATH."""
     return {
         "PATH": os.environ.get("PATH", os.defpath),
-        "HOME": str(home.path),  # a server finds none of the user's configuration files
+        "HOME": str(home.path),  # keeps servers from reading the user's configuration files
         "LANG": "C.UTF-8",
         "TMPDIR": tempfile.gettempdir(),
         "PYTHONUNBUFFERED": "1",
@@ -39,14 +40,15 @@ async def start(spec: ProcessSpec, home: Home) -> asyncio.subprocess.Process:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops in order
+            start_new_session=True,  # Ctrl-C reaches only the supervisor, which stops in order
         )
     finally:
         os.close(log)
 
 
 async def stop(process: asyncio.subprocess.Process, spec: ProcessSpec) -> None:
-    """Ask, wait as long as the process may take, then kill it and whatever it started."""
+    """Sends the stop signal, waits for the grace period, then kills the process and its
+    children."""
     if process.returncode is None:
         with suppress(ProcessLookupError):
             process.send_signal(spec.stop_signal)
@@ -58,6 +60,6 @@ async def stop(process: asyncio.subprocess.Process, spec: ProcessSpec) -> None:
 
 
 def kill(process: asyncio.subprocess.Process) -> None:
-    """Kill the process and all it started (each process is the head of its own process group)."""
+    """Kills the process and its children (each process leads its own process group)."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

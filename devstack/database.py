@@ -1,8 +1,9 @@
-"""The database of the stack: a login, a schema and nothing else for each service.
+"""The database of the stack: a login and a schema for each service.
 
-Payouts' schema has an owner apart from the service's login, so that the service cannot change the
-rules of its own ledger; the other services own their schemas. Idempotent, and done again at each
-start. The services' own migrations make the tables, and grant what a login that is no owner needs.
+The owner of payouts' schema is not the service's login, so that the service cannot change the
+constraints of its ledger; other services own their schemas. Provisioning is idempotent and runs at
+each start. The services' migrations create the tables and grant what a login that is not the owner
+needs.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ def login(service: str) -> str:
 
 
 def owner(service: str) -> str:
-    """Who owns the service's schema, and migrates it."""
+    """The role that owns the service's schema, and migrates it."""
     return f"{login(service)}_owner" if service in _WITH_OWNER else login(service)
 
 
@@ -33,13 +34,13 @@ def password(home: Home, role: str) -> str:
 
 
 def passwords(home: Home) -> dict[str, str]:
-    """By role: of each service's login, and of each owner."""
+    """The password of each service's login and of each schema owner, by role."""
     roles = {role for service in SERVICES for role in (login(service), owner(service))}
     return {role: password(home, role) for role in sorted(roles)}
 
 
 def role_url(administrator_url: str, database: str, role: str, password: str) -> str:
-    """The same server, reached as that role."""
+    """The URL of the same server for that role."""
     parts = urlsplit(administrator_url)
     host = parts.netloc.rpartition("@")[2]
     netloc = f"{role}:{quote(password, safe='')}@{host}"
@@ -53,9 +54,9 @@ def database_url(administrator_url: str, database: str) -> str:
 async def provision(
     administrator_url: str, passwords: Mapping[str, str], database: str = DATABASE
 ) -> None:
-    """`passwords` are as above; a role made earlier takes on the one given now."""
+    """Creates roles and schemas. An existing role gets the given password."""
     async with await psycopg.AsyncConnection.connect(administrator_url, autocommit=True) as server:
-        # Roles are shared by all databases: two that are provisioned at once would collide.
+        # Roles belong to the whole server: concurrent provisioning of two databases would conflict.
         await server.execute("SELECT pg_advisory_lock(hashtext('liaison.provision'))")
         await _ensure_database(server, database)
         for role, password in passwords.items():
@@ -79,7 +80,7 @@ async def _ensure_database(server: psycopg.AsyncConnection, database: str) -> No
 async def _ensure_role(server: psycopg.AsyncConnection, role: str, password: str) -> None:
     found = await server.execute("SELECT FROM pg_roles WHERE rolname = %s", [role])
     verb = sql.SQL("CREATE" if await found.fetchone() is None else "ALTER")
-    # Hashed here, so that the password itself can appear in no log of the server.
+    # Hashed here, so that the password cannot appear in the server's log.
     verifier = server.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
     await server.execute(
         sql.SQL("{} ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD {}").format(
@@ -100,7 +101,7 @@ async def _ensure_schema(inside: psycopg.AsyncConnection, database: str, service
         "CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner}",
         "ALTER ROLE {login} IN DATABASE {database} SET search_path = {schema}",
         "ALTER ROLE {owner} IN DATABASE {database} SET search_path = {schema}",
-        # What a stack that was made before the two were apart left to the login.
+        # For data directories from before the two roles were separate.
         "REASSIGN OWNED BY {login} TO {owner}",
     ):
         await inside.execute(sql.SQL(statement).format(**names))

@@ -1,9 +1,9 @@
-"""The data directory of one stack: where its data, logs, secrets and state lie. No process here.
+"""The data directory of a stack: data, logs, secrets and state.
 
 postgres/ s3/ minio/ temporal/ paypal/ storefront/
-                                   what the servers keep between runs
-logs/                              one file a process, and the one of the run before
-secrets/                           passwords, keys and tokens, for their owner alone
+                                   data of the servers
+logs/                              one file a process, and that of the previous run
+secrets/                           passwords, keys and tokens, readable by their owner only
 jwks.json ports.json stack.json    public keys, chosen ports, state of the running stack
 """
 
@@ -18,7 +18,8 @@ SITE_PACKAGES_BIN = Path(sys.prefix) / "bin"
 
 
 def default_home() -> Path:
-    """LIAISON_HOME, or `.liaison/` in the checkout (in the working directory without one)."""
+    """LIAISON_HOME, or `.liaison/` in the checkout, or in the working directory without a
+    checkout."""
     if configured := os.environ.get("LIAISON_HOME"):
         return Path(configured).resolve()
     is_checkout = (SOURCE_ROOT / "pyproject.toml").exists()
@@ -26,7 +27,7 @@ def default_home() -> Path:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step, so that nobody reads half of it; for its owner alone."""
+    """Replaces a file atomically, readable by its owner only."""
     new = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -59,7 +60,7 @@ class Home:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def data(self, name: str) -> Path:
-        """The directory one server keeps its data in."""
+        """The data directory of one server."""
         directory = self.path / name
         directory.mkdir(mode=0o700, exist_ok=True)
         return directory
@@ -68,13 +69,13 @@ class Home:
         return self.logs / f"{name}.log"
 
     def rotate_log(self, name: str) -> None:
-        """Begin an empty log; the one of the run before stays beside it."""
+        """Starts an empty log, and keeps that of the previous run."""
         current = self.log_file(name)
         if current.exists():
             current.replace(current.with_suffix(".log.1"))
 
     def secret(self, name: str) -> str:
-        """The secret of that name, made on first use."""
+        """The secret of that name, generated on first use."""
         path = self.secrets / name
         if not path.exists():
             write_private(path, secrets.token_hex(20))

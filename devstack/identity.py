@@ -1,6 +1,6 @@
-"""The stack's identity provider: its signing key, the JWKS file, and the tokens it mints.
+"""The stack's identity provider: its signing key, its JWKS file, and the tokens it issues.
 
-Production trusts the organisation's own provider; only issuer, audience and claims are the same.
+Production uses the organisation's own provider, with the same claims.
 """
 
 import base64
@@ -24,7 +24,7 @@ Role = Literal["brand", "creator", "mediator", "operator", "service", "platform"
 
 
 def ensure_key(home: Home) -> None:
-    """Make the signing key and publish its public half, unless that was done before."""
+    """Creates the signing key if there is none, and writes the JWKS file."""
     path = _key_file(home)
     if not path.exists():
         pem = Ed25519PrivateKey.generate().private_bytes(
@@ -46,7 +46,7 @@ def mint(
     creator: str = "",
     ttl_seconds: int = 3600,
 ) -> str:
-    """A token for `role`; a brand's or a creator's names the one it speaks for."""
+    """Issues a token for `role`. For the roles brand and creator it names the brand or creator."""
     if (role == "brand") != bool(brand) or (role == "creator") != bool(creator):
         raise ValueError("role brand needs a brand, role creator a creator, the others neither")
     issued = int(time.time())
@@ -65,7 +65,7 @@ def mint(
 
 
 def service_token_file(home: Home, name: str) -> Path:
-    """A file with a fresh token for one of our processes."""
+    """Writes a new token for one of the platform's processes to a file."""
     path = home.secrets / f"token-{name}"
     token = mint(home, "service", subject=f"services/{name}", ttl_seconds=SERVICE_TOKEN_SECONDS)
     write_private(path, token)
@@ -73,7 +73,7 @@ def service_token_file(home: Home, name: str) -> Path:
 
 
 def public_key(key: Ed25519PrivateKey) -> dict[str, str]:
-    """The public half as a JWK; `kid` is its thumbprint (RFC 7638, RFC 8037)."""
+    """The public key as a JWK; `kid` is its thumbprint (RFC 7638, RFC 8037)."""
     raw = key.public_key().public_bytes_raw()
     required = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(raw)}
     canonical = json.dumps(required, separators=(",", ":"), sort_keys=True)
@@ -88,7 +88,7 @@ def _key_file(home: Home) -> Path:
 def _private_key(home: Home) -> Ed25519PrivateKey:
     key = serialization.load_pem_private_key(_key_file(home).read_bytes(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
-        raise TypeError(f"{_key_file(home)} holds no Ed25519 key")
+        raise TypeError(f"{_key_file(home)} is not an Ed25519 key")
     return key
 
 

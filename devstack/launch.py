@@ -1,8 +1,9 @@
-"""`python -m devstack.launch PARENT_PID USER_ID argv…`: become argv, tied to the parent's life.
+"""`python -m devstack.launch PARENT_PID USER_ID argv…`: runs argv, which is killed when the parent
+dies.
 
-A launcher of its own, because a hook between fork and exec is unsafe in a process with threads.
-USER_ID `-` keeps the user. Any other drops root for good, which Postgres insists on, yet keeps the
-right to read through directories that only root may enter: the checkout may lie in one.
+This is a program of its own because a hook between fork and exec is unsafe in a process with
+threads. USER_ID `-` keeps the user. Any other drops root, which Postgres requires, but keeps the
+capability to read and search directories of root's: the checkout may be in one.
 """
 
 import ctypes
@@ -33,11 +34,11 @@ class _Word(ctypes.Structure):
 
 
 def drop_root(user_id: int) -> None:
-    """Become `user_id` with one capability left: to read and search any directory."""
+    """Changes to `user_id`, keeping one capability: to read and search any directory."""
     kept = _kept_capability()
-    # access(2) ignores capabilities of a non-root user unless this bit is set, and Postgres
-    # finds its own binaries by access(2). Without CAP_SETPCAP it cannot be set; then the files
-    # have to be readable for everyone, as they usually are.
+    # access(2) ignores capabilities of a non-root user unless this bit is set, and Postgres finds
+    # its binaries with access(2). Without CAP_SETPCAP it cannot be set; then the files must be
+    # readable by everyone, as they usually are.
     if _libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP | _SECBIT_KEEP_CAPS, 0, 0, 0) != 0:
         _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
     os.setgroups([])
@@ -49,7 +50,7 @@ def drop_root(user_id: int) -> None:
 
 
 def _kept_capability() -> int | None:
-    """The narrower of the two that are permitted; a container may have either or none."""
+    """The narrower permitted one of the two capabilities; a container may have either or none."""
     words = (_Word * 2)()
     _libc.capget(ctypes.byref(_Header(_CAPABILITY_VERSION_3, 0)), words)
     for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE):
@@ -67,7 +68,7 @@ def _set_capabilities(mask: int) -> None:
 
 def main() -> None:
     parent_pid, user_id, *argv = sys.argv[1:]
-    os.umask(0o077)  # data, logs and sockets of the stack are its owner's alone
+    os.umask(0o077)  # data, logs and sockets of the stack are accessible to its owner only
     if user_id != "-":
         drop_root(int(user_id))
     die_with_parent(int(parent_pid))

@@ -1,7 +1,8 @@
-"""The object store: MinIO where it was built (`make minio`), else `weed mini` from a wheel.
+"""The object store: MinIO if it has been built (`make minio`), else SeaweedFS (`weed mini`) from a
+wheel.
 
-Each keeps its data in a directory of its own and sees nothing of the other's, so whichever began in
-a home goes on there.
+Each has its own data directory and cannot read the other's, so a data directory stays with the
+server that it began with.
 """
 
 import asyncio
@@ -26,31 +27,30 @@ from services.processes import PROCESSES
 Server = Literal["minio", "seaweedfs"]
 
 SERVER_VARIABLE = "LIAISON_S3_SERVER"
-# Where each keeps its data.
+# The data directory of each server.
 _DATA: dict[Server, str] = {"minio": "minio", "seaweedfs": "s3"}
 REGION = "us-east-1"
 _BUCKETS = tuple(bucket for process in PROCESSES for bucket in process.buckets)
 BUCKETS = tuple(bucket.name for bucket in _BUCKETS)
 
 _ACCESS_KEY, _SECRET_KEY = "s3-access-key", "s3-secret-key"
-_PROVISION_ATTEMPTS = (
-    8  # with the waits between them about 6 s: a store may answer before it can write
-)
+# About 6 s in all, with the waits between them: a store may answer before it can write.
+_PROVISION_ATTEMPTS = 8
 _WEED_PORTS = ("master", "master.grpc", "volume", "volume.grpc", "filer", "filer.grpc", "admin")
 
 
 def minio_binary() -> str | None:
-    """In the virtualenv, where `make minio` puts it, or on PATH."""
+    """The path of MinIO, in the virtualenv (`make minio`) or on PATH; None if it is missing."""
     places = (str(SITE_PACKAGES_BIN), os.environ.get("PATH", os.defpath))
     return shutil.which("minio", path=os.pathsep.join(places))
 
 
 def chosen_server(home: Home) -> Server:
-    """What LIAISON_S3_SERVER names, else what has kept objects in this home before, else MinIO if
-    it is there.
+    """The server that LIAISON_S3_SERVER names, else the one with data in this home, else MinIO if
+    it is installed.
 
     Raises:
-        ProcessFailed: it is not there, or there is no such server.
+        ProcessFailed: the server is not installed, or the name is unknown.
     """
     match os.environ.get(SERVER_VARIABLE, ""):
         case "seaweedfs":
@@ -64,7 +64,7 @@ def chosen_server(home: Home) -> Server:
         case "":
             return _usual_server(home)
         case other:
-            raise ProcessFailed(f"{SERVER_VARIABLE} is minio or seaweedfs, not {other}")
+            raise ProcessFailed(f"{SERVER_VARIABLE} must be minio or seaweedfs, not {other}")
 
 
 def _usual_server(home: Home) -> Server:
@@ -73,8 +73,8 @@ def _usual_server(home: Home) -> Server:
         return "seaweedfs" if used == {"seaweedfs"} else "minio"
     if used == {"minio"}:
         raise ProcessFailed(
-            f"objects are kept in MinIO here, which is gone: `make minio` builds it anew, and"
-            f" {SERVER_VARIABLE}=seaweedfs begins without them"
+            f"the objects here are in MinIO, which is missing: run `make minio`, or start without"
+            f" them with {SERVER_VARIABLE}=seaweedfs"
         )
     return "seaweedfs"
 
@@ -82,7 +82,7 @@ def _usual_server(home: Home) -> Server:
 def object_store(home: Home, ports: Ports) -> ProcessSpec:
     server = chosen_server(home)
     argv, env = _minio(home, ports) if server == "minio" else _seaweedfs(home, ports)
-    answers = http(f"http://{ports.address('s3')}/", refusal_will_do=True)
+    answers = http(f"http://{ports.address('s3')}/", accept_client_errors=True)
     return ProcessSpec(
         name="s3",
         address=ports.address("s3"),
@@ -128,10 +128,10 @@ def _seaweedfs(home: Home, ports: Ports) -> tuple[tuple[str, ...], dict[str, str
         "mini",
         f"-dir={home.data(_DATA['seaweedfs'])}",
         f"-ip={LOOPBACK}",
-        f"-ip.bind={LOOPBACK}",  # its own default is every interface
-        "-master.telemetry=false",  # and telemetry on
-        # Else the volumes may ask for a leader a moment before there is one, and wait for 5 s.
-        # What the master forgets it learns again from the volumes.
+        f"-ip.bind={LOOPBACK}",  # its default is every interface
+        "-master.telemetry=false",  # its default is on
+        # Otherwise the volumes may ask for a leader before one is elected, and then wait for 5 s.
+        # The master learns its state again from the volumes.
         "-master.resumeState=false",
         "-webdav=false",
         "-admin.ui=false",
@@ -141,7 +141,7 @@ def _seaweedfs(home: Home, ports: Ports) -> tuple[tuple[str, ...], dict[str, str
         "-volume.preStopSeconds=0",
         f"-s3.port={ports.port('s3')}",
         f"-s3.port.grpc={ports.port('s3-grpc')}",
-        # Its own worker looks for the admin server just there, whatever this says.
+        # Its worker expects the admin server at this port, whatever the flag says.
         f"-admin.port.grpc={ports.port('s3-admin.grpc', ports.port('s3-admin') + 10_000)}",
         *inner,
     )
@@ -149,7 +149,7 @@ def _seaweedfs(home: Home, ports: Ports) -> tuple[tuple[str, ...], dict[str, str
 
 
 async def _seaweedfs_is_ready(answers: Probe, ports: Ports) -> bool:
-    """The gateway answers before any volume has joined; until then every object is missing."""
+    """Whether a volume has joined: the gateway answers before, but then every object is missing."""
     if not await answers():
         return False
     async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:

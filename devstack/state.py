@@ -14,13 +14,14 @@ import psutil
 from devstack.home import Home, write_private
 from devstack.supervisor import ProcessStatus
 
-_LOCK_PATIENCE_SECONDS = 0.5  # the one before may have printed its last word and be about to end
+_LOCK_TIMEOUT_SECONDS = 0.5  # a previous supervisor may be about to exit
 _POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
 class StackState:
-    """`supervisor_created_time` tells the supervisor from a later process with the same id."""
+    """`supervisor_created_time` distinguishes the supervisor from a later process with the same
+    id."""
 
     supervisor_pid: int
     supervisor_created_time: float
@@ -31,7 +32,7 @@ class StackState:
 
 
 class AlreadyRunning(Exception):
-    """Another supervisor holds this data directory. It may be too young to have a state yet."""
+    """Another supervisor uses this data directory. Its state is None while it is starting."""
 
     def __init__(self, state: StackState | None) -> None:
         super().__init__("the stack is already running")
@@ -39,7 +40,7 @@ class AlreadyRunning(Exception):
 
 
 def read(home: Home) -> StackState | None:
-    """The state of the running stack; None when nothing runs, whatever a dead one left behind."""
+    """The state of the running stack; None if none runs, even if a dead one left a state file."""
     try:
         record = json.loads(home.state_file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -65,7 +66,7 @@ def write(home: Home, state: StackState) -> None:
 
 
 class Lock:
-    """Held from start to stop; the kernel lifts it when the holder dies."""
+    """A file lock, held from start to stop. The kernel releases it when the holder dies."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -74,7 +75,7 @@ class Lock:
 
     async def acquire(self) -> None:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+        deadline = time.monotonic() + _LOCK_TIMEOUT_SECONDS
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ NAMESPACE = "default"
 
 def temporal(home: Home, ports: Ports, *, durable: bool) -> ProcessSpec:
     attributes = [f"--search-attribute={name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items()]
-    # WAL with `normal` may lose the last moments at a power cut, never at a crash of the process.
+    # WAL with `normal` may lose the last transactions on power loss, but not in a crash.
     synchronous = "normal" if durable else "off"
     argv = [
         str(SITE_PACKAGES_BIN / "temporal"),
@@ -35,6 +35,6 @@ def temporal(home: Home, ports: Ports, *, durable: bool) -> ProcessSpec:
         name="temporal",
         address=ports.address("temporal"),
         argv=tuple(argv),
-        # Its gRPC port answers before the namespace is there.
+        # Its gRPC port answers before the namespace exists.
         is_ready=http(f"http://{ports.address('temporal-http')}/api/v1/namespaces/{NAMESPACE}"),
     )
