@@ -4,7 +4,7 @@ from devstack.home import SITE_PACKAGES_BIN, Home
 from devstack.ports import LOOPBACK, Ports
 from devstack.probes import http
 from devstack.process import ProcessSpec
-from workflows.search_attributes import SEARCH_ATTRIBUTES
+from workflows.temporal.search_attributes import SEARCH_ATTRIBUTES
 
 NAMESPACE = "default"
 

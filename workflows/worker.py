@@ -31,7 +31,6 @@ from servicekit.settings import Address, ClientSettings, ServerSettings, Tempora
 from servicekit.telemetry import sampler, telemetry
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.workflow import AssignmentWorkflow
-from workflows.client import connect
 from workflows.dispute.activities import DisputeActivities
 from workflows.dispute.workflow import DisputeWorkflow
 from workflows.payout.activities import PayoutActivities
@@ -44,6 +43,7 @@ from workflows.reconciliation.workflow import ReconciliationWorkflow
 from workflows.task.activities import TaskActivities
 from workflows.task.workflow import TaskWorkflow
 from workflows.task_queues import Domain, queue_of
+from workflows.temporal.client import connect
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from services.disputes.servicer import service
 from services.disputes.settings import DisputesSettings
 from services.disputes.store import PostgresDisputeStore
 from services.disputes.workflows import TemporalRuns
-from workflows.client import Workflows
+from workflows.temporal.client import Workflows
 
 
 async def main() -> None:

@@ -8,9 +8,9 @@ from services.disputes.handlers import DisputeCommand, NotUnderWay
 from workflows import ids
 from workflows.assignment.model import OpenDispute
 from workflows.assignment.workflow import AssignmentWorkflow
-from workflows.client import NotRunning, Workflows
 from workflows.dispute.model import Claim, Decide, Dispute, Withdraw
 from workflows.dispute.workflow import DisputeWorkflow
+from workflows.temporal.client import NotRunning, Workflows
 
 P = TypeVar("P")
 

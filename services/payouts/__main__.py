@@ -33,7 +33,7 @@ from services.payouts.statements.servicer import service as statement_service
 from services.payouts.statements.store import PostgresStatementStore
 from services.payouts.store import PostgresPayoutStore
 from services.payouts.workflows import PayoutWorkflowClient
-from workflows.client import Workflows
+from workflows.temporal.client import Workflows
 
 
 async def main() -> None:

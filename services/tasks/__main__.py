@@ -30,7 +30,7 @@ from services.tasks.settings import TasksSettings
 from services.tasks.store import PostgresTaskStore
 from services.tasks.watching import WatchHandlers
 from services.tasks.workflows import TemporalRuns
-from workflows.client import Workflows
+from workflows.temporal.client import Workflows
 
 log = structlog.get_logger()
 

@@ -10,8 +10,6 @@ from services.tasks.domain import NotUnderWay
 from workflows import ids
 from workflows.assignment import model
 from workflows.assignment.workflow import AssignmentWorkflow
-from workflows.client import NotRunning, Workflows
-from workflows.search_attributes import BRAND, DEADLINE, STATE
 from workflows.task.model import (
     CancelTask,
     EndSelection,
@@ -22,6 +20,8 @@ from workflows.task.model import (
 )
 from workflows.task.workflow import TaskWorkflow
 from workflows.task_queues import Domain
+from workflows.temporal.client import NotRunning, Workflows
+from workflows.temporal.search_attributes import BRAND, DEADLINE, STATE
 
 P = TypeVar("P")
 

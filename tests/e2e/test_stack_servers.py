@@ -18,7 +18,7 @@ from minio.error import S3Error
 from devstack.home import Home
 from devstack.stack import Stack
 from devstack.state import AlreadyRunning
-from workflows.search_attributes import SEARCH_ATTRIBUTES
+from workflows.temporal.search_attributes import SEARCH_ATTRIBUTES
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -30,7 +30,7 @@ from devstack.child import clean_environment, launch_argv
 from devstack.home import SITE_PACKAGES_BIN, SOURCE_ROOT, Home
 from devstack.temporal import NAMESPACE
 from servicekit.clock import utc_now
-from workflows.search_attributes import SEARCH_ATTRIBUTES
+from workflows.temporal.search_attributes import SEARCH_ATTRIBUTES
 
 _PATIENCE_SECONDS = 20.0
 

@@ -10,7 +10,7 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.testing import WorkflowEnvironment
 
-from workflows.search_attributes import BRAND, DEADLINE, SEARCH_ATTRIBUTES, STATE
+from workflows.temporal.search_attributes import BRAND, DEADLINE, SEARCH_ATTRIBUTES, STATE
 
 # Events, of which a payout has some hundred after weeks: then it is to go on in another run.
 SUGGESTED_AFTER = 40

@@ -41,7 +41,6 @@ from workflows.assignment.model import (
     Transition,
 )
 from workflows.dispute.model import Change, Claim, Decide, Decision, Ground, Outcome, Withdraw
-from workflows.failures import to_application_error
 from workflows.notices import Batch, Notice
 from workflows.payout.model import TO_BE_SENT, PayoutStatus, PayoutTerms, RecallPayout, SendPayout
 from workflows.payout.model import State as PayoutState
@@ -50,6 +49,7 @@ from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
 from workflows.task.model import PublishedTask, SelectApplications, Selection
 from workflows.task.model import Transition as TaskTransition
 from workflows.task_queues import Domain, queue_of
+from workflows.temporal.failures import to_application_error
 from workflows.worker import running
 
 BRAND, CREATOR, MEDIATOR = "brands/acme", "creators/bea", "staff/mia"

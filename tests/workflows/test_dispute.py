@@ -38,7 +38,7 @@ from workflows.dispute.notices import notices_of
 from workflows.dispute.ui_details import describe
 from workflows.dispute.workflow import DisputeWorkflow
 from workflows.notices import Batch, Notice
-from workflows.search_attributes import BRAND, DEADLINE, STATE
+from workflows.temporal.search_attributes import BRAND, DEADLINE, STATE
 from workflows.worker import RUNNER, running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -8,10 +8,10 @@ from servicekit.errors import FailedPrecondition, Reason
 from tests.workflows.harness import BRAND, CREATOR, DAY, HOUR, AssignmentDriver, Harness
 from workflows.assignment.model import Event, Funding, State
 from workflows.dispute.model import Ground, Outcome
-from workflows.failures import to_application_error
 from workflows.payout.model import PayoutChanged, PayoutReport
 from workflows.payout.model import State as Payout
 from workflows.policy import STANDARD, Policy, Span
+from workflows.temporal.failures import to_application_error
 
 MINUTE = timedelta(minutes=1)
 

@@ -20,13 +20,13 @@ from tests.workflows.harness import BRAND, DAY, HOUR, AssignmentDriver, Harness,
 from workflows import ids
 from workflows.assignment.model import Event
 from workflows.assignment.model import State as AssignmentState
-from workflows.client import Workflows
 from workflows.dispute.model import Ground, Outcome
 from workflows.payout.model import PayoutStatus, PayoutTerms
 from workflows.payout.model import State as Seen
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD
 from workflows.task_queues import Domain, queue_of
+from workflows.temporal.client import Workflows
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

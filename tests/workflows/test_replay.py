@@ -28,8 +28,8 @@ from workflows.assignment.inputs import AssignmentResult, StartAssignment
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.dispute import model as dispute
 from workflows.payout import model as payout
-from workflows.search_attributes import STATE
 from workflows.task import model as task
+from workflows.temporal.search_attributes import STATE
 from workflows.worker import RUNNER
 
 RECORDED = record.recorded()

@@ -11,13 +11,13 @@ from tests.workflows.harness import BRAND, CREATOR, DAY, HOUR, AssignmentDriver,
 from workflows import ids
 from workflows.assignment.model import Event, State
 from workflows.dispute.model import Ground
-from workflows.failures import to_application_error
 from workflows.notices import OPERATORS
 from workflows.payout.model import PayoutChanged, PayoutResult, PayoutStatus, PayoutTerms, Progress
 from workflows.payout.model import State as Payout
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD, Policy, Span
 from workflows.task_queues import Domain, queue_of
+from workflows.temporal.failures import to_application_error
 
 MINUTE = timedelta(minutes=1)
 _IMPATIENT = replace(STANDARD, name="impatient", reward_window=Span(seconds=2 * 3600.0))

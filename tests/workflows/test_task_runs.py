@@ -8,8 +8,8 @@ from services.tasks.domain import NotUnderWay
 from services.tasks.workflows import TemporalRuns
 from tests.workflows.harness import BRAND
 from workflows.assignment.model import ApproveWork
-from workflows.client import Workflows
 from workflows.task.model import Selection
+from workflows.temporal.client import Workflows
 
 
 async def test_what_has_ended_takes_no_command_and_names_no_workflow(

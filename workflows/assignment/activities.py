@@ -18,8 +18,8 @@ from workflows.assignment.activity_interface import AssignmentActivityInterface
 from workflows.assignment.inputs import Pending, RecordAssignment, SettleReward
 from workflows.assignment.messages import assignment_message, transition_message
 from workflows.assignment.model import Assignment, Event, PublishArticles, Submission
-from workflows.delivery import try_to_send
-from workflows.failures import retrying_all_but
+from workflows.clients import try_to_send
+from workflows.temporal.failures import retrying_all_but
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.media.v1.articles_pb2_grpc import ArticleServiceAsyncStub

@@ -52,7 +52,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.assignment.ui_details import describe, next_clock
     from workflows.dispute.model import Dispute, DisputeResult, Outcome
     from workflows.dispute.workflow import DisputeWorkflow
-    from workflows.failures import refusing
     from workflows.notices import Notice
     from workflows.payout.activity_interface import PayoutActivityInterface
     from workflows.payout.model import (
@@ -64,10 +63,11 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.payout.model import State as PayoutState
     from workflows.payout.workflow import PayoutWorkflow
-    from workflows.search_attributes import DEADLINE, STATE
-    from workflows.signals import signal
     from workflows.task_queues import Domain, sibling
-    from workflows.tracing import current_trace, in_trace
+    from workflows.temporal.failures import refusing
+    from workflows.temporal.search_attributes import DEADLINE, STATE
+    from workflows.temporal.signals import signal
+    from workflows.temporal.tracing import current_trace, in_trace
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from liaison.disputes.v1 import disputes_pb2 as pb
 from temporalio import activity
 
-from workflows.delivery import send_notices, try_to_send
+from workflows.clients import send_notices, try_to_send
 from workflows.dispute.activity_interface import DisputeActivityInterface
 from workflows.dispute.messages import to_message
 from workflows.dispute.model import Change

@@ -26,11 +26,11 @@ with workflow.unsafe.imports_passed_through():
         Withdraw,
     )
     from workflows.dispute.ui_details import describe
-    from workflows.failures import refusing
     from workflows.formatting import to_the_second
     from workflows.notices import Batch, Notice
-    from workflows.search_attributes import BRAND, DEADLINE, STATE
-    from workflows.tracing import current_trace, in_trace
+    from workflows.temporal.failures import refusing
+    from workflows.temporal.search_attributes import BRAND, DEADLINE, STATE
+    from workflows.temporal.tracing import current_trace, in_trace
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

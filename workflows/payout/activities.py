@@ -9,9 +9,9 @@ from temporalio import activity
 
 from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
-from workflows.failures import retrying_all_but
 from workflows.payout.activity_interface import PayoutActivityInterface
 from workflows.payout.model import PayoutStatus, PayoutTerms, RecallPayout, SendPayout, State
+from workflows.temporal.failures import retrying_all_but
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub

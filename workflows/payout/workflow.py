@@ -16,7 +16,6 @@ from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from servicekit.errors import Reason
-    from workflows.failures import is_caused_by, is_out_of_time
     from workflows.payout import rules
     from workflows.payout.activity_interface import PayoutActivityInterface
     from workflows.payout.model import (
@@ -34,8 +33,9 @@ with workflow.unsafe.imports_passed_through():
         State,
     )
     from workflows.payout.ui_details import describe
-    from workflows.signals import signal
-    from workflows.tracing import current_trace, in_trace
+    from workflows.temporal.failures import is_caused_by, is_out_of_time
+    from workflows.temporal.signals import signal
+    from workflows.temporal.tracing import current_trace, in_trace
 
 R = TypeVar("R")
 

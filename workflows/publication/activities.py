@@ -8,8 +8,7 @@ from liaison.media.v1 import publications_pb2 as pb
 from temporalio import activity
 
 from servicekit.errors import LiaisonError
-from workflows.delivery import send_notices, try_to_send
-from workflows.failures import retrying_all_but
+from workflows.clients import send_notices, try_to_send
 from workflows.notices import OPERATORS, Batch, Notice
 from workflows.publication import notices
 from workflows.publication.activity_interface import PublicationActivityInterface
@@ -20,6 +19,7 @@ from workflows.publication.model import (
     State,
     WithdrawalTerms,
 )
+from workflows.temporal.failures import retrying_all_but
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.media.v1.publications_pb2_grpc import PublicationServiceAsyncStub

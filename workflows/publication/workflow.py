@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
         WithdrawalTerms,
     )
     from workflows.publication.ui_details import describe, describe_withdrawal
-    from workflows.search_attributes import STATE
+    from workflows.temporal.search_attributes import STATE
 
 # What operators filter by in the UI beside the service's own states.
 _OVERDUE = "OVERDUE"

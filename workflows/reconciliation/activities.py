@@ -11,9 +11,9 @@ from temporalio import activity
 
 from servicekit.money import Money
 from servicekit.timestamps import from_timestamp
-from workflows.failures import retrying_all_but
 from workflows.reconciliation.activity_interface import ReconciliationActivityInterface
 from workflows.reconciliation.model import Reconcile, Reconciled
+from workflows.temporal.failures import retrying_all_but
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceAsyncStub

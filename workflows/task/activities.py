@@ -11,13 +11,13 @@ from servicekit.errors import Reason
 from servicekit.money import Money
 from workflows.assignment.messages import assignment_message, transition_message
 from workflows.assignment.rules.submissions import start
-from workflows.delivery import send_notices
-from workflows.failures import retrying_all_but
+from workflows.clients import send_notices
 from workflows.notices import Batch
 from workflows.task.activity_interface import TaskActivityInterface
 from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
 from workflows.task.messages import transition_message as task_transition_message
 from workflows.task.notices import lapse_notice
+from workflows.temporal.failures import retrying_all_but
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.notifications.v1.notifications_pb2_grpc import NotificationServiceAsyncStub

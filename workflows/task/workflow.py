@@ -21,9 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.assignment.inputs import AssignmentResult, StartAssignment
     from workflows.assignment.model import State as AssignmentState
     from workflows.assignment.workflow import AssignmentWorkflow
-    from workflows.failures import refusing
     from workflows.notices import Batch, Notice
-    from workflows.search_attributes import BRAND, DEADLINE, STATE
     from workflows.task import rules
     from workflows.task.activity_interface import TaskActivityInterface
     from workflows.task.inputs import LapseApplications, RecordTask, ReserveRewards
@@ -38,7 +36,9 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.task.notices import notices
     from workflows.task.ui_details import describe
-    from workflows.tracing import current_trace, in_trace
+    from workflows.temporal.failures import refusing
+    from workflows.temporal.search_attributes import BRAND, DEADLINE, STATE
+    from workflows.temporal.tracing import current_trace, in_trace
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

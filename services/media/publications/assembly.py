@@ -28,7 +28,7 @@ from services.media.publications.store import PostgresPublicationStore
 from services.media.publications.workflows import TemporalPublicationRuns
 from services.media.settings import MediaSettings
 from services.media.uploads.store import MediaStore
-from workflows.client import Workflows
+from workflows.temporal.client import Workflows
 
 log = structlog.get_logger()
 

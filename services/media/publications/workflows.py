@@ -6,11 +6,11 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from services.media.publications.domain import Publication, State
 from workflows import ids
-from workflows.client import Workflows
 from workflows.publication.model import PublicationTerms, WithdrawalTerms
 from workflows.publication.workflow import PublicationWorkflow, WithdrawalWorkflow
-from workflows.search_attributes import BRAND, DEADLINE, STATE
 from workflows.task_queues import Domain
+from workflows.temporal.client import Workflows
+from workflows.temporal.search_attributes import BRAND, DEADLINE, STATE
 
 
 class TemporalPublicationRuns:

@@ -52,10 +52,10 @@ from workflows import ids
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.inputs import StartAssignment
 from workflows.assignment.model import Funding, Requirement, Terms
-from workflows.client import Workflows
 from workflows.dispute.activities import DisputeActivities
 from workflows.policy import STANDARD
 from workflows.task_queues import Domain, queue_of
+from workflows.temporal.client import Workflows
 from workflows.worker import running
 
 _PATIENCE_SECONDS = 20.0

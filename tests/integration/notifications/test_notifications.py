@@ -16,7 +16,7 @@ from services.notifications.servicer import service
 from services.notifications.store import PostgresNotificationStore
 from tests.support.databases import Databases
 from tests.support.serving import Served, refused, serving
-from workflows.delivery import send_notices, try_to_send
+from workflows.clients import send_notices, try_to_send
 from workflows.notices import MEDIATORS, OPERATORS, Batch, Notice
 
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only

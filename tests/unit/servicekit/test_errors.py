@@ -9,7 +9,7 @@ from servicekit import errors
 from servicekit.errors import BY_CODE, LiaisonError, Reason, Violation
 from servicekit.rpc.client import from_rpc_error
 from servicekit.rpc.interceptors.errors import to_status
-from workflows.failures import (
+from workflows.temporal.failures import (
     from_application_error,
     refusing,
     retrying_all_but,

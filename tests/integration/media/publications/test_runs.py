@@ -30,11 +30,11 @@ from tests.support.databases import Databases
 from tests.support.servers import servers
 from tests.support.serving import Served, refused, serving
 from workflows import ids
-from workflows.client import Workflows
 from workflows.publication.activities import PublicationActivities
 from workflows.publication.workflow import PublicationWorkflow, WithdrawalWorkflow
-from workflows.search_attributes import BRAND, STATE
 from workflows.task_queues import Domain, queue_of
+from workflows.temporal.client import Workflows
+from workflows.temporal.search_attributes import BRAND, STATE
 from workflows.worker import RUNNER, running
 
 _PATIENCE_SECONDS = 20.0

@@ -28,8 +28,8 @@ from temporalio.workflow import UpdateMethodMultiParam
 
 from servicekit.errors import FailedPrecondition, Internal, LiaisonError, Reason, Unavailable
 from servicekit.settings import TemporalSettings
-from workflows.failures import from_application_error
 from workflows.task_queues import Domain, queue_of
+from workflows.temporal.failures import from_application_error
 
 P = TypeVar("P")
 T = TypeVar("T")

@@ -1,0 +1,1 @@
+"""The seam to Temporal: its client, failures, search attributes, signals and traces."""
