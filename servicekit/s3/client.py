@@ -141,6 +141,23 @@ class S3:
     ) -> None:
         """PUT with `If-None-Match: *`, which the SDK's put_object does not support."""
         url = object_url(self._origin, bucket, key)
+        # An iterator is consumed while it is sent and cannot be sent again.
+        can_retry = isinstance(body, io.BytesIO)
+        response = self._http.request(
+            "PUT",
+            url,
+            body=body,
+            headers=self._signed_headers(url, sha256, headers),
+            retries=_RETRIES if can_retry else False,
+            timeout=_TIMEOUT if can_retry else _LARGE_TIMEOUT,
+        )
+        status = response.status
+        if status == _PRECONDITION_FAILED and self.head(bucket, key) is None:
+            status = _CONFLICT  # no object (yet): a write in progress, or a directory of SeaweedFS
+        if status not in (200, _PRECONDITION_FAILED):
+            raise _Refused(status)
+
+    def _signed_headers(self, url: str, sha256: str, headers: Mapping[str, str]) -> dict[str, str]:
         now = self._clock()
         signed = sign_v4_s3(
             method="PUT",
@@ -158,21 +175,7 @@ class S3:
             content_sha256=sha256,
             date=now,
         )
-        # An iterator is consumed while it is sent and cannot be sent again.
-        can_retry = isinstance(body, io.BytesIO)
-        response = self._http.request(
-            "PUT",
-            url,
-            body=body,
-            headers={name: str(value) for name, value in signed.items()},
-            retries=_RETRIES if can_retry else False,
-            timeout=_TIMEOUT if can_retry else _LARGE_TIMEOUT,
-        )
-        status = response.status
-        if status == _PRECONDITION_FAILED and self.head(bucket, key) is None:
-            status = _CONFLICT  # no object (yet): a write in progress, or a directory of SeaweedFS
-        if status not in (200, _PRECONDITION_FAILED):
-            raise _Refused(status)
+        return {name: str(value) for name, value in signed.items()}
 
 
 def is_unavailable(error: Exception) -> bool:

@@ -26,6 +26,7 @@ from servicekit.settings import ObjectStoreSettings
 T = TypeVar("T")
 
 _tracer = trace.get_tracer(__name__)
+_RPC: Mapping[str, AttributeValue] = {"rpc.system": "aws-api", "rpc.service": "S3"}
 
 
 class ObjectStore:
@@ -166,8 +167,7 @@ class ObjectStore:
             f"S3/{operation}",
             kind=SpanKind.CLIENT,
             attributes={
-                "rpc.system": "aws-api",
-                "rpc.service": "S3",
+                **_RPC,
                 "rpc.method": operation,
                 "aws.s3.bucket": bucket,
                 "aws.s3.key": key,

@@ -25,7 +25,7 @@ from services.media.sandbox.confinement import confine, grant_cpu_seconds
 from services.media.sandbox.frames import PIPE_BYTES, READY, read_frame, write_frame
 
 _LOADERS = {Format.JPEG: "jpegload_source", Format.PNG: "pngload_source"}
-_TURNS_SIDES = range(5, 9)  # EXIF orientations that swap width and height
+_SIDEWAYS = range(5, 9)  # EXIF orientations that swap width and height
 
 
 def widen_pipes() -> None:
@@ -79,8 +79,8 @@ def _load(content: bytes, kind: Format, fail_on: str) -> pyvips.Image:
 
 
 def _displayed_size(header: pyvips.Image) -> tuple[int, int]:
-    turned = header.get_typeof("orientation") and header.get("orientation") in _TURNS_SIDES
-    return (header.height, header.width) if turned else (header.width, header.height)
+    is_sideways = header.get_typeof("orientation") and header.get("orientation") in _SIDEWAYS
+    return (header.height, header.width) if is_sideways else (header.width, header.height)
 
 
 def _load_upright(content: bytes, kind: Format, fit_within: int | None) -> pyvips.Image:

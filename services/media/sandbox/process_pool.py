@@ -63,8 +63,24 @@ class ConfinedProcess:
         Raises:
             RuntimeError: it does not start.
         """
+        started = cls(await cls._spawn(module, confinement, environment, errors))
         try:
-            process = await asyncio.create_subprocess_exec(
+            await started.receive(0)
+        except ProcessDied:
+            # Not ProcessDied, which would be blamed on a file.
+            await started.end()
+            raise RuntimeError(f"{module} does not start") from None
+        return started
+
+    @staticmethod
+    async def _spawn(
+        module: str,
+        confinement: Confinement,
+        environment: Mapping[str, str],
+        errors: int | None,
+    ) -> asyncio.subprocess.Process:
+        try:
+            return await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-P",  # never import from the working directory
                 "-m",
@@ -79,14 +95,6 @@ class ConfinedProcess:
             )
         except OSError as error:
             raise RuntimeError(f"{module} does not start: {error.strerror}") from error
-        started = cls(process)
-        try:
-            await started.receive(0)
-        except ProcessDied:
-            # Not ProcessDied, which would be blamed on a file.
-            await started.end()
-            raise RuntimeError(f"{module} does not start") from None
-        return started
 
     @property
     def pid(self) -> int:

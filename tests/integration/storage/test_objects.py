@@ -5,7 +5,7 @@ import hashlib
 import io
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -132,15 +132,29 @@ async def test_a_write_with_a_wrong_checksum_stores_nothing(storage: Storage, ke
     s3.close()
 
 
-async def test_unreachable_storage_is_unavailable_and_no_secret_is_recorded(
-    storage: Storage,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+@pytest.fixture
+def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
+    """The spans of object stores."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(object_store, "_tracer", provider.get_tracer("test"))
+    return exporter
+
+
+def assert_is_error_span(span: ReadableSpan) -> None:
+    assert span.kind is SpanKind.CLIENT
+    assert span.status.status_code is StatusCode.ERROR
+    attributes = dict(span.attributes or {})
+    assert attributes["rpc.system"] == "aws-api"
+    assert attributes["aws.s3.bucket"] == ACCEPTED
+    assert attributes["aws.s3.key"] == "key"
+    assert attributes["server.address"] == "127.0.0.1"
+
+
+async def test_unreachable_storage_is_unavailable_and_no_secret_is_recorded(
+    storage: Storage, exporter: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
+) -> None:
     unreachable = storage.settings.model_copy(update={"object_store_endpoint": "127.0.0.1:1"})
     async with ObjectStore(unreachable) as objects:
         for call in (
@@ -166,13 +180,7 @@ async def test_unreachable_storage_is_unavailable_and_no_secret_is_recorded(
         "S3/DeleteObject",
     ]
     for span in spans:
-        assert span.kind is SpanKind.CLIENT
-        assert span.status.status_code is StatusCode.ERROR
-        attributes = dict(span.attributes or {})
-        assert attributes["rpc.system"] == "aws-api"
-        assert attributes["aws.s3.bucket"] == ACCEPTED
-        assert attributes["aws.s3.key"] == "key"
-        assert attributes["server.address"] == "127.0.0.1"
+        assert_is_error_span(span)
     assert dict(spans[4].attributes or {})["aws.s3.copy_source"] == "source/key"
     recorded = caplog.text + "".join(span.to_json() for span in spans)
     for secret in (
