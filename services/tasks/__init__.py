@@ -1,1 +1,2 @@
-"""Tasks, applications and assignments: what brands ask for and creators do."""
+"""The tasks service: tasks that brands publish, creators' applications, and the read model of
+assignments."""

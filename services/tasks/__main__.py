@@ -18,23 +18,29 @@ from servicekit.rpc.client import service_channel
 from servicekit.rpc.server import GrpcServer
 from servicekit.telemetry import telemetry
 from services.tasks.applications.handlers import ApplicationHandlers
-from services.tasks.applications.store import PostgresApplicationStore
+from services.tasks.applications.store import ApplicationStore
 from services.tasks.assignments.handlers import AssignmentHandlers
-from services.tasks.assignments.store import PostgresBook
-from services.tasks.clients import GrpcCreatorDirectory, GrpcMediaLibrary
+from services.tasks.assignments.store import AssignmentStore
+from services.tasks.assignments.workflows import AssignmentWorkflowClient
+from services.tasks.clients import CreatorClient, MediaClient
 from services.tasks.handlers import TaskHandlers
+from services.tasks.listing.handlers import ListingHandlers
+from services.tasks.listing.store import ListingStore
 from services.tasks.recording.handlers import RecordHandlers
-from services.tasks.recording.store import CHANNEL, PostgresHistories
-from services.tasks.servicer import services
+from services.tasks.recording.store import CHANNEL, RecordStore
+from services.tasks.selection.handlers import SelectionHandlers
+from services.tasks.selection.store import SelectionStore
+from services.tasks.servicer import Handlers, services
 from services.tasks.settings import TasksSettings
-from services.tasks.store import PostgresTaskStore
-from services.tasks.watching import WatchHandlers
-from services.tasks.workflows import TemporalRuns
+from services.tasks.store import TaskStore
+from services.tasks.watching.handlers import WatchHandlers
+from services.tasks.watching.store import TransitionStore
+from services.tasks.workflows import TaskWorkflowClient
 from workflows.temporal.client import Workflows
 
 log = structlog.get_logger()
 
-# How often the work that a crash between Postgres and Temporal left unfinished is searched for.
+# Interval of the search for work that a crash between Postgres and Temporal left unfinished.
 _SWEEP_SECONDS = 10.0
 
 
@@ -53,30 +59,50 @@ async def main() -> None:
             changes = await stack.enter_async_context(
                 ChangeListener(settings.database_url.get_secret_value(), CHANNEL)
             )
-            runs = TemporalRuns(Workflows(settings))
-            book = PostgresBook(database)
-            store = PostgresTaskStore(database)
-            directory = GrpcCreatorDirectory(CreatorServiceStub(creators))
-            tasks = TaskHandlers(store, runs, directory, utc_now, settings.tasks_offered_policies)
-            applications = ApplicationHandlers(
-                store, PostgresApplicationStore(database), directory, runs, utc_now
+            handlers = _handlers(
+                database,
+                changes,
+                Workflows(settings),
+                CreatorClient(CreatorServiceStub(creators)),
+                MediaClient(MediaServiceStub(media), ArticleServiceStub(media)),
+                settings.tasks_offered_policies,
             )
-            library = GrpcMediaLibrary(MediaServiceStub(media), ArticleServiceStub(media))
-            assignments = AssignmentHandlers(book, library, runs)
-            watching = WatchHandlers(tasks, assignments, PostgresHistories(database), changes)
             for event, repair in (
-                ("started_missing_workflows", tasks.start_missing_workflows),
-                ("tried_selections_again", applications.finish_selections),
+                ("started_missing_workflows", handlers.tasks.start_missing_workflows),
+                ("resent_stale_selections", handlers.selection.resend_stale_selections),
             ):
                 sweep = _logging_count(event, repair)
                 await stack.enter_async_context(
                     run_periodically(repair.__name__, sweep, interval_seconds=_SWEEP_SECONDS)
                 )
-            await GrpcServer(
-                settings,
-                services(tasks, applications, assignments, RecordHandlers(book, utc_now), watching),
-                database,
-            ).serve_until_stopped()
+            await GrpcServer(settings, services(handlers), database).serve_until_stopped()
+
+
+def _handlers(
+    database: Database,
+    changes: ChangeListener,
+    temporal: Workflows,
+    creators: CreatorClient,
+    media: MediaClient,
+    offered_policies: list[str],
+) -> Handlers:
+    task_store, application_store = TaskStore(database), ApplicationStore(database)
+    workflows = TaskWorkflowClient(temporal)
+    tasks = TaskHandlers(task_store, workflows, utc_now, offered_policies)
+    assignments = AssignmentHandlers(
+        AssignmentStore(database), media, AssignmentWorkflowClient(temporal)
+    )
+    return Handlers(
+        tasks=tasks,
+        listing=ListingHandlers(ListingStore(database), creators, utc_now),
+        applications=ApplicationHandlers(task_store, application_store, creators, utc_now),
+        selection=SelectionHandlers(
+            task_store, application_store, SelectionStore(database), creators, workflows, utc_now
+        ),
+        assignments=assignments,
+        watching=WatchHandlers(tasks, assignments, TransitionStore(database), changes),
+        records=RecordHandlers(RecordStore(database)),
+    )
 
 
 def _logging_count(

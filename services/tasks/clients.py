@@ -1,4 +1,4 @@
-"""The other services as the use cases see them: over gRPC, in the role of a service."""
+"""Clients of the creators and media services, over gRPC, in the role of a service."""
 
 from typing import TYPE_CHECKING
 
@@ -9,24 +9,23 @@ from servicekit.batching import Batcher
 from servicekit.errors import FailedPrecondition, Reason
 from services.tasks.domain import Candidate
 
-if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
+if TYPE_CHECKING:  # the types of stubs over aio channels exist only in the type stubs
     from liaison.creators.v1.creators_pb2_grpc import CreatorServiceAsyncStub
     from liaison.media.v1.articles_pb2_grpc import ArticleServiceAsyncStub
     from liaison.media.v1.media_pb2_grpc import MediaServiceAsyncStub
 
 
-class GrpcCreatorDirectory:
+class CreatorClient:
     def __init__(self, stub: "CreatorServiceAsyncStub") -> None:
         self._stub = stub
-        self._questions = Batcher(self._creators, maximum_size=100)  # what one call takes
+        self._lookups = Batcher(self._creators, maximum_size=100)  # BatchGetCreators takes 100
 
     async def candidate(self, creator_id: str) -> Candidate:
-        """As the creator is now.
-
-        Raises:
-            FailedPrecondition: nobody registered under this id.
         """
-        creator = await self._questions.submit(creator_id)
+        Raises:
+            FailedPrecondition: no creator is registered under this id.
+        """
+        creator = await self._lookups.submit(creator_id)
         if creator is None:
             raise FailedPrecondition(
                 Reason.CREATOR_NOT_ADMITTED, f"creators/{creator_id} is not admitted"
@@ -52,7 +51,7 @@ class GrpcCreatorDirectory:
         return [found.get(name) for name in names]
 
 
-class GrpcMediaLibrary:
+class MediaClient:
     def __init__(self, media: "MediaServiceAsyncStub", articles: "ArticleServiceAsyncStub") -> None:
         self._media = media
         self._articles = articles

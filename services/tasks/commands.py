@@ -1,4 +1,4 @@
-"""What callers of the tasks service may say: command models that mirror its requests."""
+"""Command models of the task RPCs, but for ListTasks, which is in `listing`."""
 
 import re
 from datetime import datetime
@@ -6,17 +6,14 @@ from typing import Annotated, Literal, Self, cast
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     ValidationInfo,
-    ValidatorFunctionWrapHandler,
     field_validator,
     model_validator,
 )
 
 from servicekit.commands import (
     Command,
-    Currency,
     Instant,
     Link,
     PositiveMoney,
@@ -25,7 +22,6 @@ from servicekit.commands import (
     bounded_text,
     proto_enum,
     resource_id,
-    resource_ids,
     unique_items,
     violation,
 )
@@ -38,37 +34,17 @@ from services.tasks.domain import (
     LiveStreamChannel,
     Product,
     Reward,
-    State,
     StoreCoupons,
 )
-from services.tasks.listing import Order, RewardKind
 from workflows.assignment.model import Funding, Requirement
 from workflows.policy import POLICIES
 
 TaskId = Annotated[str, resource_id("tasks/{task}")]
 
 
-ALL_TASKS = "tasks/-"  # AIP-159
-
-
 def _selection_closes(policy_name: str, applications_close: datetime) -> datetime:
-    """Where the brand does not say when."""
+    """The default of `selection_deadline_time`."""
     return POLICIES[policy_name].selection_window.after(applications_close)
-
-
-def _of_words(query: str) -> str:
-    if query and not any(character.isalnum() for character in query):
-        raise violation("WORDS", "Must hold a word to look for")
-    return query
-
-
-def _order(order_by: object) -> Order:
-    """AIP-132: blanks between do not matter."""
-    try:
-        return Order(" ".join(str(order_by).split()))
-    except ValueError:
-        allowed = ", ".join(f"`{order}`" for order in Order)
-        raise violation("AIP-132", f"Must be one of {allowed}") from None
 
 
 def _store_id(value: str) -> str:
@@ -83,7 +59,7 @@ def _coupon_id(value: str) -> str:
     return value
 
 
-def _one_a_store(stores: "list[StoreCouponsInput]") -> "list[StoreCouponsInput]":
+def _names_each_store_once(stores: "list[StoreCouponsInput]") -> "list[StoreCouponsInput]":
     if len({one.store_id for one in stores}) != len(stores):
         raise violation("R92", "Must name each store once, with all of its coupons")
     return stores
@@ -127,8 +103,8 @@ class StoreCouponsInput(Command):
 
 
 class TaskInput(Command):
-    """A draft's content. Deadlines must follow each other; that they lie ahead is checked when the
-    task is published."""
+    """A draft's content. Deadlines must be in order; that they are in the future is checked when
+    the task is published."""
 
     title: Annotated[str, bounded_text(1, 120), Visible]
     description: Annotated[str, bounded_text(0, 10_000)] = ""
@@ -151,20 +127,20 @@ class TaskInput(Command):
     selection_deadline_time: Instant | None = None
     submission_deadline_time: Instant
     store_coupons: Annotated[
-        list[StoreCouponsInput], unique_items(0, 10), AfterValidator(_one_a_store)
+        list[StoreCouponsInput], unique_items(0, 10), AfterValidator(_names_each_store_once)
     ] = Field(default_factory=list)
 
     @field_validator("funding")
     @classmethod
-    def _funding_is_of_money(cls, funding: Funding | None, info: ValidationInfo) -> Funding | None:
+    def _funding_needs_money(cls, funding: Funding | None, info: ValidationInfo) -> Funding | None:
         reward = info.data.get("reward")
         if funding is not None and reward is not None and reward.money is None:
-            raise violation("MONEY_ONLY", "Must be left out: nothing is set aside for a product")
+            raise violation("MONEY_ONLY", "Must be left out: a product needs no funding")
         return funding
 
     @field_validator("live_stream_channel")
     @classmethod
-    def _channel_is_of_a_live_stream(
+    def _channel_needs_a_live_stream(
         cls, channel: LiveStreamChannel | None, info: ValidationInfo
     ) -> LiveStreamChannel | None:
         content_types = info.data.get("content_types", [ContentType.LIVE_STREAM])
@@ -183,7 +159,7 @@ class TaskInput(Command):
     @field_validator("submission_deadline_time")
     @classmethod
     def _submission_follows(cls, time: datetime, info: ValidationInfo) -> datetime:
-        """Whoever is selected at the last moment must have time left to work."""
+        """A creator selected at the last moment must have time left to work."""
         if {"application_deadline_time", "policy_name"} <= info.data.keys():
             selection_closes = info.data.get("selection_deadline_time") or _selection_closes(
                 info.data["policy_name"], info.data["application_deadline_time"]
@@ -256,86 +232,6 @@ class CancelTask(GetTask):
     request_id: str
 
 
-class TaskFilterInput(Command):
-    states: Annotated[list[Annotated[State, proto_enum("STATE_")]], unique_items(0, 7)] = Field(
-        default_factory=list
-    )
-    content_types: Annotated[
-        list[Annotated[ContentType, proto_enum("CONTENT_TYPE_")]], unique_items(0, 6)
-    ] = Field(default_factory=list)
-    brand_id: Annotated[str | None, resource_id("brands/{brand}")] = Field(
-        default=None, alias="brand"
-    )
-    query: Annotated[str, bounded_text(0, 200), AfterValidator(_of_words)] = ""
-    is_takable: bool = False
-    reward_kind: Annotated[RewardKind | None, proto_enum("REWARD_KIND_")] = None
-    currency_code: Currency | None = None
-    minimum_reward: PositiveMoney | None = None
-    application_deadline_after: Instant | None = None
-
-    @field_validator("minimum_reward")
-    @classmethod
-    def _names_the_currency(cls, minimum: Money | None, info: ValidationInfo) -> Money | None:
-        currency = info.data.get("currency_code")
-        if minimum is not None and currency not in (None, minimum.currency):
-            raise violation("CURRENCY", f"Must be in the filter's currency, {currency}")
-        return minimum
-
-    @property
-    def contradicts_itself(self) -> bool:
-        """No product has a currency."""
-        return self.reward_kind is RewardKind.PRODUCT and self.currency is not None
-
-    @property
-    def currency(self) -> str | None:
-        return self.minimum_reward.currency if self.minimum_reward else self.currency_code
-
-
-class ListTasks(Command):
-    filter: TaskFilterInput = TaskFilterInput()
-    order_by: Annotated[Order, BeforeValidator(_order)] = Order.NEWEST
-
-    @field_validator("order_by")
-    @classmethod
-    def _rewards_compare(cls, order: Order, info: ValidationInfo) -> Order:
-        filter_ = info.data.get("filter")
-        if order is Order.REWARD and filter_ is not None and filter_.currency is None:
-            raise violation("CURRENCY", "Rewards compare in one currency: the filter must name it")
-        return order
-
-
-class ApplicationInput(Command):
-    message: Annotated[str, bounded_text(0, 1000)] = ""
-
-
-class CreateApplication(Command):
-    task_id: TaskId = Field(alias="parent")
-    application: ApplicationInput = ApplicationInput()
-    request_id: str
-
-
-class ApplicationName(Command):
-    ids: Annotated[tuple[str, str], resource_ids("tasks/{task}/applications/{application}")] = (
-        Field(alias="name")
-    )
-
-
-class ListApplications(Command):
-    """`task_id` is None for all tasks: then only of the caller's own applications."""
-
-    task_id: TaskId | None = Field(alias="parent")
-
-    @field_validator("task_id", mode="wrap")
-    @classmethod
-    def _task_or_all(cls, parent: str, handler: ValidatorFunctionWrapHandler) -> str | None:
-        task_id: str | None = None if parent == ALL_TASKS else handler(parent)
-        return task_id
-
-
-class SelectApplications(Command):
-    task_id: TaskId = Field(alias="parent")
-    applications: Annotated[
-        list[Annotated[tuple[str, str], resource_ids("tasks/{task}/applications/{application}")]],
-        unique_items(1, 100),
-    ]
+class EndSelection(GetTask):
+    comment: Annotated[str, bounded_text(0, 1000), Visible] = ""
     request_id: str

@@ -1,13 +1,14 @@
-"""Tasks and applications as the service keeps them, and who may apply: pure."""
+"""Tasks, and the rules that decide which creators may take one. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol
 
 from servicekit.creator_levels import LEVELS
 from servicekit.errors import FailedPrecondition, Reason
 from servicekit.money import Money
-from workflows.assignment.model import Funding, Requirement, Terms, Transition
+from workflows.assignment.model import Funding, Requirement, Terms
 from workflows.policy import Policy
 from workflows.task.model import PublishedTask
 
@@ -31,14 +32,6 @@ class ContentType(StrEnum):
     TRANSLATION = "TRANSLATION"
 
 
-class NotUnderWay(FailedPrecondition):
-    """No workflow runs for a task or an assignment: it has not started yet, or it has ended. Use
-    cases turn it into what is recorded."""
-
-    def __init__(self) -> None:
-        super().__init__(Reason.ILLEGAL_STATE, "Not under way: nothing can be done with it")
-
-
 class CompletionRule(StrEnum):
     ALL = "ALL"
     ANY = "ANY"
@@ -54,16 +47,9 @@ class AccountClass(StrEnum):
     EXTERNAL = "EXTERNAL"
 
 
-class ApplicationState(StrEnum):
-    APPLIED = "APPLIED"
-    WITHDRAWN = "WITHDRAWN"
-    SELECTED = "SELECTED"
-    LAPSED = "LAPSED"
-
-
 @dataclass(frozen=True)
 class Product:
-    """What a creator gets instead of money; `link` shows it, or is empty."""
+    """A reward in kind. `link` points to the product, or is empty."""
 
     title: str
     link: str = ""
@@ -74,7 +60,7 @@ Reward = Money | Product
 
 @dataclass(frozen=True)
 class StoreCoupons:
-    """What one store that the brand works with gives for a task (R90, R92)."""
+    """Coupons of one store that articles for the task may show (R90, R92)."""
 
     store_id: str
     coupon_ids: tuple[str, ...]
@@ -82,10 +68,10 @@ class StoreCoupons:
 
 @dataclass(frozen=True)
 class Content:
-    """What a brand writes: all of a draft, frozen when it is published.
+    """All that a brand writes in a draft. Publishing freezes it.
 
-    `funding` means nothing where the reward is a product, `live_stream_channel` nothing where no
-    live stream is asked for.
+    `funding` is ignored where the reward is a product, `live_stream_channel` where no live stream
+    is asked for.
     """
 
     title: str
@@ -103,7 +89,6 @@ class Content:
     selection_deadline_time: datetime
     submission_deadline_time: datetime
     policy_name: str
-    # Drafts from before there were any have none.
     store_coupons: tuple[StoreCoupons, ...] = ()
 
     @property
@@ -134,26 +119,21 @@ class Task:
         return str(self.version)
 
 
-@dataclass(frozen=True)
-class Application:
-    """The assignment of a selected application has the same id."""
+class NotUnderWay(FailedPrecondition):
+    """No workflow runs for a task or an assignment: it has not started, or it has ended. Use cases
+    report the recorded state instead."""
 
-    id: str
-    task_id: str
-    creator_id: str
-    message: str
-    create_time: datetime
-    update_time: datetime
-    state: ApplicationState = ApplicationState.APPLIED
+    def __init__(self) -> None:
+        super().__init__(Reason.ILLEGAL_STATE, "Not under way: nothing can be done with it")
 
-    @property
-    def name(self) -> str:
-        return f"tasks/{self.task_id}/applications/{self.id}"
+
+class TaskReader(Protocol):
+    async def task(self, task_id: str) -> Task | None: ...
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What the creators service tells of a creator who wants a task."""
+    """A creator who wants a task, as the creators service describes them now."""
 
     creator_id: str
     is_admitted: bool
@@ -161,31 +141,18 @@ class Candidate:
     level: str
     has_live_stream_access: bool
     has_payout_account: bool
-    # Of the numeric criteria of admission, those that the newest statistics do not meet.
+    # Numeric admission criteria that the newest statistics no longer meet.
     unmet_rule_ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class AssignmentRecord:
-    """An assignment as its workflow recorded it: what is searched by, and the message itself."""
+class Creators(Protocol):
+    """The creators service."""
 
-    id: str
-    task_id: str
-    brand_id: str
-    creator_id: str
-    state: str
-    sequence: int
-    create_time: datetime
-    message: bytes
-    reward_is_overdue: bool
-
-
-@dataclass(frozen=True)
-class RecordedAssignment:
-    """What the workflow has to record: the assignment, and what led there."""
-
-    record: AssignmentRecord
-    transitions: tuple[Transition, ...]
+    async def candidate(self, creator_id: str) -> Candidate:
+        """
+        Raises:
+            FailedPrecondition: no creator is registered under this id.
+        """
 
 
 _CRITERIA = {
@@ -197,11 +164,11 @@ _CRITERIA = {
 
 
 def check_eligible(content: Content, candidate: Candidate) -> None:
-    """Whether a creator may take a task, at application and again at selection (R3, R4, R8, R9,
-    R20).
+    """Checks that a creator may take a task; called at application and again at selection (R3, R4,
+    R8, R9, R20).
 
     Raises:
-        FailedPrecondition: what is missing, the first of it.
+        FailedPrecondition: names the first requirement that is not met.
     """
     creator = f"creators/{candidate.creator_id}"
     if not candidate.is_admitted:
@@ -239,8 +206,8 @@ def _missing(content: Content, candidate: Candidate) -> str:
     return ""
 
 
-def published(task: Task, policy: Policy) -> PublishedTask:
-    """What the task's workflow is started with."""
+def workflow_input(task: Task, policy: Policy) -> PublishedTask:
+    """The argument that the task's workflow is started with."""
     content = task.content
     money = content.reward if isinstance(content.reward, Money) else Money("", 0)
     product = content.reward if isinstance(content.reward, Product) else Product("")

@@ -1,4 +1,4 @@
-"""What can be done with tasks."""
+"""The life of a task: drafted, published, cancelled, its selection ended."""
 
 from dataclasses import replace
 from typing import Protocol
@@ -14,29 +14,23 @@ from servicekit.errors import (
     illegal_state,
     invalid_fields,
 )
-from servicekit.pagination import Page
-from services.tasks.applications.handlers import CreatorDirectory
 from services.tasks.commands import (
     CancelTask,
     CreateTask,
     DeleteTask,
+    EndSelection,
     GetTask,
-    ListTasks,
     PublishTask,
     TaskInput,
     UpdateTask,
 )
-from services.tasks.domain import Content, NotUnderWay, State, Task, published
-from services.tasks.listing import Facet, Listing, asks_for, gives, takes
-from services.tasks.published_commands import EndSelection
+from services.tasks.domain import Content, NotUnderWay, State, Task, workflow_input
 from workflows.policy import POLICIES
 from workflows.task.model import PublishedTask, Transition
 from workflows.task.rules import publish
 
 
-class TaskStore(Protocol):
-    """Where tasks are kept."""
-
+class Tasks(Protocol):
     async def add_task(self, task: Task) -> None: ...
 
     async def task(self, task_id: str, *, for_update: bool = False) -> Task | None: ...
@@ -46,17 +40,16 @@ class TaskStore(Protocol):
     async def delete_draft(self, task_id: str) -> None: ...
 
     async def publish(self, task: Task, draft_version: int, first: Transition) -> bool:
-        """False when the draft was changed or published meanwhile."""
+        """Returns False if the draft was changed or published meanwhile."""
 
     async def mark_workflow_started(self, task_id: str) -> None: ...
 
-    async def tasks_without_workflow(self) -> list[Task]: ...
-
-    async def list_tasks(self, listing: Listing, page: Page) -> list[Task]: ...
+    async def tasks_without_workflow(self) -> list[Task]:
+        """Published tasks whose workflow is not known to have started; a batch of them."""
 
 
 class TaskWorkflows(Protocol):
-    """The tasks' workflows. Commands raise NotUnderWay where one has ended."""
+    """The workflows of tasks. Commands raise NotUnderWay if the workflow has ended."""
 
     async def start(self, task: PublishedTask) -> None: ...
 
@@ -70,15 +63,13 @@ class TaskWorkflows(Protocol):
 class TaskHandlers:
     def __init__(
         self,
-        store: TaskStore,
-        runs: TaskWorkflows,
-        creators: CreatorDirectory,
+        tasks: Tasks,
+        workflows: TaskWorkflows,
         clock: Clock,
         offered_policies: list[str],
     ) -> None:
-        self._store = store
-        self._runs = runs
-        self._creators = creators
+        self._tasks = tasks
+        self._workflows = workflows
         self._clock = clock
         self._offered_policies = offered_policies
 
@@ -91,7 +82,7 @@ class TaskHandlers:
             create_time=now,
             update_time=now,
         )
-        await self._store.add_task(task)
+        await self._tasks.add_task(task)
         return task
 
     async def get_task(self, who: Principal, command: GetTask) -> Task:
@@ -99,46 +90,6 @@ class TaskHandlers:
         if who.role is Role.BRAND:
             who.require_party(task.name, brand=task.brand_id)
         return task
-
-    async def list_tasks(self, who: Principal, command: ListTasks, page: Page) -> list[Task]:
-        listing = await self._listing(who, command)
-        return await self._store.list_tasks(listing, page) if listing is not None else []
-
-    async def _listing(self, who: Principal, command: ListTasks) -> Listing | None:
-        """Which tasks to show to whom; None where there can be none."""
-        wish = command.filter
-        if wish.is_takable and who.role is not Role.CREATOR:
-            raise invalid_fields(
-                Violation("filter.is_takable", "CREATORS_ONLY", "Only creators take tasks")
-            )
-        states = tuple(
-            state for state in _visible_states(who.role) if state in (wish.states or State)
-        )
-        brand_id = who.brand or wish.brand_id
-        needed = await self._needed(who) if wish.is_takable else []
-        is_foreign = wish.brand_id not in (None, brand_id)
-        if not states or needed is None or is_foreign or wish.contradicts_itself:
-            return None
-        return Listing(
-            states=states,
-            order=command.order_by,
-            brand_id=brand_id,
-            any_facets=tuple(asks_for(wish.content_types)),
-            all_facets=(*needed, *([gives(wish.reward_kind)] if wish.reward_kind else [])),
-            words=wish.query,
-            currency=wish.currency,
-            minimum_minor=wish.minimum_reward.amount_minor if wish.minimum_reward else None,
-            closes_after=wish.application_deadline_after,
-            open_at=self._clock() if who.role is Role.CREATOR else None,
-            applicant_id=who.creator if wish.is_takable else None,
-        )
-
-    async def _needed(self, who: Principal) -> list[Facet] | None:
-        """What a task must have for this creator to take it; None where it may take none."""
-        try:
-            return takes(await self._creators.candidate(who.creator or ""))
-        except FailedPrecondition:  # nobody registered under this id
-            return None
 
     async def update_task(self, who: Principal, command: UpdateTask) -> Task:
         task = await self._own_task(who, command.task.id, for_update=True)
@@ -151,7 +102,7 @@ class TaskHandlers:
             version=task.version + 1,
             update_time=self._clock(),
         )
-        await self._store.save_draft(updated)
+        await self._tasks.save_draft(updated)
         return updated
 
     async def delete_task(self, who: Principal, command: DeleteTask) -> None:
@@ -160,7 +111,7 @@ class TaskHandlers:
             raise illegal_state(task.name, task.state, "DeleteTask")
         if command.etag:
             _check_etag(task, command.etag)
-        await self._store.delete_draft(task.id)
+        await self._tasks.delete_draft(task.id)
 
     async def publish_task(self, who: Principal, command: PublishTask) -> Task:
         """Freezes the draft, then starts its workflow. `start_missing_workflows` starts it if this
@@ -171,8 +122,8 @@ class TaskHandlers:
                 _check_etag(task, command.etag)
             frozen = self._frozen(task, command.request_id)
             first = publish(who.actor, frozen.update_time)
-            is_published = await self._store.publish(frozen, task.version, first)
-            # Otherwise somebody was faster: perhaps this very request, sent twice.
+            is_published = await self._tasks.publish(frozen, task.version, first)
+            # False: another request published or changed it first, perhaps this one sent twice.
             task = frozen if is_published else await self._own_task(who, command.id)
         if task.state is State.DRAFT:
             raise _changed_meanwhile(task.name)
@@ -195,8 +146,8 @@ class TaskHandlers:
         )
 
     async def start_missing_workflows(self) -> int:
-        """Starts the workflows of published tasks that have none; answers with how many."""
-        tasks = await self._store.tasks_without_workflow()
+        """Starts the workflows of published tasks that have none. Returns how many."""
+        tasks = await self._tasks.tasks_without_workflow()
         for task in tasks:
             await self._start_workflow(task)
         return len(tasks)
@@ -206,7 +157,7 @@ class TaskHandlers:
         if task.state is State.DRAFT:
             raise illegal_state(task.name, task.state, "CancelTask")
         try:
-            await self._runs.cancel(task.id, who.actor, command.comment, command.request_id)
+            await self._workflows.cancel(task.id, who.actor, command.comment, command.request_id)
         except NotUnderWay:
             raise await self._not_under_way(who, task, "CancelTask") from None
         return await self._own_task(who, command.id)
@@ -220,7 +171,9 @@ class TaskHandlers:
         if task.state is State.DRAFT:
             raise illegal_state(task.name, task.state, "EndSelection")
         try:
-            await self._runs.end_selection(task.id, who.actor, command.comment, command.request_id)
+            await self._workflows.end_selection(
+                task.id, who.actor, command.comment, command.request_id
+            )
         except NotUnderWay:
             raise await self._not_under_way(who, task, "EndSelection") from None
         return await self._own_task(who, command.id)
@@ -231,8 +184,8 @@ class TaskHandlers:
 
     async def _start_workflow(self, task: Task) -> None:
         if task.frozen_policy is not None:
-            await self._runs.start(published(task, task.frozen_policy))
-            await self._store.mark_workflow_started(task.id)
+            await self._workflows.start(workflow_input(task, task.frozen_policy))
+            await self._tasks.mark_workflow_started(task.id)
 
     def _content(self, task: TaskInput) -> Content:
         if task.policy_name not in self._offered_policies:
@@ -256,18 +209,11 @@ class TaskHandlers:
     async def _visible_task(
         self, who: Principal, task_id: str, *, for_update: bool = False
     ) -> Task:
-        """A draft is there for nobody but its brand."""
-        task = await self._store.task(task_id, for_update=for_update)
+        """A draft is visible to its own brand only."""
+        task = await self._tasks.task(task_id, for_update=for_update)
         if task is not None and task.state is State.DRAFT and task.brand_id != who.brand:
             task = None
         return who.require_found(f"tasks/{task_id}", task)
-
-
-def _visible_states(role: Role) -> list[State]:
-    """Brands see all of theirs, creators what they can apply for, staff all that is published."""
-    if role is Role.CREATOR:
-        return [State.OPEN]
-    return [one for one in State if role is Role.BRAND or one is not State.DRAFT]
 
 
 def _check_etag(task: Task, etag: str) -> None:

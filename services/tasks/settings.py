@@ -1,4 +1,4 @@
-"""What the tasks service is told by its environment."""
+"""Settings of the tasks service, read from the environment."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from workflows.policy import POLICIES
 
 
 class TasksSettings(ServerSettings, DatabaseSettings, ClientSettings, TemporalSettings):
-    """`tasks_offered_policies` are those that a brand can choose; `standard` is the default."""
+    """`tasks_offered_policies`: comma-separated names of the policies that brands can choose."""
 
     creators_address: Address = "127.0.0.1:15051"
     media_address: Address = "127.0.0.1:15053"

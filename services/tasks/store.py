@@ -1,4 +1,4 @@
-"""The SQL of tasks; that of their listings is in `listing_store`."""
+"""The SQL of tasks. That of ListTasks is in `listing.store`."""
 
 from typing import LiteralString
 
@@ -6,27 +6,25 @@ from psycopg.rows import DictRow
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
-from servicekit.pagination import Page
 from servicekit.postgres.database import Database
 from services.tasks.domain import Content, State, Task
-from services.tasks.listing import Listing, facets_of
-from services.tasks.listing_store import statement
-from services.tasks.recording.store import PostgresHistories
+from services.tasks.listing.domain import facets_of
+from services.tasks.recording.store import record_task_transitions
 from workflows.policy import Policy
 from workflows.task.model import Transition
 
 _CONTENT = TypeAdapter(Content)
 _POLICY = TypeAdapter(Policy | None)
 
-# All but what tasks are listed by.
-_SELECT: LiteralString = """
+# Without the columns that are only for ListTasks.
+SELECT_TASK: LiteralString = """
     SELECT id, brand_id, content, state, version, frozen_policy, selected_count, create_time,
            update_time, publish_time, publish_request_id
       FROM task
 """
 
 
-class PostgresTaskStore:
+class TaskStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -50,11 +48,11 @@ class PostgresTaskStore:
         )
 
     async def task(self, task_id: str, *, for_update: bool = False) -> Task | None:
-        select: LiteralString = f"{_SELECT} WHERE id = %s"
+        select: LiteralString = f"{SELECT_TASK} WHERE id = %s"
         row = await self._database.fetch_one(
             f"{select} FOR UPDATE" if for_update else select, (task_id,)
         )
-        return _task(row) if row else None
+        return task_from_row(row) if row else None
 
     async def save_draft(self, task: Task) -> None:
         await self._database.execute(
@@ -99,7 +97,7 @@ class PostgresTaskStore:
                 ),
             )
             if published:
-                await PostgresHistories(self._database).record_task(task.id, [first])
+                await record_task_transitions(self._database, task.id, [first])
         return published == 1
 
     async def mark_workflow_started(self, task_id: str) -> None:
@@ -109,18 +107,13 @@ class PostgresTaskStore:
 
     async def tasks_without_workflow(self) -> list[Task]:
         rows = await self._database.fetch_all(
-            f"{_SELECT} WHERE state = 'OPEN' AND NOT has_workflow LIMIT 100"
+            f"{SELECT_TASK} WHERE state = 'OPEN' AND NOT has_workflow LIMIT 100"
         )
-        return [_task(row) for row in rows]
-
-    async def list_tasks(self, listing: Listing, page: Page) -> list[Task]:
-        sql, parameters = statement(_SELECT, listing, page)
-        rows = await self._database.fetch_all(sql, parameters, generic_plan=False)
-        return [_task(row) for row in rows]
+        return [task_from_row(row) for row in rows]
 
 
 def _content(task: Task) -> dict[str, object]:
-    """What is written of a draft's content: all of it, and what tasks are listed by beside."""
+    """The columns that hold a draft's content, those for ListTasks included."""
     return {
         "content": Jsonb(_CONTENT.dump_python(task.content, mode="json")),
         "application_deadline_time": task.content.application_deadline_time,
@@ -129,7 +122,7 @@ def _content(task: Task) -> dict[str, object]:
     }
 
 
-def _task(row: DictRow) -> Task:
+def task_from_row(row: DictRow) -> Task:
     return Task(
         id=row["id"],
         brand_id=row["brand_id"],

@@ -4,8 +4,9 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from servicekit.settings import TemporalSettings
+from services.tasks.assignments.workflows import AssignmentWorkflowClient
 from services.tasks.domain import NotUnderWay
-from services.tasks.workflows import TemporalRuns
+from services.tasks.workflows import TaskWorkflowClient
 from tests.workflows.harness import BRAND
 from workflows.assignment.model import ApproveWork
 from workflows.task.model import Selection
@@ -20,12 +21,13 @@ async def test_what_has_ended_takes_no_command_and_names_no_workflow(
         temporal_address=environment.client.service_client.config.target_host,
         temporal_namespace="default",
     )
-    runs = TemporalRuns(Workflows(settings))
+    workflows = Workflows(settings)
+    tasks, assignments = TaskWorkflowClient(workflows), AssignmentWorkflowClient(workflows)
     commands = [
-        runs.select("nothing", BRAND, [Selection("a1", "bea")], "1"),
-        runs.cancel("nothing", BRAND, "No", "2"),
-        runs.end_selection("nothing", BRAND, "", "3"),
-        runs.send("nothing", ApproveWork(BRAND), "4"),
+        tasks.select("nothing", BRAND, [Selection("a1", "bea")], "1"),
+        tasks.cancel("nothing", BRAND, "No", "2"),
+        tasks.end_selection("nothing", BRAND, "", "3"),
+        assignments.send("nothing", ApproveWork(BRAND), "4"),
     ]
     for command in commands:
         with pytest.raises(NotUnderWay) as refused:

@@ -1,1 +1,1 @@
-"""applications"""
+"""Applications: creators apply for a task and withdraw; brands read them."""

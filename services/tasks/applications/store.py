@@ -1,57 +1,53 @@
-"""The applications' SQL."""
-
-from dataclasses import asdict
-from datetime import datetime
+"""The SQL of applications."""
 
 from psycopg.rows import DictRow
 
 from servicekit.batching import Batcher
 from servicekit.pagination import Page
 from servicekit.postgres.database import Database
-from services.tasks.applications.handlers import BegunSelection
-from services.tasks.domain import Application, ApplicationState
+from services.tasks.applications.domain import Application, ApplicationState
 
 
-class PostgresApplicationStore:
+class ApplicationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._wishes = Batcher(self._apply_all, bypass=database.is_in_transaction)
+        self._inserts = Batcher(self._add_all, bypass=database.is_in_transaction)
 
-    async def apply(self, application: Application) -> bool:
-        """State and deadline are checked by the statement that writes, on a task row that nobody
-        changes meanwhile: none slips in after the deadline or past the end of the selection."""
-        return await self._wishes.submit(application)
+    async def add(self, application: Application) -> bool:
+        """The inserting statement checks the task's state and deadline and locks its row, so that
+        none is added after the deadline or after the end of the selection."""
+        return await self._inserts.submit(application)
 
-    async def _apply_all(self, wishes: list[Application]) -> list[bool]:
-        """Which of them are written."""
-        # The same request twice, with whatever body: the first of them.
-        distinct = {wish.id: wish for wish in reversed(wishes)}
+    async def _add_all(self, applications: list[Application]) -> list[bool]:
+        """Returns for each whether it was inserted."""
+        # Of a request that was sent twice, with whatever body, the first one counts.
+        distinct = {one.id: one for one in reversed(applications)}
         rows = await self._database.fetch_all(
-            # In an order, so that two servers' batches never wait for each other in a circle.
+            # Ordered, so that the batches of two servers cannot deadlock.
             """
             INSERT INTO application (id, task_id, creator_id, state, message,
                                      create_time, update_time)
-            SELECT wish.id, task.id, wish.creator_id, 'APPLIED', wish.message, wish.now, wish.now
+            SELECT new.id, task.id, new.creator_id, 'APPLIED', new.message, new.now, new.now
               FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
-                AS wish (id, task_id, creator_id, message, now)
-              JOIN task ON task.id = wish.task_id
-             WHERE task.state = 'OPEN' AND wish.now < task.application_deadline_time
-             ORDER BY wish.task_id, wish.creator_id, wish.id
+                AS new (id, task_id, creator_id, message, now)
+              JOIN task ON task.id = new.task_id
+             WHERE task.state = 'OPEN' AND new.now < task.application_deadline_time
+             ORDER BY new.task_id, new.creator_id, new.id
                FOR SHARE OF task
             ON CONFLICT DO NOTHING RETURNING id
             """,
             (
                 list(distinct),
-                [wish.task_id for wish in distinct.values()],
-                [wish.creator_id for wish in distinct.values()],
-                [wish.message for wish in distinct.values()],
-                [wish.create_time for wish in distinct.values()],
+                [one.task_id for one in distinct.values()],
+                [one.creator_id for one in distinct.values()],
+                [one.message for one in distinct.values()],
+                [one.create_time for one in distinct.values()],
             ),
         )
-        written = {row["id"] for row in rows}
-        return [wish.id in written and wish is distinct[wish.id] for wish in wishes]
+        inserted = {row["id"] for row in rows}
+        return [one.id in inserted and one is distinct[one.id] for one in applications]
 
-    async def made(self, application_id: str) -> Application | None:
+    async def application_by_id(self, application_id: str) -> Application | None:
         row = await self._database.fetch_one(
             "SELECT * FROM application WHERE id = %s", (application_id,)
         )
@@ -108,76 +104,6 @@ class PostgresApplicationStore:
             {"id": application.id, "now": application.update_time},
         )
         return withdrawn == 1
-
-    async def claim(self, selection: BegunSelection) -> bool:
-        parameters = asdict(selection)
-        async with self._database.transaction():
-            waiting = await self._database.fetch_all(
-                # In an order, so that two selections never wait for each other in a circle.
-                """
-                SELECT FROM application
-                 WHERE task_id = %(task_id)s AND id = ANY(%(application_ids)s)
-                   AND state = 'APPLIED'
-                 ORDER BY id FOR UPDATE
-                """,
-                parameters,
-            )
-            if len(waiting) < len(selection.application_ids):
-                return False
-            await self._database.execute(
-                """
-                UPDATE application
-                   SET claims = array_append(array_remove(claims, %(claim)s), %(claim)s)
-                 WHERE task_id = %(task_id)s AND id = ANY(%(application_ids)s)
-                """,
-                parameters,
-            )
-            await self._database.execute(
-                """
-                INSERT INTO selection (task_id, claim, actor, application_ids, attempt_time)
-                VALUES (%(task_id)s, %(claim)s, %(actor)s, %(application_ids)s, %(attempt_time)s)
-                ON CONFLICT (task_id, claim) DO UPDATE
-                   SET actor = excluded.actor, application_ids = excluded.application_ids,
-                       attempt_time = excluded.attempt_time
-                """,
-                parameters,
-            )
-        return True
-
-    async def end_selection(self, selection: BegunSelection) -> None:
-        await self._database.execute(
-            "DELETE FROM selection WHERE task_id = %(task_id)s AND claim = %(claim)s",
-            asdict(selection),
-        )
-
-    async def disclaim(self, selection: BegunSelection) -> None:
-        await self._database.execute(
-            """
-            WITH ended AS (
-                DELETE FROM selection
-                 WHERE task_id = %(task_id)s AND claim = %(claim)s
-                   AND attempt_time = %(attempt_time)s
-                RETURNING task_id, claim
-            )
-            UPDATE application SET claims = nullif(array_remove(claims, ended.claim), '{}')
-              FROM ended
-             WHERE application.task_id = ended.task_id AND ended.claim = ANY(claims)
-            """,
-            asdict(selection),
-        )
-
-    async def take_selection(self, tried_before: datetime, now: datetime) -> BegunSelection | None:
-        row = await self._database.fetch_one(
-            """
-            UPDATE selection SET attempt_time = %s
-             WHERE (task_id, claim) = (
-                SELECT task_id, claim FROM selection WHERE attempt_time < %s
-                 ORDER BY attempt_time LIMIT 1 FOR UPDATE SKIP LOCKED)
-            RETURNING task_id, claim, actor, application_ids, attempt_time
-            """,
-            (now, tried_before),
-        )
-        return BegunSelection(**row) if row else None
 
 
 def _application(row: DictRow) -> Application:

@@ -1,1 +1,1 @@
-"""assignments"""
+"""Assignments: read from the read model, commanded through their workflows."""

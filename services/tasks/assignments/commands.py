@@ -1,11 +1,10 @@
-"""What callers may say about assignments: command models that mirror the requests.
+"""Command models of the assignment RPCs.
 
-Whether it is legal now, and whether a time lies ahead, is the workflow's to say.
+Whether a command is legal in the present state, and a time in the future, the workflow decides.
 """
 
 import re
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -15,7 +14,6 @@ from servicekit.commands import (
     Instant,
     Link,
     Visible,
-    between,
     bounded_text,
     proto_enum,
     resource_id,
@@ -23,6 +21,7 @@ from servicekit.commands import (
     unique_items,
     violation,
 )
+from services.tasks.assignments.domain import CATEGORIES, AssignmentCategory
 from services.tasks.commands import RequirementInput
 from services.tasks.domain import ContentType
 from workflows.assignment.model import Action, ProposalKind, State
@@ -32,22 +31,6 @@ AssignmentId = Annotated[str, resource_id("assignments/{assignment}")]
 
 class GetAssignment(Command):
     id: AssignmentId = Field(alias="name")
-
-
-class AssignmentCategory(StrEnum):
-    TO_DO = "TO_DO"
-    SUBMITTED = "SUBMITTED"
-    COMPLETED = "COMPLETED"
-    ENDED = "ENDED"
-
-
-# Rewarded work counts as submitted until it is completed (R53, R54).
-CATEGORIES = {
-    AssignmentCategory.TO_DO: {State.IN_PROGRESS, State.CHANGES_REQUESTED},
-    AssignmentCategory.SUBMITTED: {State.IN_REVIEW, State.APPROVED, State.REWARDED},
-    AssignmentCategory.COMPLETED: {State.COMPLETED},
-    AssignmentCategory.ENDED: {State.EXPIRED, State.CANCELLED},
-}
 
 
 class ListAssignments(Command):
@@ -69,15 +52,6 @@ class ListAssignments(Command):
             return None
         in_category = set(State) if self.category is None else CATEGORIES[self.category]
         return tuple(sorted(in_category & set(self.states or State)))
-
-
-class ListTransitions(Command):
-    assignment_id: AssignmentId = Field(alias="parent")
-    after_sequence: Annotated[int, between(0, 2**62)] = 0
-
-
-class WatchAssignment(GetAssignment):
-    after_sequence: Annotated[int, between(0, 2**62)] = 0
 
 
 class SubmissionInput(Command):
@@ -140,7 +114,7 @@ class ExtensionInput(Command):
 
 
 class AmendmentInput(Command):
-    """All requirements from then on; the workflow gives them their ids."""
+    """The complete new list of requirements; the workflow assigns their ids."""
 
     requirements: Annotated[list[RequirementInput], unique_items(1, 50)]
 
@@ -162,7 +136,7 @@ class ProposalInput(Command):
 
     @model_validator(mode="after")
     def _proposes(self) -> Self:
-        """The proto holds one at most."""
+        """The proto's `oneof` allows at most one."""
         if not self.model_fields_set - {"reason"}:
             raise violation("ONE_OF", "Must propose something")
         return self
@@ -189,12 +163,12 @@ class CreateProposal(Command):
 
 
 _PROPOSAL = "assignments/{assignment}/proposals/{number}"
-# 1, 2, 3, … as far as anybody could count.
+# 1, 2, 3, …; far more than an assignment takes.
 _NUMBER = re.compile("[1-9][0-9]{0,5}")
 
 
 class AnswerProposal(Command):
-    """Accepts, declines or withdraws."""
+    """AcceptProposal, DeclineProposal and WithdrawProposal."""
 
     ids: Annotated[tuple[str, str], resource_ids(_PROPOSAL)] = Field(alias="name")
     request_id: str

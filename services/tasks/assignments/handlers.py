@@ -1,4 +1,4 @@
-"""What can be done with assignments: read them, and send their workflows commands."""
+"""Use cases of assignments: read them, and send commands to their workflows."""
 
 from typing import Protocol
 
@@ -26,13 +26,13 @@ from services.tasks.assignments.commands import (
     RequestChanges,
     SubmitWork,
 )
-from services.tasks.assignments.listing import AssignmentFilter
-from services.tasks.domain import AssignmentRecord, NotUnderWay
+from services.tasks.assignments.domain import AssignmentFilter, AssignmentRecord
+from services.tasks.domain import NotUnderWay
 from workflows.assignment import model
 from workflows.assignment.rules.transitions import WORKING
 
 
-class AssignmentStore(Protocol):
+class Assignments(Protocol):
     async def assignment(self, assignment_id: str) -> AssignmentRecord | None: ...
 
     async def list_assignments(
@@ -44,30 +44,32 @@ class MediaLibrary(Protocol):
     """The media service."""
 
     async def accepted_ids(self, owner_id: str, ids: list[str]) -> set[str]:
-        """Those of `ids` that belong to the creator and were accepted."""
+        """Those of `ids` that are accepted media objects of the creator."""
 
     async def seal(self, owner_id: str, assignment_id: str, article_ids: list[str]) -> list[str]:
-        """The articles as they are now, to be delivered for the assignment:
-        `articles/{article}/revisions/{revision}` of each, in order.
+        """Seals the articles as they are now, for the assignment. Returns
+        `articles/{article}/revisions/{revision}` of each, in the order of `article_ids`.
 
         Raises:
-            FailedPrecondition: ARTICLE_INVALID, with everything that is wrong with any of them.
+            FailedPrecondition: ARTICLE_INVALID, with all violations of all articles.
             PermissionDenied: one of them is not the creator's.
         """
 
 
-class Order(Protocol):
-    """A command as the workflow takes it; its class is named after the RPC."""
+class WorkflowCommand(Protocol):
+    """The argument of a workflow update: a command of `workflows.assignment.model`. Its class is
+    named after the RPC."""
 
     @property
     def actor(self) -> str: ...
 
 
 class AssignmentWorkflows(Protocol):
-    """The assignments' workflows."""
+    """The workflows of assignments."""
 
-    async def send(self, assignment_id: str, command: Order, request_id: str) -> None:
-        """
+    async def send(self, assignment_id: str, command: WorkflowCommand, request_id: str) -> None:
+        """Returns once the workflow has decided, and the read model holds the outcome.
+
         Raises:
             NotUnderWay: the workflow has ended.
         """
@@ -75,11 +77,11 @@ class AssignmentWorkflows(Protocol):
 
 class AssignmentHandlers:
     def __init__(
-        self, store: AssignmentStore, media: MediaLibrary, runs: AssignmentWorkflows
+        self, assignments: Assignments, media: MediaLibrary, workflows: AssignmentWorkflows
     ) -> None:
-        self._store = store
+        self._assignments = assignments
         self._media = media
-        self._runs = runs
+        self._workflows = workflows
 
     async def get_assignment(self, who: Principal, command: GetAssignment) -> AssignmentRecord:
         return await self._own(who, command.id)
@@ -87,7 +89,7 @@ class AssignmentHandlers:
     async def list_assignments(
         self, who: Principal, command: ListAssignments, page: Page
     ) -> list[AssignmentRecord]:
-        """Brands and creators see their own, and can ask for nobody else's."""
+        """Brands and creators list their own, and may not filter by another brand or creator."""
         if command.brand_id is not None:
             who.require_party(f"brands/{command.brand_id}", brand=command.brand_id)
         if command.creator_id is not None:
@@ -99,16 +101,17 @@ class AssignmentHandlers:
             states=command.wanted_states,
             is_overdue=command.is_overdue,
         )
-        return await self._store.list_assignments(wanted, page)
+        return await self._assignments.list_assignments(wanted, page)
 
     async def submit_work(self, who: Principal, command: SubmitWork) -> AssignmentRecord:
-        """What the task asks to be delivered is the workflow's to say."""
+        """Checks the media objects and seals the articles, then sends the update `submit_work` to
+        the assignment's workflow, which decides whether the task asks for this work."""
         record = await self._own(who, command.id)
         work = command.submission
         await self._check_accepted(record.creator_id, work.media_object_ids)
         if not work.article_ids or record.state not in WORKING:
-            # Nothing is sealed of what is refused. A request that was heard before gets its first
-            # answer all the same.
+            # The workflow will refuse it, so nothing is sealed. If this is a repeated request, it
+            # gets its first answer.
             return await self._submit(who, command, [])
         try:
             revisions = await self._media.seal(record.creator_id, record.id, work.article_ids)
@@ -119,9 +122,9 @@ class AssignmentHandlers:
     async def _submit_unsealed(
         self, who: Principal, command: SubmitWork, refusal: LiaisonError
     ) -> AssignmentRecord:
-        """The articles may have been good when this very request came first, and edited since: its
-        answer is still the first one. A workflow to which it is new refuses it, for its own state
-        before anything else."""
+        """Sends the submission although its articles were refused. If this is a repeated request,
+        the articles may have been valid at first and edited since, and the first answer holds. If
+        it is new, the workflow refuses it: for its state first, then for the missing revisions."""
         try:
             return await self._submit(who, command, [])
         except FailedPrecondition as answer:
@@ -145,7 +148,7 @@ class AssignmentHandlers:
         return await self._send(who, command.id, submission, command.request_id)
 
     async def request_changes(self, who: Principal, command: RequestChanges) -> AssignmentRecord:
-        return await self._order(
+        return await self._command(
             who,
             command.id,
             model.RequestChanges(who.actor, command.comment, command.requirement_ids),
@@ -153,21 +156,23 @@ class AssignmentHandlers:
         )
 
     async def approve_work(self, who: Principal, command: ApproveWork) -> AssignmentRecord:
-        return await self._order(who, command.id, model.ApproveWork(who.actor), command.request_id)
+        return await self._command(
+            who, command.id, model.ApproveWork(who.actor), command.request_id
+        )
 
     async def comment_on_expiry(self, who: Principal, command: CommentOnExpiry) -> AssignmentRecord:
-        said = command.expiry_comment
-        return await self._order(
+        expiry = command.expiry_comment
+        return await self._command(
             who,
             command.id,
-            model.CommentOnExpiry(who.actor, said.reason, said.comment),
+            model.CommentOnExpiry(who.actor, expiry.reason, expiry.comment),
             command.request_id,
         )
 
     async def reopen_assignment(
         self, who: Principal, command: ReopenAssignment
     ) -> AssignmentRecord:
-        return await self._order(
+        return await self._command(
             who,
             command.id,
             model.ReopenAssignment(who.actor, command.deadline_time, command.comment),
@@ -175,13 +180,17 @@ class AssignmentHandlers:
         )
 
     async def create_proposal(self, who: Principal, command: CreateProposal) -> AssignmentRecord:
-        """Which side may propose what is the workflow's to say."""
-        made = command.proposal
-        return await self._order(
+        """The workflow decides which side may propose what."""
+        proposal = command.proposal
+        return await self._command(
             who,
             command.assignment_id,
             model.CreateProposal(
-                who.actor, made.kind, made.reason, made.deadline_time, made.requirement_texts
+                who.actor,
+                proposal.kind,
+                proposal.reason,
+                proposal.deadline_time,
+                proposal.requirement_texts,
             ),
             command.request_id,
         )
@@ -196,18 +205,18 @@ class AssignmentHandlers:
         return await self._answer(who, model.WithdrawProposal(who.actor, command.number), command)
 
     async def record_shipment(self, who: Principal, command: RecordShipment) -> AssignmentRecord:
-        sent = command.shipment
-        return await self._order(
+        shipment = command.shipment
+        return await self._command(
             who,
             command.id,
-            model.RecordShipment(who.actor, sent.carrier, sent.tracking_number),
+            model.RecordShipment(who.actor, shipment.carrier, shipment.tracking_number),
             command.request_id,
         )
 
     async def acknowledge_receipt(
         self, who: Principal, command: AcknowledgeReceipt
     ) -> AssignmentRecord:
-        return await self._order(
+        return await self._command(
             who,
             command.id,
             model.AcknowledgeReceipt(who.actor),
@@ -217,7 +226,7 @@ class AssignmentHandlers:
     async def override_assignment(
         self, who: Principal, command: OverrideAssignment
     ) -> AssignmentRecord:
-        return await self._order(
+        return await self._command(
             who,
             command.id,
             model.OverrideAssignment(
@@ -229,20 +238,20 @@ class AssignmentHandlers:
     async def _answer(
         self, who: Principal, answer: model.AnswerProposal, command: AnswerProposal
     ) -> AssignmentRecord:
-        return await self._order(who, command.assignment_id, answer, command.request_id)
+        return await self._command(who, command.assignment_id, answer, command.request_id)
 
-    async def _order(
-        self, who: Principal, assignment_id: str, command: Order, request_id: str
+    async def _command(
+        self, who: Principal, assignment_id: str, command: WorkflowCommand, request_id: str
     ) -> AssignmentRecord:
-        """Sends a command to the caller's assignment; answers with what came of it."""
+        """Sends a command to the workflow of the caller's assignment. Returns the outcome."""
         await self._own(who, assignment_id)
         return await self._send(who, assignment_id, command, request_id)
 
     async def _send(
-        self, who: Principal, assignment_id: str, command: Order, request_id: str
+        self, who: Principal, assignment_id: str, command: WorkflowCommand, request_id: str
     ) -> AssignmentRecord:
         try:
-            await self._runs.send(assignment_id, command, request_id)
+            await self._workflows.send(assignment_id, command, request_id)
         except NotUnderWay:
             ended = await self._own(who, assignment_id)
             raise illegal_state(
@@ -250,9 +259,9 @@ class AssignmentHandlers:
             ) from None
         return await self._own(who, assignment_id)
 
-    async def _check_accepted(self, owner_id: str, asked: list[str]) -> None:
-        accepted = await self._media.accepted_ids(owner_id, asked) if asked else set()
-        if missing := [f"mediaObjects/{id_}" for id_ in asked if id_ not in accepted]:
+    async def _check_accepted(self, owner_id: str, ids: list[str]) -> None:
+        accepted = await self._media.accepted_ids(owner_id, ids) if ids else set()
+        if missing := [f"mediaObjects/{id_}" for id_ in ids if id_ not in accepted]:
             raise FailedPrecondition(
                 Reason.MEDIA_NOT_ACCEPTED,
                 "Only media objects of your own that were accepted can be submitted",
@@ -261,6 +270,6 @@ class AssignmentHandlers:
 
     async def _own(self, who: Principal, assignment_id: str) -> AssignmentRecord:
         name = f"assignments/{assignment_id}"
-        record = who.require_found(name, await self._store.assignment(assignment_id))
+        record = who.require_found(name, await self._assignments.assignment(assignment_id))
         who.require_party(name, brand=record.brand_id, creator=record.creator_id)
         return record

@@ -1,19 +1,25 @@
-"""The book that workflows write, and that assignments are read from: its SQL."""
+"""The SQL that reads assignments. `recording.store` writes them."""
+
+from typing import LiteralString
 
 from servicekit.batching import Batcher
 from servicekit.pagination import Page
 from servicekit.postgres.database import Database
-from services.tasks.assignments.listing import AssignmentFilter, listing
-from services.tasks.domain import AssignmentRecord, RecordedAssignment
-from services.tasks.recording.handlers import RecordedTask
-from services.tasks.recording.store import PostgresHistories
+from services.tasks.assignments.domain import AssignmentFilter, AssignmentRecord
+
+_ROWS: LiteralString = "SELECT * FROM assignment WHERE true"
+_NEWEST_FIRST: LiteralString = " ORDER BY create_time DESC, id DESC LIMIT %(size)s"
+_OF_EACH_STATE: LiteralString = (
+    "SELECT found.* FROM unnest(%(states)s::text[]) AS wanted (state) CROSS JOIN LATERAL "
+)
 
 
-class PostgresBook:
+class AssignmentStore:
+    """Read model of assignments, written by workflow activities."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
         self._reads = Batcher(self._assignments, bypass=database.is_in_transaction)
-        self._histories = PostgresHistories(database)
 
     async def assignment(self, assignment_id: str) -> AssignmentRecord | None:
         return await self._reads.submit(assignment_id)
@@ -26,92 +32,33 @@ class PostgresBook:
     async def list_assignments(
         self, wanted: AssignmentFilter, page: Page
     ) -> list[AssignmentRecord]:
-        rows = await self._database.fetch_all(*listing(wanted, page))
+        rows = await self._database.fetch_all(*page_query(wanted, page))
         return [AssignmentRecord(**row) for row in rows]
 
-    async def record_task(self, recorded: RecordedTask) -> bool:
-        task_id, selected_ids = recorded.task_id, recorded.selected_ids
-        async with self._database.transaction():
-            await self._database.execute(
-                """
-                UPDATE task SET state = %s, sequence = %s, selected_count = %s,
-                                version = version + 1, update_time = now()
-                 WHERE id = %s AND sequence < %s
-                """,
-                (
-                    recorded.state,
-                    recorded.sequence,
-                    len(selected_ids),
-                    task_id,
-                    recorded.sequence,
-                ),
-            )
-            await self._histories.record_task(task_id, recorded.transitions)
-            await self._database.execute(
-                """
-                UPDATE application SET state = 'SELECTED', claims = NULL, update_time = now()
-                 WHERE task_id = %s AND id = ANY(%s) AND state <> 'SELECTED'
-                """,
-                (task_id, selected_ids),
-            )
-            waiting = await self._database.fetch_one(
-                "SELECT FROM application WHERE task_id = %s AND state = 'APPLIED' LIMIT 1",
-                (task_id,),
-            )
-        return waiting is not None
 
-    async def lapse(
-        self, task_id: str, selected_ids: list[str], notified_creator_ids: list[str], limit: int
-    ) -> list[str]:
-        async with self._database.transaction():
-            await self._database.execute(
-                """
-                UPDATE application SET is_notified = true
-                 WHERE task_id = %s AND creator_id = ANY(%s) AND state = 'LAPSED'
-                """,
-                (task_id, notified_creator_ids),
-            )
-            await self._database.execute(
-                """
-                UPDATE application SET state = 'LAPSED', claims = NULL, update_time = now()
-                 WHERE task_id = %s AND state = 'APPLIED' AND id <> ALL(%s)
-                """,
-                (task_id, selected_ids),
-            )
-            rows = await self._database.fetch_all(
-                """
-                SELECT creator_id FROM application
-                 WHERE task_id = %s AND state = 'LAPSED' AND NOT is_notified
-                 ORDER BY create_time, id LIMIT %s
-                """,
-                (task_id, limit),
-            )
-        return [row["creator_id"] for row in rows]
+def page_query(wanted: AssignmentFilter, page: Page) -> tuple[LiteralString, dict[str, object]]:
+    """The statement that fetches a page, newest first, and its parameters.
 
-    async def record_assignment(self, recorded: RecordedAssignment) -> None:
-        record = recorded.record
-        async with self._database.transaction():
-            await self._database.execute(
-                """
-                INSERT INTO assignment (id, task_id, brand_id, creator_id, state, sequence,
-                                        message, create_time, reward_is_overdue)
-                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
-                ON CONFLICT (id) DO UPDATE
-                   SET state = excluded.state, sequence = excluded.sequence,
-                       message = excluded.message,
-                       reward_is_overdue = excluded.reward_is_overdue
-                 WHERE assignment.sequence <= excluded.sequence
-                """,
-                (
-                    record.id,
-                    record.task_id,
-                    record.brand_id,
-                    record.creator_id,
-                    record.state,
-                    record.sequence,
-                    record.message,
-                    record.create_time,
-                    record.reward_is_overdue,
-                ),
-            )
-            await self._histories.record_assignment(record.id, recorded.transitions)
+    Only the filters that are set become conditions, so that each common combination has an index in
+    its order: the cost of a page does not depend on the number of assignments. No index has the
+    rows of several states in order, so the newest of each state are merged.
+    """
+    conditions: list[tuple[bool, LiteralString]] = [
+        (wanted.brand_id is not None, " AND brand_id = %(brand)s"),
+        (wanted.creator_id is not None, " AND creator_id = %(creator)s"),
+        (wanted.task_id is not None, " AND task_id = %(task)s"),
+        (wanted.is_overdue, " AND reward_is_overdue"),
+        (wanted.states is not None, " AND state = wanted.state"),
+        (page.after is not None, " AND (create_time, id) < (%(time)s, %(id)s)"),
+    ]
+    narrowed: LiteralString = "".join(condition for is_set, condition in conditions if is_set)
+    rows = _ROWS + narrowed + _NEWEST_FIRST
+    if wanted.states is not None:
+        rows = _OF_EACH_STATE + "(" + rows + ") AS found" + _NEWEST_FIRST
+    return rows, {
+        "brand": wanted.brand_id,
+        "creator": wanted.creator_id,
+        "task": wanted.task_id,
+        "states": [str(state) for state in wanted.states or ()],
+        **page.keyset,
+    }

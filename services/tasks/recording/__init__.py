@@ -1,1 +1,2 @@
-"""recording"""
+"""RecordService: the read model of tasks, applications and assignments, written by workflow
+activities."""

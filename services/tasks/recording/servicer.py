@@ -1,4 +1,4 @@
-"""RecordService over gRPC: what workflows write into the book."""
+"""RecordService over gRPC."""
 
 from typing import Any
 
@@ -14,8 +14,10 @@ from servicekit.resource_names import parse_id
 from servicekit.rpc.access import allow
 from servicekit.rpc.server import Service
 from servicekit.timestamps import from_timestamp
-from services.tasks.domain import AssignmentRecord, RecordedAssignment, State
-from services.tasks.recording.handlers import RecordedTask, RecordHandlers
+from services.tasks.assignments.domain import AssignmentRecord
+from services.tasks.domain import State
+from services.tasks.recording.domain import RecordedAssignment, RecordedTask
+from services.tasks.recording.handlers import RecordHandlers
 from workflows.assignment.messages import transition_from_message
 from workflows.task.messages import transition_from_message as task_transition_from_message
 
@@ -59,23 +61,23 @@ class RecordServicer(RecordServiceServicer):
     async def RecordAssignment(
         self, request: pb.RecordAssignmentRequest, context: Any
     ) -> pb.RecordAssignmentResponse:
-        shown = request.assignment
-        state = assignments_pb2.Assignment.State.Name(shown.state)
+        assignment = request.assignment
+        state = assignments_pb2.Assignment.State.Name(assignment.state)
         await self._records.record_assignment(
             RecordedAssignment(
                 AssignmentRecord(
-                    id=parse_id("assignments/{assignment}", shown.name),
-                    task_id=parse_id("tasks/{task}", shown.task),
-                    brand_id=parse_id("brands/{brand}", shown.brand),
-                    creator_id=parse_id("creators/{creator}", shown.creator),
+                    id=parse_id("assignments/{assignment}", assignment.name),
+                    task_id=parse_id("tasks/{task}", assignment.task),
+                    brand_id=parse_id("brands/{brand}", assignment.brand),
+                    creator_id=parse_id("creators/{creator}", assignment.creator),
                     state=state.removeprefix("STATE_"),
-                    sequence=shown.sequence,
-                    create_time=from_timestamp(shown.create_time),
-                    message=shown.SerializeToString(),
-                    # What was late and is sent by now waits for nobody any more.
+                    sequence=assignment.sequence,
+                    create_time=from_timestamp(assignment.create_time),
+                    message=assignment.SerializeToString(),
+                    # A late reward is no longer overdue once it is sent.
                     reward_is_overdue=(
-                        shown.reward_is_overdue
-                        and shown.state == assignments_pb2.Assignment.STATE_APPROVED
+                        assignment.reward_is_overdue
+                        and assignment.state == assignments_pb2.Assignment.STATE_APPROVED
                     ),
                 ),
                 tuple(transition_from_message(one) for one in request.transitions),

@@ -1,99 +1,124 @@
-"""The histories of tasks and assignments: their SQL. What is new is announced by the transaction
-that records it, and whoever watches reads on."""
+"""The SQL that writes the read model and the transitions. The transaction that records a new
+transition also announces it on CHANNEL, for those who watch."""
 
 from collections.abc import Sequence
 
-from psycopg.rows import DictRow
-
 from servicekit.postgres.changes import notify
 from servicekit.postgres.database import Database
-from workflows.assignment.model import Event, Transition
-from workflows.assignment.model import State as AssignmentState
-from workflows.task import model as task_model
+from services.tasks.recording.domain import RecordedAssignment, RecordedTask
+from workflows.assignment.model import Transition
 from workflows.task.model import Transition as TaskTransition
 
-# Of all tasks and assignments; the topic is the one that has more to tell, by its name.
-CHANNEL = "histories"
+# One channel for all tasks and assignments; the topic is the resource name.
+CHANNEL = "transitions"
 
 
-class PostgresHistories:
+class RecordStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record_task(self, task_id: str, transitions: Sequence[TaskTransition]) -> None:
-        """Inside the transaction that says where the task stands."""
-        has_news = False
-        for one in transitions:
-            has_news |= await self._record_task_transition(task_id, one)
-        if has_news:
-            await notify(self._database, CHANNEL, f"tasks/{task_id}")
+    async def record_task(self, recorded: RecordedTask) -> bool:
+        task_id, selected_ids = recorded.task_id, recorded.selected_ids
+        async with self._database.transaction():
+            await self._database.execute(
+                """
+                UPDATE task SET state = %s, sequence = %s, selected_count = %s,
+                                version = version + 1, update_time = now()
+                 WHERE id = %s AND sequence < %s
+                """,
+                (
+                    recorded.state,
+                    recorded.sequence,
+                    len(selected_ids),
+                    task_id,
+                    recorded.sequence,
+                ),
+            )
+            await record_task_transitions(self._database, task_id, recorded.transitions)
+            await self._database.execute(
+                """
+                UPDATE application SET state = 'SELECTED', claims = NULL, update_time = now()
+                 WHERE task_id = %s AND id = ANY(%s) AND state <> 'SELECTED'
+                """,
+                (task_id, selected_ids),
+            )
+            left = await self._database.fetch_one(
+                "SELECT FROM application WHERE task_id = %s AND state = 'APPLIED' LIMIT 1",
+                (task_id,),
+            )
+        return left is not None
 
-    async def record_assignment(
+    async def lapse(
+        self, task_id: str, selected_ids: list[str], notified_creator_ids: list[str], limit: int
+    ) -> list[str]:
+        async with self._database.transaction():
+            await self._database.execute(
+                """
+                UPDATE application SET is_notified = true
+                 WHERE task_id = %s AND creator_id = ANY(%s) AND state = 'LAPSED'
+                """,
+                (task_id, notified_creator_ids),
+            )
+            await self._database.execute(
+                """
+                UPDATE application SET state = 'LAPSED', claims = NULL, update_time = now()
+                 WHERE task_id = %s AND state = 'APPLIED' AND id <> ALL(%s)
+                """,
+                (task_id, selected_ids),
+            )
+            rows = await self._database.fetch_all(
+                """
+                SELECT creator_id FROM application
+                 WHERE task_id = %s AND state = 'LAPSED' AND NOT is_notified
+                 ORDER BY create_time, id LIMIT %s
+                """,
+                (task_id, limit),
+            )
+        return [row["creator_id"] for row in rows]
+
+    async def record_assignment(self, recorded: RecordedAssignment) -> None:
+        record = recorded.record
+        async with self._database.transaction():
+            await self._database.execute(
+                """
+                INSERT INTO assignment (id, task_id, brand_id, creator_id, state, sequence,
+                                        message, create_time, reward_is_overdue)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+                ON CONFLICT (id) DO UPDATE
+                   SET state = excluded.state, sequence = excluded.sequence,
+                       message = excluded.message,
+                       reward_is_overdue = excluded.reward_is_overdue
+                 WHERE assignment.sequence <= excluded.sequence
+                """,
+                (
+                    record.id,
+                    record.task_id,
+                    record.brand_id,
+                    record.creator_id,
+                    record.state,
+                    record.sequence,
+                    record.message,
+                    record.create_time,
+                    record.reward_is_overdue,
+                ),
+            )
+            await self._record_transitions(record.id, recorded.transitions)
+
+    async def _record_transitions(
         self, assignment_id: str, transitions: Sequence[Transition]
     ) -> None:
-        """Inside the transaction that says where the assignment stands."""
         has_news = False
         for one in transitions:
             has_news |= await self._record_transition(assignment_id, one)
         if has_news:
             await notify(self._database, CHANNEL, f"assignments/{assignment_id}")
 
-    async def task_transitions(
-        self, task_id: str, after_sequence: int, limit: int | None = None
-    ) -> list[TaskTransition]:
-        """In order; the first few at most, where there is a limit."""
-        rows = await self._database.fetch_all(
-            """
-            SELECT sequence, event, from_state, to_state, actor, comment, time, application_ids
-              FROM task_transition
-             WHERE task_id = %s AND sequence > %s ORDER BY sequence LIMIT %s
-            """,
-            (task_id, after_sequence, limit),
-        )
-        return [_task_transition(row) for row in rows]
-
-    async def transitions(
-        self, assignment_id: str, after_sequence: int, limit: int | None = None
-    ) -> list[Transition]:
-        """An assignment's."""
-        rows = await self._database.fetch_all(
-            """
-            SELECT sequence, event, from_state, to_state, actor, comment, time
-              FROM assignment_transition
-             WHERE assignment_id = %s AND sequence > %s ORDER BY sequence LIMIT %s
-            """,
-            (assignment_id, after_sequence, limit),
-        )
-        return [_transition(row) for row in rows]
-
-    async def _record_task_transition(self, task_id: str, transition: TaskTransition) -> bool:
-        """False when it is recorded already."""
-        inserted = await self._database.execute(
-            """
-            INSERT INTO task_transition (task_id, sequence, event, from_state, to_state,
-                                         actor, comment, time, application_ids)
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
-            """,
-            (
-                task_id,
-                transition.sequence,
-                transition.event,
-                transition.from_state,
-                transition.to_state,
-                transition.actor,
-                transition.comment,
-                transition.time,
-                transition.application_ids,
-            ),
-        )
-        return inserted == 1
-
     async def _record_transition(self, assignment_id: str, transition: Transition) -> bool:
-        """False when it is recorded already.
+        """Returns False if it was recorded before.
 
-        A worker that is killed between recording a decision and telling the server of it may decide
-        anew, and otherwise when something else came first: the later decision is the one that
-        holds.
+        A worker that is killed after recording a decision, but before it reports the workflow task
+        to Temporal, may replay and decide differently, because another event came first. The later
+        decision holds.
         """
         inserted = await self._database.execute(
             """
@@ -122,25 +147,37 @@ class PostgresHistories:
         return inserted == 1
 
 
-def _task_transition(row: DictRow) -> TaskTransition:
-    from_state = row["from_state"]
-    return TaskTransition(
-        **row
-        | {
-            "event": task_model.Event(row["event"]),
-            "from_state": task_model.State(from_state) if from_state else None,
-            "to_state": task_model.State(row["to_state"]),
-        }
-    )
+async def record_task_transitions(
+    database: Database, task_id: str, transitions: Sequence[TaskTransition]
+) -> None:
+    """To be called in the transaction that updates the task."""
+    has_news = False
+    for one in transitions:
+        has_news |= await _record_task_transition(database, task_id, one)
+    if has_news:
+        await notify(database, CHANNEL, f"tasks/{task_id}")
 
 
-def _transition(row: DictRow) -> Transition:
-    from_state = row["from_state"]
-    return Transition(
-        **row
-        | {
-            "event": Event(row["event"]),
-            "from_state": AssignmentState(from_state) if from_state else None,
-            "to_state": AssignmentState(row["to_state"]),
-        }
+async def _record_task_transition(
+    database: Database, task_id: str, transition: TaskTransition
+) -> bool:
+    """Returns False if it was recorded before."""
+    inserted = await database.execute(
+        """
+        INSERT INTO task_transition (task_id, sequence, event, from_state, to_state,
+                                     actor, comment, time, application_ids)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+        """,
+        (
+            task_id,
+            transition.sequence,
+            transition.event,
+            transition.from_state,
+            transition.to_state,
+            transition.actor,
+            transition.comment,
+            transition.time,
+            transition.application_ids,
+        ),
     )
+    return inserted == 1

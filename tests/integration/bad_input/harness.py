@@ -1,4 +1,4 @@
-"""The tasks service on a real Postgres; what it asks of others is answered here, and kept."""
+"""The tasks service on a real Postgres, with substitutes for other services and workflows."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,18 +19,11 @@ from servicekit.money import Money
 from servicekit.postgres.changes import ChangeListener
 from servicekit.postgres.database import Database
 from servicekit.timestamps import to_timestamp
-from services.tasks.applications.handlers import ApplicationHandlers
-from services.tasks.applications.store import PostgresApplicationStore
-from services.tasks.assignments.handlers import AssignmentHandlers
-from services.tasks.assignments.store import PostgresBook
 from services.tasks.domain import Candidate
-from services.tasks.handlers import TaskHandlers
-from services.tasks.recording.handlers import RecordHandlers
-from services.tasks.recording.store import CHANNEL, PostgresHistories
+from services.tasks.recording.store import CHANNEL
 from services.tasks.servicer import services
-from services.tasks.store import PostgresTaskStore
-from services.tasks.watching import WatchHandlers
 from tests.support.serving import Served, refused, request_id, serving
+from tests.support.tasks_service import task_handlers
 from workflows.assignment.model import Event
 from workflows.task.model import PublishedTask, Selection
 
@@ -40,13 +33,13 @@ TABLES = (
     "application",
     "selection",
     "assignment",
-    "transition",
+    "assignment_transition",
     "request",
 )
 
 
-class Directory:
-    """Every creator is admitted, eligible and payable unless a test says otherwise."""
+class FakeCreators:
+    """Every creator is admitted, eligible and payable, except for the fields in `changes`."""
 
     def __init__(self) -> None:
         self.changes: dict[str, Any] = {}
@@ -56,7 +49,7 @@ class Directory:
         return replace(usual, **self.changes)
 
 
-class Library:
+class FakeMedia:
     def __init__(self) -> None:
         self.accepted: set[str] = set()
 
@@ -67,8 +60,8 @@ class Library:
         return [f"articles/{id_}/revisions/r1" for id_ in article_ids]
 
 
-class Runs:
-    """Stands where the workflows are: keeps the commands, and refuses when told to."""
+class FakeWorkflows:
+    """Keeps the commands, and refuses them if `refusal` is set."""
 
     def __init__(self) -> None:
         self.started: list[str] = []
@@ -104,9 +97,9 @@ class Harness:
 
     served: Served
     database: Database
-    creators: Directory = field(default_factory=Directory)
-    media: Library = field(default_factory=Library)
-    runs: Runs = field(default_factory=Runs)
+    creators: FakeCreators = field(default_factory=FakeCreators)
+    media: FakeMedia = field(default_factory=FakeMedia)
+    workflows: FakeWorkflows = field(default_factory=FakeWorkflows)
     now: datetime = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
     def brand(self, name: str = "acme") -> Any:
@@ -158,7 +151,7 @@ class Harness:
         return made
 
     async def record(self, task: pb.Task, sequence: int, state: int, *selected: str) -> bool:
-        """Whether applications wait."""
+        """Returns whether applications are left that were not selected."""
         answer: records_pb2.RecordTaskResponse = await self.worker.RecordTask(
             records_pb2.RecordTaskRequest(
                 name=task.name,
@@ -174,7 +167,7 @@ class Harness:
         await self.record(pb.Task(name=task), sequence, pb.Task.STATE_SELECTING, id_)
 
     async def assignment(self, creator: str = "anna", brand: str = "acme") -> str:
-        """The name of an assignment that is being worked on, for a task of its own."""
+        """The name of an assignment in progress, for a task of its own."""
         task = await self.published(brand)
         application = await self.application(task, creator)
         await self.selected(application)
@@ -184,11 +177,11 @@ class Harness:
         return f"assignments/{id_}"
 
     async def rows(self) -> dict[str, list[Any]]:
-        """All that is kept."""
+        """All rows of the service."""
         found: dict[str, list[Any]] = {}
         for table in TABLES:
             rows = await self.database.fetch_all(
-                f"SELECT to_jsonb(one) AS row FROM {table} AS one ORDER BY one::text"  # noqa: S608 - names of our own
+                f"SELECT to_jsonb(one) AS row FROM {table} AS one ORDER BY one::text"  # noqa: S608 - constant names
             )
             found[table] = [row["row"] for row in rows]
         return found
@@ -200,7 +193,7 @@ class Harness:
     async def refuses(
         self, reason: Reason, *fields: str
     ) -> AsyncIterator[pytest.ExceptionInfo[LiaisonError]]:
-        """The call inside is refused; nothing has changed, and the server answers as before."""
+        """Checks that the call inside is refused and changes nothing, and the server still runs."""
         before = await self.rows()
         with refused(reason, *fields) as caught:
             yield caught
@@ -266,18 +259,16 @@ def recording(
 
 @asynccontextmanager
 async def harness_of(access: Access, database: Database, url: str) -> AsyncIterator[Harness]:
-    creators, media, runs = Directory(), Library(), Runs()
-    book = PostgresBook(database)
-    store = PostgresTaskStore(database)
-    tasks = TaskHandlers(store, runs, creators, lambda: harness.now, ["standard"])
-    applications = ApplicationHandlers(
-        store, PostgresApplicationStore(database), creators, runs, lambda: harness.now
-    )
-    assignments = AssignmentHandlers(book, media, runs)
-    records = RecordHandlers(book, lambda: harness.now)
+    creators, media, workflows = FakeCreators(), FakeMedia(), FakeWorkflows()
     async with ChangeListener(url, CHANNEL) as changes:
-        watching = WatchHandlers(tasks, assignments, PostgresHistories(database), changes)
-        shown = services(tasks, applications, assignments, records, watching)
-        async with serving(access, shown, database) as served:
-            harness = Harness(served, database, creators, media, runs)
+        handlers = task_handlers(
+            database,
+            lambda: harness.now,
+            creators=creators,
+            media=media,
+            workflows=workflows,
+            changes=changes,
+        )
+        async with serving(access, services(handlers), database) as served:
+            harness = Harness(served, database, creators, media, workflows)
             yield harness

@@ -25,6 +25,7 @@ from services.disputes.servicer import service as disputes
 from services.media.uploads.servicer import service as media
 from services.notifications.servicer import service as notifications
 from services.payouts.servicer import service as payouts
+from services.tasks.servicer import Handlers
 from services.tasks.servicer import services as tasks
 from tests.support.serving import Served, refused, serving
 
@@ -46,7 +47,7 @@ class Untouched:
 def services_before(behind: Any) -> list[Service]:
     return [
         creators(behind),
-        *tasks(behind, behind, behind, behind, behind),
+        *tasks(Handlers(*[behind] * 7)),
         media(behind),
         payouts(behind, behind, behind, behind),
         disputes(behind),

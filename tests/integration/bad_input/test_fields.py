@@ -210,7 +210,7 @@ async def test_selections_name_each_application_once(harness: Harness) -> None:
                     parent=task.name, applications=names, request_id=request_id()
                 )
             )
-    assert not harness.runs.commands
+    assert not harness.workflows.commands
 
 
 async def test_another_tasks_application_cannot_be_selected(harness: Harness) -> None:
@@ -246,4 +246,4 @@ async def test_work_that_cannot_be_is_refused(
 ) -> None:
     async with harness.refuses(Reason.INVALID_FIELDS, field):
         await harness.works().SubmitWork(submitting("assignments/a1", **work))
-    assert not harness.runs.commands
+    assert not harness.workflows.commands

@@ -92,7 +92,7 @@ async def test_whoever_may_not_send_it_changes_nothing(harness: Harness, rpc: st
             await getattr(AssignmentServiceStub(channels[role]), rpc)(
                 said(harness, rpc, assignment)
             )
-    assert not harness.runs.commands
+    assert not harness.workflows.commands
 
 
 @pytest.mark.parametrize("rpc", REQUESTS)
@@ -105,7 +105,7 @@ async def test_what_is_missing_is_named_at_once(harness: Harness, rpc: str) -> N
     for send in sides:
         async with harness.refuses(Reason.INVALID_FIELDS, whose, "request_id", *missing):
             await send(REQUESTS[rpc]())
-    assert not harness.runs.commands
+    assert not harness.workflows.commands
 
 
 @pytest.mark.parametrize("rpc", REQUESTS)
@@ -117,12 +117,12 @@ async def test_it_is_sent_once_and_after_an_unknown_end_again(harness: Harness, 
         if sides
         else AssignmentServiceStub(harness.served.as_operator()).OverrideAssignment
     )
-    harness.runs.refusal = Internal(Reason.OUTCOME_UNKNOWN, "No answer")
+    harness.workflows.refusal = Internal(Reason.OUTCOME_UNKNOWN, "No answer")
     with refused(Reason.OUTCOME_UNKNOWN):
         await send(request)
-    harness.runs.refusal = None
+    harness.workflows.refusal = None
     first = await send(request)
     assert await send(request) == first
     # Under one id both times: the workflow itself tells whether it was heard before.
-    assert len(harness.runs.commands) == 2
-    assert {id_ for _, id_ in harness.runs.commands} == {request.request_id}
+    assert len(harness.workflows.commands) == 2
+    assert {id_ for _, id_ in harness.workflows.commands} == {request.request_id}

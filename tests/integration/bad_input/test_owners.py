@@ -34,7 +34,7 @@ async def test_somebody_elses_task_and_an_unknown_one_look_the_same(harness: Har
         for method, request in commands(harness, task, "evil"):
             async with harness.refuses(Reason.NOT_YOURS):
                 await method(request)
-    assert not harness.runs.commands
+    assert not harness.workflows.commands
 
 
 async def test_a_draft_is_its_brands_alone(harness: Harness) -> None:
@@ -125,10 +125,10 @@ async def test_somebody_elses_assignment_and_an_unknown_one_look_the_same(harnes
             async with harness.refuses(Reason.NOT_YOURS) as caught:
                 await method(request)
             assert caught.value.message == f"{name} is not yours to see or to change"
-    assert not harness.runs.commands
+    assert not harness.workflows.commands
     for method, request in orders(harness, assignment, "acme", "anna"):
         await method(request)
-    assert len(harness.runs.commands) == 4
+    assert len(harness.workflows.commands) == 4
 
 
 async def test_media_that_are_not_accepted_or_not_ones_own_are_named(harness: Harness) -> None:
@@ -138,5 +138,5 @@ async def test_media_that_are_not_accepted_or_not_ones_own_are_named(harness: Ha
     async with harness.refuses(Reason.MEDIA_NOT_ACCEPTED) as caught:
         await harness.works().SubmitWork(submitting(assignment, media_objects=names))
     assert caught.value.metadata == {"media_objects": "mediaObjects/bad,mediaObjects/theirs"}
-    assert not harness.runs.commands
+    assert not harness.workflows.commands
     await harness.works().SubmitWork(submitting(assignment, media_objects=names[:1]))

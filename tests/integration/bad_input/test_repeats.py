@@ -34,7 +34,7 @@ async def test_a_task_is_published_once(harness: Harness) -> None:
     request = named(pb.PublishTaskRequest, draft)
     first = await harness.brand().PublishTask(request)
     assert await harness.brand().PublishTask(request) == first
-    assert harness.runs.started == [draft.name.removeprefix("tasks/")]
+    assert harness.workflows.started == [draft.name.removeprefix("tasks/")]
     request.name = (await harness.draft()).name
     async with harness.refuses(Reason.REQUEST_ID_REUSED):
         await harness.brand().PublishTask(request)
@@ -65,39 +65,39 @@ async def test_an_order_is_sent_once_and_its_answer_kept(harness: Harness) -> No
     request = submitting(await harness.assignment())
     first = await harness.works().SubmitWork(request)
     assert await harness.works().SubmitWork(request) == first
-    assert harness.runs.commands == [("SubmitWork", request.request_id)]
+    assert harness.workflows.commands == [("SubmitWork", request.request_id)]
     request.submission.note = "And this"
     async with harness.refuses(Reason.REQUEST_ID_REUSED):
         await harness.works().SubmitWork(request)
-    assert len(harness.runs.commands) == 1
+    assert len(harness.workflows.commands) == 1
 
 
 async def test_an_order_that_was_refused_may_be_sent_again(harness: Harness) -> None:
     assignment = await harness.assignment()
     request = submitting(assignment)
-    harness.runs.refusal = illegal_state(assignment, "IN_REVIEW", "SubmitWork")
+    harness.workflows.refusal = illegal_state(assignment, "IN_REVIEW", "SubmitWork")
     async with harness.refuses(Reason.ILLEGAL_STATE) as caught:
         await harness.works().SubmitWork(request)
     assert isinstance(caught.value, FailedPrecondition)
     assert caught.value.metadata == {"state": "IN_REVIEW", "command": "SubmitWork"}
-    harness.runs.refusal = None
+    harness.workflows.refusal = None
     await harness.works().SubmitWork(request)
     # Under the same id: the workflow itself tells whether it was heard before.
-    assert harness.runs.commands == [("SubmitWork", request.request_id)] * 2
+    assert harness.workflows.commands == [("SubmitWork", request.request_id)] * 2
 
 
 async def test_an_order_whose_end_is_unknown_is_sent_again_under_its_id(harness: Harness) -> None:
     request = submitting(await harness.assignment())
-    harness.runs.refusal = Internal(Reason.OUTCOME_UNKNOWN, "No answer")
+    harness.workflows.refusal = Internal(Reason.OUTCOME_UNKNOWN, "No answer")
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.works().SubmitWork(request)
-    harness.runs.refusal = None
+    harness.workflows.refusal = None
     changed = submitting(request.name, links=["https://example.com/other"])
     changed.request_id = request.request_id
     async with harness.refuses(Reason.REQUEST_ID_REUSED):
         await harness.works().SubmitWork(changed)
     await harness.works().SubmitWork(request)
-    assert set(harness.runs.commands) == {("SubmitWork", request.request_id)}
+    assert set(harness.workflows.commands) == {("SubmitWork", request.request_id)}
 
 
 async def test_a_repeated_application_and_selection_find_the_first(harness: Harness) -> None:
@@ -114,7 +114,7 @@ async def test_a_repeated_application_and_selection_find_the_first(harness: Harn
     first = await harness.brand().SelectApplications(selection)
     await harness.selected(application)
     assert await harness.brand().SelectApplications(selection) == first
-    assert harness.runs.commands == [("SelectApplications", selection.request_id)]
+    assert harness.workflows.commands == [("SelectApplications", selection.request_id)]
 
 
 async def test_the_same_application_at_once_is_made_once(harness: Harness) -> None:

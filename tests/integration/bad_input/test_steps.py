@@ -41,7 +41,7 @@ async def test_what_is_published_stays_as_it_is_r49(harness: Harness) -> None:
     async with harness.refuses(Reason.ILLEGAL_STATE) as caught:
         await harness.brand().PublishTask(named(pb.PublishTaskRequest, task))
     assert caught.value.metadata == {"state": "OPEN", "command": "PublishTask"}
-    assert len(harness.runs.started) == 1
+    assert len(harness.workflows.started) == 1
 
 
 async def test_a_draft_whose_deadline_has_passed_is_not_published(harness: Harness) -> None:
@@ -49,7 +49,7 @@ async def test_a_draft_whose_deadline_has_passed_is_not_published(harness: Harne
     harness.now += timedelta(days=1)
     async with harness.refuses(Reason.APPLICATION_DEADLINE_PASSED):
         await harness.brand().PublishTask(named(pb.PublishTaskRequest, draft))
-    assert not harness.runs.started
+    assert not harness.workflows.started
     update = updating(harness, draft, draft.etag)
     await harness.brand().UpdateTask(update)
     await harness.brand().PublishTask(named(pb.PublishTaskRequest, draft))
@@ -59,8 +59,8 @@ async def test_a_draft_is_not_cancelled_and_the_workflows_no_is_passed_on(harnes
     draft, task = await harness.draft(), await harness.published()
     async with harness.refuses(Reason.ILLEGAL_STATE):
         await harness.brand().CancelTask(named(pb.CancelTaskRequest, draft, comment="No"))
-    assert not harness.runs.commands
-    harness.runs.refusal = FailedPrecondition(
+    assert not harness.workflows.commands
+    harness.workflows.refusal = FailedPrecondition(
         Reason.ILLEGAL_STATE, "Somebody is assigned", metadata={"state": "IN_PROGRESS"}
     )
     async with harness.refuses(Reason.ILLEGAL_STATE) as caught:
@@ -141,7 +141,7 @@ async def test_an_application_is_withdrawn_once_and_in_time_r39(harness: Harness
         await harness.creator("bob").WithdrawApplication(named(pb.WithdrawApplicationRequest, late))
     async with harness.refuses(Reason.ILLEGAL_STATE):  # what is withdrawn is not selected
         await harness.brand().SelectApplications(selecting(task, late, early))
-    assert not harness.runs.commands
+    assert not harness.workflows.commands
 
 
 async def test_what_is_selected_or_being_selected_is_not_withdrawn_r48(harness: Harness) -> None:
@@ -154,7 +154,7 @@ async def test_what_is_selected_or_being_selected_is_not_withdrawn_r48(harness: 
         )
     assert caught.value.metadata["state"] == "APPLIED"
     # A second selection is refused as a whole: that frees what it took itself, nothing else.
-    harness.runs.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "No slots are left")
+    harness.workflows.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "No slots are left")
     async with harness.refuses(Reason.SLOTS_EXHAUSTED):
         await harness.brand().SelectApplications(selecting(task, anna, bob))
     async with harness.refuses(Reason.ILLEGAL_STATE):
@@ -177,7 +177,7 @@ async def test_a_refused_selection_leaves_everyone_free(harness: Harness) -> Non
         FailedPrecondition(Reason.INSUFFICIENT_FUNDS, "Deposit more"),
         InvalidArgument(Reason.INVALID_FIELDS, "Not so"),
     ):
-        harness.runs.refusal = refusal
+        harness.workflows.refusal = refusal
         async with harness.refuses(refusal.reason):
             await harness.brand().SelectApplications(selecting(task, anna))
     await harness.creator("anna").WithdrawApplication(named(pb.WithdrawApplicationRequest, anna))

@@ -10,7 +10,7 @@ from liaison.tasks.v1 import tasks_pb2
 from devstack.access import Access
 from servicekit.errors import Reason
 from servicekit.postgres.database import Database
-from services.tasks.clients import GrpcCreatorDirectory
+from services.tasks.clients import CreatorClient
 from tests.integration.creators.harness import (
     EXTERNAL,
     INTERNAL,
@@ -37,8 +37,8 @@ async def tasks(
         Database(url, pool_size=4) as database,
         tasks_harness_of(access, database, url) as tasks,
     ):
-        directory = GrpcCreatorDirectory(CreatorServiceStub(harness.served.as_service("tasks")))
-        tasks.creators.candidate = directory.candidate
+        creators = CreatorClient(CreatorServiceStub(harness.served.as_service("tasks")))
+        tasks.creators.candidate = creators.candidate
         yield tasks
 
 

@@ -37,16 +37,11 @@ from services.disputes.workflows import TemporalRuns
 from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service as notifications_service
 from services.notifications.store import PostgresNotificationStore
-from services.tasks.applications.handlers import ApplicationHandlers
-from services.tasks.applications.store import PostgresApplicationStore
-from services.tasks.assignments.handlers import AssignmentHandlers
-from services.tasks.assignments.store import PostgresBook
-from services.tasks.handlers import TaskHandlers
-from services.tasks.recording.handlers import RecordHandlers
+from services.tasks.assignments.store import AssignmentStore
 from services.tasks.servicer import services as tasks_services
-from services.tasks.store import PostgresTaskStore
 from tests.support.databases import Databases
 from tests.support.serving import Served, request_id, serving
+from tests.support.tasks_service import task_handlers
 from tests.support.workers import workers_for
 from workflows import ids
 from workflows.assignment.activities import AssignmentActivities
@@ -68,7 +63,7 @@ class Harness:
     disputes: Served
     notifications: Served
     tasks: Served
-    book: PostgresBook
+    assignments: AssignmentStore
     database: Database
     temporal: Client
     queue: str
@@ -156,7 +151,7 @@ class Harness:
         return created.name.removeprefix("tasks/")
 
     async def _is_recorded(self, assignment_id: str) -> bool:
-        return await self.book.assignment(assignment_id) is not None
+        return await self.assignments.assignment(assignment_id) is not None
 
 
 def opening(assignment_id: str, **changes: Any) -> pb.OpenDisputeRequest:
@@ -200,8 +195,7 @@ async def harness_of(
 
         tasks_database, disputes_database = await database("tasks"), await database("disputes")
         notifications_database = await database("notifications")
-        book = PostgresBook(tasks_database)
-        tasks = await served(_tasks(tasks_database, book), tasks_database)
+        tasks = await served(tasks_services(task_handlers(tasks_database, utc_now)), tasks_database)
         notifications = await served(
             [
                 notifications_service(
@@ -229,25 +223,19 @@ async def harness_of(
         workers = _workers(client, prefix, tasks, disputes, notifications)
         await stack.enter_async_context(running(*workers, patience_seconds=5))
         queue = queue_of(Domain.TASKS, prefix)
-        harness = Harness(disputes, notifications, tasks, book, disputes_database, client, queue)
+        harness = Harness(
+            disputes,
+            notifications,
+            tasks,
+            AssignmentStore(tasks_database),
+            disputes_database,
+            client,
+            queue,
+        )
         try:
             yield harness
         finally:
             await harness.end()
-
-
-def _tasks(database: Database, book: PostgresBook) -> list[Service]:
-    """The tasks service for reading assignments: nothing here applies, selects, commands or
-    watches."""
-    nobody = cast("Any", None)
-    store = PostgresTaskStore(database)
-    return tasks_services(
-        TaskHandlers(store, nobody, nobody, utc_now, ["standard"]),
-        ApplicationHandlers(store, PostgresApplicationStore(database), nobody, nobody, utc_now),
-        AssignmentHandlers(book, nobody, nobody),
-        RecordHandlers(book, utc_now),
-        nobody,
-    )
 
 
 def _workers(

@@ -1,7 +1,6 @@
-"""The tasks service on a real Postgres, and the callers it has.
+"""The tasks service on a real Postgres, and its callers.
 
-What stands in for others are only the other services and the workflows: a directory of creators, a
-media library, and runs that record what a workflow would decide.
+Only the creators and media services and the workflows are substituted.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -22,18 +21,15 @@ from servicekit.money import Money
 from servicekit.postgres.changes import ChangeListener
 from servicekit.postgres.database import Database
 from servicekit.timestamps import to_timestamp
-from services.tasks.applications.handlers import ApplicationHandlers
-from services.tasks.applications.store import PostgresApplicationStore
-from services.tasks.assignments.handlers import AssignmentHandlers
-from services.tasks.assignments.store import PostgresBook
-from services.tasks.domain import Application, Candidate, State
-from services.tasks.handlers import TaskHandlers
-from services.tasks.recording.handlers import RecordedTask, RecordHandlers
-from services.tasks.recording.store import CHANNEL, PostgresHistories
-from services.tasks.servicer import services
-from services.tasks.store import PostgresTaskStore
-from services.tasks.watching import WatchHandlers
+from services.tasks.applications.domain import Application
+from services.tasks.applications.store import ApplicationStore
+from services.tasks.domain import Candidate, State
+from services.tasks.recording.domain import RecordedTask
+from services.tasks.recording.store import CHANNEL, RecordStore
+from services.tasks.servicer import Handlers, services
+from services.tasks.store import TaskStore
 from tests.support.serving import Served, request_id, serving
+from tests.support.tasks_service import task_handlers
 from workflows.assignment.messages import assignment_message, transition_message
 from workflows.assignment.model import (
     Assignment,
@@ -47,7 +43,7 @@ from workflows.assignment.rules import submissions
 from workflows.policy import STANDARD
 from workflows.task.model import PublishedTask, Selection
 
-if TYPE_CHECKING:  # the stubs' async face is there for type checkers only
+if TYPE_CHECKING:  # the types of stubs over aio channels exist only in the type stubs
     from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceAsyncStub
     from liaison.tasks.v1.records_pb2_grpc import RecordServiceAsyncStub
     from liaison.tasks.v1.tasks_pb2_grpc import TaskServiceAsyncStub
@@ -57,8 +53,8 @@ INSTANT = timedelta(microseconds=1)
 
 
 @dataclass
-class Creators:
-    """Everyone is admitted, but for those who are said not to be."""
+class FakeCreators:
+    """Every creator is admitted, except for the fields in `changed`."""
 
     changed: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -70,7 +66,7 @@ class Creators:
 
 
 @dataclass
-class Media:
+class FakeMedia:
     accepted: set[tuple[str, str]] = field(default_factory=set)
     sealed: list[tuple[str, str, list[str]]] = field(default_factory=list)
     refusal: LiaisonError | None = None
@@ -85,15 +81,15 @@ class Media:
         return [f"articles/{id_}/revisions/r1" for id_ in article_ids]
 
 
-class Runs:
-    """Workflows that do as they are told, unless told to refuse; work with articles that are not
-    sealed they refuse by themselves."""
+class FakeWorkflows:
+    """Carries out every command, unless `refusal` is set. Refuses work whose articles are not
+    sealed, except in a repeated request."""
 
-    def __init__(self, book: PostgresBook) -> None:
-        self._book = book
+    def __init__(self, records: RecordStore) -> None:
+        self._records = records
         self.started: list[PublishedTask] = []
         self.commands: list[tuple[str, str, object, str]] = []
-        self.obeyed: set[str] = set()
+        self.executed: set[str] = set()
         self.refusal: LiaisonError | None = None
         self.selected: dict[str, list[str]] = {}
 
@@ -120,22 +116,21 @@ class Runs:
         await self._record(task_id, State.IN_PROGRESS)
 
     async def send(self, assignment_id: str, command: object, request_id: str) -> None:
-        is_repeated = request_id in self.obeyed
+        is_repeated = request_id in self.executed
         self.commands.append((assignment_id, type(command).__name__, command, request_id))
         self._may_refuse()
         if isinstance(command, SubmitWork) and not is_repeated:
             self._require_sealed(command)
-        self.obeyed.add(request_id)
+        self.executed.add(request_id)
 
     def _require_sealed(self, work: SubmitWork) -> None:
         if len(work.article_revisions) != len(work.article_ids):
             raise FailedPrecondition(Reason.MEDIA_NOT_ACCEPTED, "Not sealed")
 
     async def _record(self, task_id: str, state: State) -> None:
-        """After its publishing, which was the first."""
-        sequence = 1 + len(self.commands)
+        sequence = 1 + len(self.commands)  # publication is the first transition
         selected = self.selected.get(task_id, [])
-        await self._book.record_task(RecordedTask(task_id, sequence, state, selected, []))
+        await self._records.record_task(RecordedTask(task_id, sequence, state, selected, []))
 
     def _may_refuse(self) -> None:
         if self.refusal is not None:
@@ -143,21 +138,22 @@ class Runs:
 
 
 class Harness:
-    def __init__(self, database: Database) -> None:
+    """`acme` and `other` are brands; `bea` and `cem` are creators."""
+
+    def __init__(self, database: Database, changes: ChangeListener) -> None:
         self.database = database
         self.now = datetime.now(UTC).replace(microsecond=0)
-        self.creators, self.media = Creators(), Media()
-        self.store, self.book = PostgresTaskStore(database), PostgresBook(database)
-        self.runs = Runs(self.book)
-        self.applied = PostgresApplicationStore(database)
-        self.tasks = TaskHandlers(
-            self.store, self.runs, self.creators, lambda: self.now, ["standard"]
+        self.creators, self.media = FakeCreators(), FakeMedia()
+        self.task_store, self.record_store = TaskStore(database), RecordStore(database)
+        self.workflows = FakeWorkflows(self.record_store)
+        self.handlers: Handlers = task_handlers(
+            database,
+            lambda: self.now,
+            creators=self.creators,
+            media=self.media,
+            workflows=self.workflows,
+            changes=changes,
         )
-        self.applications = ApplicationHandlers(
-            self.store, self.applied, self.creators, self.runs, lambda: self.now
-        )
-        self.assignments = AssignmentHandlers(self.book, self.media, self.runs)
-        self.records = RecordHandlers(self.book, lambda: self.now)
         self.served: Served
 
     def brand(self, brand: str = "acme") -> "TaskServiceAsyncStub":
@@ -211,7 +207,7 @@ class Harness:
         return await self.creator(creator).CreateApplication(request)
 
     async def fill(self, task: pb.Task, count: int) -> None:
-        """Applications of so many creators, as a popular task has them."""
+        """Adds applications of `count` creators."""
         for number in range(count):
             application = Application(
                 id=f"{id_of(task)}-{number}",
@@ -221,7 +217,7 @@ class Harness:
                 create_time=self.now,
                 update_time=self.now,
             )
-            await self.applied.apply(application)
+            await ApplicationStore(self.database).add(application)
 
     async def withdraw(self, application: pb.Application, creator: str = "bea") -> pb.Application:
         request = pb.WithdrawApplicationRequest(name=application.name, request_id=request_id())
@@ -246,7 +242,7 @@ class Harness:
     def begun(
         self, task: pb.Task, assignment_id: str, creator: str = "bea"
     ) -> tuple[Assignment, Transition]:
-        """An assignment as its workflow would begin it."""
+        """An assignment as its workflow starts it, and its first transition."""
         terms = Terms(
             task_id=id_of(task),
             brand_id=task.brand.removeprefix("brands/"),
@@ -276,19 +272,13 @@ class Harness:
 
 
 def id_of(message: Any) -> str:
-    """The last id in its name."""
+    """The last segment of its name."""
     return str(message.name.rpartition("/")[2])
 
 
 @asynccontextmanager
 async def harness_of(access: Access, database: Database, url: str) -> AsyncIterator[Harness]:
-    harness = Harness(database)
     async with ChangeListener(url, CHANNEL) as changes:
-        watching = WatchHandlers(
-            harness.tasks, harness.assignments, PostgresHistories(database), changes
-        )
-        shown = services(
-            harness.tasks, harness.applications, harness.assignments, harness.records, watching
-        )
-        async with serving(access, shown, database) as harness.served:
+        harness = Harness(database, changes)
+        async with serving(access, services(harness.handlers), database) as harness.served:
             yield harness

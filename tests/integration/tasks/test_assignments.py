@@ -120,7 +120,7 @@ async def test_a_command_goes_to_the_workflow_as_it_was_said(begun: Harness, nam
     send, _, said = COMMANDS[name]
     answer = await send(begun, NAME)
     assert answer.name == NAME
-    (command,) = begun.runs.commands
+    (command,) = begun.workflows.commands
     assert command[:3] == ("a1", name, said)
 
 
@@ -131,12 +131,12 @@ async def test_what_is_somebody_elses_or_absent_is_not_yours(begun: Harness, nam
         await strangers(begun, NAME)
     with refused(Reason.NOT_YOURS):
         await own(begun, "assignments/nothing")
-    assert begun.runs.commands == []
+    assert begun.workflows.commands == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_the_workflows_refusal_reaches_the_caller(begun: Harness, name: str) -> None:
-    begun.runs.refusal = FailedPrecondition(
+    begun.workflows.refusal = FailedPrecondition(
         Reason.ILLEGAL_STATE, "Not now", metadata={"state": "COMPLETED"}
     )
     with refused(Reason.ILLEGAL_STATE) as caught:
@@ -146,7 +146,7 @@ async def test_the_workflows_refusal_reaches_the_caller(begun: Harness, name: st
 
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_what_has_ended_is_told_as_it_is_recorded(begun: Harness, name: str) -> None:
-    begun.runs.refusal = NotUnderWay()
+    begun.workflows.refusal = NotUnderWay()
     with refused(Reason.ILLEGAL_STATE) as caught:
         await COMMANDS[name][0](begun, NAME)
     asked = "".join(map(str.capitalize, name.split("_")))
@@ -156,13 +156,13 @@ async def test_what_has_ended_is_told_as_it_is_recorded(begun: Harness, name: st
 
 async def test_a_repeated_command_is_sent_once_and_a_refused_one_again(begun: Harness) -> None:
     request = _submit()
-    begun.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "Not now")
+    begun.workflows.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "Not now")
     with refused(Reason.ILLEGAL_STATE):
         await begun.work_of().SubmitWork(request)
-    begun.runs.refusal = None
+    begun.workflows.refusal = None
     first = await begun.work_of().SubmitWork(request)
     assert await begun.work_of().SubmitWork(request) == first
-    assert [command[3] for command in begun.runs.commands] == [request.request_id] * 2
+    assert [command[3] for command in begun.workflows.commands] == [request.request_id] * 2
     request.submission.note = "Another"
     with refused(Reason.REQUEST_ID_REUSED):
         await begun.work_of().SubmitWork(request)
@@ -176,7 +176,7 @@ async def test_a_submission_says_what_it_delivers(begun: Harness) -> None:
             content_types=[tasks_pb2.CONTENT_TYPE_LIST, tasks_pb2.CONTENT_TYPE_VIDEO],
         )
     )
-    ((_, _, said, _),) = begun.runs.commands
+    ((_, _, said, _),) = begun.workflows.commands
     links = ["https://example.com/1"]
     assert said == model.SubmitWork("creators/bea", "Both", [], links, [], ["LIST", "VIDEO"])
 
@@ -184,7 +184,7 @@ async def test_a_submission_says_what_it_delivers(begun: Harness) -> None:
 async def test_articles_are_sealed_and_go_to_the_workflow_as_they_are(begun: Harness) -> None:
     await begun.work_of().SubmitWork(_submit(articles=["articles/x", "articles/y"]))
     assert begun.media.sealed == [("bea", "a1", ["x", "y"])]
-    ((_, _, said, _),) = begun.runs.commands
+    ((_, _, said, _),) = begun.workflows.commands
     revisions = ["articles/x/revisions/r1", "articles/y/revisions/r1"]
     assert said == model.SubmitWork("creators/bea", "", [], [], ["x", "y"], [], revisions)
 
@@ -210,7 +210,7 @@ async def test_what_cannot_be_sealed_is_told_as_it_is(
     assert caught.value.violations == refusal.violations
     # However often the call was repeated, the workflow was told of nothing that is sealed.
     unsealed = model.SubmitWork("creators/bea", "", [], [], ["x"])
-    assert all(said == unsealed for _, _, said, _ in begun.runs.commands)
+    assert all(said == unsealed for _, _, said, _ in begun.workflows.commands)
 
 
 async def test_of_work_that_is_refused_for_its_state_nothing_is_sealed(harness: Harness) -> None:
@@ -219,7 +219,7 @@ async def test_of_work_that_is_refused_for_its_state_nothing_is_sealed(harness: 
         assignment, model.SubmitWork("creators/bea", "", [], ["https://example.com/1"]), harness.now
     )
     await harness.record(assignment, selected, submitted)
-    harness.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "It is in review")
+    harness.workflows.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "It is in review")
     with refused(Reason.ILLEGAL_STATE):
         await harness.work_of().SubmitWork(_submit(articles=["articles/x"]))
     assert harness.media.sealed == []
@@ -229,10 +229,10 @@ async def test_a_repeated_submission_gets_its_first_answer_whatever_became_of_it
     begun: Harness,
 ) -> None:
     request = _submit(articles=["articles/x"])
-    begun.runs.obeyed.add(request.request_id)  # and its answer was lost
+    begun.workflows.executed.add(request.request_id)  # and its answer was lost
     begun.media.refusal = INVALID
     assert (await begun.work_of().SubmitWork(request)).name == NAME
-    assert {command[3] for command in begun.runs.commands} == {request.request_id}
+    assert {command[3] for command in begun.workflows.commands} == {request.request_id}
 
 
 async def test_only_accepted_media_of_ones_own_is_submitted(begun: Harness) -> None:
@@ -242,7 +242,7 @@ async def test_only_accepted_media_of_ones_own_is_submitted(begun: Harness) -> N
     with refused(Reason.MEDIA_NOT_ACCEPTED) as caught:
         await begun.work_of().SubmitWork(both)
     assert caught.value.metadata == {"media_objects": "mediaObjects/m2"}
-    assert len(begun.runs.commands) == 1
+    assert len(begun.workflows.commands) == 1
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ async def test_bad_work_is_refused_by_field(
 ) -> None:
     with refused(Reason.INVALID_FIELDS, field):
         await begun.work_of().SubmitWork(_submit(**content))
-    assert begun.runs.commands == []
+    assert begun.workflows.commands == []
 
 
 async def test_missing_fields_are_named_together(begun: Harness) -> None:
@@ -297,7 +297,7 @@ async def test_blanks_are_no_words(begun: Harness, text: str) -> None:
         await begun.review_of().ReopenAssignment(reopen)
     with refused(Reason.INVALID_FIELDS, "shipment.carrier", "shipment.tracking_number"):
         await begun.review_of().RecordShipment(ship)
-    assert begun.runs.commands == []
+    assert begun.workflows.commands == []
 
 
 async def test_what_is_too_long_or_malformed_is_named(begun: Harness) -> None:
@@ -321,14 +321,14 @@ async def test_what_is_too_long_or_malformed_is_named(begun: Harness) -> None:
     reopen.deadline_time.seconds = 10**15
     with refused(Reason.INVALID_FIELDS, "deadline_time"):
         await begun.review_of().ReopenAssignment(reopen)
-    assert begun.runs.commands == []
+    assert begun.workflows.commands == []
 
 
 async def test_an_optional_word_is_optional(begun: Harness) -> None:
     reopen = _reopen()
     reopen.ClearField("comment")
     await begun.review_of().ReopenAssignment(reopen)
-    ((_, _, said, _),) = begun.runs.commands
+    ((_, _, said, _),) = begun.workflows.commands
     assert said == model.ReopenAssignment("brands/acme", TIME, "")
 
 

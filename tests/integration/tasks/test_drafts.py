@@ -33,7 +33,7 @@ async def test_a_draft_is_given_what_it_does_not_say(harness: Harness) -> None:
     selection_closes = from_timestamp(task.selection_deadline_time)
     assert selection_closes == from_timestamp(task.application_deadline_time) + 3 * DAY
     assert not task.HasField("frozen_policy")
-    assert harness.runs.started == []  # to create is not to publish
+    assert harness.workflows.started == []  # to create is not to publish
 
 
 @pytest.mark.rule("R21")
@@ -66,7 +66,7 @@ async def test_publishing_freezes_the_policy_and_starts_the_workflow(harness: Ha
     task = await harness.task()
     assert task.frozen_policy.name == "policies/standard"
     assert task.HasField("publish_time")
-    (started,) = harness.runs.started
+    (started,) = harness.workflows.started
     assert (f"tasks/{started.id}", started.creator_slots) == (task.name, 2)
     assert started.terms.reward_minor == 10_000
     found = await harness.creator().ListTasks(pb.ListTasksRequest())
@@ -84,14 +84,14 @@ async def test_a_repeated_publishing_is_the_first_and_another_is_refused(harness
 
 async def test_a_workflow_that_did_not_start_is_started_later(harness: Harness) -> None:
     draft = await harness.draft()
-    harness.runs.refusal = Unavailable(Reason.OUTCOME_UNKNOWN, "Temporal is away")
+    harness.workflows.refusal = Unavailable(Reason.OUTCOME_UNKNOWN, "Temporal is away")
     request = pb.PublishTaskRequest(name=draft.name, request_id=request_id())
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.brand().PublishTask(request)
-    harness.runs.refusal = None
-    assert await harness.tasks.start_missing_workflows() == 1
-    assert await harness.tasks.start_missing_workflows() == 0
-    assert [f"tasks/{one.id}" for one in harness.runs.started] == [draft.name]
+    harness.workflows.refusal = None
+    assert await harness.handlers.tasks.start_missing_workflows() == 1
+    assert await harness.handlers.tasks.start_missing_workflows() == 0
+    assert [f"tasks/{one.id}" for one in harness.workflows.started] == [draft.name]
     assert (await harness.brand().PublishTask(request)).state == pb.Task.STATE_OPEN
 
 
@@ -121,7 +121,7 @@ async def test_a_draft_whose_deadline_has_passed_is_not_published(harness: Harne
     harness.now += 2 * DAY
     with refused(Reason.APPLICATION_DEADLINE_PASSED):
         await harness.publish(draft)
-    assert harness.runs.started == []
+    assert harness.workflows.started == []
 
 
 async def test_publishing_and_editing_at_once_freeze_one_whole_draft(harness: Harness) -> None:
@@ -137,7 +137,7 @@ async def test_publishing_and_editing_at_once_freeze_one_whole_draft(harness: Ha
             assert answer.reason in (Reason.ETAG_MISMATCH, Reason.ILLEGAL_STATE)
         else:
             assert isinstance(answer, pb.Task)
-    for started in harness.runs.started:
+    for started in harness.workflows.started:
         assert started.terms.title == shown.title
         assert shown.state == pb.Task.STATE_OPEN
 
@@ -250,7 +250,7 @@ async def test_cancelling_is_the_workflows_decision(harness: Harness) -> None:
     cancelled = await harness.brand().CancelTask(request)
     assert cancelled.state == pb.Task.STATE_CANCELLED
     assert await harness.brand().CancelTask(request) == cancelled
-    assert [one[1:] for one in harness.runs.commands] == [
+    assert [one[1:] for one in harness.workflows.commands] == [
         ("cancel", ("brands/acme", "No budget"), request.request_id)
     ]
 
@@ -266,7 +266,7 @@ async def test_the_reward_may_be_a_product(harness: Harness) -> None:
     assert draft.funding == pb.FUNDING_UNSPECIFIED  # nothing is set aside for it
     task = await harness.publish(draft)
     assert task.reward == _product()
-    (started,) = harness.runs.started
+    (started,) = harness.workflows.started
     assert (started.terms.product_title, started.terms.product_link) == (
         "A lamp",
         "https://example.com/lamp",
@@ -316,7 +316,7 @@ async def test_one_or_several_content_types_are_asked_for(
     task = await harness.task(content_types=content_types, completion_rule=rule)
     assert list(task.content_types) == content_types
     assert task.completion_rule == rule
-    (started,) = harness.runs.started
+    (started,) = harness.workflows.started
     names = [pb.ContentType.Name(one) for one in content_types]
     assert [f"CONTENT_TYPE_{one}" for one in started.terms.content_types] == names
     assert pb.CompletionRule.Name(rule) == f"COMPLETION_RULE_{started.terms.completion_rule}"
@@ -475,7 +475,7 @@ async def test_what_a_colleague_has_just_changed_is_neither_published_nor_delete
     with refused(Reason.ETAG_MISMATCH):
         await harness.brand().DeleteTask(_delete(draft, draft.etag))
     assert await harness.brand().GetTask(pb.GetTaskRequest(name=draft.name)) == updated
-    assert harness.runs.started == []
+    assert harness.workflows.started == []
     request = _publish(draft, updated.etag)
     published = await harness.brand().PublishTask(request)
     assert (published.title, published.state) == ("Another", pb.Task.STATE_OPEN)
@@ -493,5 +493,5 @@ async def test_of_deleting_and_publishing_at_once_one_is_done(harness: Harness) 
         )
         (refusal,) = (answer for answer in answers if isinstance(answer, LiaisonError))
         assert refusal.reason in (Reason.NOT_YOURS, Reason.ILLEGAL_STATE)
-        found = await harness.store.task(draft.name.removeprefix("tasks/"))
+        found = await harness.task_store.task(draft.name.removeprefix("tasks/"))
         assert (found is None) is (refusal.reason is Reason.NOT_YOURS)

@@ -16,7 +16,7 @@ from servicekit.errors import LiaisonError
 from servicekit.money import Money
 from servicekit.timestamps import from_timestamp, to_timestamp
 from services.tasks.domain import Candidate, State, Task, check_eligible
-from services.tasks.recording.handlers import RecordedTask
+from services.tasks.recording.domain import RecordedTask
 from tests.integration.tasks.harness import DAY, Harness, id_of
 
 WORDS = ["lamp", "red", "Shoe", "größe", "мода", "裙子", "x1"]
@@ -131,10 +131,10 @@ async def model(harness: Harness) -> Model:
                     applied.add((await harness.apply(task)).name.partition("/applications/")[0])
             elif chance.random() < 0.4:
                 state = chance.choice([one for one in State if one is not State.DRAFT])
-                await harness.book.record_task(RecordedTask(ids[-1], 2, state, [], []))
+                await harness.record_store.record_task(RecordedTask(ids[-1], 2, state, [], []))
         harness.now += chance.choice([0, 1]) * timedelta(seconds=1)
     harness.now += DAY / 2
-    tasks = [task for id_ in ids if (task := await harness.store.task(id_)) is not None]
+    tasks = [task for id_ in ids if (task := await harness.task_store.task(id_)) is not None]
     harness.now = tasks[0].content.application_deadline_time  # the very deadline of some
     return Model(tasks, applied, harness.now)
 

@@ -49,7 +49,7 @@ async def test_each_override_goes_to_the_workflow_with_who_and_why(
     assert await begun.oversight().OverrideAssignment(request) == answer
     time = TIME if action in TIMED else None
     said = model.OverrideAssignment("staff/olga", action, "They asked for it", time)
-    assert begun.runs.commands == [("a1", "OverrideAssignment", said, request.request_id)]
+    assert begun.workflows.commands == [("a1", "OverrideAssignment", said, request.request_id)]
     request.reason = "Another"
     with refused(Reason.REQUEST_ID_REUSED):
         await begun.oversight().OverrideAssignment(request)
@@ -65,7 +65,7 @@ async def test_a_time_is_for_what_has_one(begun: Harness, action: Action) -> Non
     with refused(Reason.INVALID_FIELDS, "deadline_time") as caught:
         await begun.oversight().OverrideAssignment(request)
     assert action in caught.value.violations[0].description
-    assert begun.runs.commands == []
+    assert begun.workflows.commands == []
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ async def test_an_override_that_cannot_be_is_named(
 ) -> None:
     with refused(Reason.INVALID_FIELDS, field):
         await begun.oversight().OverrideAssignment(request_)
-    assert begun.runs.commands == []
+    assert begun.workflows.commands == []
 
 
 async def test_everything_that_is_missing_is_named_at_once(begun: Harness) -> None:
@@ -100,11 +100,11 @@ async def test_overrides_are_operators_alone(begun: Harness) -> None:
             await other.OverrideAssignment(overriding(Action.APPROVE))
     with refused(Reason.NOT_FOUND):
         await begun.oversight().OverrideAssignment(overriding(Action.APPROVE, "assignments/no"))
-    assert begun.runs.commands == []
+    assert begun.workflows.commands == []
 
 
 async def test_the_workflows_no_reaches_the_operator(begun: Harness) -> None:
-    begun.runs.refusal = FailedPrecondition(Reason.DEADLINE_NOT_LATER, "Not in the future")
+    begun.workflows.refusal = FailedPrecondition(Reason.DEADLINE_NOT_LATER, "Not in the future")
     with refused(Reason.DEADLINE_NOT_LATER):
         await begun.oversight().OverrideAssignment(overriding(Action.REOPEN))
 
@@ -116,7 +116,7 @@ async def test_an_operator_records_a_shipment_in_the_brands_stead(begun: Harness
         request_id=request_id(),
     )
     await begun.oversight().RecordShipment(request)
-    ((_, _, said, _),) = begun.runs.commands
+    ((_, _, said, _),) = begun.workflows.commands
     assert said == model.RecordShipment("staff/olga", "DHL", "JD 1")
     for other in (begun.work_of(), begun.oversight("mediator")):
         with refused(Reason.ROLE_NOT_ALLOWED):

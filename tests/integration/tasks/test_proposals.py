@@ -65,7 +65,7 @@ async def test_each_side_proposes_to_the_workflow_which_knows_whose_it_is(
     answer = await begun.work_of().CreateProposal(first)
     assert answer.name == NAME
     await begun.review_of().CreateProposal(second)
-    assert begun.runs.commands == [
+    assert begun.workflows.commands == [
         (
             "a1",
             "CreateProposal",
@@ -84,7 +84,7 @@ async def test_each_side_proposes_to_the_workflow_which_knows_whose_it_is(
 async def test_ids_of_requirements_are_not_the_brands_to_choose(begun: Harness) -> None:
     proposed = pb.Amendment(requirements=[Requirement(id="req-9", text="One")])
     await begun.review_of().CreateProposal(proposing(amendment=proposed))
-    ((_, _, said, _),) = begun.runs.commands
+    ((_, _, said, _),) = begun.workflows.commands
     assert isinstance(said, CreateProposal)
     assert said.requirement_texts == ["One"]
 
@@ -92,7 +92,7 @@ async def test_ids_of_requirements_are_not_the_brands_to_choose(begun: Harness) 
 async def test_the_workflows_word_on_whose_proposal_it_is_reaches_the_caller(
     begun: Harness,
 ) -> None:
-    begun.runs.refusal = PermissionDenied(Reason.ROLE_NOT_ALLOWED, "The creator's only")
+    begun.workflows.refusal = PermissionDenied(Reason.ROLE_NOT_ALLOWED, "The creator's only")
     with refused(Reason.ROLE_NOT_ALLOWED) as caught:
         await begun.review_of().CreateProposal(proposing())
     assert isinstance(caught.value, PermissionDenied)
@@ -107,7 +107,7 @@ async def test_an_answer_names_the_proposal(begun: Harness, rpc: str, number: in
         assert answer.name == NAME
         command = getattr(model, rpc)(actor, number)
         said = ("a1", rpc, command, request.request_id)
-        assert begun.runs.commands[-1] == said
+        assert begun.workflows.commands[-1] == said
 
 
 @pytest.mark.parametrize("rpc", ANSWERS)
@@ -135,7 +135,7 @@ async def test_an_answer_names_the_proposal(begun: Harness, rpc: str, number: in
 async def test_what_is_no_proposals_name_is_refused(begun: Harness, rpc: str, name: str) -> None:
     with refused(Reason.INVALID_FIELDS, "name"):
         await getattr(begun.work_of(), rpc)(ANSWERS[rpc](name=name, request_id=request_id()))
-    assert begun.runs.commands == []
+    assert begun.workflows.commands == []
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ async def test_a_proposal_that_cannot_be_is_named(
     for stub in (begun.work_of(), begun.review_of()):
         with refused(Reason.INVALID_FIELDS, *fields):
             await stub.CreateProposal(proposing(**terms))
-    assert begun.runs.commands == []
+    assert begun.workflows.commands == []
 
 
 async def test_a_proposal_proposes_something(begun: Harness) -> None:
@@ -188,7 +188,7 @@ async def test_a_proposal_proposes_something(begun: Harness) -> None:
         await begun.work_of().CreateProposal(pb.CreateProposalRequest())
     with refused(Reason.INVALID_FIELDS, "parent"):
         await begun.work_of().CreateProposal(proposing("assignments/a1/proposals/1"))
-    assert begun.runs.commands == []
+    assert begun.workflows.commands == []
 
 
 async def test_proposals_are_between_the_two_sides(begun: Harness) -> None:
@@ -212,7 +212,7 @@ async def test_proposals_are_between_the_two_sides(begun: Harness) -> None:
         for rpc, kind in ANSWERS.items():
             with refused(Reason.ROLE_NOT_ALLOWED):
                 await getattr(staff, rpc)(kind())
-    assert begun.runs.commands == []
+    assert begun.workflows.commands == []
 
 
 async def test_a_repeated_proposal_and_answer_are_sent_once(begun: Harness) -> None:
@@ -223,11 +223,14 @@ async def test_a_repeated_proposal_and_answer_are_sent_once(begun: Harness) -> N
     answer = pb.AcceptProposalRequest(name=f"{NAME}/proposals/1", request_id=proposal.request_id)
     await begun.review_of().AcceptProposal(answer)
     await begun.review_of().AcceptProposal(answer)
-    assert [command[1] for command in begun.runs.commands] == ["CreateProposal", "AcceptProposal"]
+    assert [command[1] for command in begun.workflows.commands] == [
+        "CreateProposal",
+        "AcceptProposal",
+    ]
     answer.name = f"{NAME}/proposals/2"
     with refused(Reason.REQUEST_ID_REUSED):
         await begun.review_of().AcceptProposal(answer)
     proposal.proposal.reason = "Another"
     with refused(Reason.REQUEST_ID_REUSED):
         await begun.work_of().CreateProposal(proposal)
-    assert len(begun.runs.commands) == 2
+    assert len(begun.workflows.commands) == 2

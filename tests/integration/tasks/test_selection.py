@@ -33,19 +33,19 @@ async def _deciding(
 ) -> AsyncIterator["asyncio.Task[pb.SelectApplicationsResponse]"]:
     """While the workflow decides over a selection."""
     begun, may_end = asyncio.Event(), asyncio.Event()
-    select = harness.runs.select
+    select = harness.workflows.select
 
     async def slow(task_id: str, actor: str, selections: list[Selection], request_id: str) -> None:
         begun.set()
         await may_end.wait()
         await select(task_id, actor, selections, request_id)
 
-    harness.runs.select = slow  # type: ignore[method-assign]  # for this long
+    harness.workflows.select = slow  # type: ignore[method-assign]  # for this long
     answer: asyncio.Task[pb.SelectApplicationsResponse] = asyncio.ensure_future(
         harness.brand().SelectApplications(request)
     )
     await asyncio.wait_for(begun.wait(), 10)
-    harness.runs.select = select  # type: ignore[method-assign]  # as it was
+    harness.workflows.select = select  # type: ignore[method-assign]  # as it was
     yield answer
     may_end.set()
     await asyncio.wait([answer])
@@ -69,7 +69,7 @@ async def test_a_repeated_selection_is_the_first(harness: Harness) -> None:
     request = _request(task, await harness.apply(task))
     first = await harness.brand().SelectApplications(request)
     assert await harness.brand().SelectApplications(request) == first
-    assert len(harness.runs.commands) == 1
+    assert len(harness.workflows.commands) == 1
 
 
 async def test_a_selection_of_unknown_outcome_is_finished_by_its_repetition(
@@ -78,16 +78,16 @@ async def test_a_selection_of_unknown_outcome_is_finished_by_its_repetition(
     task = await harness.task()
     application = await harness.apply(task)
     request = _request(task, application)
-    harness.runs.refusal = Unavailable(Reason.OUTCOME_UNKNOWN, "No answer")
+    harness.workflows.refusal = Unavailable(Reason.OUTCOME_UNKNOWN, "No answer")
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.brand().SelectApplications(request)
     # Perhaps it is selected: nobody else may change it meanwhile.
     with refused(Reason.ILLEGAL_STATE):
         await harness.withdraw(application)
-    harness.runs.refusal = None
+    harness.workflows.refusal = None
     (selected,) = (await harness.brand().SelectApplications(request)).applications
     assert selected.state == SELECTED
-    ids = {command[3] for command in harness.runs.commands}
+    ids = {command[3] for command in harness.workflows.commands}
     assert ids == {request.request_id}
 
 
@@ -100,13 +100,13 @@ async def _left_behind(
 ) -> AsyncIterator[str]:
     """While a selection is begun whose caller is gone; its request."""
     request = _request(task, *applications)
-    harness.runs.refusal = _NO_ANSWER
+    harness.workflows.refusal = _NO_ANSWER
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.brand().SelectApplications(request)
-    harness.runs.refusal = None
+    harness.workflows.refusal = None
     yield request.request_id
     harness.now += timedelta(minutes=2)
-    assert await harness.applications.finish_selections() == 0
+    assert await harness.handlers.selection.resend_stale_selections() == 0
 
 
 @pytest.mark.rule("R39", "R48")
@@ -117,13 +117,15 @@ async def test_a_selection_that_a_crash_left_is_finished_by_its_own_request(
     first, second = await harness.apply(task), await harness.apply(task, "cem")
     async with _left_behind(harness, second, first, task=task) as request:
         harness.now += timedelta(seconds=60)
-        assert await harness.applications.finish_selections() == 0  # somebody may be at it
+        assert (
+            await harness.handlers.selection.resend_stale_selections() == 0
+        )  # somebody may be at it
         harness.now += timedelta(seconds=1)
-        assert await harness.applications.finish_selections() == 1
+        assert await harness.handlers.selection.resend_stale_selections() == 1
     assert [await harness.state_of(one) for one in (first, second)] == [SELECTED] * 2
     both = [Selection(id_of(second), "cem"), Selection(id_of(first), "bea")]
-    assert len(harness.runs.commands) > 1
-    for command in harness.runs.commands:
+    assert len(harness.workflows.commands) > 1
+    for command in harness.workflows.commands:
         assert command == (id_of(task), "select", both, request)
 
 
@@ -139,9 +141,9 @@ async def test_who_is_not_selected_after_a_crash_can_withdraw(
         with refused(Reason.ILLEGAL_STATE):
             await harness.withdraw(application)
         harness.now += timedelta(minutes=2)
-        harness.runs.refusal = FailedPrecondition(reason, "Not now")
-        assert await harness.applications.finish_selections() == 1
-        harness.runs.refusal = None
+        harness.workflows.refusal = FailedPrecondition(reason, "Not now")
+        assert await harness.handlers.selection.resend_stale_selections() == 1
+        harness.workflows.refusal = None
         await harness.withdraw(application)
     assert await harness.state_of(application) == pb.Application.STATE_WITHDRAWN
 
@@ -151,16 +153,16 @@ async def test_what_stays_unknown_is_tried_again_later(harness: Harness) -> None
     application = await harness.apply(task)
     async with _left_behind(harness, application, task=task) as request:
         harness.now += timedelta(minutes=2)
-        harness.runs.refusal = _NO_ANSWER
-        assert await harness.applications.finish_selections() == 1
-        assert await harness.applications.finish_selections() == 0
+        harness.workflows.refusal = _NO_ANSWER
+        assert await harness.handlers.selection.resend_stale_selections() == 1
+        assert await harness.handlers.selection.resend_stale_selections() == 0
         with refused(Reason.ILLEGAL_STATE):
             await harness.withdraw(application)
-        harness.runs.refusal = None
+        harness.workflows.refusal = None
         harness.now += timedelta(minutes=2)
-        assert await harness.applications.finish_selections() == 1
+        assert await harness.handlers.selection.resend_stale_selections() == 1
     assert await harness.state_of(application) == SELECTED
-    assert {command[3] for command in harness.runs.commands} == {request}
+    assert {command[3] for command in harness.workflows.commands} == {request}
 
 
 async def test_a_selection_left_behind_is_whole_though_another_took_one_of_it(
@@ -172,10 +174,10 @@ async def test_a_selection_left_behind_is_whole_though_another_took_one_of_it(
     async with _left_behind(harness, first, second, task=task):
         await harness.select(task, [first])
         harness.now += timedelta(minutes=2)
-        harness.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "Selected already")
-        assert await harness.applications.finish_selections() == 1
-        harness.runs.refusal = None
-        assert len(harness.runs.commands[-1][2]) == 2  # type: ignore[arg-type]  # selections
+        harness.workflows.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "Selected already")
+        assert await harness.handlers.selection.resend_stale_selections() == 1
+        harness.workflows.refusal = None
+        assert len(harness.workflows.commands[-1][2]) == 2  # type: ignore[arg-type]  # selections
     assert await harness.state_of(first) == SELECTED
     await harness.withdraw(second, "cem")
 
@@ -189,9 +191,9 @@ async def test_who_is_too_late_does_not_let_go_of_what_is_tried_again(harness: H
     await outer.__aenter__()
     harness.now += timedelta(minutes=2)
     await inner.__aenter__()
-    harness.runs.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "Not now")
+    harness.workflows.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "Not now")
     await outer.__aexit__(None, None, None)
-    harness.runs.refusal = None
+    harness.workflows.refusal = None
     with refused(Reason.ILLEGAL_STATE):
         await harness.withdraw(application)
     await inner.__aexit__(None, None, None)
@@ -201,10 +203,10 @@ async def test_who_is_too_late_does_not_let_go_of_what_is_tried_again(harness: H
 async def test_a_refused_selection_lets_go_of_all(harness: Harness) -> None:
     task = await harness.task()
     first, second = await harness.apply(task), await harness.apply(task, "cem")
-    harness.runs.refusal = FailedPrecondition(Reason.INSUFFICIENT_FUNDS, "Deposit first")
+    harness.workflows.refusal = FailedPrecondition(Reason.INSUFFICIENT_FUNDS, "Deposit first")
     with refused(Reason.INSUFFICIENT_FUNDS):
         await harness.select(task, [first, second])
-    harness.runs.refusal = None
+    harness.workflows.refusal = None
     assert (await harness.withdraw(first)).state == pb.Application.STATE_WITHDRAWN
     await harness.select(task, [second])
 
@@ -217,7 +219,7 @@ async def test_all_of_them_are_selected_or_none(harness: Harness) -> None:
         await harness.select(task, [first, second])
     assert caught.value.metadata == {"state": "WITHDRAWN", "command": "SelectApplications"}
     assert caught.value.message.startswith(f"{second.name} is WITHDRAWN:")
-    assert harness.runs.commands == []
+    assert harness.workflows.commands == []
     assert await harness.state_of(first) == APPLIED
     assert (await harness.withdraw(first)).state == pb.Application.STATE_WITHDRAWN
 
@@ -240,10 +242,10 @@ async def test_a_second_selection_does_not_take_what_the_first_has_claimed(
     task = await harness.task()
     application = await harness.apply(task)
     async with _deciding(harness, _request(task, application)):
-        harness.runs.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "Selected already")
+        harness.workflows.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "Selected already")
         with refused(Reason.ILLEGAL_STATE):
             await harness.select(task, [application])
-        harness.runs.refusal = None
+        harness.workflows.refusal = None
         with refused(Reason.ILLEGAL_STATE):
             await harness.withdraw(application)
     assert await harness.state_of(application) == SELECTED
@@ -256,10 +258,10 @@ async def test_one_refused_selection_does_not_free_what_another_still_decides(
     task = await harness.task()
     first, second = await harness.apply(task), await harness.apply(task, "cem")
     async with _deciding(harness, _request(task, first)):
-        harness.runs.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "One slot is left")
+        harness.workflows.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "One slot is left")
         async with _deciding(harness, _request(task, first, second)):
             pass
-        harness.runs.refusal = None
+        harness.workflows.refusal = None
         with refused(Reason.ILLEGAL_STATE):
             await harness.withdraw(first)
         await harness.withdraw(second, "cem")
@@ -273,9 +275,9 @@ async def test_the_first_selection_may_be_the_one_that_is_refused(harness: Harne
     inner = _deciding(harness, _request(task, first))
     await outer.__aenter__()
     await inner.__aenter__()
-    harness.runs.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "One slot is left")
+    harness.workflows.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "One slot is left")
     await outer.__aexit__(None, None, None)
-    harness.runs.refusal = None
+    harness.workflows.refusal = None
     with refused(Reason.ILLEGAL_STATE):
         await harness.withdraw(first)
     await inner.__aexit__(None, None, None)
@@ -293,7 +295,7 @@ async def test_who_withdrew_first_is_not_selected(harness: Harness) -> None:
             harness.select(task, [application]),
             return_exceptions=True,
         )
-        is_selected = id_of(application) in harness.runs.selected.get(id_of(task), [])
+        is_selected = id_of(application) in harness.workflows.selected.get(id_of(task), [])
         expected = SELECTED if is_selected else pb.Application.STATE_WITHDRAWN
         assert await harness.state_of(application) == expected
 
@@ -328,7 +330,7 @@ async def test_eligibility_is_judged_again_and_the_brand_is_not_told_what_lacks(
         await harness.select(task, [first, second])
     assert caught.value.message == f"{second.name} can no longer be selected"
     assert caught.value.metadata == {"application": second.name}
-    assert not harness.runs.commands
+    assert not harness.workflows.commands
     await harness.select(task, [first])
 
 
@@ -405,12 +407,12 @@ async def test_the_brand_ends_a_selection_and_need_not_say_why(harness: Harness)
     ended = await harness.brand().EndSelection(request)
     assert ended.state == pb.Task.STATE_IN_PROGRESS
     assert await harness.brand().EndSelection(request) == ended
-    name, *command = harness.runs.commands[-1]
+    name, *command = harness.workflows.commands[-1]
     assert (name, command) == (
         id_of(task),
         ["end_selection", ("brands/acme", ""), request.request_id],
     )
-    assert len(harness.runs.commands) == 2  # one was the selection
+    assert len(harness.workflows.commands) == 2  # one was the selection
 
 
 @pytest.mark.parametrize("comment", ["", "  ", "\u200b"])
@@ -419,7 +421,7 @@ async def test_an_operator_says_why_it_ends_a_selection(harness: Harness, commen
     with refused(Reason.INVALID_FIELDS, "comment"):
         await harness.operator().EndSelection(_ending(task, comment))
     await harness.operator().EndSelection(_ending(task, "They asked by mail"))
-    assert harness.runs.commands[-1][2] == ("staff/olga", "They asked by mail")
+    assert harness.workflows.commands[-1][2] == ("staff/olga", "They asked by mail")
 
 
 async def test_a_selection_is_not_ended_by_others_nor_of_a_draft(harness: Harness) -> None:
@@ -432,12 +434,12 @@ async def test_a_selection_is_not_ended_by_others_nor_of_a_draft(harness: Harnes
         await harness.brand().EndSelection(_ending(draft))
     with refused(Reason.INVALID_FIELDS, "comment"):
         await harness.brand().EndSelection(_ending(task, "x" * 1001))
-    assert harness.runs.commands == []
+    assert harness.workflows.commands == []
 
 
 async def test_the_workflows_refusal_of_an_end_is_passed_on(harness: Harness) -> None:
     task = await harness.task()
-    harness.runs.refusal = FailedPrecondition(Reason.NOBODY_SELECTED, "Cancel it instead")
+    harness.workflows.refusal = FailedPrecondition(Reason.NOBODY_SELECTED, "Cancel it instead")
     with refused(Reason.NOBODY_SELECTED):
         await harness.brand().EndSelection(_ending(task))
 
@@ -448,13 +450,13 @@ async def test_an_operator_cancels_in_its_own_name(harness: Harness) -> None:
         name=task.name, comment="Forbidden goods", request_id=request_id()
     )
     assert (await harness.operator().CancelTask(request)).state == pb.Task.STATE_CANCELLED
-    assert harness.runs.commands[-1][2] == ("staff/olga", "Forbidden goods")
+    assert harness.workflows.commands[-1][2] == ("staff/olga", "Forbidden goods")
 
 
 async def test_a_task_that_has_ended_is_told_as_it_is_recorded(harness: Harness) -> None:
     task = await harness.task()
     application = await harness.apply(task)
-    harness.runs.refusal = NotUnderWay()
+    harness.workflows.refusal = NotUnderWay()
     commands: list[tuple[str, Callable[[], Awaitable[object]]]] = [
         ("SelectApplications", lambda: harness.select(task, [application])),
         ("EndSelection", lambda: harness.brand().EndSelection(_ending(task))),

@@ -10,7 +10,8 @@ from liaison.tasks.v1 import tasks_pb2
 
 from servicekit.errors import Reason
 from servicekit.pagination import Cursor, Page
-from services.tasks.assignments.listing import AssignmentFilter, listing
+from services.tasks.assignments.domain import AssignmentFilter
+from services.tasks.assignments.store import page_query
 from tests.integration.tasks.harness import INSTANT, Harness
 from tests.support.serving import refused
 from workflows.assignment.model import State
@@ -200,7 +201,7 @@ async def test_a_rewards_lateness_is_recorded_as_it_changes(harness: Harness) ->
 async def _fill(harness: Harness) -> None:
     """As many as some years bring: of 50 brands and 500 creators, most of them completed."""
     task = await harness.task()
-    await harness.book._database.execute(
+    await harness.database.execute(
         """
         INSERT INTO assignment (id, task_id, brand_id, creator_id, state, sequence, message,
                                 create_time, reward_is_overdue)
@@ -212,7 +213,7 @@ async def _fill(harness: Harness) -> None:
         """,
         (task.name.removeprefix("tasks/"),),
     )
-    await harness.book._database.execute("ANALYZE assignment")
+    await harness.database.execute("ANALYZE assignment")
 
 
 def _rows_read(plan: dict[str, Any]) -> int:
@@ -244,8 +245,8 @@ async def test_a_page_reads_little_more_than_it_shows(
     nothing = {"brand_id": None, "creator_id": None, "task_id": None, "states": None}
     filter_ = AssignmentFilter(**nothing | {"is_overdue": False} | wanted)
     for after in (None, Cursor(harness.now, "a")):
-        statement, values = listing(filter_, Page(20, after, ""))
-        explained = await harness.book._database.fetch_all(
+        statement, values = page_query(filter_, Page(20, after, ""))
+        explained = await harness.database.fetch_all(
             "EXPLAIN (ANALYZE, FORMAT JSON) " + statement, values
         )
         plan = explained[0]["QUERY PLAN"]

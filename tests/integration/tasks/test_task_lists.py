@@ -13,7 +13,7 @@ from servicekit.errors import Reason, Unavailable
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
 from services.tasks.domain import State
-from services.tasks.recording.handlers import RecordedTask
+from services.tasks.recording.domain import RecordedTask
 from tests.integration.tasks.harness import DAY, INSTANT, Harness, id_of
 from tests.support.serving import refused, request_id
 
@@ -43,13 +43,13 @@ async def _names(stub: Any, order_by: str = "", **filters: Any) -> list[str]:
 async def _titles(harness: Harness, stub: Any, order_by: str = "", **filters: Any) -> str:
     """The first letters of the titles, in the order of the list."""
     names = await _names(stub, order_by, **filters)
-    tasks = [await harness.store.task(name.removeprefix("tasks/")) for name in names]
+    tasks = [await harness.task_store.task(name.removeprefix("tasks/")) for name in names]
     return "".join(task.content.title[0] for task in tasks if task is not None)
 
 
 async def _in_state(harness: Harness, state: State, brand: str = "acme") -> pb.Task:
     task = await harness.task(brand)
-    await harness.book.record_task(RecordedTask(id_of(task), 2, state, [], []))
+    await harness.record_store.record_task(RecordedTask(id_of(task), 2, state, [], []))
     return task
 
 

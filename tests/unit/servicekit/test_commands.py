@@ -11,9 +11,9 @@ from servicekit.commands import CURRENCIES, parse
 from servicekit.errors import InvalidArgument
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
+from services.tasks.applications.commands import ListApplications
 from services.tasks.assignments.commands import RequestChanges, SubmitWork
-from services.tasks.commands import CreateTask, ListApplications
-from services.tasks.published_commands import EndSelection
+from services.tasks.commands import CreateTask, EndSelection
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 REQUEST_ID = "6f0c3ff7-6a7f-4f0e-9a7e-0d8a0b8f6d3c"

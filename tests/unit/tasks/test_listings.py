@@ -20,7 +20,7 @@ from services.tasks.domain import (
     Product,
     check_eligible,
 )
-from services.tasks.listing import Facet, RewardKind, asks_for, facets_of, gives, takes
+from services.tasks.listing.domain import Facet, RewardKind, asks_for, facets_of, gives, takes
 from workflows.assignment.model import Funding, Requirement
 
 CONTENT = Content(

@@ -7,7 +7,7 @@ import pytest
 from temporalio import activity
 
 from services.disputes import workflows as dispute_commands
-from services.tasks import workflows as assignment_commands
+from services.tasks.assignments import workflows as assignment_commands
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.activity_interface import AssignmentActivityInterface
 from workflows.assignment.workflow import AssignmentWorkflow

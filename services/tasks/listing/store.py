@@ -1,17 +1,20 @@
-"""The SQL of listings.
+"""The SQL of ListTasks.
 
-A statement is composed of the predicates that are set, and is planned for their values: how to
-walk depends on how rare they are. There is one branch for each state, since every index leads with
-it; a branch ends after a page of its own.
+Only the filters that are set become predicates, and the statement is planned for its parameters:
+which index is best depends on how selective they are. Every index has the state as its leading
+column (or after the brand), so the statement is a UNION ALL of one branch per state, each limited
+to a page.
 """
 
 from typing import LiteralString
 
 from servicekit.pagination import Page
-from services.tasks.domain import State
-from services.tasks.listing import Listing, Order
+from servicekit.postgres.database import Database
+from services.tasks.domain import State, Task
+from services.tasks.listing.domain import Listing, Order
+from services.tasks.store import SELECT_TASK, task_from_row
 
-# What a listing is ordered by, and whether downwards.
+# The column, and whether it is descending.
 _KEYS: dict[Order, tuple[LiteralString, bool]] = {
     Order.NEWEST: ("create_time", True),
     Order.OLDEST: ("create_time", False),
@@ -20,7 +23,7 @@ _KEYS: dict[Order, tuple[LiteralString, bool]] = {
     Order.REWARD: ("reward_minor", True),
 }
 
-# Written out, since partial indexes are matched with what is written.
+# Literals, because the planner matches partial indexes against constants, not parameters.
 _STATES: dict[State, LiteralString] = {
     State.DRAFT: "'DRAFT'",
     State.OPEN: "'OPEN'",
@@ -32,10 +35,18 @@ _STATES: dict[State, LiteralString] = {
 }
 
 
-def statement(
-    select: LiteralString, listing: Listing, page: Page
-) -> tuple[LiteralString, dict[str, object]]:
-    """The statement that fetches a page of what `select` says of tasks, and its parameters."""
+class ListingStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def list_tasks(self, listing: Listing, page: Page) -> list[Task]:
+        sql, parameters = page_query(listing, page)
+        rows = await self._database.fetch_all(sql, parameters, generic_plan=False)
+        return [task_from_row(row) for row in rows]
+
+
+def page_query(listing: Listing, page: Page) -> tuple[LiteralString, dict[str, object]]:
+    """The statement that fetches a page of tasks, and its parameters."""
     key, is_descending = _KEYS[listing.order]
     direction: LiteralString = "DESC" if is_descending else "ASC"
     predicates = _predicates(listing)
@@ -49,7 +60,7 @@ def statement(
         for state in listing.states
     )
     return (
-        f"{select} JOIN ({branches}) AS page USING (id)"
+        f"{SELECT_TASK} JOIN ({branches}) AS page USING (id)"
         f" ORDER BY key {direction}, id {direction} LIMIT %(size)s"
     ), _parameters(listing, page)
 
@@ -64,11 +75,11 @@ def _branch(
 
 
 def _predicates(listing: Listing) -> list[LiteralString]:
-    stated: dict[LiteralString, object] = {
+    values: dict[LiteralString, object] = {
         "brand_id = %(brand)s": listing.brand_id,
         "facets && %(any_facets)s::smallint[]": listing.any_facets or None,
         "facets @> %(all_facets)s::smallint[]": listing.all_facets or None,
-        "search_vector @@ plainto_tsquery('simple', search_text(%(words)s))": listing.words or None,
+        "search_vector @@ plainto_tsquery('simple', search_text(%(query)s))": listing.query or None,
         "currency = %(currency)s": listing.currency,
         "reward_minor >= %(minimum)s": listing.minimum_minor,
         "application_deadline_time > %(closes_after)s": listing.closes_after,
@@ -79,12 +90,13 @@ def _predicates(listing: Listing) -> list[LiteralString]:
                        AND application.state <> 'WITHDRAWN')
         """: listing.applicant_id,
     }
-    return [predicate for predicate, value in stated.items() if value is not None]
+    return [predicate for predicate, value in values.items() if value is not None]
 
 
 def _guards(state: State, listing: Listing) -> list[LiteralString]:
-    """What is over has no deadline ahead, which statistics do not tell: without a look at the
-    latest deadline first, a branch would walk over all its tasks and find none."""
+    """Skips a branch that has no task with a later application deadline, such as that of a finished
+    state. The planner cannot know: without this the branch would scan all of its tasks and find
+    none."""
     if listing.closes_after is None or listing.order is Order.APPLICATION_DEADLINE:
         return []
     return [
@@ -96,8 +108,9 @@ def _guards(state: State, listing: Listing) -> list[LiteralString]:
 
 
 def _still_open(order: Order) -> LiteralString:
-    """Nearly all open tasks are: to be checked on the way, not to be looked up beforehand, unless
-    the way leads past those that are not."""
+    """Nearly all open tasks match, so the condition is written in a form that no index serves, and
+    is checked during the scan of the order's index. If that index is ordered by the deadline, the
+    scan can start at it instead."""
     if order is Order.APPLICATION_DEADLINE:
         return "application_deadline_time > %(open_at)s"
     return "application_deadline_time - %(open_at)s > interval '0'"
@@ -108,7 +121,7 @@ def _parameters(listing: Listing, page: Page) -> dict[str, object]:
         "brand": listing.brand_id,
         "any_facets": [int(facet) for facet in listing.any_facets],
         "all_facets": [int(facet) for facet in listing.all_facets],
-        "words": listing.words,
+        "query": listing.query,
         "currency": listing.currency,
         "minimum": listing.minimum_minor,
         "closes_after": listing.closes_after,

@@ -1,8 +1,7 @@
-"""Which tasks a listing shows and in which order: pure. What it costs to find them is the store's
-matter.
+"""Filters and orders of ListTasks. Pure; how rows are found is in `store`.
 
-What a task asks of creators, and gives them, is boiled down to `Facet`s. A creator may take a task
-whose facets hold all of the creator's own.
+What a task asks of creators and gives them is indexed as a set of `Facet`s. A creator may take a
+task that has all facets returned by `takes`.
 """
 
 from collections.abc import Sequence
@@ -24,7 +23,7 @@ from services.tasks.domain import (
 
 
 class Order(StrEnum):
-    """As callers write it (AIP-132)."""
+    """Values of `order_by` (AIP-132)."""
 
     NEWEST = "create_time desc"
     OLDEST = "create_time"
@@ -34,7 +33,7 @@ class Order(StrEnum):
 
 
 def key_of(task: Task, order: Order) -> datetime | int:
-    """What a task is ordered by."""
+    """The value that the order sorts a task by."""
     content = task.content
     match order:
         case Order.NEWEST | Order.OLDEST:
@@ -53,7 +52,7 @@ class RewardKind(StrEnum):
 
 
 class Facet(IntEnum):
-    """Numbers that are stored: none is ever given another meaning."""
+    """Numbers are stored in `task.facets`: never reuse one for another meaning."""
 
     ASKS_FOR_VIDEO = 1
     ASKS_FOR_LIVE_STREAM = 2
@@ -75,7 +74,6 @@ class Facet(IntEnum):
 
 
 def facets_of(content: Content) -> list[Facet]:
-    """Of a task."""
     classes = content.account_classes or tuple(AccountClass)
     levels = LEVELS[LEVELS.index(content.minimum_level) :]
     facets = asks_for(content.content_types)
@@ -97,7 +95,7 @@ def gives(kind: RewardKind) -> Facet:
 
 
 def takes(candidate: Candidate) -> list[Facet] | None:
-    """What a task must have for this creator to take it; None where it may take none at all."""
+    """Facets that a task needs for this creator to take it. None if the creator may take none."""
     may_take = candidate.is_admitted and candidate.has_payout_account
     if not may_take or candidate.unmet_rule_ids:
         return None
@@ -109,19 +107,19 @@ def takes(candidate: Candidate) -> list[Facet] | None:
 
 @dataclass(frozen=True)
 class Listing:
-    """Tasks in one of `states` that meet all of the rest, as far as it is set."""
+    """Tasks in one of `states` that match every other field that is set."""
 
     states: tuple[State, ...]
     order: Order = Order.NEWEST
     brand_id: str | None = None
-    # One of these, and all of those.
+    # At least one of `any_facets`, and all of `all_facets`.
     any_facets: tuple[Facet, ...] = ()
     all_facets: tuple[Facet, ...] = ()
-    words: str = ""
+    query: str = ""
     currency: str | None = None
     minimum_minor: int | None = None
     closes_after: datetime | None = None
-    # Not closed to applications at this instant.
+    # Application deadline after this instant.
     open_at: datetime | None = None
-    # Whose tasks are left out: those that this creator has applied for.
+    # Only tasks that this creator has no application for.
     applicant_id: str | None = None

@@ -1,28 +1,23 @@
-"""What published tasks say, kept in memory: publishing froze it, so that it is read once."""
+"""In-memory cache of published tasks' content, which publishing freezes: each is read once."""
 
 from collections import OrderedDict
-from typing import Protocol
 
-from services.tasks.domain import Content, State, Task
+from services.tasks.domain import Content, State, TaskReader
 
-# A content is of at most about 100 kB, mostly of one or two.
+# A content takes at most about 100 kB, mostly one or two.
 _MAXIMUM_COUNT = 200
 
 
-class TaskReader(Protocol):
-    """Where the tasks are kept."""
+class PublishedContentCache:
+    """Evicts the least recently used content."""
 
-    async def task(self, task_id: str) -> Task | None: ...
-
-
-class PublishedContents:
     def __init__(self, tasks: TaskReader) -> None:
         self._tasks = tasks
-        # The latest asked for come last.
+        # The most recently used come last.
         self._contents: OrderedDict[str, Content] = OrderedDict()
 
     async def content(self, task_id: str) -> Content | None:
-        """None while there is no such task, or it is a draft."""
+        """None if there is no such task or it is a draft."""
         content = self._contents.get(task_id)
         if content is None:
             task = await self._tasks.task(task_id)

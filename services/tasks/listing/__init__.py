@@ -1,0 +1,1 @@
+"""ListTasks: filters, orders and the SQL that finds a page of tasks."""

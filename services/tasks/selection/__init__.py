@@ -1,0 +1,1 @@
+"""SelectApplications: a brand selects applicants, each of whom gets an assignment."""

@@ -1,0 +1,1 @@
+"""Transitions of tasks and assignments: listed, or streamed as they are recorded."""
