@@ -1,4 +1,4 @@
-"""Commands of the tasks service on their way to workflows that are not there."""
+"""Commands of the tasks service to workflows that do not run."""
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
@@ -13,7 +13,7 @@ from workflows.task.model import Selection
 from workflows.temporal.client import Workflows
 
 
-async def test_what_has_ended_takes_no_command_and_names_no_workflow(
+async def test_a_command_to_a_workflow_that_does_not_run_is_refused_without_naming_it(
     environment: WorkflowEnvironment,
 ) -> None:
     settings = TemporalSettings(
