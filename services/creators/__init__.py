@@ -1,1 +1,1 @@
-"""Creators: who may work here, at which level, and where their rewards go."""
+"""Creators service: registration, admission, levels, live-stream access, payout accounts."""

@@ -9,7 +9,7 @@ from servicekit.telemetry import telemetry
 from services.creators.handlers import CreatorHandlers
 from services.creators.servicer import service
 from services.creators.settings import CreatorsSettings
-from services.creators.store import PostgresCreatorStore
+from services.creators.store import CreatorStore
 
 
 async def main() -> None:
@@ -17,7 +17,7 @@ async def main() -> None:
     with telemetry(settings):
         async with Database.from_settings(settings) as database:
             await migrate_on_start(database, settings, "services.creators")
-            creators = CreatorHandlers(PostgresCreatorStore(database), utc_now)
+            creators = CreatorHandlers(CreatorStore(database), utc_now)
             await GrpcServer(settings, [service(creators)], database).serve_until_stopped()
 
 

@@ -1,4 +1,4 @@
-"""What can be asked of the creators service, and what each request must satisfy."""
+"""Requests of creators.v1 as validated commands."""
 
 import re
 from contextlib import suppress
@@ -27,13 +27,12 @@ from services.creators.domain import AccountClass, RefusalCode, State
 
 CreatorId = Annotated[str, resource_id("creators/{creator}")]
 
-
-# phonenumbers alone would find a number amid other words, and read letters as keys to press.
+# phonenumbers alone accepts a number within other text, and letters as keypad digits.
 _NUMBER = re.compile(r"\+[0-9 ().-]+")
 
 
 def _e164(number: str) -> str:
-    """A valid mobile number with plus and region code (R35)."""
+    """Normalizes a valid mobile number with `+` and country code to E.164 (R35)."""
     parsed = None
     if _NUMBER.fullmatch(number.strip(" ")):
         with suppress(phonenumbers.NumberParseException):
@@ -44,7 +43,7 @@ def _e164(number: str) -> str:
 
 
 def _is_mobile(number: phonenumbers.PhoneNumber) -> bool:
-    """Some regions' numbers do not tell mobile from fixed lines."""
+    """In some regions a number does not show whether it is mobile: these are accepted."""
     return phonenumbers.is_valid_number(number) and phonenumbers.number_type(number) in (
         phonenumbers.PhoneNumberType.MOBILE,
         phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
@@ -52,7 +51,7 @@ def _is_mobile(number: phonenumbers.PhoneNumber) -> bool:
 
 
 def _email(address: str) -> str:
-    """Only what any mail address has: PayPal judges the rest."""
+    """Checks only the form of an address; PayPal validates the rest."""
     local, _, domain = address.partition("@")
     is_address = local and "." in domain and "@" not in domain and is_plain(address)
     if not is_address or len(address) > 127:
@@ -121,9 +120,9 @@ class RefusalInput(Command):
 
     @field_validator("description")
     @classmethod
-    def _other_is_described(cls, description: str, info: ValidationInfo) -> str:
+    def _other_has_a_description(cls, description: str, info: ValidationInfo) -> str:
         if info.data.get("code") is RefusalCode.OTHER and not description:
-            raise violation("R43", "The creator is told the reason: OTHER needs it in words")
+            raise violation("R43", "OTHER needs a description, which the creator reads")
         return description
 
 
@@ -141,14 +140,14 @@ class ReviewAdmission(Command):
 
     @field_validator("refusals")
     @classmethod
-    def _refusal_has_reasons(
+    def _only_a_refusal_has_reasons(
         cls, refusals: list[RefusalInput], info: ValidationInfo
     ) -> list[RefusalInput]:
         decision = info.data.get("decision")
         if decision is AdmissionReview.REFUSE and not refusals:
-            raise violation("R43", "A refusal names its reasons")
+            raise violation("R43", "A refusal needs at least one reason")
         if decision is AdmissionReview.APPROVE and refusals:
-            raise violation("R43", "An approval names no reasons to refuse")
+            raise violation("R43", "An approval must not have refusals")
         return refusals
 
 
@@ -182,10 +181,10 @@ class ReviewLiveStreamAccess(Command):
 
     @field_validator("comment")
     @classmethod
-    def _no_is_explained(cls, comment: str, info: ValidationInfo) -> str:
+    def _refusal_is_explained(cls, comment: str, info: ValidationInfo) -> str:
         decision = info.data.get("decision")
         if decision in (live_streams.Review.REFUSE, live_streams.Review.REVOKE) and not comment:
-            raise violation("REQUIRED", "Who is refused, or loses the access, is told why")
+            raise violation("REQUIRED", "REFUSE and REVOKE need a comment, which the creator reads")
         return comment
 
 

@@ -1,15 +1,18 @@
-"""Creators and the rules of their admission: pure. Live-stream access is in `live_streams`."""
+"""Creators, decisions about them, and the criteria of admission.
 
-from dataclasses import dataclass, replace
+What changes an admission is in `admission`, live-stream access in `live_streams`.
+"""
+
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from servicekit.creator_levels import CreatorLevel
-from servicekit.errors import FailedPrecondition, Reason, Violation, illegal_state
+from servicekit.errors import Violation
 from services.creators.live_streams import Application
 from services.creators.live_streams import State as LiveStreamState
 
-# Who decides where the numbers do.
+# `decided_by` and `refused_by` where the numeric criteria decide.
 SYSTEM = "system"
 
 
@@ -52,7 +55,7 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class Account:
-    """The account by which a creator asks to be admitted, as the creator described it."""
+    """The social account of an application for admission, as the creator declared it."""
 
     account_class: AccountClass
     handle: str
@@ -61,13 +64,13 @@ class Account:
 
     @property
     def key(self) -> str:
-        """The same for every way to write the handle."""
+        """Identifies the account; the same for `@Anna`, `anna` and `ANNA`."""
         return f"{self.account_class} {self.handle.strip().lstrip('@').casefold()}"
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Counts, as of when, and on whose word."""
+    """Counts of an account at `observe_time`, declared by the creator or observed by a platform."""
 
     post_count: int
     follower_count: int
@@ -77,7 +80,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Refusal:
-    """One reason why admission was refused, with the rule behind it."""
+    """One reason for refusing admission, and the rule it follows from."""
 
     code: RefusalCode
     rule_id: str
@@ -92,8 +95,7 @@ class Appeal:
 
 @dataclass(frozen=True)
 class Creator:
-    """`level` is there once admitted, and only then; `account` once applied, and so are the
-    `statistics`."""
+    """`level` is set only while ADMITTED, `account` and `statistics` after an application."""
 
     id: str
     display_name: str
@@ -130,7 +132,7 @@ class Creator:
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided about a creator, for good. `number` is given when it is kept."""
+    """One decision about a creator; never changed. The store assigns `number`, from 1."""
 
     kind: DecisionKind
     decided_by: str
@@ -146,7 +148,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class _Threshold:
-    """A count must be greater than this, strictly."""
+    """A count must be greater than `minimum`, not equal to it."""
 
     rule_id: str
     minimum: int
@@ -162,8 +164,8 @@ _FOLLOWERS = {
     AccountClass.EXTERNAL: _Threshold("R9", 5_000),
 }
 
-# What staff judge, by account class; OTHER is for both.
-_JUDGED = {
+# Reasons that staff give, and the account class they apply to; OTHER applies to both.
+_STAFF_CODES = {
     RefusalCode.CONTENT_NOT_INTERESTING: (AccountClass.INTERNAL, "R5"),
     RefusalCode.PRODUCT_LINKS_MISSING: (AccountClass.INTERNAL, "R6"),
     RefusalCode.PICTURES_POOR: (AccountClass.INTERNAL, "R7"),
@@ -172,15 +174,16 @@ _JUDGED = {
 
 
 def rule_of(code: RefusalCode, account_class: AccountClass) -> str:
+    """The id of the rule that a refusal with this code follows from."""
     if code is RefusalCode.POSTS_TOO_FEW:
         return _POSTS[account_class].rule_id
     if code is RefusalCode.FOLLOWERS_TOO_FEW:
         return _FOLLOWERS[account_class].rule_id
-    return _JUDGED[code][1] if code in _JUDGED else "R43"
+    return _STAFF_CODES[code][1] if code in _STAFF_CODES else "R43"
 
 
 def failed_criteria(account_class: AccountClass, statistics: Statistics) -> tuple[Refusal, ...]:
-    """Every numeric criterion that the counts do not meet."""
+    """A refusal for each numeric criterion (R3, R4, R8, R9) that the counts do not meet."""
     posts, followers = _POSTS[account_class], _FOLLOWERS[account_class]
     refusals = []
     if statistics.post_count <= posts.minimum:
@@ -202,130 +205,14 @@ def failed_criteria(account_class: AccountClass, statistics: Statistics) -> tupl
     return tuple(refusals)
 
 
-def misplaced_code(code: RefusalCode, account_class: AccountClass, field: str) -> Violation | None:
-    """Why staff cannot give this reason for such an account, if they cannot."""
+def code_violation(code: RefusalCode, account_class: AccountClass, field: str) -> Violation | None:
+    """The violation if staff may not refuse an account of this class with this code, else None."""
     rule_id = rule_of(code, account_class)
     if code in (RefusalCode.POSTS_TOO_FEW, RefusalCode.FOLLOWERS_TOO_FEW):
-        return Violation(field, rule_id, f"{code} is found by the platform only")
-    judged_class, _ = _JUDGED.get(code, (account_class, rule_id))
-    if judged_class is account_class:
+        return Violation(field, rule_id, f"{code} is set by the platform only")
+    code_class, _ = _STAFF_CODES.get(code, (account_class, rule_id))
+    if code_class is account_class:
         return None
     return Violation(
-        field, rule_id, f"{code} is for {judged_class} accounts; this one is {account_class}"
+        field, rule_id, f"{code} is for {code_class} accounts; this one is {account_class}"
     )
-
-
-def applied(
-    creator: Creator,
-    account: Account,
-    observed: Statistics | None,
-    paypal_receiver: str,
-    now: datetime,
-) -> tuple[Creator, Decision | None]:
-    """The creator after applying for admission: judged by numbers at once, by people later.
-
-    What was observed of that account decides, whatever the creator declares.
-
-    Raises:
-        FailedPrecondition: is admitted already, or waits for staff.
-    """
-    if creator.state not in (State.REGISTERED, State.REFUSED):
-        raise illegal_state(creator.name, creator.state, "ApplyForAdmission")
-    declared = Statistics(account.post_count, account.follower_count, now, Source.DECLARED)
-    statistics = observed or declared
-    waiting = replace(
-        creator,
-        state=State.PENDING_REVIEW,
-        account=account,
-        statistics=statistics,
-        refusals=(),
-        refused_by="",
-        appeal=None,
-        paypal_receiver=paypal_receiver,
-        paypal_receiver_name_time=now,
-        update_time=now,
-    )
-    refusals = failed_criteria(account.account_class, statistics)
-    return refused(waiting, refusals, SYSTEM, now) if refusals else (waiting, None)
-
-
-def appealed(creator: Creator, statement: str, now: datetime) -> Creator:
-    """
-    Raises:
-        FailedPrecondition: there is no refusal by staff, or it was appealed before.
-    """
-    why = ""
-    if creator.state is State.APPEALED:
-        why = "its appeal waits for a decision already"
-    elif creator.state is not State.REFUSED:
-        why = "it is not refused"
-    elif creator.refused_by == SYSTEM:
-        why = "the numbers refused it: it may apply again once they are met"
-    elif creator.appeal is not None:
-        why = "it was refused on appeal: it may apply again"
-    if why:
-        raise FailedPrecondition(
-            Reason.APPEAL_NOT_ALLOWED,
-            f"{creator.name} cannot appeal: {why}",
-            metadata={"state": creator.state},
-        )
-    return replace(creator, state=State.APPEALED, appeal=Appeal(statement, now), update_time=now)
-
-
-def check_reviewer(creator: Creator, reviewer: str) -> None:
-    """
-    Raises:
-        FailedPrecondition: nothing is to be decided, or not by this reviewer.
-    """
-    if creator.state not in (State.PENDING_REVIEW, State.APPEALED):
-        raise illegal_state(creator.name, creator.state, "ReviewAdmission")
-    if creator.state is State.APPEALED and creator.refused_by == reviewer:
-        raise FailedPrecondition(
-            Reason.REVIEWER_NOT_ALLOWED,
-            f"{reviewer} refused {creator.name}: somebody else decides its appeal",
-        )
-
-
-def admitted(
-    creator: Creator, level: CreatorLevel, reviewer: str, now: datetime
-) -> tuple[Creator, Decision]:
-    """
-    Raises:
-        FailedPrecondition: the counts fall short of what everybody must have.
-    """
-    if creator.unmet_criteria:
-        raise FailedPrecondition(
-            Reason.CREATOR_NOT_ELIGIBLE,
-            f"{creator.name} cannot be admitted: "
-            + " and ".join(unmet.description for unmet in creator.unmet_criteria),
-            metadata={"missing": ", ".join(unmet.rule_id for unmet in creator.unmet_criteria)},
-        )
-    decision = Decision(
-        DecisionKind.ADMITTED,
-        reviewer,
-        now,
-        level=level,
-        account=creator.account,
-        appeal=creator.appeal,
-    )
-    changed = replace(
-        creator, state=State.ADMITTED, refusals=(), refused_by="", level=level, update_time=now
-    )
-    return changed, decision
-
-
-def refused(
-    creator: Creator, refusals: tuple[Refusal, ...], decider: str, now: datetime
-) -> tuple[Creator, Decision]:
-    decision = Decision(
-        DecisionKind.REFUSED,
-        decider,
-        now,
-        refusals=refusals,
-        account=creator.account,
-        appeal=creator.appeal,
-    )
-    changed = replace(
-        creator, state=State.REFUSED, refusals=refusals, refused_by=decider, update_time=now
-    )
-    return changed, decision

@@ -1,4 +1,4 @@
-"""What can be done with creators."""
+"""Use cases of the creators service."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -17,7 +17,7 @@ from servicekit.errors import (
     require_found,
 )
 from servicekit.pagination import Page
-from services.creators import commands, domain, live_streams
+from services.creators import admission, commands, domain, live_streams
 from services.creators.domain import (
     Account,
     Creator,
@@ -29,7 +29,7 @@ from services.creators.domain import (
     Statistics,
 )
 
-# Clocks differ; nobody has seen the future.
+# How far ahead of our clock a platform's `observe_time` may be: clocks differ.
 _CLOCK_TOLERANCE = timedelta(minutes=5)
 
 _LIVE_STREAM_DECISIONS = {
@@ -41,28 +41,29 @@ _LIVE_STREAM_DECISIONS = {
 
 class CreatorStore(Protocol):
     async def add(self, creator: Creator) -> bool:
-        """False when a creator with this id is there already."""
+        """Returns False if a creator with this id exists."""
 
     async def get(self, creator_id: str, *, for_update: bool = False) -> Creator | None: ...
 
     async def list_by_id(self, creator_ids: list[str]) -> list[Creator]:
-        """In the order asked for; unknown ones are left out."""
+        """In the given order; unknown ids are left out."""
 
     async def save(self, creator: Creator) -> None: ...
 
-    async def observed(self, creator_id: str, account: Account) -> Statistics | None:
-        """What a platform saw last of that account."""
+    async def get_observation(self, creator_id: str, account: Account) -> Statistics | None:
+        """The latest statistics that a platform observed of this account."""
 
-    async def save_observed(
+    async def save_observation(
         self, creator_id: str, account: Account, statistics: Statistics
-    ) -> None: ...
+    ) -> None:
+        """Replaces the account's latest observation. The creator must be locked by `get`."""
 
     async def list_creators(
         self, state: State | None, live_stream_state: live_streams.State | None, page: Page
     ) -> list[Creator]: ...
 
     async def add_decision(self, creator_id: str, decision: Decision) -> None:
-        """The creator is locked by `get`."""
+        """Appends a decision. The creator must be locked by `get`."""
 
     async def list_decisions(self, creator_id: str, page: Page) -> list[Decision]: ...
 
@@ -97,7 +98,7 @@ class CreatorHandlers:
         return await self._store.list_by_id(command.ids)
 
     async def get_creator_profile(self, command: commands.GetCreator) -> Creator:
-        """Only admitted creators have a profile."""
+        """Only admitted creators have a profile; NOT_FOUND hides all others (R56)."""
         creator = await self._store.get(command.id)
         if creator is None or creator.state is not State.ADMITTED:
             raise not_found(f"creators/{command.id}")
@@ -119,25 +120,25 @@ class CreatorHandlers:
     ) -> Creator:
         creator = await self._owned(who, command.id, for_update=True)
         account = Account(**command.account.model_dump())
-        observed = await self._store.observed(creator.id, account)
-        return await self._keep(
-            *domain.applied(creator, account, observed, command.paypal_receiver, self._clock())
+        observed = await self._store.get_observation(creator.id, account)
+        return await self._save(
+            *admission.apply(creator, account, observed, command.paypal_receiver, self._clock())
         )
 
     async def appeal_admission(self, who: Principal, command: commands.AppealAdmission) -> Creator:
         creator = await self._owned(who, command.id, for_update=True)
-        return await self._keep(domain.appealed(creator, command.statement, self._clock()))
+        return await self._save(admission.appeal(creator, command.statement, self._clock()))
 
     async def review_admission(self, who: Principal, command: commands.ReviewAdmission) -> Creator:
         creator = await self._owned(who, command.id, for_update=True)
-        domain.check_reviewer(creator, who.actor)
+        admission.check_reviewer(creator, who.actor)
         now = self._clock()
         if command.is_approval:
-            reviewed, decision = domain.admitted(creator, command.level, who.actor, now)
+            reviewed, decision = admission.admit(creator, command.level, who.actor, now)
         else:
             refusals = _refusals(creator, command)
-            reviewed, decision = domain.refused(creator, refusals, who.actor, now)
-        return await self._keep(reviewed, decision)
+            reviewed, decision = admission.refuse(creator, refusals, who.actor, now)
+        return await self._save(reviewed, decision)
 
     async def update_statistics(self, command: commands.UpdateStatistics) -> Statistics:
         now = self._clock()
@@ -154,7 +155,7 @@ class CreatorHandlers:
             return known
         newest = Statistics(**command.model_dump(exclude={"id"}), source=Source.OBSERVED)
         await self._store.save(replace(creator, statistics=newest, update_time=now))
-        await self._store.save_observed(creator.id, creator.account, newest)
+        await self._store.save_observation(creator.id, creator.account, newest)
         return newest
 
     async def update_creator_level(
@@ -170,7 +171,7 @@ class CreatorHandlers:
             comment=command.comment,
             level=command.level,
         )
-        return await self._keep(replace(creator, level=command.level, update_time=now), decision)
+        return await self._save(replace(creator, level=command.level, update_time=now), decision)
 
     async def apply_for_live_stream_access(
         self, who: Principal, command: commands.ApplyForLiveStreamAccess
@@ -182,7 +183,7 @@ class CreatorHandlers:
         application = live_streams.Application(
             command.form.experience, tuple(command.form.sample_links), now
         )
-        return await self._keep(
+        return await self._save(
             replace(creator, live_stream_application=application, update_time=now)
         )
 
@@ -191,7 +192,7 @@ class CreatorHandlers:
     ) -> Creator:
         creator = await self._owned(who, command.id, for_update=True)
         now = self._clock()
-        application = live_streams.reviewed(
+        application = live_streams.review(
             creator.name,
             creator.live_stream_application,
             command.decision,
@@ -206,7 +207,7 @@ class CreatorHandlers:
             comment=command.comment,
             live_stream_application=application,
         )
-        return await self._keep(
+        return await self._save(
             replace(creator, live_stream_application=application, update_time=now), decision
         )
 
@@ -215,7 +216,7 @@ class CreatorHandlers:
     ) -> Creator:
         creator = await self._owned(who, command.id, for_update=True)
         now = self._clock()
-        return await self._keep(
+        return await self._save(
             replace(
                 creator,
                 paypal_receiver=command.paypal_receiver,
@@ -225,12 +226,12 @@ class CreatorHandlers:
         )
 
     async def _owned(self, who: Principal, creator_id: str, *, for_update: bool = False) -> Creator:
-        """The creator, if it is the caller's own or the caller may see all of them."""
+        """The creator, if it is the caller's own or the caller's role may read all creators."""
         name = f"creators/{creator_id}"
         who.require_party(name, creator=creator_id)
         return who.require_found(name, await self._store.get(creator_id, for_update=for_update))
 
-    async def _keep(self, creator: Creator, decision: Decision | None = None) -> Creator:
+    async def _save(self, creator: Creator, decision: Decision | None = None) -> Creator:
         await self._store.save(creator)
         if decision is not None:
             await self._store.add_decision(creator.id, decision)
@@ -249,16 +250,16 @@ def _require_admitted(creator: Creator) -> None:
 def _refusals(creator: Creator, command: commands.ReviewAdmission) -> tuple[Refusal, ...]:
     """
     Raises:
-        InvalidArgument: a reason is not staff's to give, or not for such an account.
+        InvalidArgument: staff may not use a code, or not for this class of account.
     """
     if creator.account is None:
         raise illegal_state(creator.name, creator.state, "ReviewAdmission")
     account_class = creator.account.account_class
-    wrong = [
-        domain.misplaced_code(refusal.code, account_class, f"refusals[{index}].code")
+    found = [
+        domain.code_violation(refusal.code, account_class, f"refusals[{index}].code")
         for index, refusal in enumerate(command.refusals)
     ]
-    if violations := [violation for violation in wrong if violation is not None]:
+    if violations := [violation for violation in found if violation is not None]:
         raise invalid_fields(*violations)
     return tuple(
         Refusal(refusal.code, domain.rule_of(refusal.code, account_class), refusal.description)

@@ -1,4 +1,4 @@
-"""Access to streaming live from one's own account, by application form (R20, R55): pure."""
+"""Live-stream access on the creator's own account, by application form (R20, R55)."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +15,7 @@ class State(StrEnum):
 
 
 class Review(StrEnum):
-    """What an operator can decide."""
+    """An operator's decision."""
 
     GRANT = "GRANT"
     REFUSE = "REFUSE"
@@ -24,7 +24,7 @@ class Review(StrEnum):
 
 @dataclass(frozen=True)
 class Application:
-    """A filled-in form and the latest decision about it."""
+    """An application form and the latest decision on it."""
 
     experience: str
     sample_links: tuple[str, ...]
@@ -35,8 +35,8 @@ class Application:
     decide_time: datetime | None = None
 
 
-# From which state each decision leads where.
-_STEPS = {
+# Each decision: the state it requires, and the state it leads to.
+_TRANSITIONS = {
     Review.GRANT: (State.PENDING, State.GRANTED),
     Review.REFUSE: (State.PENDING, State.REFUSED),
     Review.REVOKE: (State.GRANTED, State.REVOKED),
@@ -46,16 +46,16 @@ _STEPS = {
 def check_may_apply(creator: str, latest: Application | None) -> None:
     """
     Raises:
-        FailedPrecondition: an application waits, or has been granted.
+        FailedPrecondition: an application is pending or granted.
     """
     if latest is not None and latest.state in (State.PENDING, State.GRANTED):
-        raise illegal_state(_called(creator), latest.state, "ApplyForLiveStreamAccess")
+        raise illegal_state(_application_name(creator), latest.state, "ApplyForLiveStreamAccess")
 
 
-def reviewed(
+def review(
     creator: str,
     latest: Application | None,
-    review: Review,
+    decision: Review,
     *,
     comment: str,
     reviewer: str,
@@ -63,14 +63,14 @@ def reviewed(
 ) -> Application:
     """
     Raises:
-        FailedPrecondition: nobody asked, or it has been decided otherwise.
+        FailedPrecondition: there is no application in the state that the decision requires.
     """
-    before, after = _STEPS[review]
+    before, after = _TRANSITIONS[decision]
     if latest is None or latest.state is not before:
         state = latest.state if latest else "ABSENT"
-        raise illegal_state(_called(creator), state, f"ReviewLiveStreamAccess {review}")
+        raise illegal_state(_application_name(creator), state, f"ReviewLiveStreamAccess {decision}")
     return replace(latest, state=after, comment=comment, decided_by=reviewer, decide_time=now)
 
 
-def _called(creator: str) -> str:
+def _application_name(creator: str) -> str:
     return f"The live-stream application of {creator}"

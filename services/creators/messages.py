@@ -1,4 +1,4 @@
-"""The domain's creators and decisions as messages of creators.v1."""
+"""Domain objects as messages of creators.v1."""
 
 from liaison.creators.v1 import creators_pb2 as pb
 
@@ -39,7 +39,7 @@ def creator_message(creator: Creator) -> pb.Creator:
 
 
 def profile_message(creator: Creator) -> pb.CreatorProfile:
-    """Nothing that the creator entered at onboarding but the name to be shown (R56)."""
+    """Of what the creator entered at onboarding, only the display name (R56)."""
     return pb.CreatorProfile(
         name=creator.name,
         display_name=creator.display_name,

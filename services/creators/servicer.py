@@ -1,4 +1,4 @@
-"""creators.v1 over gRPC: requests in, answers out."""
+"""gRPC servicer of creators.v1."""
 
 from typing import Any
 

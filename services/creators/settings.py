@@ -1,4 +1,4 @@
-"""What the creators service is told by its environment."""
+"""Environment settings of the creators service."""
 
 from servicekit.settings import DatabaseSettings, ServerSettings
 

@@ -1,4 +1,4 @@
-"""The creators' SQL."""
+"""SQL of creators, decisions and observed statistics."""
 
 from typing import Any, LiteralString, TypeVar
 
@@ -34,7 +34,7 @@ _REFUSALS = TypeAdapter(tuple[Refusal, ...])
 _STATISTICS = TypeAdapter(Statistics)
 
 
-class PostgresCreatorStore:
+class CreatorStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -98,17 +98,17 @@ class PostgresCreatorStore:
             },
         )
 
-    async def observed(self, creator_id: str, account: Account) -> Statistics | None:
+    async def get_observation(self, creator_id: str, account: Account) -> Statistics | None:
         row = await self._database.fetch_one(
             "SELECT statistics FROM observation WHERE creator_id = %s AND account_key = %s",
             (creator_id, account.key),
         )
         return _STATISTICS.validate_python(row["statistics"]) if row else None
 
-    async def save_observed(
+    async def save_observation(
         self, creator_id: str, account: Account, statistics: Statistics
     ) -> None:
-        """The creator must be locked: the newest stand."""
+        """The creator must be locked, so that an older observation cannot overwrite a newer one."""
         await self._database.execute(
             """
             INSERT INTO observation (creator_id, account_key, statistics) VALUES (%s, %s, %s)
@@ -120,7 +120,7 @@ class PostgresCreatorStore:
     async def list_creators(
         self, state: State | None, live_stream_state: LiveStreamState | None, page: Page
     ) -> list[Creator]:
-        # Only what is asked for is in the statement: whatever the values, one index answers it.
+        # Only the given filters are in the statement, so that each combination can use an index.
         conditions: list[LiteralString] = ["TRUE"]
         if state is not None:
             conditions.append("state = %(state)s")
@@ -137,7 +137,7 @@ class PostgresCreatorStore:
         return [_creator(row) for row in rows]
 
     async def add_decision(self, creator_id: str, decision: Decision) -> None:
-        """The creator must be locked: its decisions are numbered without a gap."""
+        """The creator must be locked, so that its decisions are numbered without gaps."""
         await self._database.execute(
             """
             INSERT INTO creator_decision

@@ -1,4 +1,4 @@
-"""The creators service on a real Postgres, its callers, and a clock that tests set."""
+"""The creators service on a real Postgres, with clients of each role and a clock that tests set."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
@@ -17,11 +17,11 @@ from servicekit.postgres.database import Database
 from servicekit.timestamps import to_timestamp
 from services.creators.handlers import CreatorHandlers
 from services.creators.servicer import service
-from services.creators.store import PostgresCreatorStore
+from services.creators.store import CreatorStore
 from tests.support.serving import Served, refused, request_id, serving
 
 INTERNAL, EXTERNAL = pb.ACCOUNT_CLASS_INTERNAL, pb.ACCOUNT_CLASS_EXTERNAL
-# The fewest that pass.
+# The lowest counts that meet the numeric criteria: posts and followers.
 ENOUGH = {INTERNAL: (21, 10_001), EXTERNAL: (51, 5_001)}
 TABLES = ("creator", "creator_decision", "observation", "request")
 
@@ -64,7 +64,7 @@ class Harness:
         return creator
 
     async def refused(self, name: str = "anna", by: str = "olga", **changes: Any) -> pb.Creator:
-        """By staff, on an internal account unless changed."""
+        """A creator refused by staff."""
         await self.applied(name, **changes)
         creator: pb.Creator = await self.operator(by).ReviewAdmission(refusal(name))
         return creator
@@ -92,7 +92,7 @@ class Harness:
         return list(response.decisions)
 
     async def rows(self) -> dict[str, list[Any]]:
-        """All that is kept."""
+        """Every row of every table, by table."""
         found: dict[str, list[Any]] = {}
         for table in TABLES:
             rows = await self.database.fetch_all(
@@ -105,7 +105,7 @@ class Harness:
     async def refuses(
         self, reason: Reason, *fields: str
     ) -> AsyncIterator[pytest.ExceptionInfo[LiaisonError]]:
-        """The call inside is refused, and nothing has changed."""
+        """Asserts that the call inside is refused and changes no row."""
         before = await self.rows()
         with refused(reason, *fields) as caught:
             yield caught
@@ -114,7 +114,7 @@ class Harness:
 
 @asynccontextmanager
 async def harness_of(access: Access, database: Database) -> AsyncIterator[Harness]:
-    handlers = CreatorHandlers(PostgresCreatorStore(database), lambda: harness.now)
+    handlers = CreatorHandlers(CreatorStore(database), lambda: harness.now)
     async with serving(access, [service(handlers)], database) as served:
         harness = Harness(served, database)
         yield harness
@@ -210,7 +210,7 @@ def level_change(
 
 
 async def at_once(*calls: Awaitable[Any]) -> tuple[list[Any], list[LiaisonError]]:
-    """Answers, and refusals, of calls that race."""
+    """Runs calls concurrently; returns their responses and their errors."""
     ends = await asyncio.gather(*calls, return_exceptions=True)
     errors = [end for end in ends if isinstance(end, BaseException)]
     assert all(isinstance(error, LiaisonError) for error in errors), errors

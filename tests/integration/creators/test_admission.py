@@ -1,4 +1,4 @@
-"""Admission: what the numbers decide, what staff decide, and that each decision stays on record."""
+"""Admission: numeric criteria, reviews by staff, and the record of decisions."""
 
 import pytest
 from liaison.creators.v1 import creators_pb2 as pb
@@ -32,11 +32,11 @@ POSTS, FOLLOWERS = pb.REFUSAL_CODE_POSTS_TOO_FEW, pb.REFUSAL_CODE_FOLLOWERS_TOO_
         (EXTERNAL, 50, 5_001, [(POSTS, "R8")]),
         (EXTERNAL, 51, 5_000, [(FOLLOWERS, "R9")]),
         (EXTERNAL, 50, 5_000, [(POSTS, "R8"), (FOLLOWERS, "R9")]),
-        (EXTERNAL, 21, 10_001, [(POSTS, "R8")]),  # what is enough for the other class
+        (EXTERNAL, 21, 10_001, [(POSTS, "R8")]),  # enough for the other class only
         (EXTERNAL, 51, 5_001, []),
     ],
 )
-async def test_the_counts_answer_at_once_and_together(
+async def test_an_application_is_refused_at_once_for_every_criterion_not_met(
     harness: Harness,
     account_class: int,
     posts: int,
@@ -60,7 +60,7 @@ async def test_the_counts_answer_at_once_and_together(
 
 
 @pytest.mark.rule("R2")
-async def test_nobody_is_a_blogger_of_no_class(harness: Harness) -> None:
+async def test_an_account_class_is_required(harness: Harness) -> None:
     await harness.registered()
     for wrong in (pb.ACCOUNT_CLASS_UNSPECIFIED, 99):
         request = application()
@@ -70,7 +70,7 @@ async def test_nobody_is_a_blogger_of_no_class(harness: Harness) -> None:
 
 
 @pytest.mark.rule("R43")
-async def test_the_numbers_alone_admit_nobody(harness: Harness) -> None:
+async def test_meeting_the_numeric_criteria_does_not_admit(harness: Harness) -> None:
     creator = await harness.applied()
     assert creator.state == pb.Creator.STATE_PENDING_REVIEW
     assert not creator.level
@@ -83,7 +83,7 @@ async def test_the_numbers_alone_admit_nobody(harness: Harness) -> None:
     assert decision.account == creator.account
 
 
-async def test_staff_admit_at_a_level_of_their_choice(harness: Harness) -> None:
+async def test_staff_choose_the_level_on_admission(harness: Harness) -> None:
     await harness.applied()
     creator = await harness.operator().ReviewAdmission(approval(level=pb.CREATOR_LEVEL_STAR))
     assert creator.level == pb.CREATOR_LEVEL_STAR
@@ -108,7 +108,7 @@ async def test_staff_admit_at_a_level_of_their_choice(harness: Harness) -> None:
         ),
     ],
 )
-async def test_staff_refuse_for_reasons_that_the_creator_sees(
+async def test_the_creator_sees_the_reasons_of_a_refusal_by_staff(
     harness: Harness, account_class: int, rules: dict[int, str]
 ) -> None:
     await harness.applied(account_class=account_class)
@@ -140,7 +140,7 @@ async def test_staff_refuse_for_reasons_that_the_creator_sees(
         (EXTERNAL, pb.REFUSAL_CODE_PICTURES_POOR, "R7"),
     ],
 )
-async def test_staff_cannot_give_a_reason_that_is_not_theirs_or_of_the_other_class(
+async def test_staff_cannot_use_platform_codes_or_codes_of_the_other_class(
     harness: Harness, account_class: int, code: int, rule: str
 ) -> None:
     await harness.applied(account_class=account_class)
@@ -155,7 +155,7 @@ async def test_staff_cannot_give_a_reason_that_is_not_theirs_or_of_the_other_cla
 
 
 @pytest.mark.rule("R43")
-async def test_a_refusal_has_reasons_and_an_approval_has_none(harness: Harness) -> None:
+async def test_a_refusal_needs_reasons_and_an_approval_takes_none(harness: Harness) -> None:
     await harness.applied()
     other = pb.Refusal(code=pb.REFUSAL_CODE_OTHER)
     for request, field in (
@@ -178,7 +178,7 @@ async def test_a_refusal_has_reasons_and_an_approval_has_none(harness: Harness) 
             await harness.operator().ReviewAdmission(refusal("anna", other))
 
 
-async def test_who_was_refused_applies_anew_and_nothing_is_forgotten(harness: Harness) -> None:
+async def test_a_refused_creator_applies_again_and_decisions_are_kept(harness: Harness) -> None:
     await harness.applied(post_count=1)
     harness.now += SECOND
     await harness.creator().ApplyForAdmission(application(handle="@second"))
@@ -189,7 +189,7 @@ async def test_who_was_refused_applies_anew_and_nothing_is_forgotten(harness: Ha
     assert creator.state == pb.Creator.STATE_PENDING_REVIEW
     assert not creator.refusals
     assert not creator.refused_by
-    await harness.operator().ReviewAdmission(approval())  # the same operator may: it is no appeal
+    await harness.operator().ReviewAdmission(approval())
     decisions = await harness.decisions()
     assert [
         (one.name.rpartition("/")[2], one.kind, one.decided_by, one.account.handle)
@@ -203,7 +203,7 @@ async def test_who_was_refused_applies_anew_and_nothing_is_forgotten(harness: Ha
     assert decisions[1].refusals[0].description == "Not quite"
 
 
-async def test_one_applies_and_is_reviewed_only_when_it_is_time(harness: Harness) -> None:
+async def test_applications_and_reviews_are_refused_in_other_states(harness: Harness) -> None:
     await harness.applied()
     async with harness.refuses(Reason.ILLEGAL_STATE):
         await harness.creator().ApplyForAdmission(application())
@@ -215,7 +215,7 @@ async def test_one_applies_and_is_reviewed_only_when_it_is_time(harness: Harness
             await harness.operator().ReviewAdmission(review)
 
 
-async def test_of_two_operators_at_once_one_wins(harness: Harness) -> None:
+async def test_of_concurrent_reviews_one_succeeds(harness: Harness) -> None:
     await harness.applied()
     reviews = [approval(), refusal(), approval(), refusal()]
     answers, errors = await at_once(
@@ -227,7 +227,7 @@ async def test_of_two_operators_at_once_one_wins(harness: Harness) -> None:
     assert len(await harness.decisions()) == 1
 
 
-async def test_of_many_applications_at_once_one_is_made(harness: Harness) -> None:
+async def test_of_concurrent_applications_one_succeeds(harness: Harness) -> None:
     await harness.registered()
     answers, errors = await at_once(
         *(harness.creator().ApplyForAdmission(application(handle=f"@{n}")) for n in range(4))
@@ -237,7 +237,7 @@ async def test_of_many_applications_at_once_one_is_made(harness: Harness) -> Non
     assert (await harness.get()).account == answers[0].account
 
 
-async def test_a_repeated_review_gets_the_first_answer(harness: Harness) -> None:
+async def test_a_repeated_review_gets_the_first_response(harness: Harness) -> None:
     await harness.applied()
     request = approval()
     answers, errors = await at_once(

@@ -1,4 +1,4 @@
-"""Appeals: against staff, once, decided by somebody else, and kept."""
+"""Appeals: against a refusal by staff, once, decided by another operator, and recorded."""
 
 import pytest
 from liaison.creators.v1 import creators_pb2 as pb
@@ -43,7 +43,7 @@ async def test_another_operator_decides_and_both_decisions_are_kept(harness: Har
 
 
 @pytest.mark.rule("R43")
-async def test_who_is_refused_on_appeal_appeals_no_more_but_may_apply_anew(
+async def test_a_refusal_on_appeal_is_final_but_a_new_application_is_possible(
     harness: Harness,
 ) -> None:
     await harness.appealed()
@@ -71,29 +71,29 @@ async def test_who_is_refused_on_appeal_appeals_no_more_but_may_apply_anew(
 
 
 @pytest.mark.rule("R43")
-async def test_there_must_be_a_refusal_by_staff(harness: Harness) -> None:
+async def test_an_appeal_requires_a_refusal_by_staff(harness: Harness) -> None:
     await harness.registered()
 
-    async def is_told(why: str) -> None:
+    async def is_refused(why: str) -> None:
         async with harness.refuses(Reason.APPEAL_NOT_ALLOWED) as caught:
             await harness.creator().AppealAdmission(appeal())
         assert why in caught.value.message
 
-    await is_told("not refused")
+    await is_refused("not refused")
     await harness.creator().ApplyForAdmission(application(post_count=20))
-    await is_told("the numbers refused it")
+    await is_refused("refused by the numeric criteria")
     await harness.creator().ApplyForAdmission(application())
-    await is_told("not refused")
+    await is_refused("not refused")
     await harness.operator().ReviewAdmission(refusal())
     await harness.creator().AppealAdmission(appeal())
-    await is_told("waits")
+    await is_refused("pending")
     async with harness.refuses(Reason.ILLEGAL_STATE):
         await harness.creator().ApplyForAdmission(application())
     await harness.operator("otto").ReviewAdmission(approval())
-    await is_told("not refused")
+    await is_refused("not refused")
 
 
-async def test_a_statement_says_something(harness: Harness) -> None:
+async def test_the_statement_of_an_appeal_is_validated(harness: Harness) -> None:
     await harness.refused()
     for statement, rule in (
         ("", "REQUIRED"),
@@ -110,7 +110,7 @@ async def test_a_statement_says_something(harness: Harness) -> None:
     assert creator.appeal.statement == longest
 
 
-async def test_one_appeals_for_oneself(harness: Harness) -> None:
+async def test_only_the_creator_itself_may_appeal(harness: Harness) -> None:
     await harness.refused()
     async with harness.refuses(Reason.NOT_YOURS):
         await harness.creator("eve").AppealAdmission(appeal())
@@ -122,7 +122,7 @@ async def test_one_appeals_for_oneself(harness: Harness) -> None:
         )
 
 
-async def test_of_many_appeals_and_reviews_at_once_one_each_counts(harness: Harness) -> None:
+async def test_of_concurrent_appeals_and_reviews_one_each_succeeds(harness: Harness) -> None:
     await harness.refused()
     answers, errors = await at_once(
         *(harness.creator().AppealAdmission(appeal(statement=f"{n}")) for n in range(4))
@@ -144,8 +144,8 @@ async def test_of_many_appeals_and_reviews_at_once_one_each_counts(harness: Harn
     assert len(await harness.decisions()) == 2
 
 
-async def test_an_appeal_against_an_application_that_is_made_at_once(harness: Harness) -> None:
-    """One of the two comes first, and the other is refused."""
+async def test_of_a_concurrent_appeal_and_application_one_succeeds(harness: Harness) -> None:
+    """Whichever comes second is refused."""
     await harness.refused()
     answers, errors = await at_once(
         harness.creator().AppealAdmission(appeal()),

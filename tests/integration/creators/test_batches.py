@@ -1,4 +1,4 @@
-"""Several creators at once, as the platform's services ask for them."""
+"""BatchGetCreators, for services."""
 
 from liaison.creators.v1 import creators_pb2 as pb
 
@@ -11,7 +11,7 @@ def _asking(*names: str) -> pb.BatchGetCreatorsRequest:
     return pb.BatchGetCreatorsRequest(names=[f"creators/{name}" for name in names])
 
 
-async def test_they_come_in_the_order_asked_for_without_those_who_are_unknown(
+async def test_creators_are_returned_in_request_order_without_unknown_ones(
     harness: Harness,
 ) -> None:
     for name in ("anna", "bea", "cem"):
@@ -20,12 +20,12 @@ async def test_they_come_in_the_order_asked_for_without_those_who_are_unknown(
     assert list(found.creators) == [await harness.get("cem"), await harness.get("anna")]
 
 
-async def test_more_than_a_hundred_are_too_many(harness: Harness) -> None:
+async def test_at_most_a_hundred_names_are_accepted(harness: Harness) -> None:
     with refused(Reason.INVALID_FIELDS, "names"):
         await harness.service.BatchGetCreators(_asking(*(f"c{number}" for number in range(101))))
 
 
-async def test_they_are_for_services_only(harness: Harness) -> None:
+async def test_only_services_may_call(harness: Harness) -> None:
     await harness.registered("anna")
     for caller in (harness.creator("anna"), harness.brand, harness.operator(), harness.platform):
         with refused(Reason.ROLE_NOT_ALLOWED):

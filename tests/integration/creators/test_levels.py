@@ -1,4 +1,4 @@
-"""Levels: moved by operators, of admitted creators, with the reason on record."""
+"""Levels of admitted creators: changed by operators, with a recorded reason."""
 
 from liaison.creators.v1 import creators_pb2 as pb
 
@@ -6,7 +6,7 @@ from servicekit.errors import Reason
 from tests.integration.creators.harness import Harness, approval, at_once, level_change
 
 
-async def test_an_operator_moves_a_level_up_and_down(harness: Harness) -> None:
+async def test_an_operator_raises_and_lowers_a_level(harness: Harness) -> None:
     await harness.admitted()
     for level in (pb.CREATOR_LEVEL_EXPERT, pb.CREATOR_LEVEL_JUNIOR):
         creator = await harness.operator("otto").UpdateCreatorLevel(level_change(level, "Because"))
@@ -22,7 +22,7 @@ async def test_an_operator_moves_a_level_up_and_down(harness: Harness) -> None:
     ]
 
 
-async def test_only_who_is_admitted_has_a_level(harness: Harness) -> None:
+async def test_only_admitted_creators_have_a_level(harness: Harness) -> None:
     await harness.applied()
     async with harness.refuses(Reason.CREATOR_NOT_ADMITTED):
         await harness.operator().UpdateCreatorLevel(level_change())
@@ -33,7 +33,7 @@ async def test_only_who_is_admitted_has_a_level(harness: Harness) -> None:
         await harness.creator().UpdateCreatorLevel(level_change(pb.CREATOR_LEVEL_STAR))
 
 
-async def test_a_level_is_one_of_ours_and_changed_for_a_reason(harness: Harness) -> None:
+async def test_a_level_change_is_validated_and_needs_a_comment(harness: Harness) -> None:
     await harness.admitted()
     for request, field in (
         (level_change(pb.CREATOR_LEVEL_UNSPECIFIED), "level"),
@@ -46,7 +46,7 @@ async def test_a_level_is_one_of_ours_and_changed_for_a_reason(harness: Harness)
             await harness.operator().UpdateCreatorLevel(request)
 
 
-async def test_changes_at_once_are_all_on_record_in_their_order(harness: Harness) -> None:
+async def test_concurrent_changes_are_all_recorded_in_order(harness: Harness) -> None:
     await harness.admitted()
     levels = (pb.CREATOR_LEVEL_JUNIOR, pb.CREATOR_LEVEL_EXPERT, pb.CREATOR_LEVEL_STAR)
     _, errors = await at_once(

@@ -1,4 +1,4 @@
-"""Lists: the operators' queues, and what was decided about a creator."""
+"""Lists of creators, as the operators' queues, and of decisions."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ async def test_the_queue_of_appeals_is_a_filter(harness: Harness) -> None:
     assert await _names(harness, state=pb.Creator.STATE_ADMITTED) == []
 
 
-async def test_the_queue_of_live_streams_is_a_filter(harness: Harness) -> None:
+async def test_the_queue_of_live_stream_applications_is_a_filter(harness: Harness) -> None:
     for name in ("anna", "bob", "cleo"):
         await harness.admitted(name)
         harness.now += SECOND
@@ -58,7 +58,7 @@ async def test_the_queue_of_live_streams_is_a_filter(harness: Harness) -> None:
     assert await _names(harness, **granted, state=pb.Creator.STATE_REFUSED) == []
 
 
-async def test_a_token_is_good_for_its_very_list_only(harness: Harness) -> None:
+async def test_a_page_token_is_valid_for_its_own_query_only(harness: Harness) -> None:
     for name in ("anna", "bob"):
         await harness.appealed(name)
     appealed = pb.ListCreatorsRequest(page_size=1, state=pb.Creator.STATE_APPEALED)
@@ -87,8 +87,8 @@ async def test_a_token_is_good_for_its_very_list_only(harness: Harness) -> None:
             await harness.operator().ListCreators(wrong)
 
 
-async def test_decisions_come_in_their_order_on_any_page(harness: Harness) -> None:
-    """More than nine within one instant: their names do not sort as numbers do."""
+async def test_decisions_are_listed_in_order_across_pages(harness: Harness) -> None:
+    """More than nine at the same time: their names do not sort as numbers do."""
     await harness.admitted()
     for _ in range(10):
         await harness.operator().UpdateCreatorLevel(level_change())
@@ -104,7 +104,7 @@ async def test_decisions_come_in_their_order_on_any_page(harness: Harness) -> No
     assert numbers == [str(n) for n in range(1, 12)]
 
 
-async def test_a_forged_token_shows_nobody_elses_decisions(harness: Harness) -> None:
+async def test_a_forged_page_token_shows_no_other_creators_decisions(harness: Harness) -> None:
     await harness.admitted("anna")
     await harness.admitted("bob")
     for _ in range(2):

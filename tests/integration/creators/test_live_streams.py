@@ -1,4 +1,4 @@
-"""Live-stream access: by application form, decided by operators, and taken back by them."""
+"""Live-stream access: application forms, and granting, refusing and revoking by operators."""
 
 import pytest
 from liaison.creators.v1 import creators_pb2 as pb
@@ -20,7 +20,7 @@ REVOKED = pb.LiveStreamApplication.STATE_REVOKED
 
 
 @pytest.mark.rule("R55")
-async def test_access_is_asked_for_by_form_and_granted_by_an_operator(harness: Harness) -> None:
+async def test_an_operator_grants_access_on_an_application_form(harness: Harness) -> None:
     await harness.admitted()
     links = ["https://example.com/1", "https://example.com/2"]
     harness.now += SECOND
@@ -52,7 +52,7 @@ async def test_access_is_asked_for_by_form_and_granted_by_an_operator(harness: H
 
 
 @pytest.mark.rule("R55")
-async def test_there_is_no_access_without_the_form(harness: Harness) -> None:
+async def test_without_a_form_no_decision_is_possible(harness: Harness) -> None:
     creator = await harness.admitted()
     assert not creator.live_stream_access
     assert not creator.HasField("live_stream_application")
@@ -62,7 +62,7 @@ async def test_there_is_no_access_without_the_form(harness: Harness) -> None:
 
 
 @pytest.mark.rule("R55")
-async def test_only_who_is_admitted_may_ask(harness: Harness) -> None:
+async def test_only_an_admitted_creator_may_apply(harness: Harness) -> None:
     await harness.applied()
     async with harness.refuses(Reason.CREATOR_NOT_ADMITTED):
         await harness.creator().ApplyForLiveStreamAccess(form())
@@ -73,7 +73,9 @@ async def test_only_who_is_admitted_may_ask(harness: Harness) -> None:
 
 
 @pytest.mark.rule("R55")
-async def test_one_form_at_a_time_and_another_after_a_no(harness: Harness) -> None:
+async def test_one_application_at_a_time_and_another_after_refusal_or_revocation(
+    harness: Harness,
+) -> None:
     await harness.admitted()
     for experience, decision, state in (
         ("First", "REFUSE", REFUSED),
@@ -107,7 +109,7 @@ async def test_one_form_at_a_time_and_another_after_a_no(harness: Harness) -> No
     ]
 
 
-async def test_each_decision_is_for_one_state_only(harness: Harness) -> None:
+async def test_each_decision_requires_one_state(harness: Harness) -> None:
     await harness.admitted()
     possible = {PENDING: {"GRANT", "REFUSE"}, GRANTED: {"REVOKE"}, REFUSED: set(), REVOKED: set()}
     for state, path in (
@@ -127,7 +129,7 @@ async def test_each_decision_is_for_one_state_only(harness: Harness) -> None:
                 await harness.operator().ReviewLiveStreamAccess(access_review(decision, "So"))
 
 
-async def test_who_is_refused_or_loses_access_is_told_why(harness: Harness) -> None:
+async def test_refusing_and_revoking_need_a_comment(harness: Harness) -> None:
     await harness.admitted()
     await harness.creator().ApplyForLiveStreamAccess(form())
     for decision in ("REFUSE", "REVOKE"):
@@ -159,7 +161,7 @@ async def test_who_is_refused_or_loses_access_is_told_why(harness: Harness) -> N
         ({"sample_links": ["https://example.com/" + "x" * 2000]}, "form.sample_links[0]"),
     ],
 )
-async def test_a_form_is_filled_in_properly(
+async def test_the_application_form_is_validated(
     harness: Harness, changes: dict[str, object], field: str
 ) -> None:
     await harness.admitted()
@@ -167,7 +169,7 @@ async def test_a_form_is_filled_in_properly(
         await harness.creator().ApplyForLiveStreamAccess(form(**changes))
 
 
-async def test_of_decisions_and_forms_at_once_one_counts(harness: Harness) -> None:
+async def test_of_concurrent_forms_and_decisions_one_succeeds(harness: Harness) -> None:
     await harness.admitted()
     answers, errors = await at_once(
         *(harness.creator().ApplyForLiveStreamAccess(form(experience=f"{n}")) for n in range(4))

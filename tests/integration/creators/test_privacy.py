@@ -1,4 +1,4 @@
-"""What a creator entered at onboarding is internal: no brand comes by it, by any RPC (R56)."""
+"""Onboarding data is internal: no RPC shows it to a brand or another creator (R56)."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ from tests.integration.creators.harness import (
 )
 from tests.support.serving import refused, request_id
 
-# Every field of a creator is one or the other: a new one must be sorted in here.
+# Every field of Creator is in one of these; a new field must be added to one.
 SHOWN = {"name", "display_name", "level", "live_stream_access"}
 HIDDEN = {
     "state",
@@ -60,7 +60,7 @@ SECRETS = (
 
 
 async def _complete_creator(harness: Harness) -> pb.Creator:
-    """With something in every field, all at once or one after the other."""
+    """A creator that has had a value in every field, not all at the same time."""
     request = pb.CreateCreatorRequest(
         creator=pb.Creator(
             name="creators/anna",
@@ -106,9 +106,9 @@ def _request_of(method: Any) -> Message:
 
 
 @pytest.mark.rule("R56")
-async def test_a_brand_is_told_nothing_that_was_entered_at_onboarding(harness: Harness) -> None:
+async def test_no_rpc_shows_onboarding_data_to_a_brand(harness: Harness) -> None:
     creator = await _complete_creator(harness)
-    # What only a refused creator has is proved by the decisions, which hold it still.
+    # Values that only a refused creator has are still in the decisions.
     decisions = await harness.operator().ListCreatorDecisions(
         pb.ListCreatorDecisionsRequest(parent="creators/anna")
     )
@@ -136,8 +136,8 @@ async def test_a_brand_is_told_nothing_that_was_entered_at_onboarding(harness: H
 
 
 @pytest.mark.rule("R56")
-async def test_who_is_not_admitted_has_no_profile(harness: Harness) -> None:
-    """Nor can a brand tell who applied, was refused, or never came."""
+async def test_only_admitted_creators_have_a_profile(harness: Harness) -> None:
+    """A brand cannot distinguish applied, refused and unknown creators."""
 
     async def answer(name: str) -> str:
         async with harness.refuses(Reason.NOT_FOUND) as caught:
@@ -156,7 +156,7 @@ async def test_who_is_not_admitted_has_no_profile(harness: Harness) -> None:
 
 
 @pytest.mark.rule("R56")
-async def test_another_creator_comes_by_nothing_either(harness: Harness) -> None:
+async def test_no_rpc_shows_onboarding_data_to_another_creator(harness: Harness) -> None:
     await _complete_creator(harness)
     eve = harness.creator("eve")
     for method in pb.DESCRIPTOR.services_by_name["CreatorService"].methods:
@@ -167,5 +167,5 @@ async def test_another_creator_comes_by_nothing_either(harness: Harness) -> None
             Reason.NOT_YOURS,
             Reason.INVALID_FIELDS,
         ), method.name
-        told = f"{caught.value.message} {caught.value.metadata}"
-        assert not [secret for secret in SECRETS if secret in told], method.name
+        error = f"{caught.value.message} {caught.value.metadata}"
+        assert not [secret for secret in SECRETS if secret in error], method.name

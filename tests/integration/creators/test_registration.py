@@ -1,4 +1,4 @@
-"""DingTalk comes first: a mobile number, and nothing else before it."""
+"""Registration: the mobile number, the DingTalk id, and what requires registration."""
 
 import pytest
 from liaison.creators.v1 import creators_pb2 as pb
@@ -32,9 +32,12 @@ async def test_the_mobile_number_is_the_default_dingtalk_id(harness: Harness) ->
         ("+34612345678", "+34612345678"),
         ("+34 612 345 678", "+34612345678"),
         ("  +34 (612) 345-678 ", "+34612345678"),
-        ("+1 202-555-0123", "+12025550123"),  # a region that does not tell mobiles from fixed lines
+        (
+            "+1 202-555-0123",
+            "+12025550123",
+        ),  # mobile or fixed line: cannot be told
         ("+86 138.0013.8000", "+8613800138000"),
-        ("+44 07911 123456", "+447911123456"),  # with the trunk prefix of calls at home
+        ("+44 07911 123456", "+447911123456"),  # with the trunk prefix of domestic calls
         ("+7 912 345-67-89", "+79123456789"),
     ],
 )
@@ -69,21 +72,21 @@ async def test_a_mobile_number_is_kept_in_e164(harness: Harness, number: str, no
         "+34612345678;phone-context=example.com",
         "tel:+34612345678",
         "+1800FLOWERS",
-        "\uff0b34612345678",  # a plus of another width
+        "\uff0b34612345678",  # a full-width plus
         "+٣٤٦١٢٣٤٥٦٧٨",
         "+34612345678\n",
         "+34612\x00345678",
         " ",
     ],
 )
-async def test_no_other_number_is_taken(harness: Harness, number: str) -> None:
+async def test_an_invalid_mobile_number_is_refused(harness: Harness, number: str) -> None:
     async with harness.refuses(Reason.INVALID_FIELDS, "creator.mobile_number") as caught:
         await harness.creator().CreateCreator(registration(mobile_number=number))
     assert caught.value.violations[0].rule == "R35"
 
 
 @pytest.mark.rule("R32", "R37")
-async def test_who_has_not_registered_can_do_nothing_else(harness: Harness) -> None:
+async def test_everything_else_requires_registration(harness: Harness) -> None:
     for call, request in (
         (harness.creator().ApplyForAdmission, application()),
         (harness.creator().AppealAdmission, appeal()),
@@ -103,7 +106,7 @@ async def test_who_has_not_registered_can_do_nothing_else(harness: Harness) -> N
 
 
 @pytest.mark.rule("R37")
-async def test_who_has_only_registered_is_not_admitted(harness: Harness) -> None:
+async def test_a_registered_creator_is_not_admitted(harness: Harness) -> None:
     await harness.registered()
     async with harness.refuses(Reason.ILLEGAL_STATE):
         await harness.operator().ReviewAdmission(approval())
@@ -113,7 +116,7 @@ async def test_who_has_only_registered_is_not_admitted(harness: Harness) -> None
         await harness.brand.GetCreatorProfile(pb.GetCreatorProfileRequest(name="creators/anna"))
 
 
-async def test_nobody_says_at_registration_what_the_platform_decides(harness: Harness) -> None:
+async def test_output_only_fields_are_ignored_at_registration(harness: Harness) -> None:
     creator = await harness.creator().CreateCreator(
         registration(
             state=pb.Creator.STATE_ADMITTED,
@@ -137,7 +140,7 @@ async def test_nobody_says_at_registration_what_the_platform_decides(harness: Ha
     )
 
 
-async def test_one_registers_once_and_for_oneself(harness: Harness) -> None:
+async def test_a_creator_registers_itself_and_once(harness: Harness) -> None:
     request = registration()
     first = await harness.creator().CreateCreator(request)
     assert await harness.creator().CreateCreator(request) == first
@@ -150,7 +153,7 @@ async def test_one_registers_once_and_for_oneself(harness: Harness) -> None:
         await harness.creator().CreateCreator(request)
 
 
-async def test_of_two_registrations_at_once_one_wins(harness: Harness) -> None:
+async def test_of_concurrent_registrations_one_succeeds(harness: Harness) -> None:
     answers, errors = await at_once(
         *(harness.creator().CreateCreator(registration()) for _ in range(4))
     )

@@ -1,4 +1,4 @@
-"""Counts as a platform observes them: the newest stand, and nobody is un-admitted by them."""
+"""Statistics observed by platforms: the newest count, and they never end an admission."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -36,7 +36,7 @@ DECLARED, OBSERVED = pb.STATISTICS_SOURCE_DECLARED, pb.STATISTICS_SOURCE_OBSERVE
         (EXTERNAL, 51, 5_001, []),
     ],
 )
-async def test_who_falls_short_later_stays_admitted_and_is_told_what_is_unmet(
+async def test_falling_below_a_criterion_keeps_the_admission_and_lists_the_criterion(
     harness: Harness, account_class: int, posts: int, followers: int, unmet: list[str]
 ) -> None:
     before = await harness.admitted(account_class=account_class, post_count=500)
@@ -46,7 +46,7 @@ async def test_who_falls_short_later_stays_admitted_and_is_told_what_is_unmet(
     creator = await harness.get()
     assert creator.state == pb.Creator.STATE_ADMITTED
     assert creator.statistics == answer
-    assert creator.account == before.account  # what was shown at the application
+    assert creator.account == before.account  # as declared in the application
     assert [one.rule_id for one in creator.unmet_criteria] == unmet
     assert (creator.refusals, creator.level) == (before.refusals, before.level)
     harness.now += SECOND
@@ -55,8 +55,8 @@ async def test_who_falls_short_later_stays_admitted_and_is_told_what_is_unmet(
 
 
 @pytest.mark.rule("R3", "R4")
-async def test_what_was_declared_stands_until_a_platform_has_looked(harness: Harness) -> None:
-    """Even if it looked before the application was made."""
+async def test_declared_counts_hold_until_a_platform_observes_any(harness: Harness) -> None:
+    """Even counts observed before the application replace the declared ones."""
     creator = await harness.applied(post_count=30, follower_count=20_000)
     assert creator.statistics.observe_time == creator.update_time
     assert creator.statistics.source == DECLARED
@@ -66,7 +66,7 @@ async def test_what_was_declared_stands_until_a_platform_has_looked(harness: Har
     creator = await harness.get()
     assert creator.statistics == answer
     assert creator.state == pb.Creator.STATE_PENDING_REVIEW
-    for age in (timedelta(0), SECOND, timedelta(days=365)):  # of that very instant, and older
+    for age in (timedelta(0), SECOND, timedelta(days=365)):  # the same time, and older
         assert await harness.platform.UpdateStatistics(counts(99, 99_999, observed - age)) == answer
         assert await harness.get() == creator
     newer = observed + timedelta(microseconds=1)
@@ -76,7 +76,7 @@ async def test_what_was_declared_stands_until_a_platform_has_looked(harness: Har
 
 @pytest.mark.rule("R3", "R4", "R8", "R9")
 @pytest.mark.parametrize("account_class", [INTERNAL, EXTERNAL])
-async def test_no_declaration_beats_what_was_observed_of_the_account(
+async def test_declared_counts_never_replace_observed_ones_of_the_same_account(
     harness: Harness, account_class: int
 ) -> None:
     rules = {INTERNAL: ["R3", "R4"], EXTERNAL: ["R8", "R9"]}[account_class]
@@ -92,7 +92,7 @@ async def test_no_declaration_beats_what_was_observed_of_the_account(
         assert (creator.state, creator.refused_by) == (pb.Creator.STATE_REFUSED, "system")
         assert [one.rule_id for one in creator.refusals] == rules
         assert creator.statistics == observed
-        assert creator.account.post_count == 5_000  # what was said is on record all the same
+        assert creator.account.post_count == 5_000  # the declared count is still recorded
     await harness.platform.UpdateStatistics(counts(500, 50_000, harness.now))
     creator = await harness.creator().ApplyForAdmission(
         application(account_class=account_class, post_count=1)
@@ -102,7 +102,7 @@ async def test_no_declaration_beats_what_was_observed_of_the_account(
 
 
 @pytest.mark.rule("R3", "R4")
-async def test_another_account_has_counts_of_its_own_and_the_first_is_remembered(
+async def test_each_account_keeps_its_own_observed_counts(
     harness: Harness,
 ) -> None:
     await harness.applied(post_count=1)
@@ -131,7 +131,7 @@ async def test_another_account_has_counts_of_its_own_and_the_first_is_remembered
     ],
 )
 @pytest.mark.parametrize("has_appealed", [False, True])
-async def test_staff_admit_nobody_who_falls_short(
+async def test_staff_cannot_admit_below_the_numeric_criteria(
     harness: Harness,
     account_class: int,
     posts: int,
@@ -154,7 +154,7 @@ async def test_staff_admit_nobody_who_falls_short(
     assert creator.state == pb.Creator.STATE_ADMITTED
 
 
-async def test_nobody_has_seen_the_future(harness: Harness) -> None:
+async def test_counts_observed_in_the_future_are_refused(harness: Harness) -> None:
     await harness.applied()
     latest = harness.now + timedelta(minutes=5)
     async with harness.refuses(Reason.INVALID_FIELDS, "observe_time"):
@@ -163,10 +163,10 @@ async def test_nobody_has_seen_the_future(harness: Harness) -> None:
     assert answer.post_count == 50
 
 
-async def test_counts_must_be_counts_of_somebody_known(harness: Harness) -> None:
+async def test_statistics_requests_are_validated(harness: Harness) -> None:
     await harness.applied()
     harness.now += SECOND
-    request = counts(0, 0, harness.now)  # nothing is a count, too
+    request = counts(0, 0, harness.now)  # zero is valid
     assert (await harness.platform.UpdateStatistics(request)).post_count == 0
     everything = ("name", "post_count", "follower_count", "observe_time", "request_id")
     async with harness.refuses(Reason.INVALID_FIELDS, *everything):
@@ -190,11 +190,11 @@ async def test_counts_must_be_counts_of_somebody_known(harness: Harness) -> None
     async with harness.refuses(Reason.NOT_FOUND):
         await harness.platform.UpdateStatistics(counts(1, 1, harness.now, "nobody"))
     await harness.registered("bob")
-    async with harness.refuses(Reason.ILLEGAL_STATE):  # which account's would they be?
+    async with harness.refuses(Reason.ILLEGAL_STATE):  # it has no account yet
         await harness.platform.UpdateStatistics(counts(1, 1, harness.now, "bob"))
 
 
-async def test_counts_are_a_platforms_to_tell_and_it_can_do_nothing_else(harness: Harness) -> None:
+async def test_only_platforms_update_statistics_and_may_do_nothing_else(harness: Harness) -> None:
     await harness.applied()
     harness.now += SECOND
     for other in (harness.creator(), harness.operator(), harness.brand):
@@ -209,7 +209,7 @@ async def test_counts_are_a_platforms_to_tell_and_it_can_do_nothing_else(harness
             await call(request)
 
 
-async def test_of_counts_that_come_at_once_the_newest_stand(harness: Harness) -> None:
+async def test_of_concurrent_statistics_the_newest_are_kept(harness: Harness) -> None:
     await harness.admitted()
     harness.now += timedelta(hours=1)
     order = (3, 7, 1, 5, 0, 6, 2, 4)
@@ -224,7 +224,7 @@ async def test_of_counts_that_come_at_once_the_newest_stand(harness: Harness) ->
     assert (await harness.get()).statistics.post_count == 107
 
 
-async def test_counts_and_a_review_at_once_lose_nothing(harness: Harness) -> None:
+async def test_a_concurrent_review_and_statistics_are_both_kept(harness: Harness) -> None:
     await harness.applied()
     harness.now += SECOND
     await asyncio.gather(
@@ -235,7 +235,7 @@ async def test_counts_and_a_review_at_once_lose_nothing(harness: Harness) -> Non
     assert (creator.state, creator.statistics.post_count) == (pb.Creator.STATE_ADMITTED, 77)
 
 
-async def test_repeated_counts_get_the_first_answer(harness: Harness) -> None:
+async def test_a_repeated_update_gets_the_first_response(harness: Harness) -> None:
     await harness.applied()
     harness.now += SECOND
     request = counts(50, 50_000, harness.now)

@@ -1,4 +1,4 @@
-"""What the creators service knows decides who may take a task: both services as they are served."""
+"""Eligibility for tasks follows the creators service: both services run."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -31,7 +31,7 @@ from tests.support.serving import refused
 async def tasks(
     access: Access, databases: Databases, harness: Harness
 ) -> AsyncIterator[TasksHarness]:
-    """The tasks service; whom it asks about creators is the creators service of `harness`."""
+    """The tasks service, which asks the creators service of `harness` about creators."""
     url = await databases.fresh("tasks")
     async with (
         Database(url, pool_size=4) as database,
@@ -61,7 +61,7 @@ async def _observed(harness: Harness, posts: int, followers: int) -> None:
         (EXTERNAL, 51, 5_001, ""),
     ],
 )
-async def test_the_counts_are_checked_again_when_one_applies_for_a_task(
+async def test_numeric_criteria_are_checked_on_each_application_for_a_task(
     harness: Harness,
     tasks: TasksHarness,
     account_class: int,
@@ -92,7 +92,7 @@ async def test_the_counts_are_checked_again_when_one_applies_for_a_task(
         (EXTERNAL, 51, 5_000),
     ],
 )
-async def test_and_again_when_one_is_selected_but_the_brand_is_not_told_what_is_missing(
+async def test_numeric_criteria_are_checked_on_selection_and_hidden_from_the_brand(
     harness: Harness, tasks: TasksHarness, account_class: int, posts: int, followers: int
 ) -> None:
     await harness.admitted(account_class=account_class, post_count=500, follower_count=50_000)
@@ -108,7 +108,7 @@ async def test_and_again_when_one_is_selected_but_the_brand_is_not_told_what_is_
 
 
 @pytest.mark.rule("R2", "R32", "R37", "R43")
-async def test_only_who_is_admitted_takes_tasks(harness: Harness, tasks: TasksHarness) -> None:
+async def test_only_admitted_creators_take_tasks(harness: Harness, tasks: TasksHarness) -> None:
     await harness.registered("anna")
     await harness.applied("bob")
     await harness.refused("cleo")
@@ -122,7 +122,7 @@ async def test_only_who_is_admitted_takes_tasks(harness: Harness, tasks: TasksHa
 
 
 @pytest.mark.rule("R20", "R55")
-async def test_live_streams_are_for_who_has_access_or_streams_for_the_brand(
+async def test_a_live_stream_needs_access_unless_on_the_brands_account(
     harness: Harness, tasks: TasksHarness
 ) -> None:
     live: dict[str, Any] = {"content_types": [tasks_pb2.CONTENT_TYPE_LIVE_STREAM]}
@@ -132,17 +132,17 @@ async def test_live_streams_are_for_who_has_access_or_streams_for_the_brand(
     )
     await harness.admitted()
 
-    async def is_kept_out() -> None:
+    async def is_ineligible() -> None:
         with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
             await tasks.apply(own, "anna")
         assert caught.value.metadata["missing"] == "live_stream_access"
 
-    await is_kept_out()
+    await is_ineligible()
     await tasks.apply(brands, "anna")
     await harness.creator().ApplyForLiveStreamAccess(form())
-    await is_kept_out()
+    await is_ineligible()
     await harness.operator().ReviewLiveStreamAccess(access_review("REFUSE", "Not yet"))
-    await is_kept_out()
+    await is_ineligible()
     await harness.creator().ApplyForLiveStreamAccess(form())
     await harness.operator().ReviewLiveStreamAccess(access_review("GRANT"))
     application = await tasks.apply(own, "anna")
@@ -153,7 +153,7 @@ async def test_live_streams_are_for_who_has_access_or_streams_for_the_brand(
     assert caught.value.metadata == {"application": application.name}
 
 
-async def test_a_level_that_was_raised_opens_a_task(harness: Harness, tasks: TasksHarness) -> None:
+async def test_a_raised_level_makes_eligible(harness: Harness, tasks: TasksHarness) -> None:
     await harness.admitted()
     eligibility = tasks_pb2.Eligibility(minimum_level=level_change().level)
     task = await tasks.task(eligibility=eligibility)

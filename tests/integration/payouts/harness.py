@@ -28,7 +28,7 @@ from servicekit.money import Money
 from servicekit.postgres.database import Database
 from services.creators.handlers import CreatorHandlers
 from services.creators.servicer import service as creators_service
-from services.creators.store import PostgresCreatorStore
+from services.creators.store import CreatorStore
 from services.payouts.clients import CreatorAccounts
 from services.payouts.domain import Payout
 from services.payouts.handlers import PayoutHandlers
@@ -321,11 +321,7 @@ async def harness_of(
         creators = await exits.enter_async_context(
             serving(
                 access,
-                [
-                    creators_service(
-                        CreatorHandlers(PostgresCreatorStore(creators_database), utc_now)
-                    )
-                ],
+                [creators_service(CreatorHandlers(CreatorStore(creators_database), utc_now))],
                 creators_database,
             )
         )

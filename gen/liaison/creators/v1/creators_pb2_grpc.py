@@ -112,106 +112,107 @@ class CreatorServiceServicer:
     """
 
     def CreateCreator(self, request, context):
-        """Enters a creator after DingTalk registration (R32–R37). The creator's own id comes from the
-        token; state is REGISTERED.
+        """Registers a creator who has a DingTalk account (R32–R37). `name` must be the caller's own, as in
+        its token; the state is REGISTERED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCreator(self, request, context):
-        """The whole creator, onboarding data included: the creator itself, operators and services.
+        """Returns a creator with its onboarding data. For the creator itself, operators and services.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetCreators(self, request, context):
-        """Several at once, in the order asked for; for the platform's services.
+        """Returns several creators in the order of `names`. For services.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListCreators(self, request, context):
-        """Creators in the order they registered, for operators.
+        """Lists creators in the order of registration. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetCreatorProfile(self, request, context):
-        """What a brand may see of a creator: nothing of what was entered at onboarding (R56).
+        """Returns what a brand may see of an admitted creator: no onboarding data but the name (R56).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApplyForAdmission(self, request, context):
-        """Applies for admission. The numeric criteria (R3, R4, R8, R9) answer at once: the creator is
-        PENDING_REVIEW, or REFUSED with every failed criterion. What a platform has observed of this
-        very account counts, not what is declared. A refused creator may apply again.
+        """Applies for admission. The numeric criteria (R3, R4, R8, R9) are checked at once: the creator is
+        PENDING_REVIEW, or REFUSED with every failed criterion. Statistics that a platform observed of
+        the same account count instead of the declared ones. A refused creator may apply again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AppealAdmission(self, request, context):
-        """Appeals against a refusal by staff, once; what the numbers refused is mended by applying anew.
-        The creator is APPEALED until another operator than the one who refused has decided.
+        """Appeals against a refusal by staff, once per application. After a refusal by the numeric criteria,
+        apply again instead. The creator is APPEALED until an operator other than the one who refused
+        decides.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReviewAdmission(self, request, context):
-        """Staff's judgement of quality (R5–R7, R10, R43), of an application or of an appeal, for operators.
-        An approval is CREATOR_NOT_ELIGIBLE while there are `unmet_criteria`: metadata names the rules
-        as `missing`.
+        """Decides an application or an appeal by its quality (R5–R7, R10, R43). For operators. While there
+        are `unmet_criteria`, an approval is refused with CREATOR_NOT_ELIGIBLE; `missing` in the metadata
+        names the rules.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListCreatorDecisions(self, request, context):
-        """Everything that was ever decided about a creator, oldest first: the creator itself, operators.
+        """Lists all decisions about a creator, oldest first. For the creator itself and operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateStatistics(self, request, context):
-        """Refreshes the counts of a creator's account, for platforms that observe them. It never takes an
-        admission away; `unmet_criteria` follow it. Answers with what is known now.
+        """Updates the statistics of a creator's account. For platforms that observe them. An admission
+        stays; `unmet_criteria` follow the new statistics. Returns the newest statistics.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateCreatorLevel(self, request, context):
-        """Changes an admitted creator's level, for operators.
+        """Changes an admitted creator's level. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApplyForLiveStreamAccess(self, request, context):
-        """Asks for live-stream access by its application form (R55), once admitted; again after a refusal
-        or a revocation, not while one waits.
+        """Applies for live-stream access with the application form (R55). Requires an admitted creator, and
+        no application that is PENDING or GRANTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReviewLiveStreamAccess(self, request, context):
-        """Grants or refuses live-stream access that was asked for, or revokes it, for operators.
+        """Grants or refuses a pending application for live-stream access, or revokes access. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePayoutAccount(self, request, context):
-        """Names the PayPal account that rewards go to (R30).
+        """Sets the PayPal account that rewards are sent to (R30).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,4 +1,4 @@
-"""Mobile numbers: whatever is written, what is kept is E.164 or nothing (R35)."""
+"""Mobile numbers are normalized to E.164 or refused (R35)."""
 
 import re
 
@@ -18,7 +18,7 @@ NUMBERS = st.one_of(
 )
 
 
-def _kept(number: str) -> str | None:
+def _normalized(number: str) -> str | None:
     try:
         creator = NewCreator.model_validate(
             {"name": "creators/anna", "display_name": "Anna", "mobile_number": number}
@@ -31,24 +31,24 @@ def _kept(number: str) -> str | None:
 
 
 @given(NUMBERS)
-def test_any_text_is_a_number_in_e164_or_refused(number: str) -> None:
-    kept = _kept(number)
-    if kept is not None:
-        assert re.fullmatch(r"\+[1-9]\d{6,14}", kept)
+def test_any_text_is_normalized_to_e164_or_refused(number: str) -> None:
+    normalized = _normalized(number)
+    if normalized is not None:
+        assert re.fullmatch(r"\+[1-9]\d{6,14}", normalized)
         assert number.strip(" ").startswith("+")
-        assert _kept(kept) == kept
-        assert phonenumbers.is_valid_number(phonenumbers.parse(kept))
+        assert _normalized(normalized) == normalized
+        assert phonenumbers.is_valid_number(phonenumbers.parse(normalized))
 
 
-def test_every_regions_own_example_of_a_mobile_is_taken() -> None:
+def test_the_example_mobile_number_of_every_region_is_accepted() -> None:
     mobile = phonenumbers.PhoneNumberType.MOBILE
-    taken = 0
+    accepted = 0
     for region in phonenumbers.SUPPORTED_REGIONS:
         example = phonenumbers.example_number_for_type(region, mobile)
         if example is None:
             continue
-        taken += 1
+        accepted += 1
         e164 = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
         written = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
-        assert _kept(e164) == _kept(written) == e164, region
-    assert taken > 200
+        assert _normalized(e164) == _normalized(written) == e164, region
+    assert accepted > 200
