@@ -22,8 +22,8 @@ from tests.integration.media.conftest import ACCEPTED, QUARANTINE, VIDEO_LIMITS,
 from tests.integration.media.uploading import downloaded, finalization, put, reasons
 from tests.support.databases import Databases
 from tests.support.serving import Served, refused, request_id
-from tests.unit.media.films import film, sound_only, with_duration
 from tests.unit.media.pictures import jpeg, opened
+from tests.unit.media.sample_videos import sample_video, sound_only, with_duration
 
 DESKTOP, APP = pb.CLIENT_DESKTOP, pb.CLIENT_APP
 INTERMEDIATE = creators_pb2.CREATOR_LEVEL_INTERMEDIATE
@@ -92,7 +92,7 @@ def anna(served: Served) -> Any:
 async def test_an_accepted_video_has_a_duration_and_renditions(
     served: Served, harness: Harness, form: str, codec: str, content_type: str
 ) -> None:
-    content = film(form, codec)
+    content = sample_video(form, codec)
     # The content type follows from the bytes.
     media = await finalized(served, content, content_type="video/webm")
     assert media.state == pb.MediaObject.STATE_ACCEPTED
@@ -115,7 +115,7 @@ async def test_an_accepted_video_has_a_duration_and_renditions(
 
 
 async def test_a_rotated_video_has_rotated_renditions(served: Served) -> None:
-    content = film(codec="mpeg4", seconds=1, size=(1920, 1080), turned_degrees=-90)
+    content = sample_video(codec="mpeg4", seconds=1, size=(1920, 1080), turned_degrees=-90)
     media = await finalized(served, content)
     assert (media.width, media.height) == (1080, 1920)
     for rendition, size in (
@@ -133,7 +133,7 @@ async def test_videos_require_the_level_intermediate_r87(
     await admit(creators, "nina", creators_pb2.CREATOR_LEVEL_NEWCOMER)
     await admit(creators, "juno", creators_pb2.CREATOR_LEVEL_JUNIOR)
     await creators.applied("pia")
-    request = announcement(film())
+    request = announcement(sample_video())
     for name in ("nina", "juno", "pia", "nobody"):
         with refused(Reason.CREATOR_NOT_ELIGIBLE) as caught:
             await MediaServiceStub(served.as_creator(name)).CreateUpload(request)
@@ -193,7 +193,7 @@ async def test_sizes_are_limited_by_client_r88(served: Served) -> None:
 
 @pytest.mark.rule("R88")
 async def test_lengths_are_limited_by_client_r88(served: Served) -> None:
-    content = film(seconds=10)
+    content = sample_video(seconds=10)
     media = await finalized(served, content, client=DESKTOP)
     assert media.state == pb.MediaObject.STATE_ACCEPTED
     media = await finalized(served, content, client=APP)
@@ -202,22 +202,22 @@ async def test_lengths_are_limited_by_client_r88(served: Served) -> None:
         "10.0 seconds long; at most 8 are allowed in the app: shorten the video"
     )
     # Sound that ends a moment after the pictures does not count.
-    media = await finalized(served, film(seconds=8), client=APP)
+    media = await finalized(served, sample_video(seconds=8), client=APP)
     assert media.state == pb.MediaObject.STATE_ACCEPTED
-    media = await finalized(served, with_duration(film("webm", "libvpx"), 21))
+    media = await finalized(served, with_duration(sample_video("webm", "libvpx"), 21))
     assert reasons(media) == [("TOO_LONG", "R88")]
 
 
 def _not_videos() -> Iterator[tuple[str, bytes, str]]:
-    yield "avi", film("avi", "mpeg4"), "an AVI video"
-    yield "mpegts", film("mpegts", "libx264"), "an MPEG transport stream"
+    yield "avi", sample_video("avi", "mpeg4"), "an AVI video"
+    yield "mpegts", sample_video("mpegts", "libx264"), "an MPEG transport stream"
     yield "gif", b"GIF89a" + bytes(64), "a GIF image"
     yield "jpeg", jpeg(), "a JPEG image"
     yield "heic", b"\0\0\0\x18ftypheic" + bytes(64), "a HEIC image"
     yield "text", b"<html>no video</html>", "text"
     yield "nothing", bytes(64), "no known kind of video"
     yield "sound", sound_only(), "no moving pictures"
-    yield "mjpeg", film("mov", "mjpeg"), "encoded as mjpeg"
+    yield "mjpeg", sample_video("mov", "mjpeg"), "encoded as mjpeg"
 
 
 @pytest.mark.rule("R88")
@@ -231,13 +231,13 @@ async def test_content_in_other_formats_is_described_r88(
 
 
 async def test_a_damaged_video_is_rejected(served: Served) -> None:
-    content = film(options={"movflags": "+faststart"})
+    content = sample_video(options={"movflags": "+faststart"})
     media = await finalized(served, content[:-1000])
     assert reasons(media) == [("CORRUPT", "R88")]
     assert "its last 1,000 bytes are missing" in media.rejections[0].description
 
 
-@pytest.mark.parametrize("announced", [film(), film("avi", "mpeg4")])
+@pytest.mark.parametrize("announced", [sample_video(), sample_video("avi", "mpeg4")])
 async def test_other_bytes_than_announced_get_no_verdict(
     served: Served, harness: Harness, announced: bytes
 ) -> None:
@@ -261,7 +261,7 @@ async def test_other_bytes_than_announced_get_no_verdict(
 
 
 async def test_concurrent_finalizations_return_one_verdict(served: Served) -> None:
-    upload = await uploaded(served, film())
+    upload = await uploaded(served, sample_video())
     calls = [anna(served).FinalizeUpload(finalization(upload.name)) for _ in range(4)]
     first, *others = await asyncio.gather(*calls)
     assert first.state == pb.MediaObject.STATE_ACCEPTED
@@ -284,7 +284,7 @@ async def test_validation_continues_after_the_callers_deadline(
         await promote(*args, **options)
 
     monkeypatch.setattr(harness.objects, "promote", slowly)
-    upload = await uploaded(served, film())
+    upload = await uploaded(served, sample_video())
     request = finalization(upload.name)
     cancelled = anna(served).FinalizeUpload(request)
     await reached.wait()
@@ -304,7 +304,7 @@ async def test_finalizing_again_succeeds_after_a_crash_after_the_promotion(
     async def crashing(*_: Any) -> bool:
         raise RuntimeError("crash")
 
-    upload = await uploaded(served, film())
+    upload = await uploaded(served, sample_video())
     with monkeypatch.context() as broken:
         broken.setattr(harness.store, "finish", crashing)
         with refused(Reason.INTERNAL):
@@ -314,7 +314,7 @@ async def test_finalizing_again_succeeds_after_a_crash_after_the_promotion(
 
 
 async def test_a_repeated_create_upload_returns_the_same_upload(served: Served) -> None:
-    request = announcement(film())
+    request = announcement(sample_video())
     upload = await anna(served).CreateUpload(request)
     again = await anna(served).CreateUpload(request)
     assert (again.name, again.expire_time) == (upload.name, upload.expire_time)

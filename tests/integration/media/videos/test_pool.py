@@ -21,15 +21,15 @@ from services.media.videos.pool import ProberPool
 from services.media.videos.rules import Client, probe_request, rejections
 from tests.integration.media.conftest import VIDEO_LIMITS
 from tests.support.serving import refused
-from tests.unit.media.films import (
-    film,
+from tests.unit.media.pictures import opened
+from tests.unit.media.sample_videos import (
     lengthened,
+    sample_video,
     sound_only,
     with_duration,
     with_reference,
     with_size,
 )
-from tests.unit.media.pictures import opened
 
 MIB = 1024 * 1024
 
@@ -81,7 +81,7 @@ async def probed(probers: ProberPool, content: bytes) -> tuple[ProbeReport, byte
 async def test_a_video_is_described_with_a_poster_frame(
     probers: ProberPool, form: str, codec: str, container: Container, name: str
 ) -> None:
-    content = film(form, codec)
+    content = sample_video(form, codec)
     assert container_of(content) is container
     report, poster = await probed(probers, content)
     assert (report.problem, report.has_video, report.codec) == ("", True, name)
@@ -95,7 +95,7 @@ async def test_a_video_is_described_with_a_poster_frame(
     ["+disable_chpl", "+faststart", "+frag_keyframe+empty_moov", "+frag_every_frame+empty_moov"],
 )
 async def test_the_index_may_be_anywhere(probers: ProberPool, flags: str) -> None:
-    report, _ = await probed(probers, film(options={"movflags": flags}))
+    report, _ = await probed(probers, sample_video(options={"movflags": flags}))
     assert report.problem == ""
     assert 3.0 <= report.duration_seconds < 3.3
 
@@ -103,13 +103,13 @@ async def test_the_index_may_be_anywhere(probers: ProberPool, flags: str) -> Non
 @pytest.mark.parametrize(
     ("content", "at_least", "below"),
     [
-        (lengthened(film(), 1), 3, 3.1),
+        (lengthened(sample_video(), 1), 3, 3.1),
         # Its samples are shorter, and players stop at the last.
-        (lengthened(film(), 5000), 3, 3.1),
-        (with_duration(film("webm", "libvpx"), 1), 3, 3.1),
-        (with_duration(film("webm", "libvpx"), 5000), 5000, 5001),
+        (lengthened(sample_video(), 5000), 3, 3.1),
+        (with_duration(sample_video("webm", "libvpx"), 1), 3, 3.1),
+        (with_duration(sample_video("webm", "libvpx"), 5000), 5000, 5001),
         # Neither a duration in the header nor an index.
-        (film("webm", "libvpx", options={"live": "1"}), 3, 3.1),
+        (sample_video("webm", "libvpx", options={"live": "1"}), 3, 3.1),
     ],
 )
 async def test_the_duration_is_the_longest_of_headers_and_index(
@@ -120,7 +120,7 @@ async def test_the_duration_is_the_longest_of_headers_and_index(
 
 
 async def test_the_poster_frame_is_the_first_that_is_not_blank(probers: ProberPool) -> None:
-    report, poster = await probed(probers, film(fades_in=True))
+    report, poster = await probed(probers, sample_video(fades_in=True))
     assert report.problem == ""
     assert opened(poster).max() > 100
 
@@ -138,7 +138,7 @@ async def test_sizes_are_as_displayed(
 ) -> None:
     """As phones record upright. The video's left edge is dark, which a rotation to the right moves
     to the top."""
-    report, poster = await probed(probers, film(size=(640, 360), turned_degrees=degrees))
+    report, poster = await probed(probers, sample_video(size=(640, 360), turned_degrees=degrees))
     expected = (640, 360) if degrees == 180 else (360, 640)
     assert (report.width, report.height) == expected
     upright = opened(poster).autorot()
@@ -148,26 +148,26 @@ async def test_sizes_are_as_displayed(
 
 
 async def test_a_large_poster_frame_is_scaled_down(probers: ProberPool) -> None:
-    _, poster = await probed(probers, film(codec="mpeg4", seconds=1, size=(2000, 1000)))
+    _, poster = await probed(probers, sample_video(codec="mpeg4", seconds=1, size=(2000, 1000)))
     assert (opened(poster).width, opened(poster).height) == (1080, 540)
 
 
 @pytest.mark.parametrize("form", ["mp4", "matroska"])
 async def test_a_truncated_video_is_damaged(probers: ProberPool, form: str) -> None:
-    content = film(form, options={"movflags": "+faststart"} if form == "mp4" else {})
+    content = sample_video(form, options={"movflags": "+faststart"} if form == "mp4" else {})
     report, poster = await probed(probers, content[: len(content) * 2 // 3])
     assert "bytes are missing" in report.problem
     assert poster == b""
 
 
 async def test_a_video_without_its_index_is_damaged(probers: ProberPool) -> None:
-    content = film()
+    content = sample_video()
     report, _ = await probed(probers, content[: content.index(b"moov") - 4])
     assert report.problem
 
 
 async def test_bytes_after_the_last_box_are_ignored(probers: ProberPool) -> None:
-    report, _ = await probed(probers, film() + bytes(range(256)) * 16)
+    report, _ = await probed(probers, sample_video() + bytes(range(256)) * 16)
     assert report.problem == ""
 
 
@@ -177,7 +177,7 @@ async def test_a_file_with_sound_only_has_no_video(probers: ProberPool) -> None:
 
 
 async def test_an_unknown_codec_is_named_and_not_decoded(probers: ProberPool) -> None:
-    report, poster = await probed(probers, film("mov", "mjpeg"))
+    report, poster = await probed(probers, sample_video("mov", "mjpeg"))
     assert (report.codec, report.is_known_codec, poster) == ("mjpeg", False, b"")
 
 
@@ -185,7 +185,7 @@ async def test_an_unknown_codec_is_named_and_not_decoded(probers: ProberPool) ->
 async def test_the_size_is_that_of_the_frame_and_not_of_the_header(
     probers: ProberPool, codec: str
 ) -> None:
-    content = film("matroska", codec)
+    content = sample_video("matroska", codec)
     for lie in (with_size(content, 65_535, 240), with_size(content, 16, 16)):
         assert lie != content
         report, _ = await probed(probers, lie)
@@ -198,14 +198,14 @@ async def test_the_size_is_that_of_the_frame_and_not_of_the_header(
 
 
 async def test_a_reference_to_another_file_is_not_followed(probers: ProberPool) -> None:
-    content = with_reference(film(is_silent=True), b"/etc/hostname")
+    content = with_reference(sample_video(is_silent=True), b"/etc/hostname")
     report, poster = await probed(probers, content)
     assert report.problem
     assert poster == b""
 
 
 async def test_a_long_video_is_not_read_as_a_whole(probers: ProberPool) -> None:
-    content = film(seconds=60, size=(640, 480), quality=1)
+    content = sample_video(seconds=60, size=(640, 480), quality=1)
     reads: list[int] = []
 
     async def read(offset: int, length: int) -> bytes:
@@ -220,7 +220,7 @@ async def test_a_long_video_is_not_read_as_a_whole(probers: ProberPool) -> None:
 async def test_a_prober_that_reads_too_much_is_stopped(
     probers: ProberPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    content = film("webm", "libvpx", options={"live": "1"})
+    content = sample_video("webm", "libvpx", options={"live": "1"})
     monkeypatch.setattr(prober_pool, "_EXTRA_READ_BYTES", -2 * len(content))
     report, _ = await probed(probers, content)
     assert report.problem == "it is laid out so that it has to be read again and again"
@@ -233,7 +233,7 @@ async def test_a_killed_prober_is_replaced_and_the_video_probed() -> None:
     async with pool() as probers:
         (first,) = prober_processes()
         first.kill()
-        report, poster = await probed(probers, film())
+        report, poster = await probed(probers, sample_video())
         assert (report.problem, bool(poster)) == ("", True)
         (second,) = prober_processes()
         assert second.pid != first.pid
@@ -244,13 +244,13 @@ async def test_a_video_that_exceeds_wall_time_can_be_retried() -> None:
         (stopped,) = prober_processes()
         stopped.suspend()
         with refused(Reason.DEPENDENCY_UNAVAILABLE):
-            await probed(probers, film())
-        report, _ = await probed(probers, film())
+            await probed(probers, sample_video())
+        report, _ = await probed(probers, sample_video())
         assert report.problem == ""
 
 
 async def test_the_time_of_storage_does_not_count() -> None:
-    content = film()
+    content = sample_video()
     asked, answered = asyncio.Event(), asyncio.Event()
 
     async def read(offset: int, length: int) -> bytes:
@@ -273,18 +273,18 @@ async def test_exceptions_of_storage_propagate_and_the_pool_goes_on(
         raise ObjectChanged
 
     with pytest.raises(ObjectChanged):
-        await probers.probe(read, request_for(film()))
-    report, _ = await probed(probers, film())
+        await probers.probe(read, request_for(sample_video()))
+    report, _ = await probed(probers, sample_video())
     assert report.problem == ""
 
 
 async def test_a_video_that_exceeds_memory_is_damaged() -> None:
-    large = film(codec="mpeg4", seconds=1, size=(7680, 4320), is_silent=True)
+    large = sample_video(codec="mpeg4", seconds=1, size=(7680, 4320), is_silent=True)
     async with pool(memory_mib=200) as probers:
         report, poster = await probed(probers, large)
         assert report.problem
         assert poster == b""
-        report, _ = await probed(probers, film())
+        report, _ = await probed(probers, sample_video())
         assert report.problem == ""
 
 
@@ -293,7 +293,7 @@ async def test_a_prober_cannot_open_files_and_has_no_secrets(
 ) -> None:
     monkeypatch.setenv("LIAISON_OBJECT_STORE_SECRET_KEY", "hush")
     async with pool() as probers:
-        await probed(probers, film())
+        await probed(probers, sample_video())
         (process,) = prober_processes()
         assert "hush" not in str(process.environ())
         assert process.rlimit(psutil.RLIMIT_AS) == (1024 * MIB, 1024 * MIB)
@@ -310,18 +310,18 @@ async def test_a_prober_that_does_not_start_is_not_blamed_on_the_video(
         only.kill()
         monkeypatch.setattr(sys, "executable", "/bin/false")
         with pytest.raises(RuntimeError, match=r"services\.media\.videos\.prober does not start"):
-            await probed(probers, film())
+            await probed(probers, sample_video())
         monkeypatch.undo()
-        report, _ = await probed(probers, film())
+        report, _ = await probed(probers, sample_video())
         assert report.problem == ""
 
 
 _SEEDS: dict[str, Callable[[], bytes]] = {
-    "mp4": lambda: film(seconds=1),
-    "faststart": lambda: film(seconds=1, options={"movflags": "+faststart"}),
-    "fragments": lambda: film(seconds=2, options={"movflags": "+frag_keyframe+empty_moov"}),
-    "webm": lambda: film("webm", "libvpx", seconds=1),
-    "matroska": lambda: film("matroska", "mpeg4", seconds=1),
+    "mp4": lambda: sample_video(seconds=1),
+    "faststart": lambda: sample_video(seconds=1, options={"movflags": "+faststart"}),
+    "fragments": lambda: sample_video(seconds=2, options={"movflags": "+frag_keyframe+empty_moov"}),
+    "webm": lambda: sample_video("webm", "libvpx", seconds=1),
+    "matroska": lambda: sample_video("matroska", "mpeg4", seconds=1),
 }
 _MUTATIONS = int(os.environ.get("PROBER_MUTATIONS", "0"))
 

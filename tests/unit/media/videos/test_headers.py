@@ -11,7 +11,7 @@ from services.media.videos.headers import (
     description_of_file,
     missing_bytes,
 )
-from tests.unit.media.films import film
+from tests.unit.media.sample_videos import sample_video
 
 EBML = b"\x1aE\xdf\xa3"
 
@@ -66,7 +66,7 @@ def test_other_files_are_described(head: bytes, description: str) -> None:
 
 @pytest.mark.parametrize("form", ["mp4", "mov", "webm", "matroska"])
 def test_missing_bytes_are_those_cut_off(form: str) -> None:
-    content = film(form, "libvpx" if form == "webm" else "libx264", seconds=1)
+    content = sample_video(form, "libvpx" if form == "webm" else "libx264", seconds=1)
     container = container_of(content[:HEAD_BYTES])
     assert container is not None
     assert missing(container, content, len(content)) == 0

@@ -18,7 +18,7 @@ RATE = 10
 _SAMPLE_RATE = 48_000
 
 
-def film(
+def sample_video(
     form: str = "mp4",
     codec: str = "libx264",
     *,
@@ -37,7 +37,7 @@ def film(
     """
     # In a file: to move the index to the front, the muxer opens it again.
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"film.{form}"
+        path = Path(folder) / f"sample_video.{form}"
         with av.open(str(path), "w", format=form, options=dict(options or {})) as output:
             sound = None if is_silent else _sound(output, form)
             picture = output.add_stream(codec, rate=RATE)
