@@ -1,1 +1,1 @@
-"""The workflows: each owns a lifecycle and its clocks; services own data and side effects."""
+"""Temporal workflows: each owns a lifecycle and its clocks; services own data and side effects."""

@@ -1,4 +1,4 @@
-"""Sends notices, for activities."""
+"""Sends notices to the notifications service. Used by activities."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
 
 log = structlog.get_logger()
 
-# What one SendNotifications takes.
+# Notices per SendNotifications call.
 _BATCH_SIZE = 500
-# Who commands a workflow waits for its record, and must not wait for notifications that are away.
-_PATIENCE_SECONDS = 2.0
+# A caller waits until its command is recorded, and must not wait for a notifications outage.
+_TIMEOUT_SECONDS = 2.0
 
 
 async def try_to_send(stub: "NotificationServiceAsyncStub", notices: list[Notice]) -> Batch:
-    """Sends what can be sent at once; answers with what must be sent later."""
+    """Sends the notices within a short time; returns them as pending if that fails."""
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
             await send_notices(stub, notices)
     except (LiaisonError, TimeoutError) as error:
         log.warning("notices_delayed", count=len(notices), error=str(error))
@@ -33,10 +33,10 @@ async def try_to_send(stub: "NotificationServiceAsyncStub", notices: list[Notice
 
 
 async def send_notices(stub: "NotificationServiceAsyncStub", notices: Sequence[Notice]) -> None:
-    """Sends all of them; sending some again is harmless.
+    """Sends all notices. Repeating is safe: the service deduplicates them.
 
     Raises:
-        LiaisonError: at least one may not have been kept.
+        LiaisonError: at least one may not have been stored.
     """
     for start in range(0, len(notices), _BATCH_SIZE):
         batch = notices[start : start + _BATCH_SIZE]

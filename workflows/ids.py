@@ -1,6 +1,6 @@
-"""Workflow ids: one entity, one id, built here only; uniqueness comes free."""
+"""Workflow ids: one per entity, built only here, so that no entity has two workflows."""
 
-# Of the schedule, and the beginning of the id of each of its runs.
+# Id of the schedule, and prefix of the id of each of its runs.
 RECONCILIATION = "reconciliation"
 
 

@@ -1,4 +1,5 @@
-"""What workflows tell people: pure, so that workflows can make them. `delivery` sends them."""
+"""Notices to brands, creators and staff. Pure, so that workflows can build them; `delivery` sends
+them."""
 
 from dataclasses import dataclass, field
 
@@ -10,8 +11,8 @@ OPERATORS = "staff/operators"
 class Notice:
     """One message to one recipient: `brands/…`, `creators/…`, MEDIATORS or OPERATORS.
 
-    The same `deduplication_id` is the same notice, however often it is sent; build it from what
-    happened and to whom, such as `dispute/{id}/{sequence}/{recipient}`.
+    Notices with the same `deduplication_id` are stored once. It names what happened and the
+    recipient, such as `dispute/{id}/{sequence}/{recipient}`.
     """
 
     recipient: str
@@ -25,12 +26,12 @@ class Notice:
 
 @dataclass(frozen=True)
 class Batch:
-    """Notices on their way, as activities take and give them."""
+    """Notices as an activity takes or returns them."""
 
     notices: list[Notice] = field(default_factory=list)
 
 
-def as_sentence(words: str) -> str:
-    """What somebody wrote, with one full stop at its end."""
-    words = words.strip()
-    return words if not words or words[-1] in ".!?…" else f"{words}."
+def as_sentence(text: str) -> str:
+    """The text with exactly one mark at its end; a full stop is added where none is."""
+    text = text.strip()
+    return text if not text or text[-1] in ".!?…" else f"{text}."

@@ -1,5 +1,8 @@
-"""The promises' lengths. A policy is frozen into a task when it is published and copied into each
-assignment, so that a later change never moves a running clock."""
+"""Policies: the durations of every clock.
+
+A policy is frozen into a task when it is published and copied into each assignment, so that a later
+change never moves a running clock.
+"""
 
 import calendar
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ class Span:
     seconds: float = 0.0
 
     def after(self, start: datetime) -> datetime:
-        """The same day so many months on, clamped to that month's end, plus the seconds."""
+        """The same day `months` later, clamped to that month's end, plus `seconds`."""
         start = start.astimezone(UTC)
         years, month = divmod(start.month - 1 + self.months, 12)
         year = start.year + years
@@ -27,7 +30,7 @@ class Span:
 
 
 class ReviewSilence(StrEnum):
-    """What the end of a review without an answer does."""
+    """What happens when a review ends without an answer."""
 
     AUTO_APPROVE = "AUTO_APPROVE"
     ESCALATE = "ESCALATE"
@@ -80,8 +83,8 @@ STANDARD = Policy(
     claim_window=CLAIM_WINDOW,
 )
 
-# A day in four seconds: a life's story in a minute, with time enough between two clocks for a
-# process that was killed to come back. What follows a story's end is shorter still.
+# One day takes four seconds: an assignment's whole course takes a minute, and between two clocks a
+# killed process has time to restart. Windows after its end are shorter still.
 _FAST = 4.0
 ACCELERATED = Policy(
     name="accelerated",

@@ -1,7 +1,8 @@
-"""Task queues: one a domain, so that a burst of payouts cannot delay an assignment's commands.
+"""Task queues: one per domain, so that a burst of payouts cannot delay an assignment's commands.
 
-A workflow and its activities stay on their domain's queue; a child of another domain is started on
-that domain's queue beside its parent's. A worker process may serve any of them.
+A workflow and its activities stay on their domain's queue; a child workflow of another domain
+starts on that domain's queue. A worker process serves any subset of the queues
+(`LIAISON_WORKER_DOMAINS`).
 """
 
 from enum import StrEnum
@@ -17,10 +18,10 @@ class Domain(StrEnum):
 
 
 def queue_of(domain: Domain, prefix: str = _PREFIX) -> str:
-    """Such as `liaison-payouts`. Tests that share a server take prefixes of their own."""
+    """Such as `liaison-payouts`. Tests that share a server use other prefixes."""
     return f"{prefix}-{domain}"
 
 
 def sibling(queue: str, domain: Domain) -> str:
-    """The queue of another domain under the same prefix."""
+    """The queue of `domain` with the same prefix as `queue`."""
     return queue_of(domain, queue.rpartition("-")[0])

@@ -1,4 +1,7 @@
-"""The worker process: runs every workflow, and the activities that call the services."""
+"""The worker process: runs workflows, and the activities that call the services.
+
+It has one Temporal worker for each task queue that it serves.
+"""
 
 import asyncio
 import inspect
@@ -47,8 +50,8 @@ from workflows.temporal.client import connect
 
 log = structlog.get_logger()
 
-# Our modules are pure, so workflows may share the process's copies: loading them anew into each
-# workflow's sandbox would cost more than running it. What they may call is restricted all the same.
+# Workflows share the process's copies of our modules, which are pure: loading them into each
+# workflow's sandbox would cost more than running the workflow. The sandbox still restricts calls.
 RUNNER = SandboxedWorkflowRunner(
     restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows", "servicekit")
 )
@@ -61,14 +64,14 @@ WORKFLOWS: dict[Domain, list[type]] = {
 }
 
 
-# A month's report and a look at hundreds of payments take minutes.
+# Timeout of a reconciliation: a month's report and hundreds of payments take minutes.
 _RECONCILING_SECONDS = 600.0
 
 
 class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
-    """`listen_address` is for health only."""
+    """`listen_address` serves health checks only."""
 
-    # Which task queues this process serves, by domain and separated by commas.
+    # The domains whose task queues this process serves, separated by commas.
     worker_domains: Annotated[tuple[Domain, ...], NoDecode, Field(min_length=1)] = tuple(Domain)
     tasks_address: Address = "127.0.0.1:15052"
     media_address: Address = "127.0.0.1:15053"
@@ -77,8 +80,8 @@ class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
     notifications_address: Address = "127.0.0.1:15056"
     # Below the pod's grace period; Temporal's own default of 0 would cut activities off.
     worker_drain_seconds: float = 20.0
-    # When payouts are reconciled, in UTC: once a day at least, or alerts say that it is late. Every
-    # hour, since nothing is sent after a fail-over before it was done.
+    # When payouts are reconciled, in UTC. At least daily, or an alert fires; hourly by default,
+    # since after a fail-over nothing is sent until a reconciliation was done.
     reconciliation_cron: str = "0 * * * *"
 
     @field_validator("worker_domains", mode="before")
@@ -89,7 +92,7 @@ class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
 
 async def main() -> None:
     settings = WorkerSettings()  # type: ignore[call-arg]  # the environment fills it
-    told_to_stop = handle_stop_signals()
+    stop_requested = handle_stop_signals()
     with telemetry(settings, lambda resource: create_tracer_provider(sampler(), resource)):
         async with AsyncExitStack() as stack:
             if Domain.PAYOUTS in settings.worker_domains:
@@ -98,17 +101,16 @@ async def main() -> None:
             health = GrpcServer(settings, [], None)
             async with running(*serving, patience_seconds=settings.worker_drain_seconds + 5):
                 await health.start()
-                await told_to_stop.wait()
+                await stop_requested.wait()
                 await health.stop()
 
 
 @asynccontextmanager
 async def running(*workers: Worker, patience_seconds: float) -> AsyncIterator[None]:
-    """Runs workers for as long as the block does; all of them stop at once, within a limit.
+    """Runs the workers during the block, then stops them together within `patience_seconds`.
 
-    A local activity that fails is retried even by a worker that is stopping, which waits for it:
-    with the service away that it calls, for ever (SDK 1.35). Temporal gives its work to another
-    worker, so the process can exit.
+    A stopping worker goes on retrying a failing local activity and waits for it, for ever while the
+    service is down (SDK 1.35). Temporal gives its work to another worker, so the process may exit.
     """
     for worker in workers:
         await worker.__aenter__()
@@ -124,7 +126,7 @@ async def running(*workers: Worker, patience_seconds: float) -> AsyncIterator[No
 
 
 async def workers(settings: WorkerSettings, stack: AsyncExitStack) -> list[Worker]:
-    """One worker for each task queue that this process serves, not started yet."""
+    """One worker per task queue that this process serves, not started yet."""
     client = await connect(settings)
     activities = await _activities(settings, stack)
     return [
@@ -173,7 +175,7 @@ async def _activities(
                     notifications,
                 )
             ),
-            payout.release_reward,  # an assignment that ends gives its reservation back itself
+            payout.release_reward,  # called by the assignment workflow when it ends unpaid
         ],
         Domain.PAYOUTS: [
             *activities_of(payout),
@@ -185,7 +187,7 @@ async def _activities(
 
 
 def activities_of(implementation: object) -> list[Callable[..., Any]]:
-    """The methods of a class that are activities."""
+    """The bound methods of an object that are activities."""
     return [
         getattr(implementation, name)
         for name, method in inspect.getmembers(type(implementation), inspect.isfunction)

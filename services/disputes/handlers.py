@@ -38,6 +38,7 @@ from workflows.dispute.model import (
     Withdraw,
 )
 from workflows.dispute.rules import check_decision, check_ground
+from workflows.errors import NotRunning
 
 # What the workflow of a dispute takes.
 DisputeCommand = Claim | Decide | Withdraw
@@ -108,12 +109,8 @@ class AssignmentDirectory(Protocol):
     async def parties(self, assignment_id: str) -> Parties | None: ...
 
 
-class NotUnderWay(Exception):
-    """No workflow runs under the id: it has not started yet, or it has ended."""
-
-
 class DisputeRuns(Protocol):
-    """The workflows of assignments and disputes. Each method raises NotUnderWay."""
+    """The workflows of assignments and disputes. Each method raises NotRunning."""
 
     async def open(
         self, assignment_id: str, order: OpenDisputeOrder, command_id: str
@@ -147,7 +144,7 @@ class DisputeHandlers:
         order = OpenDisputeOrder(dispute_id, new.ground, new.statement, who.actor)
         try:
             dispute = await self._runs.open(new.assignment_id, order, dispute_id)
-        except NotUnderWay:
+        except NotRunning:
             raise FailedPrecondition(
                 Reason.DISPUTE_NOT_ALLOWED,
                 f"{name} is over, and so is the time to dispute it",
@@ -209,7 +206,7 @@ class DisputeHandlers:
         """Sends the workflow a command. It answers once the change is recorded."""
         try:
             return await self._runs.send(dispute.id, command, command_id(who.subject, request_id))
-        except NotUnderWay:
+        except NotRunning:
             raise self._absence(dispute, command) from None
 
     def _absence(self, dispute: Dispute, command: DisputeCommand) -> LiaisonError:

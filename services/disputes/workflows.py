@@ -4,13 +4,13 @@ from typing import Any, TypeVar
 
 from temporalio.workflow import UpdateMethodMultiParam
 
-from services.disputes.handlers import DisputeCommand, NotUnderWay
+from services.disputes.handlers import DisputeCommand
 from workflows import ids
 from workflows.assignment.model import OpenDispute
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.dispute.model import Claim, Decide, Dispute, Withdraw
 from workflows.dispute.workflow import DisputeWorkflow
-from workflows.temporal.client import NotRunning, Workflows
+from workflows.temporal.client import Workflows
 
 P = TypeVar("P")
 
@@ -43,12 +43,9 @@ class TemporalRuns:
         command: P,
         command_id: str,
     ) -> Dispute:
-        try:
-            return await self._workflows.execute_update(
-                workflow_id,
-                update,
-                command,
-                update_id=f"{type(command).__name__}:{command_id}",
-            )
-        except NotRunning as error:
-            raise NotUnderWay from error
+        return await self._workflows.execute_update(
+            workflow_id,
+            update,
+            command,
+            update_id=f"{type(command).__name__}:{command_id}",
+        )

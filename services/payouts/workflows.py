@@ -11,11 +11,12 @@ from servicekit.errors import LiaisonError
 from services.payouts.domain import Payout, State
 from workflows import ids
 from workflows.assignment.workflow import AssignmentWorkflow
+from workflows.errors import NotRunning
 from workflows.payout.model import PayoutChanged, PayoutTerms
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.policy import STANDARD
 from workflows.task_queues import Domain
-from workflows.temporal.client import NotRunning, Workflows
+from workflows.temporal.client import Workflows
 
 log = structlog.get_logger()
 

@@ -119,14 +119,6 @@ class Task:
         return str(self.version)
 
 
-class NotUnderWay(FailedPrecondition):
-    """No workflow runs for a task or an assignment: it has not started, or it has ended. Use cases
-    report the recorded state instead."""
-
-    def __init__(self) -> None:
-        super().__init__(Reason.ILLEGAL_STATE, "Not under way: nothing can be done with it")
-
-
 class TaskReader(Protocol):
     async def task(self, task_id: str) -> Task | None: ...
 

@@ -24,7 +24,8 @@ from services.tasks.commands import (
     TaskInput,
     UpdateTask,
 )
-from services.tasks.domain import Content, NotUnderWay, State, Task, workflow_input
+from services.tasks.domain import Content, State, Task, workflow_input
+from workflows.errors import NotRunning
 from workflows.policy import POLICIES
 from workflows.task.model import PublishedTask, Transition
 from workflows.task.rules import publish
@@ -49,7 +50,7 @@ class Tasks(Protocol):
 
 
 class TaskWorkflows(Protocol):
-    """The workflows of tasks. Commands raise NotUnderWay if the workflow has ended."""
+    """The workflows of tasks. Commands raise NotRunning if the workflow has ended."""
 
     async def start(self, task: PublishedTask) -> None: ...
 
@@ -158,7 +159,7 @@ class TaskHandlers:
             raise illegal_state(task.name, task.state, "CancelTask")
         try:
             await self._workflows.cancel(task.id, who.actor, command.comment, command.request_id)
-        except NotUnderWay:
+        except NotRunning:
             raise await self._not_under_way(who, task, "CancelTask") from None
         return await self._own_task(who, command.id)
 
@@ -174,7 +175,7 @@ class TaskHandlers:
             await self._workflows.end_selection(
                 task.id, who.actor, command.comment, command.request_id
             )
-        except NotUnderWay:
+        except NotRunning:
             raise await self._not_under_way(who, task, "EndSelection") from None
         return await self._own_task(who, command.id)
 

@@ -5,7 +5,6 @@ from typing import Any, TypeVar
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from temporalio.workflow import UpdateMethodMultiParam
 
-from services.tasks.domain import NotUnderWay
 from workflows import ids
 from workflows.task.model import (
     CancelTask,
@@ -17,7 +16,7 @@ from workflows.task.model import (
 )
 from workflows.task.workflow import TaskWorkflow
 from workflows.task_queues import Domain
-from workflows.temporal.client import NotRunning, Workflows
+from workflows.temporal.client import Workflows
 from workflows.temporal.search_attributes import BRAND, DEADLINE, STATE
 
 Command = TypeVar("Command")
@@ -67,12 +66,9 @@ class TaskWorkflowClient:
         command: Command,
         request_id: str,
     ) -> None:
-        try:
-            await self._workflows.execute_update(
-                ids.task(task_id),
-                update,
-                command,
-                update_id=f"{type(command).__name__}:{request_id}",
-            )
-        except NotRunning as error:
-            raise NotUnderWay from error
+        await self._workflows.execute_update(
+            ids.task(task_id),
+            update,
+            command,
+            update_id=f"{type(command).__name__}:{request_id}",
+        )

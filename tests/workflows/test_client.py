@@ -13,9 +13,10 @@ from workflows.assignment.inputs import StartAssignment
 from workflows.assignment.model import ApproveWork, OpenDispute, State, SubmitWork
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.dispute.model import Ground
+from workflows.errors import NotRunning
 from workflows.payout.workflow import PayoutWorkflow
 from workflows.task_queues import Domain
-from workflows.temporal.client import NotRunning, Workflows
+from workflows.temporal.client import Workflows
 
 
 def _workflows(address: str) -> Workflows:

@@ -5,10 +5,10 @@ from temporalio.testing import WorkflowEnvironment
 
 from servicekit.settings import TemporalSettings
 from services.tasks.assignments.workflows import AssignmentWorkflowClient
-from services.tasks.domain import NotUnderWay
 from services.tasks.workflows import TaskWorkflowClient
 from tests.workflows.harness import BRAND
 from workflows.assignment.model import ApproveWork
+from workflows.errors import NotRunning
 from workflows.task.model import Selection
 from workflows.temporal.client import Workflows
 
@@ -30,6 +30,6 @@ async def test_a_command_to_a_workflow_that_does_not_run_is_refused_without_nami
         assignments.send("nothing", ApproveWork(BRAND), "4"),
     ]
     for command in commands:
-        with pytest.raises(NotUnderWay) as refused:
+        with pytest.raises(NotRunning) as refused:
             await command
         assert refused.value.metadata == {}

@@ -1,4 +1,4 @@
-"""What the reconciliation's workflow does to the outside: one call of the payouts service."""
+"""Activity of the reconciliation workflow: one call of the payouts service."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +18,8 @@ from workflows.temporal.failures import retrying_all_but
 if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
     from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceAsyncStub
 
-# What a page of the Temporal UI can show; all of them are in the report.
-_MOST_FINDINGS = 20
+# Findings shown in the Temporal UI; the report has all of them.
+_MAXIMUM_FINDINGS = 20
 
 
 @dataclass(frozen=True)
@@ -60,12 +60,12 @@ def _total(total: pb.ReconciliationTotal) -> str:
 
 
 def _findings(done: pb.Reconciliation) -> Iterator[str]:
-    for finding in done.findings[:_MOST_FINDINGS]:
+    for finding in done.findings[:_MAXIMUM_FINDINGS]:
         kind = pb.Finding.Kind.Name(finding.kind).removeprefix("KIND_")
         what = finding.payout or f"transaction {finding.provider_transaction_id}"
         yield f"{kind} {what}: {finding.description}"
-    if len(done.findings) > _MOST_FINDINGS:
-        yield f"and {len(done.findings) - _MOST_FINDINGS} more"
+    if len(done.findings) > _MAXIMUM_FINDINGS:
+        yield f"and {len(done.findings) - _MAXIMUM_FINDINGS} more"
 
 
 def _money(message: MoneyMessage) -> str:

@@ -9,7 +9,7 @@ def describe(done: list[Reconciled], waiting: list[str]) -> str:
     mismatch_count = sum(each.mismatch_count for each in done)
     if mismatch_count:
         what = "1 does" if mismatch_count == 1 else f"{mismatch_count} do"
-        head = f"**An operator must look: {what} not match, and nothing is sent**"
+        head = f"**An operator must act: {what} not match, and nothing is sent**"
     elif waiting:
         head = f"**The platform compares with {', '.join(waiting)}**"
     else:

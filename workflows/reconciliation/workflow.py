@@ -1,5 +1,7 @@
-"""The workflow of one reconciliation: every provider is compared with the ledger, however
-long it cannot be read."""
+"""The reconciliation workflow: compares every provider with the ledger.
+
+A provider that cannot be read is retried until it can, and does not delay the others.
+"""
 
 import asyncio
 from datetime import timedelta

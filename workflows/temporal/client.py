@@ -1,7 +1,8 @@
-"""The one seam between services and Temporal: start, command and signal workflows by id.
+"""How services reach Temporal: start, update and signal workflows by id.
 
-What comes out are our own errors. An update that was not answered in time has an unknown outcome
-and says so; sending it again with the same update id gets the first answer.
+Errors of the SDK leave as LiaisonError. An update that is not answered in time has an unknown
+outcome and fails with OUTCOME_UNKNOWN; repeated with the same update id, it returns the first
+answer.
 """
 
 import asyncio
@@ -26,21 +27,22 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.types import MethodAsyncSingleParam
 from temporalio.workflow import UpdateMethodMultiParam
 
-from servicekit.errors import FailedPrecondition, Internal, LiaisonError, Reason, Unavailable
+from servicekit.errors import Internal, LiaisonError, Reason, Unavailable
 from servicekit.settings import TemporalSettings
+from workflows.errors import NotRunning
 from workflows.task_queues import Domain, queue_of
 from workflows.temporal.failures import from_application_error
 
 P = TypeVar("P")
 T = TypeVar("T")
 
-# A worker that was killed delays a cached workflow's next update by up to 10 s: Temporal waits
-# that long for the worker that had it.
+# After a worker is killed, the next update of a workflow in its cache takes up to 10 s: Temporal
+# waits that long for the worker's sticky queue.
 _TIMEOUT = timedelta(seconds=20)
 _CONNECT_TIMEOUT = timedelta(seconds=5)
 
-# After these the command may have arrived.
-_OPEN = frozenset(
+# Status codes after which the command may have arrived.
+_UNKNOWN_OUTCOME = frozenset(
     {
         RPCStatusCode.ABORTED,
         RPCStatusCode.CANCELLED,
@@ -53,17 +55,6 @@ _OPEN = frozenset(
 )
 
 
-class NotRunning(FailedPrecondition):
-    """No workflow runs under this id: it never started, or it has ended."""
-
-    def __init__(self, workflow_id: str) -> None:
-        super().__init__(
-            Reason.ILLEGAL_STATE,
-            f"{workflow_id} is not under way: nothing can be done with it",
-            metadata={"workflow_id": workflow_id},
-        )
-
-
 async def connect(settings: TemporalSettings) -> Client:
     return await Client.connect(
         settings.temporal_address,
@@ -74,8 +65,10 @@ async def connect(settings: TemporalSettings) -> Client:
 
 
 class Workflows:
-    """Connects when first used, so that a service starts without Temporal. Its methods raise
-    LiaisonError: the workflow's own refusal, NotRunning, or Unavailable."""
+    """Client for workflows. Connects on first use, so that a service starts without Temporal.
+
+    Every method raises LiaisonError: the workflow's own refusal, NotRunning, or Unavailable.
+    """
 
     def __init__(self, settings: TemporalSettings) -> None:
         self._settings = settings
@@ -89,10 +82,10 @@ class Workflows:
         *,
         update_id: str,
     ) -> T:
-        """The workflow's answer to a command; `update` is the update's method of the workflow."""
+        """Sends a command and returns the workflow's answer. `update` is the workflow's method."""
         client = await self._connected()
         handle = client.get_workflow_handle(workflow_id)
-        async with _answering(workflow_id), asyncio.timeout(_TIMEOUT.total_seconds()):
+        async with _translated_errors(), asyncio.timeout(_TIMEOUT.total_seconds()):
             return await handle.execute_update(update, arg, id=update_id, rpc_timeout=_TIMEOUT)
 
     async def start_workflow(
@@ -106,12 +99,12 @@ class Workflows:
         search_attributes: TypedSearchAttributes | None = None,
         is_restarted: bool = False,
     ) -> None:
-        """Starts a workflow unless one was ever started under this id: repeating is harmless. One
-        that `is_restarted` does start after another has ended, never beside it. `run` is the
-        workflow's run method."""
+        """Starts a workflow unless one was ever started under this id, so it may be repeated. With
+        `is_restarted` it also starts after another has ended, but never beside a running one. `run`
+        is the workflow's run method."""
         client = await self._connected()
         once, again = WorkflowIDReusePolicy.REJECT_DUPLICATE, WorkflowIDReusePolicy.ALLOW_DUPLICATE
-        async with _answering(workflow_id):
+        async with _translated_errors():
             try:
                 await client.start_workflow(
                     run,
@@ -128,10 +121,10 @@ class Workflows:
                 return  # it has run and ended
 
     async def signal(self, workflow_id: str, signal: Callable[..., None], *args: Any) -> None:
-        """Signals a running workflow; `signal` is the signal's method of the workflow. A repeated
-        signal is handled again."""
+        """Signals a running workflow; `signal` is the workflow's method. Signals are not
+        deduplicated: a repeated one is handled again."""
         client = await self._connected()
-        async with _answering(workflow_id):
+        async with _translated_errors():
             handle = client.get_workflow_handle(workflow_id)
             await handle.signal(signal, args=args, rpc_timeout=_TIMEOUT)
 
@@ -139,7 +132,7 @@ class Workflows:
         if self._client is None:
             try:
                 self._client = await connect(self._settings)
-            except RuntimeError as error:  # how the SDK reports a server that is away
+            except RuntimeError as error:  # what the SDK raises when it cannot connect
                 raise Unavailable(
                     Reason.DEPENDENCY_UNAVAILABLE, "The workflow engine does not answer"
                 ) from error
@@ -147,8 +140,8 @@ class Workflows:
 
 
 @asynccontextmanager
-async def _answering(workflow_id: str) -> AsyncIterator[None]:
-    """Around a call to Temporal: its errors leave as ours."""
+async def _translated_errors() -> AsyncIterator[None]:
+    """Turns errors of a call to Temporal into LiaisonError."""
     try:
         yield
     except WorkflowUpdateFailedError as error:
@@ -157,9 +150,9 @@ async def _answering(workflow_id: str) -> AsyncIterator[None]:
         raise _unknown_outcome() from error
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
-            raise NotRunning(workflow_id) from error
-        if error.status not in _OPEN:
-            raise  # a mistake of ours
+            raise NotRunning from error
+        if error.status not in _UNKNOWN_OUTCOME:
+            raise  # a bug of ours
         raise _unknown_outcome() from error
 
 
@@ -172,5 +165,5 @@ def _refusal(error: WorkflowUpdateFailedError) -> LiaisonError:
 def _unknown_outcome() -> Unavailable:
     return Unavailable(
         Reason.OUTCOME_UNKNOWN,
-        "The answer did not come in time. Repeat with the same request_id to learn the outcome",
+        "No answer in time. Repeat with the same request_id to learn the outcome",
     )

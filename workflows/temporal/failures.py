@@ -1,7 +1,8 @@
-"""Our errors on their way through Temporal and back.
+"""Converts LiaisonError to Temporal's ApplicationError and back.
 
-Only ApplicationError may leave workflow code (anything else wedges the workflow task), so a
-refusal becomes one, typed by its reason; the service that sent the command turns it back.
+Only ApplicationError may leave workflow code; any other exception fails the workflow task, which
+Temporal then retries for ever. The error's type is the reason; the service that sent the command
+converts it back.
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ def to_application_error(error: LiaisonError, *, is_final: bool) -> ApplicationE
 
 
 def from_application_error(error: ApplicationError) -> LiaisonError:
-    """What `to_application_error` was given; violations do not make the journey."""
+    """Reverses `to_application_error`. Field violations are lost."""
     if len(error.details) != 2 or error.type is None or error.type not in Reason.__members__:
         return Internal(Reason.INTERNAL, "A workflow failed")
     code, metadata = cast("tuple[str, dict[str, str]]", error.details)
@@ -33,13 +34,13 @@ def is_caused_by(error: ActivityError, reason: Reason) -> bool:
 
 
 def is_out_of_time(error: ActivityError) -> bool:
-    """Whether it was retried for as long as it may be, and nobody knows what it would have done."""
+    """Whether its retries ran out of time, so that its outcome is unknown."""
     return error.retry_state is RetryState.TIMEOUT or isinstance(error.cause, TemporalTimeoutError)
 
 
 @contextmanager
 def refusing() -> Iterator[None]:
-    """Around rules that may refuse, in validators and handlers."""
+    """Converts refusals of rules, in update validators and handlers."""
     try:
         yield
     except LiaisonError as error:
@@ -48,10 +49,10 @@ def refusing() -> Iterator[None]:
 
 @contextmanager
 def retrying_all_but(*final: Reason) -> Iterator[None]:
-    """Around an activity's calls: only what the workflow knows how to go on from ends them.
+    """Around an activity's calls: only the `final` reasons, which the workflow handles, end it.
 
-    Anything else, an expired token or a defect of a service included, is retried until somebody
-    has mended it: an outage delays, it never fails.
+    Everything else is retried, even an expired token or a bug in a service, until it is fixed: an
+    outage delays a workflow and never fails it.
     """
     try:
         yield

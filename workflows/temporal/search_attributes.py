@@ -1,6 +1,6 @@
-"""The search attributes operators filter by in the Temporal UI; few, and never personal data.
+"""Search attributes by which operators filter workflows in the Temporal UI. No personal data.
 
-SQL-backed Temporal stores allow 10 Keyword and 3 of each other type a namespace.
+SQL-backed Temporal stores allow 10 Keyword and 3 of each other type per namespace.
 """
 
 from temporalio.common import SearchAttributeKey

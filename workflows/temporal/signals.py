@@ -1,4 +1,4 @@
-"""Signals between workflows."""
+"""Signals from one workflow to another."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ async def signal(
     method: Any,
     *arguments: Any,
 ) -> bool:
-    """Signals a workflow that may have ended; False when it has. `method` is the signal's method,
-    or its name where importing the workflow would make a circle."""
+    """Signals a workflow; returns False if it has ended. `method` is the signal's method, or its
+    name where importing the workflow would be circular."""
     try:
         await handle.signal(method, args=arguments)
     except FailureError as error:

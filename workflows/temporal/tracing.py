@@ -1,8 +1,8 @@
-"""Which trace a workflow's side effects belong to.
+"""Assigns a workflow's side effects to traces.
 
-A handler changes state and `run` acts on it, so `run` takes up the trace of whoever made the
-change: one trace then leads from a call through the workflow to the rows it wrote. What a clock
-causes starts a trace of its own; a life of months is many traces, tied by ids.
+A handler changes state and `run` acts on it, so `run` continues the trace of the call that made the
+change: one trace leads from the call through the workflow to the rows it wrote. What a clock causes
+starts a new trace; a workflow that lasts months has many traces, related by its id.
 """
 
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ def current_trace() -> Context:
 
 @contextmanager
 def in_trace(origin: Context | None) -> Iterator[None]:
-    """What happens inside belongs to `origin`, or to a new trace when that is None."""
+    """Runs the block in the trace of `origin`, or in a new trace if that is None."""
     token = context.attach(Context() if origin is None else origin)
     is_evicted = False
     try:
         yield
     except GeneratorExit:
-        # A workflow that leaves the cache is closed from outside: its context is gone already.
+        # A workflow evicted from the cache is closed from outside; its context is gone already.
         is_evicted = True
         raise
     finally:

@@ -27,9 +27,9 @@ from services.tasks.assignments.commands import (
     SubmitWork,
 )
 from services.tasks.assignments.domain import AssignmentFilter, AssignmentRecord
-from services.tasks.domain import NotUnderWay
 from workflows.assignment import model
 from workflows.assignment.rules.transitions import WORKING
+from workflows.errors import NotRunning
 
 
 class Assignments(Protocol):
@@ -71,7 +71,7 @@ class AssignmentWorkflows(Protocol):
         """Returns once the workflow has decided, and the read model holds the outcome.
 
         Raises:
-            NotUnderWay: the workflow has ended.
+            NotRunning: the workflow has ended.
         """
 
 
@@ -252,7 +252,7 @@ class AssignmentHandlers:
     ) -> AssignmentRecord:
         try:
             await self._workflows.send(assignment_id, command, request_id)
-        except NotUnderWay:
+        except NotRunning:
             ended = await self._own(who, assignment_id)
             raise illegal_state(
                 f"assignments/{assignment_id}", ended.state, type(command).__name__

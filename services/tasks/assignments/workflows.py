@@ -5,11 +5,11 @@ from typing import Any
 from temporalio.workflow import UpdateMethodMultiParam
 
 from services.tasks.assignments.handlers import WorkflowCommand
-from services.tasks.domain import NotUnderWay
 from workflows import ids
 from workflows.assignment import model
 from workflows.assignment.workflow import AssignmentWorkflow
-from workflows.temporal.client import NotRunning, Workflows
+from workflows.errors import NotRunning
+from workflows.temporal.client import Workflows
 
 # The update that takes each command.
 UPDATES: dict[type[WorkflowCommand], UpdateMethodMultiParam[[Any, Any], None]] = {
@@ -44,4 +44,4 @@ class AssignmentWorkflowClient:
                 update_id=f"{type(command).__name__}:{command.actor}:{request_id}",
             )
         except NotRunning as error:
-            raise NotUnderWay from error
+            raise NotRunning from error

@@ -17,9 +17,10 @@ from servicekit.errors import (
     invalid_fields,
 )
 from services.tasks.applications.domain import Application, ApplicationState
-from services.tasks.domain import Creators, NotUnderWay, Task, TaskReader, check_eligible
+from services.tasks.domain import Creators, Task, TaskReader, check_eligible
 from services.tasks.selection.commands import SelectApplications
 from services.tasks.selection.domain import PendingSelection
+from workflows.errors import NotRunning
 from workflows.task.model import Selection
 
 # Much longer than any caller waits, so that a server that is still sending one can finish.
@@ -52,7 +53,7 @@ class TaskWorkflows(Protocol):
     ) -> None:
         """
         Raises:
-            NotUnderWay: the task's workflow has ended.
+            NotRunning: the task's workflow has ended.
         """
 
 
@@ -91,7 +92,7 @@ class SelectionHandlers:
         await self._claim(selection)
         try:
             await self._send(selection, applications)
-        except NotUnderWay:
+        except NotRunning:
             ended = await self._own_task(who, task.id)
             raise illegal_state(ended.name, ended.state, "SelectApplications") from None
         return await self._applications.applications(task.id, ids)

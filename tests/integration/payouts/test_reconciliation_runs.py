@@ -125,7 +125,7 @@ async def test_a_run_reconciles_and_tells_what_it_found(harness: Harness, tempor
     done = paypals(await run.result())
     assert done.findings == [f"UNMATCHED transaction {foreign}: It is of no payout of ours"]
     assert (await details_of(run)).startswith(
-        "**An operator must look: 1 does not match, and nothing is sent**"
+        "**An operator must act: 1 does not match, and nothing is sent**"
     )
     listed = await harness.reconciler.ListReconciliations(pb.ListReconciliationsRequest())
     # Both providers, twice.

@@ -18,11 +18,11 @@ from servicekit.errors import (
     not_yours,
 )
 from servicekit.timestamps import to_timestamp
-from services.tasks.domain import NotUnderWay
 from tests.integration.tasks.harness import Harness
 from tests.support.serving import refused, request_id
 from workflows.assignment import model
 from workflows.assignment.rules import submissions
+from workflows.errors import NotRunning
 
 NAME = "assignments/a1"
 
@@ -146,7 +146,7 @@ async def test_the_workflows_refusal_reaches_the_caller(begun: Harness, name: st
 
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_what_has_ended_is_told_as_it_is_recorded(begun: Harness, name: str) -> None:
-    begun.workflows.refusal = NotUnderWay()
+    begun.workflows.refusal = NotRunning()
     with refused(Reason.ILLEGAL_STATE) as caught:
         await COMMANDS[name][0](begun, NAME)
     asked = "".join(map(str.capitalize, name.split("_")))

@@ -11,9 +11,9 @@ from liaison.creators.v1 import creators_pb2
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import FailedPrecondition, Reason, Unavailable
-from services.tasks.domain import NotUnderWay
 from tests.integration.tasks.harness import DAY, Harness, id_of
 from tests.support.serving import refused, request_id
+from workflows.errors import NotRunning
 from workflows.task.model import Selection
 
 APPLIED, SELECTED = pb.Application.STATE_APPLIED, pb.Application.STATE_SELECTED
@@ -456,7 +456,7 @@ async def test_an_operator_cancels_in_its_own_name(harness: Harness) -> None:
 async def test_a_task_that_has_ended_is_told_as_it_is_recorded(harness: Harness) -> None:
     task = await harness.task()
     application = await harness.apply(task)
-    harness.workflows.refusal = NotUnderWay()
+    harness.workflows.refusal = NotRunning()
     commands: list[tuple[str, Callable[[], Awaitable[object]]]] = [
         ("SelectApplications", lambda: harness.select(task, [application])),
         ("EndSelection", lambda: harness.brand().EndSelection(_ending(task))),
