@@ -1,8 +1,8 @@
-"""Turns proto/ into gen/, compares the two, and lints proto/ with buf.
+"""Generates gen/ from proto/, compares the two, and lints proto/ with buf.
 
 Imported protos (google.api, google.type, google.protobuf) come from the wheels grpcio-tools and
-googleapis-common-protos, so no third-party proto is copied in. buf reads a descriptor set that
-protoc writes, because buf itself would fetch what is imported.
+googleapis-common-protos, so no third-party proto is copied in. buf reads a descriptor set
+written by protoc, because buf itself would download the imports.
 """
 
 import filecmp
@@ -22,7 +22,11 @@ GEN = ROOT / "gen"
 
 
 def protoc(*arguments: str) -> None:
-    """Runs protoc over every proto of ours; raises CalledProcessError after its own message."""
+    """Runs protoc on all files of proto/.
+
+    Raises:
+        CalledProcessError: protoc failed; it has printed why.
+    """
     scripts = sysconfig.get_path("scripts")
     subprocess.run(  # noqa: S603 - our own arguments only
         [
@@ -40,7 +44,7 @@ def protoc(*arguments: str) -> None:
 
 
 def generate_into(target: Path) -> None:
-    """Writes messages, services and their type stubs; packages get an `__init__.py` each."""
+    """Writes messages, services and type stubs, and an `__init__.py` in each package."""
     target.mkdir(parents=True, exist_ok=True)
     protoc(
         *(f"--{plugin}_out={target}" for plugin in ("python", "grpc_python")),
@@ -57,7 +61,7 @@ def generate() -> int:
 
 
 def check() -> int:
-    """0 when gen/ is what proto/ says; else 1, naming the files."""
+    """Returns 0 if gen/ matches proto/; else prints the differing files and returns 1."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = Path(folder)
         generate_into(fresh)
@@ -74,7 +78,7 @@ def check() -> int:
         }
     wrong = sorted((expected ^ found) | stale)
     for path in wrong:
-        sys.stderr.write(f"gen/{path} is not what proto/ says; run `make generate`\n")
+        sys.stderr.write(f"gen/{path} does not match proto/; run `make generate`\n")
     return 1 if wrong else 0
 
 

@@ -1,7 +1,7 @@
-"""`python -m scripts.rules` prints a line a rule; with ids, all about those rules.
+"""`python -m scripts.rules` prints one line per rule; `python -m scripts.rules R28 …` all details.
 
-Exits 1 when a hard rule of a built part has no proof, or when the list, the places that it names
-and the tests' markers do not fit together.
+Exits 1 if a hard rule of a built part has no proof, or if the list, the places it names and the
+tests' markers are inconsistent.
 """
 
 import sys
@@ -46,7 +46,7 @@ def main(wanted: Sequence[str], root: Path) -> int:
     if problems:
         _print(["Problems:", *(cut(f"  {problem}") for problem in problems), ""])
     _print([summary(rule_list, proofs, len(problems))])
-    _print(["All about one rule, in full: .venv/bin/python -m scripts.rules R28"])
+    _print(["Details of one rule: .venv/bin/python -m scripts.rules R28"])
     return 1 if problems else 0
 
 

@@ -1,4 +1,4 @@
-"""The places where rules are enforced: names in Python modules, or in SQL and proto files."""
+"""Resolves the places where rules are enforced: names in Python modules, SQL and proto files."""
 
 import importlib
 import inspect
@@ -14,7 +14,7 @@ def locate(place: str, root: Path) -> str:
     """Path and line of a place: `module.name` of Python, `path:name` of SQL and protos.
 
     Raises:
-        LookupError: there is no such place.
+        LookupError: the place does not exist.
     """
     if ":" in place:
         path, _, name = place.partition(":")

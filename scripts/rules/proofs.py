@@ -1,4 +1,4 @@
-"""The tests that carry a rule's marker, and what they prove."""
+"""Collects the tests that are marked with a rule, and assigns them to the rules."""
 
 import contextlib
 import io
@@ -10,14 +10,16 @@ import pytest
 
 from scripts.rules.rule_list import Rule, RuleList
 
-# Where tests go through the public API.
-PROVING = ("tests/integration/", "tests/e2e/", "tests/time_skipping/", "tests/chaos/")
+# Folders whose tests go through the public API.
+PROOF_FOLDERS = ("tests/integration/", "tests/e2e/", "tests/time_skipping/", "tests/chaos/")
 
 
 @dataclass(frozen=True)
 class Marked:
-    """A test that names a rule, or the share that one part has in it. `weakness` is why it is no
-    proof."""
+    """A test that is marked with a rule, or with one part's share of it.
+
+    `weakness` says why it is not a proof; empty if it is.
+    """
 
     test: str
     rule_id: str
@@ -27,7 +29,7 @@ class Marked:
 
 @dataclass
 class Proofs:
-    """What was marked with a rule, share by share, and what only supports it."""
+    """A rule's tests: `proving` by part, and those that are not proofs."""
 
     proving: dict[str, list[str]] = field(default_factory=dict)
     supporting: list[Marked] = field(default_factory=list)
@@ -37,7 +39,7 @@ class Proofs:
 
 
 class Collector:
-    """A pytest plugin that keeps what pytest collects, deselected tests left out."""
+    """A pytest plugin that records the collected tests, without deselected ones."""
 
     def __init__(self) -> None:
         self.marked: list[Marked] = []
@@ -55,60 +57,61 @@ class Collector:
             weakness = _weakness(item, test)
             for marker in item.iter_markers("rule"):
                 if not marker.args or set(marker.kwargs) - {"part"}:
-                    self.problems.append(f"{test}: a rule marker takes ids, and perhaps `part`")
+                    self.problems.append(f"{test}: a rule marker takes ids, and optionally `part`")
                 part = str(marker.kwargs.get("part", ""))
                 self.marked += [Marked(test, str(id_), part, weakness) for id_ in marker.args]
 
 
 def _weakness(item: pytest.Item, test: str) -> str:
-    """Why the test proves nothing, if so."""
+    """Why the test is not a proof; empty if it is."""
     for marker in item.iter_markers():
         conditions = [*marker.args, *(v for k, v in marker.kwargs.items() if k == "condition")]
         if marker.name == "skip" or (marker.name == "skipif" and any(conditions)):
             return "skipped"
         if marker.name == "xfail" and (any(conditions) or not conditions):
             return "expected to fail"
-    return "" if test.startswith(PROVING) else "not through the public API"
+    return "" if test.startswith(PROOF_FOLDERS) else "not through the public API"
 
 
 def collect(root: Path) -> tuple[list[Marked], list[str]]:
-    """The marked tests, and what is wrong. All tests are collected in this process; none is run and
-    no server is started."""
+    """Returns the marked tests and problems. Collects all tests in this process; runs none."""
     collector = Collector()
     arguments = ["--collect-only", "--continue-on-collection-errors", "--capture=no"]
     arguments += ["-p", "no:cacheprovider", f"--rootdir={root}", str(root / "tests")]
-    with contextlib.redirect_stdout(io.StringIO()) as said:
+    with contextlib.redirect_stdout(io.StringIO()) as output:
         code = pytest.main(arguments, plugins=[collector])
     if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
-        why = " ".join(said.getvalue().split()[-40:])
+        why = " ".join(output.getvalue().split()[-40:])
         collector.problems.append(f"pytest cannot collect the tests: {why}")
     return collector.marked, collector.problems
 
 
 def assign(marked: Sequence[Marked], rule_list: RuleList) -> tuple[dict[str, Proofs], list[str]]:
-    """Gives each rule its tests. One without a part stands for the part that is named first."""
+    """Assigns tests to rules. A marker without `part` counts for the rule's first part."""
     rules = {rule.id: rule for rule in rule_list.rules}
     proofs = {rule_id: Proofs() for rule_id in rules}
     problems = []
     for one in dict.fromkeys(marked):
         rule = rules.get(one.rule_id)
         if rule is None:
-            problems.append(f"{one.test} names {one.rule_id!r}, which is no rule")
+            problems.append(f"{one.test} names {one.rule_id!r}, which is not a rule")
         elif one.part and one.part not in rule.parts:
-            problems.append(f"{one.test} names {rule.id} of {one.part!r}, which has no share in it")
+            problems.append(
+                f"{one.test} names {rule.id} of {one.part!r}, which is not one of its parts"
+            )
         elif one.weakness:
             proofs[rule.id].supporting.append(one)
         else:
             part = one.part or next(iter(rule.parts), "")
             proofs[rule.id].proving.setdefault(part, []).append(one.test)
-    for found in proofs.values():  # one parameter may be skipped while others run
+    for found in proofs.values():  # some parameters of a test may be skipped while others run
         tests = {test for tests in found.proving.values() for test in tests}
         found.supporting = [one for one in found.supporting if one.test not in tests]
     return proofs, problems
 
 
 def unproved(rule: Rule, proofs: Proofs, rule_list: RuleList) -> list[str]:
-    """The built parts that do not prove their share of a hard rule."""
+    """The built parts that have no proof of their share of a hard rule."""
     if rule.kind != "hard":
         return []
     return [part for part in rule.parts if rule_list.parts.get(part) and not proofs.of(part)]

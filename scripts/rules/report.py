@@ -1,4 +1,4 @@
-"""What is printed: a line a rule, or everything about one."""
+"""Formats the output: one line per rule, or all details of one."""
 
 import contextlib
 from collections import Counter
@@ -14,7 +14,7 @@ _PLACE_WIDTH = 40
 
 
 def table(rule_list: RuleList, proofs: dict[str, Proofs]) -> Iterator[str]:
-    """A line a rule, none longer than _LINE_WIDTH."""
+    """One line per rule, at most _LINE_WIDTH characters."""
     rows = [
         ["Rule", "Kind", "Part", "Enforced at", "Proved by"],
         *(
@@ -32,7 +32,7 @@ def table(rule_list: RuleList, proofs: dict[str, Proofs]) -> Iterator[str]:
 
 
 def _place(places: tuple[str, ...]) -> str:
-    """The first one, without its leading names where it is long."""
+    """The first place, without leading names if it is long, and the number of others."""
     if not places:
         return NONE
     more = f" +{len(places) - 1}" if len(places) > 1 else ""
@@ -45,7 +45,7 @@ def _place(places: tuple[str, ...]) -> str:
 
 
 def _proof(rule: Rule, proofs: Proofs, rule_list: RuleList, width: int) -> str:
-    """The first test of each share, and what is missing or belongs to a later part."""
+    """The first test, the number of others, and the parts whose proof is missing or due later."""
     notes = [f"MISSING: {part}" for part in unproved(rule, proofs, rule_list)]
     if later := _later(rule, proofs, rule_list):
         notes.append(f"later: {', '.join(later)}")
@@ -57,7 +57,7 @@ def _proof(rule: Rule, proofs: Proofs, rule_list: RuleList, width: int) -> str:
 
 
 def _later(rule: Rule, proofs: Proofs, rule_list: RuleList) -> list[str]:
-    """The parts that prove their share of a hard rule once they are built."""
+    """The parts that are not built yet and have no proof of their share of a hard rule."""
     if rule.kind != "hard":
         return []
     return [part for part in rule.parts if not rule_list.parts.get(part) and not proofs.of(part)]
@@ -74,7 +74,7 @@ def supporting(proofs: dict[str, Proofs]) -> Iterator[str]:
 
 
 def summary(rule_list: RuleList, proofs: dict[str, Proofs], problem_count: int) -> str:
-    """How much is proved, how much belongs to parts that are not built yet."""
+    """How many hard rules are proved, and how many belong to parts that are not built yet."""
     hard = [rule for rule in rule_list.rules if rule.kind == "hard"]
     due = [rule for rule in hard if any(map(rule_list.parts.get, rule.parts))]
     proved = [rule for rule in due if not unproved(rule, proofs[rule.id], rule_list)]
@@ -86,19 +86,19 @@ def summary(rule_list: RuleList, proofs: dict[str, Proofs], problem_count: int) 
     problems = f"{problem_count} problem{'' if problem_count == 1 else 's'}"
     return (
         f"{len(proved)} of {len(due)} hard rules of the built parts ({built}) are proved;"
-        f" later: {waiting}; {problems if problem_count else 'all is well'}."
+        f" later: {waiting}; {problems if problem_count else 'no problems'}."
     )
 
 
 def details(rule: Rule, proofs: Proofs, rule_list: RuleList, root: Path) -> Iterator[str]:
-    """Everything about one rule."""
+    """All details of one rule: its text, places and tests."""
     yield f"{rule.id} ({rule.kind}, {', '.join(rule.parts) or 'no part'}): {rule.text}"
     for place in rule.places:
         with contextlib.suppress(LookupError):
             yield f"  enforced at  {locate(place, root)}  {place}"
     for part in rule.parts or [""]:
-        said = f"  ({part})" if part else ""
-        yield from (f"  proved by    {test}{said}" for test in proofs.of(part))
+        suffix = f"  ({part})" if part else ""
+        yield from (f"  proved by    {test}{suffix}" for test in proofs.of(part))
     yield from (f"  MISSING      a proof by {part}" for part in unproved(rule, proofs, rule_list))
     yield from (f"  later        a proof by {part}" for part in _later(rule, proofs, rule_list))
     yield from (f"  supported by {one.test}  ({one.weakness})" for one in proofs.supporting)

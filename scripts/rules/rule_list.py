@@ -1,4 +1,4 @@
-"""The list of rules as docs/rules.md has it, and what is wrong with the list itself."""
+"""Parses and validates the list of rules in docs/rules.md."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 LIST = "docs/rules.md"
 RULE_IDS = [f"R{number}" for number in range(1, 101)]
 KINDS = ("hard", "judged", "promise", "soft", "open", "info")
-# What stands where there is nothing to say.
+# Marks an empty cell.
 NONE = "—"
 
 _RULE_HEADER = ["id", "kind", "rule", "enforced at", "part"]
@@ -17,7 +17,7 @@ _PART_HEADER = ["part", "covers", "state"]
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of the list. Of several parts each enforces its share."""
+    """One row of the list. If it names several parts, each must prove its share."""
 
     id: str
     kind: str
@@ -28,7 +28,7 @@ class Rule:
 
 @dataclass
 class RuleList:
-    """The list as it was read. `parts` tells of each whether it is built."""
+    """The parsed list; `parts` maps each part to whether it is built."""
 
     rules: list[Rule] = field(default_factory=list)
     parts: dict[str, bool] = field(default_factory=dict)
@@ -82,18 +82,18 @@ def _number_problems(rules: list[Rule]) -> Iterator[str]:
         if counts[rule_id] == 0:
             yield f"{rule_id} is missing in {LIST}"
         elif counts[rule_id] > 1:
-            yield f"{rule_id} is there {counts[rule_id]} times in {LIST}"
+            yield f"{rule_id} is listed {counts[rule_id]} times in {LIST}"
         elif rule_id not in RULE_IDS:
             yield f"{rule_id} in {LIST} is beyond {RULE_IDS[-1]}, the last rule"
 
 
 def _rule_problems(rule: Rule, rule_list: RuleList) -> Iterator[str]:
     if rule.kind not in KINDS:
-        yield f"{rule.id}: there is no kind {rule.kind!r}: one of {', '.join(KINDS)}"
+        yield f"{rule.id}: unknown kind {rule.kind!r}; known: {', '.join(KINDS)}"
     for part in rule.parts:
         if part not in rule_list.parts:
             yield f"{rule.id}: {LIST} does not list the part {part!r}"
     if rule.kind == "hard" and not rule.parts:
         yield f"{rule.id} is hard and names no part"
     if rule.kind == "hard" and not rule.places and any(map(rule_list.parts.get, rule.parts)):
-        yield f"{rule.id} is hard and says nowhere where it is enforced"
+        yield f"{rule.id} is hard and names no place where it is enforced"

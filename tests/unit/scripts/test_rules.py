@@ -1,4 +1,4 @@
-"""`make rules` on small made-up projects: whatever does not fit is found, and fails the run."""
+"""`make rules` on small example projects: each inconsistency is reported and fails the run."""
 
 import os
 import subprocess
@@ -37,7 +37,7 @@ def test_seats(seats):
 
 @dataclass
 class Project:
-    """R7 is hard, of a built part, and enforced by a function."""
+    """A project where R7 is hard, belongs to a built part, and is enforced by a function."""
 
     root: Path
     rows: dict[str, str] = field(
@@ -76,9 +76,9 @@ class Project:
         return done.returncode, done.stdout + done.stderr
 
     def line(self, rule_id: str) -> str:
-        code, said = self.run()
-        assert code == 0, said
-        return next(line for line in said.splitlines() if line.startswith(f"{rule_id} "))
+        code, output = self.run()
+        assert code == 0, output
+        return next(line for line in output.splitlines() if line.startswith(f"{rule_id} "))
 
 
 @pytest.fixture
@@ -93,33 +93,33 @@ def marked(name: str, rule: str = '"R7"', decorator: str = "") -> str:
     )
 
 
-def test_a_proved_list_is_well(project: Project) -> None:
-    code, said = project.run()
+def test_a_list_with_all_proofs_passes(project: Project) -> None:
+    code, output = project.run()
     assert code == 0
-    assert len([line for line in said.splitlines() if line.startswith("R")]) == 101
-    assert "rooms.kitchen.cook  integration/test_seven.py::test_seven\n" in said
-    assert "1 of 1 hard rules of the built parts (work) are proved" in said
-    assert max(map(len, said.splitlines())) <= 160
+    assert len([line for line in output.splitlines() if line.startswith("R")]) == 101
+    assert "rooms.kitchen.cook  integration/test_seven.py::test_seven\n" in output
+    assert "1 of 1 hard rules of the built parts (work) are proved" in output
+    assert max(map(len, output.splitlines())) <= 160
 
 
 def test_a_hard_rule_of_a_built_part_needs_a_proof(project: Project) -> None:
     (project.root / "tests/integration/test_seven.py").unlink()
-    code, said = project.run()
+    code, output = project.run()
     assert code == 1
-    assert "MISSING: work" in said
-    assert "R7 is not proved by work: Says R7." in said
-    assert "0 of 1 hard rules of the built parts (work) are proved" in said
+    assert "MISSING: work" in output
+    assert "R7 is not proved by work: Says R7." in output
+    assert "0 of 1 hard rules of the built parts (work) are proved" in output
 
 
-def test_a_rule_of_a_later_part_waits_for_it(project: Project) -> None:
+def test_a_rule_of_a_later_part_needs_no_proof_yet(project: Project) -> None:
     project.hard("R9", place="—", part="money")
     assert project.line("R9").endswith("later: money")
 
 
 def test_each_built_part_proves_its_share(project: Project) -> None:
     project.hard(part="money, work")
-    code, said = project.run()  # without a part it stands for the first one
-    assert (code, "R7 is not proved by work" in said) == (1, True)
+    code, output = project.run()  # without a part it stands for the first one
+    assert (code, "R7 is not proved by work" in output) == (1, True)
     project.write("tests/e2e/test_share.py", marked("share", '"R7", part="work"'))
     assert " +1" in project.line("R7")
 
@@ -134,67 +134,67 @@ def test_each_built_part_proves_its_share(project: Project) -> None:
         ("tests/e2e/test_weak.py", "@pytest.mark.xfail", "expected to fail"),
     ],
 )
-def test_what_proves_nothing_is_told(
+def test_a_marked_test_that_is_not_a_proof_is_reported(
     project: Project, path: str, decorator: str, weakness: str
 ) -> None:
     project.hard("R9")
     project.write(path, marked("weak", '"R9"', decorator))
-    code, said = project.run()
+    code, output = project.run()
     assert code == 1
-    assert f"R9    {path.removeprefix('tests/')}::test_weak ({weakness})" in said
-    assert "R9 is not proved by work" in said
+    assert f"R9    {path.removeprefix('tests/')}::test_weak ({weakness})" in output
+    assert "R9 is not proved by work" in output
 
 
-def test_what_is_deselected_by_default_is_no_proof(project: Project) -> None:
+def test_a_test_deselected_by_default_is_not_a_proof(project: Project) -> None:
     project.write(
         "pyproject.toml",
         "[tool.pytest.ini_options]\nmarkers = ['rule', 'slow']\naddopts = '-m \"not slow\"'\n",
     )
     project.write("tests/integration/test_seven.py", marked("slow", decorator="@pytest.mark.slow"))
-    code, said = project.run()
-    assert (code, "R7 is not proved by work" in said) == (1, True)
+    code, output = project.run()
+    assert (code, "R7 is not proved by work" in output) == (1, True)
 
 
 def test_a_test_that_runs_with_some_parameters_is_a_proof(project: Project) -> None:
     project.write("tests/integration/test_seven.py", PARTLY_SKIPPED)
-    code, said = project.run()
-    assert code == 0, said
-    assert "Marked with a rule, but no proof" not in said
+    code, output = project.run()
+    assert code == 0, output
+    assert "Marked with a rule, but no proof" not in output
 
 
 @pytest.mark.parametrize(
     ("rule", "problem"),
     [
-        ('"R101"', "names 'R101', which is no rule"),
-        ("7", "names '7', which is no rule"),
-        ('"R7", part="money"', "names R7 of 'money', which has no share in it"),
-        ('"R7", parts="work"', "a rule marker takes ids, and perhaps `part`"),
-        ("", "a rule marker takes ids, and perhaps `part`"),
+        ('"R101"', "names 'R101', which is not a rule"),
+        ("7", "names '7', which is not a rule"),
+        ('"R7", part="money"', "names R7 of 'money', which is not one of its parts"),
+        ('"R7", parts="work"', "a rule marker takes ids, and optionally `part`"),
+        ("", "a rule marker takes ids, and optionally `part`"),
     ],
 )
-def test_a_marker_must_fit_the_list(project: Project, rule: str, problem: str) -> None:
+def test_a_marker_must_match_the_list(project: Project, rule: str, problem: str) -> None:
     project.write("tests/unit/test_marker.py", marked("marker", rule))
-    code, said = project.run()
+    code, output = project.run()
     assert code == 1
-    assert problem in said
+    assert problem in output
 
 
-def test_tests_that_cannot_be_collected_are_told(project: Project) -> None:
+def test_tests_that_cannot_be_collected_are_reported(project: Project) -> None:
     project.write("tests/unit/test_broken.py", "import nothing_of_that_name\n")
-    code, said = project.run()
+    code, output = project.run()
     assert code == 1
-    assert "tests/unit/test_broken.py cannot be collected: ModuleNotFoundError" in said
-    assert "integration/test_seven.py::test_seven" in said
+    assert "tests/unit/test_broken.py cannot be collected: ModuleNotFoundError" in output
+    assert "integration/test_seven.py::test_seven" in output
 
 
-def test_a_place_that_is_gone_fails(project: Project) -> None:
+def test_a_place_that_does_not_exist_fails(project: Project) -> None:
     project.hard(place="`rooms.kitchen.bake`")
-    code, said = project.run()
+    code, output = project.run()
     assert code == 1
-    assert "R7 is not enforced at rooms.kitchen.bake: rooms.kitchen has no bake" in said
+    assert "R7 is not enforced at rooms.kitchen.bake: rooms.kitchen has no bake" in output
 
 
-def test_one_rule_is_told_in_full(project: Project) -> None:
+def test_the_details_of_one_rule_are_printed(project: Project) -> None:
     assert project.run("R7") == (
         0,
         "R7 (hard, work): Says R7.\n"
@@ -208,22 +208,22 @@ def test_one_rule_is_told_in_full(project: Project) -> None:
     ("row", "problem"),
     [
         ("", "R8 is missing in docs/rules.md"),
-        ("| R7 | info | Again. | — | — |", "R7 is there 2 times in docs/rules.md"),
+        ("| R7 | info | Again. | — | — |", "R7 is listed 2 times in docs/rules.md"),
         ("| R101 | info | More. | — | — |", "R101 in docs/rules.md is beyond R100, the last rule"),
-        ("| R8 | strict | Says R8. | — | — |", "R8: there is no kind 'strict'"),
+        ("| R8 | strict | Says R8. | — | — |", "R8: unknown kind 'strict'"),
         ("| R8 | soft | Says R8. | — | fun |", "R8: docs/rules.md does not list the part 'fun'"),
         ("| R8 | hard | Says R8. | — | — |", "R8 is hard and names no part"),
-        ("| R8 | hard | Says R8. | — | work |", "R8 is hard and says nowhere where"),
+        ("| R8 | hard | Says R8. | — | work |", "R8 is hard and names no place where"),
         ("| R8 | hard | Says R8. | work |", "docs/rules.md: not a rule's row: | R8 | hard"),
     ],
 )
-def test_the_list_itself_is_checked(project: Project, row: str, problem: str) -> None:
+def test_the_list_itself_is_validated(project: Project, row: str, problem: str) -> None:
     project.rows["R8"] = row or "\n"
     problems = read_rule_list(project.text).problems
     assert any(found.startswith(problem) for found in problems), problems
 
 
-def test_rules_come_in_the_order_of_their_numbers(project: Project) -> None:
+def test_rules_are_sorted_by_number(project: Project) -> None:
     project.rows = dict(reversed(project.rows.items()))
     rule_list = read_rule_list(project.text)
     assert [rule.id for rule in rule_list.rules] == RULE_IDS
@@ -246,7 +246,7 @@ def test_rules_come_in_the_order_of_their_numbers(project: Project) -> None:
         ("json.loads", "json is no module of this project"),
     ],
 )
-def test_places_are_found_or_it_is_told_why_not(
+def test_places_are_resolved_or_the_reason_is_given(
     project: Project, monkeypatch: pytest.MonkeyPatch, place: str, found: str
 ) -> None:
     monkeypatch.syspath_prepend(str(project.root))
