@@ -1,11 +1,11 @@
-"""A service that streams, with a database of its own for each test."""
+"""A streaming service with its own database for each test."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
 from devstack.access import Access
-from tests.integration.servicekit.diary import Harness, harness_of
+from tests.integration.servicekit.harness import Harness, harness_of
 from tests.support.databases import Databases
 
 

@@ -1,4 +1,4 @@
-"""One at a time, whichever process asks, and without a transaction that stays open."""
+"""`Database.exclusively`: one holder at a time across processes, without an open transaction."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ async def database(url: str) -> AsyncIterator[Database]:
         yield database
 
 
-async def test_another_one_is_refused_until_the_first_has_ended(
+async def test_a_second_holder_is_refused_until_the_first_has_ended(
     database: Database, url: str
 ) -> None:
     async with Database(url) as other:
@@ -38,7 +38,7 @@ async def test_another_one_is_refused_until_the_first_has_ended(
             pass
 
 
-async def test_what_fails_or_is_broken_off_gives_its_place_up(database: Database) -> None:
+async def test_a_failed_or_cancelled_block_releases_the_lock(database: Database) -> None:
     with pytest.raises(ZeroDivisionError):
         async with database.exclusively("counting"):
             _ = 1 / 0
@@ -58,8 +58,8 @@ async def test_what_fails_or_is_broken_off_gives_its_place_up(database: Database
         pass
 
 
-async def test_who_dies_gives_its_place_up(database: Database, url: str) -> None:
-    """Its connection ends without a word."""
+async def test_a_dead_process_releases_the_lock(database: Database, url: str) -> None:
+    """Its connection is terminated by the server."""
     begun = asyncio.Event()
 
     async def wait() -> None:

@@ -1,4 +1,4 @@
-"""TLS between services: mutual where the server names a client CA, and never plaintext outside."""
+"""TLS between services: mutual if the server has a client CA; plaintext on loopback only."""
 
 import datetime
 import ipaddress
@@ -29,7 +29,7 @@ class Pair:
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """A self-signed certificate of the loopback address, which is its own CA."""
+    """A self-signed certificate for the loopback address, which is its own CA."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "liaison.test")])
     now = datetime.datetime.now(datetime.UTC)
@@ -90,14 +90,14 @@ async def test_a_caller_with_a_certificate_is_served(access: Access, pair: Pair)
     assert answer.status == HealthCheckResponse.SERVING
 
 
-async def test_a_caller_without_one_is_not(access: Access, pair: Pair) -> None:
+async def test_a_caller_without_a_certificate_is_refused(access: Access, pair: Pair) -> None:
     with pytest.raises(Unavailable):
         await _check(access, pair, tls_ca_file=pair.certificate)
     with pytest.raises(Unavailable):
         await _check(access, pair)
 
 
-async def test_plaintext_is_refused_outside_loopback(access: Access) -> None:
+async def test_plaintext_is_refused_on_other_than_loopback_addresses(access: Access) -> None:
     settings = server_settings(access).model_copy(update={"listen_address": "0.0.0.0:0"})
     with pytest.raises(ValueError, match="plaintext is allowed on loopback only"):
         await GrpcServer(settings, [], None).start()

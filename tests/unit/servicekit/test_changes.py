@@ -1,4 +1,4 @@
-"""Following a topic, with nobody who tells of changes."""
+"""Following a topic without notifications."""
 
 import asyncio
 from contextlib import aclosing
@@ -10,16 +10,16 @@ from servicekit.postgres.changes import ChangeListener
 
 
 @dataclass(frozen=True)
-class Line:
+class JournalEntry:
     sequence: int
 
 
-async def test_a_topic_is_read_in_batches_from_where_the_reader_was() -> None:
+async def test_a_topic_is_read_in_batches_after_a_sequence_number() -> None:
     asked: list[int] = []
 
-    async def read_after(after: int) -> list[Line]:
+    async def read_after(after: int) -> list[JournalEntry]:
         asked.append(after)
-        return [Line(after + 1), Line(after + 2)]
+        return [JournalEntry(after + 1), JournalEntry(after + 2)]
 
     changes = ChangeListener("", "channel")
     async with aclosing(changes.follow("topic", read_after, 7)) as lines:
@@ -29,16 +29,16 @@ async def test_a_topic_is_read_in_batches_from_where_the_reader_was() -> None:
     assert changes.subscriber_count("topic") == 0
 
 
-async def test_a_reading_that_swallows_a_cancellation_keeps_nobody() -> None:
+async def test_a_read_that_swallows_its_cancellation_still_ends() -> None:
     reads = asyncio.Event()
 
-    async def read_after(_after: int) -> list[Line]:
+    async def read_after(_after: int) -> list[JournalEntry]:
         reads.set()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             return []
-        raise AssertionError("nobody sets it")
+        raise AssertionError("the event is never set")
 
     changes = ChangeListener("", "channel")
 

@@ -1,6 +1,6 @@
-"""A small service that streams: diaries, whose entries can be watched as they are written.
+"""A small streaming service for tests: journals, whose entries can be watched as they are written.
 
-No proto of the API is needed, nor changed, to try what every server stream relies on.
+Its proto is built here, so that tests of server streams do not depend on the API.
 """
 
 import asyncio
@@ -31,10 +31,10 @@ from servicekit.rpc.access import allow
 from servicekit.rpc.server import GrpcServer, Service
 from tests.support.serving import Served, server_settings
 
-CHANNEL = "diaries"
-# A stop that waits for streams takes this long.
-PATIENCE_SECONDS = 60.0
-_NAME = "liaison.testing.v1.DiaryService"
+CHANNEL = "journals"
+# A shutdown that waits for open streams would take this long.
+DRAIN_SECONDS = 60.0
+_NAME = "liaison.testing.v1.JournalService"
 
 
 def _field(name: str, number: int, kind: Any, *, is_required: bool = False) -> FieldDescriptorProto:
@@ -57,25 +57,25 @@ def _message(name: str, *fields: FieldDescriptorProto) -> DescriptorProto:
 _TEXT, _NUMBER = FieldDescriptorProto.TYPE_STRING, FieldDescriptorProto.TYPE_INT64
 _FILE = descriptor_pool.Default().AddSerializedFile(
     FileDescriptorProto(
-        name="liaison/testing/v1/diary.proto",
+        name="liaison/testing/v1/journal.proto",
         package="liaison.testing.v1",
         syntax="proto3",
         dependency=["google/api/field_behavior.proto"],
         message_type=[
             _message("Entry", _field("sequence", 1, _NUMBER), _field("text", 2, _TEXT)),
             _message(
-                "WatchDiaryRequest",
+                "WatchJournalRequest",
                 _field("name", 1, _TEXT, is_required=True),
                 _field("after", 2, _NUMBER),
             ),
         ],
         service=[
             ServiceDescriptorProto(
-                name="DiaryService",
+                name="JournalService",
                 method=[
                     MethodDescriptorProto(
-                        name="WatchDiary",
-                        input_type=".liaison.testing.v1.WatchDiaryRequest",
+                        name="WatchJournal",
+                        input_type=".liaison.testing.v1.WatchJournalRequest",
                         output_type=".liaison.testing.v1.Entry",
                         server_streaming=True,
                     )
@@ -86,61 +86,62 @@ _FILE = descriptor_pool.Default().AddSerializedFile(
 )
 _DESCRIPTOR = descriptor_pool.Default().FindServiceByName(_NAME)
 Entry = GetMessageClass(descriptor_pool.Default().FindMessageTypeByName("liaison.testing.v1.Entry"))
-WatchDiaryRequest = GetMessageClass(
-    descriptor_pool.Default().FindMessageTypeByName("liaison.testing.v1.WatchDiaryRequest")
+WatchJournalRequest = GetMessageClass(
+    descriptor_pool.Default().FindMessageTypeByName("liaison.testing.v1.WatchJournalRequest")
 )
 
 
 @dataclass(frozen=True)
-class Line:
+class JournalEntry:
     sequence: int
     text: str
 
 
-class Diaries:
-    """The diaries' table."""
+class JournalStore:
+    """The table of journals."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def create(self) -> None:
         await self._database.execute(
-            "CREATE TABLE entry (diary text, sequence bigint, text text, UNIQUE (diary, sequence))"
+            "CREATE TABLE entry"
+            " (journal text, sequence bigint, text text, UNIQUE (journal, sequence))"
         )
 
-    async def write(self, diary: str, *texts: str) -> None:
+    async def write(self, journal: str, *texts: str) -> None:
         async with self._database.transaction():
-            await self._database.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (diary,))
+            await self._database.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", (journal,))
             for text in texts:
                 await self._database.execute(
-                    "INSERT INTO entry SELECT %(diary)s, coalesce(max(sequence), 0) + 1, %(text)s"
-                    " FROM entry WHERE diary = %(diary)s",
-                    {"diary": diary, "text": text},
+                    "INSERT INTO entry SELECT %(journal)s, coalesce(max(sequence), 0) + 1, %(text)s"
+                    " FROM entry WHERE journal = %(journal)s",
+                    {"journal": journal, "text": text},
                 )
-            await notify(self._database, CHANNEL, diary)
+            await notify(self._database, CHANNEL, journal)
 
-    async def read_after(self, diary: str, after: int) -> list[Line]:
+    async def read_after(self, journal: str, after: int) -> list[JournalEntry]:
         rows = await self._database.fetch_all(
-            "SELECT sequence, text FROM entry WHERE diary = %s AND sequence > %s"
+            "SELECT sequence, text FROM entry WHERE journal = %s AND sequence > %s"
             " ORDER BY sequence LIMIT 10",
-            (diary, after),
+            (journal, after),
         )
-        return [Line(**row) for row in rows]
+        return [JournalEntry(**row) for row in rows]
 
 
-class DiaryServicer:
-    def __init__(self, diaries: Diaries, changes: ChangeListener) -> None:
-        self._diaries = diaries
+class JournalServicer:
+    def __init__(self, journals: JournalStore, changes: ChangeListener) -> None:
+        self._journals = journals
         self._changes = changes
 
-    async def watch_diary(self, request: Any, context: object) -> AsyncIterator[Any]:
-        async def read_after(after: int) -> list[Line]:
-            return await self._diaries.read_after(request.name, after)
+    async def watch_journal(self, request: Any, context: object) -> AsyncIterator[Any]:
+        async def read_after(after: int) -> list[JournalEntry]:
+            return await self._journals.read_after(request.name, after)
 
         async with aclosing(self._changes.follow(request.name, read_after, request.after)) as lines:
             async for line in lines:
                 if line.text == "refuse":
-                    raise illegal_state(request.name, "BURNT", "WatchDiary")
+                    raise illegal_state(request.name, "CLOSED", "WatchJournal")
                 if line.text == "crash":
                     raise RuntimeError("a secret")
                 if line.text == "end":
@@ -150,46 +151,46 @@ class DiaryServicer:
 
 def _register(servicer: Any, server: grpc.aio.Server) -> None:
     handler = grpc.unary_stream_rpc_method_handler(
-        servicer.watch_diary, WatchDiaryRequest.FromString, Entry.SerializeToString
+        servicer.watch_journal, WatchJournalRequest.FromString, Entry.SerializeToString
     )
     server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler(_NAME, {"WatchDiary": handler}),)
+        (grpc.method_handlers_generic_handler(_NAME, {"WatchJournal": handler}),)
     )
 
 
 def watch(channel: grpc.aio.Channel, name: str, *, after: int = 0) -> Any:
-    """Opens a stream, as a generated stub would."""
+    """Opens a stream, like a generated stub."""
     method = channel.unary_stream(
-        f"/{_NAME}/WatchDiary", WatchDiaryRequest.SerializeToString, Entry.FromString
+        f"/{_NAME}/WatchJournal", WatchJournalRequest.SerializeToString, Entry.FromString
     )
-    return method(WatchDiaryRequest(name=name, after=after))
+    return method(WatchJournalRequest(name=name, after=after))
 
 
 @dataclass(frozen=True)
 class Harness:
-    """The service, served, and what it stands on."""
+    """The running service and its dependencies."""
 
     access: Access
     database: Database
-    diaries: Diaries
+    journals: JournalStore
     changes: ChangeListener
     server: GrpcServer
     served: Served
 
-    def another_server(self, drain_seconds: float = PATIENCE_SECONDS) -> GrpcServer:
-        """For the same address, once this one has gone."""
-        servicer = DiaryServicer(self.diaries, self.changes)
+    def another_server(self, drain_seconds: float = DRAIN_SECONDS) -> GrpcServer:
+        """A server for the same address, to start after the first has stopped."""
+        servicer = JournalServicer(self.journals, self.changes)
         return _server(self.access, servicer, self.database, self.served.address, drain_seconds)
 
 
 def _server(
     access: Access,
-    servicer: DiaryServicer,
+    servicer: JournalServicer,
     database: Database,
     address: str,
-    drain_seconds: float = PATIENCE_SECONDS,
+    drain_seconds: float = DRAIN_SECONDS,
 ) -> GrpcServer:
-    service = Service(_DESCRIPTOR, _register, servicer, {"WatchDiary": allow(Role.BRAND)})
+    service = Service(_DESCRIPTOR, _register, servicer, {"WatchJournal": allow(Role.BRAND)})
     settings = server_settings(access).model_copy(
         update={"drain_seconds": drain_seconds, "listen_address": address}
     )
@@ -198,7 +199,7 @@ def _server(
 
 async def eventually(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
-        while not is_so():  # noqa: ASYNC110  nobody is told of who subscribes
+        while not is_so():  # noqa: ASYNC110  subscribing sets no event
             await asyncio.sleep(0.01)
 
 
@@ -208,13 +209,13 @@ async def harness_of(access: Access, database_url: str) -> AsyncIterator[Harness
         Database(database_url) as database,
         ChangeListener(database_url, CHANNEL, poll_interval_seconds=3600) as changes,
     ):
-        diaries = Diaries(database)
-        await diaries.create()
-        server = _server(access, DiaryServicer(diaries, changes), database, "127.0.0.1:0")
+        journals = JournalStore(database)
+        await journals.create()
+        server = _server(access, JournalServicer(journals, changes), database, "127.0.0.1:0")
         await server.start()
         served = Served(access, server.address)
         try:
-            yield Harness(access, database, diaries, changes, server, served)
+            yield Harness(access, database, journals, changes, server, served)
         finally:
             await served.close()
             await server.stop()
