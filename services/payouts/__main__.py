@@ -23,6 +23,7 @@ from services.payouts.providers.paypal.signatures import SignatureVerifier
 from services.payouts.providers.paypal.webhook import WebhookServer
 from services.payouts.providers.registry import providers_of
 from services.payouts.reconciliation.handlers import ReconciliationHandlers
+from services.payouts.reconciliation.inputs_store import PostgresInputsStore
 from services.payouts.reconciliation.servicer import service as reconciliation_service
 from services.payouts.reconciliation.store import PostgresReconciliationStore
 from services.payouts.sending.handlers import PaymentHandlers
@@ -56,7 +57,8 @@ async def main() -> None:
             )
             workflows = PayoutWorkflowClient(Workflows(settings))
             reconciliations = ReconciliationHandlers(
-                PostgresReconciliationStore(database, store),
+                PostgresReconciliationStore(database),
+                PostgresInputsStore(database, store),
                 payments,
                 kill_switch,
                 providers,

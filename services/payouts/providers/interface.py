@@ -68,7 +68,7 @@ class Transaction:
     # it was done later is not reported again; a look at the payment tells.
     is_pending: bool = False
     # It has come back since, by a transaction of its own, which may not be reported yet.
-    is_taken_back: bool = False
+    is_reversed: bool = False
 
 
 @dataclass(frozen=True)

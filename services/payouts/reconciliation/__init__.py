@@ -1,1 +1,1 @@
-"""reconciliation"""
+"""Compares providers' reports with the ledger."""

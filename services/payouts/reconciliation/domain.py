@@ -1,8 +1,8 @@
-"""Reconciliation: what a provider says that it moved, held against the ledger. Pure.
+"""Reconciliation: the transactions of a provider's report and the ledger's postings. Pure.
 
-Compared is by transaction, never by time: the provider's time is when money moved, a booking's is
-when we learned of it. A transaction that is compared once is never compared again, and neither is
-the booking that it is; what is not settled yet waits for the next reconciliation.
+They are matched by identity, never by time: the provider's time is when money moved, a posting's is
+when we learned of it. A matched transaction and its posting are never compared again; what is not
+settled yet waits for the next reconciliation.
 """
 
 import re
@@ -17,9 +17,9 @@ from services.payouts.attempts import SENDABLE, Attempt, AttemptState, StatusCha
 from services.payouts.providers.interface import Transaction
 from workflows.payout.providers import ProviderName
 
-# By how much a booking is older than the end of a report that must have its transaction: PayPal's
-# reports lag by at most 3 hours, and say themselves how far they are complete.
-MARGIN = timedelta(hours=24)
+# A posting that is older than the end of a report by this much must have its transaction in it.
+# PayPal's reports lag by at most 3 hours, and say until when they are complete.
+MATCH_DEADLINE = timedelta(hours=24)
 
 _SENDER_BATCH_ID = re.compile(r"po-(.+)-([1-9][0-9]{0,3})")
 
@@ -33,8 +33,8 @@ class FindingKind(StrEnum):
     CORRECTED = "CORRECTED"
 
 
-class Part(StrEnum):
-    """What moves for an attempt, each at most once. That a fee comes back is never booked."""
+class Movement(StrEnum):
+    """The movements of money of one attempt, each at most once. A FEE_RETURN is never posted."""
 
     PAYMENT = "PAYMENT"
     RETURN = "RETURN"
@@ -42,54 +42,55 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True)
-class Key:
-    """One movement of one attempt."""
+class MovementKey:
+    """Identifies one movement of one attempt."""
 
     payout_id: str
     number: int
-    part: Part
+    movement: Movement
 
 
 @dataclass(frozen=True)
-class Booking:
-    """A movement as the ledger has it; negative amounts came back."""
+class Posting:
+    """A movement in the ledger; the amount is negative if it was returned."""
 
     transfer_id: int
-    key: Key
+    key: MovementKey
     amount: Money
     fee: Money
     time: datetime
 
 
 @dataclass(frozen=True)
-class Standing:
-    """An attempt, and what the ledger has of it."""
+class AttemptPostings:
+    """An attempt, and which of its movements are posted."""
 
     payout_id: str
     attempt: Attempt
     is_settled: bool
     is_returned: bool
 
-    def key(self, part: Part) -> Key:
-        return Key(self.payout_id, self.attempt.number, part)
+    def key(self, movement: Movement) -> MovementKey:
+        return MovementKey(self.payout_id, self.attempt.number, movement)
 
-    def has(self, part: Part) -> bool:
-        return {Part.PAYMENT: self.is_settled, Part.RETURN: self.is_returned}.get(part, False)
+    def has(self, movement: Movement) -> bool:
+        is_posted = {Movement.PAYMENT: self.is_settled, Movement.RETURN: self.is_returned}
+        return is_posted.get(movement, False)
 
 
 @dataclass(frozen=True)
-class Traced:
-    """A transaction and the attempt that it is of, if that is known. `payout_id` is known where our
-    own id is on a transaction of an attempt that the ledger has not, after a restore say."""
+class AttributedTransaction:
+    """A transaction and its attempt, if known. `payout_id` is also set if the transaction has our
+    id of an attempt that the ledger lacks, such as after a restore."""
 
     transaction: Transaction
-    standing: Standing | None = None
+    posted: AttemptPostings | None = None
     payout_id: str = ""
 
 
 @dataclass(frozen=True)
 class Match:
-    """A transaction that was compared, and the booking that it is, if it is one's."""
+    """A transaction that was compared, and its posting, if it has one."""
 
     transaction_id: str
     payout_id: str
@@ -99,6 +100,8 @@ class Match:
 
 @dataclass(frozen=True)
 class Finding:
+    """See payouts.v1.Finding; `number` is the attempt's."""
+
     kind: FindingKind
     time: datetime
     description: str
@@ -118,7 +121,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Total:
-    """Both sides of one currency, in minor units. `open_minor` is in none of the other sums."""
+    """Totals of both sides in one currency, in minor units. The others exclude `open_minor`."""
 
     currency: str
     provider_minor: int = 0
@@ -130,7 +133,7 @@ class Total:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """One comparison. In a list it has no findings."""
+    """One recorded comparison. In a list it has no findings."""
 
     id: int
     provider: ProviderName
@@ -147,33 +150,33 @@ class Reconciliation:
         return f"reconciliations/{self.id}"
 
 
-def part_of(transaction: Transaction) -> Part:
+def movement_of(transaction: Transaction) -> Movement:
     if transaction.amount.amount_minor == 0:
-        return Part.FEE_RETURN
-    return Part.RETURN if transaction.amount.amount_minor < 0 else Part.PAYMENT
+        return Movement.FEE_RETURN
+    return Movement.RETURN if transaction.amount.amount_minor < 0 else Movement.PAYMENT
 
 
-def opposite(amount: Money) -> Money:
+def negated(amount: Money) -> Money:
     return Money(amount.currency, -amount.amount_minor)
 
 
-def named_in(sender_batch_id: str) -> tuple[str, int] | None:
-    """The payout and the attempt that an id of ours is of; None when it is none of ours."""
+def parse_sender_batch_id(sender_batch_id: str) -> tuple[str, int] | None:
+    """The payout id and the attempt number in one of our ids; None if it is not ours."""
     match = _SENDER_BATCH_ID.fullmatch(sender_batch_id)
     return (match[1], int(match[2])) if match else None
 
 
-def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> StatusChange:
-    """What a transaction alone proves of an attempt whose batch nobody knows, so that it cannot be
-    looked at: that it was paid, or that it came back, as a whole; else that it is as it was.
+def proven_change(attempt: Attempt, transaction: Transaction, now: datetime) -> StatusChange:
+    """The change that a transaction alone proves for an attempt without a batch id, which cannot be
+    synced: paid or returned, in full; else no change.
 
-    Not of one that is being sent at this moment: its sender learns more. Nor of one whose id the
-    provider has shown on another payment: a person decides.
+    Attempts that are being sent are left to their sender, which learns more. Attempts whose id the
+    provider has shown on another payment are left to an operator.
     """
-    # A look takes REFUNDED for all of it: an item has one amount and no word for a part, neither in
-    # PayPal's contract (payments_payouts_batch_v1) nor in what it says of payout statuses ("the
-    # recipient refunds the payout; the money returns"). If a part were shown so, all of it would be
-    # booked, and the report's line be DIFFERENT.
+    # A sync takes REFUNDED for the full amount: an item has one amount and no partial state,
+    # neither in PayPal's contract (payments_payouts_batch_v1) nor in its list of payout statuses
+    # ("the recipient refunds the payout; the money returns"). If a part were shown that way, the
+    # full amount would be posted, and the report's line would be DIFFERENT.
     is_being_sent = attempt.lease_end_time is not None and attempt.lease_end_time > now
     if attempt.provider_batch_id or is_being_sent or transaction.is_pending:
         return StatusChange(attempt)
@@ -187,22 +190,23 @@ def proven(attempt: Attempt, transaction: Transaction, now: datetime) -> StatusC
             lease_end_time=None,
         )
         return StatusChange(paid, fee=transaction.fee)
-    if transaction.amount == opposite(attempt.amount) and attempt.state is AttemptState.PAID:
+    if transaction.amount == negated(attempt.amount) and attempt.state is AttemptState.PAID:
         return StatusChange(replace(attempt, state=AttemptState.RETURNED), returns=True)
     return StatusChange(attempt)
 
 
-class Traces:
-    """Which attempts transactions are of: by the provider's id, else by ours, else by what they
-    take back. `reversed_ids` are transactions of earlier reports, with their attempts."""
+class Attribution:
+    """Attributes transactions to attempts: by the provider's id, else by ours, else by the
+    transaction that they reverse. `reversed_attempts` are the attempts, as (payout id, number), of
+    transactions in earlier reports, by transaction id."""
 
     def __init__(
         self,
-        standings: Iterable[Standing],
+        attempt_postings: Iterable[AttemptPostings],
         payout_ids: Iterable[str],
-        earlier: dict[str, tuple[str, int]],
+        reversed_attempts: dict[str, tuple[str, int]],
     ) -> None:
-        known = list(standings)
+        known = list(attempt_postings)
         self._by_attempt = {(each.payout_id, each.attempt.number): each for each in known}
         self._by_sender_id = {each.attempt.sender_batch_id: each for each in known}
         self._by_transaction = {
@@ -211,17 +215,19 @@ class Traces:
             if each.attempt.provider_transaction_id
         }
         self._payout_ids = frozenset(payout_ids)
-        self._earlier = earlier
+        self._reversed_attempts = reversed_attempts
 
-    def trace(self, transactions: Sequence[Transaction]) -> list[Traced]:
-        found = {each.id: self._standing_of(each) for each in transactions}
+    def attribute(self, transactions: Sequence[Transaction]) -> list[AttributedTransaction]:
+        found = {each.id: self._postings_of(each) for each in transactions}
         return [
-            Traced(each, found[each.id] or found.get(each.reverses_id), self._payout_of(each))
+            AttributedTransaction(
+                each, found[each.id] or found.get(each.reverses_id), self._payout_of(each)
+            )
             for each in transactions
         ]
 
-    def _standing_of(self, transaction: Transaction) -> Standing | None:
-        reversed_attempt = self._earlier.get(transaction.reverses_id)
+    def _postings_of(self, transaction: Transaction) -> AttemptPostings | None:
+        reversed_attempt = self._reversed_attempts.get(transaction.reverses_id)
         return (
             self._by_transaction.get(transaction.id)
             or self._by_sender_id.get(transaction.sender_batch_id)
@@ -230,20 +236,20 @@ class Traces:
         )
 
     def _payout_of(self, transaction: Transaction) -> str:
-        named = named_in(transaction.sender_batch_id)
+        named = parse_sender_batch_id(transaction.sender_batch_id)
         return named[0] if named and named[0] in self._payout_ids else ""
 
 
 def totals_of(
-    provider: Iterable[Transaction], ledger: Iterable[Booking], waiting: Iterable[Transaction]
+    provider: Iterable[Transaction], ledger: Iterable[Posting], waiting: Iterable[Transaction]
 ) -> tuple[Total, ...]:
     sums: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for transaction in provider:
         sums[transaction.amount.currency]["provider_minor"] += transaction.amount.amount_minor
         sums[transaction.fee.currency]["provider_fee_minor"] += transaction.fee.amount_minor
-    for booking in ledger:
-        sums[booking.amount.currency]["ledger_minor"] += booking.amount.amount_minor
-        sums[booking.fee.currency]["ledger_fee_minor"] += booking.fee.amount_minor
+    for posting in ledger:
+        sums[posting.amount.currency]["ledger_minor"] += posting.amount.amount_minor
+        sums[posting.fee.currency]["ledger_fee_minor"] += posting.fee.amount_minor
     for transaction in waiting:
         sums[transaction.amount.currency]["open_minor"] += transaction.amount.amount_minor
     return tuple(Total(currency, **sums[currency]) for currency in sorted(sums))
@@ -251,7 +257,7 @@ def totals_of(
 
 @dataclass
 class Comparison:
-    """What came of one: what is compared for good, what was found, and what waits."""
+    """The result: transactions that are now matched, findings, and totals."""
 
     matches: list[Match] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)

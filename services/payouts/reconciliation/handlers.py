@@ -1,8 +1,8 @@
-"""Reconciling: the provider's report is read, what it tells first is booked, and then both sides
-are compared, recorded and, where they do not match, sending is stopped.
+"""Use cases of reconciliation. A run reads the provider's report, syncs attempts that the report is
+ahead of, compares both sides, records the result, and halts payouts if there are mismatches.
 
-Whatever breaks off before the record leaves nothing but what was booked on the way, which was true
-anyway; the next run compares the same time.
+A run that fails before the record leaves only the synced postings, which are correct anyway; the
+next run compares the same period.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -32,18 +32,18 @@ from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.providers.interface import NotReadable, Provider, Report, Transaction
 from services.payouts.reconciliation.comparison import compare
 from services.payouts.reconciliation.domain import (
-    MARGIN,
-    Booking,
+    MATCH_DEADLINE,
+    AttemptPostings,
+    AttributedTransaction,
+    Attribution,
     Comparison,
-    Key,
     Match,
-    Part,
+    Movement,
+    MovementKey,
+    Posting,
     Reconciliation,
-    Standing,
-    Traced,
-    Traces,
-    part_of,
-    proven,
+    movement_of,
+    proven_change,
 )
 from services.payouts.sending.handlers import PaymentHandlers, ProviderEvent
 from services.payouts.sending.synchronizer import SyncResult
@@ -51,8 +51,8 @@ from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
 
-# Reports are read again from where something is still open: what is pending in one is not told
-# again when it is done. Nobody can claim a payment for longer than 30 days.
+# Reports are read again from where something is still open, because a pending transaction is not
+# reported again once it is done. A payment can be claimed for at most 30 days.
 _LONGEST_OPEN = timedelta(days=35)
 
 
@@ -66,21 +66,21 @@ class GetReconciliation(Command):
 
 
 @dataclass(frozen=True)
-class Ask:
-    """From which moments on a provider's transactions are of interest; absent ones never came."""
+class ReportWindow:
+    """The times that decide which period of a provider's report is read; None if there is none."""
 
     first_attempt_time: datetime | None
     first_day_time: datetime
     first_start_time: datetime | None
     last_end_time: datetime | None
-    # Of the oldest attempt of which something was not compared yet, and of the oldest transaction.
+    # Of the oldest attempt and of the oldest transaction with something that is not matched yet.
     open_attempt_time: datetime | None
     open_transaction_time: datetime | None
 
     @property
     def start_time(self) -> datetime:
-        """Where the last one ended. The first one begins with the day of the first attempt, or of
-        the service."""
+        """The end of the last reconciliation. The first one starts with the day of the first
+        attempt, or of the first migration."""
         if self.last_end_time is not None:
             return self.last_end_time
         first = self.first_attempt_time or self.first_day_time
@@ -88,56 +88,63 @@ class Ask:
 
     @property
     def report_start_time(self) -> datetime:
-        """What is reported before it was all compared."""
+        """Where the report is read from: earlier than `start_time` if something is still open."""
         start = self.start_time
         if self.first_start_time is None:
             return start
         since = min(start, self.open_attempt_time or start, self.open_transaction_time or start)
-        return max(since - MARGIN, start - _LONGEST_OPEN, self.first_start_time)
+        return max(since - MATCH_DEADLINE, start - _LONGEST_OPEN, self.first_start_time)
 
 
 @dataclass(frozen=True)
-class Known:
-    """What is compared: `transactions`, of which those of `new_ids` were never reported before, and
-    all that the ledger has of them; and bookings that no transaction was compared with. What is
-    `gone` was reported once and is no more: it was denied, and never left."""
+class Inputs:
+    """The inputs of a comparison: `transactions` that are not matched yet (`new_ids` were never
+    reported before), the attempts that they belong to, and the postings that are not matched yet.
+
+    `withdrawn` were reported earlier and are no longer: they were denied, and no money left.
+    `reversed_attempts`: see Attribution. The found ids are of earlier findings."""
 
     transactions: Sequence[Transaction]
-    gone: Sequence[Transaction]
+    withdrawn: Sequence[Transaction]
     new_ids: Collection[str]
-    standings: Sequence[Standing]
+    attempt_postings: Sequence[AttemptPostings]
     payout_ids: Collection[str]
-    earlier: dict[str, tuple[str, int]]
-    bookings: Sequence[Booking]
-    told_transactions: Collection[str]
-    told_transfers: Collection[int]
+    reversed_attempts: dict[str, tuple[str, int]]
+    postings: Sequence[Posting]
+    found_transaction_ids: Collection[str]
+    found_transfer_ids: Collection[int]
 
-    def traced(self) -> list[Traced]:
-        """The oldest first."""
-        return self._trace(self.transactions)
+    def attributed(self) -> list[AttributedTransaction]:
+        """Oldest first."""
+        return self._attribute(self.transactions)
 
-    def withdrawn(self) -> list[Match]:
+    def withdrawn_matches(self) -> list[Match]:
         return [
-            Match(each.transaction.id, each.standing.payout_id, each.standing.attempt.number, None)
-            for each in self._trace(self.gone)
-            if each.standing is not None
+            Match(each.transaction.id, each.posted.payout_id, each.posted.attempt.number, None)
+            for each in self._attribute(self.withdrawn)
+            if each.posted is not None
         ]
 
-    def _trace(self, transactions: Sequence[Transaction]) -> list[Traced]:
-        traces = Traces(self.standings, self.payout_ids, self.earlier)
-        return traces.trace(sorted(transactions, key=lambda each: (each.time, each.id)))
+    def _attribute(self, transactions: Sequence[Transaction]) -> list[AttributedTransaction]:
+        attribution = Attribution(self.attempt_postings, self.payout_ids, self.reversed_attempts)
+        return attribution.attribute(sorted(transactions, key=lambda each: (each.time, each.id)))
 
-    def booked(self) -> set[Key]:
-        return {each.key(part) for each in self.standings for part in Part if each.has(part)}
+    def posted(self) -> set[MovementKey]:
+        return {
+            each.key(movement)
+            for each in self.attempt_postings
+            for movement in Movement
+            if each.has(movement)
+        }
 
 
 @dataclass(frozen=True)
-class Followed:
-    """What came of looks at attempts, by payout and number: those that moved, and those that the
+class RefreshResult:
+    """Attempts after their sync, by payout id and number: those that changed, and those that the
     provider did not show."""
 
-    moved: dict[tuple[str, int], Payout] = field(default_factory=dict)
-    unseen: set[tuple[str, int]] = field(default_factory=set)
+    changed: dict[tuple[str, int], Payout] = field(default_factory=dict)
+    unavailable: set[tuple[str, int]] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -151,11 +158,11 @@ class NewReconciliation:
 
 
 class ReconciliationStore(Protocol):
-    def turn(self, provider: ProviderName) -> AbstractAsyncContextManager[None]: ...
+    def exclusive(self, provider: ProviderName) -> AbstractAsyncContextManager[None]: ...
 
     def snapshot(self) -> AbstractAsyncContextManager[None]: ...
 
-    async def asked_by(self, request_id: UUID) -> Reconciliation | None: ...
+    async def find_by_request(self, request_id: UUID) -> Reconciliation | None: ...
 
     async def get(self, reconciliation_id: int) -> Reconciliation | None: ...
 
@@ -163,24 +170,27 @@ class ReconciliationStore(Protocol):
 
     async def list_newest(self, page: Page) -> list[Reconciliation]: ...
 
-    async def ask(self, provider: ProviderName) -> Ask: ...
-
-    async def known(
-        self, provider: ProviderName, report: Report, report_start_time: datetime
-    ) -> Known: ...
-
     async def add(self, new: NewReconciliation, comparison: Comparison) -> Reconciliation: ...
+
+
+class InputsStore(Protocol):
+    async def report_window(self, provider: ProviderName) -> ReportWindow: ...
+
+    async def inputs(
+        self, provider: ProviderName, report: Report, report_start_time: datetime
+    ) -> Inputs: ...
 
 
 class PayoutWorkflows(Protocol):
     async def try_signal(self, payout: Payout) -> None:
-        """Tells the payout's workflow, if it can be told."""
+        """Signals the payout's workflow, if it can be reached."""
 
 
 class ReconciliationHandlers:
     def __init__(
         self,
         store: ReconciliationStore,
+        inputs: InputsStore,
         payments: PaymentHandlers,
         kill_switch: KillSwitchHandlers,
         providers: Mapping[ProviderName, Provider],
@@ -188,6 +198,7 @@ class ReconciliationHandlers:
         clock: Clock,
     ) -> None:
         self._store = store
+        self._inputs = inputs
         self._payments = payments
         self._kill_switch = kill_switch
         self._providers = providers
@@ -199,23 +210,22 @@ class ReconciliationHandlers:
         return require_found(f"reconciliations/{command.id}", found)
 
     async def list_reconciliations(self, page: Page) -> list[Reconciliation]:
-        """Without their findings."""
+        """Newest first, without findings."""
         return await self._store.list_newest(page)
 
     async def run_reconciliation(self, command: RunReconciliation) -> Reconciliation:
-        """Compares up to the latest moment that the provider reports; where that is no later than
-        last time, it answers with the last reconciliation.
+        """Compares up to the latest moment that the provider reports. If that is no later than last
+        time, returns the last reconciliation.
 
         Raises:
-            Unavailable: the provider cannot be read, or reports nothing yet of the time since the
-                first day began, or another call reconciles it now. Nothing is recorded, and what is
-                sent is sent as before.
+            Unavailable: the provider cannot be read, or its report does not reach the first day
+                yet, or another call is reconciling it. Nothing is recorded or halted.
         """
         name = command.provider
         if name not in self._providers:
             raise invalid_fields(Violation("provider", "CONFIGURED", "Must be one that is in use"))
-        async with self._store.turn(name):
-            done = await self._store.asked_by(command.request_id)
+        async with self._store.exclusive(name):
+            done = await self._store.find_by_request(command.request_id)
             if done is None:
                 done = await self._run(command)
         await self._kill_switch.lift_restored()
@@ -223,49 +233,49 @@ class ReconciliationHandlers:
 
     async def _run(self, command: RunReconciliation) -> Reconciliation:
         name = command.provider
-        ask = await self._store.ask(name)
-        report = await self._report(name, ask.report_start_time)
-        if report.end_time <= ask.start_time:
+        window = await self._inputs.report_window(name)
+        report = await self._report(name, window.report_start_time)
+        if report.end_time <= window.start_time:
             return await self._last(name)
-        before = await self._store.known(name, report, ask.report_start_time)
-        followed = await self._follow(name, before)
+        before = await self._inputs.inputs(name, report, window.report_start_time)
+        refreshed = await self._refresh(name, before)
         async with self._store.snapshot():
-            known = await self._store.known(name, report, ask.report_start_time)
-            mended = {
+            inputs = await self._inputs.inputs(name, report, window.report_start_time)
+            corrected = {
                 key
-                for key in known.booked() - before.booked()
-                if (key.payout_id, key.number) in followed.moved
+                for key in inputs.posted() - before.posted()
+                if (key.payout_id, key.number) in refreshed.changed
             }
             comparison = compare(
-                known.traced(),
-                known.bookings,
+                inputs.attributed(),
+                inputs.postings,
                 report.end_time,
-                mended=mended,
-                unseen=followed.unseen,
-                told_transactions=known.told_transactions,
-                told_transfers=known.told_transfers,
+                corrected=corrected,
+                unavailable=refreshed.unavailable,
+                found_transaction_ids=inputs.found_transaction_ids,
+                found_transfer_ids=inputs.found_transfer_ids,
             )
-            comparison.matches += known.withdrawn()
+            comparison.matches += inputs.withdrawn_matches()
             new = NewReconciliation(
                 name,
-                ask.start_time,
+                window.start_time,
                 report.end_time,
-                [each for each in known.transactions if each.id in known.new_ids],
+                [each for each in inputs.transactions if each.id in inputs.new_ids],
                 command.request_id,
                 self._clock(),
             )
             done = await self._store.add(new, comparison)
             if done.mismatch_count:
                 await self._kill_switch.halt_for_mismatches(_reason(done), done.create_time)
-        await self._announce(done, followed.moved)
+        await self._announce(done, refreshed.changed)
         return done
 
     async def _last(self, name: ProviderName) -> Reconciliation:
-        """Where there is nothing later to compare."""
+        """The last reconciliation, if the report has nothing later."""
         last = await self._store.latest(name)
         if last is None:
             raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, "The provider reports nothing yet: try again later"
+                Reason.DEPENDENCY_UNAVAILABLE, "The provider reports nothing yet; try again later"
             )
         return last
 
@@ -274,51 +284,54 @@ class ReconciliationHandlers:
             return await self._providers[name].report(start, self._clock())
         except NotReadable as error:
             raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not report: {error.code}"
+                Reason.DEPENDENCY_UNAVAILABLE, f"The provider cannot be read: {error.code}"
             ) from error
 
-    async def _follow(self, name: ProviderName, known: Known) -> Followed:
-        """Books what the transactions tell of and the ledger has not."""
-        followed = Followed()
-        looked_at: set[tuple[str, int]] = set()
-        for each in known.traced():
-            standing = each.standing
-            if standing is None or not _may_be_news(standing, each.transaction):
+    async def _refresh(self, name: ProviderName, inputs: Inputs) -> RefreshResult:
+        """Syncs the attempts whose transactions may not be posted yet."""
+        refreshed = RefreshResult()
+        synced: set[tuple[str, int]] = set()
+        for each in inputs.attributed():
+            posted = each.posted
+            if posted is None or not _may_be_unposted(posted, each.transaction):
                 continue
-            of = (standing.payout_id, standing.attempt.number)
-            if not standing.attempt.provider_batch_id:
-                # Nobody can look at it: the transaction alone must prove what became of it.
-                booked: SyncResult | None = await self._payments.apply(
-                    *of, partial(proven, transaction=each.transaction, now=self._clock())
+            id_ = (posted.payout_id, posted.attempt.number)
+            if not posted.attempt.provider_batch_id:
+                # It cannot be synced without a batch id: the transaction must prove the change.
+                result: SyncResult | None = await self._payments.apply(
+                    *id_, partial(proven_change, transaction=each.transaction, now=self._clock())
                 )
-            elif of not in looked_at:
-                looked_at.add(of)
-                booked = await self._look(name, standing, followed)
+            elif id_ not in synced:
+                synced.add(id_)
+                result = await self._sync(name, posted, refreshed)
             else:
                 continue
-            if booked is not None and booked.has_changed:
-                followed.moved[of] = booked.payout
-        return followed
+            if result is not None and result.has_changed:
+                refreshed.changed[id_] = result.payout
+        return refreshed
 
-    async def _look(
-        self, name: ProviderName, standing: Standing, followed: Followed
+    async def _sync(
+        self, name: ProviderName, posted: AttemptPostings, refreshed: RefreshResult
     ) -> SyncResult | None:
-        """One attempt that cannot be seen keeps no other from being compared."""
-        payout_id, attempt = standing.payout_id, standing.attempt
-        hint = ProviderEvent(attempt.sender_batch_id, attempt.provider_batch_id, provider=name)
+        """An attempt that the provider does not show is skipped, so that others are compared."""
+        payout_id, attempt = posted.payout_id, posted.attempt
+        event = ProviderEvent(attempt.sender_batch_id, attempt.provider_batch_id, provider=name)
         try:
-            return await self._payments.handle_event(hint)
+            return await self._payments.handle_event(event)
         except Unavailable as error:
             log.warning(
-                "attempt_not_shown", payout=payout_id, attempt=attempt.number, detail=error.message
+                "attempt_unavailable",
+                payout=payout_id,
+                attempt=attempt.number,
+                detail=error.message,
             )
-            followed.unseen.add((payout_id, attempt.number))
+            refreshed.unavailable.add((payout_id, attempt.number))
             return None
 
     async def _announce(
-        self, done: Reconciliation, moved: Mapping[tuple[str, int], Payout]
+        self, done: Reconciliation, changed: Mapping[tuple[str, int], Payout]
     ) -> None:
-        for payout in {payout.id: payout for payout in moved.values()}.values():
+        for payout in {payout.id: payout for payout in changed.values()}.values():
             await self._workflows.try_signal(payout)
         if done.mismatch_count:
             log.critical(
@@ -331,19 +344,19 @@ class ReconciliationHandlers:
             log.info("reconciled", reconciliation=done.name, provider=done.provider)
 
 
-def _may_be_news(standing: Standing, transaction: Transaction) -> bool:
-    """Whether a look at the attempt may book what the transaction tells of."""
-    part = part_of(transaction)
-    if part is Part.PAYMENT:
-        return not standing.is_settled and standing.attempt.state not in FINAL
-    return standing.attempt.state not in FINAL
+def _may_be_unposted(posted: AttemptPostings, transaction: Transaction) -> bool:
+    """Whether a sync of the attempt may post the transaction."""
+    movement = movement_of(transaction)
+    if movement is Movement.PAYMENT:
+        return not posted.is_settled and posted.attempt.state not in FINAL
+    return posted.attempt.state not in FINAL
 
 
 def _reason(done: Reconciliation) -> str:
     count = done.mismatch_count
-    return f"{count} {'finding does' if count == 1 else 'findings do'} not match: {done.name}"
+    return f"{count} {'mismatch' if count == 1 else 'mismatches'}: {done.name}"
 
 
 def _is_number(id_: str) -> bool:
-    """Whether it may be an id of ours, which a bigint holds."""
+    """Whether it can be an id of ours, which are bigints."""
     return id_.isascii() and id_.isdigit() and len(id_) <= 18

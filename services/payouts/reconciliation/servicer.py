@@ -1,4 +1,4 @@
-"""payouts.v1.ReconciliationService over gRPC: messages in and out."""
+"""gRPC service payouts.v1.ReconciliationService."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ from services.payouts.reconciliation.domain import Finding, Reconciliation, Tota
 from services.payouts.reconciliation.handlers import ReconciliationHandlers
 
 ACCESS = {
-    # It reads the provider: no transaction may stay open meanwhile.
+    # No transaction may stay open while it reads the provider's report.
     "RunReconciliation": allow(Role.SERVICE, Role.OPERATOR, repeat=Repeat.BY_COMMAND),
     "GetReconciliation": allow(Role.OPERATOR),
     "ListReconciliations": allow(Role.OPERATOR),
@@ -132,7 +132,7 @@ def to_kill_switch(found: KillSwitch) -> pb.KillSwitch:
         is_halted=bool(found.halts),
         halts=map(_to_halt, found.halts),
         lifted_halts=map(_to_halt, found.lifted_halts),
-        # The last that happens before payouts are sent again is that something is lifted.
+        # The event that resumes payouts is the lifting of the last halt.
         resume=_to_resume(found.latest) if found.latest and not found.halts else None,
     )
 

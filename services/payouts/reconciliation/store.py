@@ -1,4 +1,4 @@
-"""The SQL of reconciliations."""
+"""SQL of recorded reconciliations."""
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -19,9 +19,7 @@ from services.payouts.reconciliation.domain import (
     Reconciliation,
     Total,
 )
-from services.payouts.reconciliation.evidence_store import PostgresEvidence
 from services.payouts.reconciliation.handlers import NewReconciliation
-from services.payouts.store import PostgresPayoutStore
 from workflows.payout.providers import ProviderName
 
 _LATEST: LiteralString = """
@@ -29,41 +27,40 @@ _LATEST: LiteralString = """
 """
 
 
-class PostgresReconciliationStore(PostgresEvidence):
-    def __init__(self, database: Database, payouts: PostgresPayoutStore) -> None:
-        super().__init__(database, payouts)
+class PostgresReconciliationStore:
+    def __init__(self, database: Database) -> None:
         self._database = database
 
-    def turn(self, provider: ProviderName) -> AbstractAsyncContextManager[None]:
-        """One at a time for each provider, whichever process asks.
+    def exclusive(self, provider: ProviderName) -> AbstractAsyncContextManager[None]:
+        """One reconciliation of a provider at a time, in all processes.
 
         Raises:
-            Unavailable: another one is at it.
+            Unavailable: another one is running.
         """
         return self._database.exclusively(f"reconciliation.{provider}")
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[None]:
-        """A transaction that sees one state of the ledger, whatever is booked meanwhile."""
+        """A transaction that sees one state of the ledger, whatever is posted meanwhile."""
         async with self._database.transaction():
             await self._database.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             yield
 
-    async def asked_by(self, request_id: UUID) -> Reconciliation | None:
+    async def find_by_request(self, request_id: UUID) -> Reconciliation | None:
         row = await self._database.fetch_one(
             "SELECT * FROM reconciliation WHERE request_id = %s", (request_id,)
         )
-        return await self._whole(row) if row else None
+        return await self._with_findings(row) if row else None
 
     async def get(self, reconciliation_id: int) -> Reconciliation | None:
         row = await self._database.fetch_one(
             "SELECT * FROM reconciliation WHERE id = %s", (reconciliation_id,)
         )
-        return await self._whole(row) if row else None
+        return await self._with_findings(row) if row else None
 
     async def latest(self, provider: ProviderName) -> Reconciliation | None:
         row = await self._database.fetch_one(_LATEST, (provider,))
-        return await self._whole(row) if row else None
+        return await self._with_findings(row) if row else None
 
     async def list_newest(self, page: Page) -> list[Reconciliation]:
         rows = await self._database.fetch_all(
@@ -99,7 +96,7 @@ class PostgresReconciliationStore(PostgresEvidence):
         await self._add_matches(row["id"], new.provider, comparison.matches)
         await self._add_totals(row["id"], comparison.totals)
         await self._add_findings(row["id"], comparison.findings)
-        return await self._whole(row)
+        return await self._with_findings(row)
 
     async def _add_transactions(
         self, id_: int, provider: ProviderName, transactions: Sequence[Transaction]
@@ -194,7 +191,7 @@ class PostgresReconciliationStore(PostgresEvidence):
                 ),
             )
 
-    async def _whole(self, row: DictRow) -> Reconciliation:
+    async def _with_findings(self, row: DictRow) -> Reconciliation:
         totals = await self._totals([row["id"]])
         findings = await self._database.fetch_all(
             "SELECT * FROM finding WHERE reconciliation_id = %s ORDER BY number", (row["id"],)

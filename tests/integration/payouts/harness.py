@@ -42,6 +42,7 @@ from services.payouts.providers.paypal.signatures import SignatureVerifier
 from services.payouts.providers.paypal.webhook import PATH, WebhookServer
 from services.payouts.providers.registry import providers_of
 from services.payouts.reconciliation.handlers import ReconciliationHandlers
+from services.payouts.reconciliation.inputs_store import PostgresInputsStore
 from services.payouts.reconciliation.servicer import service as reconciliation_service
 from services.payouts.reconciliation.store import PostgresReconciliationStore
 from services.payouts.sending.handlers import PaymentHandlers, RecallPayout
@@ -335,7 +336,8 @@ async def harness_of(
         told = Told()
         kill_switch = KillSwitchHandlers(store, providers, utc_now)
         reconciliations = ReconciliationHandlers(
-            PostgresReconciliationStore(database, store),
+            PostgresReconciliationStore(database),
+            PostgresInputsStore(database, store),
             payments,
             kill_switch,
             providers,

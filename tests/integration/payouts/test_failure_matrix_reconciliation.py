@@ -160,7 +160,7 @@ async def test_row_21_what_the_backup_lacks_is_found_and_not_paid_again(
         assert await reconcile(reconciler) == [("UNMATCHED", "payouts/p1")]
         sending = await reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
         mismatch, moved = sending.halts
-        assert "not match" in mismatch.reason
+        assert "mismatch" in mismatch.reason
         assert "database" in moved.reason
         await resume(reconciler)
         assert await cause_of(reconciler) == ""
@@ -256,7 +256,7 @@ async def _second_payment(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> 
 
 async def _missing(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
     # Nobody waits a day here.
-    monkeypatch.setattr(comparison, "MARGIN", timedelta())
+    monkeypatch.setattr(comparison, "MATCH_DEADLINE", timedelta())
     await change_line(harness, "p1", is_reported=False)
 
 

@@ -151,7 +151,7 @@ async def test_what_is_cancelled_comes_back_with_its_fee(account: Account, payee
     payment, back = (await account.report()).transactions
     assert shown(payment) == ("po-p1-1", "", 10_000, 200, False)
     assert shown(back) == ("", payment.id, -10_000, -200, False)
-    assert (payment.is_taken_back, back.is_taken_back) == (True, False)
+    assert (payment.is_reversed, back.is_reversed) == (True, False)
 
 
 @pytest.mark.parametrize("status", ["REFUNDED", "REVERSED"])
@@ -163,7 +163,7 @@ async def test_what_comes_back_after_it_was_paid_keeps_its_fee(
     payment, back = (await account.report()).transactions
     assert shown(payment) == ("po-p1-1", "", 10_000, 200, False)
     assert shown(back) == ("", item.transaction_id, -10_000, 0, False)
-    assert (payment.is_taken_back, back.is_taken_back) == (True, False)
+    assert (payment.is_reversed, back.is_reversed) == (True, False)
 
 
 async def test_an_item_that_is_not_there_cannot_be_cancelled(account: Account) -> None:

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from servicekit.errors import LiaisonError, Reason, Unavailable
 from servicekit.money import Money
 from servicekit.postgres.database import Database
-from services.payouts.reconciliation.store import PostgresReconciliationStore
+from services.payouts.reconciliation.inputs_store import PostgresInputsStore
 from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.reporting import (
@@ -128,7 +128,7 @@ async def test_a_foreign_payment_stops_all_sending_until_a_person_resumes(
     halted = await sending(harness)
     (halt,) = halted.halts
     assert (halted.is_halted, halt.cause) == (True, pb.KillSwitch.CAUSE_MISMATCH)
-    assert halt.reason == f"1 finding does not match: {done.name}"
+    assert halt.reason == f"1 mismatch: {done.name}"
     assert halt.actor == "system"
     await harness.reserve("p2")
     with refused(Reason.PAYOUTS_HALTED):
@@ -242,7 +242,7 @@ async def test_an_attempt_in_doubt_is_settled_by_its_transaction(
     done = await run(harness)
     assert found(done) == [("DIFFERENT", "payouts/p1")]
     assert done.findings[0].description == (
-        "The provider gave 30.00 USD back, and 100.00 USD was paid"
+        "The provider returned 30.00 USD, but 100.00 USD was paid"
     )
     assert (await harness.balances())["provider/paypal"] == 10_000
     assert (await sending(harness)).is_halted
@@ -360,8 +360,9 @@ async def test_another_provider_may_have_found_what_has_the_same_id(
         """,
         (waiting.id,),
     )
-    store = PostgresReconciliationStore(harness.database, PostgresPayoutStore(harness.database))
-    assert (await store.ask(ProviderName.PAYPAL)).open_transaction_time == waiting.time
+    store = PostgresInputsStore(harness.database, PostgresPayoutStore(harness.database))
+    window = await store.report_window(ProviderName.PAYPAL)
+    assert window.open_transaction_time == waiting.time
 
 
 @pytest.mark.parametrize(

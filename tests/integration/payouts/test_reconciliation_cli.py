@@ -52,7 +52,7 @@ async def test_other_providers_are_reconciled_if_one_cannot_be_read(
     paypal.is_readable = False
     one = await liaison("reconciliation", "run")
     assert one.exit_code == 1
-    assert "PAYPAL: The provider does not report: HTTP_503" in one.stderr
+    assert "PAYPAL: The provider cannot be read: HTTP_503" in one.stderr
     assert "Bank transfers" in one.stdout
 
 

@@ -123,7 +123,7 @@ async def test_a_run_reconciles_and_tells_what_it_found(harness: Harness, tempor
     foreign = await use_account(harness, 500)
     run = await triggered(temporal)
     done = paypals(await run.result())
-    assert done.findings == [f"UNMATCHED transaction {foreign}: It is of no payout of ours"]
+    assert done.findings == [f"UNMATCHED transaction {foreign}: It belongs to no payout"]
     assert (await details_of(run)).startswith(
         "**An operator must act: 1 does not match, and nothing is sent**"
     )

@@ -19,35 +19,35 @@ from services.payouts.attempts import (
 from services.payouts.providers.interface import Batch, Item, Transaction
 from services.payouts.reconciliation.comparison import compare
 from services.payouts.reconciliation.domain import (
-    MARGIN,
-    Booking,
+    MATCH_DEADLINE,
+    AttemptPostings,
+    Attribution,
     Comparison,
     Finding,
     FindingKind,
-    Part,
-    Standing,
+    Movement,
+    Posting,
     Total,
-    Traces,
-    named_in,
-    proven,
+    parse_sender_batch_id,
+    proven_change,
 )
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 SOON = timedelta(minutes=1)
-LONG_AGO = NOW - MARGIN - timedelta(hours=1)
+LONG_AGO = NOW - MATCH_DEADLINE - timedelta(hours=1)
 
 
 @dataclass(frozen=True)
 class Books:
     """Both sides' books."""
 
-    standings: Sequence[Standing]
-    bookings: Sequence[Booking]
+    attempt_postings: Sequence[AttemptPostings]
+    postings: Sequence[Posting]
     transactions: Sequence[Transaction]
 
     def compared(self, **told: object) -> Comparison:
-        traced = Traces(self.standings, [], {}).trace(list(self.transactions))
-        return compare(traced, self.bookings, NOW, **told)  # type: ignore[arg-type]  # see compare
+        attributed = Attribution(self.attempt_postings, [], {}).attribute(list(self.transactions))
+        return compare(attributed, self.postings, NOW, **told)  # type: ignore[arg-type]  # see compare
 
 
 def standing_of(
@@ -56,7 +56,7 @@ def standing_of(
     minor: int = 10_000,
     *,
     moved: datetime = LONG_AGO,
-) -> Standing:
+) -> AttemptPostings:
     attempt = Attempt(
         1,
         state,
@@ -69,17 +69,17 @@ def standing_of(
         provider_transaction_id=f"T-{payout}",
     )
     is_settled = state is AttemptState.PAID
-    return Standing(payout, attempt, is_settled=is_settled, is_returned=False)
+    return AttemptPostings(payout, attempt, is_settled=is_settled, is_returned=False)
 
 
-def came_back(standing: Standing) -> Standing:
+def came_back(posted: AttemptPostings) -> AttemptPostings:
     """After it was paid."""
-    attempt = replace(standing.attempt, state=AttemptState.RETURNED)
-    return Standing(standing.payout_id, attempt, is_settled=True, is_returned=True)
+    attempt = replace(posted.attempt, state=AttemptState.RETURNED)
+    return AttemptPostings(posted.payout_id, attempt, is_settled=True, is_returned=True)
 
 
-def payment_of(standing: Standing, fee_minor: int = 200) -> Transaction:
-    attempt = standing.attempt
+def payment_of(posted: AttemptPostings, fee_minor: int = 200) -> Transaction:
+    attempt = posted.attempt
     return Transaction(
         attempt.provider_transaction_id,
         attempt.sender_batch_id,
@@ -105,35 +105,35 @@ def back_of(payment: Transaction, fee_minor: int = 0) -> Transaction:
 
 @st.composite
 def matching_books(draw: st.DrawFn) -> Books:
-    standings: list[Standing] = []
-    bookings: list[Booking] = []
+    attempt_postings: list[AttemptPostings] = []
+    postings: list[Posting] = []
     transactions: list[Transaction] = []
     for number in range(draw(st.integers(1, 5))):
-        standing = standing_of(f"p{number}", minor=draw(st.integers(1, 10**6)))
-        payment = payment_of(standing, draw(st.integers(0, 10**4)))
+        posted = standing_of(f"p{number}", minor=draw(st.integers(1, 10**6)))
+        payment = payment_of(posted, draw(st.integers(0, 10**4)))
         if draw(st.booleans()):
             payment = replace(payment, sender_batch_id="")
-        moves = [(Part.PAYMENT, payment)]
+        moves = [(Movement.PAYMENT, payment)]
         if draw(st.booleans()):
-            standing = came_back(standing)
-            moves.append((Part.RETURN, back_of(payment)))
-        standings.append(standing)
-        for part, moved in moves:
+            posted = came_back(posted)
+            moves.append((Movement.RETURN, back_of(payment)))
+        attempt_postings.append(posted)
+        for movement, moved in moves:
             transactions.append(moved)
-            bookings.append(
-                Booking(len(bookings) + 1, standing.key(part), moved.amount, moved.fee, LONG_AGO)
+            postings.append(
+                Posting(len(postings) + 1, posted.key(movement), moved.amount, moved.fee, LONG_AGO)
             )
     order = draw(st.permutations(transactions))
-    return Books(standings, bookings, order)
+    return Books(attempt_postings, postings, order)
 
 
 @given(matching_books())
 def test_what_matches_is_not_found(books: Books) -> None:
     found = books.compared()
     assert found.findings == []
-    assert len(found.matches) == len(books.bookings)
+    assert len(found.matches) == len(books.postings)
     assert {match.transfer_id for match in found.matches} == {
-        booking.transfer_id for booking in books.bookings
+        posting.transfer_id for posting in books.postings
     }
     for total in found.totals:
         assert total.provider_minor == total.ledger_minor
@@ -187,53 +187,53 @@ def test_what_was_told_is_not_found_again(books: Books) -> None:
     stranger = Transaction("T-x", "", "", Money("USD", 5), Money("USD", 0), LONG_AGO)
     nothing = replace(books, transactions=[stranger])
     told = nothing.compared(
-        told_transactions={"T-x"},
-        told_transfers={booking.transfer_id for booking in books.bookings},
+        found_transaction_ids={"T-x"},
+        found_transfer_ids={posting.transfer_id for posting in books.postings},
     )
     assert told.findings == []
     assert told.totals == ()
 
 
 def _findings(
-    standing: Standing, *transactions: Transaction, bookings: Sequence[Booking] = ()
+    posted: AttemptPostings, *transactions: Transaction, postings: Sequence[Posting] = ()
 ) -> list[Finding]:
-    return Books([standing], bookings, transactions).compared().findings
+    return Books([posted], postings, transactions).compared().findings
 
 
 @pytest.mark.parametrize("state", ["ACCEPTED", "UNCLAIMED", "BLOCKED", "UNKNOWN"])
 def test_what_is_not_delivered_yet_waits(state: str) -> None:
-    standing = standing_of("p1", AttemptState(state))
-    found = Books([standing], [], [payment_of(standing)]).compared()
+    posted = standing_of("p1", AttemptState(state))
+    found = Books([posted], [], [payment_of(posted)]).compared()
     assert (found.findings, found.matches) == ([], [])
     assert found.totals == (Total("USD", open_minor=10_000),)
 
 
 def test_another_amount_than_ordered_is_different_before_it_is_delivered() -> None:
-    standing = standing_of("p1", AttemptState.UNCLAIMED)
-    less = replace(payment_of(standing), amount=Money("USD", 9_000))
-    (finding,) = _findings(standing, less)
+    posted = standing_of("p1", AttemptState.UNCLAIMED)
+    less = replace(payment_of(posted), amount=Money("USD", 9_000))
+    (finding,) = _findings(posted, less)
     assert finding.kind is FindingKind.DIFFERENT
-    assert finding.description == "The provider paid out 90.00 USD, and 100.00 USD was ordered"
+    assert finding.description == "The provider paid 90.00 USD, but 100.00 USD was ordered"
 
 
 def test_what_came_back_unclaimed_is_nothing_together() -> None:
-    standing = standing_of("p1", AttemptState.RETURNED)
-    payment = payment_of(standing)
-    found = Books([standing], [], [payment, back_of(payment, -200)]).compared()
+    posted = standing_of("p1", AttemptState.RETURNED)
+    payment = payment_of(posted)
+    found = Books([posted], [], [payment, back_of(payment, -200)]).compared()
     assert found.findings == []
     assert [match.transfer_id for match in found.matches] == [None, None]
     assert found.totals == (Total("USD"),)
 
 
 def test_a_fee_may_come_back_by_a_transaction_of_its_own() -> None:
-    standing = standing_of("p1", AttemptState.RETURNED)
-    payment = payment_of(standing)
+    posted = standing_of("p1", AttemptState.RETURNED)
+    payment = payment_of(posted)
     back = back_of(payment)
     fee = replace(back, id="F", amount=Money("USD", 0), fee=Money("USD", -200))
-    assert _findings(standing, payment, back, fee) == []
-    (finding,) = _findings(standing, payment, back)
+    assert _findings(posted, payment, back, fee) == []
+    (finding,) = _findings(posted, payment, back)
     assert finding.kind is FindingKind.DIFFERENT
-    assert finding.description == "The provider kept a fee of 2.00 USD for what was not delivered"
+    assert finding.description == "The provider kept a fee of 2.00 USD for an undelivered payment"
     assert (finding.provider_fee, finding.ledger_fee) == (Money("USD", 200), None)
     just_now = standing_of("p1", AttemptState.RETURNED, moved=NOW)
     assert _findings(just_now, payment, back) == []
@@ -243,10 +243,10 @@ def test_what_left_and_failed_is_foreign_once_it_should_be_back() -> None:
     failed = standing_of("p1", AttemptState.FAILED)
     just_now = standing_of("p1", AttemptState.FAILED, moved=NOW - SOON)
     payment = payment_of(failed)
-    for open_ in (replace(payment, is_pending=True), replace(payment, is_taken_back=True)):
+    for open_ in (replace(payment, is_pending=True), replace(payment, is_reversed=True)):
         (finding,) = _findings(failed, open_)
         assert (finding.kind, finding.payout_id, finding.number) == (FindingKind.UNMATCHED, "p1", 1)
-        assert finding.description == "The ledger has this attempt as failed"
+        assert finding.description == "In the ledger this attempt failed"
         assert _findings(just_now, open_) == []
 
 
@@ -258,32 +258,36 @@ def test_what_was_delivered_though_it_had_failed_is_foreign_at_once(state: str) 
 
 
 def test_a_booking_is_missing_only_when_it_must_have_been_reported() -> None:
-    standing = standing_of("p1")
-    booking = Booking(
-        1, standing.key(Part.PAYMENT), Money("USD", 10_000), Money("USD", 200), NOW - MARGIN
+    posted = standing_of("p1")
+    posting = Posting(
+        1,
+        posted.key(Movement.PAYMENT),
+        Money("USD", 10_000),
+        Money("USD", 200),
+        NOW - MATCH_DEADLINE,
     )
-    (finding,) = _findings(standing, bookings=[booking])
+    (finding,) = _findings(posted, postings=[posting])
     assert finding.kind is FindingKind.MISSING
     assert finding.transfer_id == 1
-    assert _findings(standing, bookings=[replace(booking, time=NOW - MARGIN + SOON)]) == []
+    assert _findings(posted, postings=[replace(posting, time=NOW - MATCH_DEADLINE + SOON)]) == []
 
 
 def test_what_was_booked_now_is_no_mismatch() -> None:
-    standing = standing_of("p1")
-    payment = payment_of(standing)
-    key = standing.key(Part.PAYMENT)
-    booking = Booking(1, key, payment.amount, payment.fee, NOW)
-    found = Books([standing], [booking], [payment]).compared(mended={key})
+    posted = standing_of("p1")
+    payment = payment_of(posted)
+    key = posted.key(Movement.PAYMENT)
+    posting = Posting(1, key, payment.amount, payment.fee, NOW)
+    found = Books([posted], [posting], [payment]).compared(corrected={key})
     assert [finding.kind for finding in found.findings] == [FindingKind.CORRECTED]
     assert found.mismatch_count == 0
 
 
 def test_an_id_of_an_attempt_that_the_ledger_lost_names_its_payout() -> None:
     lost = payment_of(standing_of("p1"))
-    traced = Traces([], ["p1"], {}).trace([lost])
-    (finding,) = compare(traced, [], NOW).findings
+    attributed = Attribution([], ["p1"], {}).attribute([lost])
+    (finding,) = compare(attributed, [], NOW).findings
     assert (finding.kind, finding.payout_id) == (FindingKind.UNMATCHED, "p1")
-    assert finding.description == "It was ordered as po-p1-1, an attempt that the ledger has not"
+    assert finding.description == "It was ordered as po-p1-1, an attempt that the ledger lacks"
 
 
 @pytest.mark.parametrize(
@@ -298,23 +302,23 @@ def test_an_id_of_an_attempt_that_the_ledger_lost_names_its_payout() -> None:
     ],
 )
 def test_ids_of_ours_name_payout_and_attempt(text: str, named: tuple[str, int] | None) -> None:
-    assert named_in(text) == named
+    assert parse_sender_batch_id(text) == named
 
 
 def test_a_reversal_of_an_earlier_report_is_traced() -> None:
-    standing = came_back(standing_of("p1"))
-    unnamed = replace(standing.attempt, provider_transaction_id="")
-    back = back_of(payment_of(standing))
-    traces = Traces([replace(standing, attempt=unnamed)], [], {"T-p1": ("p1", 1)})
-    (traced,) = traces.trace([back])
-    assert traced.standing is not None
+    posted = came_back(standing_of("p1"))
+    unnamed = replace(posted.attempt, provider_transaction_id="")
+    back = back_of(payment_of(posted))
+    attribution = Attribution([replace(posted, attempt=unnamed)], [], {"T-p1": ("p1", 1)})
+    (attributed,) = attribution.attribute([back])
+    assert attributed.posted is not None
 
 
 @pytest.mark.parametrize("state", ["SENDING", "UNKNOWN", "BLOCKED"])
 def test_a_transaction_proves_a_payment_that_nobody_can_look_at(state: str) -> None:
     attempt = replace(standing_of("p1", AttemptState(state)).attempt, provider_batch_id="")
     payment = payment_of(standing_of("p1"))
-    reading = proven(attempt, payment, NOW)
+    reading = proven_change(attempt, payment, NOW)
     assert reading.fee == payment.fee
     assert reading.attempt.state is AttemptState.PAID
     assert reading.attempt.provider_transaction_id == "T-p1"
@@ -325,22 +329,22 @@ def test_a_transaction_proves_a_payment_that_nobody_can_look_at(state: str) -> N
         (attempt, replace(payment, amount=Money("USD", 1))),
         (attempt, back_of(payment)),
     ):
-        assert proven(attempt_, payment_, NOW) == StatusChange(attempt_)
+        assert proven_change(attempt_, payment_, NOW) == StatusChange(attempt_)
 
 
 def test_a_transaction_proves_nothing_of_an_id_that_another_payment_has() -> None:
-    standing = standing_of("p1", AttemptState.UNKNOWN)
-    sent = replace(standing.attempt, provider_batch_id="")
+    posted = standing_of("p1", AttemptState.UNKNOWN)
+    sent = replace(posted.attempt, provider_batch_id="")
     item = Item("I1", "SUCCESS", "eve@example.com", sent.amount, Money("USD", 200), "")
     stopped = status_change(sent, Batch("B1", sent.sender_batch_id, "SUCCESS", (item,))).attempt
     assert stopped.state is AttemptState.BLOCKED
-    assert proven(stopped, payment_of(standing), NOW) == StatusChange(stopped)
-    assert proven(sent, payment_of(standing), NOW) != StatusChange(sent)
+    assert proven_change(stopped, payment_of(posted), NOW) == StatusChange(stopped)
+    assert proven_change(sent, payment_of(posted), NOW) != StatusChange(sent)
 
 
 def test_a_transaction_proves_that_it_came_back() -> None:
     attempt = replace(standing_of("p1").attempt, provider_batch_id="")
-    reading = proven(attempt, back_of(payment_of(standing_of("p1"))), NOW)
+    reading = proven_change(attempt, back_of(payment_of(standing_of("p1"))), NOW)
     assert reading.returns
     assert reading.attempt.state is AttemptState.RETURNED
 
@@ -349,15 +353,15 @@ def test_a_transaction_proves_that_it_came_back() -> None:
     "back", [Money("USD", -3_000), Money("USD", -10_001), Money("EUR", -10_000)]
 )
 def test_a_part_that_came_back_is_different_and_proves_nothing(back: Money) -> None:
-    standing = standing_of("p1")
-    payment = payment_of(standing)
-    part = replace(back_of(payment), amount=back)
-    unseen = replace(standing.attempt, provider_batch_id="")
-    assert proven(unseen, part, NOW) == StatusChange(unseen)
-    booking = Booking(1, standing.key(Part.PAYMENT), payment.amount, payment.fee, LONG_AGO)
-    (finding,) = _findings(standing, payment, part, bookings=[booking])
+    posted = standing_of("p1")
+    payment = payment_of(posted)
+    movement = replace(back_of(payment), amount=back)
+    unavailable = replace(posted.attempt, provider_batch_id="")
+    assert proven_change(unavailable, movement, NOW) == StatusChange(unavailable)
+    posting = Posting(1, posted.key(Movement.PAYMENT), payment.amount, payment.fee, LONG_AGO)
+    (finding,) = _findings(posted, payment, movement, postings=[posting])
     assert (finding.kind, finding.provider_amount) == (FindingKind.DIFFERENT, back)
     # Where a look took it for all of it.
-    returned = Booking(2, standing.key(Part.RETURN), Money("USD", -10_000), Money("USD", 0), NOW)
-    (finding,) = _findings(came_back(standing), payment, part, bookings=[booking, returned])
+    returned = Posting(2, posted.key(Movement.RETURN), Money("USD", -10_000), Money("USD", 0), NOW)
+    (finding,) = _findings(came_back(posted), payment, movement, postings=[posting, returned])
     assert (finding.kind, finding.ledger_amount) == (FindingKind.DIFFERENT, returned.amount)

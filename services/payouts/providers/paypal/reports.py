@@ -143,7 +143,7 @@ def _transaction(info: Mapping[str, Any]) -> Transaction:
         fee=moved if code in _FEE_RETURNS else fee,
         time=_time(info["transaction_initiation_date"]),
         is_pending=info.get("transaction_status") == "P",
-        is_taken_back=info.get("transaction_status") == "V",
+        is_reversed=info.get("transaction_status") == "V",
     )
 
 

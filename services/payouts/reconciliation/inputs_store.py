@@ -1,4 +1,4 @@
-"""The SQL of what is compared: everything that was reported or booked, and not compared before."""
+"""SQL of a comparison's inputs: everything that was reported or posted, and not matched before."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -11,20 +11,20 @@ from services.payouts.attempts import Attempt
 from services.payouts.domain import Payout
 from services.payouts.ledger.postings import PROVIDER_OWNER, Kind, fees_of
 from services.payouts.providers.interface import Report, Transaction
-from services.payouts.reconciliation.domain import Booking, Key, Part, Standing
-from services.payouts.reconciliation.handlers import Ask, Known
+from services.payouts.reconciliation.domain import AttemptPostings, Movement, MovementKey, Posting
+from services.payouts.reconciliation.handlers import Inputs, ReportWindow
 from services.payouts.store import PostgresPayoutStore
 from workflows.payout.providers import ProviderName
 
-_PARTS = {Kind.SETTLE: Part.PAYMENT, Kind.RETURN: Part.RETURN}
+_MOVEMENTS = {Kind.SETTLE: Movement.PAYMENT, Kind.RETURN: Movement.RETURN}
 
 
-class PostgresEvidence:
+class PostgresInputsStore:
     def __init__(self, database: Database, payouts: PostgresPayoutStore) -> None:
         self._database = database
         self._payouts = payouts
 
-    async def ask(self, provider: ProviderName) -> Ask:
+    async def report_window(self, provider: ProviderName) -> ReportWindow:
         row = await self._database.fetch_one(
             """
             SELECT (SELECT min(create_time) FROM attempt WHERE provider = %(provider)s)
@@ -56,44 +56,48 @@ class PostgresEvidence:
         )
         if row is None:
             raise AssertionError("a SELECT without FROM has one row")
-        return Ask(**row)
+        return ReportWindow(**row)
 
-    async def known(
+    async def inputs(
         self, provider: ProviderName, report: Report, report_start_time: datetime
-    ) -> Known:
-        """What the ledger has, of the report and of everything that was not compared before."""
-        waiting = await self._waiting(provider)
-        fresh = {each.id: each for each in report.transactions}
-        old = await self._seen(provider, list(fresh))
-        is_gone = {
-            id_: report_start_time <= each.time < report.end_time and id_ not in fresh
-            for id_, each in waiting.items()
+    ) -> Inputs:
+        """The report and everything that was not matched before, with what the ledger has of it."""
+        open_ = await self._open(provider)
+        reported = {each.id: each for each in report.transactions}
+        known_ids = await self._known_ids(provider, list(reported))
+        is_withdrawn = {
+            id_: report_start_time <= each.time < report.end_time and id_ not in reported
+            for id_, each in open_.items()
         }
-        candidates = {id_: fresh.get(id_, each) for id_, each in waiting.items()}
-        candidates |= {id_: each for id_, each in fresh.items() if id_ not in old}
+        candidates = {id_: reported.get(id_, each) for id_, each in open_.items()}
+        candidates |= {id_: each for id_, each in reported.items() if id_ not in known_ids}
         reversed_ids = [each.reverses_id for each in candidates.values() if each.reverses_id]
-        earlier = await self._matched(provider, reversed_ids)
-        return Known(
-            transactions=tuple(each for id_, each in candidates.items() if not is_gone.get(id_)),
-            gone=tuple(each for id_, each in waiting.items() if is_gone[id_]),
-            new_ids=frozenset(id_ for id_ in fresh if id_ not in old),
-            standings=await self._standings(provider, candidates.values(), earlier),
+        reversed_attempts = await self._matched_attempts(provider, reversed_ids)
+        return Inputs(
+            transactions=tuple(
+                each for id_, each in candidates.items() if not is_withdrawn.get(id_)
+            ),
+            withdrawn=tuple(each for id_, each in open_.items() if is_withdrawn[id_]),
+            new_ids=frozenset(id_ for id_ in reported if id_ not in known_ids),
+            attempt_postings=await self._attempt_postings(
+                provider, candidates.values(), reversed_attempts
+            ),
             payout_ids=await self._payout_ids(candidates.values()),
-            earlier=earlier,
-            bookings=await self._bookings(provider),
-            told_transactions=await self._told(provider, list(waiting)),
-            told_transfers=frozenset(await self._told_transfers()),
+            reversed_attempts=reversed_attempts,
+            postings=await self._postings(provider),
+            found_transaction_ids=await self._found_transaction_ids(provider, list(open_)),
+            found_transfer_ids=frozenset(await self._found_transfer_ids()),
         )
 
-    async def _seen(self, provider: ProviderName, ids: list[str]) -> set[str]:
+    async def _known_ids(self, provider: ProviderName, ids: list[str]) -> set[str]:
         rows = await self._database.fetch_all(
             "SELECT id FROM reported_transaction WHERE provider = %s AND id = ANY(%s)",
             (provider, ids),
         )
         return {row["id"] for row in rows}
 
-    async def _waiting(self, provider: ProviderName) -> dict[str, Transaction]:
-        """What was reported and is not compared yet."""
+    async def _open(self, provider: ProviderName) -> dict[str, Transaction]:
+        """Transactions that were reported and are not matched yet."""
         rows = await self._database.fetch_all(
             """
             SELECT * FROM reported_transaction r
@@ -105,7 +109,9 @@ class PostgresEvidence:
         )
         return {row["id"]: _transaction(row) for row in rows}
 
-    async def _matched(self, provider: ProviderName, ids: list[str]) -> dict[str, tuple[str, int]]:
+    async def _matched_attempts(
+        self, provider: ProviderName, ids: list[str]
+    ) -> dict[str, tuple[str, int]]:
         rows = await self._database.fetch_all(
             """
             SELECT transaction_id, payout_id, attempt_number FROM reconciled_transaction
@@ -115,12 +121,12 @@ class PostgresEvidence:
         )
         return {row["transaction_id"]: (row["payout_id"], row["attempt_number"]) for row in rows}
 
-    async def _standings(
+    async def _attempt_postings(
         self,
         provider: ProviderName,
         transactions: Collection[Transaction],
-        earlier: dict[str, tuple[str, int]],
-    ) -> tuple[Standing, ...]:
+        reversed_attempts: dict[str, tuple[str, int]],
+    ) -> tuple[AttemptPostings, ...]:
         rows = await self._database.fetch_all(
             """
             SELECT DISTINCT payout_id FROM attempt
@@ -135,19 +141,19 @@ class PostgresEvidence:
                 "transaction_ids": [
                     id_ for each in transactions for id_ in (each.id, each.reverses_id) if id_
                 ],
-                "payout_ids": [payout_id for payout_id, _ in earlier.values()],
+                "payout_ids": [payout_id for payout_id, _ in reversed_attempts.values()],
             },
         )
         payouts = await self._payouts.get_many([row["payout_id"] for row in rows])
-        booked = await self._booked(list(payouts))
+        posted_keys = await self._posted_keys(list(payouts))
         return tuple(
-            _standing(payout, attempt, booked)
+            _posted(payout, attempt, posted_keys)
             for payout in payouts.values()
             for attempt in payout.attempts
             if attempt.provider is provider
         )
 
-    async def _booked(self, payout_ids: list[str]) -> set[Key]:
+    async def _posted_keys(self, payout_ids: list[str]) -> set[MovementKey]:
         rows = await self._database.fetch_all(
             """
             SELECT payout_id, attempt_number, kind FROM transfer
@@ -156,11 +162,12 @@ class PostgresEvidence:
             (payout_ids,),
         )
         return {
-            Key(row["payout_id"], row["attempt_number"], _PARTS[Kind(row["kind"])]) for row in rows
+            MovementKey(row["payout_id"], row["attempt_number"], _MOVEMENTS[Kind(row["kind"])])
+            for row in rows
         }
 
     async def _payout_ids(self, transactions: Iterable[Transaction]) -> frozenset[str]:
-        """Those that our own ids name, whether or not the ledger has the attempt."""
+        """Payouts named by our ids, whether or not the ledger has the attempt."""
         rows = await self._database.fetch_all(
             """
             SELECT id FROM payout
@@ -171,8 +178,8 @@ class PostgresEvidence:
         )
         return frozenset(row["id"] for row in rows)
 
-    async def _bookings(self, provider: ProviderName) -> tuple[Booking, ...]:
-        """What was booked and is not compared yet."""
+    async def _postings(self, provider: ProviderName) -> tuple[Posting, ...]:
+        """What was posted_keys and is not compared yet."""
         rows = await self._database.fetch_all(
             """
             SELECT t.id, t.payout_id, t.attempt_number, t.kind, t.create_time, p.currency,
@@ -196,9 +203,11 @@ class PostgresEvidence:
                 "fees_kind": fees_of(provider).kind,
             },
         )
-        return tuple(map(_booking, rows))
+        return tuple(map(_posting, rows))
 
-    async def _told(self, provider: ProviderName, ids: list[str]) -> frozenset[str]:
+    async def _found_transaction_ids(
+        self, provider: ProviderName, ids: list[str]
+    ) -> frozenset[str]:
         rows = await self._database.fetch_all(
             """
             SELECT transaction_id FROM finding f
@@ -209,24 +218,24 @@ class PostgresEvidence:
         )
         return frozenset(row["transaction_id"] for row in rows)
 
-    async def _told_transfers(self) -> list[int]:
+    async def _found_transfer_ids(self) -> list[int]:
         rows = await self._database.fetch_all(
             "SELECT transfer_id FROM finding WHERE transfer_id IS NOT NULL"
         )
         return [row["transfer_id"] for row in rows]
 
 
-def _standing(payout: Payout, attempt: Attempt, booked: set[Key]) -> Standing:
-    return Standing(
+def _posted(payout: Payout, attempt: Attempt, posted_keys: set[MovementKey]) -> AttemptPostings:
+    return AttemptPostings(
         payout.id,
         attempt,
-        is_settled=Key(payout.id, attempt.number, Part.PAYMENT) in booked,
-        is_returned=Key(payout.id, attempt.number, Part.RETURN) in booked,
+        is_settled=MovementKey(payout.id, attempt.number, Movement.PAYMENT) in posted_keys,
+        is_returned=MovementKey(payout.id, attempt.number, Movement.RETURN) in posted_keys,
     )
 
 
 def _transaction(row: DictRow) -> Transaction:
-    """As an earlier report had it: whether it is done since is not known."""
+    """As an earlier report had it; it may have been completed since."""
     return Transaction(
         row["id"],
         row["sender_batch_id"],
@@ -238,10 +247,10 @@ def _transaction(row: DictRow) -> Transaction:
     )
 
 
-def _booking(row: DictRow) -> Booking:
-    return Booking(
+def _posting(row: DictRow) -> Posting:
+    return Posting(
         row["id"],
-        Key(row["payout_id"], row["attempt_number"], _PARTS[Kind(row["kind"])]),
+        MovementKey(row["payout_id"], row["attempt_number"], _MOVEMENTS[Kind(row["kind"])]),
         Money(row["currency"], row["amount_minor"]),
         Money(row["fee_currency"] or row["currency"], row["fee_minor"] or 0),
         row["create_time"],
