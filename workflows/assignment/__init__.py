@@ -1,0 +1,1 @@
+"""One creator's work on a task, from selection to completion."""

@@ -1,4 +1,5 @@
-"""What an assignment's workflow does to the outside, over gRPC."""
+"""Activities of the assignment workflow: calls of the tasks, media, payouts and notifications
+services."""
 
 import asyncio
 from dataclasses import dataclass
@@ -32,10 +33,10 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
 
 log = structlog.get_logger()
 
-# Who approves work waits for its record, and must not wait for a media service that is away.
-_PATIENCE_SECONDS = 3.0
-# Until an order is taken no publication is there that could be watched: nobody else would hear of
-# work that is approved and goes nowhere.
+# A brand that approves work waits for the record, and must not wait for a media outage.
+_PUBLISH_TIMEOUT_SECONDS = 3.0
+# Until the media service accepts an order there is no publication to monitor, so approved work that
+# is not published would go unnoticed without this counter.
 _DELAYED = metrics.get_meter(__name__).create_counter(
     "assignments.publication_orders.delayed",
     unit="{attempt}",
@@ -54,27 +55,26 @@ class AssignmentActivities(AssignmentActivityInterface):
 
     @activity.defn
     async def record_assignment(self, request: RecordAssignment) -> Pending:
-        """Keeps what new submissions deliver, writes the transitions into the tasks' book, tells
-        those concerned and has approved articles published; answers with what could not be told or
-        asked for, for another try. What happened is decided: telling and recording do not wait for
-        each other, and neither do the approved work and its reward for its publication.
+        """Holds submitted media, writes the transitions to the read model, sends the notices and
+        orders publication. Returns the notices and orders that could not be sent, for a retry.
 
-        Every other failure is retried, a refusal too: what was decided must be recorded, and a
-        defect that stands in the way can be mended while the workflow waits.
+        The transitions are decided already, so notices do not wait for the record, and neither the
+        approval nor its reward waits for publication. Every other failure is retried, even a
+        refusal: the record must be written, and a bug can be fixed while the workflow waits.
         """
-        telling = asyncio.create_task(try_to_send(self.notifications, request.notices))
+        sending = asyncio.create_task(try_to_send(self.notifications, request.notices))
         try:
             await self._record(request)
         finally:
-            undelivered = await telling
-        return Pending(undelivered.notices, await self._try_to_publish(request.publication))
+            pending = await sending
+        return Pending(pending.notices, await self._try_to_publish(request.publication))
 
     async def _record(self, request: RecordAssignment) -> None:
         a = request.assignment
         if any(transition.event == Event.WORK_SUBMITTED for transition in request.transitions):
             for submission in a.submissions:
                 await self._hold(a, submission)
-        if request.transitions:  # else there are only notices to be sent again
+        if request.transitions:  # otherwise there are only notices or orders to retry
             await self.records.RecordAssignment(
                 records_pb2.RecordAssignmentRequest(
                     assignment=assignment_message(a),
@@ -83,7 +83,7 @@ class AssignmentActivities(AssignmentActivityInterface):
             )
 
     async def _hold(self, a: Assignment, submission: Submission) -> None:
-        """Held before is held still."""
+        """Idempotent: media that are held already stay held."""
         holder = f"{a.name}/submissions/{submission.version}"
         if submission.media_object_ids:
             await self.media.HoldMediaObjects(
@@ -101,11 +101,11 @@ class AssignmentActivities(AssignmentActivityInterface):
             )
 
     async def _try_to_publish(self, order: PublishArticles | None) -> PublishArticles | None:
-        """Answers with what must be asked for later. Asked for before is asked for still."""
+        """Returns the order if it must be retried. Idempotent."""
         if order is None:
             return None
         try:
-            async with asyncio.timeout(_PATIENCE_SECONDS):
+            async with asyncio.timeout(_PUBLISH_TIMEOUT_SECONDS):
                 await self.publications.PublishApprovedArticles(
                     publications_pb2.PublishApprovedArticlesRequest(
                         article_revisions=order.article_revisions,
@@ -120,9 +120,12 @@ class AssignmentActivities(AssignmentActivityInterface):
 
     @activity.defn
     async def settle_reward(self, request: SettleReward) -> bool:
-        """Lowers a reward, or gives it back where nothing is left of it; False when it has been
-        sent, or written off, which the payouts service takes for done. What is not reserved yet is
-        no more to be reserved: that is for the payout's workflow."""
+        """Lowers a reward, or releases it if nothing is left of it.
+
+        Returns False if it has been sent, or written off, which the payouts service accepts as
+        done. Of a reward that is not reserved yet there is nothing to do here; the workflow signals
+        the payout.
+        """
         name = f"payouts/{request.payout_id}"
         amount = Money(request.currency, request.amount_minor).to_message()
         with retrying_all_but():

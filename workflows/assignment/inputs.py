@@ -1,4 +1,4 @@
-"""What the assignment's workflow is started with, and what it orders its activities to do."""
+"""Inputs and results of the assignment workflow and its activities."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,8 +17,8 @@ class StartAssignment:
 
 @dataclass(frozen=True)
 class RecordAssignment:
-    """The assignment as it stands, the transitions that led there, whom to tell, and what
-    to publish."""
+    """The assignment as it stands, the transitions that led there, the notices to send, and the
+    articles to publish."""
 
     assignment: Assignment
     transitions: list[Transition]
@@ -28,7 +28,7 @@ class RecordAssignment:
 
 @dataclass(frozen=True)
 class Pending:
-    """What could not be told or published yet, for another try."""
+    """Notices and publication orders that could not be sent yet; the workflow retries them."""
 
     notices: list[Notice] = field(default_factory=list)
     publication: PublishArticles | None = None
@@ -36,7 +36,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class SettleReward:
-    """What a mediator leaves of a reward; 0 for nothing."""
+    """The amount that a mediator leaves of a reward; 0 releases it."""
 
     payout_id: str
     currency: str

@@ -1,5 +1,5 @@
-"""Assignments and policies on the wire, for the activities that record them and the service that
-keeps and shows them."""
+"""Protobuf messages of assignments, transitions and policies, for the activities that record them
+and the service that stores and returns them."""
 
 from datetime import timedelta
 

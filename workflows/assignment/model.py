@@ -1,5 +1,5 @@
-"""An assignment and what is said about it: plain data that the workflow, the service and the wire
-share. The rules are in `state`."""
+"""An assignment, its transitions and its commands. Pure data, shared by the workflow, the service
+and the messages; the rules are in `rules`."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -45,7 +45,7 @@ class Funding(StrEnum):
 
 
 class Fault(StrEnum):
-    """On whose side an assignment expired."""
+    """The side that is at fault for an expired assignment."""
 
     CREATOR = "CREATOR"
     BRAND = "BRAND"
@@ -67,7 +67,7 @@ class ProposalState(StrEnum):
 
 
 class Action(StrEnum):
-    """What an operator can do to an assignment that waits for somebody."""
+    """What an operator can do to an assignment that is waiting."""
 
     MOVE_CLOCK = "MOVE_CLOCK"
     APPROVE = "APPROVE"
@@ -81,7 +81,7 @@ class Action(StrEnum):
 
 
 class Holder(StrEnum):
-    """What makes a clock stand still."""
+    """What holds a clock."""
 
     DISPUTE = "DISPUTE"
     MISSED_SHIPMENT = "MISSED_SHIPMENT"
@@ -125,7 +125,7 @@ class Event(StrEnum):
 
 @dataclass
 class Clock:
-    """A running clock, or one that is held: then it stands still since `held_time`."""
+    """A clock: running, or held since `held_time`."""
 
     kind: ClockKind
     due_time: datetime
@@ -135,13 +135,13 @@ class Clock:
 
     @property
     def next_time(self) -> datetime | None:
-        """When something happens next, if the clock is left to run."""
+        """The next reminder or the due time; None while it is held."""
         if self.held_time is not None:
             return None
         return self.reminder_times[0] if self.reminder_times else self.due_time
 
     def due_from(self, now: datetime) -> datetime:
-        """When it is due if it is held no longer than until now."""
+        """The due time if a hold ended now."""
         return self.due_time if self.held_time is None else self.due_time + (now - self.held_time)
 
     def hold(self, holder: Holder, now: datetime) -> None:
@@ -150,7 +150,7 @@ class Clock:
         self.holders.append(holder)
 
     def run_on(self, holder: Holder, now: datetime) -> None:
-        """The last one to let go makes up for the whole pause."""
+        """Ends one hold. After the last one, all times move by the length of the pause."""
         if holder not in self.holders:
             return
         self.holders.remove(holder)
@@ -161,7 +161,7 @@ class Clock:
             self.held_time = None
 
     def move(self, due_time: datetime, now: datetime) -> None:
-        """Due at another time; a held clock stands still from there."""
+        """Sets another due time. A held clock keeps that much time from now on."""
         self.due_time = due_time
         self.reminder_times = [time for time in self.reminder_times if time < due_time]
         if self.held_time is not None:
@@ -176,8 +176,8 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Terms:
-    """What was published, for every assignment of a task alike. The reward is money, or else a
-    product: then `currency` is empty and `reward_minor` is 0."""
+    """The published terms, the same for every assignment of a task. The reward is money or a
+    product; for a product `currency` is empty and `reward_minor` is 0."""
 
     task_id: str
     brand_id: str
@@ -196,7 +196,7 @@ class Terms:
 
     @property
     def is_escrowed(self) -> bool:
-        """Whether money is set aside when a creator is selected."""
+        """Whether the reward is reserved when a creator is selected."""
         return self.funding is Funding.ESCROW and self.reward_minor > 0
 
 
@@ -230,8 +230,8 @@ class ExpiryComment:
 
 @dataclass
 class Proposal:
-    """What binds only when the other side accepts. `deadline_time` is an extension's, or the date
-    of an early shipment; `requirements` are an amendment's."""
+    """A change that binds only when the other side accepts. `deadline_time` is the new deadline of
+    an extension or the date of an early shipment; `requirements` are those of an amendment."""
 
     number: int
     kind: ProposalKind
@@ -246,7 +246,7 @@ class Proposal:
 
 @dataclass
 class Shipment:
-    """A product on its way. A mediator may have it replaced by another one."""
+    """A shipped product. A mediator may order another one; then `is_replaced`."""
 
     carrier: str
     tracking_number: str
@@ -257,7 +257,7 @@ class Shipment:
 
 @dataclass(frozen=True)
 class Transition:
-    """One thing that happened. `sequence` has no gaps."""
+    """One event of an assignment. `sequence` has no gaps."""
 
     sequence: int
     event: Event
@@ -270,13 +270,13 @@ class Transition:
 
 @dataclass(frozen=True)
 class PublishArticles:
-    """Approved ones, `articles/{article}/revisions/{revision}`."""
+    """Order to publish approved articles, `articles/{article}/revisions/{revision}`."""
 
     article_revisions: list[str]
     approve_time: datetime
 
 
-# The commands, as callers send them; the workflow adds the time.
+# Commands; the workflow adds the time.
 
 
 @dataclass(frozen=True)
@@ -432,7 +432,7 @@ class Assignment:
 
     @property
     def shipment(self) -> Shipment | None:
-        """The product that is on its way or has arrived."""
+        """The latest shipment that was not replaced."""
         return next((one for one in reversed(self.shipments) if not one.is_replaced), None)
 
     @property

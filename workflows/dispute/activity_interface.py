@@ -1,4 +1,4 @@
-"""What a dispute's workflow asks of its activities, which `activities` implements over gRPC.
+"""Signatures of the dispute workflow's activities; `activities` implements them over gRPC.
 
 Workflow code calls activities by these methods, and so imports neither gRPC nor protobuf.
 """

@@ -1,0 +1,1 @@
+"""The delivery of one article to its readers, and its withdrawal."""

@@ -1,5 +1,5 @@
-"""What the workflows of publications and withdrawals ask of their activities, which `activities`
-implements over gRPC.
+"""Signatures of the activities of publications and withdrawals; `activities` implements them over
+gRPC.
 
 Workflow code calls activities by these methods, and so imports neither gRPC nor protobuf.
 """

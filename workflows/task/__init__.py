@@ -1,0 +1,1 @@
+"""One published task: its deadlines, its selections and its assignments."""

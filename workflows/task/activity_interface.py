@@ -1,4 +1,4 @@
-"""What a task's workflow asks of its activities, which `activities` implements over gRPC.
+"""Signatures of the task workflow's activities; `activities` implements them over gRPC.
 
 Workflow code calls activities by these methods, and so imports neither gRPC nor protobuf.
 """

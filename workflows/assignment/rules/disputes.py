@@ -1,5 +1,5 @@
-"""How a dispute holds an assignment's clocks, and what its decision does: pure. The dispute's own
-life is in `workflows.dispute`."""
+"""How a dispute holds an assignment's clocks, and what its decision does. Pure. The dispute itself
+is in `workflows.dispute`."""
 
 from datetime import datetime
 
@@ -24,10 +24,10 @@ from workflows.assignment.rules.transitions import (
 )
 from workflows.dispute.model import Decision, Dispute, Ground, Outcome
 
-# A workflow takes 2,000 updates in its life, whatever either side tries.
-_MAXIMUM_DISPUTES = 10  # of each side
+# Per side. Temporal allows a workflow 2,000 updates.
+_MAXIMUM_DISPUTES = 10
 
-# Opening a dispute holds these; the reward's clock runs on (R51).
+# Clocks that an open dispute holds; the reward clock keeps running (R51).
 _HELD_BY_DISPUTE = {ClockKind.SUBMISSION, ClockKind.REVIEW, ClockKind.REWORK}
 
 
@@ -84,9 +84,12 @@ def close_dispute(
     *,
     is_overtaken: bool = False,
 ) -> Transition:
-    """Applies what a mediator decided; None when the dispute was withdrawn, or ended by force:
-    then `mediator` is the system. `ground` is what it was over. An overtaken decision changes
-    nothing; see `report_overtaken`."""
+    """Ends a dispute and applies its decision.
+
+    `decision` is None when the dispute was withdrawn, or terminated by an operator: then `mediator`
+    is the system. `ground` is the dispute's. An overtaken decision changes nothing; see
+    `report_overtaken`.
+    """
     opener, a.open_dispute_id, a.open_dispute_actor = a.open_dispute_actor, "", ""
     run_on(a, Holder.DISPUTE, now)
     if decision is None:
@@ -105,8 +108,8 @@ def close_dispute(
 
 
 def settlement(a: Assignment, decision: Decision | None) -> int | None:
-    """What the decision leaves of a reward that is due already, 0 for nothing; None when it leaves
-    the reward alone. Only the payout can say whether that is still possible."""
+    """The amount that the decision leaves of a reward that is due, 0 for nothing; None if it does
+    not change the reward. Whether that is still possible only the payouts service knows."""
     if decision is None or a.confirmed_by is None or not a.has_payout:
         return None
     if decision.outcome is Outcome.CANCEL_WITHOUT_PAY:
@@ -115,13 +118,13 @@ def settlement(a: Assignment, decision: Decision | None) -> int | None:
 
 
 def report_overtaken(a: Assignment, now: datetime) -> Transition:
-    """The reward had been sent before the dispute held it, or was written off: what was decided
-    cannot be done."""
+    """The decision cannot be carried out: the reward was sent before the dispute held it, or was
+    written off."""
     return step(a, Event.DECISION_OVERTAKEN, a.state, SYSTEM, now)
 
 
 def _apply(a: Assignment, decision: Decision, now: datetime, ground: Ground | None) -> State:
-    """The state that the decision leads to."""
+    """Applies the decision and returns the state that it leads to."""
     if decision.outcome in (Outcome.PAY_IN_FULL, Outcome.PAY_PARTIAL):
         return _grant_reward(a, decision, now, ground)
     if decision.outcome is Outcome.REDO and decision.deadline_time is not None:
@@ -136,29 +139,29 @@ def _apply(a: Assignment, decision: Decision, now: datetime, ground: Ground | No
 
 
 def _grant_reward(a: Assignment, decision: Decision, now: datetime, ground: Ground | None) -> State:
-    """Work that nobody confirmed is confirmed now; a wrong product is sent again."""
+    """Confirms unconfirmed work; a wrong product is due again."""
     _reject_wrong_product(a, ground)
     if a.confirmed_by is None:
         a.confirmed_by = ConfirmedBy.MEDIATOR
         a.payable_minor = decision.amount_minor or a.terms.reward_minor
     elif a.has_payout:
         a.payable_minor = decision.amount_minor or a.payable_minor
-        return a.state  # it is being paid, or what is left of it
+        return a.state  # the payout is under way
     elif a.shipment is not None:
-        return a.state  # the product is on its way
+        return a.state  # the product was shipped
     start_reward_clock(a, now)
     return State.APPROVED
 
 
 def _reject_wrong_product(a: Assignment, ground: Ground | None) -> None:
-    """The brand sends another one."""
+    """Marks a wrong product as replaced: the brand owes another one."""
     if a.shipment is not None and ground is Ground.WRONG_PRODUCT:
         a.shipment.is_replaced = True
 
 
 def _outcomes(a: Assignment) -> list[Outcome]:
-    """What a mediator can still decide: once the work is confirmed, it is paid in any case, but for
-    money that the brand's dispute holds before it is sent. A product cannot be paid in part."""
+    """The outcomes a mediator can choose. Confirmed work is paid in any case, except for money that
+    the brand's dispute holds before it is sent. A product cannot be paid in part."""
     if a.confirmed_by is not None:
         is_unsent = a.has_payout and a.payout_is_held and a.state is State.APPROVED
         return [
@@ -171,7 +174,7 @@ def _outcomes(a: Assignment) -> list[Outcome]:
 
 
 def _objection(a: Assignment, command: OpenDispute) -> str:
-    """Why this ground does not hold now; empty when it does."""
+    """Why the ground is not allowed now; empty if it is."""
     sides = {
         Ground.LATE_REWARD: a.creator,
         Ground.WRONG_PRODUCT: a.creator,

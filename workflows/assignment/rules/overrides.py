@@ -1,5 +1,5 @@
-"""What an operator can do when an assignment waits and nobody acts, so that nothing gets stuck:
-each with a reason, in the audit trail. Pure."""
+"""Overrides: what operators can do so that no waiting assignment gets stuck, each with a reason in
+the audit trail. Pure."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,5 +1,5 @@
-"""What binds only with the consent of both sides: more time (R40), other requirements (R50), an end
-without a reward (R46), a product before completion (R31). Silence changes nothing. Pure."""
+"""Proposals, which bind only with the consent of both sides: more time (R40), other requirements
+(R50), cancellation without a reward (R46), early shipment (R31). Silence changes nothing. Pure."""
 
 from datetime import datetime
 
@@ -24,18 +24,17 @@ from workflows.assignment.model import (
 )
 from workflows.assignment.rules.transitions import PROPOSABLE, cancel, require, run_on, step
 
-# A workflow takes 2,000 updates in its life, and a message 1 MiB: far more than these come to,
-# whatever either side tries. Enough for any life that is meant well.
-_MAXIMUM_PROPOSALS = 10  # of each side
+# A workflow takes at most 2,000 updates, and a message 1 MiB: far more than these limits allow.
+_MAXIMUM_PROPOSALS = 10  # per side
 _MAXIMUM_AMENDMENT_CHARACTERS = 10_000
 
 
 def create_proposal(a: Assignment, command: CreateProposal, now: datetime) -> Transition:
     """
     Raises:
-        FailedPrecondition: it is not the time for it, another one of its kind waits, or what is
+        FailedPrecondition: not legal in this state, another one of its kind is pending, or what is
             proposed is not possible.
-        PermissionDenied: it is the other side's to propose.
+        PermissionDenied: only the other side may propose this.
     """
     require(a, now, "CreateProposal", *PROPOSABLE[command.kind])
     _require_side(a, command)
@@ -113,7 +112,7 @@ def _require_within_limits(a: Assignment, command: CreateProposal) -> None:
 
 
 def _require_possible(a: Assignment, proposal: Proposal, now: datetime) -> None:
-    """When it is made, and again when it is accepted."""
+    """Checked when the proposal is made, and again when it is accepted."""
     date = proposal.deadline_time
     deadline_time = a.clock.due_from(now) if a.clock else now
     if proposal.kind is ProposalKind.EXTENSION:
@@ -137,7 +136,7 @@ def _not_later(message: str) -> FailedPrecondition:
 
 
 def _amended(a: Assignment, texts: list[str]) -> list[Requirement]:
-    """A text that stays keeps its id; every other gets one that was never used here."""
+    """An unchanged text keeps its id; every other gets an id that was never used here."""
     kept = {requirement.text: requirement.id for requirement in reversed(a.requirements)}
     versions = [a.terms.requirements, *(one.requirements for one in a.proposals)]
     number = max(

@@ -1,5 +1,4 @@
-"""How a reward reaches the creator: a product that the brand ships, or money whose payout reports
-here (R29–R31, R53). Pure."""
+"""Rewards: product shipments, and reports of payouts (R29–R31, R53). Pure."""
 
 from datetime import datetime
 
@@ -31,7 +30,7 @@ from workflows.payout.model import State as PayoutState
 
 
 def record_shipment(a: Assignment, command: RecordShipment, now: datetime) -> Transition:
-    """After approval, or before completion once both accepted a date (R31). A late one counts.
+    """Legal after approval, or before it once both sides accepted a date (R31), even if late.
 
     Raises:
         FailedPrecondition: the reward is money, a product is under way already, or no date was
@@ -47,7 +46,7 @@ def record_shipment(a: Assignment, command: RecordShipment, now: datetime) -> Tr
             "Before approval a product is sent on a date that both sides accepted",
         )
     if (missed_time := shipment_time(a)) is not None and missed_time <= now:
-        _hold_for_shipment(a, missed_time)  # faster than its clock, which fires late
+        _hold_for_shipment(a, missed_time)  # its timer has not fired yet
     a.shipments.append(Shipment(command.carrier, command.tracking_number, now))
     a.shipment_is_missed = False
     run_on(a, Holder.MISSED_SHIPMENT, now)
@@ -71,8 +70,8 @@ def acknowledge_receipt(a: Assignment, command: AcknowledgeReceipt, now: datetim
 
 
 def follow_up(a: Assignment, now: datetime) -> Transition | None:
-    """What follows at once from where the product is: a shipped one is a reward sent, an
-    acknowledged one completes."""
+    """The transition that follows from the product's shipment: shipped means reward sent, received
+    completes the assignment."""
     if not a.is_for_product or a.shipment is None:
         return None
     if a.state is State.APPROVED:
@@ -83,30 +82,30 @@ def follow_up(a: Assignment, now: datetime) -> Transition | None:
 
 
 def miss_shipment(a: Assignment, now: datetime) -> Transition:
-    """The date that both accepted has passed: the creator's time stands still until the product is
-    on its way, so that the deadline moves by the delay."""
+    """The accepted date has passed: holds the creator's clock until the product is shipped, so that
+    the deadline moves by the delay."""
     a.shipment_is_missed = True
     _hold_for_shipment(a, a.shipment_due_time or now)
     return step(a, Event.SHIPMENT_MISSED, a.state, SYSTEM, now)
 
 
 def _hold_for_shipment(a: Assignment, missed_time: datetime) -> None:
-    """From the date itself: its clock may fire late, when the worker was down say. What happened
-    since, a reopening say, knew of it."""
+    """Holds from the missed date itself, since its timer may fire late; but not from before the
+    latest transition, such as a reopening."""
     if a.clock is not None and a.clock.kind in (ClockKind.SUBMISSION, ClockKind.REWORK):
         a.clock.hold(Holder.MISSED_SHIPMENT, max(missed_time, a.update_time))
 
 
 def shipment_time(a: Assignment) -> datetime | None:
-    """When an agreed shipment is missed, if it still can be. After approval it is the reward's
-    clock that runs."""
+    """When an agreed shipment counts as missed; None if it cannot be. After approval the reward
+    clock runs instead."""
     if a.state in UNDECIDED and not a.shipments and not a.shipment_is_missed:
         return a.shipment_due_time
     return None
 
 
 def report_reward_sent(a: Assignment, now: datetime) -> Transition | None:
-    """The reward has left; it completes the assignment after a month, or when received (R53)."""
+    """The reward was sent; the assignment completes after a month, or when it is received (R53)."""
     if a.state is not State.APPROVED:
         return None
     a.clock = Clock(ClockKind.COMPLETION, a.policy.completion_window.after(now))
@@ -121,7 +120,7 @@ def report_reward_received(a: Assignment, now: datetime) -> list[Transition]:
 
 
 def report(a: Assignment, reported: PayoutReport, now: datetime) -> list[Transition]:
-    """What a payout tells before it has ended."""
+    """The transitions for a report of a payout that has not ended."""
     if reported.is_escalated:
         return [report_payout_escalated(a, reported.state, now)]
     match reported.state:
@@ -143,20 +142,20 @@ def _report_unclaimed(a: Assignment, recall_time: datetime | None, now: datetime
 
 
 def report_payout_escalated(a: Assignment, payout_state: str, now: datetime) -> Transition:
-    """The money has been where it is for too long. It stays reserved: an operator decides."""
+    """The payout is stuck. The money stays reserved until an operator decides."""
     return step(a, Event.PAYOUT_ESCALATED, a.state, SYSTEM, now, payout_state)
 
 
 def report_reward_written_off(a: Assignment, now: datetime) -> Transition:
-    """An operator found that the creator cannot be paid: it ends without a reward."""
+    """An operator wrote the payout off: the assignment ends without a reward."""
     a.clock = None
     return step(a, Event.REWARD_WRITTEN_OFF, State.CANCELLED, SYSTEM, now)
 
 
 def report_payout_failed(a: Assignment, now: datetime) -> Transition:
-    """The reward is not with the creator. One that was sent and came back is due again: at its
-    first time while that lies ahead, so that no attempt that fails late puts it off for ever. What
-    was late when it was sent is late still (R51)."""
+    """The payout failed. A reward that was sent and came back is due again, at its original time if
+    that is in the future, so that late failures cannot postpone it for ever. One that was overdue
+    stays overdue (R51)."""
     to_state = a.state
     if a.state in (State.REWARDED, State.COMPLETED):
         to_state = State.APPROVED

@@ -1,8 +1,7 @@
-"""The rules of an assignment's life, from selection to its end: pure. No SDK, no clock, no I/O.
+"""Start, submission, review and expiry of an assignment, and what its clocks do. Pure.
 
-A command checks that it is legal, changes the assignment and answers with the transition that says
-so; a refusal leaves everything as it was. The workflow holds the clocks and calls what is here, in
-`proposals`, `rewards`, `disputes` and `overrides`.
+Each command checks that it is legal, changes the assignment and returns the transition. A refusal
+leaves the assignment unchanged.
 """
 
 from datetime import datetime
@@ -54,12 +53,12 @@ def start(id: str, creator_id: str, terms: Terms, now: datetime) -> tuple[Assign
 
 
 def submit_new_work(a: Assignment, command: SubmitWork, now: datetime) -> Transition:
-    """`submit_work` for who sends it now. Histories hold work from before there were articles, so
-    what is asked of articles is asked on arrival only.
+    """`submit_work` with the checks for new submissions. Recorded histories contain work from
+    before there were articles, so those checks run in the validator only.
 
     Raises:
-        FailedPrecondition: as `submit_work` does; or an article is to be delivered and none is
-            named, or a named one is not sealed.
+        FailedPrecondition: as `submit_work`; or an article is due and none is named, or a named one
+            is not sealed.
     """
     require(a, now, "SubmitWork", *transitions.WORKING)
     _require_articles(_delivered(a.terms, command), command)
@@ -69,7 +68,7 @@ def submit_new_work(a: Assignment, command: SubmitWork, now: datetime) -> Transi
 def submit_work(a: Assignment, command: SubmitWork, now: datetime) -> Transition:
     """
     Raises:
-        FailedPrecondition: it is not the time for it, or the content types are not those that the
+        FailedPrecondition: not legal in this state, or the content types are not those that the
             task asks for.
     """
     require(a, now, "SubmitWork", *transitions.WORKING)
@@ -92,7 +91,7 @@ def submit_work(a: Assignment, command: SubmitWork, now: datetime) -> Transition
 
 
 def _delivered(terms: Terms, command: SubmitWork) -> list[str]:
-    """The content types of a version: of several that are asked for, ALL or ANY (R18)."""
+    """The content types of a version. The task asks for ALL of its types or for ANY (R18)."""
     delivered = command.content_types or terms.content_types
     unknown = [one for one in delivered if one not in terms.content_types]
     missing = [one for one in terms.content_types if one not in delivered]
@@ -160,8 +159,8 @@ def approve_work(a: Assignment, command: ApproveWork, now: datetime) -> Transiti
 
 
 def comment_on_expiry(a: Assignment, command: CommentOnExpiry, now: datetime) -> Transition:
-    """Materials that the brand did not give put the fault on its side (R44). What is owed can be
-    said in a dispute too."""
+    """MATERIALS_NOT_PROVIDED makes it the brand's fault (R44). Also legal during a dispute, since
+    the comment is owed."""
     if a.open_dispute_id:
         transitions.require_state(a, "CommentOnExpiry", State.EXPIRED)
     else:
@@ -190,14 +189,14 @@ def reopen_assignment(a: Assignment, command: ReopenAssignment, now: datetime) -
 
 
 def next_time(a: Assignment) -> datetime | None:
-    """When something happens by itself, if nobody does anything before."""
+    """When the next clock fires."""
     times = (a.clock.next_time if a.clock else None, rewards.shipment_time(a))
     return min((time for time in times if time is not None), default=None)
 
 
 def elapse(a: Assignment, now: datetime) -> list[tuple[Transition, Dispute | None]]:
-    """All that clocks do until now, with the disputes that they open. A command meets it even when
-    it overtakes the timers, which fire late when the worker was down."""
+    """Fires all clocks that are due, with the disputes that they open. Commands call it first,
+    since timers fire late after the worker was down."""
     happened: list[tuple[Transition, Dispute | None]] = []
     while (due_time := next_time(a)) is not None and due_time <= now:
         transition, order = fire(a, now)
@@ -211,7 +210,7 @@ def elapse(a: Assignment, now: datetime) -> list[tuple[Transition, Dispute | Non
 
 
 def fire(a: Assignment, now: datetime) -> tuple[Transition | None, OpenDispute | None]:
-    """What a clock does whose time has come: a transition, or a dispute to open."""
+    """Fires the clock that is due: a transition, or a dispute to open."""
     due_time = next_time(a)
     if due_time is None or due_time > now:
         return None, None
@@ -230,7 +229,8 @@ def fire(a: Assignment, now: datetime) -> tuple[Transition | None, OpenDispute |
 
 
 def _escalation(a: Assignment, now: datetime) -> OpenDispute:
-    """The review's clock is held by the dispute at once; afresh should it be dismissed."""
+    """Restarts the review clock, which the dispute then holds; it runs if the dispute is
+    dismissed."""
     a.clock = transitions.review_clock(a, now)
     return OpenDispute(
         f"{a.id}-review-{a.sequence}",

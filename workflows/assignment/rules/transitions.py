@@ -1,5 +1,4 @@
-"""What every rule of an assignment's life is made of: whether a command is legal now, and the step
-that it makes. Pure."""
+"""Building blocks of the rules: legality of a command, and state transitions. Pure."""
 
 from datetime import datetime, timedelta
 
@@ -19,15 +18,15 @@ from workflows.assignment.model import (
     Transition,
 )
 
-# The creator may still be at work, or the work under review: nothing is owed yet.
+# Before approval: no reward is owed yet.
 UNDECIDED = (State.IN_PROGRESS, State.IN_REVIEW, State.CHANGES_REQUESTED)
-# The creator's own time runs.
+# The creator has to submit.
 WORKING = (State.IN_PROGRESS, State.CHANGES_REQUESTED)
 
-# Work is confirmed, and stays so: what follows is about its reward.
+# The work is confirmed for good.
 _CONFIRMED = (State.APPROVED, State.REWARDED, State.COMPLETED)
 
-# Where each kind of proposal can be made and waits; elsewhere it lapses.
+# The states in which each kind of proposal can be pending; in others it lapses.
 PROPOSABLE = {
     ProposalKind.EXTENSION: WORKING,
     ProposalKind.AMENDMENT: UNDECIDED,
@@ -37,8 +36,8 @@ PROPOSABLE = {
 
 
 def require(a: Assignment, now: datetime, command: str, *states: State) -> None:
-    """The command is legal in this state, and its time is not over: a clock may fire late, when
-    the worker was down say, but a deadline does not move for that.
+    """The command is legal in this state, and the clock is not due: a timer that fires late, for
+    example after the worker was down, does not move a deadline.
 
     Raises:
         FailedPrecondition: it is not, or a dispute is open.
@@ -51,19 +50,19 @@ def require(a: Assignment, now: datetime, command: str, *states: State) -> None:
 
 
 def require_state(a: Assignment, command: str, *states: State) -> None:
-    """For what is legal in a dispute too, and never too late."""
+    """`require` for commands that are legal during a dispute and after the clock is due."""
     if a.state not in states:
         raise illegal_state(a.name, a.state, command)
 
 
 def require_not_over(a: Assignment, command: str) -> None:
-    """The last window may be closed while the workflow still gives the reward back."""
+    """Refuses once the last window is closed; the workflow may still be releasing the reward."""
     if is_over(a):
         raise illegal_state(a.name, a.state, command, detail="for good")
 
 
 def is_over(a: Assignment) -> bool:
-    """Whether nothing can happen any more: the last window is closed and no dispute is open."""
+    """Whether nothing can happen any more: final state, no clock, no open dispute."""
     return (
         a.state in (State.COMPLETED, State.EXPIRED, State.CANCELLED)
         and a.clock is None
@@ -72,14 +71,14 @@ def is_over(a: Assignment) -> bool:
 
 
 def confirms_work(transition: Transition) -> bool:
-    """Whether the work was approved by it: by the brand or in its stead, by its silence, or by a
-    mediator who has it paid, be it in part. What is paid for is the brand's, and readers may see
-    it; a mediator who finds that they should not has other outcomes."""
+    """Whether the transition approves the work: by the brand, on its behalf, by its silence, or by
+    a mediator who orders payment, even in part. Paid work belongs to the brand and may be
+    published; a mediator who objects to that chooses another outcome."""
     return transition.to_state is State.APPROVED and transition.from_state not in _CONFIRMED
 
 
 def publication(a: Assignment, transition: Transition) -> PublishArticles | None:
-    """What is to be published because of it: the articles of the version that it confirms."""
+    """The order to publish the articles of the version that the transition confirms, if any."""
     revisions = a.submissions[-1].article_revisions if a.submissions else []
     if not revisions or not confirms_work(transition):
         return None
@@ -100,7 +99,7 @@ def step(
 
 
 def creator_clock(a: Assignment, kind: ClockKind, due_time: datetime, now: datetime) -> Clock:
-    """The creator's time; it stands still while a product that was agreed on is missing."""
+    """A clock for the creator; held while an agreed product shipment is missed."""
     clock = Clock(kind, due_time)
     if a.shipment_is_missed:
         clock.hold(Holder.MISSED_SHIPMENT, now)
@@ -108,7 +107,7 @@ def creator_clock(a: Assignment, kind: ClockKind, due_time: datetime, now: datet
 
 
 def run_on(a: Assignment, holder: Holder, now: datetime) -> None:
-    """A clock that stood still goes on, and the creator's deadline has moved by the pause."""
+    """Ends a hold; the submission deadline moves by the length of the pause."""
     if a.clock is None:
         return
     a.clock.run_on(holder, now)
@@ -123,7 +122,7 @@ def review_clock(a: Assignment, now: datetime) -> Clock:
 
 
 def start_reward_clock(a: Assignment, now: datetime) -> None:
-    """A date ahead that both accepted for a product replaces the usual time (R31)."""
+    """An accepted shipment date in the future replaces the usual reward window (R31)."""
     due_time = a.policy.reward_window.after(now)
     if a.shipment_due_time is not None and not a.shipments and a.shipment_due_time > now:
         due_time = a.shipment_due_time
@@ -138,7 +137,7 @@ def approve(
     a.confirmed_by = by
     a.payable_minor = a.terms.reward_minor
     start_reward_clock(a, now)
-    if a.shipment_is_missed:  # the date that both accepted has passed: late at once
+    if a.shipment_is_missed:  # the accepted date has passed: overdue at once
         a.reward_due_time, a.clock = now, Clock(ClockKind.REWARD, now)
     return step(a, Event.WORK_APPROVED, State.APPROVED, actor, now, comment)
 
