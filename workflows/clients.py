@@ -45,8 +45,8 @@ async def send_notices(stub: "NotificationServiceAsyncStub", notices: Sequence[N
         )
 
 
-def _outgoing(notice: Notice) -> pb.Outgoing:
-    return pb.Outgoing(
+def _outgoing(notice: Notice) -> pb.OutgoingNotification:
+    return pb.OutgoingNotification(
         deduplication_id=notice.deduplication_id,
         notification=pb.Notification(
             recipient=notice.recipient,

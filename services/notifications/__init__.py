@@ -1,1 +1,1 @@
-"""Notifications: what the platform tells people, kept for them to read."""
+"""The notifications service: keeps notifications for their recipients to read."""

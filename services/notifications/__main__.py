@@ -9,7 +9,7 @@ from servicekit.telemetry import telemetry
 from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service
 from services.notifications.settings import NotificationsSettings
-from services.notifications.store import PostgresNotificationStore
+from services.notifications.store import NotificationStore
 
 
 async def main() -> None:
@@ -17,7 +17,7 @@ async def main() -> None:
     with telemetry(settings):
         async with Database.from_settings(settings) as database:
             await migrate_on_start(database, settings, "services.notifications")
-            notifications = NotificationHandlers(PostgresNotificationStore(database), utc_now)
+            notifications = NotificationHandlers(NotificationStore(database), utc_now)
             await GrpcServer(settings, [service(notifications)], database).serve_until_stopped()
 
 

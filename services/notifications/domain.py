@@ -1,4 +1,4 @@
-"""Notifications and their recipients: pure."""
+"""Notifications and their recipients. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +8,8 @@ OPERATORS = "staff/operators"
 
 
 @dataclass(frozen=True)
-class Outgoing:
-    """Something to be said. The same `deduplication_id` is the same notification."""
+class OutgoingNotification:
+    """A notification to be sent, once for each `deduplication_id`."""
 
     deduplication_id: str
     recipient: str

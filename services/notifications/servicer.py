@@ -1,4 +1,4 @@
-"""notifications.v1 over gRPC: messages in and out."""
+"""NotificationService over gRPC."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from servicekit.pagination import Cursor, page_of
 from servicekit.rpc.access import allow
 from servicekit.rpc.server import Service
 from servicekit.timestamps import to_timestamp
-from services.notifications import handlers
+from services.notifications import commands
 from services.notifications.domain import Notification
 from services.notifications.handlers import NotificationHandlers, recipient_of
 
@@ -31,13 +31,13 @@ class NotificationServicer(NotificationServiceServicer):
     async def SendNotifications(
         self, request: pb.SendNotificationsRequest, context: Any
     ) -> pb.SendNotificationsResponse:
-        await self._notifications.send_notifications(parse(handlers.SendNotifications, request))
+        await self._notifications.send_notifications(parse(commands.SendNotifications, request))
         return pb.SendNotificationsResponse()
 
     async def ListNotifications(
         self, request: pb.ListNotificationsRequest, context: Any
     ) -> pb.ListNotificationsResponse:
-        command = parse(handlers.ListNotifications, request)
+        command = parse(commands.ListNotifications, request)
         recipient = recipient_of(current_principal(), command)
         page = page_of(request.page_size, request.page_token, recipient)
         notifications = await self._notifications.list_notifications(recipient, page)

@@ -1,4 +1,4 @@
-"""What the notifications service is told by its environment."""
+"""Settings of the notifications service, read from the environment."""
 
 from servicekit.settings import DatabaseSettings, ServerSettings
 

@@ -1,18 +1,18 @@
-"""The notifications' SQL."""
+"""The SQL of notifications."""
 
 from datetime import datetime
 from uuid import uuid4
 
 from servicekit.pagination import Page
 from servicekit.postgres.database import Database
-from services.notifications.domain import Notification, Outgoing
+from services.notifications.domain import Notification, OutgoingNotification
 
 
-class PostgresNotificationStore:
+class NotificationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, outgoing: list[Outgoing], now: datetime) -> None:
+    async def add(self, outgoing: list[OutgoingNotification], now: datetime) -> None:
         await self._database.execute(
             """
             INSERT INTO notification (id, deduplication_id, recipient, event, subject, text,

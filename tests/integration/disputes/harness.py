@@ -36,7 +36,7 @@ from services.disputes.store import PostgresDisputeStore
 from services.disputes.workflows import TemporalRuns
 from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service as notifications_service
-from services.notifications.store import PostgresNotificationStore
+from services.notifications.store import NotificationStore
 from services.tasks.assignments.store import AssignmentStore
 from services.tasks.servicer import services as tasks_services
 from tests.support.databases import Databases
@@ -199,7 +199,7 @@ async def harness_of(
         notifications = await served(
             [
                 notifications_service(
-                    NotificationHandlers(PostgresNotificationStore(notifications_database), utc_now)
+                    NotificationHandlers(NotificationStore(notifications_database), utc_now)
                 )
             ],
             notifications_database,

@@ -13,7 +13,7 @@ from servicekit.errors import Reason
 from servicekit.postgres.database import Database
 from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service
-from services.notifications.store import PostgresNotificationStore
+from services.notifications.store import NotificationStore
 from tests.support.databases import Databases
 from tests.support.serving import Served, refused, serving
 from workflows.clients import send_notices, try_to_send
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs
 @pytest.fixture
 async def served(access: Access, databases: Databases) -> AsyncIterator[Served]:
     async with Database(await databases.fresh("notifications")) as database:
-        handlers = NotificationHandlers(PostgresNotificationStore(database), utc_now)
+        handlers = NotificationHandlers(NotificationStore(database), utc_now)
         async with serving(access, [service(handlers)], database) as served:
             yield served
 
@@ -113,13 +113,13 @@ async def test_only_services_send(served: Served) -> None:
 
 
 async def test_bad_notices_are_refused_whole(served: Served) -> None:
-    good = pb.Outgoing(
+    good = pb.OutgoingNotification(
         deduplication_id="good",
         notification=pb.Notification(
             recipient="creators/bea", event="HELLO", subject="tasks/t1", text="Hello"
         ),
     )
-    bad = pb.Outgoing(
+    bad = pb.OutgoingNotification(
         deduplication_id="bad",
         notification=pb.Notification(
             recipient="staff/mia", event="hello", subject="tasks/t1", text="x" * 10_001
@@ -133,7 +133,7 @@ async def test_bad_notices_are_refused_whole(served: Served) -> None:
     with refused(Reason.INVALID_FIELDS, "notifications"):
         await _sender(served).SendNotifications(pb.SendNotificationsRequest())
     with refused(Reason.INVALID_FIELDS, "notifications"):
-        many = [pb.Outgoing() for _ in range(501)]
+        many = [pb.OutgoingNotification() for _ in range(501)]
         for number, outgoing in enumerate(many):
             outgoing.CopyFrom(good)
             outgoing.deduplication_id = str(number)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class DisputeServiceStub:
-    """Disputes. Each is decided by a mediator, never by a timer.
+    """Disputes. A dispute is decided by a mediator, never by a timer.
     """
 
     def __init__(self, channel):
@@ -73,53 +73,54 @@ class DisputeServiceStub:
 
 
 class DisputeServiceServicer:
-    """Disputes. Each is decided by a mediator, never by a timer.
+    """Disputes. A dispute is decided by a mediator, never by a timer.
     """
 
     def OpenDispute(self, request, context):
-        """One side of an assignment opens a dispute (R14, R51); the assignment's clocks are held.
+        """Opens a dispute for one side of an assignment (R14, R51); the assignment's clocks are held.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDispute(self, request, context):
-        """One dispute: both sides and staff.
+        """Returns a dispute, to both of its sides and to staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDisputes(self, request, context):
-        """The caller's own disputes, or all for staff; oldest first, as the queue has them.
+        """Lists the caller's own disputes, or all for staff; oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ClaimDispute(self, request, context):
-        """A mediator takes the dispute on, or over from another mediator who cannot go on.
+        """Assigns the dispute to the calling mediator, taking it over from another one if it was claimed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DecideDispute(self, request, context):
-        """The mediator who claimed it decides; the assignment's workflow applies the decision.
+        """Decides the dispute, by the mediator who claimed it. The assignment's workflow applies the
+        decision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawDispute(self, request, context):
-        """The side that opened it takes it back.
+        """Withdraws the dispute, by the side that opened it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordDispute(self, request, context):
-        """Records a dispute as its workflow has it. May be repeated. For the platform's workers.
+        """Writes the read model. Idempotent. Called by workflow activities.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -172,7 +173,7 @@ def add_DisputeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DisputeService:
-    """Disputes. Each is decided by a mediator, never by a timer.
+    """Disputes. A dispute is decided by a mediator, never by a timer.
     """
 
     @staticmethod

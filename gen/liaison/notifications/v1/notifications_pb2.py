@@ -26,7 +26,7 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liaison/notifications/v1/notifications.proto\x12\x18liaison.notifications.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x01\n\x0cNotification\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\trecipient\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05\x65vent\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07subject\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04text\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"[\n\x18SendNotificationsRequest\x12?\n\rnotifications\x18\x01 \x03(\x0b\x32\".liaison.notifications.v1.OutgoingB\x04\xe2\x41\x01\x02\"n\n\x08Outgoing\x12\x1e\n\x10\x64\x65\x64uplication_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x42\n\x0cnotification\x18\x02 \x01(\x0b\x32&.liaison.notifications.v1.NotificationB\x04\xe2\x41\x01\x02\"\x1b\n\x19SendNotificationsResponse\"T\n\x18ListNotificationsRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"s\n\x19ListNotificationsResponse\x12=\n\rnotifications\x18\x01 \x03(\x0b\x32&.liaison.notifications.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x91\x02\n\x13NotificationService\x12|\n\x11SendNotifications\x12\x32.liaison.notifications.v1.SendNotificationsRequest\x1a\x33.liaison.notifications.v1.SendNotificationsResponse\x12|\n\x11ListNotifications\x12\x32.liaison.notifications.v1.ListNotificationsRequest\x1a\x33.liaison.notifications.v1.ListNotificationsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,liaison/notifications/v1/notifications.proto\x12\x18liaison.notifications.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb2\x01\n\x0cNotification\x12\x12\n\x04name\x18\x01 \x01(\tB\x04\xe2\x41\x01\x03\x12\x17\n\trecipient\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\x05\x65vent\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\x07subject\x18\x04 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04text\x18\x05 \x01(\tB\x04\xe2\x41\x01\x02\x12\x35\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"g\n\x18SendNotificationsRequest\x12K\n\rnotifications\x18\x01 \x03(\x0b\x32..liaison.notifications.v1.OutgoingNotificationB\x04\xe2\x41\x01\x02\"z\n\x14OutgoingNotification\x12\x1e\n\x10\x64\x65\x64uplication_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x42\n\x0cnotification\x18\x02 \x01(\x0b\x32&.liaison.notifications.v1.NotificationB\x04\xe2\x41\x01\x02\"\x1b\n\x19SendNotificationsResponse\"T\n\x18ListNotificationsRequest\x12\x11\n\trecipient\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"s\n\x19ListNotificationsResponse\x12=\n\rnotifications\x18\x01 \x03(\x0b\x32&.liaison.notifications.v1.Notification\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x91\x02\n\x13NotificationService\x12|\n\x11SendNotifications\x12\x32.liaison.notifications.v1.SendNotificationsRequest\x1a\x33.liaison.notifications.v1.SendNotificationsResponse\x12|\n\x11ListNotifications\x12\x32.liaison.notifications.v1.ListNotificationsRequest\x1a\x33.liaison.notifications.v1.ListNotificationsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,22 +47,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NOTIFICATION'].fields_by_name['create_time']._serialized_options = b'\342A\001\003'
   _globals['_SENDNOTIFICATIONSREQUEST'].fields_by_name['notifications']._loaded_options = None
   _globals['_SENDNOTIFICATIONSREQUEST'].fields_by_name['notifications']._serialized_options = b'\342A\001\002'
-  _globals['_OUTGOING'].fields_by_name['deduplication_id']._loaded_options = None
-  _globals['_OUTGOING'].fields_by_name['deduplication_id']._serialized_options = b'\342A\001\002'
-  _globals['_OUTGOING'].fields_by_name['notification']._loaded_options = None
-  _globals['_OUTGOING'].fields_by_name['notification']._serialized_options = b'\342A\001\002'
+  _globals['_OUTGOINGNOTIFICATION'].fields_by_name['deduplication_id']._loaded_options = None
+  _globals['_OUTGOINGNOTIFICATION'].fields_by_name['deduplication_id']._serialized_options = b'\342A\001\002'
+  _globals['_OUTGOINGNOTIFICATION'].fields_by_name['notification']._loaded_options = None
+  _globals['_OUTGOINGNOTIFICATION'].fields_by_name['notification']._serialized_options = b'\342A\001\002'
   _globals['_NOTIFICATION']._serialized_start=141
   _globals['_NOTIFICATION']._serialized_end=319
   _globals['_SENDNOTIFICATIONSREQUEST']._serialized_start=321
-  _globals['_SENDNOTIFICATIONSREQUEST']._serialized_end=412
-  _globals['_OUTGOING']._serialized_start=414
-  _globals['_OUTGOING']._serialized_end=524
-  _globals['_SENDNOTIFICATIONSRESPONSE']._serialized_start=526
-  _globals['_SENDNOTIFICATIONSRESPONSE']._serialized_end=553
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=555
-  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=639
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=641
-  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=756
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=759
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=1032
+  _globals['_SENDNOTIFICATIONSREQUEST']._serialized_end=424
+  _globals['_OUTGOINGNOTIFICATION']._serialized_start=426
+  _globals['_OUTGOINGNOTIFICATION']._serialized_end=548
+  _globals['_SENDNOTIFICATIONSRESPONSE']._serialized_start=550
+  _globals['_SENDNOTIFICATIONSRESPONSE']._serialized_end=577
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_start=579
+  _globals['_LISTNOTIFICATIONSREQUEST']._serialized_end=663
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_start=665
+  _globals['_LISTNOTIFICATIONSRESPONSE']._serialized_end=780
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=783
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=1056
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class NotificationServiceStub:
-    """Notifications, kept for their recipients.
+    """Keeps notifications for their recipients to read.
     """
 
     def __init__(self, channel):
@@ -48,19 +48,19 @@ class NotificationServiceStub:
 
 
 class NotificationServiceServicer:
-    """Notifications, kept for their recipients.
+    """Keeps notifications for their recipients to read.
     """
 
     def SendNotifications(self, request, context):
-        """Keeps notifications; one that was sent before under the same id is left as it is. For the
-        platform's workers.
+        """Sends notifications. One whose `deduplication_id` was sent before is skipped. Called by
+        workflow activities.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListNotifications(self, request, context):
-        """The caller's own notifications, or any recipient's for operators; newest first.
+        """Lists the caller's own notifications, or any recipient's for operators; newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,7 +88,7 @@ def add_NotificationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class NotificationService:
-    """Notifications, kept for their recipients.
+    """Keeps notifications for their recipients to read.
     """
 
     @staticmethod

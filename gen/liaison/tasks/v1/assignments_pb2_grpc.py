@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AssignmentServiceStub:
-    """Work on assignments. Each command is decided by the assignment's workflow.
+    """Assignments. Every command is decided by the assignment's workflow.
     """
 
     def __init__(self, channel):
@@ -118,119 +118,119 @@ class AssignmentServiceStub:
 
 
 class AssignmentServiceServicer:
-    """Work on assignments. Each command is decided by the assignment's workflow.
+    """Assignments. Every command is decided by the assignment's workflow.
     """
 
     def GetAssignment(self, request, context):
-        """One assignment: its creator, its brand and staff.
+        """Returns an assignment, to its creator, its brand and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAssignments(self, request, context):
-        """The caller's own assignments (R54), or all for staff; newest first.
+        """Lists the caller's own assignments (R54), or all for staff; newest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTransitions(self, request, context):
-        """Everything that happened, in order.
+        """Lists all transitions, in order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchAssignment(self, request, context):
-        """What happened and what happens from now on, in order and each once. After a disconnect, go on
-        from the last `sequence` seen.
+        """Streams all transitions, then new ones as they are recorded, in order and each once. After a
+        disconnect, resume from the last `sequence` received.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SubmitWork(self, request, context):
-        """The creator delivers a version of the work (R26, R41).
+        """Submits a version of the work, for the creator (R26, R41).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RequestChanges(self, request, context):
-        """The brand asks for changes, at most twice (R28).
+        """Requests changes, for the brand; at most twice (R28).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ApproveWork(self, request, context):
-        """The brand confirms the work (R27); the reward is then due (R29).
+        """Approves the work, for the brand (R27). The reward is then due (R29).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CommentOnExpiry(self, request, context):
-        """The creator says why an expired assignment was not done (R45).
+        """States why an expired assignment was not done, for the creator (R45).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReopenAssignment(self, request, context):
-        """The brand gives an expired assignment more time, within the policy's reopen window.
+        """Gives an expired assignment more time, for the brand, within the policy's reopen window.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateProposal(self, request, context):
-        """One side proposes what binds only with the other's consent: more time (R40), changed
-        requirements (R50), an end without a reward (R46), or a date for a product (R31).
+        """Proposes something that takes effect only if the other side accepts: more time (R40), changed
+        requirements (R50), an end without a reward (R46), or a shipping date for a product (R31).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcceptProposal(self, request, context):
-        """The other side accepts; what was proposed binds from now on.
+        """Accepts a proposal of the other side, which takes effect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeclineProposal(self, request, context):
-        """The other side declines; nothing changes.
+        """Declines a proposal of the other side.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawProposal(self, request, context):
-        """Who proposed takes it back.
+        """Withdraws a proposal of the caller's own side.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordShipment(self, request, context):
-        """The brand has sent a product: after approval, or before on a date that both accepted (R31). An
-        operator may record it in the brand's stead.
+        """Records that the brand has sent a product: after approval, or before it if both sides accepted
+        a date (R31). For the brand, or an operator on its behalf.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AcknowledgeReceipt(self, request, context):
-        """The creator has received the product.
+        """Confirms that the product has arrived, for the creator.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def OverrideAssignment(self, request, context):
-        """An operator moves an assignment on that waits for somebody, with a reason.
+        """Moves an assignment on that is waiting for one side, for an operator who gives the reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -328,7 +328,7 @@ def add_AssignmentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AssignmentService:
-    """Work on assignments. Each command is decided by the assignment's workflow.
+    """Assignments. Every command is decided by the assignment's workflow.
     """
 
     @staticmethod

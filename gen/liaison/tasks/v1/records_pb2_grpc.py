@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class RecordServiceStub:
-    """Records what workflows decided. Only the platform's own workers call it. Every method may be
-    repeated: what is recorded already is left as it is.
+    """Writes what workflows decided to the read model. Called by workflow activities only. Every method
+    is idempotent.
     """
 
     def __init__(self, channel):
@@ -54,27 +54,27 @@ class RecordServiceStub:
 
 
 class RecordServiceServicer:
-    """Records what workflows decided. Only the platform's own workers call it. Every method may be
-    repeated: what is recorded already is left as it is.
+    """Writes what workflows decided to the read model. Called by workflow activities only. Every method
+    is idempotent.
     """
 
     def RecordTask(self, request, context):
-        """Records a task's state, and the selection that led to it.
+        """Records the state of a task, its selected applications, and the transitions that led there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LapseApplications(self, request, context):
-        """Marks applications that were not selected as LAPSED, a batch at a time, and says whose they
-        were.
+        """Marks applications that were not selected as LAPSED. Returns their creators in batches, for the
+        caller to notify.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordAssignment(self, request, context):
-        """Records an assignment as it stands, and the transitions that led there.
+        """Records the state of an assignment, and the transitions that led there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,8 +107,8 @@ def add_RecordServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RecordService:
-    """Records what workflows decided. Only the platform's own workers call it. Every method may be
-    repeated: what is recorded already is left as it is.
+    """Writes what workflows decided to the read model. Called by workflow activities only. Every method
+    is idempotent.
     """
 
     @staticmethod

@@ -30,7 +30,7 @@ class _ContentType:
 class _ContentTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ContentType.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     CONTENT_TYPE_UNSPECIFIED: _ContentType.ValueType  # 0
-    """Not said."""
+    """Default value; unspecified."""
     CONTENT_TYPE_VIDEO: _ContentType.ValueType  # 1
     """A video."""
     CONTENT_TYPE_LIVE_STREAM: _ContentType.ValueType  # 2
@@ -48,7 +48,7 @@ class ContentType(_ContentType, metaclass=_ContentTypeEnumTypeWrapper):
     """Kinds of content (R18)."""
 
 CONTENT_TYPE_UNSPECIFIED: ContentType.ValueType  # 0
-"""Not said."""
+"""Default value; unspecified."""
 CONTENT_TYPE_VIDEO: ContentType.ValueType  # 1
 """A video."""
 CONTENT_TYPE_LIVE_STREAM: ContentType.ValueType  # 2
@@ -70,21 +70,21 @@ class _CompletionRule:
 class _CompletionRuleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CompletionRule.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     COMPLETION_RULE_UNSPECIFIED: _CompletionRule.ValueType  # 0
-    """ALL."""
+    """Means ALL."""
     COMPLETION_RULE_ALL: _CompletionRule.ValueType  # 1
-    """Each content type is delivered."""
+    """Every content type must be delivered."""
     COMPLETION_RULE_ANY: _CompletionRule.ValueType  # 2
-    """One of the content types is delivered."""
+    """At least one of the content types must be delivered."""
 
 class CompletionRule(_CompletionRule, metaclass=_CompletionRuleEnumTypeWrapper):
-    """How several content types combine."""
+    """Which of several content types must be delivered."""
 
 COMPLETION_RULE_UNSPECIFIED: CompletionRule.ValueType  # 0
-"""ALL."""
+"""Means ALL."""
 COMPLETION_RULE_ALL: CompletionRule.ValueType  # 1
-"""Each content type is delivered."""
+"""Every content type must be delivered."""
 COMPLETION_RULE_ANY: CompletionRule.ValueType  # 2
-"""One of the content types is delivered."""
+"""At least one of the content types must be delivered."""
 Global___CompletionRule: _TypeAlias = CompletionRule  # noqa: Y015
 
 class _Funding:
@@ -94,21 +94,21 @@ class _Funding:
 class _FundingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Funding.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     FUNDING_UNSPECIFIED: _Funding.ValueType  # 0
-    """ESCROW."""
+    """Means ESCROW."""
     FUNDING_ESCROW: _Funding.ValueType  # 1
-    """When a creator is selected; selection is refused when funds are short."""
+    """When a creator is selected. Selection is refused if funds are short."""
     FUNDING_ON_APPROVAL: _Funding.ValueType  # 2
-    """When the work is approved; the payout may then wait for a deposit."""
+    """When the work is approved. The payout may have to wait for a deposit."""
 
 class Funding(_Funding, metaclass=_FundingEnumTypeWrapper):
-    """When a monetary reward is set aside."""
+    """When the money of a reward is reserved."""
 
 FUNDING_UNSPECIFIED: Funding.ValueType  # 0
-"""ESCROW."""
+"""Means ESCROW."""
 FUNDING_ESCROW: Funding.ValueType  # 1
-"""When a creator is selected; selection is refused when funds are short."""
+"""When a creator is selected. Selection is refused if funds are short."""
 FUNDING_ON_APPROVAL: Funding.ValueType  # 2
-"""When the work is approved; the payout may then wait for a deposit."""
+"""When the work is approved. The payout may have to wait for a deposit."""
 Global___Funding: _TypeAlias = Funding  # noqa: Y015
 
 class _LiveStreamChannel:
@@ -118,19 +118,19 @@ class _LiveStreamChannel:
 class _LiveStreamChannelEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LiveStreamChannel.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     LIVE_STREAM_CHANNEL_UNSPECIFIED: _LiveStreamChannel.ValueType  # 0
-    """CREATOR_ACCOUNT."""
+    """Means CREATOR_ACCOUNT."""
     LIVE_STREAM_CHANNEL_CREATOR_ACCOUNT: _LiveStreamChannel.ValueType  # 1
-    """The creator's, who needs live stream access."""
+    """The creator's, which needs live stream access."""
     LIVE_STREAM_CHANNEL_BRAND_ACCOUNT: _LiveStreamChannel.ValueType  # 2
     """The brand's."""
 
 class LiveStreamChannel(_LiveStreamChannel, metaclass=_LiveStreamChannelEnumTypeWrapper):
-    """From whose account a live stream is sent (R20)."""
+    """The account that a live stream is sent from (R20)."""
 
 LIVE_STREAM_CHANNEL_UNSPECIFIED: LiveStreamChannel.ValueType  # 0
-"""CREATOR_ACCOUNT."""
+"""Means CREATOR_ACCOUNT."""
 LIVE_STREAM_CHANNEL_CREATOR_ACCOUNT: LiveStreamChannel.ValueType  # 1
-"""The creator's, who needs live stream access."""
+"""The creator's, which needs live stream access."""
 LIVE_STREAM_CHANNEL_BRAND_ACCOUNT: LiveStreamChannel.ValueType  # 2
 """The brand's."""
 Global___LiveStreamChannel: _TypeAlias = LiveStreamChannel  # noqa: Y015
@@ -142,7 +142,7 @@ class _RewardKind:
 class _RewardKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RewardKind.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     REWARD_KIND_UNSPECIFIED: _RewardKind.ValueType  # 0
-    """Not said."""
+    """Default value; unspecified."""
     REWARD_KIND_MONEY: _RewardKind.ValueType  # 1
     """Money."""
     REWARD_KIND_PRODUCT: _RewardKind.ValueType  # 2
@@ -152,7 +152,7 @@ class RewardKind(_RewardKind, metaclass=_RewardKindEnumTypeWrapper):
     """Kinds of rewards."""
 
 REWARD_KIND_UNSPECIFIED: RewardKind.ValueType  # 0
-"""Not said."""
+"""Default value; unspecified."""
 REWARD_KIND_MONEY: RewardKind.ValueType  # 1
 """Money."""
 REWARD_KIND_PRODUCT: RewardKind.ValueType  # 2
@@ -161,7 +161,7 @@ Global___RewardKind: _TypeAlias = RewardKind  # noqa: Y015
 
 @_typing.final
 class Task(_message.Message):
-    """What a brand asks for."""
+    """Work that a brand asks creators for."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -172,9 +172,9 @@ class Task(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Task._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Task._State.ValueType  # 0
-        """Never stored."""
+        """Default value; never used."""
         STATE_DRAFT: Task._State.ValueType  # 1
-        """Being written; only its brand sees it."""
+        """Not published; only its brand sees it."""
         STATE_OPEN: Task._State.ValueType  # 2
         """Published; creators apply."""
         STATE_SELECTING: Task._State.ValueType  # 3
@@ -184,17 +184,17 @@ class Task(_message.Message):
         STATE_CLOSED: Task._State.ValueType  # 5
         """Every assignment has ended."""
         STATE_CANCELLED: Task._State.ValueType  # 6
-        """Withdrawn by the brand before anyone was assigned."""
+        """Cancelled before a creator was selected."""
         STATE_UNFILLED: Task._State.ValueType  # 7
-        """The selection deadline passed with nobody selected."""
+        """The selection deadline passed and no creator was selected."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """The life of a task."""
+        """States of a task."""
 
     STATE_UNSPECIFIED: Task.State.ValueType  # 0
-    """Never stored."""
+    """Default value; never used."""
     STATE_DRAFT: Task.State.ValueType  # 1
-    """Being written; only its brand sees it."""
+    """Not published; only its brand sees it."""
     STATE_OPEN: Task.State.ValueType  # 2
     """Published; creators apply."""
     STATE_SELECTING: Task.State.ValueType  # 3
@@ -204,9 +204,9 @@ class Task(_message.Message):
     STATE_CLOSED: Task.State.ValueType  # 5
     """Every assignment has ended."""
     STATE_CANCELLED: Task.State.ValueType  # 6
-    """Withdrawn by the brand before anyone was assigned."""
+    """Cancelled before a creator was selected."""
     STATE_UNFILLED: Task.State.ValueType  # 7
-    """The selection deadline passed with nobody selected."""
+    """The selection deadline passed and no creator was selected."""
 
     NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -235,70 +235,72 @@ class Task(_message.Message):
     name: _builtins.str
     """`tasks/{task}`; chosen by the platform."""
     state: Global___Task.State.ValueType
-    """Where the task is in its life."""
+    """Current state."""
     brand: _builtins.str
     """`brands/{brand}` that publishes and pays."""
     title: _builtins.str
     """1 to 120 characters."""
     description: _builtins.str
-    """What it is about, at most 10,000 characters."""
+    """At most 10,000 characters."""
     completion_rule: Global___CompletionRule.ValueType
-    """Whether all content types are asked for or any one of them; ALL when unspecified."""
+    """Whether all content types are asked for, or any one of them; ALL if unspecified."""
     funding: Global___Funding.ValueType
-    """When the reward's money is set aside; ESCROW when unspecified. Nothing is for a product: then
-    it must be left out.
+    """When the reward's money is reserved; ESCROW if unspecified. Must be left out if the reward is a
+    product.
     """
     creator_slots: _builtins.int
-    """How many creators can be selected, 1 to 1000."""
+    """Number of creators that can be selected, 1 to 1000."""
     live_stream_channel: Global___LiveStreamChannel.ValueType
-    """From whose account a live stream is sent; the creator's when unspecified (R20). Must be left
-    out where no live stream is asked for.
+    """The account that a live stream is sent from; the creator's if unspecified (R20). Must be left
+    out if no live stream is asked for.
     """
     policy: _builtins.str
-    """`policies/{policy}` offered by the platform; `policies/standard` when empty."""
+    """`policies/{policy}` offered by the platform; `policies/standard` if empty."""
     selected_count: _builtins.int
-    """Creators selected so far."""
+    """Number of creators selected so far."""
     etag: _builtins.str
-    """Changes with every change; required by UpdateTask, heeded by PublishTask and DeleteTask."""
+    """Differs after every change. Required by UpdateTask, checked by PublishTask and DeleteTask if
+    set.
+    """
     @_builtins.property
     def content_types(self) -> _containers.RepeatedScalarFieldContainer[Global___ContentType.ValueType]:
-        """What the creator delivers: one or several (R18)."""
+        """Kinds of content to deliver, one or several (R18)."""
 
     @_builtins.property
     def requirements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Requirement]:
-        """What the work must meet (R19), 1 to 50; change requests cite their ids."""
+        """Requirements of the work (R19), 1 to 50; change requests cite their ids."""
 
     @_builtins.property
     def reward(self) -> Global___Reward:
-        """What each selected creator gets."""
+        """Reward of each selected creator."""
 
     @_builtins.property
     def eligibility(self) -> Global___Eligibility:
-        """Who may apply; every admitted creator when absent."""
+        """Creators who may apply; every admitted creator if absent."""
 
     @_builtins.property
     def application_deadline_time(self) -> _timestamp_pb2.Timestamp:
-        """Applications are accepted before this instant, and refused at it."""
+        """Applications are accepted before this instant, and refused from it on."""
 
     @_builtins.property
     def selection_deadline_time(self) -> _timestamp_pb2.Timestamp:
-        """The brand selects until this; the policy's selection window after applications when absent."""
+        """When selection ends. If absent, the policy's selection window after the application deadline."""
 
     @_builtins.property
     def submission_deadline_time(self) -> _timestamp_pb2.Timestamp:
-        """Creators submit until this (R26)."""
+        """When creators must have submitted by (R26)."""
 
     @_builtins.property
     def frozen_policy(self) -> _policies_pb2.Policy:
-        """The policy's lengths, from publishing on."""
+        """The policy's durations, frozen when the task was published."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
-        """When the draft was made."""
+        """When the draft was created."""
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When anything here last changed."""
+        """When it last changed."""
 
     @_builtins.property
     def publish_time(self) -> _timestamp_pb2.Timestamp:
@@ -306,8 +308,8 @@ class Task(_message.Message):
 
     @_builtins.property
     def store_coupons(self) -> _containers.RepeatedCompositeFieldContainer[Global___StoreCoupons]:
-        """Coupons of the stores that the brand works with on this task, at most 10 stores: articles show
-        these and no others (R92). Frozen when the task is published.
+        """Coupons of at most 10 stores. Articles for the task show these and no others (R92). Frozen when
+        the task is published.
         """
 
     def __init__(
@@ -348,7 +350,7 @@ Global___Task: _TypeAlias = Task  # noqa: Y015
 
 @_typing.final
 class StoreCoupons(_message.Message):
-    """Coupons of one store, which gives their ids (R90, R92)."""
+    """Coupons of one store (R90, R92)."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -358,7 +360,7 @@ class StoreCoupons(_message.Message):
     """The store's number on AliExpress.com, 1 to 20 digits."""
     @_builtins.property
     def coupon_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The coupons' ids, 1 to 50, each 1 to 64 letters, digits, `-` and `_`."""
+        """Coupon ids given by the store, 1 to 50, each of 1 to 64 letters, digits, `-` and `_`."""
 
     def __init__(
         self,
@@ -376,16 +378,16 @@ Global___StoreCoupons: _TypeAlias = StoreCoupons  # noqa: Y015
 
 @_typing.final
 class Requirement(_message.Message):
-    """One thing that the work must meet."""
+    """A requirement that the work must meet."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ID_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """`req-1`, `req-2`, …: given by the platform, stable once published."""
+    """`req-1`, `req-2`, …; assigned by the platform, stable once published."""
     text: _builtins.str
-    """The requirement in words, 1 to 1000 characters."""
+    """1 to 1000 characters."""
     def __init__(
         self,
         *,
@@ -402,7 +404,7 @@ Global___Requirement: _TypeAlias = Requirement  # noqa: Y015
 
 @_typing.final
 class Reward(_message.Message):
-    """What a creator gets for approved work."""
+    """The reward for approved work."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -434,8 +436,8 @@ Global___Reward: _TypeAlias = Reward  # noqa: Y015
 
 @_typing.final
 class ProductReward(_message.Message):
-    """A product that a creator gets: sent within the policy's reward window after approval, or before
-    completion on a date that both sides accept (R31).
+    """A product, sent within the policy's reward window after approval, or before completion on a date
+    that both sides accept (R31).
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -443,9 +445,9 @@ class ProductReward(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     LINK_FIELD_NUMBER: _builtins.int
     title: _builtins.str
-    """What it is, 1 to 200 characters."""
+    """1 to 200 characters."""
     link: _builtins.str
-    """Where it can be seen, https only."""
+    """Address of its page, https only."""
     def __init__(
         self,
         *,
@@ -462,17 +464,17 @@ Global___ProductReward: _TypeAlias = ProductReward  # noqa: Y015
 
 @_typing.final
 class Eligibility(_message.Message):
-    """Who may apply."""
+    """Conditions for applying."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     ACCOUNT_CLASSES_FIELD_NUMBER: _builtins.int
     MINIMUM_LEVEL_FIELD_NUMBER: _builtins.int
     minimum_level: _creators_pb2.CreatorLevel.ValueType
-    """This level and above; every level when unspecified."""
+    """This level and above; every level if unspecified."""
     @_builtins.property
     def account_classes(self) -> _containers.RepeatedScalarFieldContainer[_creators_pb2.AccountClass.ValueType]:
-        """Only these classes; both when empty."""
+        """Only these classes; both if empty."""
 
     def __init__(
         self,
@@ -490,7 +492,7 @@ Global___Eligibility: _TypeAlias = Eligibility  # noqa: Y015
 
 @_typing.final
 class Application(_message.Message):
-    """One creator's wish to take one task."""
+    """A creator's application for a task."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -501,29 +503,29 @@ class Application(_message.Message):
     class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[Application._State.ValueType], _builtins.type):
         DESCRIPTOR: _descriptor.EnumDescriptor
         STATE_UNSPECIFIED: Application._State.ValueType  # 0
-        """Never stored."""
+        """Default value; never used."""
         STATE_APPLIED: Application._State.ValueType  # 1
-        """Waits for the brand."""
+        """Waiting for the brand."""
         STATE_WITHDRAWN: Application._State.ValueType  # 2
-        """Taken back by the creator."""
+        """Withdrawn by the creator."""
         STATE_SELECTED: Application._State.ValueType  # 3
-        """Selected; the assignment exists."""
+        """Selected; it has an assignment."""
         STATE_LAPSED: Application._State.ValueType  # 4
-        """Selection ended without it."""
+        """Not selected when the selection ended."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper):
-        """The life of an application."""
+        """States of an application."""
 
     STATE_UNSPECIFIED: Application.State.ValueType  # 0
-    """Never stored."""
+    """Default value; never used."""
     STATE_APPLIED: Application.State.ValueType  # 1
-    """Waits for the brand."""
+    """Waiting for the brand."""
     STATE_WITHDRAWN: Application.State.ValueType  # 2
-    """Taken back by the creator."""
+    """Withdrawn by the creator."""
     STATE_SELECTED: Application.State.ValueType  # 3
-    """Selected; the assignment exists."""
+    """Selected; it has an assignment."""
     STATE_LAPSED: Application.State.ValueType  # 4
-    """Selection ended without it."""
+    """Not selected when the selection ended."""
 
     NAME_FIELD_NUMBER: _builtins.int
     STATE_FIELD_NUMBER: _builtins.int
@@ -535,11 +537,11 @@ class Application(_message.Message):
     name: _builtins.str
     """`tasks/{task}/applications/{application}`."""
     state: Global___Application.State.ValueType
-    """Where the application is in its life."""
+    """Current state."""
     creator: _builtins.str
     """`creators/{creator}` who applies."""
     message: _builtins.str
-    """A word to the brand, at most 1000 characters."""
+    """A message to the brand, at most 1000 characters."""
     assignment: _builtins.str
     """`assignments/{assignment}` once selected."""
     @_builtins.property
@@ -548,7 +550,7 @@ class Application(_message.Message):
 
     @_builtins.property
     def update_time(self) -> _timestamp_pb2.Timestamp:
-        """When anything here last changed."""
+        """When it last changed."""
 
     def __init__(
         self,
@@ -571,7 +573,7 @@ Global___Application: _TypeAlias = Application  # noqa: Y015
 
 @_typing.final
 class CreateTaskRequest(_message.Message):
-    """Drafts a task."""
+    """Request of `CreateTask`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -599,7 +601,7 @@ Global___CreateTaskRequest: _TypeAlias = CreateTaskRequest  # noqa: Y015
 
 @_typing.final
 class GetTaskRequest(_message.Message):
-    """Asks for one task."""
+    """Request of `GetTask`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -621,7 +623,7 @@ Global___GetTaskRequest: _TypeAlias = GetTaskRequest  # noqa: Y015
 
 @_typing.final
 class ListTasksRequest(_message.Message):
-    """Asks for a page of tasks."""
+    """Request of `ListTasks`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -630,16 +632,16 @@ class ListTasksRequest(_message.Message):
     FILTER_FIELD_NUMBER: _builtins.int
     ORDER_BY_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """At most this many; 50 when 0, never over 200."""
+    """Maximum number of results; 50 if 0, at most 200."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """`next_page_token` of the previous response."""
     order_by: _builtins.str
-    """`create_time desc` (when empty), `create_time`, `application_deadline_time`,
-    `submission_deadline_time`, or `reward desc` (money in one currency: the filter must name it).
+    """`create_time desc` (the default), `create_time`, `application_deadline_time`,
+    `submission_deadline_time`, or `reward desc`, for which the filter must name a currency.
     """
     @_builtins.property
     def filter(self) -> Global___TaskFilter:
-        """Only tasks that meet all of this; all when absent."""
+        """Only tasks that match this filter; all if absent."""
 
     def __init__(
         self,
@@ -659,7 +661,7 @@ Global___ListTasksRequest: _TypeAlias = ListTasksRequest  # noqa: Y015
 
 @_typing.final
 class TaskFilter(_message.Message):
-    """Which tasks to list. Each field that is set narrows the list."""
+    """A filter of tasks. A task must match every field that is set."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -675,12 +677,12 @@ class TaskFilter(_message.Message):
     brand: _builtins.str
     """Tasks of `brands/{brand}`; brands see none of another's."""
     query: _builtins.str
-    """Tasks whose title and description have all of these words, at most 200 characters. Whole words,
-    in any order and case; punctuation parts them.
+    """Tasks whose title and description contain all of these words, in any order and case; at most
+    200 characters. Matches whole words; punctuation separates words.
     """
     is_takable: _builtins.bool
-    """For creators: open tasks that the caller may take, and has not applied for. None while it may
-    take none at all: not admitted, or without a payout account.
+    """For creators: open tasks that the caller may take and has not applied for. None while the
+    caller may take no task at all, for example without admission or a payout account.
     """
     reward_kind: Global___RewardKind.ValueType
     """Tasks with this kind of reward."""
@@ -696,11 +698,11 @@ class TaskFilter(_message.Message):
 
     @_builtins.property
     def minimum_reward(self) -> _money_pb2.Money:
-        """Tasks whose reward is at least this; names the currency too."""
+        """Tasks whose reward is at least this, in its currency."""
 
     @_builtins.property
     def application_deadline_after(self) -> _timestamp_pb2.Timestamp:
-        """Tasks whose applications close after this."""
+        """Tasks whose application deadline is after this."""
 
     def __init__(
         self,
@@ -725,7 +727,7 @@ Global___TaskFilter: _TypeAlias = TaskFilter  # noqa: Y015
 
 @_typing.final
 class ListTasksResponse(_message.Message):
-    """A page of tasks."""
+    """Response of `ListTasks`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -753,7 +755,7 @@ Global___ListTasksResponse: _TypeAlias = ListTasksResponse  # noqa: Y015
 
 @_typing.final
 class UpdateTaskRequest(_message.Message):
-    """Replaces the content of a draft."""
+    """Request of `UpdateTask`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -781,7 +783,7 @@ Global___UpdateTaskRequest: _TypeAlias = UpdateTaskRequest  # noqa: Y015
 
 @_typing.final
 class DeleteTaskRequest(_message.Message):
-    """Throws a draft away."""
+    """Request of `DeleteTask`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -791,7 +793,7 @@ class DeleteTaskRequest(_message.Message):
     name: _builtins.str
     """`tasks/{task}`."""
     etag: _builtins.str
-    """When given: refused unless it is the latest."""
+    """If set, it must be the latest."""
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
     def __init__(
@@ -811,7 +813,7 @@ Global___DeleteTaskRequest: _TypeAlias = DeleteTaskRequest  # noqa: Y015
 
 @_typing.final
 class PublishTaskRequest(_message.Message):
-    """Publishes a draft."""
+    """Request of `PublishTask`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -823,9 +825,7 @@ class PublishTaskRequest(_message.Message):
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
     etag: _builtins.str
-    """When given: refused unless it is the latest, so that nobody freezes what another has just
-    changed.
-    """
+    """If set, it must be the latest, so that no concurrent change is published unseen."""
     def __init__(
         self,
         *,
@@ -843,7 +843,7 @@ Global___PublishTaskRequest: _TypeAlias = PublishTaskRequest  # noqa: Y015
 
 @_typing.final
 class CancelTaskRequest(_message.Message):
-    """Withdraws a task."""
+    """Request of `CancelTask`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -853,7 +853,7 @@ class CancelTaskRequest(_message.Message):
     name: _builtins.str
     """`tasks/{task}`."""
     comment: _builtins.str
-    """Why, told to those who applied; 1 to 1000 characters."""
+    """The reason, sent to the applicants; 1 to 1000 characters."""
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
     def __init__(
@@ -873,7 +873,7 @@ Global___CancelTaskRequest: _TypeAlias = CancelTaskRequest  # noqa: Y015
 
 @_typing.final
 class EndSelectionRequest(_message.Message):
-    """Ends a task's selection before its deadline."""
+    """Request of `EndSelection`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -881,9 +881,9 @@ class EndSelectionRequest(_message.Message):
     COMMENT_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """`tasks/{task}` for which somebody is selected."""
+    """`tasks/{task}`; at least one creator must be selected."""
     comment: _builtins.str
-    """Why, at most 1000 characters; required of operators."""
+    """The reason, at most 1000 characters; required of operators."""
     request_id: _builtins.str
     """UUID of this request (AIP-155)."""
     def __init__(
@@ -903,7 +903,7 @@ Global___EndSelectionRequest: _TypeAlias = EndSelectionRequest  # noqa: Y015
 
 @_typing.final
 class TaskTransition(_message.Message):
-    """One thing that happened to a published task, recorded exactly once."""
+    """A transition of a published task, recorded exactly once."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -918,7 +918,7 @@ class TaskTransition(_message.Message):
     sequence: _builtins.int
     """1, 2, 3, … without a gap."""
     event: _builtins.str
-    """What happened: PUBLISHED, APPLICATIONS_CLOSED, CREATORS_SELECTED, SELECTION_ENDED, UNFILLED,
+    """The event: PUBLISHED, APPLICATIONS_CLOSED, CREATORS_SELECTED, SELECTION_ENDED, UNFILLED,
     CANCELLED or CLOSED.
     """
     from_state: Global___Task.State.ValueType
@@ -926,16 +926,16 @@ class TaskTransition(_message.Message):
     to_state: Global___Task.State.ValueType
     """State after; the same as before where the event does not change it."""
     actor: _builtins.str
-    """Who: `brands/…`, `staff/…` or `system`."""
+    """Who caused it: `brands/…`, `staff/…` or `system`."""
     comment: _builtins.str
-    """Why, in words; may be empty."""
+    """The reason; may be empty."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """When."""
+        """When it happened."""
 
     @_builtins.property
     def applications(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """`tasks/{task}/applications/{application}` that were selected. For brands and staff only."""
+        """`tasks/{task}/applications/{application}` selected by it. Shown to brands and staff only."""
 
     def __init__(
         self,
@@ -959,7 +959,7 @@ Global___TaskTransition: _TypeAlias = TaskTransition  # noqa: Y015
 
 @_typing.final
 class ListTaskTransitionsRequest(_message.Message):
-    """Asks for what happened to a task."""
+    """Request of `ListTaskTransitions`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -985,7 +985,7 @@ Global___ListTaskTransitionsRequest: _TypeAlias = ListTaskTransitionsRequest  # 
 
 @_typing.final
 class ListTaskTransitionsResponse(_message.Message):
-    """What happened to a task."""
+    """Response of `ListTaskTransitions`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1009,7 +1009,7 @@ Global___ListTaskTransitionsResponse: _TypeAlias = ListTaskTransitionsResponse  
 
 @_typing.final
 class WatchTaskRequest(_message.Message):
-    """Asks to be told what happens to a task."""
+    """Request of `WatchTask`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1018,7 +1018,7 @@ class WatchTaskRequest(_message.Message):
     name: _builtins.str
     """`tasks/{task}`."""
     after_sequence: _builtins.int
-    """Only transitions with a greater sequence: the last one seen, or 0 for all."""
+    """Only transitions with a greater sequence: the last one received, or 0 for all."""
     def __init__(
         self,
         *,
@@ -1035,7 +1035,7 @@ Global___WatchTaskRequest: _TypeAlias = WatchTaskRequest  # noqa: Y015
 
 @_typing.final
 class CreateApplicationRequest(_message.Message):
-    """Applies for a task."""
+    """Request of `CreateApplication`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1067,7 +1067,7 @@ Global___CreateApplicationRequest: _TypeAlias = CreateApplicationRequest  # noqa
 
 @_typing.final
 class GetApplicationRequest(_message.Message):
-    """Asks for one application."""
+    """Request of `GetApplication`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1089,7 +1089,7 @@ Global___GetApplicationRequest: _TypeAlias = GetApplicationRequest  # noqa: Y015
 
 @_typing.final
 class ListApplicationsRequest(_message.Message):
-    """Asks for a page of applications."""
+    """Request of `ListApplications`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1099,9 +1099,9 @@ class ListApplicationsRequest(_message.Message):
     parent: _builtins.str
     """`tasks/{task}`, or `tasks/-` for all of the calling creator's own."""
     page_size: _builtins.int
-    """At most this many; 50 when 0, never over 200."""
+    """Maximum number of results; 50 if 0, at most 200."""
     page_token: _builtins.str
-    """`next_page_token` of the page before."""
+    """`next_page_token` of the previous response."""
     def __init__(
         self,
         *,
@@ -1119,7 +1119,7 @@ Global___ListApplicationsRequest: _TypeAlias = ListApplicationsRequest  # noqa: 
 
 @_typing.final
 class ListApplicationsResponse(_message.Message):
-    """A page of applications."""
+    """Response of `ListApplications`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1147,7 +1147,7 @@ Global___ListApplicationsResponse: _TypeAlias = ListApplicationsResponse  # noqa
 
 @_typing.final
 class WithdrawApplicationRequest(_message.Message):
-    """Takes an application back."""
+    """Request of `WithdrawApplication`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1173,7 +1173,7 @@ Global___WithdrawApplicationRequest: _TypeAlias = WithdrawApplicationRequest  # 
 
 @_typing.final
 class SelectApplicationsRequest(_message.Message):
-    """Selects applicants."""
+    """Request of `SelectApplications`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1186,7 +1186,7 @@ class SelectApplicationsRequest(_message.Message):
     """UUID of this request (AIP-155)."""
     @_builtins.property
     def applications(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Names of the applications, 1 to 100, without repetition."""
+        """Names of the applications, 1 to 100, each once."""
 
     def __init__(
         self,
@@ -1205,7 +1205,7 @@ Global___SelectApplicationsRequest: _TypeAlias = SelectApplicationsRequest  # no
 
 @_typing.final
 class SelectApplicationsResponse(_message.Message):
-    """What was selected."""
+    """Response of `SelectApplications`."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -118,21 +118,21 @@ class TaskServiceServicer:
     """
 
     def CreateTask(self, request, context):
-        """Drafts a task (R17). Nobody but the brand sees a draft.
+        """Creates a draft (R17), which only its brand sees.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetTask(self, request, context):
-        """One task: its brand always, creators and staff once it is published.
+        """Returns a task: to its brand always, to creators and staff once it is published.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTasks(self, request, context):
-        """For brands their own tasks, for creators the open ones, for staff all that are published.
+        """Lists tasks: for brands their own, for creators open ones, for staff all that are published.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,7 +146,7 @@ class TaskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteTask(self, request, context):
-        """Throws a draft away. What is published can be cancelled instead.
+        """Deletes a draft. A published task can be cancelled instead.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,67 +160,68 @@ class TaskServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CancelTask(self, request, context):
-        """Withdraws a task while nobody is assigned. The brand, or an operator in its stead.
+        """Cancels a task while no creator is selected. For the brand, or an operator on its behalf.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EndSelection(self, request, context):
-        """Ends applications and selection before their deadlines; those selected go on, all others are
-        told that they were not. The brand, or an operator in its stead.
+        """Ends applications and selection before their deadlines. Selected creators continue, all others
+        are notified. For the brand, or an operator on its behalf.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListTaskTransitions(self, request, context):
-        """Everything that happened since the task was published, in order.
+        """Lists the transitions since publication, in order.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WatchTask(self, request, context):
-        """What happened since the task was published and what happens from now on, in order and each
-        once. After a disconnect, go on from the last `sequence` seen.
+        """Streams the transitions since publication, then new ones as they are recorded, in order and
+        each once. After a disconnect, resume from the last `sequence` received.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateApplication(self, request, context):
-        """A creator applies for an open task, before its application deadline (R12, R23, R38).
+        """Applies for an open task before its application deadline, for a creator (R12, R23, R38).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetApplication(self, request, context):
-        """One application: its creator, the task's brand and staff.
+        """Returns an application, to its creator, the task's brand and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListApplications(self, request, context):
-        """A task's applications for its brand and staff; a creator's own with parent `tasks/-`.
+        """Lists a task's applications for its brand and staff. With parent `tasks/-`, lists the calling
+        creator's own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawApplication(self, request, context):
-        """The creator takes an application back, before the deadline and while not selected (R39, R48).
+        """Withdraws an application, before the deadline and while it is not selected (R39, R48).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SelectApplications(self, request, context):
-        """The brand selects applicants (R25), each of whom gets an assignment. All or none.
-        Who may not take the task any more is CREATOR_NOT_ELIGIBLE: metadata names the `application`
-        only, as what its creator lacks is not for brands to know (R56).
+        """Selects applicants (R25), all or none; each gets an assignment. If a creator may no longer take
+        the task, the error is CREATOR_NOT_ELIGIBLE, whose metadata names the `application` only: what
+        its creator lacks is not for brands to know (R56).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,41 +35,43 @@ class TaskServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TaskServiceAsyncStub: ...
     CreateTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.CreateTaskRequest, _tasks_pb2.Task]
-    """Drafts a task (R17). Nobody but the brand sees a draft."""
+    """Creates a draft (R17), which only its brand sees."""
     GetTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.GetTaskRequest, _tasks_pb2.Task]
-    """One task: its brand always, creators and staff once it is published."""
+    """Returns a task: to its brand always, to creators and staff once it is published."""
     ListTasks: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.ListTasksRequest, _tasks_pb2.ListTasksResponse]
-    """For brands their own tasks, for creators the open ones, for staff all that are published."""
+    """Lists tasks: for brands their own, for creators open ones, for staff all that are published."""
     UpdateTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.UpdateTaskRequest, _tasks_pb2.Task]
     """Replaces the content of a draft; the `etag` must be the latest."""
     DeleteTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.DeleteTaskRequest, _empty_pb2.Empty]
-    """Throws a draft away. What is published can be cancelled instead."""
+    """Deletes a draft. A published task can be cancelled instead."""
     PublishTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.PublishTaskRequest, _tasks_pb2.Task]
     """Publishes a draft (R21, R22): requirements, reward, deadlines and policy are frozen (R49)."""
     CancelTask: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.CancelTaskRequest, _tasks_pb2.Task]
-    """Withdraws a task while nobody is assigned. The brand, or an operator in its stead."""
+    """Cancels a task while no creator is selected. For the brand, or an operator on its behalf."""
     EndSelection: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.EndSelectionRequest, _tasks_pb2.Task]
-    """Ends applications and selection before their deadlines; those selected go on, all others are
-    told that they were not. The brand, or an operator in its stead.
+    """Ends applications and selection before their deadlines. Selected creators continue, all others
+    are notified. For the brand, or an operator on its behalf.
     """
     ListTaskTransitions: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.ListTaskTransitionsRequest, _tasks_pb2.ListTaskTransitionsResponse]
-    """Everything that happened since the task was published, in order."""
+    """Lists the transitions since publication, in order."""
     WatchTask: _grpc.UnaryStreamMultiCallable[_tasks_pb2.WatchTaskRequest, _tasks_pb2.TaskTransition]
-    """What happened since the task was published and what happens from now on, in order and each
-    once. After a disconnect, go on from the last `sequence` seen.
+    """Streams the transitions since publication, then new ones as they are recorded, in order and
+    each once. After a disconnect, resume from the last `sequence` received.
     """
     CreateApplication: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.CreateApplicationRequest, _tasks_pb2.Application]
-    """A creator applies for an open task, before its application deadline (R12, R23, R38)."""
+    """Applies for an open task before its application deadline, for a creator (R12, R23, R38)."""
     GetApplication: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.GetApplicationRequest, _tasks_pb2.Application]
-    """One application: its creator, the task's brand and staff."""
+    """Returns an application, to its creator, the task's brand and staff."""
     ListApplications: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.ListApplicationsRequest, _tasks_pb2.ListApplicationsResponse]
-    """A task's applications for its brand and staff; a creator's own with parent `tasks/-`."""
+    """Lists a task's applications for its brand and staff. With parent `tasks/-`, lists the calling
+    creator's own.
+    """
     WithdrawApplication: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.WithdrawApplicationRequest, _tasks_pb2.Application]
-    """The creator takes an application back, before the deadline and while not selected (R39, R48)."""
+    """Withdraws an application, before the deadline and while it is not selected (R39, R48)."""
     SelectApplications: _grpc.UnaryUnaryMultiCallable[_tasks_pb2.SelectApplicationsRequest, _tasks_pb2.SelectApplicationsResponse]
-    """The brand selects applicants (R25), each of whom gets an assignment. All or none.
-    Who may not take the task any more is CREATOR_NOT_ELIGIBLE: metadata names the `application`
-    only, as what its creator lacks is not for brands to know (R56).
+    """Selects applicants (R25), all or none; each gets an assignment. If a creator may no longer take
+    the task, the error is CREATOR_NOT_ELIGIBLE, whose metadata names the `application` only: what
+    its creator lacks is not for brands to know (R56).
     """
 
 @_typing.type_check_only
@@ -78,41 +80,43 @@ class TaskServiceAsyncStub(TaskServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.CreateTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
-    """Drafts a task (R17). Nobody but the brand sees a draft."""
+    """Creates a draft (R17), which only its brand sees."""
     GetTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.GetTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
-    """One task: its brand always, creators and staff once it is published."""
+    """Returns a task: to its brand always, to creators and staff once it is published."""
     ListTasks: _aio.UnaryUnaryMultiCallable[_tasks_pb2.ListTasksRequest, _tasks_pb2.ListTasksResponse]  # type: ignore[assignment]
-    """For brands their own tasks, for creators the open ones, for staff all that are published."""
+    """Lists tasks: for brands their own, for creators open ones, for staff all that are published."""
     UpdateTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.UpdateTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
     """Replaces the content of a draft; the `etag` must be the latest."""
     DeleteTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.DeleteTaskRequest, _empty_pb2.Empty]  # type: ignore[assignment]
-    """Throws a draft away. What is published can be cancelled instead."""
+    """Deletes a draft. A published task can be cancelled instead."""
     PublishTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.PublishTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
     """Publishes a draft (R21, R22): requirements, reward, deadlines and policy are frozen (R49)."""
     CancelTask: _aio.UnaryUnaryMultiCallable[_tasks_pb2.CancelTaskRequest, _tasks_pb2.Task]  # type: ignore[assignment]
-    """Withdraws a task while nobody is assigned. The brand, or an operator in its stead."""
+    """Cancels a task while no creator is selected. For the brand, or an operator on its behalf."""
     EndSelection: _aio.UnaryUnaryMultiCallable[_tasks_pb2.EndSelectionRequest, _tasks_pb2.Task]  # type: ignore[assignment]
-    """Ends applications and selection before their deadlines; those selected go on, all others are
-    told that they were not. The brand, or an operator in its stead.
+    """Ends applications and selection before their deadlines. Selected creators continue, all others
+    are notified. For the brand, or an operator on its behalf.
     """
     ListTaskTransitions: _aio.UnaryUnaryMultiCallable[_tasks_pb2.ListTaskTransitionsRequest, _tasks_pb2.ListTaskTransitionsResponse]  # type: ignore[assignment]
-    """Everything that happened since the task was published, in order."""
+    """Lists the transitions since publication, in order."""
     WatchTask: _aio.UnaryStreamMultiCallable[_tasks_pb2.WatchTaskRequest, _tasks_pb2.TaskTransition]  # type: ignore[assignment]
-    """What happened since the task was published and what happens from now on, in order and each
-    once. After a disconnect, go on from the last `sequence` seen.
+    """Streams the transitions since publication, then new ones as they are recorded, in order and
+    each once. After a disconnect, resume from the last `sequence` received.
     """
     CreateApplication: _aio.UnaryUnaryMultiCallable[_tasks_pb2.CreateApplicationRequest, _tasks_pb2.Application]  # type: ignore[assignment]
-    """A creator applies for an open task, before its application deadline (R12, R23, R38)."""
+    """Applies for an open task before its application deadline, for a creator (R12, R23, R38)."""
     GetApplication: _aio.UnaryUnaryMultiCallable[_tasks_pb2.GetApplicationRequest, _tasks_pb2.Application]  # type: ignore[assignment]
-    """One application: its creator, the task's brand and staff."""
+    """Returns an application, to its creator, the task's brand and staff."""
     ListApplications: _aio.UnaryUnaryMultiCallable[_tasks_pb2.ListApplicationsRequest, _tasks_pb2.ListApplicationsResponse]  # type: ignore[assignment]
-    """A task's applications for its brand and staff; a creator's own with parent `tasks/-`."""
+    """Lists a task's applications for its brand and staff. With parent `tasks/-`, lists the calling
+    creator's own.
+    """
     WithdrawApplication: _aio.UnaryUnaryMultiCallable[_tasks_pb2.WithdrawApplicationRequest, _tasks_pb2.Application]  # type: ignore[assignment]
-    """The creator takes an application back, before the deadline and while not selected (R39, R48)."""
+    """Withdraws an application, before the deadline and while it is not selected (R39, R48)."""
     SelectApplications: _aio.UnaryUnaryMultiCallable[_tasks_pb2.SelectApplicationsRequest, _tasks_pb2.SelectApplicationsResponse]  # type: ignore[assignment]
-    """The brand selects applicants (R25), each of whom gets an assignment. All or none.
-    Who may not take the task any more is CREATOR_NOT_ELIGIBLE: metadata names the `application`
-    only, as what its creator lacks is not for brands to know (R56).
+    """Selects applicants (R25), all or none; each gets an assignment. If a creator may no longer take
+    the task, the error is CREATOR_NOT_ELIGIBLE, whose metadata names the `application` only: what
+    its creator lacks is not for brands to know (R56).
     """
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -124,7 +128,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.CreateTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.Task, _abc.Awaitable[_tasks_pb2.Task]]:
-        """Drafts a task (R17). Nobody but the brand sees a draft."""
+        """Creates a draft (R17), which only its brand sees."""
 
     @_abc_1.abstractmethod
     def GetTask(
@@ -132,7 +136,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.GetTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.Task, _abc.Awaitable[_tasks_pb2.Task]]:
-        """One task: its brand always, creators and staff once it is published."""
+        """Returns a task: to its brand always, to creators and staff once it is published."""
 
     @_abc_1.abstractmethod
     def ListTasks(
@@ -140,7 +144,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.ListTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.ListTasksResponse, _abc.Awaitable[_tasks_pb2.ListTasksResponse]]:
-        """For brands their own tasks, for creators the open ones, for staff all that are published."""
+        """Lists tasks: for brands their own, for creators open ones, for staff all that are published."""
 
     @_abc_1.abstractmethod
     def UpdateTask(
@@ -156,7 +160,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.DeleteTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_empty_pb2.Empty, _abc.Awaitable[_empty_pb2.Empty]]:
-        """Throws a draft away. What is published can be cancelled instead."""
+        """Deletes a draft. A published task can be cancelled instead."""
 
     @_abc_1.abstractmethod
     def PublishTask(
@@ -172,7 +176,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.CancelTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.Task, _abc.Awaitable[_tasks_pb2.Task]]:
-        """Withdraws a task while nobody is assigned. The brand, or an operator in its stead."""
+        """Cancels a task while no creator is selected. For the brand, or an operator on its behalf."""
 
     @_abc_1.abstractmethod
     def EndSelection(
@@ -180,8 +184,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.EndSelectionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.Task, _abc.Awaitable[_tasks_pb2.Task]]:
-        """Ends applications and selection before their deadlines; those selected go on, all others are
-        told that they were not. The brand, or an operator in its stead.
+        """Ends applications and selection before their deadlines. Selected creators continue, all others
+        are notified. For the brand, or an operator on its behalf.
         """
 
     @_abc_1.abstractmethod
@@ -190,7 +194,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.ListTaskTransitionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.ListTaskTransitionsResponse, _abc.Awaitable[_tasks_pb2.ListTaskTransitionsResponse]]:
-        """Everything that happened since the task was published, in order."""
+        """Lists the transitions since publication, in order."""
 
     @_abc_1.abstractmethod
     def WatchTask(
@@ -198,8 +202,8 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.WatchTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_tasks_pb2.TaskTransition], _abc.AsyncIterator[_tasks_pb2.TaskTransition]]:
-        """What happened since the task was published and what happens from now on, in order and each
-        once. After a disconnect, go on from the last `sequence` seen.
+        """Streams the transitions since publication, then new ones as they are recorded, in order and
+        each once. After a disconnect, resume from the last `sequence` received.
         """
 
     @_abc_1.abstractmethod
@@ -208,7 +212,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.CreateApplicationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.Application, _abc.Awaitable[_tasks_pb2.Application]]:
-        """A creator applies for an open task, before its application deadline (R12, R23, R38)."""
+        """Applies for an open task before its application deadline, for a creator (R12, R23, R38)."""
 
     @_abc_1.abstractmethod
     def GetApplication(
@@ -216,7 +220,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.GetApplicationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.Application, _abc.Awaitable[_tasks_pb2.Application]]:
-        """One application: its creator, the task's brand and staff."""
+        """Returns an application, to its creator, the task's brand and staff."""
 
     @_abc_1.abstractmethod
     def ListApplications(
@@ -224,7 +228,9 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.ListApplicationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.ListApplicationsResponse, _abc.Awaitable[_tasks_pb2.ListApplicationsResponse]]:
-        """A task's applications for its brand and staff; a creator's own with parent `tasks/-`."""
+        """Lists a task's applications for its brand and staff. With parent `tasks/-`, lists the calling
+        creator's own.
+        """
 
     @_abc_1.abstractmethod
     def WithdrawApplication(
@@ -232,7 +238,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.WithdrawApplicationRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.Application, _abc.Awaitable[_tasks_pb2.Application]]:
-        """The creator takes an application back, before the deadline and while not selected (R39, R48)."""
+        """Withdraws an application, before the deadline and while it is not selected (R39, R48)."""
 
     @_abc_1.abstractmethod
     def SelectApplications(
@@ -240,9 +246,9 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tasks_pb2.SelectApplicationsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tasks_pb2.SelectApplicationsResponse, _abc.Awaitable[_tasks_pb2.SelectApplicationsResponse]]:
-        """The brand selects applicants (R25), each of whom gets an assignment. All or none.
-        Who may not take the task any more is CREATOR_NOT_ELIGIBLE: metadata names the `application`
-        only, as what its creator lacks is not for brands to know (R56).
+        """Selects applicants (R25), all or none; each gets an assignment. If a creator may no longer take
+        the task, the error is CREATOR_NOT_ELIGIBLE, whose metadata names the `application` only: what
+        its creator lacks is not for brands to know (R56).
         """
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

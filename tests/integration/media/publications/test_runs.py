@@ -23,7 +23,7 @@ from servicekit.settings import TemporalSettings
 from services.media.publications.workflows import TemporalPublicationRuns
 from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service as notifications_service
-from services.notifications.store import PostgresNotificationStore
+from services.notifications.store import NotificationStore
 from tests.integration.media.conftest import Harness
 from tests.integration.media.publications.press import Press, press_of
 from tests.support.databases import Databases
@@ -90,11 +90,7 @@ async def newsroom(
         press_of(access, database, harness, runs) as press,
         serving(
             access,
-            [
-                notifications_service(
-                    NotificationHandlers(PostgresNotificationStore(notices), utc_now)
-                )
-            ],
+            [notifications_service(NotificationHandlers(NotificationStore(notices), utc_now))],
             notices,
         ) as notifications,
     ):
