@@ -1,5 +1,8 @@
-"""`liaison`: the commands of operators and developers. Each is imported when it is called, because
-the stack's imports would make `liaison --help` and `liaison token` slow."""
+"""`liaison`: the commands of operators and developers.
+
+Each command's module is imported when the command runs: the stack's imports would make
+`liaison --help` and `liaison token` slow.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -34,8 +37,12 @@ class ImagePurpose(StrEnum):
 
 @app.command()
 def up(
-    verbose: Annotated[bool, typer.Option(help="Show the log lines of every process.")] = False,
-    detach: Annotated[bool, typer.Option(help="Return once everything is ready.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show the log lines of every process.")
+    ] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once everything is ready.")
+    ] = False,
     only: Annotated[
         list[str] | None,
         typer.Option(help="Start this process and those it needs; may be repeated."),
@@ -57,7 +64,10 @@ def down() -> None:
 
 @app.command()
 def status() -> None:
-    """What is running, and where. Exit code: 0 all well, 1 not all well, 3 not running."""
+    """Show the stack's processes.
+
+    Exit code: 0 all ready, 1 some are not, 3 stack not running.
+    """
     from cli import stack
 
     raise typer.Exit(stack.status())
@@ -66,13 +76,18 @@ def status() -> None:
 @app.command()
 def demo(
     keep: Annotated[
-        bool, typer.Option("--keep", help="Keep the stack running, to look at it afterwards.")
+        bool, typer.Option("--keep", help="Keep a started stack running, to look at it.")
     ] = False,
 ) -> None:
-    """Play the main job, end to end, on the running stack or on one of its own."""
-    from cli.demo.command import play
+    """Play the main job end to end over gRPC, and verify the outcome.
 
-    raise typer.Exit(play(keep=keep))
+    Uses the running stack, or starts one and stops it afterwards.
+
+    Exit code: 0 every outcome verified, 1 not.
+    """
+    from cli.demo.command import run
+
+    raise typer.Exit(run(keep=keep))
 
 
 @app.command()
@@ -80,9 +95,9 @@ def token(
     role: Annotated[
         str, typer.Option(help="brand, creator, mediator, operator, platform or service")
     ],
-    brand: Annotated[str, typer.Option(help="The brand that role brand speaks for.")] = "",
-    creator: Annotated[str, typer.Option(help="The creator that role creator speaks for.")] = "",
-    subject: Annotated[str, typer.Option(help="Who is acting; made from the role if empty.")] = "",
+    brand: Annotated[str, typer.Option(help="Id of the brand, for role brand.")] = "",
+    creator: Annotated[str, typer.Option(help="Id of the creator, for role creator.")] = "",
+    subject: Annotated[str, typer.Option(help="Subject of the token; default: by role.")] = "",
     ttl: Annotated[int, typer.Option(help="Seconds until it expires.", min=1)] = 3600,
 ) -> None:
     """Print a token that the services of this stack accept."""

@@ -11,7 +11,7 @@ import grpc
 import typer
 
 from cli.stack import NOT_RUNNING
-from devstack.access import attach
+from devstack.access import Access, attach
 from devstack.home import Home, default_home
 from servicekit.errors import LiaisonError
 from servicekit.rpc.client import TIMEOUT_SECONDS, open_channel
@@ -23,27 +23,18 @@ def call_payouts(
     timeout_seconds: float = TIMEOUT_SECONDS,
     request_id: str = "",
 ) -> int:
-    """Runs `command` with a channel to the payouts service, and returns its exit code; 1 if the
-    call is refused or standard output cannot be written, 3 if no stack is running. `request_id` is
-    printed after an error with which the call can be repeated."""
+    """Runs `command` with a channel to the payouts service.
+
+    Returns its exit code; 1 if refused or standard output cannot be written, 3 if no stack is
+    running. `request_id` is printed after an error with which the call can be repeated.
+    """
     access = attach(Home(default_home()))
     if access is None or "payouts" not in access.addresses:
         typer.echo("The payouts service is not running; start it with `liaison up`.", err=True)
         return NOT_RUNNING
 
-    async def run() -> int:
-        channel = open_channel(
-            access.addresses["payouts"],
-            lambda: access.token("operator", subject=operator()),
-            timeout_seconds=timeout_seconds,
-        )
-        try:
-            return await command(channel)
-        finally:
-            await channel.close()
-
     try:
-        code = asyncio.run(run())
+        code = asyncio.run(_call(access, command, timeout_seconds))
         sys.stdout.flush()
     except OSError as error:  # a full disk, or a pipe whose reader is gone
         typer.echo(f"standard output: {error.strerror}", err=True)
@@ -52,6 +43,20 @@ def call_payouts(
     else:
         return code
     return 1
+
+
+async def _call(
+    access: Access, command: Callable[[grpc.aio.Channel], Awaitable[int]], timeout_seconds: float
+) -> int:
+    channel = open_channel(
+        access.addresses["payouts"],
+        lambda: access.token("operator", subject=operator()),
+        timeout_seconds=timeout_seconds,
+    )
+    try:
+        return await command(channel)
+    finally:
+        await channel.close()
 
 
 def _print_error(error: LiaisonError, request_id: str) -> None:

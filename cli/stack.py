@@ -1,7 +1,4 @@
-"""`liaison up`, `down` and `status`: the embedded stack in the hands of a developer.
-
-What is shown, and how, is in `cli.stack_view`; the work is done in `devstack`.
-"""
+"""`liaison up`, `down` and `status`. Output is in `cli.stack_view`, the stack in `devstack`."""
 
 import asyncio
 import os
@@ -43,7 +40,7 @@ def up(only: list[str] | None, *, verbose: bool) -> int:
 
 
 def up_detached(only: list[str] | None) -> int:
-    """The same command again, in a session of its own, until it is ready."""
+    """Runs `liaison up` in a process and session of its own; returns once the stack is ready."""
     home = Home(default_home())
     if running := state.read(home):
         return _already_running(home, running)
@@ -89,11 +86,13 @@ def status() -> int:
     home = Home(default_home())
     running = state.read(home)
     if running is None:
-        stack_view.say("The stack is not running. Start it with: liaison up")
+        stack_view.say("The stack is not running; start it with `liaison up`.")
         return NOT_RUNNING
-    silent = asyncio.run(_silent_parts(running))
-    stack_view.show_status(running, silent)
-    is_healthy = not silent and all(process.condition == "ready" for process in running.processes)
+    unresponsive = asyncio.run(_unresponsive_processes(running))
+    stack_view.show_status(running, unresponsive)
+    is_healthy = not unresponsive and all(
+        process.condition == "ready" for process in running.processes
+    )
     return 0 if is_healthy else 1
 
 
@@ -106,7 +105,7 @@ async def _keep_up(stack: Stack, view: stack_view.View) -> int:
         over = asyncio.create_task(is_over.wait())
         await asyncio.wait({starting, over}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
-            starting.cancel()  # which stops what has started
+            starting.cancel()  # stops the processes that have started
             await asyncio.gather(starting, return_exceptions=True)
             return 130
         await starting
@@ -114,7 +113,7 @@ async def _keep_up(stack: Stack, view: stack_view.View) -> int:
         if running := state.read(home):
             stack_view.show_addresses(home, running)
         await over
-        stack_view.say("Stopping (once more to stop at once) …")
+        stack_view.say("Stopping … (Ctrl-C again kills the processes)")
         await stack.stop()
     stack_view.say(f"Stopped. The data stays in {stack_view.shown(home.path)}.")
     return 0
@@ -128,7 +127,7 @@ def _on_signals(act: Callable[[], object]) -> None:
 
 def _already_running(home: Home, running: state.StackState | None) -> int:
     if running is None:
-        stack_view.complain(f"Another `liaison up` has just begun in {home.path}.")
+        stack_view.complain(f"Another `liaison up` is starting in {home.path}.")
     else:
         pid = running.supervisor_pid
         stack_view.complain(f"The stack is already running (process {pid}).")
@@ -136,11 +135,13 @@ def _already_running(home: Home, running: state.StackState | None) -> int:
     return 1
 
 
-async def _silent_parts(running: state.StackState) -> set[str]:
+async def _unresponsive_processes(running: state.StackState) -> set[str]:
     """The processes whose status is ready and which do not answer."""
     ready: list[ProcessStatus] = [one for one in running.processes if one.condition == "ready"]
-    answers = await asyncio.gather(*(accepts_tcp(process.address) for process in ready))
-    return {process.name for process, answered in zip(ready, answers, strict=True) if not answered}
+    responses = await asyncio.gather(*(accepts_tcp(process.address) for process in ready))
+    return {
+        process.name for process, responded in zip(ready, responses, strict=True) if not responded
+    }
 
 
 def _wait_until(is_so: Callable[[], bool], patience_seconds: float) -> bool:

@@ -1,4 +1,4 @@
-"""What `liaison up`, `down` and `status` print: colourful on a terminal, plain lines elsewhere."""
+"""Output of `liaison up`, `down` and `status`: with colours on a terminal, else plain lines."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ _LOG_POLL_SECONDS = 0.1
 
 
 class View(Protocol):
-    """Follows a stack from its start to its stop."""
+    """Reports what happens to a stack from its start to its stop."""
 
     def changed(self, status: ProcessStatus) -> None: ...
     def ready(self) -> None: ...
@@ -42,17 +42,17 @@ class View(Protocol):
 
 
 class Progress:
-    """One row a process while it starts. On no terminal: one line a process when it is ready."""
+    """A table of the starting processes; if not on a terminal, a line per process that is ready."""
 
     def __init__(self) -> None:
         self._statuses: dict[str, ProcessStatus] = {}
         self._live = Live(console=_console, auto_refresh=False) if _console.is_terminal else None
         self._is_ready = False
-        self._told_restarts: Counter[str] = Counter()
+        self._reported_restarts: Counter[str] = Counter()
 
     def changed(self, status: ProcessStatus) -> None:
         if self._is_ready:
-            self._tell(status)
+            self._report_restart(status)
         elif self._live is None:
             if status.condition == "ready":
                 say(f"{status.name:<14} {status.address:<22} ready in {status.ready_seconds:.1f} s")
@@ -74,11 +74,14 @@ class Progress:
         if self._live is not None:
             self._live.stop()
 
-    def _tell(self, status: ProcessStatus) -> None:
-        """After the start only trouble and its end are news."""
-        if status.condition == "restarting" and status.restarts > self._told_restarts[status.name]:
-            self._told_restarts[status.name] = status.restarts
-            say(f"{status.name} ended and is started again")
+    def _report_restart(self, status: ProcessStatus) -> None:
+        """After the start: processes that restart, and that are ready again."""
+        if (
+            status.condition == "restarting"
+            and status.restarts > self._reported_restarts[status.name]
+        ):
+            self._reported_restarts[status.name] = status.restarts
+            say(f"{status.name} exited and is being restarted")
         elif status.condition == "ready":
             say(f"{status.name} is ready again after {status.ready_seconds:.1f} s")
 
@@ -91,7 +94,7 @@ class Progress:
 
 
 class Following:
-    """Every line that every process logs, behind the name of the process."""
+    """Every log line of every process, prefixed with the process's name."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -105,7 +108,7 @@ class Following:
         say(f"{status.name} is {status.condition}")
 
     def ready(self) -> None:
-        """Nothing special: the lines speak for themselves."""
+        """Prints nothing: the log lines show it."""
 
     def __enter__(self) -> Self:
         self._task = asyncio.get_running_loop().create_task(self._follow())
@@ -127,7 +130,7 @@ class Following:
                 _console.print(f"[{colour}]{name:>13}[/] {escape(line)}")
 
     def _new_lines(self, name: str) -> Iterator[str]:
-        """Whole lines only; the rest of an unfinished one comes with the next look."""
+        """New complete lines; an incomplete one is read with the next poll."""
         log = self._home.log_file(name)
         if not log.exists():
             return
@@ -148,32 +151,32 @@ def complain(text: str) -> None:
 
 
 def shown(path: Path) -> str:
-    """Relative to the working directory, where that is shorter."""
+    """The path, relative to the working directory if it is inside."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def show_addresses(home: Home, running: StackState) -> None:
-    # Lines, no table: a command to be copied must not be wrapped.
+    # Lines instead of a table: a command to copy must not be wrapped.
     _console.print()
-    for what, where, how in _places(home, running):
-        _console.print(f"[bold]{what:<14}[/] {where:<24} [dim]{escape(how)}[/]")
+    for name, address, hint in _addresses(home, running):
+        _console.print(f"[bold]{name:<14}[/] {address:<24} [dim]{escape(hint)}[/]")
     _console.print()
     for command, purpose in (
-        ("liaison demo", "the main job, played end to end"),
-        ("liaison status", "what is running"),
-        ("liaison token --role brand --brand acme", "a token for calls by hand"),
-        ("liaison down", "stop (or Ctrl-C where it runs)"),
+        ("liaison demo", "play the main job end to end"),
+        ("liaison status", "show what is running"),
+        ("liaison token --role brand --brand acme", "print a token for calls by hand"),
+        ("liaison down", "stop the stack (or Ctrl-C where it runs)"),
     ):
         _console.print(f"[cyan]{command:<40}[/] [dim]{purpose}[/]")
 
 
-def show_status(running: StackState, silent: set[str]) -> None:
+def show_status(running: StackState, unresponsive: set[str]) -> None:
     table = Table(box=None, padding=(0, 2), header_style="bold")
     for column in ("process", "state", "pid", "address", "uptime", "restarts"):
         table.add_column(column, no_wrap=True)
     now = time.time()
     for process in running.processes:
-        condition = "[bold red]not answering[/]" if process.name in silent else ""
+        condition = "[bold red]not answering[/]" if process.name in unresponsive else ""
         table.add_row(
             process.name,
             condition or _condition(process.condition),
@@ -185,15 +188,15 @@ def show_status(running: StackState, silent: set[str]) -> None:
     _console.print(table)
 
 
-def _places(home: Home, running: StackState) -> Iterator[tuple[str, str, str]]:
-    """What can be looked at: its name, its address and what to do there."""
+def _addresses(home: Home, running: StackState) -> Iterator[tuple[str, str, str]]:
+    """Name, address and a hint for each thing that can be opened or connected to."""
     at = running.addresses
     secrets = shown(home.secrets)
     places = {
-        "temporal-ui": ("Temporal UI", "http://{}", "workflows: who must act, and until when"),
-        "traces": ("Traces", "http://{}", "every call across services and workflows"),
-        "paypal": ("PayPal sandbox", "http://{}", "what was paid out, and the faults to inject"),
-        "storefront": ("Storefront", "http://{}", "products, and what was reposted (/reposts)"),
+        "temporal-ui": ("Temporal UI", "http://{}", "workflows: who must act, and by when"),
+        "traces": ("Traces", "http://{}", "calls across services and workflows"),
+        "paypal": ("PayPal sandbox", "http://{}", "payouts, and faults to inject"),
+        "storefront": ("Storefront", "http://{}", "products, and reposts (/reposts)"),
         "s3": ("S3", "http://{}", f"keys: {secrets}/s3-access-key, {secrets}/s3-secret-key"),
         "postgres": ("Postgres", "{}", _psql(home, running)),
         "temporal": ("Temporal", "{}", "gRPC, namespace default"),
@@ -205,7 +208,7 @@ def _places(home: Home, running: StackState) -> Iterator[tuple[str, str, str]]:
         if process.name not in places:
             metrics = at.get(f"{process.name}-metrics")
             yield process.name, process.address, f"gRPC; metrics http://{metrics}/metrics"
-    yield "Logs", shown(home.logs), "one file a process"
+    yield "Logs", shown(home.logs), "one file per process"
 
 
 def _psql(home: Home, running: StackState) -> str:

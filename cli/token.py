@@ -1,4 +1,4 @@
-"""`liaison token`: a token of the stack's own identity provider, for trying a call by hand."""
+"""`liaison token`: mints a token of the stack's identity provider, for calls by hand."""
 
 from typing import get_args
 
@@ -22,4 +22,4 @@ def print_token(role: str, *, subject: str, brand: str, creator: str, ttl: int) 
                 raise typer.BadParameter(str(error)) from None
             typer.echo(made)
             return 0
-    raise typer.BadParameter(f"{role} is none of {', '.join(get_args(identity.Role))}")
+    raise typer.BadParameter(f"unknown role {role}; known: {', '.join(get_args(identity.Role))}")

@@ -1,0 +1,1 @@
+"""Development scripts: stubs of the protos, and the rules report."""

@@ -1,1 +1,1 @@
-"""The demo: one task from draft to closed, played over gRPC by everyone who takes part in it."""
+"""The demo: one task from draft to closed, played over gRPC by brand, creators and staff."""

@@ -1,4 +1,4 @@
-"""The demo's callers of the API, each with a token of its own and nothing else."""
+"""The demo's callers of the API, each with its own token."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ from servicekit.rpc.client import open_channel
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
-# Longer than any process of ours needs to come back after it was killed.
+# Longer than any process of ours needs to restart after it was killed.
 PATIENCE_SECONDS = 60.0
 
 

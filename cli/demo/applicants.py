@@ -1,4 +1,4 @@
-"""The creators of the demo, and the amounts that it plays with."""
+"""The creators of the demo, and its amounts of money."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ DEPOSIT = Money("USD", 1_000_00)
 
 @dataclass(frozen=True)
 class Applicant:
-    """A creator, and how it looks to those who admit it."""
+    """A creator, and what it applies for admission with."""
 
     name: str
     account_class: creators_pb2.AccountClass.ValueType
@@ -24,7 +24,7 @@ class Applicant:
 INTERNAL, EXTERNAL = creators_pb2.ACCOUNT_CLASS_INTERNAL, creators_pb2.ACCOUNT_CLASS_EXTERNAL
 APPLICANTS = (
     Applicant("anna", INTERNAL, 240, 18_000, "anna@example.com"),
-    # The sandbox fails payouts to such receivers, late.
+    # The PayPal sandbox fails payouts to this receiver after it has accepted them.
     Applicant("ben", EXTERNAL, 80, 9_000, "failed-late+ben@example.com"),
     Applicant("cleo", INTERNAL, 21, 10_001, "cleo@example.com"),
     Applicant("dora", EXTERNAL, 400, 50_000, "dora@example.com"),

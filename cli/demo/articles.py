@@ -1,11 +1,11 @@
-"""What the story's creators write: articles for a task about backpacks."""
+"""The articles of the demo's creators, for a task about backpacks."""
 
 from liaison.media.v1 import articles_pb2 as pb
 from liaison.tasks.v1 import tasks_pb2
 
-# Of the store that the brand works with.
+# Coupons of the brand's store.
 COUPONS = tasks_pb2.StoreCoupons(store_id="1101234567", coupon_ids=["TRAIL-10"])
-# As it is pasted from a browser.
+# A product's address, as copied from a browser.
 PRODUCT = "https://es.aliexpress.com/item/1005006123456789.html?spm=a2g0o.home"
 TITLE = "Two days on the ridge with one backpack"
 
@@ -18,7 +18,7 @@ _HASHTAGS = ("#Hiking", "#Backpacks", "#Outdoor&Travel", "#TrailTested", "#Cheer
 
 
 def hasty_draft(assignment: str, banner: str, image: str) -> pb.Article:
-    """Its title has 78 characters, a hashtag is one too many, and the product is missing."""
+    """A draft with a title of 78 characters (R72), six hashtags (R78) and no product (R80)."""
     return pb.Article(
         assignment=assignment,
         banner=banner,
@@ -45,7 +45,7 @@ def corrected(draft: pb.Article) -> pb.Article:
 
 
 def with_label(article: pb.Article, image: str) -> pb.Article:
-    """With what the brand asked for, after the first image."""
+    """The article with the picture that the brand asked for, after the first image."""
     return _with_block(article, 2, _image(image, "The label, close up"))
 
 

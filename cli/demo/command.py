@@ -1,4 +1,4 @@
-"""`liaison demo`: starts the stack or uses the running one, plays the story, and verifies it."""
+"""`liaison demo`: plays the demo on the running stack or on one of its own, and verifies it."""
 
 import asyncio
 import secrets
@@ -11,66 +11,72 @@ from rich.table import Table
 
 from cli.demo.actors import Actors
 from cli.demo.applicants import SELECTED
+from cli.demo.assignments import play
 from cli.demo.outcomes import Account, Outcome, read_ledger, read_outcomes, sums
 from cli.demo.story import Story
 from cli.demo.timeline import Timeline
 from cli.stack import up_detached
+from cli.stack_view import shown
 from devstack.access import Access, attach
 from devstack.home import Home, default_home
 from devstack.stack import Stack
 
-_KEEPS_RUNNING = "The stack keeps running: `liaison status` shows where, `liaison down` stops it."
-_STOPS = (
-    "The stack stops now. To look at its workflows, traces and articles: `liaison demo --keep`."
-)
+_KEPT = "The stack keeps running: `liaison status` shows its addresses, `liaison down` stops it."
+_STOPPED = """\
+The stack was stopped; its data stays in {home}.
+`liaison demo --keep` keeps it running, to look at workflows, traces and articles."""
 
 
-def play(*, keep: bool) -> int:
-    """0 when every outcome was verified, else 1. With `keep`, a stack that was not running before
-    goes on running."""
+def run(*, keep: bool) -> int:
+    """Plays the demo on the running stack, or else on one that it starts and, unless `keep`, stops.
+
+    Returns 0 if every outcome was verified, else 1.
+    """
     console = Console(highlight=False)
-    if keep and attach(Home(default_home())) is None:
+    home = Home(default_home())
+    if keep and attach(home) is None:
         console.print("Starting the stack; it keeps running after the demo.")
         if code := up_detached(None):
             return code
-    return asyncio.run(_play(console))
+    keeps_running = attach(home) is not None
+    code = asyncio.run(_run(console, home, keeps_running=keeps_running))
+    end = _KEPT if keeps_running else _STOPPED.format(home=shown(home.path))
+    console.print(f"\n{end}", soft_wrap=True)
+    return code
 
 
-async def _play(console: Console) -> int:
-    async with AsyncExitStack() as stack, _access(console) as (access, keeps_running):
-        actors = Actors(secrets.token_hex(3), access, stack)
+async def _run(console: Console, home: Home, *, keeps_running: bool) -> int:
+    async with AsyncExitStack() as exits, _access(console, home) as access:
+        actors = Actors(secrets.token_hex(3), access, exits)
         story = Story(actors, Timeline(console))
-        console.print(f"Run [bold]{actors.run_id}[/]: a day of the platform lasts four seconds.")
-        await story.play()
+        console.print(f"Run [bold]{actors.run_id}[/]. One day of the platform lasts four seconds.")
+        await play(story)
         outcomes = await read_outcomes(story)
         ledger = await read_ledger(story)
         console.print()
         console.print(_outcome_table(outcomes))
         console.print(_ledger_table(ledger, actors.run_id))
         if keeps_running:
-            _print_addresses(console, story)
-        is_good = all(outcome.is_verified for outcome in outcomes)
-        is_balanced = all(total.amount_minor == 0 for total in sums(ledger))
-        if is_good and is_balanced:
-            console.print("\n[bold green]Every outcome was verified by reading it back.[/]")
-        else:
-            console.print("\n[bold red]Not everything came out as it should.[/]")
-        console.print(_KEEPS_RUNNING if keeps_running else _STOPS)
-        return 0 if is_good and is_balanced else 1
+            _print_links(console, story)
+    is_balanced = all(total.amount_minor == 0 for total in sums(ledger))
+    if is_balanced and all(outcome.is_verified for outcome in outcomes):
+        console.print("\n[bold green]All outcomes were read back over the API and verified.[/]")
+        return 0
+    console.print("\n[bold red]Some outcomes are not as expected, or the ledger sum is not 0.[/]")
+    return 1
 
 
 @asynccontextmanager
-async def _access(console: Console) -> AsyncIterator[tuple[Access, bool]]:
-    """The stack's addresses and keys, and whether the stack keeps running afterwards."""
-    home = Home(default_home())
+async def _access(console: Console, home: Home) -> AsyncIterator[Access]:
+    """The addresses and keys of the running stack, or of one that is started for the demo."""
     running = attach(home)
     if running is not None:
         console.print("Using the running stack.")
-        yield running, True
+        yield running
         return
-    console.print("Starting the stack; it stops when the demo ends.")
+    console.print("Starting the stack; it stops when the demo ends. This takes some seconds.")
     async with Stack(home) as own:
-        yield own.access, False
+        yield own.access
 
 
 def _outcome_table(outcomes: list[Outcome]) -> Table:
@@ -84,7 +90,7 @@ def _outcome_table(outcomes: list[Outcome]) -> Table:
 
 
 def _ledger_table(ledger: list[Account], run_id: str) -> Table:
-    """This run's accounts and the platform's own; other runs' in one line."""
+    """The accounts of this run and of the platform; one line for the brands of earlier runs."""
     table = Table(title="Ledger", title_justify="left", title_style="bold")
     table.add_column("account")
     table.add_column("balance", justify="right")
@@ -100,26 +106,27 @@ def _ledger_table(ledger: list[Account], run_id: str) -> Table:
     return table
 
 
-def _print_addresses(console: Console, story: Story) -> None:
+def _print_links(console: Console, story: Story) -> None:
     addresses = story.actors.access.addresses
     workflows = f"http://{addresses['temporal-ui']}/namespaces/default/workflows"
-    console.print("\n[bold]Look at it[/]")
-    for name, publication in story.publications.items():
-        console.print(f"  {name}'s article".ljust(24) + publication.url, soft_wrap=True)
-    console.print(f"  the task's workflow   {workflows}/{_workflow(story.task)}", soft_wrap=True)
+    links = [
+        ("All workflows", workflows),
+        ("All traces", f"http://{addresses['traces']}"),
+        ("The task's workflow", f"{workflows}/{_workflow(story.task)}"),
+    ]
     for name in SELECTED:
         assignment = story.assignment(name)
         assignment_id = assignment.rpartition("/")[2]
         query = urlencode({"attribute": f"assignment.id={assignment_id}", "min_duration_ms": 10})
-        traces = f"http://{addresses['traces']}/?{query}"
-        console.print(
-            f"  {name}'s workflow".ljust(24) + f"{workflows}/{_workflow(assignment)}",
-            soft_wrap=True,
-        )
-        console.print(f"  {name}'s traces".ljust(24) + traces, soft_wrap=True)
+        links.append((f"{name}'s workflow", f"{workflows}/{_workflow(assignment)}"))
+        links.append((f"{name}'s traces", f"http://{addresses['traces']}/?{query}"))
+    links += [(f"{name}'s article", one.url) for name, one in story.publications.items()]
+    console.print("\n[bold]Where to look[/]")
+    for what, url in links:
+        console.print(f"  {what:<20} {url}", soft_wrap=True)
 
 
 def _workflow(resource: str) -> str:
-    """`tasks/x` is run by the workflow `task/x`."""
+    """The workflow of `tasks/x` is `task/x`; as a path segment."""
     collection, _, id_ = resource.partition("/")
     return quote(f"{collection.removesuffix('s')}/{id_}", safe="")

@@ -15,7 +15,7 @@ class CreatorClient:
         self._who, self._caller, self._timeline = who, caller, timeline
 
     async def upload(self, picture: Picture, purpose: str) -> str:
-        """Uploads straight to object storage; answers with the media object's name."""
+        """Uploads a picture directly to object storage; returns the media object's name."""
         media = self._caller.media
         upload = await call_until_answered(
             media.CreateUpload,
@@ -28,8 +28,10 @@ class CreatorClient:
             ),
         )
         async with httpx.AsyncClient() as http:
-            answer = await http.put(upload.url, content=picture.data, headers=dict(upload.headers))
-            answer.raise_for_status()
+            response = await http.put(
+                upload.url, content=picture.data, headers=dict(upload.headers)
+            )
+            response.raise_for_status()
         found = await call_until_answered(
             media.FinalizeUpload,
             media_pb2.FinalizeUploadRequest(name=upload.name, request_id=new_request_id()),
@@ -44,7 +46,7 @@ class CreatorClient:
         return found.name
 
     async def write(self, article: articles_pb2.Article) -> articles_pb2.Article:
-        """Starts a draft."""
+        """Creates a draft."""
         draft = await call_until_answered(
             self._caller.articles.CreateArticle,
             articles_pb2.CreateArticleRequest(article=article, request_id=new_request_id()),
@@ -53,7 +55,7 @@ class CreatorClient:
         return draft
 
     async def look_up(self, url: str) -> None:
-        """*Get info*, before a product is added (R81)."""
+        """Looks up a product before it is added to an article (R81)."""
         product = await call_until_answered(
             self._caller.articles.LookUpProduct, articles_pb2.LookUpProductRequest(url=url)
         )

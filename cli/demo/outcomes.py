@@ -200,7 +200,7 @@ async def _articles(story: Story) -> list[Outcome]:
 async def _others(story: Story) -> list[Outcome]:
     tiny = await call_until_answered(
         story.creators["anna"].media.GetMediaObject,
-        media_pb2.GetMediaObjectRequest(name=story.tiny),
+        media_pb2.GetMediaObjectRequest(name=story.tiny_image),
     )
     rejections = ", ".join(f"{one.code} {one.rule_id}" for one in tiny.rejections)
     dispute = await call_until_answered(

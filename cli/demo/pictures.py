@@ -1,4 +1,4 @@
-"""Real image files for the demo, made on the spot."""
+"""Image files for the demo, drawn when needed."""
 
 import hashlib
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ def png(name: str, width: int, height: int) -> Picture:
 
 
 def _image(width: int, height: int) -> pyvips.Image:
-    """Soft stripes of colour: small as a file, and different at every size."""
+    """Colour gradients: small files, different for every size."""
     across = pyvips.Image.xyz(width, height)
     red = across[0] * (255.0 / width)
     green = across[1] * (255.0 / height)

@@ -1,4 +1,4 @@
-"""The demo on the terminal: one line for each thing that happens."""
+"""The demo's events on the terminal, one line each."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Processes killed in the middle of the story: everything still comes out as it should."""
+"""The demo succeeds although every process of ours is killed meanwhile."""
 
 import asyncio
 import functools
@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from cli.demo.actors import until
+from cli.demo.assignments import play
 from devstack.stack import Stack
 from devstack.supervisor import ProcessStatus
-from tests.support.lifetime import cast_of, failures, whole_stack
+from tests.support.lifetime import failures, story_on, whole_stack
 
 pytestmark = pytest.mark.xdist_group("story")
 
@@ -31,9 +32,9 @@ VICTIMS = (
 
 
 async def test_every_process_of_ours_is_killed_twice_and_nothing_is_lost(tmp_path: Path) -> None:
-    async with whole_stack(tmp_path) as stack, cast_of(stack, "chaos") as story:
+    async with whole_stack(tmp_path) as stack, story_on(stack, "chaos") as story:
         killer = asyncio.create_task(_kill_in_turn(stack, 2 * VICTIMS))
-        await story.play()
+        await play(story)
         await killer
         assert await failures(story) == []
 

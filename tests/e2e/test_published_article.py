@@ -16,10 +16,11 @@ from liaison.tasks.v1 import assignments_pb2
 from cli.demo import articles, pictures
 from cli.demo.actors import Caller, call_until_answered, new_request_id, until
 from cli.demo.pictures import Picture
+from cli.demo.preparation import prepare
 from cli.demo.story import Story
 from devstack.stack import Stack
 from servicekit.errors import Reason
-from tests.support.lifetime import cast_of, whole_stack
+from tests.support.lifetime import story_on, whole_stack
 from tests.support.serving import refused
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("story")]
@@ -43,13 +44,13 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def published(stack: Stack) -> AsyncIterator[Published]:
-    async with cast_of(stack, "article") as story:
-        await story.prepare()
-        anna, desk = story.creators["anna"], story.desks["anna"]
-        banner = await desk.upload(pictures.jpeg("banner", 1500, 720), "banner")
+    async with story_on(stack, "article") as story:
+        await prepare(story)
+        anna, client = story.creators["anna"], story.clients["anna"]
+        banner = await client.upload(pictures.jpeg("banner", 1500, 720), "banner")
         image = await _post(anna, pictures.png("outdoors", 1200, 800))
         written = articles.hasty_draft(story.assignment("anna"), banner, image.name)
-        article = await desk.write(articles.mended(written))
+        article = await client.write(articles.corrected(written))
         await _deliver(story, article)
         await call_until_answered(
             story.acme.assignments.ApproveWork,
@@ -57,7 +58,7 @@ async def published(stack: Stack) -> AsyncIterator[Published]:
                 name=story.assignment("anna"), request_id=new_request_id()
             ),
         )
-        publication = await desk.until_published(article)
+        publication = await client.until_published(article)
         images = {
             "banner": await anna.media.GetMediaObject(media_pb2.GetMediaObjectRequest(name=banner)),
             "image": image,
@@ -126,13 +127,13 @@ def _files(*pictures: Any) -> set[str]:
 
 async def _posted_besides(published: Published) -> dict[str, Any]:
     """What readers get of a post of anna's own that shows an image of her article, too."""
-    anna, desk = published.story.creators["anna"], published.story.desks["anna"]
-    post = await desk.write(articles.short_article("", published.images["image"].name))
+    anna, client = published.story.creators["anna"], published.story.clients["anna"]
+    post = await client.write(articles.short_article("", published.images["image"].name))
     await call_until_answered(
         anna.publications.PublishArticle,
         publications_pb2.PublishArticleRequest(name=post.name, request_id=new_request_id()),
     )
-    answer = await _get((await desk.until_published(post)).url)
+    answer = await _get((await client.until_published(post)).url)
     document: dict[str, Any] = answer.json()
     return document
 
@@ -195,7 +196,7 @@ async def test_later_edits_change_nothing_of_what_was_approved(published: Publis
     edited = articles_pb2.Article()
     edited.CopyFrom(published.article)
     edited.title = "Something else"
-    await published.story.desks["anna"].rewrite(edited)
+    await published.story.clients["anna"].rewrite(edited)
     assert (await _get(published.publication.url)).content == before
     with refused(Reason.ILLEGAL_STATE):
         await _deliver(published.story, edited)

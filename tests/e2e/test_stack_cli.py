@@ -1,4 +1,4 @@
-"""`liaison up`, `down`, `status` and `token` as a developer types them, and what is left after."""
+"""`liaison up`, `down`, `status`, `demo`, `statement` and `token`, as typed in a shell."""
 
 import os
 import signal
@@ -22,20 +22,20 @@ PROCESSES = ("--only=postgres", "--only=s3", "--only=temporal")
 
 
 class Developer:
-    """Someone at a terminal, with a data directory of their own."""
+    """Runs `liaison` commands with a data directory of its own."""
 
     def __init__(self, home: Home) -> None:
         self.home = home
         self._env = {**os.environ, "LIAISON_HOME": str(home.path)}
         self._started: list[subprocess.Popen[str]] = []
 
-    def types(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "cli", *arguments]
         return subprocess.run(  # noqa: S603 - our own command
             command, cwd=SOURCE_ROOT, env=self._env, capture_output=True, text=True, check=False
         )
 
-    def starts(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "cli", *arguments]
         process = subprocess.Popen(  # noqa: S603 - our own command
             command,
@@ -53,7 +53,7 @@ class Developer:
         running = state.read(self.home)
         return running is not None and running.is_ready
 
-    def leaves(self) -> None:
+    def kill_all(self) -> None:
         for process in self._started:
             process.kill()
             process.communicate()
@@ -63,52 +63,52 @@ class Developer:
 def developer(tmp_path: Path) -> Iterator[Developer]:
     developer = Developer(Home(tmp_path / "home"))
     yield developer
-    developer.leaves()
+    developer.kill_all()
 
 
 def test_up_status_a_second_up_and_down(developer: Developer) -> None:
-    up = developer.types("up", "--detach", "--only=postgres", "--only=temporal")
+    up = developer.run("up", "--detach", "--only=postgres", "--only=temporal")
     assert up.returncode == 0, up.stderr
     assert "http://127.0.0.1:" in up.stdout
     secret = (developer.home.secrets / "postgres-password").read_text()
     assert secret not in up.stdout
 
-    status = developer.types("status")
+    status = developer.run("status")
     assert status.returncode == 0
     assert status.stdout.count("ready") == 2
 
-    second = developer.types("up")
+    second = developer.run("up")
     assert second.returncode == 1
     assert "already running" in second.stderr
     assert "http://127.0.0.1:" in second.stdout
 
-    processes = _everything_of(developer)
-    assert developer.types("down").returncode == 0
+    processes = _child_processes(developer)
+    assert developer.run("down").returncode == 0
     assert _eventually(lambda: not any(process.is_running() for process in processes))
-    assert developer.types("status").returncode == 3
-    again = developer.types("down")
+    assert developer.run("status").returncode == 3
+    again = developer.run("down")
     assert (again.returncode, again.stdout) == (0, "Nothing is running.\n")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_no_process_is_left_however_the_supervisor_ends(
+def test_no_process_remains_after_the_supervisor_ends(
     developer: Developer, number: signal.Signals
 ) -> None:
-    supervisor = developer.starts("up", *PROCESSES)
+    supervisor = developer.start("up", *PROCESSES)
     assert _eventually(developer.is_up)
-    processes = _everything_of(developer)
+    processes = _child_processes(developer)
     assert len(processes) > len(PROCESSES)
     supervisor.send_signal(number)
     supervisor.wait(timeout=30)
     assert _eventually(lambda: not any(process.is_running() for process in processes))
-    assert developer.types("status").returncode == 3
+    assert developer.run("status").returncode == 3
     if number != signal.SIGKILL:
         assert supervisor.returncode == 0
         assert not developer.home.state_file.exists()
 
 
-def test_an_interrupted_start_leaves_no_process(developer: Developer) -> None:
-    supervisor = developer.starts("up", *PROCESSES)
+def test_no_process_remains_after_an_interrupted_start(developer: Developer) -> None:
+    supervisor = developer.start("up", *PROCESSES)
     assert _eventually(lambda: state.read(developer.home) is not None)
     supervisor.send_signal(signal.SIGINT)
     output, _ = supervisor.communicate(timeout=30)
@@ -116,15 +116,43 @@ def test_an_interrupted_start_leaves_no_process(developer: Developer) -> None:
     assert _eventually(lambda: not _processes_in(developer.home))
 
 
-def test_a_statement_needs_one_party_and_a_running_service(developer: Developer) -> None:
-    answer = developer.types("statement", "--brand", "acme", "--from", "2026-03-01")
+# The stack outlives its Popen object, which Python warns about.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_demo_keep_leaves_the_stack_running(
+    developer: Developer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the story, which test_story plays."""
+
+    async def play(story: Story) -> None:
+        story.task = "tasks/t1"
+        story.applications = {name: f"tasks/t1/applications/{name}" for name in SELECTED}
+
+    async def nothing(_: Story) -> list[object]:
+        return []
+
+    monkeypatch.setenv("LIAISON_HOME", str(developer.home.path))
+    monkeypatch.setattr(command, "play", play)
+    monkeypatch.setattr(command, "read_outcomes", nothing)
+    monkeypatch.setattr(command, "read_ledger", nothing)
+    try:
+        assert command.run(keep=True) == 0
+        assert developer.is_up()
+        output = capsys.readouterr().out
+        assert "http://127.0.0.1:" in output.partition("Where to look")[2]
+        assert "`liaison down` stops it" in output
+    finally:
+        assert developer.run("down").returncode == 0
+
+
+def test_a_statement_needs_one_party_and_a_running_stack(developer: Developer) -> None:
+    answer = developer.run("statement", "--brand", "acme", "--from", "2026-03-01")
     assert (answer.returncode, answer.stdout) == (3, "")
-    assert developer.types("statement").returncode == 2
-    assert developer.types("statement", "--brand", "a", "--creator", "b").returncode == 2
+    assert developer.run("statement").returncode == 2
+    assert developer.run("statement", "--brand", "a", "--creator", "b").returncode == 2
 
 
-def test_a_token_carries_the_role_and_whom_it_speaks_for(developer: Developer) -> None:
-    printed = developer.types("token", "--role", "brand", "--brand", "acme").stdout.strip()
+def test_a_token_carries_the_role_and_the_party(developer: Developer) -> None:
+    printed = developer.run("token", "--role", "brand", "--brand", "acme").stdout.strip()
     keys = jwt.PyJWKSet.from_json(developer.home.jwks_file.read_text())
     claims = jwt.decode(
         printed,
@@ -138,12 +166,14 @@ def test_a_token_carries_the_role_and_whom_it_speaks_for(developer: Developer) -
 
 
 @pytest.mark.parametrize("arguments", [["--role", "brand"], ["--role", "emperor"]])
-def test_a_token_for_nobody_is_refused(developer: Developer, arguments: list[str]) -> None:
-    refused = developer.types("token", *arguments)
+def test_a_token_needs_a_known_role_and_its_party(
+    developer: Developer, arguments: list[str]
+) -> None:
+    refused = developer.run("token", *arguments)
     assert (refused.returncode, refused.stdout) == (2, "")
 
 
-def _everything_of(developer: Developer) -> list[psutil.Process]:
+def _child_processes(developer: Developer) -> list[psutil.Process]:
     running = state.read(developer.home)
     assert running is not None
     return psutil.Process(running.supervisor_pid).children(recursive=True)
@@ -167,29 +197,3 @@ def _eventually(is_so: Callable[[], bool]) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-# The stack outlives the command that started it, and so the handle of its process.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_demo_keeps_its_stack_running_when_asked_to(
-    developer: Developer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The story itself is played in test_story."""
-
-    async def play(story: Story) -> None:
-        story.task = "tasks/t1"
-        story.applications = {name: f"tasks/t1/applications/{name}" for name in SELECTED}
-
-    async def nothing(_: Story) -> list[object]:
-        return []
-
-    monkeypatch.setenv("LIAISON_HOME", str(developer.home.path))
-    monkeypatch.setattr(Story, "play", play)
-    monkeypatch.setattr(command, "read_outcomes", nothing)
-    monkeypatch.setattr(command, "read_ledger", nothing)
-    try:
-        assert command.play(keep=True) == 0
-        assert developer.is_up()
-        assert "`liaison down` stops it" in capsys.readouterr().out
-    finally:
-        assert developer.types("down").returncode == 0

@@ -1,4 +1,4 @@
-"""The whole stack, no mocks: the demo's story, its traces, and what operators read."""
+"""The whole stack without mocks: the demo, its traces, and the details in the Temporal UI."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,9 +9,11 @@ import pytest_asyncio
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.client import Client
 
+from cli.demo.assignments import play
+from cli.demo.preparation import prepare
 from cli.demo.story import Story
 from devstack.stack import Stack
-from tests.support.lifetime import cast_of, failures, whole_stack
+from tests.support.lifetime import failures, story_on, whole_stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("story")]
 
@@ -24,19 +26,19 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story(stack: Stack) -> AsyncIterator[Story]:
-    """Played once for all tests here."""
-    async with cast_of(stack, "e2e") as story:
-        await story.play()
+    """The demo, played once for all tests of this module."""
+    async with story_on(stack, "e2e") as story:
+        await play(story)
         yield story
 
 
 @pytest.mark.rule("R2", "R3", "R4", "R11", "R14", "R39", "R41", "R45", "R47")
 @pytest.mark.rule("R30", part="payouts")
-async def test_every_outcome_is_read_back(story: Story) -> None:
+async def test_every_outcome_is_as_expected(story: Story) -> None:
     assert await failures(story) == []
 
 
-async def test_one_trace_runs_from_the_rpc_to_postgres_and_s3(stack: Stack, story: Story) -> None:
+async def test_one_trace_spans_rpc_workflow_postgres_and_s3(stack: Stack, story: Story) -> None:
     """SubmitWork: RPC, update, workflow, activity, gRPC, Postgres and S3, in one trace."""
     assignment_id = story.assignment("anna").rpartition("/")[2]
     submissions = await _traces(stack, assignment_id, "AssignmentService/SubmitWork")
@@ -56,11 +58,11 @@ async def test_one_trace_runs_from_the_rpc_to_postgres_and_s3(stack: Stack, stor
         assert _is_one_tree(spans)
 
 
-async def test_operators_read_who_must_act(stack: Stack, story: Story) -> None:
-    """The details name the actor, the deadline and what follows; in the end, that it is over."""
+async def test_the_temporal_ui_shows_who_must_act(stack: Stack, story: Story) -> None:
+    """The current details name the actor, the deadline and what follows it."""
     client = await Client.connect(stack.access.addresses["temporal"])
-    async with cast_of(stack, "details") as other:
-        await other.prepare()
+    async with story_on(stack, "details") as other:
+        await prepare(other)
         details = await _details(client, _workflow_id(other, "cleo"))
         assert "The creator works on the task" in details
         assert "otherwise the assignment expires" in details
@@ -68,7 +70,7 @@ async def test_operators_read_who_must_act(stack: Stack, story: Story) -> None:
 
 
 async def _details(client: Client, workflow_id: str) -> str:
-    """What the UI shows as the workflow's current details."""
+    """The workflow's current details, as the Temporal UI shows them."""
     metadata = await client.get_workflow_handle(workflow_id).query(
         "__temporal_workflow_metadata", result_type=WorkflowMetadata
     )

@@ -22,7 +22,7 @@ async def whole_stack(home: Path) -> AsyncIterator[Stack]:
 
 
 @asynccontextmanager
-async def cast_of(stack: Stack, run_id: str) -> AsyncIterator[Story]:
+async def story_on(stack: Stack, run_id: str) -> AsyncIterator[Story]:
     async with AsyncExitStack() as exits:
         actors = Actors(run_id, stack.access, exits)
         yield Story(actors, Timeline(Console(file=io.StringIO())))
