@@ -102,12 +102,12 @@ class MediaHandlers:
             ResourceExhausted: a quota of the creator is used up.
         """
         now = self._clock()
-        asked = _media_object(who.creator or "", command, now)
-        media = await self._store.get(asked.id)
+        requested = _media_object(who.creator or "", command, now)
+        media = await self._store.get(requested.id)
         if media is None:
-            await self._validate_announced(asked)
-            media = await self._store.add(asked, self._quota)
-        if (media.purpose, media.announced) != (asked.purpose, asked.announced):
+            await self._validate_announced(requested)
+            media = await self._store.add(requested, self._quota)
+        if (media.purpose, media.announced) != (requested.purpose, requested.announced):
             raise request_id_reused(command.request_id)
         return media, self._urls.for_upload(media, now)
 
@@ -196,11 +196,11 @@ class MediaHandlers:
                 log.exception("upload_not_swept", media_object=media.id)
         return swept
 
-    async def _validate_announced(self, asked: MediaObject) -> None:
-        if asked.purpose is Purpose.VIDEO:
-            await self._videos.validate_announced(asked.owner, asked.announced)
+    async def _validate_announced(self, requested: MediaObject) -> None:
+        if requested.purpose is Purpose.VIDEO:
+            await self._videos.validate_announced(requested.owner, requested.announced)
         else:
-            self._images.validate_announced(asked.purpose, asked.announced)
+            self._images.validate_announced(requested.purpose, requested.announced)
 
     async def _validate_image(self, media: MediaObject) -> None:
         async with _validation_timeout(media):

@@ -70,7 +70,7 @@ class MediaStore:
                                        ELSE size_bytes END AS bytes,
                                   CASE WHEN is_open THEN expire_time
                                        ELSE create_time + %(month)s END AS end_time) AS shares
-                     WHERE owner = %(owner)s AND create_time > %(now)s - %(month)s) AS theirs
+                     WHERE owner = %(owner)s AND create_time > %(now)s - %(month)s) AS uploads
             """,
             {"owner": media.owner, "now": now, "hour": HOUR, "month": MONTH, "room": room_bytes},
         )
