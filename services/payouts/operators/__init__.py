@@ -1,1 +1,1 @@
-"""operators"""
+"""Operators' decisions about payouts and bank transfers."""

@@ -1,7 +1,7 @@
-"""What operators say of the bank transfers that they make: that one was made, or cannot be.
+"""Operators confirm or reject the bank transfers that they make.
 
-It is marked first and then booked by the same look that books everything else, so that a call which
-dies in between is finished by its repetition, or by the workflow's own next look.
+The transfer's new state is stored first, and then posted by the same sync that posts everything
+else. A call that fails in between is completed by its repetition, or by the workflow's next poll.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -80,43 +80,43 @@ class BankTransferHandlers:
     async def confirm_bank_transfer(self, who: Principal, command: ConfirmBankTransfer) -> Payout:
         """
         Raises:
-            Unavailable: marked, and not booked yet: repeat it.
+            Unavailable: recorded, but not posted yet: repeat the call.
         """
         async with self._store.transaction():
-            payout, attempt, transfer = await self._ordered(command)
+            payout, attempt, transfer = await self._lock_transfer(command)
             if transfer.state is BankTransferState.ORDERED:
                 await self._confirm(payout, attempt, command)
                 reason = f"Made with the bank's reference {command.external_reference}"
-                await self._note(who, command, DecisionKind.CONFIRM, reason)
+                await self._add_decision(who, command, DecisionKind.CONFIRM, reason)
             elif not _is_repeated(transfer, command):
                 raise illegal_state(payout.name, payout.state, "ConfirmBankTransfer")
-        return await self._book(payout, attempt)
+        return await self._sync(payout, attempt)
 
     async def reject_bank_transfer(self, who: Principal, command: RejectBankTransfer) -> Payout:
         """
         Raises:
-            Unavailable: marked, and not booked yet: repeat it.
+            Unavailable: recorded, but not posted yet: repeat the call.
         """
         async with self._store.transaction():
-            payout, attempt, transfer = await self._ordered(command)
+            payout, attempt, transfer = await self._lock_transfer(command)
             if transfer.state is BankTransferState.CONFIRMED:
                 raise illegal_state(payout.name, payout.state, "RejectBankTransfer")
             if transfer.state is BankTransferState.ORDERED:
                 await self._transfers.reject(attempt.sender_batch_id)
-                await self._note(who, command, DecisionKind.REJECT, command.reason)
-        return await self._book(payout, attempt)
+                await self._add_decision(who, command, DecisionKind.REJECT, command.reason)
+        return await self._sync(payout, attempt)
 
-    async def _ordered(
+    async def _lock_transfer(
         self, command: ConfirmBankTransfer | RejectBankTransfer
     ) -> tuple[Payout, Attempt, BankTransfer]:
-        """The payout, which nobody else can change meanwhile, its attempt, and the transfer."""
+        """Locks the payout; returns it with its attempt and the transfer."""
         payout = require_found(f"payouts/{command.id}", await self._store.lock(command.id))
         attempt = payout.attempt(command.attempt)
         if attempt is None or attempt.provider is not ProviderName.BANK_TRANSFER:
             raise invalid_fields(Violation("attempt", "BANK_TRANSFER", "Must be a bank transfer"))
         transfer = await self._transfers.get(attempt.sender_batch_id)
         is_open = transfer is not None and transfer.state is BankTransferState.ORDERED
-        # An attempt that was given up must not be paid any more, whatever was ordered.
+        # An attempt that has ended must not be paid any more, even if its transfer is ordered.
         if transfer is None or (is_open and attempt.state in FINAL):
             raise illegal_state(payout.name, payout.state, type(command).__name__)
         return payout, attempt, transfer
@@ -139,7 +139,7 @@ class BankTransferHandlers:
                 metadata={"external_reference": command.external_reference},
             )
 
-    async def _note(
+    async def _add_decision(
         self,
         who: Principal,
         command: ConfirmBankTransfer | RejectBankTransfer,
@@ -156,17 +156,17 @@ class BankTransferHandlers:
         )
         await self._store.add_decision(command.id, decision)
 
-    async def _book(self, payout: Payout, attempt: Attempt) -> Payout:
-        # Known by our own id, though it may never have been told that it was ordered.
-        booked = await self._payments.sync_attempt(
+    async def _sync(self, payout: Payout, attempt: Attempt) -> Payout:
+        # Synced by our own id: the attempt may have no batch id yet, if the answer was lost.
+        result = await self._payments.sync_attempt(
             payout.id, attempt.number, attempt.sender_batch_id
         )
-        await self._workflows.try_signal(booked.payout)
-        return booked.payout
+        await self._workflows.try_signal(result.payout)
+        return result.payout
 
 
 def _is_repeated(transfer: BankTransfer, command: ConfirmBankTransfer) -> bool:
-    """Whether it was confirmed before in these very words."""
+    """Whether the transfer was confirmed before with the same values."""
     fee_minor = command.fee.amount_minor if command.fee else 0
     return (
         transfer.state is BankTransferState.CONFIRMED

@@ -1,9 +1,8 @@
-"""What operators decide about payouts: that one is paid now, held, let go on or given up, and what
-became of an attempt that has stopped.
+"""Operators' decisions about payouts: retry, hold, resume, write off, and settle a BLOCKED attempt.
 
-Each decision is kept with its reason and is never changed. What changes money or attempts is
-decided in the transaction that does it; the workflow is told afterwards, and a command that dies in
-between is repeated: it finds what it has decided by its `request_id`.
+Each decision is stored with its reason and never changed. A decision about money or attempts is
+stored in the transaction that carries it out. The workflow is signalled afterwards; a command that
+fails in between is repeated, and finds its own decision by its `request_id`.
 """
 
 from collections.abc import Callable
@@ -55,12 +54,12 @@ from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
 
-# Where a decision that an attempt be made is carried out. Not while one is under way or in doubt.
+# States in which an operator can have an attempt made: none is in progress or unknown.
 _RETRYABLE = frozenset({State.RESERVED, State.FAILED, State.UNCLAIMED})
 
 
 class Decide(Command):
-    """What every decision names."""
+    """The fields of every decision."""
 
     id: PayoutId = Field(alias="name")
     request_id: UUID
@@ -78,7 +77,7 @@ class RetryPayout(Decide):
     def _fits_its_provider(cls, receiver: str | None, info: ValidationInfo) -> str | None:
         provider = info.data.get("provider")
         if receiver is None and provider is ProviderName.BANK_TRANSFER:
-            raise violation("REQUIRED", "Must say where a bank transfer goes")
+            raise violation("REQUIRED", "Must be the receiver of the bank transfer")
         if provider is ProviderName.PAYPAL and receiver and not _is_address(receiver):
             raise violation("R30", "Must be a PayPal account's e-mail address")
         return receiver
@@ -103,17 +102,17 @@ class ResolveAttempt(Decide):
 
     @field_validator("provider_batch_id")
     @classmethod
-    def _belongs_to_what_is_found(cls, batch_id: str, info: ValidationInfo) -> str:
+    def _matches_the_outcome(cls, batch_id: str, info: ValidationInfo) -> str:
         outcome = info.data.get("outcome")
         if outcome is Outcome.FOUND and not batch_id:
-            raise violation("REQUIRED", "Must say which batch was found")
+            raise violation("REQUIRED", "Must be the batch that was found")
         if outcome is Outcome.NOT_PAID and batch_id:
-            raise violation("UNEXPECTED", "Must be left out when nothing was paid")
+            raise violation("UNEXPECTED", "Must be empty if nothing was paid")
         return batch_id
 
 
 def _is_address(receiver: str) -> bool:
-    """As much as any mail address has; PayPal judges the rest."""
+    """A minimal check of an e-mail address; PayPal validates the rest."""
     local, _, host = receiver.partition("@")
     return bool(local) and "." in host and "@" not in host and is_plain(receiver)
 
@@ -172,18 +171,18 @@ class DecisionHandlers:
         return await self._store.decisions(payout.id)
 
     async def retry_payout(self, who: Principal, command: RetryPayout) -> Payout:
-        """Has the next attempt made, even of what came back after it was paid. What is held may
-        then lack the fee of a second payment, which the platform bears.
+        """Makes the next attempt, even if the money was returned after it was paid. The reservation
+        may then lack the fee of a second payment, which the platform bears.
 
         Raises:
-            Unavailable: decided, and the workflow could not be told: repeat it.
+            Unavailable: decided, but the workflow could not be signalled: repeat the call.
         """
         async with self._store.transaction():
-            payout = await self._locked(command.id)
-            made = await self._made(who, command, DecisionKind.RETRY)
-            if made is None:
+            payout = await self._lock(command.id)
+            decision = await self._find_own(who, command, DecisionKind.RETRY)
+            if decision is None:
                 _require_retryable(payout)
-                made = self._new(
+                decision = self._new(
                     who,
                     command,
                     DecisionKind.RETRY,
@@ -192,38 +191,38 @@ class DecisionHandlers:
                     receiver=command.receiver,
                     pays_again=payout.was_settled,
                 )
-                await self._store.add_decision(payout.id, made)
-        if made.attempt_number is not None and len(payout.attempts) < made.attempt_number:
+                await self._store.add_decision(payout.id, decision)
+        if decision.attempt_number is not None and len(payout.attempts) < decision.attempt_number:
             await self._workflows.retry(payout)
-        return await self._found(payout.id)
+        return await self._get(payout.id)
 
     async def hold_payout(self, who: Principal, command: HoldPayout) -> Payout:
-        """What is under way goes on; no new POST begins, not even one that repeats an attempt."""
+        """No new POST begins, not even one that repeats an attempt. What was sent goes on."""
         async with self._store.transaction():
-            payout = await self._locked(command.id)
+            payout = await self._lock(command.id)
             if payout.state in ENDED:
                 raise illegal_state(payout.name, payout.state, "HoldPayout")
             if not payout.is_held:
                 decision = self._new(who, command, DecisionKind.HOLD)
                 await self._store.add_decision(payout.id, decision)
-            return await self._found(payout.id)
+            return await self._get(payout.id)
 
     async def resume_payout(self, who: Principal, command: ResumePayout) -> Payout:
         async with self._store.transaction():
-            payout = await self._locked(command.id)
+            payout = await self._lock(command.id)
             if payout.is_held:
                 decision = self._new(who, command, DecisionKind.RESUME)
                 await self._store.add_decision(payout.id, decision)
-            return await self._found(payout.id)
+            return await self._get(payout.id)
 
     async def write_off_payout(self, who: Principal, command: WriteOffPayout) -> Payout:
         """
         Raises:
-            Unavailable: written off, and the workflow could not be told: repeat it.
+            Unavailable: written off, but the workflow could not be signalled: repeat the call.
         """
         async with self._store.transaction():
-            payout = await self._locked(command.id)
-            if await self._made(who, command, DecisionKind.WRITE_OFF) is None:
+            payout = await self._lock(command.id)
+            if await self._find_own(who, command, DecisionKind.WRITE_OFF) is None:
                 if not payout.is_releasable:
                     raise illegal_state(payout.name, payout.state, "WriteOffPayout")
                 decision = self._new(
@@ -232,19 +231,19 @@ class DecisionHandlers:
                 await self._store.add_decision(payout.id, decision)
                 await self._store.post(postings.write_off(payout, command.beneficiary))
                 log.warning("payout_written_off", payout=payout.id, by=who.actor)
-            payout = await self._found(payout.id)
+            payout = await self._get(payout.id)
         await self._workflows.signal(payout)
         return payout
 
     async def resolve_attempt(self, who: Principal, command: ResolveAttempt) -> Payout:
-        """Ends a stop. The provider is asked where it can be, and its word outweighs an operator's.
+        """Settles a BLOCKED attempt. The provider is asked if possible, and outweighs the operator.
 
         Raises:
-            Unavailable: the provider does not answer, or the workflow could not be told.
+            Unavailable: the provider does not answer, or the workflow could not be signalled.
         """
-        payout = await self._found(command.id)
+        payout = await self._get(command.id)
         attempt = _attempt(payout, command.attempt)
-        if await self._made(who, command, DecisionKind.RESOLVE) is None:
+        if await self._find_own(who, command, DecisionKind.RESOLVE) is None:
             _require_blocked(payout, attempt, command)
             if command.outcome is Outcome.FOUND:
                 batch = await self._payments.fetch(attempt, command.provider_batch_id)
@@ -254,9 +253,9 @@ class DecisionHandlers:
             else:
                 await self._require_not_paid(payout, attempt, command)
                 await self._resolve(who, command, attempt, attempts.resolved_not_paid)
-        booked = await self._payments.sync_attempt(payout.id, attempt.number)
-        await self._workflows.signal(booked.payout)
-        return booked.payout
+        result = await self._payments.sync_attempt(payout.id, attempt.number)
+        await self._workflows.signal(result.payout)
+        return result.payout
 
     async def _resolve(
         self,
@@ -266,12 +265,12 @@ class DecisionHandlers:
         change: Callable[[Attempt], Attempt],
     ) -> None:
         async with self._store.transaction():
-            payout = await self._locked(command.id)
+            payout = await self._lock(command.id)
             attempt = _attempt(payout, command.attempt)
             _require_blocked(payout, attempt, command)
             if attempt.provider_batch_id != seen.provider_batch_id:
                 raise Unavailable(
-                    Reason.DEPENDENCY_UNAVAILABLE, "The provider has just told of this attempt"
+                    Reason.DEPENDENCY_UNAVAILABLE, "The attempt has just changed: repeat the call"
                 )
             decision = self._new(
                 who,
@@ -287,26 +286,28 @@ class DecisionHandlers:
     async def _require_not_paid(
         self, payout: Payout, attempt: Attempt, command: ResolveAttempt
     ) -> None:
-        """Books what the provider shows of the attempt, if that is something.
+        """Syncs the attempt, if the provider can be asked about it.
 
         Raises:
             FailedPrecondition: it is paid, or may still be.
         """
         if await self._store.is_reported(attempt):
-            shown = "and the provider has reported that the money left"
-            raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
+            detail = "and the provider has reported that the money left"
+            raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=detail)
         if not attempt.provider_batch_id:
             return
         batch = await self._payments.fetch(attempt, attempt.provider_batch_id)
         if attempts.is_in_flight(attempt, batch):
-            shown = f"and the provider still shows {batch.items[0].state}"
-            raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
-        booked = await self._payments.sync_attempt(payout.id, attempt.number)
-        if booked.has_changed:
-            await self._workflows.try_signal(booked.payout)
-        _require_blocked(booked.payout, _attempt(booked.payout, attempt.number), command)
+            detail = f"and the provider still shows {batch.items[0].state}"
+            raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=detail)
+        result = await self._payments.sync_attempt(payout.id, attempt.number)
+        if result.has_changed:
+            await self._workflows.try_signal(result.payout)
+        _require_blocked(result.payout, _attempt(result.payout, attempt.number), command)
 
-    async def _made(self, who: Principal, command: Decide, kind: DecisionKind) -> Decision | None:
+    async def _find_own(
+        self, who: Principal, command: Decide, kind: DecisionKind
+    ) -> Decision | None:
         return await self._store.find_decision(kind, who.actor, str(command.request_id))
 
     def _new(self, who: Principal, command: Decide, kind: DecisionKind, **about: Any) -> Decision:
@@ -319,17 +320,17 @@ class DecisionHandlers:
             **about,
         )
 
-    async def _found(self, payout_id: str) -> Payout:
+    async def _get(self, payout_id: str) -> Payout:
         return require_found(f"payouts/{payout_id}", await self._store.get(payout_id))
 
-    async def _locked(self, payout_id: str) -> Payout:
+    async def _lock(self, payout_id: str) -> Payout:
         return require_found(f"payouts/{payout_id}", await self._store.lock(payout_id))
 
 
 def _attempt(payout: Payout, number: int) -> Attempt:
     attempt = payout.attempt(number)
     if attempt is None:
-        raise invalid_fields(Violation("attempt", "ORDER", "There is no such attempt"))
+        raise invalid_fields(Violation("attempt", "ORDER", "No such attempt"))
     return attempt
 
 
@@ -337,26 +338,24 @@ def _require_retryable(payout: Payout) -> None:
     if payout.state not in _RETRYABLE:
         raise illegal_state(payout.name, payout.state, "RetryPayout")
     if payout.is_held:
-        raise FailedPrecondition(
-            Reason.PAYOUT_ON_HOLD, f"{payout.name} is held: resume it before it is retried"
-        )
+        raise FailedPrecondition(Reason.PAYOUT_ON_HOLD, f"{payout.name} is held: resume it first")
 
 
 def _require_blocked(payout: Payout, attempt: Attempt, command: ResolveAttempt) -> None:
     if attempt.state is not AttemptState.BLOCKED:
-        shown = f"and attempt {attempt.number} {attempt.state}"
-        raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=shown)
+        detail = f"and attempt {attempt.number} {attempt.state}"
+        raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=detail)
 
 
 def _require_same(attempt: Attempt, batch: Batch) -> None:
     """
     Raises:
-        InvalidArgument: `batch` is another payment, or the attempt is known to be another batch.
+        InvalidArgument: `batch` is another payment, or the attempt has another batch id.
     """
     if not attempts.is_same_payment(attempt, batch):
         description = "Is another payment: its id, its one receiver or its amount differs"
     elif attempt.provider_batch_id not in ("", batch.id):
-        description = "The attempt is known to be another batch"
+        description = "The attempt has another batch id"
     else:
         return
     raise invalid_fields(Violation("provider_batch_id", "SAME_PAYMENT", description))

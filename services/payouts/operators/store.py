@@ -1,4 +1,4 @@
-"""The SQL of operators' decisions, which are only ever added to."""
+"""SQL of operators' decisions, which are append-only."""
 
 from psycopg.rows import DictRow
 
@@ -41,7 +41,7 @@ class PostgresDecisions:
     async def find_decision(
         self, kind: DecisionKind, actor: str, request_id: str
     ) -> Decision | None:
-        """What this very request has decided already."""
+        """The decision that this request made earlier, if any."""
         row = await self._database.fetch_one(
             "SELECT * FROM decision WHERE request_id = %s AND kind = %s AND actor = %s",
             (request_id, kind, actor),
@@ -49,7 +49,7 @@ class PostgresDecisions:
         return _decision(row) if row else None
 
     async def retry_of(self, payout_id: str, attempt_number: int) -> Decision | None:
-        """The last decision that this attempt be made."""
+        """The last decision to make this attempt."""
         row = await self._database.fetch_one(
             """
             SELECT * FROM decision
@@ -68,8 +68,8 @@ class PostgresDecisions:
         return list(map(_decision, rows))
 
     async def is_reported(self, attempt: Attempt) -> bool:
-        """Whether the provider has reported the attempt's payment, and neither that it came back
-        nor that it was denied."""
+        """Whether the provider has reported the attempt's payment, and neither its return nor its
+        denial."""
         row = await self._database.fetch_one(
             """
             SELECT FROM reported_transaction paid

@@ -1,1 +1,1 @@
-"""statements"""
+"""Statements of account of brands and creators."""

@@ -1,4 +1,4 @@
-"""Statements: what moved in the ledger, as one party sees it."""
+"""Statements of account: the ledger's transfers from one party's view."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +17,7 @@ from services.payouts.ledger.postings import Kind
 
 @dataclass(frozen=True)
 class Party:
-    """Whose statement it is: exactly one of the two ids is there."""
+    """Whose statement it is: exactly one of the two ids is set."""
 
     brand: str | None = None
     creator: str | None = None
@@ -29,7 +29,7 @@ class Party:
 
 @dataclass(frozen=True)
 class BrandFunds:
-    """How a line changed a brand's funds, and what they were afterwards."""
+    """Changes of a brand's funds by one line, and the balances afterwards."""
 
     available_change: Money
     reserved_change: Money
@@ -39,7 +39,7 @@ class BrandFunds:
 
 @dataclass(frozen=True)
 class Line:
-    """One transfer, as one party sees it; see payouts.v1.StatementLine."""
+    """See payouts.v1.StatementLine."""
 
     transfer_id: int
     kind: Kind

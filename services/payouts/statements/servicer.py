@@ -1,4 +1,4 @@
-"""payouts.v1.StatementService over gRPC: messages in and out."""
+"""gRPC service payouts.v1.StatementService."""
 
 from typing import Any
 

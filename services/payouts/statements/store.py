@@ -1,8 +1,9 @@
-"""The SQL of statements: lines out of the ledger, by time and then in the order of posting.
+"""SQL of statements: lines by time, and then in the order of posting.
 
-What is shown is final: nothing can be posted any more that would lie before it, so that who reads
-page by page misses nothing (migration 0007 says how). The latest lines wait for a transaction that
-still posts, and what ends before now is not said to be whole before that has ended.
+A listed line is final: nothing can be posted before it any more, so that reading page by page
+misses nothing (see the view statement_horizon in the migration). The latest lines wait for
+transactions that are still posting; the last page of a period in the past is refused until those
+have ended.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,7 @@ Listing = Callable[
     [ListStatementLines, Page, datetime | None], tuple[LiteralString, dict[str, Any]]
 ]
 
-# Bounds are coalesced, so that an index can begin and end at them whether they are given or not.
+# Bounds are coalesced, so that an index range can use them whether they are given or not.
 _BRAND_LINES: LiteralString = """
     WITH line AS (
         SELECT e.create_time, e.transfer_id, e.currency,
@@ -111,7 +112,7 @@ class PostgresStatementStore:
     ) -> list[DictRow]:
         """
         Raises:
-            Unavailable: the last page of a time that has ended, but in which somebody still posts.
+            Unavailable: the last page of a period in the past in which a transaction still posts.
         """
         (horizon,) = await self._database.fetch_all("SELECT * FROM statement_horizon")
         rows = await self._database.fetch_all(*listing(wanted, page, horizon["until_time"]))
@@ -119,7 +120,7 @@ class PostgresStatementStore:
         has_ended = end is not None and end <= horizon["read_time"]
         if has_ended and since and since < end and len(rows) < page.size:
             raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, "What was posted in that time is not all there yet"
+                Reason.DEPENDENCY_UNAVAILABLE, "Transactions of that period are still being posted"
             )
         return rows
 
@@ -127,7 +128,7 @@ class PostgresStatementStore:
 def brand_listing(
     wanted: ListStatementLines, page: Page, horizon: datetime | None
 ) -> tuple[LiteralString, dict[str, Any]]:
-    """A page of a brand's statement up to the horizon as SQL, with its parameters."""
+    """SQL and parameters of a page of a brand's statement, up to the horizon."""
     brand = wanted.party.brand or ""
     available, reserved = postings.available(brand), postings.reserved(brand)
     return _BRAND_LINES, {
@@ -141,7 +142,7 @@ def brand_listing(
 def creator_listing(
     wanted: ListStatementLines, page: Page, horizon: datetime | None
 ) -> tuple[LiteralString, dict[str, Any]]:
-    """The same of a creator's."""
+    """SQL and parameters of a page of a creator's statement."""
     return _CREATOR_LINES, {**_bounds(wanted, page, horizon), "creator": wanted.party.creator}
 
 
@@ -176,7 +177,7 @@ def _brand_line(brand: str, row: DictRow) -> Line:
         reserved_balance=Money(currency, row["reserved_balance"]),
     )
     change_minor = row["available_change"] + row["reserved_change"]
-    # What left the brand and did not reach the creator. A fee that we bore ourselves is not in it.
+    # What left the brand and did not reach the creator; a fee that the platform bore is excluded.
     fee_minor = -change_minor - row["paid_minor"] if row["kind"] == Kind.SETTLE else 0
     return Line(
         amount=Money(currency, change_minor),

@@ -66,7 +66,10 @@ async def test_a_payout_is_paid_by_bank_from_the_shell(harness: Harness) -> None
 async def test_a_refusal_is_printed_with_its_field(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     refused = await payout("retry", "p1", *WHY, "--provider", "bank-transfer")
-    assert (refused.exit_code, "receiver: Must say where" in refused.output) == (1, True)
+    assert (
+        refused.exit_code,
+        "receiver: Must be the receiver of the bank transfer" in refused.output,
+    ) == (1, True)
     rejected = await payout("reject", "p1", "--attempt", "1", *WHY)
     assert (rejected.exit_code, "attempt: Must be a bank transfer" in rejected.output) == (1, True)
     resolved = await payout("resolve", "p1", "--attempt", "1", "--not-paid", *WHY)
