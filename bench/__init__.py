@@ -1,1 +1,2 @@
-"""The benchmarks: ratios inside one run, so that they hold on a noisy machine. They never fail."""
+"""Benchmarks. Most results are ratios to a baseline in the same run, so that they hold on a noisy
+machine. Goals are printed, never enforced."""

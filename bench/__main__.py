@@ -1,4 +1,4 @@
-"""`python -m bench [AREA…]`: all areas when none is named."""
+"""`python -m bench [AREA…]`: runs the named areas, or all."""
 
 import asyncio
 import sys

@@ -1,5 +1,7 @@
-"""Applications of thousands of creators to one task, a second, beside a bare echo; none of them may
-be lost, and none be there twice."""
+"""Applications for one task by thousands of creators: the rate relative to a bare echo server.
+
+Every application must be stored exactly once.
+"""
 
 import statistics
 import tempfile
@@ -12,7 +14,7 @@ from liaison.tasks.v1 import tasks_pb2
 
 from bench import echo
 from bench.lifecycles import Lifecycles
-from bench.load import RawClient, Wire
+from bench.load import EncodedRequest, RawClient
 from bench.processes import PROCESSES
 from bench.result import Result
 from cli.demo.actors import Caller, new_request_id
@@ -60,9 +62,9 @@ async def _ratios(ours: RawClient, bare: RawClient, task: str, tokens: list[str]
     ]
 
 
-def _requests(task: str, tokens: list[str]) -> list[Wire]:
+def _requests(task: str, tokens: list[str]) -> list[EncodedRequest]:
     return [
-        Wire(
+        EncodedRequest(
             tasks_pb2.CreateApplicationRequest(
                 parent=task, request_id=new_request_id()
             ).SerializeToString(),
@@ -72,16 +74,16 @@ def _requests(task: str, tokens: list[str]) -> list[Wire]:
     ]
 
 
-def _echoes(task: str, tokens: list[str]) -> list[Wire]:
-    """Of an application's size."""
+def _echoes(task: str, tokens: list[str]) -> list[EncodedRequest]:
+    """Requests to the echo server, of the size of an application."""
     name = f"{task}/applications/{uuid4().hex}"
     size = tasks_pb2.Application(name=name, creator=f"creators/{uuid4().hex}").ByteSize() + 30
-    return [Wire(bytes(size), token) for token in tokens]
+    return [EncodedRequest(bytes(size), token) for token in tokens]
 
 
 async def _admitted(access: Access, count: int) -> list[str]:
-    """Tokens of admitted creators. They are written straight into the service's schema: admitting
-    thousands one by one would take minutes, and is not what is measured."""
+    """Inserts admitted creators by SQL; returns their tokens. Admitting thousands over the API
+    would take minutes, and is not what is measured."""
     ids = [uuid4().hex for _ in range(count)]
     async with await psycopg.AsyncConnection.connect(access.service_url("creators")) as connection:
         await connection.execute(
@@ -105,7 +107,7 @@ async def _admitted(access: Access, count: int) -> list[str]:
 async def _require_each_once(brand: Caller, task: str) -> None:
     """
     Raises:
-        RuntimeError: applications were lost or doubled, which no speed makes up for.
+        RuntimeError: applications were lost or duplicated.
     """
     creators: list[str] = []
     page_token = ""
@@ -120,6 +122,6 @@ async def _require_each_once(brand: Caller, task: str) -> None:
             break
     if len(creators) != _CREATORS or len(set(creators)) != _CREATORS:
         raise RuntimeError(
-            f"{_CREATORS} creators applied for {task}; there are {len(creators)} applications"
+            f"{_CREATORS} creators applied for {task}; found {len(creators)} applications"
             f" of {len(set(creators))} creators"
         )

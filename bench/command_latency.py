@@ -1,5 +1,5 @@
-"""What a command costs a caller: the time that submitting work takes over gRPC, beside a bare
-Temporal update whose handler does nothing, one after the other on the same server."""
+"""Latency of a command: SubmitWork over gRPC, relative to a Temporal update whose handler does
+nothing. The two are called alternately on the same server."""
 
 import statistics
 import time
@@ -17,7 +17,7 @@ _COMMANDS = 60
 
 
 async def command_p50_ratio(client: Client, lifecycles: Lifecycles) -> float:
-    """Each command goes to a workflow of its own, which waits for it."""
+    """Ratio of the medians. Each command goes to a different workflow, which waits for it."""
     creator = lifecycles.creators[0]
     ours: list[float] = []
     bare: list[float] = []

@@ -1,5 +1,5 @@
-"""The ceiling that RPCs are measured against: a bare grpc.aio server with one method that answers
-with its request's bytes, in a process of its own as a service is. No interceptors, no database."""
+"""Baseline of RPCs: a grpc.aio server in a process of its own, whose one method returns its
+request. No interceptors, no database."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ PATH = "/bench.Echo/Echo"
 
 @asynccontextmanager
 async def echo_server() -> AsyncIterator[str]:
-    """A running echo server; its address."""
+    """Runs an echo server; yields its address."""
     process = await asyncio.create_subprocess_exec(
         *launch_argv([sys.executable, "-m", "bench.echo"]),
         cwd=SOURCE_ROOT,
@@ -27,7 +27,7 @@ async def echo_server() -> AsyncIterator[str]:
         env=os.environ,
     )
     if process.stdout is None:
-        raise RuntimeError("a pipe was asked for")
+        raise RuntimeError("the process has no standard output")
     try:
         yield (await process.stdout.readline()).decode().strip()
     finally:

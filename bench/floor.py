@@ -1,5 +1,5 @@
-"""The ceiling that lifecycles are measured against: a workflow that does as many updates and
-activities as one lifecycle's three workflows do together, and nothing else."""
+"""Baseline of lifecycles: a workflow with as many updates and activities as the three workflows of
+one lifecycle together, and nothing else."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -11,9 +11,9 @@ FLOOR_QUEUE = "bench-floor"
 
 # One paid article with one revision round: select, submit, request changes, submit, approve.
 UPDATES = 5
-# Set the reward aside, send the payout.
+# Reserve the reward, send the payout.
 ACTIVITIES = 2
-# Records: one an update, and for the start and the end of the assignment and the end of the task.
+# Besides one record per update: start and end of the assignment, end of the task.
 FURTHER_RECORDS = 3
 
 
@@ -57,7 +57,7 @@ class FloorWorkflow:
 
 @workflow.defn(name="Idle")
 class IdleWorkflow:
-    """Waits until it is told to end; an update of it does nothing."""
+    """Runs until its signal; its update does nothing."""
 
     def __init__(self) -> None:
         self._is_over = False
@@ -68,7 +68,7 @@ class IdleWorkflow:
 
     @workflow.update
     async def touch(self) -> None:
-        """What any update costs at least."""
+        """Measures the minimum cost of an update."""
 
     @workflow.signal
     async def end(self) -> None:

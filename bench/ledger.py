@@ -1,9 +1,9 @@
-"""Transfers posted to the ledger a second, beside transactions that insert three rows and nothing
-else, on the same connections and into the same database.
+"""Rate of transfers posted to the ledger, relative to transactions that only insert three rows,
+on the same connections and database.
 
-Both write three rows: ours a transfer and its two entries, with the key that is posted once, the
-balances that are carried and all that the database checks at commit; the other three rows of a
-table that checks nothing, each by a statement of its own. They take turns.
+Both write three rows. A transfer has two entries, a unique key, running balances and checks at
+commit; the baseline inserts into a table without constraints, one statement per row. The
+two alternate.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ async def _ratio(database: Database, ledger: PostgresLedger) -> float:
 
 
 async def reservations(ledger: PostgresLedger, database: Database, count: int) -> list[Transfer]:
-    """Of that many rewards of CREATOR, by brands with funds for them; none is posted yet."""
+    """Reservations of `count` rewards of CREATOR, not posted yet, by brands with enough funds."""
     run = uuid4().hex[:12]
     funds = Money(REWARD.currency, count * postings.hold_minor(REWARD))
     brands = [f"{run}-{number}" for number in range(_BRANDS)]
@@ -91,7 +91,7 @@ async def _insert_bare(database: Database) -> None:
 
 
 async def _rate(write: Write) -> float:
-    """Writes a second, so many at once."""
+    """Writes per second with _AT_ONCE concurrent writers."""
     left = iter(range(_TRANSFERS))
 
     async def work() -> None:

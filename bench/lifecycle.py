@@ -1,5 +1,5 @@
-"""What one paid article with one revision round costs: history events, and lifecycles a second
-beside those of a bare workflow with the same count of updates and activities on the same server."""
+"""Lifecycle of a paid article with one revision round: its history events, and the rate relative to
+a bare workflow with the same number of updates and activities on the same server."""
 
 import asyncio
 import statistics
@@ -46,7 +46,7 @@ async def results() -> list[Result]:
 
 
 async def _history_events(client: Client, assignment_id: str) -> int:
-    """Of the task, the assignment and the payout, once all three have ended."""
+    """History events of task, assignment and payout together, after all three have ended."""
     task_id = await _parent_of(client, assignment_id)
     total = 0
     for workflow_id in (
@@ -63,12 +63,12 @@ async def _history_events(client: Client, assignment_id: str) -> int:
 async def _parent_of(client: Client, assignment_id: str) -> str:
     description = await client.get_workflow_handle(ids.assignment(assignment_id)).describe()
     if description.parent_id is None:
-        raise RuntimeError("an assignment is started by its task")
+        raise RuntimeError("the assignment has no parent workflow")
     return description.parent_id
 
 
 async def _ratio(client: Client, lifecycles: Lifecycles) -> float:
-    """Ours a second divided by bare ones a second, measured one right after the other."""
+    """Our rate divided by that of the bare workflow, measured one after the other."""
     started = time.perf_counter()
     await _at_once([lifecycles.run(number % _AT_ONCE) for number in range(_LIFECYCLES)])
     ours = time.perf_counter() - started

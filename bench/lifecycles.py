@@ -1,4 +1,4 @@
-"""Whole lifecycles of paid articles, played over gRPC against the whole stack."""
+"""Runs lifecycles of paid articles over gRPC against the whole stack."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _REWARD = Money("USD", 1_00)
 
 @dataclass(frozen=True)
 class Lifecycles:
-    """One brand with funds, and creators who were admitted; both outlive many tasks."""
+    """A brand with funds and admitted creators, who are used for many tasks."""
 
     brand: Caller
     creators: list[Caller]
@@ -47,14 +47,14 @@ class Lifecycles:
         return cls(brand, admitted, actors.id_of("acme"), [actors.id_of(name) for name in names])
 
     async def run(self, creator_number: int) -> str:
-        """One task from draft to paid; answers with the assignment's id."""
+        """Runs one task from draft to paid; returns the assignment's id."""
         creator = self.creators[creator_number]
         name = await self.hire(creator)
         await self._work(creator, name)
         return name.removeprefix("assignments/")
 
     async def hire(self, creator: Caller) -> str:
-        """One task from draft to selection; answers with the assignment's name."""
+        """Runs one task from draft to selection; returns the assignment's name."""
         task = await self.open_task()
         application = await creator.tasks.CreateApplication(
             tasks_pb2.CreateApplicationRequest(parent=task, request_id=new_request_id())
@@ -67,7 +67,7 @@ class Lifecycles:
         return f"assignments/{application.name.rpartition('/')[2]}"
 
     async def open_task(self, draft: tasks_pb2.Task | None = None) -> str:
-        """A published task's name."""
+        """Publishes a task; returns its name."""
         task = await self.brand.tasks.CreateTask(
             tasks_pb2.CreateTaskRequest(task=draft or _draft(), request_id=new_request_id())
         )
@@ -91,7 +91,7 @@ class Lifecycles:
         await self.brand.assignments.ApproveWork(
             assignments_pb2.ApproveWorkRequest(name=name, request_id=new_request_id())
         )
-        # Watched, not asked for now and then: a pause between two looks would be measured too.
+        # Watched instead of polled: the pause between polls would be measured too.
         async for transition in creator.assignments.WatchAssignment(
             assignments_pb2.WatchAssignmentRequest(name=name)
         ):
@@ -101,7 +101,7 @@ class Lifecycles:
 
 
 async def write(creator: Caller, assignment: str) -> str:
-    """A short article's name."""
+    """Creates a short article; returns its name."""
     article = await creator.articles.CreateArticle(
         articles_pb2.CreateArticleRequest(
             article=articles_pb2.Article(
@@ -116,7 +116,7 @@ async def write(creator: Caller, assignment: str) -> str:
 
 
 async def submit(creator: Caller, name: str, article: str) -> None:
-    """A first or a further version of the work."""
+    """Submits a version of the work."""
     await creator.assignments.SubmitWork(
         assignments_pb2.SubmitWorkRequest(
             name=name,

@@ -1,4 +1,4 @@
-"""Drives unary RPCs as fast as they go, with the same bare client for whatever is measured."""
+"""Generates load: sends unary RPCs as fast as possible, with the same client for all servers."""
 
 import asyncio
 import itertools
@@ -13,16 +13,16 @@ _AT_ONCE = 64
 
 
 @dataclass(frozen=True)
-class Wire:
-    """One request as it goes over the wire."""
+class EncodedRequest:
+    """A serialized request and the token it is sent with."""
 
     body: bytes
     token: str
 
 
 class RawClient:
-    """A plain channel: bytes in, bytes out, no retries and no errors of ours. Measuring with our
-    own client would measure our own client."""
+    """A plain gRPC channel: bytes in, bytes out, without retries and error mapping, so that our own
+    client is not measured."""
 
     def __init__(self, address: str, path: str) -> None:
         self._channel = grpc.aio.insecure_channel(address)
@@ -35,26 +35,26 @@ class RawClient:
     async def __aexit__(self, *_: object) -> None:
         await self._channel.close()
 
-    async def send(self, wire: Wire) -> bytes:
-        metadata = (("authorization", f"Bearer {wire.token}"),)
-        answer: bytes = await self._call(wire.body, metadata=metadata)
+    async def send(self, request: EncodedRequest) -> bytes:
+        metadata = (("authorization", f"Bearer {request.token}"),)
+        answer: bytes = await self._call(request.body, metadata=metadata)
         return answer
 
-    async def rate_for(self, seconds: float, wires: Sequence[Wire]) -> float:
-        """Calls a second for so many seconds; the requests are repeated as often as needed."""
-        return await self._rate(_until(time.perf_counter() + seconds, wires))
+    async def rate_for(self, seconds: float, requests: Sequence[EncodedRequest]) -> float:
+        """Calls per second over `seconds`; the requests are repeated as needed."""
+        return await self._rate(_until(time.perf_counter() + seconds, requests))
 
-    async def rate_of(self, wires: Iterable[Wire]) -> float:
-        """Calls a second until each request was sent once."""
-        return await self._rate(iter(wires))
+    async def rate_of(self, requests: Iterable[EncodedRequest]) -> float:
+        """Calls per second while each request is sent once."""
+        return await self._rate(iter(requests))
 
-    async def _rate(self, wires: Iterator[Wire]) -> float:
+    async def _rate(self, requests: Iterator[EncodedRequest]) -> float:
         sent = 0
 
         async def work() -> None:
             nonlocal sent
-            for wire in wires:
-                await self.send(wire)
+            for request in requests:
+                await self.send(request)
                 sent += 1
 
         started = time.perf_counter()
@@ -62,8 +62,8 @@ class RawClient:
         return sent / (time.perf_counter() - started)
 
 
-def _until(deadline: float, wires: Sequence[Wire]) -> Iterator[Wire]:
-    for wire in itertools.cycle(wires):
+def _until(deadline: float, requests: Sequence[EncodedRequest]) -> Iterator[EncodedRequest]:
+    for request in itertools.cycle(requests):
         if time.perf_counter() >= deadline:
             return
-        yield wire
+        yield request

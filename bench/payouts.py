@@ -1,4 +1,4 @@
-"""The ledger beside bare inserts, and payouts through the sandbox beside the sandbox alone."""
+"""Rates of the ledger relative to bare inserts, and of payouts relative to the sandbox alone."""
 
 import tempfile
 from pathlib import Path

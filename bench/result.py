@@ -1,4 +1,4 @@
-"""A benchmark's result, one JSON object a line."""
+"""A benchmark's result, printed as one line of JSON."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from operator import ge, le
 
 @dataclass(frozen=True)
 class Result:
-    """`goal` as it is written: `<= 20` or `>= 0.5`."""
+    """`goal` is a comparison such as `<= 20` or `>= 0.5`."""
 
     name: str
     value: float

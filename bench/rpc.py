@@ -1,4 +1,4 @@
-"""Reads of one assignment a second, beside a bare echo of a message of the same size."""
+"""Rate of GetAssignment, relative to an echo of a message of the same size."""
 
 import statistics
 import tempfile
@@ -11,7 +11,7 @@ from liaison.tasks.v1 import assignments_pb2
 
 from bench import echo
 from bench.lifecycles import Lifecycles
-from bench.load import RawClient, Wire
+from bench.load import EncodedRequest, RawClient
 from bench.processes import PROCESSES
 from bench.result import Result
 from devstack.access import Access
@@ -37,9 +37,9 @@ async def results() -> list[Result]:
                 RawClient(stack.access.addresses["tasks"], _PATH)
             )
             bare = await exits.enter_async_context(RawClient(echo_address, echo.PATH))
-            echoes = [Wire(bytes(size), reads[0].token)]
-            for client, wires in ((ours, reads), (bare, echoes)):
-                await client.rate_for(_WARM_UP_SECONDS, wires)
+            echoes = [EncodedRequest(bytes(size), reads[0].token)]
+            for client, requests in ((ours, reads), (bare, echoes)):
+                await client.rate_for(_WARM_UP_SECONDS, requests)
             ratios = [
                 await ours.rate_for(_SLICE_SECONDS, reads)
                 / await bare.rate_for(_SLICE_SECONDS, echoes)
@@ -50,8 +50,8 @@ async def results() -> list[Result]:
     ]
 
 
-async def _reads(access: Access, exits: AsyncExitStack) -> tuple[list[Wire], int]:
-    """Requests for many assignments, by the creator who did them, and an assignment's size."""
+async def _reads(access: Access, exits: AsyncExitStack) -> tuple[list[EncodedRequest], int]:
+    """GetAssignment requests for many assignments, and the size of an assignment in bytes."""
     lifecycles = await Lifecycles.prepare(access, exits, creators=1)
     assignment_id = await lifecycles.run(0)
     assignment = await lifecycles.creators[0].assignments.GetAssignment(
@@ -64,11 +64,11 @@ async def _reads(access: Access, exits: AsyncExitStack) -> tuple[list[Wire], int
         assignments_pb2.GetAssignmentRequest(name=f"assignments/{id_}").SerializeToString()
         for id_ in ids
     ]
-    return [Wire(request, token) for request in requests], assignment.ByteSize()
+    return [EncodedRequest(request, token) for request in requests], assignment.ByteSize()
 
 
 async def _copy(access: Access, assignment_id: str, ids: list[str]) -> None:
-    """More assignments like this one: living through each would take minutes."""
+    """Copies the assignment by SQL: running every lifecycle would take minutes."""
     async with await psycopg.AsyncConnection.connect(access.service_url("tasks")) as connection:
         await connection.execute(
             """

@@ -1,8 +1,8 @@
-"""Payouts settled a second through the sandbox, beside the sandbox alone.
+"""Rate of settled payouts through the PayPal sandbox, relative to the sandbox alone.
 
-Ours: that many payouts are sent over gRPC, and settled in the ledger once the sandbox's webhooks
-have told of them. The sandbox alone: a bare client orders as much of another one like it, which
-tells nobody, until all of it is paid there. Either time ends when the last one is paid.
+Ours: payouts are sent over gRPC and settled in the ledger after the sandbox's webhooks. The
+baseline: a bare client orders as many payouts from a second sandbox without webhooks. Both end when
+the last one is paid.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ import psycopg
 from liaison.payouts.v1 import payouts_pb2 as pb
 
 from bench.ledger import CREATOR, REWARD, reservations
-from bench.load import RawClient, Wire
+from bench.load import EncodedRequest, RawClient
 from devstack.access import Access
 from devstack.child import launch_argv
 from devstack.home import SOURCE_ROOT
@@ -52,14 +52,14 @@ async def settled_ratio(access: Access, folder: Path) -> float:
         headers = {"Authorization": await _authorization(bare)}
         ratios = []
         for _ in range(1 + _RUNS):
-            wires = await _due(access, database)
-            rate = await _rate(ours.rate_of(wires), lambda: _settled(database))
+            requests = await _due(access, database)
+            rate = await _rate(ours.rate_of(requests), lambda: _settled(database))
             ratios.append(rate / await _bare_rate(bare, headers, folder / "bare"))
     return statistics.median(ratios[1:])  # the first warms up
 
 
 async def _introduce_creator(access: Access) -> None:
-    """Straight into the service's schema: being admitted is not what is measured."""
+    """Inserts an admitted creator by SQL: admission is not what is measured."""
     async with await psycopg.AsyncConnection.connect(access.service_url("creators")) as connection:
         await connection.execute(
             """
@@ -76,16 +76,16 @@ async def _introduce_creator(access: Access) -> None:
         )
 
 
-async def _due(access: Access, database: Database) -> list[Wire]:
-    """Requests to send payouts whose rewards are reserved."""
+async def _due(access: Access, database: Database) -> list[EncodedRequest]:
+    """SendPayout requests for reserved rewards."""
     ledger = PostgresLedger(database)
     token = access.token("service", subject="services/bench")
-    wires = []
+    requests = []
     for transfer in await reservations(ledger, database, _PAYOUTS):
         await ledger.post(transfer)
         request = pb.SendPayoutRequest(name=f"payouts/{transfer.payout_id}", attempt=1)
-        wires.append(Wire(request.SerializeToString(), token))
-    return wires
+        requests.append(EncodedRequest(request.SerializeToString(), token))
+    return requests
 
 
 async def _settled(database: Database) -> int:
@@ -99,9 +99,9 @@ async def _bare_rate(http: aiohttp.ClientSession, headers: dict[str, str], data:
 
     async def work() -> None:
         for id_ in left:
-            answer = await http.post("/v1/payments/payouts", json=_order(id_), headers=headers)
-            await answer.read()
-            answer.raise_for_status()
+            response = await http.post("/v1/payments/payouts", json=_order(id_), headers=headers)
+            await response.read()
+            response.raise_for_status()
 
     async def paid() -> int:
         with closing(sqlite3.connect(data / "sandbox.sqlite3")) as state:
@@ -114,10 +114,10 @@ async def _bare_rate(http: aiohttp.ClientSession, headers: dict[str, str], data:
 
 
 async def _rate(orders: Awaitable[Any], count: Callable[[], Awaitable[int]]) -> float:
-    """Payouts a second until as many more are paid as were ordered.
+    """Payouts per second, from the first order until `count` has grown by _PAYOUTS.
 
     Raises:
-        TimeoutError: some never were, which no speed makes up for.
+        TimeoutError: some were not paid.
     """
     before = await count()
     started = time.perf_counter()
@@ -137,18 +137,18 @@ def _order(id_: str) -> dict[str, Any]:
 
 
 async def _authorization(http: aiohttp.ClientSession) -> str:
-    answer = await http.post(
+    response = await http.post(
         "/v1/oauth2/token",
         data={"grant_type": "client_credentials"},
         auth=aiohttp.BasicAuth(*_CLIENT),
     )
-    answer.raise_for_status()
-    return f"Bearer {(await answer.json())['access_token']}"
+    response.raise_for_status()
+    return f"Bearer {(await response.json())['access_token']}"
 
 
 @asynccontextmanager
 async def _bare_sandbox(data: Path) -> AsyncIterator[str]:
-    """Another sandbox in a process of its own, which tells nobody; its address."""
+    """Runs a second sandbox, without webhooks, in a process of its own; yields its address."""
     address = f"127.0.0.1:{_free_port()}"
     process = await asyncio.create_subprocess_exec(
         *launch_argv([sys.executable, "-m", "devstack.paypal_sandbox"]),

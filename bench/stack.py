@@ -1,4 +1,4 @@
-"""How long the embedded stack takes from nothing to healthy, once installed."""
+"""Start time of the embedded stack with an empty data directory, until it is ready."""
 
 import statistics
 import tempfile

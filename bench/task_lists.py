@@ -1,7 +1,6 @@
-"""The time of a filtered page of tasks at a million tasks, beside the same page at ten thousand.
+"""Latency of filtered pages of tasks with a million tasks, relative to ten thousand.
 
-The service reads the one table and the other in turns, so that whatever else the machine does falls
-on both alike.
+The service reads the two tables alternately, so that other load on the machine affects both alike.
 """
 
 import itertools
@@ -15,7 +14,7 @@ from pathlib import Path
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from bench.lifecycles import Lifecycles
-from bench.load import RawClient, Wire
+from bench.load import EncodedRequest, RawClient
 from bench.processes import PROCESSES
 from bench.result import Result
 from bench.task_rows import TaskRows
@@ -35,8 +34,8 @@ _PATH = "/liaison.tasks.v1.TaskService/ListTasks"
 
 
 @dataclass(frozen=True)
-class Question:
-    """What one kind of caller looks at, page after page."""
+class Query:
+    """A list that one kind of caller reads, page by page."""
 
     name: str
     token: str
@@ -58,7 +57,7 @@ async def results() -> list[Result]:
             client = await exits.enter_async_context(
                 RawClient(stack.access.addresses["tasks"], _PATH)
             )
-            growths = await _growths(client, rows, _questions(stack.access, lifecycles))
+            growths = await _growths(client, rows, _queries(stack.access, lifecycles))
     return [
         *(
             Result(f"tasks.list.p99_growth.{name}", growth, "ratio", "<= 1.5")
@@ -68,88 +67,71 @@ async def results() -> list[Result]:
     ]
 
 
-def _questions(access: Access, lifecycles: Lifecycles) -> list[Question]:
+def _queries(access: Access, lifecycles: Lifecycles) -> list[Query]:
     brand = access.token("brand", brand=lifecycles.brand_id)
     creator = access.token("creator", creator=lifecycles.creator_ids[0])
     operator = access.token("operator", subject="staff/olga")
-    is_open = [pb.Task.STATE_OPEN]
-    dollars = Money("USD", 50_00).to_message()
+    takable = pb.TaskFilter(is_takable=True)
+    videos = pb.TaskFilter(
+        is_takable=True,
+        content_types=[pb.CONTENT_TYPE_VIDEO],
+        currency_code="USD",
+        minimum_reward=Money("USD", 50_00).to_message(),
+    )
+    words = pb.TaskFilter(is_takable=True, query="summer kitchen")
+    is_open = pb.TaskFilter(states=[pb.Task.STATE_OPEN])
+    ended = pb.TaskFilter(states=[pb.Task.STATE_CLOSED, pb.Task.STATE_CANCELLED])
+    articles = pb.TaskFilter(states=[pb.Task.STATE_OPEN], content_types=[pb.CONTENT_TYPE_ARTICLE])
+    in_progress = pb.TaskFilter(states=[pb.Task.STATE_IN_PROGRESS], currency_code="EUR")
     return [
-        Question("creator_takable", creator, pb.TaskFilter(is_takable=True)),
-        Question(
-            "creator_videos_by_reward",
-            creator,
-            pb.TaskFilter(
-                is_takable=True,
-                content_types=[pb.CONTENT_TYPE_VIDEO],
-                currency_code="USD",
-                minimum_reward=dollars,
-            ),
-            "reward desc",
-        ),
-        Question("creator_words", creator, pb.TaskFilter(is_takable=True, query="summer kitchen")),
-        Question("brand_open", brand, pb.TaskFilter(states=is_open)),
-        Question(
-            "brand_ended",
-            brand,
-            pb.TaskFilter(states=[pb.Task.STATE_CLOSED, pb.Task.STATE_CANCELLED]),
-            "create_time",
-        ),
-        Question(
-            "operator_deadlines",
-            operator,
-            pb.TaskFilter(states=is_open, content_types=[pb.CONTENT_TYPE_ARTICLE]),
-            "application_deadline_time",
-        ),
-        Question(
-            "operator_in_progress_rewards",
-            operator,
-            pb.TaskFilter(states=[pb.Task.STATE_IN_PROGRESS], currency_code="EUR"),
-            "reward desc",
-        ),
+        Query("creator_takable", creator, takable),
+        Query("creator_videos_by_reward", creator, videos, "reward desc"),
+        Query("creator_words", creator, words),
+        Query("brand_open", brand, is_open),
+        Query("brand_ended", brand, ended, "create_time"),
+        Query("operator_deadlines", operator, articles, "application_deadline_time"),
+        Query("operator_in_progress_rewards", operator, in_progress, "reward desc"),
     ]
 
 
-async def _growths(
-    client: RawClient, rows: TaskRows, questions: list[Question]
-) -> dict[str, float]:
-    """By question: the median of the runs, each of which compares many with few."""
-    growths: dict[str, list[float]] = {one.name: [] for one in questions}
+async def _growths(client: RawClient, rows: TaskRows, queries: list[Query]) -> dict[str, float]:
+    """By query: the median over the runs of the ratio between many and few tasks."""
+    growths: dict[str, list[float]] = {one.name: [] for one in queries}
     for _ in range(_RUNS):
-        for one in questions:
-            await rows.show(_FEW)
+        for one in queries:
+            await rows.use(_FEW)
             few = await _p99_seconds(client, one)
-            await rows.show(_MANY)
+            await rows.use(_MANY)
             growths[one.name].append(await _p99_seconds(client, one) / few)
     return {name: statistics.median(runs) for name, runs in growths.items()}
 
 
-async def _p99_seconds(client: RawClient, question: Question) -> float:
-    wires = await _pages(client, question)
-    for wire in itertools.islice(itertools.cycle(wires), _WARM_UP):
-        await client.send(wire)
+async def _p99_seconds(client: RawClient, query: Query) -> float:
+    requests = await _pages(client, query)
+    for request in itertools.islice(itertools.cycle(requests), _WARM_UP):
+        await client.send(request)
     seconds = []
-    for wire in itertools.islice(itertools.cycle(wires), _REQUESTS):
+    for request in itertools.islice(itertools.cycle(requests), _REQUESTS):
         started = time.perf_counter()
-        await client.send(wire)
+        await client.send(request)
         seconds.append(time.perf_counter() - started)
     return statistics.quantiles(seconds, n=100)[-1]
 
 
-async def _pages(client: RawClient, question: Question) -> list[Wire]:
+async def _pages(client: RawClient, query: Query) -> list[EncodedRequest]:
     """Requests for the first pages.
 
     Raises:
-        RuntimeError: a page is not full, so that it would say nothing beside a full one.
+        RuntimeError: a page is not full, so that it cannot be compared.
     """
-    wires: list[Wire] = []
+    requests: list[EncodedRequest] = []
     request = pb.ListTasksRequest(
-        page_size=_PAGE_SIZE, filter=question.filter, order_by=question.order_by
+        page_size=_PAGE_SIZE, filter=query.filter, order_by=query.order_by
     )
     for _ in range(_PAGES):
-        wires.append(Wire(request.SerializeToString(), question.token))
-        page = pb.ListTasksResponse.FromString(await client.send(wires[-1]))
+        requests.append(EncodedRequest(request.SerializeToString(), query.token))
+        page = pb.ListTasksResponse.FromString(await client.send(requests[-1]))
         if len(page.tasks) != _PAGE_SIZE:
-            raise RuntimeError(f"{question.name}: a page of {len(page.tasks)} tasks")
+            raise RuntimeError(f"{query.name}: a page of {len(page.tasks)} tasks")
         request.page_token = page.next_page_token
-    return wires
+    return requests

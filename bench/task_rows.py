@@ -1,5 +1,5 @@
-"""A million tasks in less than a minute: copies by SQL of some that were published over the API,
-for other brands, in other states and at other times."""
+"""Makes a million tasks in less than a minute: copies by SQL of tasks published over the API, with
+other brands, states and times."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -20,7 +20,7 @@ _WORDS = (
     " shirt paper phone camera game puzzle child dog cat river mountain forest sea"
 ).split()
 
-# What differs from copy to copy. One brand in 25 is the caller; four tasks in ten are open.
+# Columns that differ between copies. One in 25 belongs to the caller's brand; four in ten are OPEN.
 _CHANGED = {
     "id": "md5(number::text)",
     "brand_id": "CASE number / 120 % 25 WHEN 0 THEN template.brand_id"
@@ -49,15 +49,15 @@ _SOURCE = """
 
 
 class TaskRows:
-    """Tables of tasks, with as many rows as wanted; one of them at a time is the service's."""
+    """Tables of tasks of several sizes, one of which at a time is the service's `task`."""
 
     def __init__(self, access: Access) -> None:
         self._url = access.service_url("tasks")
-        self._shown = "task_published"
+        self._in_use = "task_published"
 
     async def prepare(self, lifecycles: Lifecycles) -> None:
-        """Publishes what is to be copied."""
-        dice = Random(7)  # noqa: S311 - no secret: the same tasks each time
+        """Publishes the tasks to copy."""
+        dice = Random(7)  # noqa: S311 - no secret: the same tasks in every run
         for _ in range(_TEMPLATES):
             await lifecycles.open_task(_template(dice))
         async with await psycopg.AsyncConnection.connect(self._url) as connection:
@@ -67,8 +67,8 @@ class TaskRows:
             )
 
     async def fill(self, count: int) -> None:
-        """Another table of so many. What follows from other columns is copied like them, and
-        indexes are made after the rows: worked out row by row, both would take minutes."""
+        """Creates a table with `count` rows. Generated columns are copied, and indexes are created
+        after the rows: computing both row by row would take minutes."""
         table = _table(count)
         async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
             await connection.execute("SET maintenance_work_mem = '512MB'")
@@ -85,13 +85,13 @@ class TaskRows:
                 await connection.execute(definition.encode())
             await connection.execute(sql.SQL("VACUUM (ANALYZE) {}").format(sql.Identifier(table)))
 
-    async def show(self, count: int) -> None:
-        """Makes the table of so many the one that the service reads, in an instant."""
-        hidden, shown = sql.Identifier(self._shown), sql.Identifier(_table(count))
+    async def use(self, count: int) -> None:
+        """Renames tables so that the service reads the one with `count` rows."""
+        previous, next_ = sql.Identifier(self._in_use), sql.Identifier(_table(count))
         async with await psycopg.AsyncConnection.connect(self._url) as connection:
-            await connection.execute(sql.SQL("ALTER TABLE task RENAME TO {}").format(hidden))
-            await connection.execute(sql.SQL("ALTER TABLE {} RENAME TO task").format(shown))
-        self._shown = _table(count)
+            await connection.execute(sql.SQL("ALTER TABLE task RENAME TO {}").format(previous))
+            await connection.execute(sql.SQL("ALTER TABLE {} RENAME TO task").format(next_))
+        self._in_use = _table(count)
 
 
 def _table(count: int) -> str:
