@@ -42,22 +42,24 @@ async def results() -> list[Result]:
             ours = await exits.enter_async_context(
                 RawClient(stack.access.addresses["tasks"], _PATH)
             )
-            bare = await exits.enter_async_context(RawClient(echo_address, echo.PATH))
+            baseline = await exits.enter_async_context(RawClient(echo_address, echo.PATH))
             warm_up = await lifecycles.open_task()
             await ours.rate_of(_requests(warm_up, tokens[:_WARM_UP_CREATORS]))
-            await bare.rate_for(_ECHO_SECONDS, _echoes(warm_up, tokens))
+            await baseline.rate_for(_ECHO_SECONDS, _echoes(warm_up, tokens))
             task = await lifecycles.open_task()
-            ratios = await _ratios(ours, bare, task, tokens)
+            ratios = await _ratios(ours, baseline, task, tokens)
             await _require_each_once(lifecycles.brand, task)
     return [Result("tasks.apply.ratio_to_echo", statistics.median(ratios), "ratio", ">= 0.3")]
 
 
-async def _ratios(ours: RawClient, bare: RawClient, task: str, tokens: list[str]) -> list[float]:
+async def _ratios(
+    ours: RawClient, baseline: RawClient, task: str, tokens: list[str]
+) -> list[float]:
     size = len(tokens) // _SLICES
     slices = [tokens[start : start + size] for start in range(0, len(tokens), size)]
     echoes = _echoes(task, tokens)
     return [
-        await ours.rate_of(_requests(task, slice_)) / await bare.rate_for(_ECHO_SECONDS, echoes)
+        await ours.rate_of(_requests(task, slice_)) / await baseline.rate_for(_ECHO_SECONDS, echoes)
         for slice_ in slices
     ]
 

@@ -52,7 +52,7 @@ async def ledger_ratio(access: Access) -> float:
 async def _ratio(database: Database, ledger: PostgresLedger) -> float:
     transfers = iter(await reservations(ledger, database, _TRANSFERS))
     ours = await _rate(lambda: ledger.post(next(transfers)))
-    return ours / await _rate(lambda: _insert_bare(database))
+    return ours / await _rate(lambda: _insert_rows(database))
 
 
 async def reservations(ledger: PostgresLedger, database: Database, count: int) -> list[Transfer]:
@@ -81,7 +81,7 @@ async def reservations(ledger: PostgresLedger, database: Database, count: int) -
     return [postings.reserve(id_, brand, REWARD) for id_, brand in rewards]
 
 
-async def _insert_bare(database: Database) -> None:
+async def _insert_rows(database: Database) -> None:
     async with database.transaction():
         for name in ("transfer", "entry", "entry"):
             await database.execute(

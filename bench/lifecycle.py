@@ -12,8 +12,8 @@ from pathlib import Path
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from bench.baseline_workflow import BASELINE_QUEUE, BaselineWorkflow, note, pay, run_baseline
 from bench.command_latency import command_p50_ratio
-from bench.floor import FLOOR_QUEUE, FloorWorkflow, note, pay, run_floor
 from bench.lifecycles import Lifecycles
 from bench.processes import PROCESSES
 from bench.result import Result
@@ -73,12 +73,12 @@ async def _ratio(client: Client, lifecycles: Lifecycles) -> float:
     await _at_once([lifecycles.run(number % _AT_ONCE) for number in range(_LIFECYCLES)])
     ours = time.perf_counter() - started
     async with Worker(
-        client, task_queue=FLOOR_QUEUE, workflows=[FloorWorkflow], activities=[note, pay]
+        client, task_queue=BASELINE_QUEUE, workflows=[BaselineWorkflow], activities=[note, pay]
     ):
         started = time.perf_counter()
-        await _at_once([run_floor(client) for _ in range(_LIFECYCLES)])
-        bare = time.perf_counter() - started
-    return bare / ours
+        await _at_once([run_baseline(client) for _ in range(_LIFECYCLES)])
+        baseline = time.perf_counter() - started
+    return baseline / ours
 
 
 async def _at_once(lifecycles: Sequence[Awaitable[object]]) -> None:

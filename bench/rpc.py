@@ -36,13 +36,13 @@ async def results() -> list[Result]:
             ours = await exits.enter_async_context(
                 RawClient(stack.access.addresses["tasks"], _PATH)
             )
-            bare = await exits.enter_async_context(RawClient(echo_address, echo.PATH))
+            baseline = await exits.enter_async_context(RawClient(echo_address, echo.PATH))
             echoes = [EncodedRequest(bytes(size), reads[0].token)]
-            for client, requests in ((ours, reads), (bare, echoes)):
+            for client, requests in ((ours, reads), (baseline, echoes)):
                 await client.rate_for(_WARM_UP_SECONDS, requests)
             ratios = [
                 await ours.rate_for(_SLICE_SECONDS, reads)
-                / await bare.rate_for(_SLICE_SECONDS, echoes)
+                / await baseline.rate_for(_SLICE_SECONDS, echoes)
                 for _ in range(_SLICES)
             ]
     return [

@@ -46,15 +46,15 @@ async def settled_ratio(access: Access, folder: Path) -> float:
     async with (
         Database(access.service_url("payouts"), pool_size=2) as database,
         RawClient(access.addresses["payouts"], _PATH) as ours,
-        _bare_sandbox(folder / "bare") as address,
-        aiohttp.ClientSession(f"http://{address}") as bare,
+        _baseline_sandbox(folder / "baseline") as address,
+        aiohttp.ClientSession(f"http://{address}") as baseline,
     ):
-        headers = {"Authorization": await _authorization(bare)}
+        headers = {"Authorization": await _authorization(baseline)}
         ratios = []
         for _ in range(1 + _RUNS):
             requests = await _due(access, database)
             rate = await _rate(ours.rate_of(requests), lambda: _settled(database))
-            ratios.append(rate / await _bare_rate(bare, headers, folder / "bare"))
+            ratios.append(rate / await _baseline_rate(baseline, headers, folder / "baseline"))
     return statistics.median(ratios[1:])  # the first warms up
 
 
@@ -94,8 +94,8 @@ async def _settled(database: Database) -> int:
     return count
 
 
-async def _bare_rate(http: aiohttp.ClientSession, headers: dict[str, str], data: Path) -> float:
-    left = iter([f"bare-{uuid4().hex}" for _ in range(_PAYOUTS)])
+async def _baseline_rate(http: aiohttp.ClientSession, headers: dict[str, str], data: Path) -> float:
+    left = iter([f"baseline-{uuid4().hex}" for _ in range(_PAYOUTS)])
 
     async def work() -> None:
         for id_ in left:
@@ -147,7 +147,7 @@ async def _authorization(http: aiohttp.ClientSession) -> str:
 
 
 @asynccontextmanager
-async def _bare_sandbox(data: Path) -> AsyncIterator[str]:
+async def _baseline_sandbox(data: Path) -> AsyncIterator[str]:
     """Runs a second sandbox, without webhooks, in a process of its own; yields its address."""
     address = f"127.0.0.1:{_free_port()}"
     process = await asyncio.create_subprocess_exec(

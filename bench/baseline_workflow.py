@@ -7,7 +7,7 @@ from uuid import uuid4
 from temporalio import activity, workflow
 from temporalio.client import Client
 
-FLOOR_QUEUE = "bench-floor"
+BASELINE_QUEUE = "bench-baseline"
 
 # One paid article with one revision round: select, submit, request changes, submit, approve.
 UPDATES = 5
@@ -27,8 +27,8 @@ async def pay(number: int) -> int:
     return number
 
 
-@workflow.defn(name="Floor")
-class FloorWorkflow:
+@workflow.defn(name="Baseline")
+class BaselineWorkflow:
     def __init__(self) -> None:
         self._steps = 0
 
@@ -75,10 +75,10 @@ class IdleWorkflow:
         self._is_over = True
 
 
-async def run_floor(client: Client) -> None:
+async def run_baseline(client: Client) -> None:
     handle = await client.start_workflow(
-        FloorWorkflow.run, id=f"floor/{uuid4()}", task_queue=FLOOR_QUEUE
+        BaselineWorkflow.run, id=f"baseline/{uuid4()}", task_queue=BASELINE_QUEUE
     )
     for number in range(UPDATES):
-        await handle.execute_update(FloorWorkflow.step, number)
+        await handle.execute_update(BaselineWorkflow.step, number)
     await handle.result()
