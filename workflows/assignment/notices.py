@@ -1,4 +1,4 @@
-"""Whom each transition of an assignment is told to, and in which words: pure."""
+"""Notices about an assignment: recipients and texts of each transition. Pure."""
 
 from collections.abc import Iterator
 
@@ -16,9 +16,9 @@ from workflows.formatting import to_the_minute
 from workflows.notices import MEDIATORS, OPERATORS, Notice, as_sentence
 from workflows.policy import ReviewSilence
 
-# Event -> recipient -> text. `{comment}` is a whole sentence, and so is `{next}`: what is to be
-# done now, until when, and what happens otherwise. Disputes are told by their own workflow; here is
-# only what their end leaves to do.
+# Event -> recipient -> text. `{comment}` is a whole sentence, and so is `{next}`: what to do now,
+# until when, and what happens otherwise. The dispute workflow sends the notices about disputes;
+# here is only what to do after their end.
 _TEXTS: dict[Event, dict[str, str]] = {
     Event.CREATOR_SELECTED: {
         "creator": "You were selected. {next}",
@@ -51,7 +51,7 @@ _TEXTS: dict[Event, dict[str, str]] = {
         OPERATORS: "A payout failed.",
     },
     Event.PAYOUT_ESCALATED: {
-        OPERATORS: "A payout needs you: {trouble} The money stays reserved.",
+        OPERATORS: "A payout needs you: {problem} The money stays reserved.",
     },
     Event.REWARD_SENT: {
         "creator": "Your reward was sent.",
@@ -86,20 +86,20 @@ _TEXTS: dict[Event, dict[str, str]] = {
         "brand": "The assignment is cancelled. {comment}",
     },
     Event.PROPOSAL_MADE: {
-        "creator": "The brand asks for {wish}: {wish_reason} Please accept or decline.",
-        "brand": "The creator asks for {wish}: {wish_reason} Please accept or decline.",
+        "creator": "The brand asks for {request}: {request_reason} Please accept or decline.",
+        "brand": "The creator asks for {request}: {request_reason} Please accept or decline.",
     },
     Event.PROPOSAL_ACCEPTED: {
-        "creator": "The brand accepts what you asked for: {wish}.",
-        "brand": "The creator accepts what you asked for: {wish}.",
+        "creator": "The brand accepts what you asked for: {request}.",
+        "brand": "The creator accepts what you asked for: {request}.",
     },
     Event.PROPOSAL_DECLINED: {
-        "creator": "The brand declines what you asked for: {wish}.",
-        "brand": "The creator declines what you asked for: {wish}.",
+        "creator": "The brand declines what you asked for: {request}.",
+        "brand": "The creator declines what you asked for: {request}.",
     },
     Event.PROPOSAL_WITHDRAWN: {
-        "creator": "The brand no longer asks for {wish}.",
-        "brand": "The creator no longer asks for {wish}.",
+        "creator": "The brand no longer asks for {request}.",
+        "brand": "The creator no longer asks for {request}.",
     },
     Event.SHIPMENT_MISSED: {
         "creator": "The product was not sent on the date agreed on. Your deadline waits for it, and"
@@ -129,7 +129,7 @@ _TEXTS: dict[Event, dict[str, str]] = {
     ),
 }
 
-# What reads otherwise when an operator did it in somebody's stead.
+# Texts for actions that an operator took on behalf of somebody.
 _STAFF_TEXTS: dict[Event, dict[str, str]] = {
     Event.REWORK_LAPSED: {
         "brand": "An operator sent the last version back to your review: {comment} {next}",
@@ -163,7 +163,7 @@ _STAFF_TEXTS: dict[Event, dict[str, str]] = {
     ),
 }
 
-# What reads otherwise when the reward is a product.
+# Texts for a reward that is a product.
 _PRODUCT_TEXTS: dict[Event, dict[str, str]] = {
     Event.REWARD_OVERDUE: {
         "creator": "The product is late. You may open a dispute.",
@@ -173,7 +173,7 @@ _PRODUCT_TEXTS: dict[Event, dict[str, str]] = {
     },
 }
 
-# Clock -> who -> what is to be done while it runs.
+# Clock -> recipient -> what to do while it runs.
 _NEXT: dict[ClockKind, dict[str, str]] = {
     ClockKind.SUBMISSION: {
         "creator": "Please submit your work before {deadline}; otherwise the assignment expires.",
@@ -197,8 +197,8 @@ _NEXT_OF_PRODUCT = {
     "brand": "Please ship the product before {deadline}; otherwise the creator may open a dispute.",
 }
 
-# State of a payout that was brought before operators -> what they are to do.
-_TROUBLES = {
+# State of an escalated payout -> what operators have to do.
+_PAYOUT_PROBLEMS = {
     "SENDING": "an attempt can neither be made nor be given up. Its workflow says why.",
     "SENT": "the provider has not delivered it. Please ask the provider.",
     "UNCLAIMED": "nobody claims it, and the provider does not give it back. Please ask there.",
@@ -216,7 +216,7 @@ _CLOCKS = {
     ClockKind.DISPUTE_WINDOW: "the last date for disputes",
 }
 
-_WISHES = {
+_REQUESTS = {
     ProposalKind.EXTENSION: "more time, until {date}",
     ProposalKind.AMENDMENT: "other requirements ({changes})",
     ProposalKind.CANCELLATION: "the assignment to be cancelled without a reward",
@@ -230,25 +230,25 @@ _ANSWERED = {
     Event.PROPOSAL_WITHDRAWN: ProposalState.WITHDRAWN,
 }
 
-# Of an amendment's texts, which may be long, as much is quoted.
+# Maximum length of the quoted texts of an amendment.
 _MAXIMUM_QUOTED_CHARACTERS = 200
 
 
 def notices(a: Assignment, transition: Transition) -> Iterator[Notice]:
-    """One notice a recipient. Who acted is not told what it did itself, but what it must do now."""
-    words = _words(a, transition)
+    """One notice per recipient. The actor gets none of its own action, only what to do next."""
+    words = _values(a, transition)
     for role, text in _texts(a, transition).items():
         recipient = {"creator": a.creator, "brand": a.brand}.get(role, role)
         following = _next(a, transition, role).format_map(words) if "{next}" in text else ""
-        told = text.format_map(words | {"next": following}).strip()
+        body = text.format_map(words | {"next": following}).strip()
         if recipient == transition.actor:
-            told = following
-        if told:
+            body = following
+        if body:
             yield Notice(
                 recipient=recipient,
                 event=transition.event,
                 subject=a.name,
-                text=told,
+                text=body,
                 deduplication_id=f"assignment/{a.id}/{transition.sequence}/{recipient}",
             )
 
@@ -263,7 +263,7 @@ def _texts(a: Assignment, transition: Transition) -> dict[str, str]:
 
 
 def _next(a: Assignment, transition: Transition, role: str) -> str:
-    """What this transition leaves to do; nothing once another one has followed."""
+    """What to do after this transition; empty once another one has followed."""
     clock = a.clock
     if clock is None or a.sequence != transition.sequence or clock.due_time <= transition.time:
         return ""
@@ -277,8 +277,8 @@ def _next(a: Assignment, transition: Transition, role: str) -> str:
     return following
 
 
-def _words(a: Assignment, transition: Transition) -> dict[str, str]:
-    """What the texts' placeholders stand for, each where it has a meaning."""
+def _values(a: Assignment, transition: Transition) -> dict[str, str]:
+    """Values of the placeholders; empty where one does not apply."""
     proposal = _proposal(a, transition)
     is_approved_by_silence = a.policy.review_silence is ReviewSilence.AUTO_APPROVE
     return {
@@ -295,22 +295,21 @@ def _words(a: Assignment, transition: Transition) -> dict[str, str]:
             "your last version goes back to review" if a.submissions else "the assignment expires"
         ),
         "expiry_comment": as_sentence(a.expiry_comment.comment if a.expiry_comment else ""),
-        "trouble": _TROUBLES.get(transition.comment, ""),
-        "wish": _wish(a, proposal) if proposal else transition.comment,
-        "wish_reason": as_sentence(proposal.reason if proposal else ""),
+        "problem": _PAYOUT_PROBLEMS.get(transition.comment, ""),
+        "request": _request(a, proposal) if proposal else transition.comment,
+        "request_reason": as_sentence(proposal.reason if proposal else ""),
     }
 
 
 def _comment(clock: Clock | None, transition: Transition) -> str:
-    """The reason alone, where the text itself says which clock was moved until when."""
+    """The comment without the clock and its new time, which the text of CLOCK_MOVED states."""
     if transition.event is not Event.CLOCK_MOVED or clock is None:
         return transition.comment
     return transition.comment.removeprefix(f"{clock.kind} until {to_the_minute(clock.due_time)}: ")
 
 
 def _proposal(a: Assignment, transition: Transition) -> Proposal | None:
-    """The one that was made, answered or withdrawn: several can be at the same instant, and the
-    comment names it."""
+    """The proposal of this transition. The comment tells apart several of the same instant."""
     state = _ANSWERED.get(transition.event)
     candidates = [
         one
@@ -325,15 +324,15 @@ def _proposal(a: Assignment, transition: Transition) -> Proposal | None:
     return next(iter(named or candidates[-1:]), None)
 
 
-def _wish(a: Assignment, proposal: Proposal) -> str:
+def _request(a: Assignment, proposal: Proposal) -> str:
     date = proposal.deadline_time
-    return _WISHES[proposal.kind].format(
+    return _REQUESTS[proposal.kind].format(
         date=to_the_minute(date) if date else "", changes=_changes(a, proposal)
     )
 
 
 def _changes(a: Assignment, proposal: Proposal) -> str:
-    """An amendment's texts that no version before it had; a text that changed is a new one."""
+    """Quotes the texts of an amendment that no earlier version had."""
     versions = [a.terms.requirements, *(one.requirements for one in a.proposals)]
     known = {one.id for version in versions[: proposal.number] for one in version}
     new = [f"'{one.text.strip()}'" for one in proposal.requirements if one.id not in known]

@@ -1,4 +1,4 @@
-"""What an operator reads of an assignment in the Temporal UI: who must act, until when, and what
+"""What operators read about an assignment in the Temporal UI: who must act, until when, and what
 happens otherwise. Markdown; no personal data."""
 
 from workflows.assignment.model import (
@@ -40,7 +40,7 @@ def describe(a: Assignment) -> str:
 
 
 def next_clock(a: Assignment) -> str:
-    """The name of the timer that runs."""
+    """The summary of the running timer."""
     due_time = next_time(a)
     if due_time is None:
         return "Notices wait"
@@ -61,7 +61,7 @@ def _is_held(a: Assignment) -> bool:
 
 
 def _without_a_clock(a: Assignment) -> str:
-    """Of a reward that is overdue, or whose payout failed after that."""
+    """For an overdue reward, or one whose payout failed after that."""
     if a.is_for_product:
         act = "The brand must still ship the product"
     elif _is_held(a):

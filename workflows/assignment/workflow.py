@@ -1,5 +1,8 @@
-"""The workflow of one assignment: holds its clocks, takes its commands, starts its payout and its
-disputes. The rules are pure, in the modules beside this one; read `run` from top to bottom."""
+"""The assignment workflow: clocks, commands, payout and disputes of one assignment.
+
+The rules are pure and in `rules`. Handlers change the assignment; `run` records the transitions,
+starts child workflows and waits for the next clock.
+"""
 
 import asyncio
 import copy
@@ -72,18 +75,18 @@ with workflow.unsafe.imports_passed_through():
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
-# Mandatory writes have no total time-out: an outage delays, it never fails an assignment.
+# Mandatory writes have no total timeout: an outage delays an assignment and never fails it.
 _WRITE_SECONDS = timedelta(seconds=10)
 _RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(minutes=2)
 )
-# Longer waits become timers: otherwise an outage would fill the history with heartbeats.
+# Longer waits become timers; otherwise an outage would fill the history with heartbeats.
 _LOCAL_RETRY_THRESHOLD = timedelta(seconds=4)
-# What could not be told or ordered to be published is tried again with the next transition, or
-# after this, doubled each time. An article is usually on the feed within 5 minutes (R100).
+# Pending notices and publication orders are retried with the next transition, or after this delay,
+# doubled each time. An article is usually on the feed within 5 minutes (R100).
 _FIRST_RETRY_SECONDS = 60.0
 _LONGEST_RETRY_SECONDS = 3600.0
-_LONGEST_RETRY_SECONDS_OF_ORDERS = 300.0
+_LONGEST_ORDER_RETRY_SECONDS = 300.0
 _PAYING = (Outcome.PAY_IN_FULL, Outcome.PAY_PARTIAL)
 
 
@@ -94,40 +97,40 @@ class AssignmentWorkflow:
         self._assignment, first = submissions.start(
             start.id, start.creator_id, start.terms, start.select_time
         )
-        # Who started this has shown them.
-        self._shown: tuple[State, datetime | None] = (
+        # The starter of the workflow has set these.
+        self._published_attributes: tuple[State, datetime | None] = (
             self._assignment.state,
             start.terms.submission_deadline_time,
         )
         self._recorded_sequence = 0
         self._unrecorded: list[Transition] = []
-        self._pending: list[Notice] = []
-        self._unpublished: PublishArticles | None = None
+        self._pending_notices: list[Notice] = []
+        self._pending_publication: PublishArticles | None = None
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._dispute_to_start: Dispute | None = None
         self._payout: workflow.ChildWorkflowHandle[PayoutWorkflow, PayoutResult] | None = None
         self._payout_is_held = False
         self._payout_is_lost = False
-        self._is_to_pay_now = False
+        self._pay_now_requested = False
         self._child_tasks: set[asyncio.Task[None]] = set()
-        self._origin: Context | None = None
-        self._defect: BaseException | None = None
-        self._note(first)
+        self._trace: Context | None = None
+        self._child_error: BaseException | None = None
+        self._add(first)
 
     @workflow.run
     async def run(self, start: StartAssignment) -> AssignmentResult:
-        self._origin = current_trace()
+        self._trace = current_trace()
         while True:
-            if self._defect is not None:
-                raise self._defect
-            with in_trace(self._origin):
-                self._origin = None
-                await self._hold_payout()
+            if self._child_error is not None:
+                raise self._child_error
+            with in_trace(self._trace):
+                self._trace = None
+                await self._signal_hold()
                 await self._record()
-                await self._start_what_is_due()
+                await self._start_children()
             if self._has_ended():
                 break
-            await self._wait_for_something()
+            await self._wait_for_event()
         if not self._assignment.has_payout and start.terms.is_escrowed:
             await workflow.execute_activity_method(
                 PayoutActivityInterface.release_reward,
@@ -231,8 +234,8 @@ class AssignmentWorkflow:
 
     @workflow.update
     async def override_assignment(self, command: OverrideAssignment) -> None:
-        self._decide(overrides.override_assignment, command)
-        self._is_to_pay_now |= command.action is Action.RETRY_REWARD
+        self._execute(overrides.override_assignment, command)
+        self._pay_now_requested |= command.action is Action.RETRY_REWARD
         await self._until_recorded()
 
     @override_assignment.validator
@@ -242,7 +245,7 @@ class AssignmentWorkflow:
     @workflow.update
     async def open_dispute(self, command: OpenDispute) -> Dispute:
         dispute = self._open_dispute(command)
-        self._origin = current_trace()
+        self._trace = current_trace()
         await self._until_recorded()
         return dispute
 
@@ -250,22 +253,22 @@ class AssignmentWorkflow:
     def _check_open_dispute(self, command: OpenDispute) -> None:
         self._check(disputes.open_dispute, command)
 
-    # Facts
+    # Signals
 
     @workflow.signal(name=PAYOUT_REPORTED)
     def payout_reported(self, report: PayoutReport) -> None:
-        """The payout tells how it goes before it has ended."""
+        """The payout reports its progress before it has ended."""
         self._elapse(workflow.now())
         for transition in rewards.report(self._assignment, report, workflow.now()):
-            self._note(transition)
+            self._add(transition)
 
     @workflow.signal
     def pay_now(self) -> None:
-        """An operator has a reward paid whose payout no workflow leads any more: it was ended by
-        force, or its money came back when it had ended."""
-        self._payout_is_lost = self._is_to_pay_now = True
+        """An operator requests payment of a reward whose payout has no running workflow: it was
+        terminated, or its money came back after it had ended."""
+        self._payout_is_lost = self._pay_now_requested = True
 
-    # What the commands do
+    # Executing commands
 
     def _check(self, rule: Callable[..., Any], command: object) -> None:
         trial = copy.deepcopy(self._assignment)
@@ -274,59 +277,60 @@ class AssignmentWorkflow:
             rule(trial, command, workflow.now())
 
     async def _apply(self, rule: Callable[..., Transition], command: object) -> None:
-        self._decide(rule, command)
+        self._execute(rule, command)
         await self._until_recorded()
 
-    def _decide(self, rule: Callable[..., Transition], command: object) -> None:
+    def _execute(self, rule: Callable[..., Transition], command: object) -> None:
         self._elapse(workflow.now())
         with refusing():
-            self._note(rule(self._assignment, command, workflow.now()))
-        self._origin = current_trace()
+            self._add(rule(self._assignment, command, workflow.now()))
+        self._trace = current_trace()
 
     def _elapse(self, now: datetime) -> None:
-        """What clocks do comes before what anybody does: a worker that is killed between deciding
-        and telling the server decides again, and in the same order."""
+        """Fires due clocks before a command, so that a worker that is killed and decides again
+        decides in the same order."""
         with refusing():
             happened = submissions.elapse(self._assignment, now)
         for transition, dispute in happened:
             self._dispute_to_start = dispute or self._dispute_to_start
-            self._note(transition)
+            self._add(transition)
 
     def _open_dispute(self, command: OpenDispute) -> Dispute:
         self._elapse(workflow.now())
         with refusing():
             dispute, transition = disputes.open_dispute(self._assignment, command, workflow.now())
         self._dispute_to_start = dispute
-        self._note(transition)
+        self._add(transition)
         return dispute
 
     async def _until_recorded(self) -> None:
-        """Who sent a command reads what it did as soon as it is answered."""
+        """An answered command is in the read model already."""
         sequence = self._assignment.sequence
         await workflow.wait_condition(lambda: self._recorded_sequence >= sequence)
 
-    def _note(self, transition: Transition) -> None:
-        """Along with what follows from it at once."""
+    def _add(self, transition: Transition) -> None:
+        """Adds a transition to those to record, with its notices and its follow-ups."""
         following: Transition | None = transition
         while following is not None:
             self._unrecorded.append(following)
-            self._pending.extend(notices(self._assignment, following))
-            self._unpublished = (
-                transitions.publication(self._assignment, following) or self._unpublished
+            self._pending_notices.extend(notices(self._assignment, following))
+            self._pending_publication = (
+                transitions.publication(self._assignment, following) or self._pending_publication
             )
             following = rewards.follow_up(self._assignment, workflow.now())
 
-    # What `run` does
+    # Steps of `run`
 
     async def _record(self) -> None:
-        """Writes what happened into the book, in order and exactly once."""
+        """Writes transitions to the read model, in order and exactly once; retries what is
+        pending."""
         workflow.set_current_details(describe(self._assignment))
-        if not self._unrecorded and not self._is_behind:
+        if not self._unrecorded and not self._has_pending:
             return
         unrecorded, self._unrecorded = self._unrecorded, []
-        pending, self._pending = self._pending, []
-        unpublished, self._unpublished = self._unpublished, None
-        self._show()
+        pending, self._pending_notices = self._pending_notices, []
+        unpublished, self._pending_publication = self._pending_publication, None
+        self._publish_attributes()
         left = await workflow.execute_local_activity_method(
             AssignmentActivityInterface.record_assignment,
             RecordAssignment(self._assignment, unrecorded, pending, unpublished),
@@ -335,9 +339,9 @@ class AssignmentWorkflow:
             retry_policy=_RETRY,
             local_retry_threshold=_LOCAL_RETRY_THRESHOLD,
         )
-        self._pending = left.notices + self._pending
-        self._unpublished = self._unpublished or left.publication
-        longest = _LONGEST_RETRY_SECONDS_OF_ORDERS if left.publication else _LONGEST_RETRY_SECONDS
+        self._pending_notices = left.notices + self._pending_notices
+        self._pending_publication = self._pending_publication or left.publication
+        longest = _LONGEST_ORDER_RETRY_SECONDS if left.publication else _LONGEST_RETRY_SECONDS
         self._retry_seconds = (
             min(2 * self._retry_seconds, longest)
             if left.notices or left.publication
@@ -346,81 +350,82 @@ class AssignmentWorkflow:
         if unrecorded:
             self._recorded_sequence = unrecorded[-1].sequence
 
-    def _show(self) -> None:
-        """Search attributes cost an event: only what is new is worth one, and not at the end."""
-        clock = self._assignment.clock
-        due_time = clock.due_time if clock is not None and clock.held_time is None else None
-        shown, self._shown = self._shown, (self._assignment.state, due_time)
-        is_same_state = shown[0] is self._assignment.state
-        if self._shown == shown or (is_same_state and transitions.is_over(self._assignment)):
+    def _publish_attributes(self) -> None:
+        """Sets search attributes. Each upsert costs an event: only changes, and none at the end."""
+        a = self._assignment
+        due_time = a.clock.due_time if a.clock is not None and a.clock.held_time is None else None
+        published = self._published_attributes
+        self._published_attributes = (a.state, due_time)
+        is_over = published[0] is a.state and transitions.is_over(a)
+        if self._published_attributes == published or is_over:
             return
         workflow.upsert_search_attributes(
             [
-                STATE.value_set(self._assignment.state),
+                STATE.value_set(a.state),
                 DEADLINE.value_set(due_time) if due_time else DEADLINE.value_unset(),
             ]
         )
 
-    async def _hold_payout(self) -> None:
-        """First of all: a book that is away must not let the money go meanwhile."""
+    async def _signal_hold(self) -> None:
+        """Signals the payout before anything else: no outage may let held money go."""
         if self._payout is not None and self._payout_is_held != self._assignment.payout_is_held:
             self._payout_is_held = self._assignment.payout_is_held
             await signal(self._payout, PayoutWorkflow.set_hold, self._payout_is_held)
 
-    async def _start_what_is_due(self) -> None:
+    async def _start_children(self) -> None:
         if (dispute := self._dispute_to_start) is not None:
             self._dispute_to_start = None
             self._start_child_task(self._dispute(dispute))
-        if self._is_to_pay_now:
-            self._is_to_pay_now = False
+        if self._pay_now_requested:
+            self._pay_now_requested = False
             await self._pay_now()
         if self._assignment.has_payout and self._payout is None:
-            await self._lead_payout()
+            await self._run_payout()
 
-    async def _wait_for_something(self) -> None:
-        """Until a command, a fact or the clock; the timer carries the clock's name."""
+    async def _wait_for_event(self) -> None:
+        """Waits for a command, a signal or the next clock, after which the timer is named."""
         a = self._assignment
         due_time = submissions.next_time(a)
         waits = [(due_time - workflow.now()).total_seconds()] if due_time else []
-        if self._is_behind:
+        if self._has_pending:
             waits.append(self._retry_seconds)
         try:
             await workflow.wait_condition(
-                self._is_needed,
+                self._has_work,
                 timeout=max(0.0, min(waits)) if waits else None,
                 timeout_summary=next_clock(a),
             )
         except TimeoutError:
-            # The server may fire a little early by this clock; the timer is the judge.
-            if due_time is not None and (not self._is_behind or due_time <= workflow.now()):
+            # A timer may fire slightly before its due time by this clock; it counts all the same.
+            if due_time is not None and (not self._has_pending or due_time <= workflow.now()):
                 self._elapse(max(workflow.now(), due_time))
 
-    def _is_needed(self) -> bool:
+    def _has_work(self) -> bool:
         """Whether `run` has something to do."""
         return (
             bool(self._unrecorded)
-            or self._is_to_pay_now
-            or self._defect is not None
+            or self._pay_now_requested
+            or self._child_error is not None
             or self._has_ended()
         )
 
     @property
-    def _is_behind(self) -> bool:
-        """Whether something that happened is still to be told or published."""
-        return bool(self._pending) or self._unpublished is not None
+    def _has_pending(self) -> bool:
+        """Whether notices or a publication order are still to be sent."""
+        return bool(self._pending_notices) or self._pending_publication is not None
 
     def _has_ended(self) -> bool:
-        """Nothing can happen any more, and all that did is recorded, told and published."""
+        """Nothing can happen any more, and everything is recorded and sent."""
         is_paying = self._payout is not None and not self._payout.done()
         return (
             transitions.is_over(self._assignment)
             and not is_paying
             and not self._unrecorded
-            and not self._is_behind
-            and not self._is_to_pay_now
+            and not self._has_pending
+            and not self._pay_now_requested
         )
 
-    async def _lead_payout(self, *, is_restarted: bool = False) -> None:
+    async def _run_payout(self, *, is_restarted: bool = False) -> None:
         self._payout_is_held = self._assignment.payout_is_held
         self._payout = await self._start_payout(is_restarted=is_restarted)
         self._payout_is_lost = False
@@ -448,7 +453,7 @@ class AssignmentWorkflow:
             ),
             id=ids.payout(a.id),
             task_queue=sibling(workflow.info().task_queue, Domain.PAYOUTS),
-            # One that somebody else has started knows of no dispute, and nobody hears of its end.
+            # One started elsewhere would not know of disputes, nor report to this workflow.
             id_reuse_policy=WorkflowIDReusePolicy.TERMINATE_IF_RUNNING,
             parent_close_policy=workflow.ParentClosePolicy.ABANDON,
             static_summary=f"Reward of assignments/{a.id}",
@@ -463,7 +468,7 @@ class AssignmentWorkflow:
         """An unexpected error in a child task fails `run`, where operators see it."""
         self._child_tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._defect = error
+            self._child_error = error
 
     async def _paid(
         self, payout: workflow.ChildWorkflowHandle[PayoutWorkflow, PayoutResult]
@@ -472,19 +477,19 @@ class AssignmentWorkflow:
             result = await payout
         except ChildWorkflowError:
             if payout is not self._payout:
-                return  # another one leads it already
-            # An operator ended it by force, and will have to see to the reward.
+                return  # it was replaced by another run
+            # An operator terminated it, and has to take care of the reward.
             self._payout_is_lost = True
-            self._note(rewards.report_payout_failed(self._assignment, workflow.now()))
+            self._add(rewards.report_payout_failed(self._assignment, workflow.now()))
             return
         if result.state is PayoutState.PAID:
             for transition in rewards.report_reward_received(self._assignment, workflow.now()):
-                self._note(transition)
+                self._add(transition)
         elif result.state is PayoutState.WRITTEN_OFF:
-            self._note(rewards.report_reward_written_off(self._assignment, workflow.now()))
+            self._add(rewards.report_reward_written_off(self._assignment, workflow.now()))
 
     async def _dispute(self, dispute: Dispute) -> None:
-        """Runs a dispute to its end and applies what was decided."""
+        """Runs a dispute to its end and applies its decision."""
         try:
             result = await workflow.execute_child_workflow(
                 DisputeWorkflow.run,
@@ -495,7 +500,7 @@ class AssignmentWorkflow:
                 static_summary=f"{dispute.ground} over assignments/{self._assignment.id}",
             )
         except ChildWorkflowError:
-            # An operator ended it by force: the assignment goes on as after a withdrawal.
+            # An operator terminated it: the assignment continues as after a withdrawal.
             result = DisputeResult(mediator=SYSTEM)
         await self._close_dispute(dispute, result)
 
@@ -503,8 +508,8 @@ class AssignmentWorkflow:
         decision = result.decision
         left_minor = disputes.settlement(self._assignment, decision)
         is_overtaken = left_minor is not None and not await self._settle(left_minor)
-        self._pending.extend(result.pending)
-        self._note(
+        self._pending_notices.extend(result.pending)
+        self._add(
             disputes.close_dispute(
                 self._assignment,
                 decision,
@@ -515,13 +520,13 @@ class AssignmentWorkflow:
             )
         )
         if is_overtaken:
-            self._note(disputes.report_overtaken(self._assignment, workflow.now()))
+            self._add(disputes.report_overtaken(self._assignment, workflow.now()))
         elif decision is not None and decision.outcome in _PAYING:
-            self._is_to_pay_now = True
+            self._pay_now_requested = True
 
     async def _settle(self, left_minor: int) -> bool:
-        """Has the payout lowered that a dispute holds, or given back when nothing is left; the
-        payouts service knows whether it is too late. The dispute holds it meanwhile."""
+        """Lowers or releases the held payout; False if the payouts service finds it too late. The
+        dispute holds the payout meanwhile."""
         a = self._assignment
         is_settled = await workflow.execute_activity_method(
             AssignmentActivityInterface.settle_reward,
@@ -531,7 +536,7 @@ class AssignmentWorkflow:
             summary="Lower the reward as decided" if left_minor else "Give the reward back",
         )
         if is_settled and self._payout is not None:
-            # It may be about to reserve what is not reserved yet.
+            # The payout may be about to make its reservation.
             if left_minor:
                 await signal(self._payout, PayoutWorkflow.reduce_amount, left_minor)
             else:
@@ -540,12 +545,12 @@ class AssignmentWorkflow:
         return is_settled
 
     async def _pay_now(self) -> None:
-        """Has a payout that waits for its next attempt make it; one that no workflow leads any more
-        starts anew, and finds what was sent before. None begins before it is due."""
+        """Makes a waiting payout send its next attempt. A payout without a running workflow is
+        restarted and continues from its last state. None starts before the reward is due."""
         if self._payout is None:
             return
         if not self._payout.done():
-            # That it was ended is known to the server first.
+            # The server knows first that it was terminated.
             self._payout_is_lost = not await signal(self._payout, PayoutWorkflow.retry)
         if self._payout_is_lost:
-            await self._lead_payout(is_restarted=True)
+            await self._run_payout(is_restarted=True)

@@ -1,5 +1,5 @@
-"""What a payout's workflow does to the outside: calls of the payouts service, which owns the money
-and may be asked the same thing any number of times."""
+"""Activities of the payout workflow: calls of the payouts service, which owns the money. All of
+them are idempotent."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ class PayoutActivities(PayoutActivityInterface):
 
     @activity.defn
     async def get_payout_status(self, payout_id: str) -> PayoutStatus:
-        """Where nothing was set aside yet, nothing is known."""
+        """RESERVED without an amount if there is no reservation yet."""
         with retrying_all_but():
             try:
                 payout = await self.payouts.GetPayout(
@@ -38,7 +38,7 @@ class PayoutActivities(PayoutActivityInterface):
 
     @activity.defn
     async def reserve_reward(self, terms: PayoutTerms) -> None:
-        """Makes the reservation what the payout needs: made, or lowered as a mediator decided."""
+        """Makes the reservation, or lowers it to what a mediator left."""
         name = f"payouts/{terms.payout_id}"
         amount = Money(terms.currency, terms.amount_minor).to_message()
         with retrying_all_but(Reason.INSUFFICIENT_FUNDS):
@@ -77,7 +77,7 @@ class PayoutActivities(PayoutActivityInterface):
 
     @activity.defn
     async def recall_payout(self, request: RecallPayout) -> State:
-        """Takes back what nobody has claimed; what somebody has is paid."""
+        """Recalls an unclaimed payment; PAID if it was claimed meanwhile."""
         with retrying_all_but():
             payout = await self.payouts.RecallPayout(
                 pb.RecallPayoutRequest(name=f"payouts/{request.payout_id}", attempt=request.attempt)

@@ -14,7 +14,7 @@ class PayoutActivityInterface(ABC):
     @activity.defn
     @abstractmethod
     async def get_payout_status(self, payout_id: str) -> PayoutStatus:
-        """How far the payout has come."""
+        """Returns the recorded status of the payout."""
 
     @activity.defn
     @abstractmethod

@@ -24,18 +24,18 @@ class State(StrEnum):
     WRITTEN_OFF = "WRITTEN_OFF"
 
 
-# An attempt may begin.
+# An attempt may start.
 TO_BE_SENT = frozenset({State.RESERVED, State.FAILED})
-# Somebody may want it paid now.
+# A retry can be requested.
 WAITING = TO_BE_SENT | {State.UNCLAIMED}
-# Whatever was under way, nothing is paid any more.
+# Nothing will be paid any more.
 CLOSED = frozenset({State.RELEASED, State.WRITTEN_OFF})
 ENDED = CLOSED | {State.PAID}
 
 
 @dataclass(frozen=True)
 class PayoutChanged:
-    """The payouts service has booked something new about the latest attempt."""
+    """Signal: the payouts service posted a change of the latest attempt."""
 
     state: str
     attempt: int
@@ -43,12 +43,12 @@ class PayoutChanged:
 
 @dataclass
 class Progress:
-    """How far a payout has come. A run whose history has grown long hands it to the next one."""
+    """State of the workflow, passed to the next run when the history grows long."""
 
     state: State
-    # The latest one; 0 before the first.
+    # Number of the latest attempt; 0 before the first.
     attempt: int
-    # Since when it is in this state.
+    # Time of the last change of `state`.
     since: datetime
     # Reports that the assignment has received, each once per attempt.
     reported: list[str] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Progress:
             self.state, self.since = state, now
 
     def apply(self, change: PayoutChanged, now: datetime) -> None:
-        """Of an earlier attempt it is no news, unless the payout as a whole has ended."""
+        """Applies a change; ignores one of an earlier attempt unless it ends the payout."""
         state = State(change.state)
         if change.attempt >= self.attempt or state in CLOSED:
             self.attempt = max(self.attempt, change.attempt)
@@ -79,7 +79,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class PayoutTerms:
-    """A reward that is due. `reserved_minor` is None when nothing was set aside yet."""
+    """A reward that is due. `reserved_minor` is None if it is not reserved yet."""
 
     payout_id: str
     brand_id: str
@@ -89,19 +89,19 @@ class PayoutTerms:
     reserved_minor: int | None
     retry_interval: Span
     is_held: bool = False
-    # What nobody claims is taken back after this.
+    # Unclaimed money is recalled after this.
     claim_window: Span = CLAIM_WINDOW
-    # An attempt that comes to no end in this time is an operator's to look into.
+    # An attempt that has no outcome after this is escalated to operators.
     escalation_window: Span = REWARD_WINDOW
-    # Another workflow has led it before and has ended: this one finds out how far it came, and goes
-    # on from there at once.
+    # An earlier workflow of this payout has ended: this one continues from the recorded status,
+    # and sends at once.
     is_restarted: bool = False
     progress: Progress | None = None
 
 
 @dataclass(frozen=True)
 class PayoutStatus:
-    """How far a payout has come. `amount_minor` is what is set aside; None when nothing is."""
+    """Recorded status of a payout. `amount_minor` is the reserved amount; None if there is none."""
 
     state: State
     attempt: int
@@ -110,7 +110,7 @@ class PayoutStatus:
 
 @dataclass(frozen=True)
 class SendPayout:
-    """One attempt; 1 is the first."""
+    """One attempt, counted from 1."""
 
     payout_id: str
     attempt: int
@@ -118,7 +118,7 @@ class SendPayout:
 
 @dataclass(frozen=True)
 class RecallPayout:
-    """The attempt that nobody has claimed."""
+    """The unclaimed attempt to recall."""
 
     payout_id: str
     attempt: int
@@ -131,17 +131,17 @@ PAYOUT_REPORTED = "payout_reported"
 
 @dataclass(frozen=True)
 class PayoutReport:
-    """What the assignment is told before a payout has ended."""
+    """Signal to the assignment before the payout has ended."""
 
     state: State
-    # Of what is unclaimed: when it is taken back.
+    # When unclaimed money is recalled.
     recall_time: datetime | None = None
-    # It has been so for too long: an operator must look into it.
+    # It takes too long: an operator must act.
     is_escalated: bool = False
 
 
 @dataclass(frozen=True)
 class PayoutResult:
-    """How a payout ended."""
+    """The final state of a payout."""
 
     state: State

@@ -1,4 +1,4 @@
-"""The times at which a payout needs more than waiting. Pure."""
+"""Start of a payout, and when it needs a recall or an escalation. Pure."""
 
 from datetime import datetime
 
@@ -12,13 +12,13 @@ def begin(terms: PayoutTerms, now: datetime) -> Progress:
 
 
 def recall_time(terms: PayoutTerms, progress: Progress) -> datetime:
-    """When what is unclaimed is taken back."""
+    """When unclaimed money is recalled."""
     return terms.claim_window.after(progress.since)
 
 
 def due_time(terms: PayoutTerms, progress: Progress) -> datetime | None:
-    """When the payout may not go on as it does; None while that is for others to say. What is
-    unclaimed is taken back, and what is under way or blocked is brought before an operator."""
+    """When the current state needs an action: unclaimed money is recalled, anything else is
+    escalated to operators. None once it was escalated."""
     if progress.state is State.UNCLAIMED:
         return recall_time(terms, progress)
     if progress.is_escalated:

@@ -1,4 +1,4 @@
-"""What an operator reads of a payout in the Temporal UI: who must act, until when, and what happens
+"""What operators read about a payout in the Temporal UI: who must act, until when, and what happens
 otherwise. Markdown; no personal data."""
 
 from workflows.formatting import to_the_second
@@ -20,7 +20,7 @@ _EXPLANATIONS = {
     State.SENDING: "The call is repeated until it is taken: while an operator holds the payout,"
     " sending is halted or the provider does not answer, its last failure says so.",
     State.BLOCKED: "The money stays reserved, and the provider is still asked. What became of the"
-    " attempt is told with `ResolveAttempt`.",
+    " attempt is recorded with `ResolveAttempt`.",
 }
 
 
@@ -30,7 +30,7 @@ def describe(terms: PayoutTerms, progress: Progress, *, is_held: bool) -> str:
     if is_held:
         lines.append("Held by a dispute of the brand.")
     if progress.is_escalated and state is not State.BLOCKED:
-        lines.append("It has been so for too long: an operator must look into it.")
+        lines.append("It takes too long: an operator must look into it.")
     if state is State.UNCLAIMED:
         recall = to_the_second(recall_time(terms, progress))
         lines.append(f"Until **{recall}**; then it is taken back.")
