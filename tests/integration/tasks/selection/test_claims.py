@@ -1,0 +1,147 @@
+"""Claims: a selection claims all of its applications or none; no claimed one is withdrawn."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from liaison.tasks.v1 import tasks_pb2 as pb
+
+from servicekit.errors import FailedPrecondition, Reason
+from tests.integration.tasks.harness import Harness, id_of
+from tests.support.serving import refused, request_id
+from workflows.task.model import Selection
+
+APPLIED, SELECTED = pb.Application.STATE_APPLIED, pb.Application.STATE_SELECTED
+
+
+def _request(task: pb.Task, *applications: pb.Application) -> pb.SelectApplicationsRequest:
+    return pb.SelectApplicationsRequest(
+        parent=task.name,
+        applications=[one.name for one in applications],
+        request_id=request_id(),
+    )
+
+
+@asynccontextmanager
+async def _deciding(
+    harness: Harness, request: pb.SelectApplicationsRequest
+) -> AsyncIterator["asyncio.Task[pb.SelectApplicationsResponse]"]:
+    """While the workflow decides over a selection."""
+    begun, may_end = asyncio.Event(), asyncio.Event()
+    select = harness.workflows.select
+
+    async def slow(task_id: str, actor: str, selections: list[Selection], request_id: str) -> None:
+        begun.set()
+        await may_end.wait()
+        await select(task_id, actor, selections, request_id)
+
+    harness.workflows.select = slow  # type: ignore[method-assign]  # for this long
+    answer: asyncio.Task[pb.SelectApplicationsResponse] = asyncio.ensure_future(
+        harness.brand().SelectApplications(request)
+    )
+    await asyncio.wait_for(begun.wait(), 10)
+    harness.workflows.select = select  # type: ignore[method-assign]  # as it was
+    yield answer
+    may_end.set()
+    await asyncio.wait([answer])
+
+
+async def test_a_refused_selection_lets_go_of_all(harness: Harness) -> None:
+    task = await harness.task()
+    first, second = await harness.apply(task), await harness.apply(task, "cem")
+    harness.workflows.refusal = FailedPrecondition(Reason.INSUFFICIENT_FUNDS, "Deposit first")
+    with refused(Reason.INSUFFICIENT_FUNDS):
+        await harness.select(task, [first, second])
+    harness.workflows.refusal = None
+    assert (await harness.withdraw(first)).state == pb.Application.STATE_WITHDRAWN
+    await harness.select(task, [second])
+
+
+async def test_all_of_them_are_selected_or_none(harness: Harness) -> None:
+    task = await harness.task()
+    first, second = await harness.apply(task), await harness.apply(task, "cem")
+    await harness.withdraw(second, "cem")
+    with refused(Reason.ILLEGAL_STATE) as caught:
+        await harness.select(task, [first, second])
+    assert caught.value.metadata == {"state": "WITHDRAWN", "command": "SelectApplications"}
+    assert caught.value.message.startswith(f"{second.name} is WITHDRAWN:")
+    assert harness.workflows.commands == []
+    assert await harness.state_of(first) == APPLIED
+    assert (await harness.withdraw(first)).state == pb.Application.STATE_WITHDRAWN
+
+
+@pytest.mark.rule("R46")
+async def test_nobody_withdraws_while_the_workflow_decides(harness: Harness) -> None:
+    task = await harness.task()
+    application = await harness.apply(task)
+    async with _deciding(harness, _request(task, application)):
+        with refused(Reason.ILLEGAL_STATE) as caught:
+            await harness.withdraw(application)
+        assert caught.value.metadata == {"state": "APPLIED", "command": "WithdrawApplication"}
+        assert "is APPLIED and being selected:" in caught.value.message
+    assert await harness.state_of(application) == SELECTED
+
+
+async def test_a_second_selection_does_not_take_what_the_first_has_claimed(
+    harness: Harness,
+) -> None:
+    task = await harness.task()
+    application = await harness.apply(task)
+    async with _deciding(harness, _request(task, application)):
+        harness.workflows.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "Selected already")
+        with refused(Reason.ILLEGAL_STATE):
+            await harness.select(task, [application])
+        harness.workflows.refusal = None
+        with refused(Reason.ILLEGAL_STATE):
+            await harness.withdraw(application)
+    assert await harness.state_of(application) == SELECTED
+
+
+async def test_one_refused_selection_does_not_free_what_another_still_decides(
+    harness: Harness,
+) -> None:
+    """Else it could be withdrawn, and be selected all the same."""
+    task = await harness.task()
+    first, second = await harness.apply(task), await harness.apply(task, "cem")
+    async with _deciding(harness, _request(task, first)):
+        harness.workflows.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "One slot is left")
+        async with _deciding(harness, _request(task, first, second)):
+            pass
+        harness.workflows.refusal = None
+        with refused(Reason.ILLEGAL_STATE):
+            await harness.withdraw(first)
+        await harness.withdraw(second, "cem")
+    assert await harness.state_of(first) == SELECTED
+
+
+async def test_the_first_selection_may_be_the_one_that_is_refused(harness: Harness) -> None:
+    task = await harness.task()
+    first, second = await harness.apply(task), await harness.apply(task, "cem")
+    outer = _deciding(harness, _request(task, first, second))
+    inner = _deciding(harness, _request(task, first))
+    await outer.__aenter__()
+    await inner.__aenter__()
+    harness.workflows.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "One slot is left")
+    await outer.__aexit__(None, None, None)
+    harness.workflows.refusal = None
+    with refused(Reason.ILLEGAL_STATE):
+        await harness.withdraw(first)
+    await inner.__aexit__(None, None, None)
+    assert await harness.state_of(first) == SELECTED
+
+
+@pytest.mark.rule("R39")
+async def test_who_withdrew_first_is_not_selected(harness: Harness) -> None:
+    """Whichever of both comes first: never a withdrawn application with an assignment."""
+    task = await harness.task()
+    for creator in ("bea", "cem", "dan", "eve"):
+        application = await harness.apply(task, creator)
+        await asyncio.gather(
+            harness.withdraw(application, creator),
+            harness.select(task, [application]),
+            return_exceptions=True,
+        )
+        is_selected = id_of(application) in harness.workflows.selected.get(id_of(task), [])
+        expected = SELECTED if is_selected else pb.Application.STATE_WITHDRAWN
+        assert await harness.state_of(application) == expected
