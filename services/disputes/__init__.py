@@ -1,1 +1,1 @@
-"""Disputes: opened by one side, decided by mediators; the book of what their workflows decide."""
+"""The disputes service: one side of an assignment opens a dispute, mediators decide it."""

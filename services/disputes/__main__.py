@@ -9,12 +9,12 @@ from servicekit.process import run
 from servicekit.rpc.client import service_channel
 from servicekit.rpc.server import GrpcServer
 from servicekit.telemetry import telemetry
-from services.disputes.clients import GrpcAssignmentDirectory
+from services.disputes.clients import AssignmentClient
 from services.disputes.handlers import DisputeHandlers
 from services.disputes.servicer import service
 from services.disputes.settings import DisputesSettings
-from services.disputes.store import PostgresDisputeStore
-from services.disputes.workflows import TemporalRuns
+from services.disputes.store import DisputeStore
+from services.disputes.workflows import DisputeWorkflowClient
 from workflows.temporal.client import Workflows
 
 
@@ -27,9 +27,9 @@ async def main() -> None:
         ):
             await migrate_on_start(database, settings, "services.disputes")
             disputes = DisputeHandlers(
-                PostgresDisputeStore(database),
-                GrpcAssignmentDirectory(AssignmentServiceStub(tasks)),
-                TemporalRuns(Workflows(settings)),
+                DisputeStore(database),
+                AssignmentClient(AssignmentServiceStub(tasks)),
+                DisputeWorkflowClient(Workflows(settings)),
                 utc_now,
             )
             await GrpcServer(settings, [service(disputes)], database).serve_until_stopped()

@@ -1,4 +1,4 @@
-"""The tasks service as the use cases see it: over gRPC, in the role of a service."""
+"""Client of the tasks service, over gRPC, in the role of a service."""
 
 from typing import TYPE_CHECKING
 
@@ -8,11 +8,11 @@ from servicekit.errors import NotFound
 from servicekit.resource_names import parse_id
 from services.disputes.domain import Parties
 
-if TYPE_CHECKING:  # what a stub is over an aio channel exists in the type stubs only
+if TYPE_CHECKING:  # the types of stubs over aio channels exist only in the type stubs
     from liaison.tasks.v1.assignments_pb2_grpc import AssignmentServiceAsyncStub
 
 
-class GrpcAssignmentDirectory:
+class AssignmentClient:
     def __init__(self, stub: "AssignmentServiceAsyncStub") -> None:
         self._stub = stub
 

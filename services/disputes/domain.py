@@ -1,10 +1,10 @@
-"""What the service adds to a dispute's own rules, which are in `workflows.dispute.state`: pure."""
+"""Dispute rules of the service. Those of a dispute itself are in `workflows.dispute`. Pure."""
 
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import NAMESPACE_URL, uuid5
 
-# After this a dispute whose workflow cannot be found has lost it.
+# Within this time after a dispute is recorded, its workflow may not have started yet.
 START_GRACE = timedelta(minutes=1)
 
 
@@ -17,5 +17,5 @@ class Parties:
 
 
 def command_id(subject: str, request_id: str) -> str:
-    """Who repeats a request gets the same id, and nobody else can meet it."""
+    """The same id for a repeated request of this caller, and for no other caller."""
     return str(uuid5(NAMESPACE_URL, f"{subject} {request_id}"))

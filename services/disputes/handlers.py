@@ -1,21 +1,9 @@
-"""What can be done with disputes: read them, command their workflows, record what these decide."""
+"""Use cases of disputes: open, read, claim, decide, withdraw, and record what workflows decide."""
 
-from typing import Annotated, Protocol
-
-from pydantic import Field
+from typing import Protocol
 
 from servicekit.auth import Principal
 from servicekit.clock import Clock
-from servicekit.commands import (
-    Command,
-    Instant,
-    PositiveMoney,
-    Visible,
-    bounded_text,
-    proto_enum,
-    resource_id,
-    unique_items,
-)
 from servicekit.errors import (
     FailedPrecondition,
     LiaisonError,
@@ -25,76 +13,27 @@ from servicekit.errors import (
     not_yours,
 )
 from servicekit.pagination import Page
-from services.disputes.domain import START_GRACE, Parties, command_id
-from workflows.assignment.model import OpenDispute as OpenDisputeOrder
-from workflows.dispute.model import (
-    Claim,
-    Decide,
-    Decision,
-    Dispute,
-    Ground,
-    Outcome,
-    State,
-    Withdraw,
+from services.disputes.commands import (
+    ClaimDispute,
+    DecideDispute,
+    GetDispute,
+    ListDisputes,
+    OpenDispute,
+    WithdrawDispute,
 )
+from services.disputes.domain import START_GRACE, Parties, command_id
+from workflows.assignment.model import OpenDispute as OpenDisputeCommand
+from workflows.dispute.model import Claim, Decide, Decision, Dispute, State, Withdraw
 from workflows.dispute.rules import check_decision, check_ground
 from workflows.errors import NotRunning
 
-# What the workflow of a dispute takes.
+# The commands that the workflow of a dispute takes.
 DisputeCommand = Claim | Decide | Withdraw
 
-DisputeId = Annotated[str, resource_id("disputes/{dispute}")]
-AssignmentId = Annotated[str, resource_id("assignments/{assignment}")]
-Words = Annotated[str, bounded_text(1, 4000), Visible]
 
-
-class DisputeInput(Command):
-    assignment_id: AssignmentId = Field(alias="assignment")
-    ground: Annotated[Ground, proto_enum("GROUND_")]
-    statement: Words
-
-
-class OpenDispute(Command):
-    dispute: DisputeInput
-    request_id: str
-
-
-class GetDispute(Command):
-    id: DisputeId = Field(alias="name")
-
-
-class ListDisputes(Command):
-    states: Annotated[list[Annotated[State, proto_enum("STATE_")]], unique_items(0, len(State))] = (
-        Field(default_factory=list)
-    )
-
-
-class ClaimDispute(Command):
-    id: DisputeId = Field(alias="name")
-    request_id: str
-
-
-class DecisionInput(Command):
-    outcome: Annotated[Outcome, proto_enum("OUTCOME_")]
-    reasoning: Words
-    amount: PositiveMoney | None = None
-    deadline_time: Instant | None = None
-
-
-class DecideDispute(Command):
-    id: DisputeId = Field(alias="name")
-    decision: DecisionInput
-    request_id: str
-
-
-class WithdrawDispute(Command):
-    id: DisputeId = Field(alias="name")
-    request_id: str
-
-
-class DisputeStore(Protocol):
+class Disputes(Protocol):
     async def record(self, dispute: Dispute) -> None:
-        """Keeps the dispute unless this change of it, or a later one, is kept already."""
+        """Does nothing if this or a later change of the dispute is recorded."""
 
     async def get(self, dispute_id: str) -> Dispute | None: ...
 
@@ -103,17 +42,17 @@ class DisputeStore(Protocol):
     ) -> list[Dispute]: ...
 
 
-class AssignmentDirectory(Protocol):
+class Assignments(Protocol):
     """The tasks service."""
 
     async def parties(self, assignment_id: str) -> Parties | None: ...
 
 
-class DisputeRuns(Protocol):
+class DisputeWorkflows(Protocol):
     """The workflows of assignments and disputes. Each method raises NotRunning."""
 
     async def open(
-        self, assignment_id: str, order: OpenDisputeOrder, command_id: str
+        self, assignment_id: str, command: OpenDisputeCommand, command_id: str
     ) -> Dispute: ...
 
     async def send(self, dispute_id: str, command: DisputeCommand, command_id: str) -> Dispute: ...
@@ -122,14 +61,14 @@ class DisputeRuns(Protocol):
 class DisputeHandlers:
     def __init__(
         self,
-        store: DisputeStore,
-        assignments: AssignmentDirectory,
-        runs: DisputeRuns,
+        disputes: Disputes,
+        assignments: Assignments,
+        workflows: DisputeWorkflows,
         clock: Clock,
     ) -> None:
-        self._store = store
+        self._disputes = disputes
         self._assignments = assignments
-        self._runs = runs
+        self._workflows = workflows
         self._clock = clock
 
     async def open_dispute(self, who: Principal, command: OpenDispute) -> Dispute:
@@ -141,17 +80,17 @@ class DisputeHandlers:
         who.require_party(name, brand=parties.brand_id, creator=parties.creator_id)
         check_ground(new.ground, who.actor)
         dispute_id = command_id(who.subject, command.request_id)
-        order = OpenDisputeOrder(dispute_id, new.ground, new.statement, who.actor)
+        opening = OpenDisputeCommand(dispute_id, new.ground, new.statement, who.actor)
         try:
-            dispute = await self._runs.open(new.assignment_id, order, dispute_id)
+            dispute = await self._workflows.open(new.assignment_id, opening, dispute_id)
         except NotRunning:
             raise FailedPrecondition(
                 Reason.DISPUTE_NOT_ALLOWED,
-                f"{name} is over, and so is the time to dispute it",
+                f"{name} is over, and can no longer be disputed",
                 metadata={"assignment": name},
             ) from None
-        # The dispute's own workflow records it too, a moment later: who opened it reads it now.
-        await self._store.record(dispute)
+        # Its workflow records it too, a moment later. Until then the opener reads this record.
+        await self._disputes.record(dispute)
         return dispute
 
     async def get_dispute(self, who: Principal, command: GetDispute) -> Dispute:
@@ -160,57 +99,58 @@ class DisputeHandlers:
     async def list_disputes(
         self, who: Principal, command: ListDisputes, page: Page
     ) -> list[Dispute]:
-        """The caller's own; all for staff, who speak for no side."""
-        return await self._store.list(
+        """The caller's own disputes, or all for staff."""
+        return await self._disputes.list(
             brand_id=who.brand, creator_id=who.creator, states=command.states, page=page
         )
 
     async def claim_dispute(self, who: Principal, command: ClaimDispute) -> Dispute:
         dispute = await self._own(who, command.id)
-        return await self._order(who, dispute, Claim(who.actor), command.request_id)
+        return await self._send(who, dispute, Claim(who.actor), command.request_id)
 
     async def decide_dispute(self, who: Principal, command: DecideDispute) -> Dispute:
         dispute = await self._own(who, command.id)
-        made = command.decision
+        given = command.decision
         decision = Decision(
-            outcome=made.outcome,
-            reasoning=made.reasoning,
-            amount_minor=made.amount.amount_minor if made.amount else None,
-            deadline_time=made.deadline_time,
-            amount_currency=made.amount.currency if made.amount else None,
+            outcome=given.outcome,
+            reasoning=given.reasoning,
+            amount_minor=given.amount.amount_minor if given.amount else None,
+            deadline_time=given.deadline_time,
+            amount_currency=given.amount.currency if given.amount else None,
         )
-        # The workflow checks it as well; here the violations keep the fields that they name. Of a
-        # dispute that is decided, this may be the deciding request again.
+        # The workflow checks it as well; checked here, violations name the fields. If the dispute
+        # is closed, this may be a repetition of the request that decided it.
         if not dispute.is_closed:
             check_decision(dispute, decision, self._clock())
-        order = Decide(who.actor, decision)
-        return await self._order(who, dispute, order, command.request_id)
+        return await self._send(who, dispute, Decide(who.actor, decision), command.request_id)
 
     async def withdraw_dispute(self, who: Principal, command: WithdrawDispute) -> Dispute:
         dispute = await self._own(who, command.id)
-        return await self._order(who, dispute, Withdraw(who.actor), command.request_id)
+        return await self._send(who, dispute, Withdraw(who.actor), command.request_id)
 
     async def record_dispute(self, dispute: Dispute) -> None:
-        await self._store.record(dispute)
+        await self._disputes.record(dispute)
 
     async def _own(self, who: Principal, dispute_id: str) -> Dispute:
-        """The dispute, if the caller is one of its sides or may see all of them."""
+        """The dispute, if the caller is one of its sides or staff."""
         name = f"disputes/{dispute_id}"
-        dispute = who.require_found(name, await self._store.get(dispute_id))
+        dispute = who.require_found(name, await self._disputes.get(dispute_id))
         who.require_party(name, brand=dispute.brand_id, creator=dispute.creator_id)
         return dispute
 
-    async def _order(
+    async def _send(
         self, who: Principal, dispute: Dispute, command: DisputeCommand, request_id: str
     ) -> Dispute:
-        """Sends the workflow a command. It answers once the change is recorded."""
+        """Sends the workflow a command. Returns once the change is recorded."""
         try:
-            return await self._runs.send(dispute.id, command, command_id(who.subject, request_id))
+            return await self._workflows.send(
+                dispute.id, command, command_id(who.subject, request_id)
+            )
         except NotRunning:
             raise self._absence(dispute, command) from None
 
     def _absence(self, dispute: Dispute, command: DisputeCommand) -> LiaisonError:
-        """Why a dispute that is recorded has no workflow."""
+        """Why a recorded dispute has no running workflow."""
         if not dispute.is_closed and self._clock() < dispute.create_time + START_GRACE:
             return Unavailable(
                 Reason.DEPENDENCY_UNAVAILABLE,

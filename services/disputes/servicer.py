@@ -1,4 +1,4 @@
-"""disputes.v1 over gRPC: messages in and out."""
+"""DisputeService over gRPC."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from servicekit.commands import parse
 from servicekit.pagination import Cursor, page_of
 from servicekit.rpc.access import Repeat, allow
 from servicekit.rpc.server import Service
-from services.disputes import handlers
+from services.disputes import commands
 from services.disputes.handlers import DisputeHandlers
 from workflows.dispute.messages import from_message, to_message
 
@@ -33,17 +33,17 @@ class DisputeServicer(DisputeServiceServicer):
         self._disputes = disputes
 
     async def OpenDispute(self, request: pb.OpenDisputeRequest, context: Any) -> pb.Dispute:
-        command = parse(handlers.OpenDispute, request)
+        command = parse(commands.OpenDispute, request)
         return to_message(await self._disputes.open_dispute(current_principal(), command))
 
     async def GetDispute(self, request: pb.GetDisputeRequest, context: Any) -> pb.Dispute:
-        command = parse(handlers.GetDispute, request)
+        command = parse(commands.GetDispute, request)
         return to_message(await self._disputes.get_dispute(current_principal(), command))
 
     async def ListDisputes(
         self, request: pb.ListDisputesRequest, context: Any
     ) -> pb.ListDisputesResponse:
-        who, command = current_principal(), parse(handlers.ListDisputes, request)
+        who, command = current_principal(), parse(commands.ListDisputes, request)
         page = page_of(
             request.page_size, request.page_token, who.brand, who.creator, sorted(command.states)
         )
@@ -56,15 +56,15 @@ class DisputeServicer(DisputeServiceServicer):
         )
 
     async def ClaimDispute(self, request: pb.ClaimDisputeRequest, context: Any) -> pb.Dispute:
-        command = parse(handlers.ClaimDispute, request)
+        command = parse(commands.ClaimDispute, request)
         return to_message(await self._disputes.claim_dispute(current_principal(), command))
 
     async def DecideDispute(self, request: pb.DecideDisputeRequest, context: Any) -> pb.Dispute:
-        command = parse(handlers.DecideDispute, request)
+        command = parse(commands.DecideDispute, request)
         return to_message(await self._disputes.decide_dispute(current_principal(), command))
 
     async def WithdrawDispute(self, request: pb.WithdrawDisputeRequest, context: Any) -> pb.Dispute:
-        command = parse(handlers.WithdrawDispute, request)
+        command = parse(commands.WithdrawDispute, request)
         return to_message(await self._disputes.withdraw_dispute(current_principal(), command))
 
     async def RecordDispute(

@@ -1,4 +1,4 @@
-"""What the disputes service is told by its environment."""
+"""Settings of the disputes service, read from the environment."""
 
 from servicekit.settings import (
     Address,

@@ -1,4 +1,4 @@
-"""The disputes' SQL: columns for what is searched, the dispute as a whole beside them."""
+"""The SQL of disputes."""
 
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
@@ -10,7 +10,7 @@ from workflows.dispute.model import Dispute, State
 _SNAPSHOT = TypeAdapter(Dispute)
 
 
-class PostgresDisputeStore:
+class DisputeStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 

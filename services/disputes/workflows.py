@@ -1,4 +1,4 @@
-"""The Temporal side: commands for the workflows of assignments and disputes."""
+"""The Temporal side of disputes: sends updates to their workflows and to assignments'."""
 
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from workflows.dispute.model import Claim, Decide, Dispute, Withdraw
 from workflows.dispute.workflow import DisputeWorkflow
 from workflows.temporal.client import Workflows
 
-P = TypeVar("P")
+C = TypeVar("C")
 
 # The update that takes each command of a dispute.
 UPDATES: dict[type[DisputeCommand], UpdateMethodMultiParam[[Any, Any], Dispute]] = {
@@ -22,15 +22,16 @@ UPDATES: dict[type[DisputeCommand], UpdateMethodMultiParam[[Any, Any], Dispute]]
 }
 
 
-class TemporalRuns:
-    """An update's id is made of its caller's `request_id`: repeating gets the first answer."""
+class DisputeWorkflowClient:
+    """The id of an update is derived from the caller's `request_id`: a repeated request gets its
+    first answer."""
 
     def __init__(self, workflows: Workflows) -> None:
         self._workflows = workflows
 
-    async def open(self, assignment_id: str, order: OpenDispute, command_id: str) -> Dispute:
+    async def open(self, assignment_id: str, command: OpenDispute, command_id: str) -> Dispute:
         workflow_id = ids.assignment(assignment_id)
-        return await self._update(workflow_id, AssignmentWorkflow.open_dispute, order, command_id)
+        return await self._update(workflow_id, AssignmentWorkflow.open_dispute, command, command_id)
 
     async def send(self, dispute_id: str, command: DisputeCommand, command_id: str) -> Dispute:
         update = UPDATES[type(command)]
@@ -39,8 +40,8 @@ class TemporalRuns:
     async def _update(
         self,
         workflow_id: str,
-        update: UpdateMethodMultiParam[[Any, P], Dispute],
-        command: P,
+        update: UpdateMethodMultiParam[[Any, C], Dispute],
+        command: C,
         command_id: str,
     ) -> Dispute:
         return await self._workflows.execute_update(

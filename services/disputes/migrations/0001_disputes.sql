@@ -1,5 +1,5 @@
--- What the disputes' workflows decided. `snapshot` is the dispute as a whole; the other columns
--- repeat what lists are searched by.
+-- Read model of disputes, written by workflow activities. `snapshot` is the whole dispute; the other
+-- columns are those that lists filter and order by.
 CREATE TABLE dispute (
     id          text PRIMARY KEY,
     brand_id    text        NOT NULL,
@@ -14,6 +14,6 @@ CREATE TABLE dispute (
 CREATE INDEX dispute_by_time ON dispute (create_time, id);
 CREATE INDEX dispute_by_brand ON dispute (brand_id, create_time, id);
 CREATE INDEX dispute_by_creator ON dispute (creator_id, create_time, id);
--- The mediators' queue.
+-- Open disputes, oldest first: the queue of mediators.
 CREATE INDEX dispute_undecided ON dispute (create_time, id)
     WHERE state IN ('OPEN', 'UNDER_REVIEW');

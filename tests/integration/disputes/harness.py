@@ -29,11 +29,11 @@ from servicekit.postgres.database import Database
 from servicekit.rpc.server import Service
 from servicekit.settings import TemporalSettings
 from servicekit.timestamps import to_timestamp
-from services.disputes.clients import GrpcAssignmentDirectory
+from services.disputes.clients import AssignmentClient
 from services.disputes.handlers import DisputeHandlers
 from services.disputes.servicer import service as disputes_service
-from services.disputes.store import PostgresDisputeStore
-from services.disputes.workflows import TemporalRuns
+from services.disputes.store import DisputeStore
+from services.disputes.workflows import DisputeWorkflowClient
 from services.notifications.handlers import NotificationHandlers
 from services.notifications.servicer import service as notifications_service
 from services.notifications.store import NotificationStore
@@ -210,9 +210,9 @@ async def harness_of(
             [
                 disputes_service(
                     DisputeHandlers(
-                        PostgresDisputeStore(disputes_database),
-                        GrpcAssignmentDirectory(AssignmentServiceStub(tasks.as_service())),
-                        TemporalRuns(Workflows(settings)),
+                        DisputeStore(disputes_database),
+                        AssignmentClient(AssignmentServiceStub(tasks.as_service())),
+                        DisputeWorkflowClient(Workflows(settings)),
                         utc_now,
                     )
                 )
