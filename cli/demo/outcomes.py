@@ -50,7 +50,7 @@ async def read_outcomes(story: Story) -> list[Outcome]:
 
 
 async def read_ledger(story: Story) -> list[Account]:
-    """Every account of the whole stack: earlier runs' brands are in it too."""
+    """All accounts of the stack, including those of brands of earlier runs."""
     trial = await call_until_answered(
         story.olga.payouts.GetTrialBalance, payouts_pb2.GetTrialBalanceRequest()
     )
@@ -124,13 +124,15 @@ async def _assignments(story: Story) -> list[Outcome]:
 
 
 async def _transitions(story: Story, name: str, sequence: int) -> Outcome:
-    """Each recorded once, in order, without a gap."""
+    """The transitions must be numbered from 1 to `sequence`, without gaps and duplicates."""
     listed = await call_until_answered(
         story.acme.assignments.ListTransitions,
         assignments_pb2.ListTransitionsRequest(parent=story.assignment(name)),
     )
-    found = [transition.sequence for transition in listed.transitions]
-    return Outcome(name, "transitions recorded once", str(list(range(1, sequence + 1))), str(found))
+    numbers = [transition.sequence for transition in listed.transitions]
+    expected = f"{sequence}, without gaps"
+    found = expected if numbers == list(range(1, sequence + 1)) else str(numbers)
+    return Outcome(name, "recorded transitions", expected, found)
 
 
 async def _payouts(story: Story) -> list[Outcome]:
@@ -156,10 +158,8 @@ async def _payouts(story: Story) -> list[Outcome]:
     )
     left = Money(REWARD.currency, DEPOSIT.amount_minor - paid_out)
     outcomes += [
-        Outcome(
-            "acme", "left of the deposit", str(left), str(Money.from_message(balance.available))
-        ),
-        Outcome("acme", "reserved", "0.00 USD", str(Money.from_message(balance.reserved))),
+        Outcome("acme", "available funds", str(left), str(Money.from_message(balance.available))),
+        Outcome("acme", "reserved funds", "0.00 USD", str(Money.from_message(balance.reserved))),
     ]
     return outcomes
 
@@ -169,7 +169,7 @@ async def _articles(story: Story) -> list[Outcome]:
     outcomes = [
         Outcome(
             "anna",
-            "first draft",
+            "rules its first draft violates",
             _listed(expected_findings),
             _listed(expected_findings & story.first_findings),
         )
@@ -192,8 +192,8 @@ async def _articles(story: Story) -> list[Outcome]:
     expected = "text, image, image, product, youtube, coupons"
     return [
         *outcomes,
-        Outcome("anna", "readers see", TITLE, story.published["title"]),
-        Outcome("anna", "and in it", expected, kinds),
+        Outcome("anna", "published title", TITLE, story.published["title"]),
+        Outcome("anna", "published blocks", expected, kinds),
     ]
 
 
@@ -215,17 +215,17 @@ async def _others(story: Story) -> list[Outcome]:
     events = {notification.event for notification in listed.notifications}
     wanted = {"CREATOR_SELECTED", "WORK_APPROVED", "PAYOUT_FAILED", "REWARD_OVERDUE", "COMPLETED"}
     return [
-        Outcome("anna", "tiny.png", "REJECTED TOO_SMALL R82", rejected),
+        Outcome("anna", "upload of tiny.png", "REJECTED TOO_SMALL R82", rejected),
         Outcome("ben", "dispute", "RESOLVED PAY_IN_FULL", decided),
         Outcome("ben", "was notified of", _listed(wanted), _listed(wanted & events)),
     ]
 
 
 def _word(message: Message, field: str) -> str:
-    """An enum field's value without its prefix, which is the enum's own name."""
+    """The value of an enum field without the enum's prefix."""
     enum = message.DESCRIPTOR.fields_by_name[field].enum_type
     if enum is None:
-        raise TypeError(f"{field} is no enum")
+        raise TypeError(f"{field} is not an enum")
     prefix = enum.values_by_number[0].name.removesuffix("UNSPECIFIED")
     return enum.values_by_number[getattr(message, field)].name.removeprefix(prefix)
 

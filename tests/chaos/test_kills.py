@@ -12,7 +12,7 @@ from cli.demo.actors import until
 from cli.demo.assignments import play
 from devstack.stack import Stack
 from devstack.supervisor import ProcessStatus
-from tests.support.lifetime import failures, story_on, whole_stack
+from tests.support.demo import failures, story_on, whole_stack
 
 pytestmark = pytest.mark.xdist_group("story")
 

@@ -20,7 +20,7 @@ from cli.demo.preparation import prepare
 from cli.demo.story import Story
 from devstack.stack import Stack
 from servicekit.errors import Reason
-from tests.support.lifetime import story_on, whole_stack
+from tests.support.demo import story_on, whole_stack
 from tests.support.serving import refused
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("story")]

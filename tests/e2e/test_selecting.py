@@ -21,7 +21,7 @@ from devstack.stack import Stack
 from servicekit.errors import LiaisonError, Reason
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
-from tests.support.lifetime import whole_stack
+from tests.support.demo import whole_stack
 from tests.support.serving import refused
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("story")]

@@ -13,7 +13,7 @@ from cli.demo.assignments import play
 from cli.demo.preparation import prepare
 from cli.demo.story import Story
 from devstack.stack import Stack
-from tests.support.lifetime import failures, story_on, whole_stack
+from tests.support.demo import failures, story_on, whole_stack
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("story")]
 

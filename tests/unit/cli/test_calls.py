@@ -1,4 +1,4 @@
-"""Who operators are to the services that they call from a shell."""
+"""The subject that operators' commands act as."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from cli.calls import operator
     ("login", "subject"),
     [("olga", "staff/olga"), ("o.lga_2", "staff/o-lga-2"), ("---", "staff/cli")],
 )
-def test_an_operator_is_who_is_logged_in(
+def test_the_operator_is_the_logged_in_user(
     monkeypatch: pytest.MonkeyPatch, login: str, subject: str
 ) -> None:
     monkeypatch.setenv("LOGNAME", login)

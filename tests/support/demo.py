@@ -1,4 +1,4 @@
-"""The demo's story on a stack of its own, for tests of the whole."""
+"""The demo on a stack of the test's own, for tests of the whole stack."""
 
 import io
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ async def story_on(stack: Stack, run_id: str) -> AsyncIterator[Story]:
 
 
 async def failures(story: Story) -> list[Outcome | str]:
-    """What did not come out as it should: nothing, when all is well."""
+    """Outcomes that are not as expected, and ledger sums that are not 0."""
     outcomes = await read_outcomes(story)
     ledger = sums(await read_ledger(story))
     return [
