@@ -16,10 +16,11 @@ from cli.demo.outcomes import Account, Outcome, read_ledger, read_outcomes, sums
 from cli.demo.story import Story
 from cli.demo.timeline import Timeline
 from cli.stack import up_detached
-from cli.stack_view import shown
+from cli.stack_view import complain, shown
 from devstack.access import Access, attach
 from devstack.home import Home, default_home
 from devstack.stack import Stack
+from devstack.supervisor import ProcessFailed
 
 _KEPT = "The stack keeps running: `liaison status` shows its addresses, `liaison down` stops it."
 _STOPPED = """\
@@ -39,7 +40,11 @@ def run(*, keep: bool) -> int:
         if code := up_detached(None):
             return code
     keeps_running = attach(home) is not None
-    code = asyncio.run(_run(console, home, keeps_running=keeps_running))
+    try:
+        code = asyncio.run(_run(console, home, keeps_running=keeps_running))
+    except ProcessFailed as failure:
+        complain(f"The stack did not start: {failure}")
+        return 1
     end = _KEPT if keeps_running else _STOPPED.format(home=shown(home.path))
     console.print(f"\n{end}", soft_wrap=True)
     return code
