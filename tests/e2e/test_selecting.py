@@ -227,7 +227,7 @@ async def _watched(call: Any, last_event: str) -> list[pb.TaskTransition]:
 
 
 @pytest.mark.rule("R12", "R25")
-async def test_of_many_selections_at_once_as_many_win_as_there_are_slots(market: Market) -> None:
+async def test_concurrent_selections_fill_exactly_the_slots(market: Market) -> None:
     task = await market.task(slots=5)
     applications = await market.applications(task, _CREATORS)
     answers = await asyncio.gather(
@@ -255,7 +255,9 @@ async def test_of_many_selections_at_once_as_many_win_as_there_are_slots(market:
 
 
 @pytest.mark.rule("R39", "R46")
-async def test_a_withdrawal_and_a_selection_end_in_exactly_one_of_both(market: Market) -> None:
+async def test_exactly_one_of_a_concurrent_withdrawal_and_selection_succeeds(
+    market: Market,
+) -> None:
     task = await market.task(slots=10)
     applications = await market.applications(task, 10)
     selections = asyncio.gather(
@@ -278,7 +280,7 @@ async def test_a_withdrawal_and_a_selection_end_in_exactly_one_of_both(market: M
 
 
 @pytest.mark.rule("R25")
-async def test_a_brand_goes_on_with_those_it_has_selected(market: Market) -> None:
+async def test_a_brand_ends_the_selection_and_continues_with_those_selected(market: Market) -> None:
     task = await market.task(slots=5)
     chosen, other = await market.applications(task, 2)
     with refused(Reason.NOBODY_SELECTED):

@@ -124,9 +124,7 @@ async def test_each_rpc_is_for_the_roles_in_its_table_only(
                 assert not behind.reached, (role, path)
 
 
-async def test_each_rpc_wants_a_token_that_it_can_believe(
-    served: Served, behind: Untouched
-) -> None:
+async def test_each_rpc_requires_a_valid_token(served: Served, behind: Untouched) -> None:
     garbage = served.with_token("not.a.token")
     async with grpc.aio.insecure_channel(served.address) as nobody:
         for path in RPCS:
@@ -188,7 +186,7 @@ class Minter:
         )
 
 
-async def test_a_token_must_be_right_in_everything(
+async def test_every_claim_of_a_token_is_checked(
     access: Access, served: Served, behind: Untouched
 ) -> None:
     mint = Minter(access)
@@ -228,7 +226,7 @@ async def test_a_token_must_be_right_in_everything(
     assert not behind.reached
 
 
-async def test_a_brand_in_another_roles_token_speaks_for_nobody(
+async def test_a_brand_claim_in_a_token_of_another_role_is_ignored(
     access: Access, served: Served
 ) -> None:
     """A creator's token that also names a brand stays a creator's."""

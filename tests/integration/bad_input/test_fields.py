@@ -94,7 +94,7 @@ BEYOND = Timestamp(seconds=10**15)
         ("submission_deadline_time", Timestamp(seconds=1, nanos=-1), "TIMESTAMP"),
     ],
 )
-async def test_a_field_that_cannot_be_is_named(
+async def test_an_invalid_field_is_named(
     harness: Harness, field: str, value: Any, rule: str | None
 ) -> None:
     async with harness.refuses(Reason.INVALID_FIELDS, f"task.{field}") as caught:
@@ -241,9 +241,7 @@ async def test_another_tasks_application_cannot_be_selected(harness: Harness) ->
         ("submission.media_objects", {"media_objects": [f"mediaObjects/{n}" for n in range(51)]}),
     ],
 )
-async def test_work_that_cannot_be_is_refused(
-    harness: Harness, field: str, work: dict[str, Any]
-) -> None:
+async def test_invalid_work_is_refused(harness: Harness, field: str, work: dict[str, Any]) -> None:
     async with harness.refuses(Reason.INVALID_FIELDS, field):
         await harness.works().SubmitWork(submitting("assignments/a1", **work))
     assert not harness.workflows.commands

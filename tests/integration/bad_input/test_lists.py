@@ -150,7 +150,7 @@ async def test_a_token_is_good_for_its_own_listing_only(harness: Harness) -> Non
 
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
-async def test_a_token_of_the_end_of_time_does_no_harm(harness: Harness, time: str) -> None:
+async def test_a_page_token_with_an_extreme_time_is_harmless(harness: Harness, time: str) -> None:
     await harness.draft()
     await harness.draft()
     page = await harness.brand().ListTasks(pb.ListTasksRequest(page_size=1))
@@ -158,7 +158,7 @@ async def test_a_token_of_the_end_of_time_does_no_harm(harness: Harness, time: s
     await harness.brand().ListTasks(pb.ListTasksRequest(page_token=encoded(query, time, "a")))
 
 
-async def test_a_token_brings_another_caller_to_nothing_new(harness: Harness) -> None:
+async def test_a_page_token_gives_another_caller_no_access(harness: Harness) -> None:
     for _ in range(2):
         await harness.published()
     page = await harness.operator.ListTasks(pb.ListTasksRequest(page_size=1))
@@ -212,7 +212,7 @@ USD = Money("USD", 100).to_message()
         (pb.ListTasksRequest(order_by="reward desc"), "order_by", "CURRENCY"),
     ],
 )
-async def test_a_filter_or_an_order_that_cannot_be_is_named(
+async def test_an_invalid_filter_or_order_names_its_field(
     harness: Harness, request_: pb.ListTasksRequest, field: str, rule: str | None
 ) -> None:
     async with harness.refuses(Reason.INVALID_FIELDS, field) as caught:
@@ -220,7 +220,7 @@ async def test_a_filter_or_an_order_that_cannot_be_is_named(
     assert rule in (None, caught.value.violations[0].rule)
 
 
-async def test_whoever_asks_for_a_wrong_order_is_told_the_right_ones(harness: Harness) -> None:
+async def test_an_unknown_order_is_refused_with_the_allowed_ones(harness: Harness) -> None:
     async with harness.refuses(Reason.INVALID_FIELDS, "order_by") as caught:
         await harness.brand().ListTasks(pb.ListTasksRequest(order_by="title"))
     for allowed in ("create_time desc", "application_deadline_time", "reward desc"):
@@ -278,7 +278,7 @@ async def test_a_forged_reward_in_a_token_is_refused(harness: Harness, key: obje
 
 
 @pytest.mark.parametrize("size", [-1, -(2**31)])
-async def test_a_negative_page_is_refused_and_a_huge_one_is_cut(
+async def test_a_negative_page_size_is_refused_and_a_huge_one_is_limited(
     harness: Harness, size: int
 ) -> None:
     async with harness.refuses(Reason.INVALID_FIELDS, "page_size"):

@@ -105,7 +105,7 @@ async def test_a_request_id_is_good_for_one_deposit_and_one_confirmation(till: T
     assert await till.balances() == {"brands/acme/available": 50, "world/deposits": -50}
 
 
-async def test_what_does_not_exist_is_not_moved(till: Till) -> None:
+async def test_an_unknown_payout_or_deposit_is_not_found(till: Till) -> None:
     with refused(Reason.NOT_FOUND):
         await till.operator.ConfirmDeposit(
             confirming(pb.Deposit(name="brands/acme/deposits/unknown"), "SEPA-1")

@@ -28,7 +28,7 @@ def commands(harness: Harness, task: pb.Task, brand: str) -> list[tuple[Any, Any
     ]
 
 
-async def test_somebody_elses_task_and_an_unknown_one_look_the_same(harness: Harness) -> None:
+async def test_another_brands_task_and_an_unknown_one_give_the_same_error(harness: Harness) -> None:
     draft, published = await harness.draft(), await harness.published()
     for task in (draft, published, pb.Task(name="tasks/unknown")):
         for method, request in commands(harness, task, "evil"):
@@ -37,7 +37,7 @@ async def test_somebody_elses_task_and_an_unknown_one_look_the_same(harness: Har
     assert not harness.workflows.commands
 
 
-async def test_a_draft_is_its_brands_alone(harness: Harness) -> None:
+async def test_only_its_brand_sees_a_draft(harness: Harness) -> None:
     draft = await harness.draft()
     anna = harness.creator()
     async with harness.refuses(Reason.NOT_YOURS):
@@ -52,7 +52,7 @@ async def test_a_draft_is_its_brands_alone(harness: Harness) -> None:
     assert [task.name for task in (await harness.brand().ListTasks(drafts)).tasks] == [draft.name]
 
 
-async def test_staff_are_told_that_it_does_not_exist(harness: Harness) -> None:
+async def test_staff_get_not_found(harness: Harness) -> None:
     unknown = "tasks/unknown/applications/a1"
     async with harness.refuses(Reason.NOT_FOUND):
         await harness.operator.GetTask(pb.GetTaskRequest(name="tasks/unknown"))
@@ -118,7 +118,9 @@ def orders(harness: Harness, name: str, brand: str, creator: str) -> list[tuple[
     ]
 
 
-async def test_somebody_elses_assignment_and_an_unknown_one_look_the_same(harness: Harness) -> None:
+async def test_another_sides_assignment_and_an_unknown_one_give_the_same_error(
+    harness: Harness,
+) -> None:
     assignment = await harness.assignment()
     for name in (assignment, "assignments/unknown"):
         for method, request in orders(harness, name, "evil", "eve"):
@@ -131,7 +133,7 @@ async def test_somebody_elses_assignment_and_an_unknown_one_look_the_same(harnes
     assert len(harness.workflows.commands) == 4
 
 
-async def test_media_that_are_not_accepted_or_not_ones_own_are_named(harness: Harness) -> None:
+async def test_media_not_accepted_or_not_owned_are_named(harness: Harness) -> None:
     assignment = await harness.assignment()
     harness.media.accepted = {"good"}
     names = [f"mediaObjects/{id_}" for id_ in ("good", "bad", "theirs")]

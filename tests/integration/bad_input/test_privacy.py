@@ -20,7 +20,7 @@ def _messages(descriptor: Descriptor, seen: set[str]) -> Iterator[Descriptor]:
             yield from _messages(field.message_type, seen)
 
 
-def test_no_answer_to_a_brand_has_room_for_what_is_hidden() -> None:
+def test_no_response_to_brands_has_fields_for_private_data() -> None:
     checked = 0
     for path, (_, response_class, roles) in RPCS.items():
         if Role.BRAND in roles:

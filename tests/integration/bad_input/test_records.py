@@ -10,7 +10,7 @@ from servicekit.errors import Reason
 from tests.integration.bad_input.harness import Harness, recording
 
 
-async def test_the_newest_record_stays_and_each_transition_is_there_once(harness: Harness) -> None:
+async def test_the_newest_record_is_kept_and_each_transition_once(harness: Harness) -> None:
     assignment = await harness.assignment()
     reviews = AssignmentServiceStub(harness.served.as_brand("acme"))
     get = assignments_pb2.GetAssignmentRequest(name=assignment)
@@ -45,7 +45,7 @@ async def test_an_older_decision_about_a_task_changes_nothing(harness: Harness) 
     assert found.assignment == f"assignments/{ids[1]}"
 
 
-async def test_what_was_not_selected_lapses_in_batches(harness: Harness) -> None:
+async def test_applications_not_selected_lapse_in_batches(harness: Harness) -> None:
     task = await harness.published()
     chosen = await harness.application(task, "anna")
     await harness.database.execute(
@@ -72,7 +72,7 @@ async def test_what_was_not_selected_lapses_in_batches(harness: Harness) -> None
     assert found.state == pb.Application.STATE_APPLIED
 
 
-async def test_only_whole_records_are_taken(harness: Harness) -> None:
+async def test_only_complete_records_are_accepted(harness: Harness) -> None:
     async with harness.refuses(Reason.INVALID_FIELDS, "assignment", "transitions"):
         await harness.worker.RecordAssignment(records_pb2.RecordAssignmentRequest())
     async with harness.refuses(Reason.INVALID_FIELDS, "name", "sequence", "state"):

@@ -61,7 +61,7 @@ async def test_the_same_publication_at_once_publishes_once(harness: Harness) -> 
     assert await harness.count("task_transition") == 1
 
 
-async def test_an_order_is_sent_once_and_its_answer_kept(harness: Harness) -> None:
+async def test_a_command_is_sent_once_and_its_answer_kept(harness: Harness) -> None:
     request = submitting(await harness.assignment())
     first = await harness.works().SubmitWork(request)
     assert await harness.works().SubmitWork(request) == first
@@ -72,7 +72,7 @@ async def test_an_order_is_sent_once_and_its_answer_kept(harness: Harness) -> No
     assert len(harness.workflows.commands) == 1
 
 
-async def test_an_order_that_was_refused_may_be_sent_again(harness: Harness) -> None:
+async def test_a_refused_command_may_be_sent_again(harness: Harness) -> None:
     assignment = await harness.assignment()
     request = submitting(assignment)
     harness.workflows.refusal = illegal_state(assignment, "IN_REVIEW", "SubmitWork")
@@ -86,7 +86,7 @@ async def test_an_order_that_was_refused_may_be_sent_again(harness: Harness) -> 
     assert harness.workflows.commands == [("SubmitWork", request.request_id)] * 2
 
 
-async def test_an_order_whose_end_is_unknown_is_sent_again_under_its_id(harness: Harness) -> None:
+async def test_a_command_with_an_unknown_outcome_is_resent_under_its_id(harness: Harness) -> None:
     request = submitting(await harness.assignment())
     harness.workflows.refusal = Internal(Reason.OUTCOME_UNKNOWN, "No answer")
     with refused(Reason.OUTCOME_UNKNOWN):
@@ -126,7 +126,7 @@ async def test_the_same_application_at_once_is_made_once(harness: Harness) -> No
     assert await harness.count("application") == 1
 
 
-async def test_a_refused_draft_leaves_its_id_free(harness: Harness) -> None:
+async def test_a_refused_draft_does_not_use_up_its_request_id(harness: Harness) -> None:
     request = harness.creation(title="")
     async with harness.refuses(Reason.INVALID_FIELDS, "task.title"):
         await harness.brand().CreateTask(request)

@@ -33,7 +33,7 @@ async def test_an_update_must_know_the_latest(harness: Harness) -> None:
     assert reasons == [Reason.ETAG_MISMATCH] * 2
 
 
-async def test_what_is_published_stays_as_it_is_r49(harness: Harness) -> None:
+async def test_a_published_task_cannot_be_edited_r49(harness: Harness) -> None:
     task = await harness.published()
     async with harness.refuses(Reason.ILLEGAL_STATE) as caught:
         await harness.brand().UpdateTask(updating(harness, task, task.etag))
@@ -55,7 +55,9 @@ async def test_a_draft_whose_deadline_has_passed_is_not_published(harness: Harne
     await harness.brand().PublishTask(named(pb.PublishTaskRequest, draft))
 
 
-async def test_a_draft_is_not_cancelled_and_the_workflows_no_is_passed_on(harness: Harness) -> None:
+async def test_a_draft_cannot_be_cancelled_and_the_workflows_refusal_is_returned(
+    harness: Harness,
+) -> None:
     draft, task = await harness.draft(), await harness.published()
     async with harness.refuses(Reason.ILLEGAL_STATE):
         await harness.brand().CancelTask(named(pb.CancelTaskRequest, draft, comment="No"))
@@ -86,7 +88,7 @@ async def test_a_task_that_is_over_takes_no_application(harness: Harness) -> Non
             await harness.creator().CreateApplication(applying(task))
 
 
-async def test_who_may_not_apply_is_told_why_r20(harness: Harness) -> None:
+async def test_a_creator_who_may_not_apply_is_told_why_r20(harness: Harness) -> None:
     task = await harness.published(
         content_types=[pb.CONTENT_TYPE_LIVE_STREAM],
         eligibility=pb.Eligibility(
@@ -144,7 +146,7 @@ async def test_an_application_is_withdrawn_once_and_in_time_r39(harness: Harness
     assert not harness.workflows.commands
 
 
-async def test_what_is_selected_or_being_selected_is_not_withdrawn_r48(harness: Harness) -> None:
+async def test_a_selected_or_claimed_application_cannot_be_withdrawn_r48(harness: Harness) -> None:
     task = await harness.published()
     anna, bob = await harness.application(task, "anna"), await harness.application(task, "bob")
     await harness.brand().SelectApplications(selecting(task, anna))
@@ -170,7 +172,7 @@ async def test_what_is_selected_or_being_selected_is_not_withdrawn_r48(harness: 
     assert caught.value.metadata["state"] == "SELECTED"
 
 
-async def test_a_refused_selection_leaves_everyone_free(harness: Harness) -> None:
+async def test_a_refused_selection_leaves_all_applications_withdrawable(harness: Harness) -> None:
     task = await harness.published(creator_slots=1)
     anna = await harness.application(task, "anna")
     for refusal in (

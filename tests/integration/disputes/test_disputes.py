@@ -84,7 +84,7 @@ async def test_a_repeated_opening_is_the_first_one(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("command", ["ClaimDispute", "DecideDispute"])
-async def test_an_answer_that_was_lost_is_found_again(harness: Harness, command: str) -> None:
+async def test_a_repeated_request_gets_a_lost_answer(harness: Harness, command: str) -> None:
     """The workflow knows its first answer, also after its end; the service may have lost it."""
     dispute = await harness.open(await harness.assignment())
     claim = pb.ClaimDisputeRequest(name=dispute.name, request_id=request_id())
@@ -125,7 +125,7 @@ async def test_only_the_two_sides_open_and_read(harness: Harness) -> None:
         await harness.mediator().GetDispute(pb.GetDisputeRequest(name="disputes/absent"))
 
 
-async def test_roles_do_what_is_theirs(harness: Harness) -> None:
+async def test_each_role_may_call_its_own_rpcs_only(harness: Harness) -> None:
     name = f"disputes/{uuid4()}"
     with refused(Reason.ROLE_NOT_ALLOWED):
         await harness.mediator().OpenDispute(opening("a1"))

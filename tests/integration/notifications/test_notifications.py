@@ -58,14 +58,14 @@ async def test_what_is_sent_is_read_newest_first(served: Served) -> None:
     assert newest.HasField("create_time")
 
 
-async def test_the_same_thing_is_said_once(served: Served) -> None:
+async def test_a_deduplication_id_is_sent_once(served: Served) -> None:
     await send_notices(_sender(served), [_notice(1), _notice(2)])
     await send_notices(_sender(served), [_notice(2, text="Again"), _notice(3)])
     page = await _read(served.as_creator("bea"))
     assert [one.text for one in page.notifications] == ["Hello"] * 3
 
 
-async def test_more_than_one_request_holds_are_all_kept(served: Served) -> None:
+async def test_several_full_requests_are_all_kept(served: Served) -> None:
     await send_notices(_sender(served), [_notice(number) for number in range(501)])
     seen: set[str] = set()
     token = ""
@@ -99,7 +99,7 @@ async def test_everybody_reads_their_own(served: Served) -> None:
 
 
 @pytest.mark.parametrize("recipient", ["brands/other", "creators/bea", MEDIATORS, OPERATORS])
-async def test_nobody_reads_what_others_are_told(served: Served, recipient: str) -> None:
+async def test_only_operators_read_notifications_of_others(served: Served, recipient: str) -> None:
     with refused(Reason.NOT_YOURS):
         await _read(served.as_brand("acme"), recipient=recipient)
 

@@ -104,7 +104,7 @@ async def test_a_reward_changes_its_kind_while_it_is_a_draft(harness: Harness) -
     assert (back.reward, back.funding) == (harness.content().reward, pb.FUNDING_ESCROW)
 
 
-async def test_a_channel_is_said_of_live_streams_only(harness: Harness) -> None:
+async def test_only_live_streams_have_a_channel(harness: Harness) -> None:
     assert (await harness.draft()).live_stream_channel == pb.LIVE_STREAM_CHANNEL_UNSPECIFIED
     stream = {"content_types": [pb.CONTENT_TYPE_VIDEO, pb.CONTENT_TYPE_LIVE_STREAM]}
     usual = await harness.draft(**stream)

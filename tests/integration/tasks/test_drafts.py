@@ -20,7 +20,7 @@ def _update(task: pb.Task, **changes: object) -> pb.UpdateTaskRequest:
 
 
 @pytest.mark.rule("R17")
-async def test_a_draft_is_given_what_it_does_not_say(harness: Harness) -> None:
+async def test_a_draft_gets_defaults(harness: Harness) -> None:
     task = await harness.draft()
     assert task.state == pb.Task.STATE_DRAFT
     assert [one.id for one in task.requirements] == ["req-1", "req-2"]
@@ -46,7 +46,7 @@ async def test_a_draft_is_edited_until_it_is_published(harness: Harness) -> None
     assert await harness.brand().GetTask(pb.GetTaskRequest(name=task.name)) == published
 
 
-async def test_of_two_edits_of_one_draft_one_is_refused(harness: Harness) -> None:
+async def test_one_of_two_concurrent_edits_is_refused(harness: Harness) -> None:
     task = await harness.draft()
     edits = [
         harness.brand().UpdateTask(_update(task, title=title)) for title in ("One", "Two", "Three")
@@ -72,7 +72,7 @@ async def test_a_repeated_creation_is_the_first_and_another_body_is_refused(
 
 
 @pytest.mark.rule("R17")
-async def test_a_draft_is_its_brands_alone(harness: Harness) -> None:
+async def test_only_its_brand_sees_a_draft(harness: Harness) -> None:
     draft = await harness.draft()
     request = pb.GetTaskRequest(name=draft.name)
     for stranger in (harness.creator(), harness.brand("other")):
@@ -88,7 +88,7 @@ async def test_a_draft_is_its_brands_alone(harness: Harness) -> None:
         await harness.brand("other").GetTask(request)
 
 
-async def test_the_answer_to_strangers_does_not_tell_what_exists(harness: Harness) -> None:
+async def test_errors_for_others_do_not_reveal_what_exists(harness: Harness) -> None:
     draft = await harness.draft()
     for name in (draft.name, "tasks/nothing"):
         publish = pb.PublishTaskRequest(name=name, request_id=request_id())
@@ -115,7 +115,7 @@ def _publish(task: pb.Task, etag: str) -> pb.PublishTaskRequest:
 
 
 @pytest.mark.rule("R17")
-async def test_a_draft_is_thrown_away(harness: Harness) -> None:
+async def test_a_draft_is_deleted(harness: Harness) -> None:
     draft, kept = await harness.draft(), await harness.draft()
     with refused(Reason.NOT_YOURS):
         await harness.brand("other").DeleteTask(_delete(draft))
@@ -131,7 +131,7 @@ async def test_a_draft_is_thrown_away(harness: Harness) -> None:
 
 
 @pytest.mark.rule("R21", "R49")
-async def test_what_is_published_is_not_thrown_away(harness: Harness) -> None:
+async def test_a_published_task_cannot_be_deleted(harness: Harness) -> None:
     task = await harness.task()
     for etag in ("", task.etag, "7"):
         with refused(Reason.ILLEGAL_STATE) as caught:
@@ -141,7 +141,7 @@ async def test_what_is_published_is_not_thrown_away(harness: Harness) -> None:
 
 
 @pytest.mark.rule("R17", "R21")
-async def test_what_a_colleague_has_just_changed_is_neither_published_nor_deleted_unseen(
+async def test_an_outdated_etag_refuses_publishing_and_deleting(
     harness: Harness,
 ) -> None:
     draft = await harness.draft()
@@ -159,7 +159,7 @@ async def test_what_a_colleague_has_just_changed_is_neither_published_nor_delete
     assert await harness.brand().PublishTask(request) == published
 
 
-async def test_of_deleting_and_publishing_at_once_one_is_done(harness: Harness) -> None:
+async def test_one_of_concurrent_deleting_and_publishing_succeeds(harness: Harness) -> None:
     for _ in range(5):
         draft = await harness.draft()
         answers = await asyncio.gather(

@@ -15,7 +15,7 @@ def _ending(task: pb.Task, comment: str = "") -> pb.EndSelectionRequest:
     return pb.EndSelectionRequest(name=task.name, comment=comment, request_id=request_id())
 
 
-async def test_the_brand_ends_a_selection_and_need_not_say_why(harness: Harness) -> None:
+async def test_a_brand_ends_a_selection_without_a_comment(harness: Harness) -> None:
     task = await harness.task()
     await harness.select(task, [await harness.apply(task)])
     request = _ending(task)
@@ -31,7 +31,9 @@ async def test_the_brand_ends_a_selection_and_need_not_say_why(harness: Harness)
 
 
 @pytest.mark.parametrize("comment", ["", "  ", "\u200b"])
-async def test_an_operator_says_why_it_ends_a_selection(harness: Harness, comment: str) -> None:
+async def test_an_operator_must_comment_when_ending_a_selection(
+    harness: Harness, comment: str
+) -> None:
     task = await harness.task()
     with refused(Reason.INVALID_FIELDS, "comment"):
         await harness.operator().EndSelection(_ending(task, comment))
@@ -39,7 +41,9 @@ async def test_an_operator_says_why_it_ends_a_selection(harness: Harness, commen
     assert harness.workflows.commands[-1][2] == ("staff/olga", "They asked by mail")
 
 
-async def test_a_selection_is_not_ended_by_others_nor_of_a_draft(harness: Harness) -> None:
+async def test_only_the_brand_and_operators_end_a_selection_and_never_of_a_draft(
+    harness: Harness,
+) -> None:
     task, draft = await harness.task(), await harness.draft()
     with refused(Reason.NOT_YOURS):
         await harness.brand("other").EndSelection(_ending(task))
@@ -52,14 +56,14 @@ async def test_a_selection_is_not_ended_by_others_nor_of_a_draft(harness: Harnes
     assert harness.workflows.commands == []
 
 
-async def test_the_workflows_refusal_of_an_end_is_passed_on(harness: Harness) -> None:
+async def test_the_workflows_refusal_to_end_a_selection_is_returned(harness: Harness) -> None:
     task = await harness.task()
     harness.workflows.refusal = FailedPrecondition(Reason.NOBODY_SELECTED, "Cancel it instead")
     with refused(Reason.NOBODY_SELECTED):
         await harness.brand().EndSelection(_ending(task))
 
 
-async def test_an_operator_cancels_in_its_own_name(harness: Harness) -> None:
+async def test_an_operators_cancellation_names_the_operator(harness: Harness) -> None:
     task = await harness.task()
     request = pb.CancelTaskRequest(
         name=task.name, comment="Forbidden goods", request_id=request_id()
@@ -68,7 +72,7 @@ async def test_an_operator_cancels_in_its_own_name(harness: Harness) -> None:
     assert harness.workflows.commands[-1][2] == ("staff/olga", "Forbidden goods")
 
 
-async def test_a_task_that_has_ended_is_told_as_it_is_recorded(harness: Harness) -> None:
+async def test_a_command_to_an_ended_task_reports_its_recorded_state(harness: Harness) -> None:
     task = await harness.task()
     application = await harness.apply(task)
     harness.workflows.refusal = NotRunning()

@@ -55,7 +55,7 @@ async def test_a_workflow_that_did_not_start_is_started_later(harness: Harness) 
     assert (await harness.brand().PublishTask(request)).state == pb.Task.STATE_OPEN
 
 
-async def test_all_who_publish_with_one_request_at_once_get_the_published_task(
+async def test_concurrent_repetitions_of_a_publication_all_return_the_published_task(
     harness: Harness,
 ) -> None:
     draft = await harness.draft()
@@ -65,7 +65,7 @@ async def test_all_who_publish_with_one_request_at_once_get_the_published_task(
     assert all(other == first for other in others)
 
 
-async def test_of_several_publications_at_once_one_is_the_first(harness: Harness) -> None:
+async def test_one_of_several_concurrent_publications_succeeds(harness: Harness) -> None:
     draft = await harness.draft()
     answers = await asyncio.gather(
         *(harness.publish(draft) for _ in range(5)), return_exceptions=True
@@ -150,7 +150,7 @@ async def test_publishing_freezes_every_field(harness: Harness, field: str) -> N
     assert await harness.creator().GetTask(pb.GetTaskRequest(name=draft.name)) == published
 
 
-def test_every_field_that_a_brand_writes_is_tried() -> None:
+def test_every_field_of_a_draft_is_covered() -> None:
     given = {"name", "state", "brand", "frozen_policy", "selected_count", "etag"}
     given |= {"create_time", "update_time", "publish_time"}
     assert {field.name for field in pb.Task.DESCRIPTOR.fields} - given == _EDITS.keys()

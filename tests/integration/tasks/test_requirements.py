@@ -45,7 +45,7 @@ async def test_a_task_has_1_to_50_requirements(harness: Harness) -> None:
 @pytest.mark.parametrize(
     "field", ["requirements", "application_deadline_time", "submission_deadline_time", "reward"]
 )
-async def test_a_brand_cannot_leave_it_to_others(harness: Harness, field: str) -> None:
+async def test_requirements_deadlines_and_reward_are_required(harness: Harness, field: str) -> None:
     content = harness.content()
     content.ClearField(field)  # type: ignore[arg-type]  # a parameter of the test
     with refused(Reason.INVALID_FIELDS, f"task.{field}"):
@@ -56,7 +56,9 @@ async def test_a_brand_cannot_leave_it_to_others(harness: Harness, field: str) -
 
 @pytest.mark.rule("R19")
 @pytest.mark.parametrize("role", ["creator", "operator", "mediator", "service", "platform"])
-async def test_nobody_else_sets_them(harness: Harness, role: str) -> None:
+async def test_only_the_brand_sets_requirements_deadlines_and_reward(
+    harness: Harness, role: str
+) -> None:
     draft = await harness.draft()
     stub: TaskServiceAsyncStub = TaskServiceStub(
         harness.served.as_creator("bea")

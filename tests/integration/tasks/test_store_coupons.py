@@ -13,7 +13,7 @@ COUPONS = [
 ]
 
 
-async def test_coupons_are_kept_as_the_stores_gave_them_and_shown_like_the_rest(
+async def test_coupons_are_stored_and_returned_unchanged(
     harness: Harness,
 ) -> None:
     task = await harness.task(store_coupons=COUPONS)
@@ -22,7 +22,7 @@ async def test_coupons_are_kept_as_the_stores_gave_them_and_shown_like_the_rest(
         assert await reader.GetTask(pb.GetTaskRequest(name=task.name)) == task
 
 
-async def test_a_draft_from_before_there_were_coupons_has_none(harness: Harness) -> None:
+async def test_content_without_coupons_is_readable(harness: Harness) -> None:
     draft = await harness.draft(store_coupons=COUPONS)
     await harness.database.execute("UPDATE task SET content = content - 'store_coupons'")
     found = await harness.brand().GetTask(pb.GetTaskRequest(name=draft.name))
@@ -53,7 +53,7 @@ _NOT_GIVEN: list[tuple[list[pb.StoreCoupons], set[tuple[str, str]]]] = [
 
 
 @pytest.mark.parametrize(("coupons", "violations"), _NOT_GIVEN)
-async def test_coupons_that_no_store_gives_are_refused_together(
+async def test_all_malformed_coupons_are_named_at_once(
     harness: Harness, coupons: list[pb.StoreCoupons], violations: set[tuple[str, str]]
 ) -> None:
     with refused(Reason.INVALID_FIELDS, *(field for field, _ in violations)) as caught:

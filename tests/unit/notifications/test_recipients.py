@@ -38,6 +38,6 @@ def test_operators_read_anybodys_and_others_do_not(recipient: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["staff/mia", "acme", "brands/", "brands/a/b", "tasks/t1"])
-def test_what_nobody_is_called_is_refused(name: str) -> None:
+def test_a_malformed_recipient_is_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="Must look like"):
         ListNotifications(recipient=name)

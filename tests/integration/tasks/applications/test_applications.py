@@ -34,7 +34,7 @@ async def test_a_creator_has_one_application_a_task(harness: Harness) -> None:
 
 
 @pytest.mark.rule("R38")
-async def test_of_many_applications_at_once_one_is_made(harness: Harness) -> None:
+async def test_one_of_many_concurrent_applications_of_a_creator_succeeds(harness: Harness) -> None:
     task = await harness.task()
     answers = await asyncio.gather(*(harness.apply(task) for _ in range(6)), return_exceptions=True)
     made = [answer for answer in answers if isinstance(answer, pb.Application)]
@@ -71,7 +71,7 @@ async def test_withdrawing_is_allowed_until_the_deadline(harness: Harness) -> No
         await harness.withdraw(second, "cem")
 
 
-async def test_who_withdrew_may_apply_again(harness: Harness) -> None:
+async def test_a_creator_may_apply_again_after_withdrawing(harness: Harness) -> None:
     task = await harness.task()
     first = await harness.apply(task)
     await harness.withdraw(first)
@@ -83,7 +83,7 @@ async def test_who_withdrew_may_apply_again(harness: Harness) -> None:
 
 
 @pytest.mark.rule("R46")
-async def test_the_selected_cannot_withdraw(harness: Harness) -> None:
+async def test_a_selected_application_cannot_be_withdrawn(harness: Harness) -> None:
     task = await harness.task()
     application = await harness.apply(task)
     await harness.select(task, [application])
@@ -91,7 +91,7 @@ async def test_the_selected_cannot_withdraw(harness: Harness) -> None:
         await harness.withdraw(application)
 
 
-async def test_a_draft_or_nothing_takes_no_application(harness: Harness) -> None:
+async def test_a_draft_or_unknown_task_takes_no_application(harness: Harness) -> None:
     with refused(Reason.NOT_YOURS):
         await harness.apply(await harness.draft())
     with refused(Reason.NOT_YOURS):
@@ -151,7 +151,7 @@ async def test_a_cancelled_task_takes_no_application(harness: Harness) -> None:
         ),
     ],
 )
-async def test_who_may_apply_is_judged_by_the_task(
+async def test_the_task_decides_who_may_apply(
     harness: Harness, creator: dict[str, Any], asked: dict[str, Any], reason: Reason | None
 ) -> None:
     task = await harness.task(**asked)

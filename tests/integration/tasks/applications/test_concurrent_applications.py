@@ -28,7 +28,7 @@ async def _listed(harness: Harness, task: pb.Task) -> list[pb.Application]:
         request.page_token = page.next_page_token
 
 
-async def test_of_a_crowd_none_is_lost_and_none_is_there_twice(harness: Harness) -> None:
+async def test_concurrent_applications_are_each_stored_once(harness: Harness) -> None:
     """Everybody sends the same request twice, and one of two tasks is applied for by all."""
     popular, other = await harness.task(), await harness.task()
     creators = {f"creator-{number}": harness.creator(f"creator-{number}") for number in range(60)}
@@ -49,7 +49,7 @@ async def test_of_a_crowd_none_is_lost_and_none_is_there_twice(harness: Harness)
     assert len(await _listed(harness, other)) == 20
 
 
-async def test_of_one_request_id_with_two_bodies_at_once_one_is_made(harness: Harness) -> None:
+async def test_of_two_bodies_with_one_request_id_one_is_stored(harness: Harness) -> None:
     task, other = await harness.task(), await harness.task()
     first = _wish(task, "Me, please")
     requests = [pb.CreateApplicationRequest() for _ in range(3)]
@@ -66,7 +66,7 @@ async def test_of_one_request_id_with_two_bodies_at_once_one_is_made(harness: Ha
     assert len(await _listed(harness, task) + await _listed(harness, other)) == 1
 
 
-async def test_who_is_refused_takes_nobody_along(harness: Harness) -> None:
+async def test_a_refused_application_does_not_fail_its_batch(harness: Harness) -> None:
     task, closed = await harness.task(), await harness.task()
     await harness.apply(closed, "creator-0")
     harness.creators.changed["creator-1"] = {"is_admitted": False}
@@ -84,7 +84,7 @@ async def test_who_is_refused_takes_nobody_along(harness: Harness) -> None:
     assert len(await _listed(harness, task)) == 18
 
 
-async def test_what_a_creator_may_take_is_asked_anew_each_time(harness: Harness) -> None:
+async def test_eligibility_is_not_cached(harness: Harness) -> None:
     """What a task says is kept in memory; what is known of a creator is not."""
     task = await harness.task(eligibility=pb.Eligibility(minimum_level=2))
     with refused(Reason.CREATOR_NOT_ELIGIBLE):
@@ -97,7 +97,7 @@ async def test_what_a_creator_may_take_is_asked_anew_each_time(harness: Harness)
         await harness.apply(task)
 
 
-async def test_a_draft_is_not_kept_in_memory(harness: Harness) -> None:
+async def test_a_draft_is_not_cached(harness: Harness) -> None:
     draft = await harness.draft()
     with refused(Reason.NOT_YOURS):
         await harness.apply(draft)

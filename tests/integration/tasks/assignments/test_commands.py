@@ -125,7 +125,7 @@ async def test_a_command_goes_to_the_workflow_as_it_was_said(begun: Harness, nam
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_what_is_somebody_elses_or_absent_is_not_yours(begun: Harness, name: str) -> None:
+async def test_another_sides_or_absent_assignment_is_not_yours(begun: Harness, name: str) -> None:
     own, strangers, _ = COMMANDS[name]
     with refused(Reason.NOT_YOURS):
         await strangers(begun, NAME)
@@ -145,12 +145,13 @@ async def test_the_workflows_refusal_reaches_the_caller(begun: Harness, name: st
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_what_has_ended_is_told_as_it_is_recorded(begun: Harness, name: str) -> None:
+async def test_a_command_to_an_ended_assignment_reports_its_recorded_state(
+    begun: Harness, name: str
+) -> None:
     begun.workflows.refusal = NotRunning()
     with refused(Reason.ILLEGAL_STATE) as caught:
         await COMMANDS[name][0](begun, NAME)
-    asked = "".join(map(str.capitalize, name.split("_")))
-    assert caught.value.metadata == {"state": "IN_PROGRESS", "command": asked}
+    assert caught.value.metadata == {"state": "IN_PROGRESS", "command": name}
     assert caught.value.message.startswith(f"{NAME} is IN_PROGRESS")
 
 
@@ -201,9 +202,7 @@ AWAY = Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Away")
 
 
 @pytest.mark.parametrize("refusal", [INVALID, not_yours("articles/x"), USED_UP, AWAY])
-async def test_what_cannot_be_sealed_is_told_as_it_is(
-    begun: Harness, refusal: LiaisonError
-) -> None:
+async def test_a_refusal_to_seal_is_returned(begun: Harness, refusal: LiaisonError) -> None:
     begun.media.refusal = refusal
     with refused(refusal.reason, *(one.field for one in refusal.violations)) as caught:
         await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
@@ -213,7 +212,7 @@ async def test_what_cannot_be_sealed_is_told_as_it_is(
     assert all(said == unsealed for _, _, said, _ in begun.workflows.commands)
 
 
-async def test_of_work_that_is_refused_for_its_state_nothing_is_sealed(harness: Harness) -> None:
+async def test_work_refused_for_its_state_seals_nothing(harness: Harness) -> None:
     assignment, selected = harness.begun(await harness.task(), "a1")
     submitted = submissions.submit_work(
         assignment, model.SubmitWork("creators/bea", "", [], ["https://example.com/1"]), harness.now
@@ -285,7 +284,7 @@ async def test_missing_fields_are_named_together(begun: Harness) -> None:
 
 
 @pytest.mark.parametrize("text", [" ", "\u3000\t\n", "\u200b\u2060"])
-async def test_blanks_are_no_words(begun: Harness, text: str) -> None:
+async def test_blank_text_is_refused(begun: Harness, text: str) -> None:
     change, comment, reopen, ship = _change(), _comment(), _reopen(), _ship()
     change.comment = comment.expiry_comment.comment = reopen.comment = text
     ship.shipment.carrier = ship.shipment.tracking_number = text
@@ -324,7 +323,7 @@ async def test_what_is_too_long_or_malformed_is_named(begun: Harness) -> None:
     assert begun.workflows.commands == []
 
 
-async def test_an_optional_word_is_optional(begun: Harness) -> None:
+async def test_optional_text_may_be_empty(begun: Harness) -> None:
     reopen = _reopen()
     reopen.ClearField("comment")
     await begun.review_of().ReopenAssignment(reopen)

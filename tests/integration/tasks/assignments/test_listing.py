@@ -138,7 +138,7 @@ async def test_staff_find_assignments_by_side_task_and_what_is_overdue(
         )
 
 
-async def test_one_asks_for_ones_own_only(full: Harness) -> None:
+async def test_brands_and_creators_filter_by_themselves_only(full: Harness) -> None:
     bea, acme = full.work_of(), full.review_of()
     assert await seen(bea, creator="creators/bea") == await seen(bea)
     assert await seen(acme, brand="brands/acme") == await seen(acme)
@@ -154,7 +154,7 @@ async def test_one_asks_for_ones_own_only(full: Harness) -> None:
     assert await seen(bea, is_overdue=True) == named(*OVERDUE)
 
 
-async def test_a_filter_that_cannot_be_is_named(harness: Harness) -> None:
+async def test_an_invalid_filter_names_its_field(harness: Harness) -> None:
     staff = harness.oversight()
     fields = {"brand": "acme", "creator": "brands/acme", "task": "tasks/", "category": 99}
     for field, value in fields.items():
@@ -167,7 +167,7 @@ async def test_a_filter_that_cannot_be_is_named(harness: Harness) -> None:
         await seen(staff, **fields)
 
 
-async def test_a_token_belongs_to_all_that_was_asked(full: Harness) -> None:
+async def test_a_page_token_is_valid_for_its_own_filter_only(full: Harness) -> None:
     staff = full.oversight()
     query = {"category": pb.ASSIGNMENT_CATEGORY_SUBMITTED, "brand": "brands/acme"}
     first = await staff.ListAssignments(pb.ListAssignmentsRequest(page_size=1, **query))
@@ -183,7 +183,7 @@ async def test_a_token_belongs_to_all_that_was_asked(full: Harness) -> None:
             await staff.ListAssignments(pb.ListAssignmentsRequest(page_token=token, **other))
 
 
-async def test_a_rewards_lateness_is_recorded_as_it_changes(harness: Harness) -> None:
+async def test_an_overdue_reward_is_recorded_until_it_is_sent(harness: Harness) -> None:
     begun, first = harness.begun(await harness.task(), "a1")
     await harness.record(begun, first)
     assert await seen(harness.oversight(), is_overdue=True) == []
@@ -238,9 +238,7 @@ def _rows_read(plan: dict[str, Any]) -> int:
         {"is_overdue": True},
     ],
 )
-async def test_a_page_reads_little_more_than_it_shows(
-    harness: Harness, wanted: dict[str, Any]
-) -> None:
+async def test_a_page_reads_at_most_200_rows(harness: Harness, wanted: dict[str, Any]) -> None:
     await _fill(harness)
     nothing = {"brand_id": None, "creator_id": None, "task_id": None, "states": None}
     filter_ = AssignmentFilter(**nothing | {"is_overdue": False} | wanted)

@@ -56,7 +56,7 @@ async def test_each_override_goes_to_the_workflow_with_who_and_why(
 
 
 @pytest.mark.parametrize("action", Action)
-async def test_a_time_is_for_what_has_one(begun: Harness, action: Action) -> None:
+async def test_only_timed_overrides_take_a_deadline(begun: Harness, action: Action) -> None:
     request = overriding(action)
     if action in TIMED:
         request.ClearField("deadline_time")
@@ -81,7 +81,7 @@ async def test_a_time_is_for_what_has_one(begun: Harness, action: Action) -> Non
         (overriding(Action.MOVE_CLOCK, deadline_time=Timestamp(seconds=1)), "deadline_time"),
     ],
 )
-async def test_an_override_that_cannot_be_is_named(
+async def test_an_invalid_override_names_its_field(
     begun: Harness, request_: pb.OverrideAssignmentRequest, field: str
 ) -> None:
     with refused(Reason.INVALID_FIELDS, field):
@@ -94,7 +94,7 @@ async def test_everything_that_is_missing_is_named_at_once(begun: Harness) -> No
         await begun.oversight().OverrideAssignment(pb.OverrideAssignmentRequest())
 
 
-async def test_overrides_are_operators_alone(begun: Harness) -> None:
+async def test_only_operators_override(begun: Harness) -> None:
     for other in (begun.work_of(), begun.review_of(), begun.oversight("mediator")):
         with refused(Reason.ROLE_NOT_ALLOWED):
             await other.OverrideAssignment(overriding(Action.APPROVE))
@@ -103,7 +103,7 @@ async def test_overrides_are_operators_alone(begun: Harness) -> None:
     assert begun.workflows.commands == []
 
 
-async def test_the_workflows_no_reaches_the_operator(begun: Harness) -> None:
+async def test_the_workflows_refusal_is_returned_to_the_operator(begun: Harness) -> None:
     begun.workflows.refusal = FailedPrecondition(Reason.DEADLINE_NOT_LATER, "Not in the future")
     with refused(Reason.DEADLINE_NOT_LATER):
         await begun.oversight().OverrideAssignment(overriding(Action.REOPEN))

@@ -58,7 +58,7 @@ async def begun(harness: Harness) -> Harness:
         ),
     ],
 )
-async def test_each_side_proposes_to_the_workflow_which_knows_whose_it_is(
+async def test_each_side_may_send_every_proposal_to_the_workflow(
     begun: Harness, terms: dict[str, Any], kind: ProposalKind, said: tuple[Any, Any]
 ) -> None:
     first, second = proposing(**terms), proposing(**terms)
@@ -89,7 +89,7 @@ async def test_ids_of_requirements_are_not_the_brands_to_choose(begun: Harness) 
     assert said.requirement_texts == ["One"]
 
 
-async def test_the_workflows_word_on_whose_proposal_it_is_reaches_the_caller(
+async def test_the_workflows_refusal_of_a_proposal_is_returned(
     begun: Harness,
 ) -> None:
     begun.workflows.refusal = PermissionDenied(Reason.ROLE_NOT_ALLOWED, "The creator's only")
@@ -169,7 +169,7 @@ async def test_what_is_no_proposals_name_is_refused(begun: Harness, rpc: str, na
         (["proposal.reason"], {"reason": "a\x00b"}),
     ],
 )
-async def test_a_proposal_that_cannot_be_is_named(
+async def test_an_invalid_proposal_names_its_field(
     begun: Harness, fields: list[str], terms: dict[str, Any]
 ) -> None:
     for stub in (begun.work_of(), begun.review_of()):

@@ -85,7 +85,7 @@ async def test_creators_are_shown_what_is_open_until_its_deadline(harness: Harne
     assert len(await _names(harness.operator())) == len(tasks)
 
 
-async def test_a_filter_of_another_brand_opens_nothing(harness: Harness) -> None:
+async def test_filtering_by_another_brand_returns_nothing(harness: Harness) -> None:
     own, foreign = await harness.task(), await harness.task("other")
     for stub in (harness.creator(), harness.operator()):
         assert await _names(stub, brand="brands/other") == [foreign.name]
@@ -305,7 +305,7 @@ async def test_a_creator_finds_what_it_may_take(harness: Harness) -> None:
     assert await takable(unmet_rule_ids=("R3",)) == set()
 
 
-async def test_what_a_creator_has_applied_for_is_not_there_to_take(harness: Harness) -> None:
+async def test_tasks_that_a_creator_applied_for_are_not_takable(harness: Harness) -> None:
     first, second = await harness.task(), await harness.task()
     application = await harness.apply(first)
     assert await _names(harness.creator(), is_takable=True) == [second.name]
@@ -315,7 +315,7 @@ async def test_what_a_creator_has_applied_for_is_not_there_to_take(harness: Harn
     assert len(await _names(harness.creator(), is_takable=True)) == 2
 
 
-async def test_all_that_is_takable_can_be_applied_for(harness: Harness) -> None:
+async def test_every_takable_task_accepts_an_application(harness: Harness) -> None:
     await _crowd(harness)
     taken = 0
     while names := await _names(harness.creator(), is_takable=True):
@@ -346,7 +346,7 @@ async def test_a_cancelled_task_is_gone_from_the_creators_list(harness: Harness)
     assert await _names(harness.operator(), states=[pb.Task.STATE_CANCELLED]) == [task.name]
 
 
-async def test_a_creators_service_that_is_away_is_not_mistaken_for_no_tasks(
+async def test_an_unavailable_creators_service_is_an_error_not_an_empty_list(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await harness.task()

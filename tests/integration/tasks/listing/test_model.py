@@ -181,7 +181,7 @@ filters = _set(
     ),
     page_size=st.sampled_from([1, 3, 20]),
 )
-async def test_a_list_is_what_the_model_says(
+async def test_a_list_equals_that_of_the_model(
     harness: Harness, model: Model, role: str, fields: dict[str, Any], order_by: str, page_size: int
 ) -> None:
     if role != "creator":

@@ -69,7 +69,7 @@ async def _lapse_the_rest(harness: Harness, task: pb.Task, selected: list[str]) 
 
 
 @pytest.mark.rule("R23", "R25")
-async def test_ten_thousand_apply_some_are_selected_and_all_others_are_told_once(
+async def test_of_ten_thousand_applicants_all_not_selected_are_notified_once(
     harness: Harness,
 ) -> None:
     task = await harness.task(creator_slots=_SLOTS)

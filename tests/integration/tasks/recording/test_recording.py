@@ -47,7 +47,7 @@ async def _lapse(
     return list(response.creators)
 
 
-async def test_a_life_is_shown_as_it_was_recorded(harness: Harness) -> None:
+async def test_an_assignment_is_returned_as_recorded(harness: Harness) -> None:
     task = await harness.task()
     a, first = harness.begun(task, "a1")
     await harness.record(a, first)
@@ -65,7 +65,7 @@ async def test_a_life_is_shown_as_it_was_recorded(harness: Harness) -> None:
     assert await _transitions(harness, after=2) == [(3, Event.WORK_APPROVED)]
 
 
-async def test_what_is_repeated_or_late_changes_nothing(harness: Harness) -> None:
+async def test_a_repeated_or_older_record_changes_nothing(harness: Harness) -> None:
     task = await harness.task()
     a, first = harness.begun(task, "a1")
     early = replace(a)
@@ -79,7 +79,7 @@ async def test_what_is_repeated_or_late_changes_nothing(harness: Harness) -> Non
     assert await _transitions(harness) == [(1, Event.CREATOR_SELECTED), (2, Event.WORK_SUBMITTED)]
 
 
-async def test_a_task_goes_forward_only(harness: Harness) -> None:
+async def test_an_older_record_of_a_task_changes_nothing(harness: Harness) -> None:
     task = await harness.task()
     await _record_task(harness, task, 2, pb.Task.STATE_IN_PROGRESS)
     await _record_task(harness, task, 1, pb.Task.STATE_SELECTING)
@@ -101,7 +101,9 @@ async def test_a_record_says_whether_applications_wait(harness: Harness) -> None
     assert shown.selected_count == 2
 
 
-async def test_the_rest_lapses_and_each_is_told_once(harness: Harness) -> None:
+async def test_applications_not_selected_lapse_and_each_creator_is_notified_once(
+    harness: Harness,
+) -> None:
     task = await harness.task()
     chosen = await harness.apply(task)
     gone = await harness.apply(task, "gus")
@@ -120,7 +122,7 @@ async def test_the_rest_lapses_and_each_is_told_once(harness: Harness) -> None:
     assert await harness.state_of(gone) == pb.Application.STATE_WITHDRAWN
 
 
-async def test_a_popular_tasks_rest_comes_in_batches_of_500(harness: Harness) -> None:
+async def test_lapsed_applications_are_returned_in_batches_of_500(harness: Harness) -> None:
     task = await harness.task()
     await harness.fill(task, 1201)
     told: list[str] = []
@@ -133,14 +135,14 @@ async def test_a_popular_tasks_rest_comes_in_batches_of_500(harness: Harness) ->
     assert (sizes, len(seen)) == ([500, 500, 201], 1201)
 
 
-async def test_records_are_the_workers_and_whole(harness: Harness) -> None:
+async def test_only_services_record_and_only_complete_records(harness: Harness) -> None:
     with refused(Reason.INVALID_FIELDS, "assignment", "transitions"):
         await harness.worker().RecordAssignment(records_pb2.RecordAssignmentRequest())
     with refused(Reason.INVALID_FIELDS, "name", "sequence", "state"):
         await harness.worker().RecordTask(records_pb2.RecordTaskRequest())
 
 
-async def test_a_decision_that_was_made_anew_is_the_one_that_holds(harness: Harness) -> None:
+async def test_a_decision_repeated_after_a_crash_replaces_the_first(harness: Harness) -> None:
     """A worker was killed after recording that the brand was reminded, and before the server knew:
     by the time it decides again, the brand has approved."""
     begun, first = harness.begun(await harness.task(), "a1")

@@ -47,7 +47,7 @@ async def _deciding(
     await asyncio.wait([answer])
 
 
-async def test_a_refused_selection_lets_go_of_all(harness: Harness) -> None:
+async def test_a_refused_selection_releases_all_claims(harness: Harness) -> None:
     task = await harness.task()
     first, second = await harness.apply(task), await harness.apply(task, "cem")
     harness.workflows.refusal = FailedPrecondition(Reason.INSUFFICIENT_FUNDS, "Deposit first")
@@ -72,7 +72,7 @@ async def test_all_of_them_are_selected_or_none(harness: Harness) -> None:
 
 
 @pytest.mark.rule("R46")
-async def test_nobody_withdraws_while_the_workflow_decides(harness: Harness) -> None:
+async def test_no_application_is_withdrawn_while_the_workflow_decides(harness: Harness) -> None:
     task = await harness.task()
     application = await harness.apply(task)
     async with _deciding(harness, _request(task, application)):
@@ -98,7 +98,7 @@ async def test_a_second_selection_does_not_take_what_the_first_has_claimed(
     assert await harness.state_of(application) == SELECTED
 
 
-async def test_one_refused_selection_does_not_free_what_another_still_decides(
+async def test_a_refused_selection_keeps_the_claims_of_another(
     harness: Harness,
 ) -> None:
     """Else it could be withdrawn, and be selected all the same."""
@@ -132,7 +132,7 @@ async def test_the_first_selection_may_be_the_one_that_is_refused(harness: Harne
 
 
 @pytest.mark.rule("R39")
-async def test_who_withdrew_first_is_not_selected(harness: Harness) -> None:
+async def test_a_withdrawn_application_is_not_selected(harness: Harness) -> None:
     """Whichever of both comes first: never a withdrawn application with an assignment."""
     task = await harness.task()
     for creator in ("bea", "cem", "dan", "eve"):

@@ -67,7 +67,7 @@ async def _left_behind(
 
 
 @pytest.mark.rule("R39", "R48")
-async def test_a_selection_that_a_crash_left_is_finished_by_its_own_request(
+async def test_a_selection_left_by_a_crash_is_resent_under_its_request_id(
     harness: Harness,
 ) -> None:
     task = await harness.task()
@@ -88,7 +88,7 @@ async def test_a_selection_that_a_crash_left_is_finished_by_its_own_request(
 
 @pytest.mark.rule("R39", "R48")
 @pytest.mark.parametrize("reason", [Reason.SLOTS_EXHAUSTED, Reason.ILLEGAL_STATE])
-async def test_who_is_not_selected_after_a_crash_can_withdraw(
+async def test_an_application_refused_on_resending_can_be_withdrawn(
     harness: Harness, reason: Reason
 ) -> None:
     """Illegal is what a workflow that has ended answers."""
@@ -105,7 +105,7 @@ async def test_who_is_not_selected_after_a_crash_can_withdraw(
     assert await harness.state_of(application) == pb.Application.STATE_WITHDRAWN
 
 
-async def test_what_stays_unknown_is_tried_again_later(harness: Harness) -> None:
+async def test_a_selection_with_an_unknown_outcome_is_resent_later(harness: Harness) -> None:
     task = await harness.task()
     application = await harness.apply(task)
     async with _left_behind(harness, application, task=task) as request:
@@ -122,7 +122,7 @@ async def test_what_stays_unknown_is_tried_again_later(harness: Harness) -> None
     assert {command[3] for command in harness.workflows.commands} == {request}
 
 
-async def test_a_selection_left_behind_is_whole_though_another_took_one_of_it(
+async def test_a_resent_selection_is_complete_although_another_took_one_of_it(
     harness: Harness,
 ) -> None:
     """Else half of what was asked for would be selected."""
@@ -139,7 +139,7 @@ async def test_a_selection_left_behind_is_whole_though_another_took_one_of_it(
     await harness.withdraw(second, "cem")
 
 
-async def test_who_is_too_late_does_not_let_go_of_what_is_tried_again(harness: Harness) -> None:
+async def test_a_late_refusal_keeps_the_claims_of_a_resent_selection(harness: Harness) -> None:
     """A refusal is not remembered by the workflow: a later try may be accepted."""
     task = await harness.task()
     application = await harness.apply(task)

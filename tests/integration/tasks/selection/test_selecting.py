@@ -22,7 +22,9 @@ def _request(task: pb.Task, *applications: pb.Application) -> pb.SelectApplicati
 
 
 @pytest.mark.rule("R12", "R25")
-async def test_the_selected_are_answered_in_the_order_asked_for(harness: Harness) -> None:
+async def test_selected_applications_are_returned_in_the_order_of_the_request(
+    harness: Harness,
+) -> None:
     task = await harness.task()
     first, second = await harness.apply(task), await harness.apply(task, "cem")
     selected = await harness.select(task, [second, first])
@@ -73,7 +75,7 @@ async def test_a_selection_of_unknown_outcome_is_finished_by_its_repetition(
         {"has_live_stream_access": False},
     ],
 )
-async def test_eligibility_is_judged_again_and_the_brand_is_not_told_what_lacks(
+async def test_eligibility_is_checked_again_without_revealing_why(
     harness: Harness, lacking: dict[str, Any]
 ) -> None:
     able = {"level": "EXPERT", "has_live_stream_access": True}
@@ -96,7 +98,7 @@ async def test_eligibility_is_judged_again_and_the_brand_is_not_told_what_lacks(
 
 
 @pytest.mark.rule("R20")
-async def test_who_lost_live_stream_access_is_selected_for_the_brands_account_only(
+async def test_a_creator_without_live_stream_access_is_selected_for_the_brands_account_only(
     harness: Harness,
 ) -> None:
     harness.creators.changed["bea"] = {"has_live_stream_access": True}
@@ -110,7 +112,7 @@ async def test_who_lost_live_stream_access_is_selected_for_the_brands_account_on
     await harness.select(brands, [for_brands])
 
 
-async def test_of_several_refusals_the_first_asked_for_is_told(harness: Harness) -> None:
+async def test_of_several_refusals_the_first_in_request_order_is_returned(harness: Harness) -> None:
     task = await harness.task(creator_slots=4)
     names = ("bea", "cem", "dan", "eve")
     applications = {name: await harness.apply(task, name) for name in names}
@@ -142,14 +144,14 @@ async def test_a_selection_is_of_1_to_100_different_ones(
         await harness.select(task, applications)
 
 
-async def test_somebody_elses_task_is_not_selected_for(harness: Harness) -> None:
+async def test_another_brands_task_cannot_be_selected_for(harness: Harness) -> None:
     task = await harness.task()
     application = await harness.apply(task)
     with refused(Reason.NOT_YOURS):
         await harness.select(task, [application], brand="other")
 
 
-async def test_selecting_goes_on_after_applications_have_closed(harness: Harness) -> None:
+async def test_selection_is_possible_after_applications_closed(harness: Harness) -> None:
     task = await harness.task()
     application = await harness.apply(task)
     harness.now += 3 * DAY

@@ -220,7 +220,7 @@ async def test_creators_do_not_see_who_was_selected(harness: Harness) -> None:
         assert watched.applications == names
 
 
-async def test_what_cannot_be_read_cannot_be_watched(harness: Harness) -> None:
+async def test_only_readers_of_a_resource_can_watch_it(harness: Harness) -> None:
     draft, task = await harness.draft(), await harness.task()
     absent = pb.Task(name="tasks/absent")
     brand, other = harness.served.as_brand("acme"), harness.served.as_brand("other")
@@ -251,7 +251,7 @@ async def test_an_assignment_is_watched_by_its_sides_and_staff(harness: Harness)
             await _read(_watch_assignment(channel), 1)
 
 
-async def test_a_watcher_ahead_of_what_happened_waits_for_it(harness: Harness) -> None:
+async def test_a_watcher_after_a_future_sequence_waits_for_it(harness: Harness) -> None:
     task = await harness.task()
     call = _watch(harness.served.as_brand("acme"), task, after=3)
     read = asyncio.ensure_future(_read(call, 1))
@@ -272,7 +272,7 @@ async def test_a_sequence_is_never_negative(harness: Harness) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_streams_that_break_anywhere_lose_and_double_nothing(
+async def test_resumed_streams_neither_miss_nor_repeat_transitions(
     harness: Harness, seed: int
 ) -> None:
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
@@ -297,7 +297,7 @@ async def test_streams_that_break_anywhere_lose_and_double_nothing(
     assert await reading == [list(range(1, last + 1))] * 6
 
 
-async def test_watchers_go_on_at_a_server_that_was_started_again(site: Site) -> None:
+async def test_watchers_resume_at_a_restarted_server(site: Site) -> None:
     chance = random.Random(7)  # noqa: S311 - repeatable, not secret
     channels: list[grpc.aio.Channel] = []
     reading: asyncio.Future[list[int]] | None = None
@@ -321,7 +321,7 @@ async def test_watchers_go_on_at_a_server_that_was_started_again(site: Site) -> 
             assert await reading == list(range(1, 32))
 
 
-async def test_a_stream_says_that_its_server_stops(site: Site) -> None:
+async def test_a_stream_ends_with_unavailable_when_its_server_stops(site: Site) -> None:
     async with AsyncExitStack() as stack:
         harness = await stack.enter_async_context(site.harness())
         async with site.channel(harness) as channel:
@@ -366,7 +366,7 @@ async def test_two_hundred_watchers_each_see_all_of_it(harness: Harness) -> None
         assert _numbers(seen) == list(range(1, 11))
 
 
-async def test_a_watcher_that_does_not_read_holds_nobody_up(harness: Harness) -> None:
+async def test_a_watcher_that_does_not_read_delays_no_other(harness: Harness) -> None:
     """Together the comments are more than a connection takes in before somebody reads."""
     task = await harness.task()
     token = harness.served.access.token("brand", brand="acme")

@@ -109,7 +109,7 @@ def test_a_proposals_name_ends_in_its_number() -> None:
 
 @pytest.mark.parametrize("action", Action)
 @pytest.mark.parametrize("time", [None, TIME])
-def test_a_time_is_given_where_one_is_meant(action: Action, time: datetime | None) -> None:
+def test_only_timed_actions_take_a_deadline(action: Action, time: datetime | None) -> None:
     request = pb.OverrideAssignmentRequest(
         name="assignments/a1",
         action=pb.OverrideAssignmentRequest.Action.Value(f"ACTION_{action}"),

@@ -88,7 +88,7 @@ def test_facets_tell_content_types_and_rewards(content: Content) -> None:
     assert given_kinds == [RewardKind.PRODUCT if is_product else RewardKind.MONEY]
 
 
-def test_a_creator_who_is_not_admitted_has_no_level_to_look_at() -> None:
+def test_a_creator_who_is_not_admitted_may_take_no_task() -> None:
     unknown = Candidate("bea", False, "UNSPECIFIED", "UNSPECIFIED", False, False)
     assert takes(unknown) is None
 
@@ -96,6 +96,6 @@ def test_a_creator_who_is_not_admitted_has_no_level_to_look_at() -> None:
 @pytest.mark.parametrize(
     ("facet", "number"), [("ASKS_FOR_VIDEO", 1), ("TAKES_STAR", 26), ("GIVES_PRODUCT", 42)]
 )
-def test_numbers_that_are_stored_stay(facet: str, number: int) -> None:
+def test_stored_facet_numbers_never_change(facet: str, number: int) -> None:
     assert Facet[facet] == number
     assert max(Facet) < 2**15  # a smallint

@@ -66,12 +66,12 @@ def senders(harness: Harness, rpc: str, brand: str, creator: str) -> list[Any]:
     return [getattr(AssignmentServiceStub(channel), rpc) for channel in sides]
 
 
-def test_every_command_is_tried() -> None:
+def test_every_command_is_covered() -> None:
     assert CONTENTS.keys() == REQUESTS.keys()
 
 
 @pytest.mark.parametrize("rpc", REQUESTS)
-async def test_whoever_may_not_send_it_changes_nothing(harness: Harness, rpc: str) -> None:
+async def test_a_command_of_another_caller_changes_nothing(harness: Harness, rpc: str) -> None:
     assignment = await harness.assignment()
     for name in (assignment, "assignments/unknown"):
         for send in senders(harness, rpc, "evil", "eve"):
@@ -96,7 +96,9 @@ async def test_whoever_may_not_send_it_changes_nothing(harness: Harness, rpc: st
 
 
 @pytest.mark.parametrize("rpc", REQUESTS)
-async def test_what_is_missing_is_named_at_once(harness: Harness, rpc: str) -> None:
+async def test_all_missing_fields_of_a_command_are_named_at_once(
+    harness: Harness, rpc: str
+) -> None:
     whose = "parent" if rpc == "CreateProposal" else "name"
     missing = [field for field in CONTENTS[rpc] if field != "deadline_time"]
     missing += ["deadline_time"] if rpc == "ReopenAssignment" else []
@@ -109,7 +111,9 @@ async def test_what_is_missing_is_named_at_once(harness: Harness, rpc: str) -> N
 
 
 @pytest.mark.parametrize("rpc", REQUESTS)
-async def test_it_is_sent_once_and_after_an_unknown_end_again(harness: Harness, rpc: str) -> None:
+async def test_a_command_is_sent_once_and_again_after_an_unknown_outcome(
+    harness: Harness, rpc: str
+) -> None:
     request = said(harness, rpc, await harness.assignment())
     sides = senders(harness, rpc, "acme", "anna")
     send = (
