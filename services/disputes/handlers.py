@@ -22,7 +22,7 @@ from services.disputes.commands import (
     WithdrawDispute,
 )
 from services.disputes.domain import START_GRACE, Parties, command_id
-from workflows.assignment.model import OpenDispute as OpenDisputeCommand
+from workflows.assignment.commands import OpenDispute as OpenDisputeCommand
 from workflows.dispute.model import Claim, Decide, Decision, Dispute, State, Withdraw
 from workflows.dispute.rules import check_decision, check_ground
 from workflows.errors import NotRunning

@@ -6,7 +6,7 @@ from temporalio.workflow import UpdateMethodMultiParam
 
 from services.disputes.handlers import DisputeCommand
 from workflows import ids
-from workflows.assignment.model import OpenDispute
+from workflows.assignment.commands import OpenDispute
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.dispute.model import Claim, Decide, Dispute, Withdraw
 from workflows.dispute.workflow import DisputeWorkflow

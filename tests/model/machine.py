@@ -12,25 +12,20 @@ from servicekit.errors import Reason
 from tests.model.comparing import compare
 from tests.model.plain import BRAND, CREATOR, MEDIATOR, OPERATOR, UNCONFIRMED, Plain
 from tests.model.subjects import Subject
-from workflows.assignment.model import (
+from workflows.assignment.commands import (
     AcknowledgeReceipt,
-    Action,
     AnswerProposal,
     ApproveWork,
     CommentOnExpiry,
     CreateProposal,
-    Funding,
     OpenDispute,
     OverrideAssignment,
-    ProposalKind,
     RecordShipment,
     ReopenAssignment,
     RequestChanges,
-    Requirement,
-    State,
     SubmitWork,
-    Terms,
 )
+from workflows.assignment.model import Action, Funding, ProposalKind, Requirement, State, Terms
 from workflows.dispute.model import BRAND_GROUNDS, CREATOR_GROUNDS, Decision, Ground, Outcome
 from workflows.policy import STANDARD, Policy, ReviewSilence
 

@@ -10,27 +10,29 @@ from datetime import datetime, timedelta
 
 from servicekit.errors import Reason
 from tests.model.clocks import PlainClock
-from workflows.assignment.model import (
+from workflows.assignment.commands import (
     AcknowledgeReceipt,
-    Action,
     AnswerProposal,
     ApproveWork,
-    ClockKind,
     CommentOnExpiry,
-    ConfirmedBy,
     CreateProposal,
-    Event,
-    Fault,
-    Holder,
     OpenDispute,
     OverrideAssignment,
-    ProposalKind,
-    ProposalState,
     RecordShipment,
     ReopenAssignment,
     RequestChanges,
-    State,
     SubmitWork,
+)
+from workflows.assignment.model import (
+    Action,
+    ClockKind,
+    ConfirmedBy,
+    Event,
+    Fault,
+    Holder,
+    ProposalKind,
+    ProposalState,
+    State,
     Terms,
 )
 from workflows.dispute.model import Decision, Ground, Outcome

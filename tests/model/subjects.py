@@ -7,12 +7,8 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from servicekit.errors import LiaisonError, Reason
-from workflows.assignment.model import (
-    Assignment,
-    OpenDispute,
-    Terms,
-    Transition,
-)
+from workflows.assignment.commands import OpenDispute
+from workflows.assignment.model import Assignment, Terms, Transition
 from workflows.assignment.notices import notices
 from workflows.assignment.rules import disputes, overrides, proposals, rewards, submissions
 from workflows.dispute import rules as dispute_rules

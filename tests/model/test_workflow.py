@@ -20,7 +20,8 @@ from tests.model.money import PlainPayout
 from tests.model.plain import BRAND
 from tests.model.running import BackgroundHarness, Running, background
 from tests.model.subjects import Subject
-from workflows.assignment.model import Action, OverrideAssignment, State, Terms
+from workflows.assignment.commands import OverrideAssignment
+from workflows.assignment.model import Action, State, Terms
 from workflows.dispute.model import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Span
 

@@ -24,19 +24,21 @@ from temporalio.testing import WorkflowEnvironment
 from servicekit.errors import FailedPrecondition, Reason
 from tests.support.workers import workers_for
 from workflows import ids
+from workflows.assignment.commands import (
+    ApproveWork,
+    CommentOnExpiry,
+    OpenDispute,
+    RequestChanges,
+    SubmitWork,
+)
 from workflows.assignment.inputs import Pending, RecordAssignment, SettleReward, StartAssignment
 from workflows.assignment.model import (
-    ApproveWork,
     Assignment,
-    CommentOnExpiry,
     Event,
     Funding,
-    OpenDispute,
     PublishArticles,
-    RequestChanges,
     Requirement,
     State,
-    SubmitWork,
     Terms,
     Transition,
 )

@@ -9,14 +9,8 @@ from temporalio.exceptions import ApplicationError
 
 from servicekit.errors import Reason
 from tests.workflows.harness import BRAND, CREATOR, DAY, HOUR, AssignmentDriver, Harness
-from workflows.assignment.model import (
-    ConfirmedBy,
-    Event,
-    Funding,
-    PublishArticles,
-    State,
-    SubmitWork,
-)
+from workflows.assignment.commands import SubmitWork
+from workflows.assignment.model import ConfirmedBy, Event, Funding, PublishArticles, State
 from workflows.dispute.model import Ground, Outcome
 from workflows.policy import STANDARD, ReviewSilence, Span
 

@@ -9,8 +9,9 @@ from servicekit.errors import FailedPrecondition, Reason, Unavailable
 from servicekit.settings import TemporalSettings
 from tests.workflows.harness import BRAND, CREATOR, DAY, Harness, running_harness, terms
 from workflows import ids
+from workflows.assignment.commands import ApproveWork, OpenDispute, SubmitWork
 from workflows.assignment.inputs import StartAssignment
-from workflows.assignment.model import ApproveWork, OpenDispute, State, SubmitWork
+from workflows.assignment.model import State
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.dispute.model import Ground
 from workflows.errors import NotRunning

@@ -7,7 +7,7 @@ from servicekit.settings import TemporalSettings
 from services.tasks.assignments.workflows import AssignmentWorkflowClient
 from services.tasks.workflows import TaskWorkflowClient
 from tests.workflows.harness import BRAND
-from workflows.assignment.model import ApproveWork
+from workflows.assignment.commands import ApproveWork
 from workflows.errors import NotRunning
 from workflows.task.model import Selection
 from workflows.temporal.client import Workflows

@@ -17,32 +17,28 @@ from temporalio.exceptions import ChildWorkflowError
 with workflow.unsafe.imports_passed_through():
     from workflows import ids
     from workflows.assignment.activity_interface import AssignmentActivityInterface
-    from workflows.assignment.inputs import (
-        AssignmentResult,
-        RecordAssignment,
-        SettleReward,
-        StartAssignment,
-    )
-    from workflows.assignment.model import (
-        SYSTEM,
+    from workflows.assignment.commands import (
         AcceptProposal,
         AcknowledgeReceipt,
-        Action,
         ApproveWork,
         CommentOnExpiry,
         CreateProposal,
         DeclineProposal,
         OpenDispute,
         OverrideAssignment,
-        PublishArticles,
         RecordShipment,
         ReopenAssignment,
         RequestChanges,
-        State,
         SubmitWork,
-        Transition,
         WithdrawProposal,
     )
+    from workflows.assignment.inputs import (
+        AssignmentResult,
+        RecordAssignment,
+        SettleReward,
+        StartAssignment,
+    )
+    from workflows.assignment.model import SYSTEM, Action, PublishArticles, State, Transition
     from workflows.assignment.notices import notices
     from workflows.assignment.rules import (
         disputes,

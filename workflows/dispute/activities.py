@@ -1,8 +1,7 @@
-"""What a dispute's workflow has done for it: calls to the disputes and notifications services.
+"""Activities of the dispute workflow: calls of the disputes and notifications services.
 
-What a service answers with is retried whatever it is: a change that happened must be recorded, and
-a refusal (a token that expired, a version too old) is for operators to mend, not for the dispute
-to die of.
+Every failure is retried: a change must be recorded, and a refusal such as an expired token is for
+operators to fix and must not end the dispute.
 """
 
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ class DisputeActivities(DisputeActivityInterface):
 
     @activity.defn
     async def record_dispute(self, change: Change) -> Batch:
-        """Records a change, tells whom it concerns, and answers with what could not be told."""
+        """Records a change and sends its notices; returns those that could not be sent."""
         await self._disputes.RecordDispute(
             pb.RecordDisputeRequest(dispute=to_message(change.dispute))
         )

@@ -1,4 +1,4 @@
-"""A dispute as a message and back: the activity and the service share it."""
+"""Disputes as protobuf messages, for the activity that records them and the service."""
 
 from enum import StrEnum
 from typing import TypeVar
@@ -57,7 +57,7 @@ def _decision_message(decision: Decision) -> pb.Decision:
 
 
 def from_message(message: pb.Dispute) -> Dispute:
-    """A dispute that one of our own workers wrote.
+    """A dispute that a worker recorded.
 
     Raises:
         InvalidArgument: it is not one.

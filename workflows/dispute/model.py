@@ -47,7 +47,7 @@ class Outcome(StrEnum):
 
 
 class Clock(StrEnum):
-    """What a dispute waits for besides people; each fires once."""
+    """The clocks of a dispute; each fires once."""
 
     ANSWER_DUE = "ANSWER_DUE"
     FIRST_REMINDER = "FIRST_REMINDER"
@@ -95,7 +95,7 @@ class Dispute:
     resolution_due_time: datetime
     answer_due_time: datetime
     allowed_outcomes: list[Outcome]
-    # What a partial payment is measured against; 0 for a product.
+    # Upper bound of a partial payment; 0 for a product.
     reward_currency: str = ""
     reward_minor: int = 0
     state: State = State.OPEN
@@ -117,7 +117,7 @@ class Dispute:
 
 @dataclass
 class DisputeResult:
-    """How a dispute ended: without a decision, it was withdrawn."""
+    """Result of a dispute; without a decision it was withdrawn."""
 
     decision: Decision | None = None
     # Who decided, such as `staff/mia`.
@@ -128,7 +128,7 @@ class DisputeResult:
 
 @dataclass
 class Change:
-    """Something that happened, and the dispute as it is since then."""
+    """An event, and the dispute after it."""
 
     event: Event
     dispute: Dispute

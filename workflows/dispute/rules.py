@@ -26,7 +26,7 @@ from workflows.dispute.model import (
     State,
 )
 
-# The queue is reminded after these percentages of the time to decide.
+# Mediators are reminded after these percentages of the time to decide.
 _REMINDER_PERCENT = {Clock.FIRST_REMINDER: 50, Clock.LAST_REMINDER: 80}
 
 
@@ -39,7 +39,7 @@ _EVENTS = {
 
 
 def claim(dispute: Dispute, mediator: str, now: datetime) -> None:
-    """A mediator takes the dispute on, or over from another one who cannot go on.
+    """A mediator claims the dispute, also from another mediator.
 
     Raises:
         FailedPrecondition: it is closed, or this mediator's already.
@@ -73,7 +73,7 @@ def decide(dispute: Dispute, mediator: str, decision: Decision, now: datetime) -
 
 
 def check_decision(dispute: Dispute, decision: Decision, now: datetime) -> None:
-    """Whether a decision is one that this dispute can have, whoever makes it.
+    """Validates a decision against the dispute, whoever makes it.
 
     Raises:
         FailedPrecondition: the outcome is not allowed.
@@ -120,7 +120,7 @@ def _deadline_violations(decision: Decision, now: datetime) -> list[Violation]:
 
 
 def withdraw(dispute: Dispute, actor: str, now: datetime) -> None:
-    """The side that opened the dispute takes it back.
+    """The side that opened the dispute withdraws it.
 
     Raises:
         PermissionDenied: the other side opened it.
@@ -137,7 +137,7 @@ def withdraw(dispute: Dispute, actor: str, now: datetime) -> None:
 
 
 def next_clock(dispute: Dispute, fired: Collection[Clock]) -> tuple[Clock, datetime] | None:
-    """What fires next, and when; nothing once the dispute is closed or all has fired."""
+    """The next clock and its time; None once the dispute is closed or all clocks have fired."""
     if dispute.is_closed:
         return None
     waiting = [
@@ -152,7 +152,7 @@ def next_clock(dispute: Dispute, fired: Collection[Clock]) -> tuple[Clock, datet
 
 
 def _clock_times(dispute: Dispute) -> list[tuple[Clock, datetime]]:
-    """In the order in which those of the same instant fire."""
+    """Clocks of the same instant fire in this order."""
     window: timedelta = dispute.resolution_due_time - dispute.create_time
     return [
         (Clock.ANSWER_DUE, dispute.answer_due_time),
@@ -165,7 +165,8 @@ def _clock_times(dispute: Dispute) -> list[tuple[Clock, datetime]]:
 
 
 def fire(dispute: Dispute, clock: Clock, now: datetime) -> Event:
-    """A clock ran out: someone is told. At the last one the dispute is overdue, and stays open."""
+    """Fires a clock and returns its event. After the last one the dispute is overdue and stays
+    open."""
     if clock is Clock.RESOLUTION_DUE:
         dispute.is_overdue = True
     _changed(dispute, now)

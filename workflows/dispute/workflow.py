@@ -1,7 +1,6 @@
-"""The dispute workflow: takes commands, keeps the clocks, records every change.
+"""The dispute workflow: takes commands, runs the clocks, records every change.
 
-The rules are in `state`, the words in `wording`. A change is answered once it is recorded, so that
-who made it reads it.
+A command is answered once its change is recorded, so that the caller can read it.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
 _ATTEMPT_TIMEOUT = timedelta(seconds=20)
-# An outage delays what must be done, it never fails it: retried for ever, without a total time.
+# Retried for ever, without a total timeout: an outage delays a dispute and never fails it.
 _RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=500), maximum_interval=timedelta(seconds=30)
 )
@@ -51,21 +50,21 @@ class DisputeWorkflow:
     def __init__(self, dispute: Dispute) -> None:
         self._dispute = dispute
         self._fired: list[Clock] = []
-        # Noted here, since a command can come before `run` does.
+        # Added here, since a command can be handled before `run` starts.
         self._unrecorded = [Change(Event.OPENED, deepcopy(dispute))]
         self._recorded_sequence = 0
         self._pending: list[Notice] = []
         self._deliveries: set[asyncio.Task[None]] = set()
-        self._origins: dict[int, Context] = {}
+        self._traces: dict[int, Context] = {}
 
     @workflow.run
     async def run(self, dispute: Dispute) -> DisputeResult:
-        self._show()
-        self._origins[self._unrecorded[0].dispute.sequence] = current_trace()
-        clocks = asyncio.create_task(self._keep_time())
+        self._publish()
+        self._traces[self._unrecorded[0].dispute.sequence] = current_trace()
+        clocks = asyncio.create_task(self._run_clocks())
         while not self._dispute.is_closed or self._unrecorded:
             await workflow.wait_condition(lambda: bool(self._unrecorded))
-            with in_trace(self._origins.pop(self._unrecorded[0].dispute.sequence, None)):
+            with in_trace(self._traces.pop(self._unrecorded[0].dispute.sequence, None)):
                 await self._record(self._unrecorded[0])
             del self._unrecorded[0]
         clocks.cancel()
@@ -106,7 +105,7 @@ class DisputeWorkflow:
         with refusing():
             rules.withdraw(deepcopy(self._dispute), command.actor, workflow.now())
 
-    async def _keep_time(self) -> None:
+    async def _run_clocks(self) -> None:
         """One timer at a time; a command moves none of them."""
         while upcoming := rules.next_clock(self._dispute, self._fired):
             clock, due_time = upcoming
@@ -115,17 +114,18 @@ class DisputeWorkflow:
                 await workflow.sleep(wait, summary=f"{clock} at {to_the_second(due_time)}")
             if not self._dispute.is_closed:
                 self._fired.append(clock)
-                self._note(rules.fire(self._dispute, clock, workflow.now()))
+                self._add(rules.fire(self._dispute, clock, workflow.now()))
 
-    def _note(self, event: Event) -> Dispute:
-        """Puts what happened in line to be recorded, and shows it to operators."""
+    def _add(self, event: Event) -> Dispute:
+        """Adds a change to those to record, and updates the Temporal UI."""
         snapshot = deepcopy(self._dispute)
         self._unrecorded.append(Change(event, snapshot))
-        self._show()
+        self._publish()
         return snapshot
 
-    def _show(self) -> None:
-        """In the Temporal UI. Repeating a search attribute would cost an event."""
+    def _publish(self) -> None:
+        """Updates details and search attributes; only changed ones, since an upsert costs an
+        event."""
         workflow.set_current_details(describe(self._dispute, self._fired))
         current = workflow.info().typed_search_attributes
         wanted: list[SearchAttributeUpdate[Any]] = [
@@ -137,8 +137,8 @@ class DisputeWorkflow:
             workflow.upsert_search_attributes(changed)
 
     async def _recorded(self, event: Event) -> Dispute:
-        snapshot = self._note(event)
-        self._origins[snapshot.sequence] = current_trace()
+        snapshot = self._add(event)
+        self._traces[snapshot.sequence] = current_trace()
         await workflow.wait_condition(lambda: self._recorded_sequence >= snapshot.sequence)
         return snapshot
 
@@ -158,7 +158,7 @@ class DisputeWorkflow:
             delivery.add_done_callback(self._deliveries.discard)
 
     async def _deliver_later(self, batch: Batch) -> None:
-        """Notifications were away. Nobody waits for this; what is left at the end is handed on."""
+        """Sends pending notices in the background; the result hands on what is left at the end."""
         self._pending += batch.notices
         await workflow.execute_activity_method(
             DisputeActivityInterface.send_dispute_notices,

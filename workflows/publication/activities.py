@@ -1,5 +1,5 @@
-"""What a publication's workflows have done for them: by the media service, which owns what readers
-see and may be asked the same thing any number of times, and by notifications."""
+"""Activities of publications and withdrawals: calls of the media service, all idempotent, and of
+notifications."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,19 +38,19 @@ class PublicationActivities(PublicationActivityInterface):
             if publication.state == pb.Publication.STATE_PUBLISHED:
                 sent = notices.published(terms, publication.url)
             else:
-                sent = _posted_all_the_same(terms, publication)
+                sent = _posted_despite_withdrawal(terms, publication)
             return await self._result(publication, sent)
 
     @activity.defn
     async def mark_publication_overdue(self, terms: PublicationTerms) -> DeliveryResult:
-        """Nobody is told of one that arrived at the last moment."""
+        """Sends no notice of a publication that was delivered at the last moment."""
         with retrying_all_but():
             try:
                 publication = await self.publications.MarkPublicationOverdue(
                     pb.MarkPublicationOverdueRequest(name=f"publications/{terms.publication_id}")
                 )
             except LiaisonError:
-                # The media service itself stands in the way: who can mend it hears of it now.
+                # The media service itself fails: operators, who can repair it, are notified now.
                 to_operators = [one for one in notices.overdue(terms) if one.recipient == OPERATORS]
                 await try_to_send(self.notifications, to_operators)
                 raise
@@ -61,7 +61,7 @@ class PublicationActivities(PublicationActivityInterface):
     async def remove_publication(self, terms: WithdrawalTerms) -> DeliveryResult:
         with retrying_all_but():
             publication = await self._deliver(terms.publication_id)
-            sent = notices.withdrawn(terms) + _posted_all_the_same(terms, publication)
+            sent = notices.withdrawn(terms) + _posted_despite_withdrawal(terms, publication)
             return await self._result(publication, sent)
 
     @activity.defn
@@ -70,7 +70,7 @@ class PublicationActivities(PublicationActivityInterface):
             await send_notices(self.notifications, batch.notices)
 
     async def _deliver(self, publication_id: str) -> pb.Publication:
-        """Of one that is withdrawn: makes sure that nothing of it is left."""
+        """Delivers a publication; of a withdrawn one, removes whatever is left."""
         request = pb.DeliverPublicationRequest(name=f"publications/{publication_id}")
         publication: pb.Publication = await self.publications.DeliverPublication(request)
         return publication
@@ -80,13 +80,14 @@ class PublicationActivities(PublicationActivityInterface):
         return DeliveryResult(_state(publication), publication.url, pending.notices)
 
 
-def _posted_all_the_same(
+def _posted_despite_withdrawal(
     terms: PublicationTerms | WithdrawalTerms, publication: pb.Publication
 ) -> list[Notice]:
-    """What is withdrawn and on a network was taken at the same moment: once posted, nothing is."""
+    """A notice for a post that the network accepted while it was being withdrawn; posts cannot be
+    removed."""
     if terms.channel == FEED or not publication.url:
         return []
-    return notices.posted_all_the_same(terms, publication.url)
+    return notices.posted_despite_withdrawal(terms, publication.url)
 
 
 def _state(publication: pb.Publication) -> State:

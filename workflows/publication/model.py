@@ -13,7 +13,7 @@ FEED = "FEED"
 
 
 class State(StrEnum):
-    """Where a publication is; see liaison.media.v1.Publication.State."""
+    """State of a publication; see liaison.media.v1.Publication.State."""
 
     PENDING = "PENDING"
     PUBLISHED = "PUBLISHED"
@@ -22,7 +22,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class PublicationTerms:
-    """What was approved or asked for. `brand_id` is empty for a creator's own post."""
+    """A publication to deliver. `brand_id` is empty for a creator's own post."""
 
     publication_id: str
     creator_id: str
@@ -33,7 +33,7 @@ class PublicationTerms:
 
 @dataclass(frozen=True)
 class WithdrawalTerms:
-    """What an operator has taken back; `was_published` says whether readers saw it before."""
+    """A withdrawn publication; `was_published` says whether readers saw it before."""
 
     publication_id: str
     creator_id: str
@@ -54,7 +54,7 @@ class DeliveryResult:
 
 @dataclass(frozen=True)
 class PublicationResult:
-    """How a publication's way ended."""
+    """Final state of a publication."""
 
     state: State
     was_late: bool

@@ -1,7 +1,7 @@
-"""Whom a publication's fate is told to, and in which words: pure.
+"""Notices about publications: recipients and texts. Pure.
 
-Brands are told of the feed, where the work that they asked for is published; what is posted to
-networks besides is the creator's own affair.
+Brands are notified about the feed, where the work that they ordered is published; posts to social
+networks concern only the creator.
 """
 
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ def published(terms: PublicationTerms, url: str) -> list[Notice]:
     return list(_notices(terms, "PUBLISHED", texts))
 
 
-def posted_all_the_same(terms: PublicationTerms | WithdrawalTerms, url: str) -> list[Notice]:
-    """Of a post that was withdrawn at the very moment when the network took it."""
+def posted_despite_withdrawal(terms: PublicationTerms | WithdrawalTerms, url: str) -> list[Notice]:
+    """For a post that the network accepted while it was being withdrawn."""
     network = _network(terms.channel)
     text = (
         f"Your article was posted to {network} before it could be stopped, and stays there: {url}"
@@ -39,7 +39,7 @@ def posted_all_the_same(terms: PublicationTerms | WithdrawalTerms, url: str) -> 
 
 
 def overdue(terms: PublicationTerms) -> list[Notice]:
-    """Also to operators, who alone can do something about it."""
+    """Also to operators, who can do something about it."""
     where = "published" if terms.channel == FEED else f"posted to {_network(terms.channel)}"
     texts = {
         "creator": f"Your article is not {where} yet, though it should be by now. The platform goes"
@@ -54,7 +54,7 @@ def withdrawn(terms: WithdrawalTerms) -> list[Notice]:
     reason = as_sentence(terms.reason)
     if terms.channel != FEED:
         network = _network(terms.channel)
-        # True also of a post that is on the network before anybody can stop it: that is told, too.
+        # Also true of a post that the network accepted first; a second notice says so.
         texts = {
             "creator": f"The platform has withdrawn your article on its way to {network}: {reason}"
         }

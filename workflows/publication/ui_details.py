@@ -1,4 +1,4 @@
-"""What an operator reads of a publication in the Temporal UI: who must act, until when, and what
+"""What operators read about a publication in the Temporal UI: who must act, until when, and what
 happens otherwise. Markdown; no personal data."""
 
 from workflows.formatting import to_the_second
@@ -23,7 +23,7 @@ def describe(terms: PublicationTerms, state: State, *, is_late: bool) -> str:
 def describe_withdrawal(terms: WithdrawalTerms, *, is_done: bool) -> str:
     return "\n".join(
         [
-            f"**{_way_back(terms, is_done=is_done)}**",
+            f"**{_withdrawal_headline(terms, is_done=is_done)}**",
             "",
             "" if is_done else "Tried until it works; the pending activity says what fails.",
             "",
@@ -33,7 +33,7 @@ def describe_withdrawal(terms: WithdrawalTerms, *, is_done: bool) -> str:
     )
 
 
-def _way_back(terms: WithdrawalTerms, *, is_done: bool) -> str:
+def _withdrawal_headline(terms: WithdrawalTerms, *, is_done: bool) -> str:
     match terms.channel == FEED, is_done:
         case True, False:
             return "The platform must take the article and its pictures from its readers"

@@ -1,8 +1,8 @@
-"""The workflows of one publication: the way to its readers, and the way back.
+"""The workflows of one publication: delivery to its channel, and withdrawal.
 
-The media service owns what readers see; which of result and withdrawal came first is decided by
-its row alone. So a withdrawal needs no word to the delivery: an attempt under way takes back what
-arrives too late, and the next one is told that there is nothing to deliver.
+The media service owns what readers see; its row alone decides whether delivery or withdrawal came
+first. So a withdrawal does not signal the delivery: a running attempt removes what it delivered too
+late, and the next attempt finds nothing to deliver.
 """
 
 import asyncio
@@ -23,14 +23,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.publication.ui_details import describe, describe_withdrawal
     from workflows.temporal.search_attributes import STATE
 
-# What operators filter by in the UI beside the service's own states.
+# Value of the state search attribute of a late publication, beside the service's states.
 _OVERDUE = "OVERDUE"
 
-# The media of a large article are laid out over several attempts: each goes on where the one before
-# was cut off.
+# A large article takes several attempts: each continues where the one before was cut off.
 _ATTEMPT_TIMEOUT = timedelta(seconds=30)
-# An outage delays, it never fails: tried for ever. No longer apart than a minute, since what came
-# back is to be used at once, and a withdrawal is noticed by an attempt.
+# Retried for ever: an outage delays a publication and never fails it. At most a minute apart, since
+# a withdrawal is noticed by the next attempt.
 _RETRY = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
 
 
@@ -46,13 +45,13 @@ class PublicationWorkflow:
     async def run(self, terms: PublicationTerms) -> PublicationResult:
         self._describe()
         delivery = asyncio.create_task(self._deliver())
-        if not await self._arrives_by_then(delivery):
+        if not await self._is_delivered_in_time(delivery):
             await self._mark_overdue()
         await delivery
         return PublicationResult(self._state, self._is_late)
 
-    async def _arrives_by_then(self, delivery: "asyncio.Task[None]") -> bool:
-        """Whether the promise was kept (R99)."""
+    async def _is_delivered_in_time(self, delivery: "asyncio.Task[None]") -> bool:
+        """Whether it is delivered before its due time (R99)."""
         left = self._terms.due_time - workflow.now()
         try:
             await workflow.wait_condition(
@@ -98,7 +97,7 @@ class PublicationWorkflow:
 class WithdrawalWorkflow:
     @workflow.run
     async def run(self, terms: WithdrawalTerms) -> None:
-        """What was withdrawn is gone for readers, and those whom it concerns are told."""
+        """Removes a withdrawn publication from its channel, and sends the notices."""
         workflow.set_current_details(describe_withdrawal(terms, is_done=False))
         result = await workflow.execute_activity_method(
             PublicationActivityInterface.remove_publication,
@@ -112,7 +111,7 @@ class WithdrawalWorkflow:
 
 
 async def _send_later(notices: list[Notice]) -> None:
-    """Notifications were away."""
+    """Sends notices that could not be sent before."""
     if notices:
         await workflow.execute_activity_method(
             PublicationActivityInterface.send_publication_notices,

@@ -1,4 +1,4 @@
-"""What a task's workflow does to the outside, over gRPC."""
+"""Activities of the task workflow: calls of the tasks, payouts and notifications services."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

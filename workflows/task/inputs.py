@@ -1,4 +1,4 @@
-"""What the task's workflow orders its activities to do."""
+"""Inputs of the task workflow's activities."""
 
 from dataclasses import dataclass, field
 
@@ -29,7 +29,7 @@ class ReserveRewards:
 
 @dataclass(frozen=True)
 class LapseApplications:
-    """`comment` is of who cancelled, else empty; without `selected_ids` nobody was chosen."""
+    """`comment` is the reason of a cancellation, otherwise empty."""
 
     task_id: str
     title: str

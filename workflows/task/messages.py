@@ -1,5 +1,5 @@
-"""A task's transitions on the wire, for the activity that records them and the service that keeps
-and shows them."""
+"""Protobuf messages of a task's transitions, for the activity that records them and the service
+that stores and returns them."""
 
 from liaison.tasks.v1 import tasks_pb2 as pb
 

@@ -33,7 +33,7 @@ class Event(StrEnum):
 
 @dataclass(frozen=True)
 class Transition:
-    """One thing that happened. `sequence` has no gaps; `from_state` is None for a draft;
+    """One event of a task. `sequence` has no gaps; `from_state` is None for a draft;
     `application_ids` are those that were selected by it."""
 
     sequence: int
@@ -83,7 +83,7 @@ class EndSelection:
 
 @dataclass(frozen=True)
 class PublishedTask:
-    """A task as it was frozen."""
+    """A task as it was published; it does not change."""
 
     id: str
     terms: Terms
@@ -96,11 +96,11 @@ class PublishedTask:
 class Task:
     published: PublishedTask
     state: State = State.OPEN
-    # Slots are claimed while their rewards are being set aside, and selected after that.
+    # Claimed while their rewards are being reserved, selected after that.
     claimed: list[Selection] = field(default_factory=list)
     selected: list[Selected] = field(default_factory=list)
     ended_count: int = 0
-    # What was decided since it was published.
+    # Transitions since it was published.
     transitions: list[Transition] = field(default_factory=list)
 
     @property
@@ -118,7 +118,7 @@ class Task:
 
     @property
     def cancellation(self) -> Transition | None:
-        """Who cancelled it and why, if somebody did."""
+        """The transition that cancelled it, if there is one."""
         return next((one for one in self.transitions if one.event is Event.CANCELLED), None)
 
     @property

@@ -1,5 +1,5 @@
-"""What a task's brand is told that others did in its stead, what those are told who were not
-selected, and in which words: pure."""
+"""Notices about a task: to its brand about actions on its behalf, and to applicants who were not
+selected. Pure."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ _TEXTS = {
 
 
 def notices(task: Task, transition: Transition) -> Iterator[Notice]:
-    """The brand is not told what it did itself, nor of deadlines that it set."""
+    """The brand gets no notice of its own actions, nor of deadlines that it set."""
     text = _TEXTS.get(transition.event)
     if text is not None and transition.actor.startswith("staff/"):
         yield Notice(
@@ -29,7 +29,7 @@ def notices(task: Task, transition: Transition) -> Iterator[Notice]:
 
 
 def lapse_notice(order: LapseApplications, creator: str) -> Notice:
-    """To one of those who applied and were not selected."""
+    """To an applicant who was not selected."""
     if order.comment:
         text = f"The task '{order.title}' was cancelled: {as_sentence(order.comment)}"
     elif order.selected_ids:

@@ -25,7 +25,7 @@ _TAKES_SELECTIONS = (State.OPEN, State.SELECTING)
 
 
 def publish(actor: str, now: datetime) -> Transition:
-    """The first of a history."""
+    """The first transition of a task."""
     return Transition(PUBLISHED_SEQUENCE, Event.PUBLISHED, None, State.OPEN, actor, "", now)
 
 
@@ -34,7 +34,7 @@ def transitions_after(task: Task, sequence: int) -> list[Transition]:
 
 
 def claim(task: Task, command: SelectApplications, now: datetime) -> None:
-    """Takes slots for all of the selections or for none.
+    """Claims slots for all selections or for none.
 
     Raises:
         FailedPrecondition: the task takes no selections, too few slots are free, or an application
@@ -61,12 +61,12 @@ def claim(task: Task, command: SelectApplications, now: datetime) -> None:
 
 
 def give_back(task: Task, command: SelectApplications) -> None:
-    """The rewards could not be set aside."""
+    """Returns claimed slots whose rewards could not be reserved."""
     task.claimed = [one for one in task.claimed if one not in command.selections]
 
 
 def select(task: Task, command: SelectApplications, now: datetime) -> None:
-    """The claimed slots are taken for good; the last one ends the selection."""
+    """Turns claims into selections; filling the last slot ends the selection."""
     give_back(task, command)
     task.selected.extend(
         Selected(one.application_id, one.creator_id, now) for one in command.selections
@@ -96,7 +96,7 @@ def cancel(task: Task, command: CancelTask, now: datetime) -> None:
 
 
 def end_selection(task: Task, command: EndSelection, now: datetime) -> None:
-    """No more applications and no more selections, before the deadlines of both.
+    """Ends applications and selection before their deadlines.
 
     Raises:
         FailedPrecondition: the selection is over or one is under way, or nobody is selected.
@@ -113,7 +113,7 @@ def end_selection(task: Task, command: EndSelection, now: datetime) -> None:
 
 
 def next_deadline(task: Task) -> datetime | None:
-    """When the clock changes the state next."""
+    """The next deadline that changes the state."""
     if task.state is State.OPEN:
         return task.published.application_deadline_time
     if task.state is State.SELECTING and not task.claimed:
@@ -132,14 +132,14 @@ def pass_deadline(task: Task, now: datetime) -> None:
 
 
 def elapse(task: Task, now: datetime) -> None:
-    """All that deadlines do until now. A command meets it even when it overtakes the timers, which
-    fire late when the worker was down."""
+    """Passes all due deadlines. Commands call it first, since timers fire late after the worker was
+    down."""
     while (deadline := next_deadline(task)) is not None and deadline <= now:
         pass_deadline(task, now)
 
 
 def end_assignment(task: Task, now: datetime) -> None:
-    """One of the assignments is over; with the last one the task is closed."""
+    """Counts an ended assignment; the last one closes the task."""
     task.ended_count += 1
     _close_if_all_ended(task, now)
 

@@ -1,5 +1,5 @@
-"""What an operator reads of a task in the Temporal UI: who must act, until when, and what happens
-otherwise; what the operator can do about it; and what has happened so far."""
+"""What operators read about a task in the Temporal UI: who must act, until when, what happens
+otherwise, what the operator can do, and what has happened so far. Markdown."""
 
 from collections.abc import Iterator
 
@@ -47,7 +47,7 @@ def _now(task: Task) -> tuple[str, str]:
             )
         case State.IN_PROGRESS:
             return (
-                "Creators work: look at their assignments",
+                "Creators work: see their assignments",
                 f"{task.ended_count} of {len(task.selected)} assignments are over.",
             )
         case State.CANCELLED:
@@ -61,14 +61,14 @@ def _now(task: Task) -> tuple[str, str]:
 
 def _way_out(task: Task) -> str:
     if task.claimed:
-        return f"{len(task.claimed)} are being selected now: their rewards are being set aside."
+        return f"{len(task.claimed)} are being selected now: their rewards are being reserved."
     if task.selected:
         return "An operator can go on with those selected before that (EndSelection)."
-    return "An operator can cancel the task in the brand's stead (CancelTask)."
+    return "An operator can cancel the task on the brand's behalf (CancelTask)."
 
 
 def _history(task: Task) -> Iterator[str]:
-    """The latest first: in the UI it is the one that is looked for."""
+    """The latest first."""
     if not task.transitions:
         return
     yield "| | when | what | who | why |"

@@ -1,5 +1,5 @@
-"""The workflow of one published task: owns its two deadlines, guards its slots, and starts an
-assignment for each selected creator. Every rule is in `state`."""
+"""The task workflow: the two deadlines of a published task, its slots, and an assignment for each
+selected creator. The rules are in `rules`."""
 
 import asyncio
 import copy
@@ -47,7 +47,7 @@ _WRITE_SECONDS = timedelta(seconds=10)
 _RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(minutes=2)
 )
-# Longer waits become timers: otherwise an outage would fill the history with heartbeats.
+# Longer waits become timers; otherwise an outage would fill the history with heartbeats.
 _LOCAL_RETRY_THRESHOLD = timedelta(seconds=4)
 
 
@@ -56,33 +56,33 @@ class TaskWorkflow:
     @workflow.init
     def __init__(self, published: PublishedTask) -> None:
         self._task = Task(published)
-        self._shown_state = State.OPEN
-        # Its publishing was recorded by who started this.
+        self._published_state = State.OPEN
+        # The tasks service recorded the publishing, which is transition 1.
         self._recorded_sequence = self._task.sequence
         self._recorded_assignments = 0
-        self._has_waiting = False
+        self._has_unselected = False
         self._notices: list[Notice] = []
         self._started: set[str] = set()
         self._child_tasks: set[asyncio.Task[None]] = set()
-        self._origin: Context | None = None
+        self._trace: Context | None = None
 
     @workflow.run
     async def run(self, published: PublishedTask) -> State:
         while True:
             sequence = self._task.sequence
-            with in_trace(self._origin):
-                self._origin = None
+            with in_trace(self._trace):
+                self._trace = None
                 await self._start_assignments()
                 await self._record()
-            if self._has_waiting and self._task.state not in (State.OPEN, State.SELECTING):
-                await self._lapse_the_others()
+            if self._has_unselected and self._task.state not in (State.OPEN, State.SELECTING):
+                await self._lapse_others()
             if self._notices:
                 await self._notify_brand()
             if self._task.sequence > sequence:
                 continue  # something more was decided meanwhile
             if rules.is_over(self._task):
                 break
-            await self._wait_for_something()
+            await self._wait_for_event()
         await workflow.wait_condition(workflow.all_handlers_finished)
         return self._task.state
 
@@ -99,7 +99,7 @@ class TaskWorkflow:
                 raise error.cause from error
             raise
         rules.select(self._task, command, workflow.now())
-        self._origin = current_trace()
+        self._trace = current_trace()
         await self._until_recorded()
 
     @select_applications.validator
@@ -109,7 +109,7 @@ class TaskWorkflow:
     @workflow.update
     async def cancel_task(self, command: CancelTask) -> None:
         self._apply(rules.cancel, command)
-        self._origin = current_trace()
+        self._trace = current_trace()
         await self._until_recorded()
 
     @cancel_task.validator
@@ -119,7 +119,7 @@ class TaskWorkflow:
     @workflow.update
     async def end_selection(self, command: EndSelection) -> None:
         self._apply(rules.end_selection, command)
-        self._origin = current_trace()
+        self._trace = current_trace()
         await self._until_recorded()
 
     @end_selection.validator
@@ -133,14 +133,14 @@ class TaskWorkflow:
             rule(trial, command, workflow.now())
 
     def _apply(self, rule: Callable[..., None], command: object) -> None:
-        """What deadlines do comes before what anybody does: a worker that is killed between
-        deciding and telling the server decides again, and in the same order."""
+        """Passes due deadlines before a command, so that a worker that is killed and decides again
+        decides in the same order."""
         rules.elapse(self._task, workflow.now())
         with refusing():
             rule(self._task, command, workflow.now())
 
     async def _reserve_rewards(self, command: SelectApplications) -> None:
-        """Escrow is set aside before anyone is assigned; refused when funds are short."""
+        """Reserves escrow before anyone is assigned; refused if funds are short."""
         terms = self._task.published.terms
         if terms.is_escrowed:
             await workflow.execute_activity_method(
@@ -150,7 +150,7 @@ class TaskWorkflow:
                 ),
                 start_to_close_timeout=_WRITE_SECONDS,
                 retry_policy=_RETRY,
-                summary=f"Set {len(command.selections)} reward(s) aside",
+                summary=f"Reserve {len(command.selections)} reward(s)",
             )
 
     async def _until_recorded(self) -> None:
@@ -199,7 +199,7 @@ class TaskWorkflow:
         try:
             await handle
         except ChildWorkflowError:
-            workflow.logger.warning("An assignment was ended by force")
+            workflow.logger.warning("An assignment was terminated")
         rules.end_assignment(self._task, workflow.now())
         self._describe()
 
@@ -212,10 +212,10 @@ class TaskWorkflow:
         while self._recorded_sequence < task.sequence:
             sequence, selected = task.sequence, len(task.selected)
             transitions = rules.transitions_after(task, self._recorded_sequence)
-            if task.state is not self._shown_state:
-                self._shown_state = task.state
+            if task.state is not self._published_state:
+                self._published_state = task.state
                 workflow.upsert_search_attributes([STATE.value_set(task.state), _deadline(task)])
-            self._has_waiting = await workflow.execute_local_activity_method(
+            self._has_unselected = await workflow.execute_local_activity_method(
                 TaskActivityInterface.record_task,
                 RecordTask(
                     task.published.id,
@@ -237,7 +237,7 @@ class TaskWorkflow:
                 self._notices += notices(task, transition)
             self._recorded_sequence, self._recorded_assignments = sequence, selected
 
-    async def _lapse_the_others(self) -> None:
+    async def _lapse_others(self) -> None:
         published, cancellation = self._task.published, self._task.cancellation
         await workflow.execute_activity_method(
             TaskActivityInterface.lapse_applications,
@@ -250,9 +250,9 @@ class TaskWorkflow:
             start_to_close_timeout=timedelta(hours=1),
             heartbeat_timeout=timedelta(minutes=1),
             retry_policy=_RETRY,
-            summary="Tell those who were not selected",
+            summary="Notify those who were not selected",
         )
-        self._has_waiting = False
+        self._has_unselected = False
 
     async def _notify_brand(self) -> None:
         batch, self._notices = Batch(self._notices), []
@@ -261,11 +261,11 @@ class TaskWorkflow:
             batch,
             start_to_close_timeout=_WRITE_SECONDS,
             retry_policy=_RETRY,
-            summary="Tell the brand what was done in its stead",
+            summary="Notify the brand of actions on its behalf",
         )
 
-    async def _wait_for_something(self) -> None:
-        """Until a selection, the end of an assignment, or the deadline that is next."""
+    async def _wait_for_event(self) -> None:
+        """Waits for a command, the end of an assignment, or the next deadline."""
         task = self._task
         deadline = rules.next_deadline(task)
         sequence = task.sequence
@@ -280,13 +280,13 @@ class TaskWorkflow:
                 ),
             )
         except TimeoutError:
-            # A selection that came in the same instant goes first.
+            # A selection at the same instant goes first.
             if rules.next_deadline(task) == deadline and deadline is not None:
                 rules.elapse(task, max(workflow.now(), deadline))
 
 
 def _deadline(task: Task) -> SearchAttributeUpdate[datetime]:
-    """What operators find it by; none once there is nothing to wait for but assignments."""
+    """The deadline search attribute; unset once only assignments are waited for."""
     if task.state is State.SELECTING:
         return DEADLINE.value_set(task.published.selection_deadline_time)
     return DEADLINE.value_unset()

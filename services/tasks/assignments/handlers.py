@@ -27,7 +27,7 @@ from services.tasks.assignments.commands import (
     SubmitWork,
 )
 from services.tasks.assignments.domain import AssignmentFilter, AssignmentRecord
-from workflows.assignment import model
+from workflows.assignment import commands
 from workflows.assignment.rules.transitions import WORKING
 from workflows.errors import NotRunning
 
@@ -136,7 +136,7 @@ class AssignmentHandlers:
         self, who: Principal, command: SubmitWork, revisions: list[str]
     ) -> AssignmentRecord:
         work = command.submission
-        submission = model.SubmitWork(
+        submission = commands.SubmitWork(
             who.actor,
             work.note,
             work.media_object_ids,
@@ -151,13 +151,13 @@ class AssignmentHandlers:
         return await self._command(
             who,
             command.id,
-            model.RequestChanges(who.actor, command.comment, command.requirement_ids),
+            commands.RequestChanges(who.actor, command.comment, command.requirement_ids),
             command.request_id,
         )
 
     async def approve_work(self, who: Principal, command: ApproveWork) -> AssignmentRecord:
         return await self._command(
-            who, command.id, model.ApproveWork(who.actor), command.request_id
+            who, command.id, commands.ApproveWork(who.actor), command.request_id
         )
 
     async def comment_on_expiry(self, who: Principal, command: CommentOnExpiry) -> AssignmentRecord:
@@ -165,7 +165,7 @@ class AssignmentHandlers:
         return await self._command(
             who,
             command.id,
-            model.CommentOnExpiry(who.actor, expiry.reason, expiry.comment),
+            commands.CommentOnExpiry(who.actor, expiry.reason, expiry.comment),
             command.request_id,
         )
 
@@ -175,7 +175,7 @@ class AssignmentHandlers:
         return await self._command(
             who,
             command.id,
-            model.ReopenAssignment(who.actor, command.deadline_time, command.comment),
+            commands.ReopenAssignment(who.actor, command.deadline_time, command.comment),
             command.request_id,
         )
 
@@ -185,7 +185,7 @@ class AssignmentHandlers:
         return await self._command(
             who,
             command.assignment_id,
-            model.CreateProposal(
+            commands.CreateProposal(
                 who.actor,
                 proposal.kind,
                 proposal.reason,
@@ -196,20 +196,22 @@ class AssignmentHandlers:
         )
 
     async def accept_proposal(self, who: Principal, command: AnswerProposal) -> AssignmentRecord:
-        return await self._answer(who, model.AcceptProposal(who.actor, command.number), command)
+        return await self._answer(who, commands.AcceptProposal(who.actor, command.number), command)
 
     async def decline_proposal(self, who: Principal, command: AnswerProposal) -> AssignmentRecord:
-        return await self._answer(who, model.DeclineProposal(who.actor, command.number), command)
+        return await self._answer(who, commands.DeclineProposal(who.actor, command.number), command)
 
     async def withdraw_proposal(self, who: Principal, command: AnswerProposal) -> AssignmentRecord:
-        return await self._answer(who, model.WithdrawProposal(who.actor, command.number), command)
+        return await self._answer(
+            who, commands.WithdrawProposal(who.actor, command.number), command
+        )
 
     async def record_shipment(self, who: Principal, command: RecordShipment) -> AssignmentRecord:
         shipment = command.shipment
         return await self._command(
             who,
             command.id,
-            model.RecordShipment(who.actor, shipment.carrier, shipment.tracking_number),
+            commands.RecordShipment(who.actor, shipment.carrier, shipment.tracking_number),
             command.request_id,
         )
 
@@ -219,7 +221,7 @@ class AssignmentHandlers:
         return await self._command(
             who,
             command.id,
-            model.AcknowledgeReceipt(who.actor),
+            commands.AcknowledgeReceipt(who.actor),
             command.request_id,
         )
 
@@ -229,14 +231,14 @@ class AssignmentHandlers:
         return await self._command(
             who,
             command.id,
-            model.OverrideAssignment(
+            commands.OverrideAssignment(
                 who.actor, command.action, command.reason, command.deadline_time
             ),
             command.request_id,
         )
 
     async def _answer(
-        self, who: Principal, answer: model.AnswerProposal, command: AnswerProposal
+        self, who: Principal, answer: commands.AnswerProposal, command: AnswerProposal
     ) -> AssignmentRecord:
         return await self._command(who, command.assignment_id, answer, command.request_id)
 

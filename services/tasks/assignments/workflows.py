@@ -6,25 +6,25 @@ from temporalio.workflow import UpdateMethodMultiParam
 
 from services.tasks.assignments.handlers import WorkflowCommand
 from workflows import ids
-from workflows.assignment import model
+from workflows.assignment import commands
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.errors import NotRunning
 from workflows.temporal.client import Workflows
 
 # The update that takes each command.
 UPDATES: dict[type[WorkflowCommand], UpdateMethodMultiParam[[Any, Any], None]] = {
-    model.SubmitWork: AssignmentWorkflow.submit_work,
-    model.RequestChanges: AssignmentWorkflow.request_changes,
-    model.ApproveWork: AssignmentWorkflow.approve_work,
-    model.CommentOnExpiry: AssignmentWorkflow.comment_on_expiry,
-    model.ReopenAssignment: AssignmentWorkflow.reopen_assignment,
-    model.CreateProposal: AssignmentWorkflow.create_proposal,
-    model.AcceptProposal: AssignmentWorkflow.accept_proposal,
-    model.DeclineProposal: AssignmentWorkflow.decline_proposal,
-    model.WithdrawProposal: AssignmentWorkflow.withdraw_proposal,
-    model.RecordShipment: AssignmentWorkflow.record_shipment,
-    model.AcknowledgeReceipt: AssignmentWorkflow.acknowledge_receipt,
-    model.OverrideAssignment: AssignmentWorkflow.override_assignment,
+    commands.SubmitWork: AssignmentWorkflow.submit_work,
+    commands.RequestChanges: AssignmentWorkflow.request_changes,
+    commands.ApproveWork: AssignmentWorkflow.approve_work,
+    commands.CommentOnExpiry: AssignmentWorkflow.comment_on_expiry,
+    commands.ReopenAssignment: AssignmentWorkflow.reopen_assignment,
+    commands.CreateProposal: AssignmentWorkflow.create_proposal,
+    commands.AcceptProposal: AssignmentWorkflow.accept_proposal,
+    commands.DeclineProposal: AssignmentWorkflow.decline_proposal,
+    commands.WithdrawProposal: AssignmentWorkflow.withdraw_proposal,
+    commands.RecordShipment: AssignmentWorkflow.record_shipment,
+    commands.AcknowledgeReceipt: AssignmentWorkflow.acknowledge_receipt,
+    commands.OverrideAssignment: AssignmentWorkflow.override_assignment,
 }
 
 

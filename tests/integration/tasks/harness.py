@@ -30,15 +30,9 @@ from services.tasks.servicer import Handlers, services
 from services.tasks.store import TaskStore
 from tests.support.serving import Served, request_id, serving
 from tests.support.tasks_service import task_handlers
+from workflows.assignment.commands import SubmitWork
 from workflows.assignment.messages import assignment_message, transition_message
-from workflows.assignment.model import (
-    Assignment,
-    Funding,
-    Requirement,
-    SubmitWork,
-    Terms,
-    Transition,
-)
+from workflows.assignment.model import Assignment, Funding, Requirement, Terms, Transition
 from workflows.assignment.rules import submissions
 from workflows.policy import STANDARD
 from workflows.task.model import PublishedTask, Selection

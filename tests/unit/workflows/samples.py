@@ -4,18 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from workflows.assignment.model import (
+from workflows.assignment.commands import (
     ApproveWork,
-    Assignment,
     CommentOnExpiry,
-    Funding,
     OpenDispute,
     RequestChanges,
-    Requirement,
-    State,
     SubmitWork,
-    Terms,
 )
+from workflows.assignment.model import Assignment, Funding, Requirement, State, Terms
 from workflows.assignment.rules import disputes, rewards, submissions
 from workflows.dispute.model import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Policy

@@ -4,6 +4,7 @@ is in `workflows.dispute`."""
 from datetime import datetime
 
 from servicekit.errors import FailedPrecondition, Reason
+from workflows.assignment.commands import OpenDispute
 from workflows.assignment.model import (
     SYSTEM,
     Assignment,
@@ -11,7 +12,6 @@ from workflows.assignment.model import (
     ConfirmedBy,
     Event,
     Holder,
-    OpenDispute,
     State,
     Transition,
 )

@@ -5,13 +5,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 from servicekit.errors import FailedPrecondition, Reason, illegal_state
+from workflows.assignment.commands import OverrideAssignment
 from workflows.assignment.model import (
     Action,
     Assignment,
     ClockKind,
     ConfirmedBy,
     Event,
-    OverrideAssignment,
     State,
     Transition,
 )

@@ -10,10 +10,9 @@ from servicekit.errors import (
     illegal_state,
     not_found,
 )
+from workflows.assignment.commands import AnswerProposal, CreateProposal
 from workflows.assignment.model import (
-    AnswerProposal,
     Assignment,
-    CreateProposal,
     Event,
     Holder,
     Proposal,

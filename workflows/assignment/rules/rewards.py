@@ -3,15 +3,14 @@
 from datetime import datetime
 
 from servicekit.errors import FailedPrecondition, Reason, illegal_state
+from workflows.assignment.commands import AcknowledgeReceipt, RecordShipment
 from workflows.assignment.model import (
     SYSTEM,
-    AcknowledgeReceipt,
     Assignment,
     Clock,
     ClockKind,
     Event,
     Holder,
-    RecordShipment,
     Shipment,
     State,
     Transition,

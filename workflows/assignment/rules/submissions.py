@@ -7,24 +7,26 @@ leaves the assignment unchanged.
 from datetime import datetime
 
 from servicekit.errors import FailedPrecondition, Reason, illegal_state
+from workflows.assignment.commands import (
+    ApproveWork,
+    CommentOnExpiry,
+    OpenDispute,
+    ReopenAssignment,
+    RequestChanges,
+    SubmitWork,
+)
 from workflows.assignment.model import (
     SYSTEM,
-    ApproveWork,
     Assignment,
     ChangeRequest,
     Clock,
     ClockKind,
-    CommentOnExpiry,
     ConfirmedBy,
     Event,
     ExpiryComment,
     Fault,
-    OpenDispute,
-    ReopenAssignment,
-    RequestChanges,
     State,
     Submission,
-    SubmitWork,
     Terms,
     Transition,
 )

@@ -20,7 +20,7 @@ from servicekit.errors import (
 from servicekit.timestamps import to_timestamp
 from tests.integration.tasks.harness import Harness
 from tests.support.serving import refused, request_id
-from workflows.assignment import model
+from workflows.assignment import commands
 from workflows.assignment.rules import submissions
 from workflows.errors import NotRunning
 
@@ -80,37 +80,37 @@ COMMANDS: dict[str, tuple[Send, Send, object]] = {
     "SubmitWork": (
         lambda harness, name: harness.work_of().SubmitWork(_submit(name)),
         lambda harness, name: harness.work_of("cem").SubmitWork(_submit(name)),
-        model.SubmitWork("creators/bea", "", [], ["https://example.com/1"]),
+        commands.SubmitWork("creators/bea", "", [], ["https://example.com/1"]),
     ),
     "RequestChanges": (
         lambda harness, name: harness.review_of().RequestChanges(_change(name)),
         lambda harness, name: harness.review_of("other").RequestChanges(_change(name)),
-        model.RequestChanges("brands/acme", "More", ["req-1"]),
+        commands.RequestChanges("brands/acme", "More", ["req-1"]),
     ),
     "ApproveWork": (
         lambda harness, name: harness.review_of().ApproveWork(_approve(name)),
         lambda harness, name: harness.review_of("other").ApproveWork(_approve(name)),
-        model.ApproveWork("brands/acme"),
+        commands.ApproveWork("brands/acme"),
     ),
     "CommentOnExpiry": (
         lambda harness, name: harness.work_of().CommentOnExpiry(_comment(name)),
         lambda harness, name: harness.work_of("cem").CommentOnExpiry(_comment(name)),
-        model.CommentOnExpiry("creators/bea", "EMERGENCY", "I was ill"),
+        commands.CommentOnExpiry("creators/bea", "EMERGENCY", "I was ill"),
     ),
     "ReopenAssignment": (
         lambda harness, name: harness.review_of().ReopenAssignment(_reopen(name)),
         lambda harness, name: harness.review_of("other").ReopenAssignment(_reopen(name)),
-        model.ReopenAssignment("brands/acme", TIME, "Once more"),
+        commands.ReopenAssignment("brands/acme", TIME, "Once more"),
     ),
     "RecordShipment": (
         lambda harness, name: harness.review_of().RecordShipment(_ship(name)),
         lambda harness, name: harness.review_of("other").RecordShipment(_ship(name)),
-        model.RecordShipment("brands/acme", "DHL", "JD 1"),
+        commands.RecordShipment("brands/acme", "DHL", "JD 1"),
     ),
     "AcknowledgeReceipt": (
         lambda harness, name: harness.work_of().AcknowledgeReceipt(_receive(name)),
         lambda harness, name: harness.work_of("cem").AcknowledgeReceipt(_receive(name)),
-        model.AcknowledgeReceipt("creators/bea"),
+        commands.AcknowledgeReceipt("creators/bea"),
     ),
 }
 
@@ -179,7 +179,7 @@ async def test_a_submission_says_what_it_delivers(begun: Harness) -> None:
     )
     ((_, _, said, _),) = begun.workflows.commands
     links = ["https://example.com/1"]
-    assert said == model.SubmitWork("creators/bea", "Both", [], links, [], ["LIST", "VIDEO"])
+    assert said == commands.SubmitWork("creators/bea", "Both", [], links, [], ["LIST", "VIDEO"])
 
 
 async def test_articles_are_sealed_and_go_to_the_workflow_as_they_are(begun: Harness) -> None:
@@ -187,7 +187,7 @@ async def test_articles_are_sealed_and_go_to_the_workflow_as_they_are(begun: Har
     assert begun.media.sealed == [("bea", "a1", ["x", "y"])]
     ((_, _, said, _),) = begun.workflows.commands
     revisions = ["articles/x/revisions/r1", "articles/y/revisions/r1"]
-    assert said == model.SubmitWork("creators/bea", "", [], [], ["x", "y"], [], revisions)
+    assert said == commands.SubmitWork("creators/bea", "", [], [], ["x", "y"], [], revisions)
 
 
 INVALID = FailedPrecondition(
@@ -208,14 +208,16 @@ async def test_a_refusal_to_seal_is_returned(begun: Harness, refusal: LiaisonErr
         await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
     assert caught.value.violations == refusal.violations
     # However often the call was repeated, the workflow was told of nothing that is sealed.
-    unsealed = model.SubmitWork("creators/bea", "", [], [], ["x"])
+    unsealed = commands.SubmitWork("creators/bea", "", [], [], ["x"])
     assert all(said == unsealed for _, _, said, _ in begun.workflows.commands)
 
 
 async def test_work_refused_for_its_state_seals_nothing(harness: Harness) -> None:
     assignment, selected = harness.begun(await harness.task(), "a1")
     submitted = submissions.submit_work(
-        assignment, model.SubmitWork("creators/bea", "", [], ["https://example.com/1"]), harness.now
+        assignment,
+        commands.SubmitWork("creators/bea", "", [], ["https://example.com/1"]),
+        harness.now,
     )
     await harness.record(assignment, selected, submitted)
     harness.workflows.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "It is in review")
@@ -328,7 +330,7 @@ async def test_optional_text_may_be_empty(begun: Harness) -> None:
     reopen.ClearField("comment")
     await begun.review_of().ReopenAssignment(reopen)
     ((_, _, said, _),) = begun.workflows.commands
-    assert said == model.ReopenAssignment("brands/acme", TIME, "")
+    assert said == commands.ReopenAssignment("brands/acme", TIME, "")
 
 
 async def test_both_sides_and_staff_read_an_assignment(begun: Harness) -> None:

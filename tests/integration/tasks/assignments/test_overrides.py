@@ -11,7 +11,7 @@ from servicekit.errors import FailedPrecondition, Reason
 from servicekit.timestamps import to_timestamp
 from tests.integration.tasks.harness import Harness
 from tests.support.serving import refused, request_id
-from workflows.assignment import model
+from workflows.assignment import commands
 from workflows.assignment.model import Action
 
 NAME = "assignments/a1"
@@ -48,7 +48,7 @@ async def test_each_override_goes_to_the_workflow_with_who_and_why(
     assert answer.name == NAME
     assert await begun.oversight().OverrideAssignment(request) == answer
     time = TIME if action in TIMED else None
-    said = model.OverrideAssignment("staff/olga", action, "They asked for it", time)
+    said = commands.OverrideAssignment("staff/olga", action, "They asked for it", time)
     assert begun.workflows.commands == [("a1", "OverrideAssignment", said, request.request_id)]
     request.reason = "Another"
     with refused(Reason.REQUEST_ID_REUSED):
@@ -117,7 +117,7 @@ async def test_an_operator_records_a_shipment_in_the_brands_stead(begun: Harness
     )
     await begun.oversight().RecordShipment(request)
     ((_, _, said, _),) = begun.workflows.commands
-    assert said == model.RecordShipment("staff/olga", "DHL", "JD 1")
+    assert said == commands.RecordShipment("staff/olga", "DHL", "JD 1")
     for other in (begun.work_of(), begun.oversight("mediator")):
         with refused(Reason.ROLE_NOT_ALLOWED):
             await other.RecordShipment(request)

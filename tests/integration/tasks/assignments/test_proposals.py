@@ -13,7 +13,8 @@ from servicekit.timestamps import to_timestamp
 from tests.integration.tasks.harness import Harness
 from tests.support.serving import refused, request_id
 from workflows.assignment import model
-from workflows.assignment.model import CreateProposal, ProposalKind
+from workflows.assignment.commands import CreateProposal
+from workflows.assignment.model import ProposalKind
 
 NAME = "assignments/a1"
 # The workflow has the clock: what lies behind is its to refuse.

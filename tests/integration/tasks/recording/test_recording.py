@@ -8,8 +8,9 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 from servicekit.errors import Reason
 from tests.integration.tasks.harness import INSTANT, Harness, id_of
 from tests.support.serving import refused
+from workflows.assignment.commands import ApproveWork, SubmitWork
 from workflows.assignment.messages import assignment_message
-from workflows.assignment.model import ApproveWork, Event, State, SubmitWork
+from workflows.assignment.model import Event, State
 from workflows.assignment.rules import submissions
 
 Assignment = assignments_pb2.Assignment

@@ -24,15 +24,8 @@ from tests.unit.workflows.samples import (
     expired,
     submitted,
 )
-from workflows.assignment.model import (
-    Action,
-    Assignment,
-    OpenDispute,
-    OverrideAssignment,
-    RecordShipment,
-    State,
-    Transition,
-)
+from workflows.assignment.commands import OpenDispute, OverrideAssignment, RecordShipment
+from workflows.assignment.model import Action, Assignment, State, Transition
 from workflows.assignment.rules import disputes, overrides, rewards, submissions
 from workflows.assignment.rules.transitions import confirms_work
 from workflows.dispute.model import Decision, Ground, Outcome

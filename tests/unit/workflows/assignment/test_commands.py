@@ -29,17 +29,14 @@ from tests.unit.workflows.samples import (
     reworking,
     submitted,
 )
-from workflows.assignment.model import (
+from workflows.assignment.commands import (
     ApproveWork,
-    ClockKind,
     CommentOnExpiry,
-    ConfirmedBy,
-    Event,
     OpenDispute,
     RequestChanges,
-    State,
     SubmitWork,
 )
+from workflows.assignment.model import ClockKind, ConfirmedBy, Event, State
 from workflows.assignment.rules import disputes, rewards, submissions
 from workflows.assignment.rules.transitions import is_over
 from workflows.dispute.model import Decision, Ground, Outcome

@@ -26,15 +26,8 @@ from tests.unit.workflows.samples import (
     reworking,
     submitted,
 )
-from workflows.assignment.model import (
-    SYSTEM,
-    Assignment,
-    ClockKind,
-    ConfirmedBy,
-    Event,
-    OpenDispute,
-    State,
-)
+from workflows.assignment.commands import OpenDispute
+from workflows.assignment.model import SYSTEM, Assignment, ClockKind, ConfirmedBy, Event, State
 from workflows.assignment.rules import disputes, submissions, transitions
 from workflows.dispute.model import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Span

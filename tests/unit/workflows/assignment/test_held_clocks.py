@@ -18,17 +18,13 @@ from tests.unit.workflows.samples import (
     expired,
     shipping,
 )
-from workflows.assignment.model import (
+from workflows.assignment.commands import (
     AnswerProposal,
-    Assignment,
-    ClockKind,
     CreateProposal,
-    Event,
     OpenDispute,
-    ProposalKind,
     RecordShipment,
-    State,
 )
+from workflows.assignment.model import Assignment, ClockKind, Event, ProposalKind, State
 from workflows.assignment.rules import disputes, proposals, rewards, submissions
 from workflows.dispute.model import Decision, Ground, Outcome
 

@@ -25,18 +25,15 @@ from tests.unit.workflows.samples import (
     shipping,
     submitted,
 )
-from workflows.assignment.model import (
-    Action,
+from workflows.assignment.commands import (
     AnswerProposal,
-    Assignment,
     CreateProposal,
     OpenDispute,
     OverrideAssignment,
-    ProposalKind,
     RecordShipment,
     ReopenAssignment,
-    Transition,
 )
+from workflows.assignment.model import Action, Assignment, ProposalKind, Transition
 from workflows.assignment.notices import notices
 from workflows.assignment.rules import disputes, overrides, proposals, rewards, submissions
 from workflows.dispute.model import Decision, Ground, Outcome

@@ -19,14 +19,8 @@ from tests.unit.workflows.samples import (
     reworking,
     submitted,
 )
-from workflows.assignment.model import (
-    Action,
-    ConfirmedBy,
-    Event,
-    Fault,
-    OverrideAssignment,
-    State,
-)
+from workflows.assignment.commands import OverrideAssignment
+from workflows.assignment.model import Action, ConfirmedBy, Event, Fault, State
 from workflows.assignment.rules import overrides, submissions, transitions
 from workflows.dispute.model import Ground
 

@@ -20,20 +20,22 @@ from tests.unit.workflows.samples import (
     due,
     shipping,
 )
-from workflows.assignment.model import (
+from workflows.assignment.commands import (
     AcknowledgeReceipt,
-    Action,
     AnswerProposal,
+    CreateProposal,
+    OpenDispute,
+    OverrideAssignment,
+    RecordShipment,
+)
+from workflows.assignment.model import (
+    Action,
     Assignment,
     ClockKind,
-    CreateProposal,
     Event,
     Fault,
     Holder,
-    OpenDispute,
-    OverrideAssignment,
     ProposalKind,
-    RecordShipment,
     State,
     Transition,
 )

@@ -24,16 +24,14 @@ from tests.unit.workflows.samples import (
     shipping,
     submitted,
 )
+from workflows.assignment.commands import AnswerProposal, CreateProposal, RequestChanges
 from workflows.assignment.messages import assignment_message
 from workflows.assignment.model import (
-    AnswerProposal,
     Assignment,
     ClockKind,
-    CreateProposal,
     Event,
     ProposalKind,
     ProposalState,
-    RequestChanges,
     Requirement,
     State,
 )

@@ -71,7 +71,7 @@ async def test_a_post_that_came_before_its_withdrawal_is_told_once(method: str) 
         else WithdrawalTerms("a1-feed", "bea", "acme", "VK", "A complaint", was_published=False)
     )
     assert await getattr(activities, method)(terms) == DeliveryResult(State.WITHDRAWN, url)
-    (slipped,) = notices.posted_all_the_same(terms, url)
+    (slipped,) = notices.posted_despite_withdrawal(terms, url)
     sent = [one for request in notifications.requests for one in request.notifications]  # type: ignore[attr-defined]  # their message
     assert slipped.deduplication_id in {one.deduplication_id for one in sent}
 

@@ -60,7 +60,7 @@ def test_a_withdrawal_is_told_with_its_reason(
 
 
 def test_a_post_that_could_not_be_stopped_is_told_as_it_is() -> None:
-    (told,) = notices.posted_all_the_same(withdrawal("VK"), "https://vk.example/1")
+    (told,) = notices.posted_despite_withdrawal(withdrawal("VK"), "https://vk.example/1")
     assert told.recipient == "creators/bea"
     assert "posted to VK before it could be stopped" in told.text
     assert told.deduplication_id != notices.withdrawn(withdrawal("VK"))[0].deduplication_id
