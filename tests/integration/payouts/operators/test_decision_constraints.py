@@ -68,7 +68,7 @@ async def give_back(database: Database, number: int) -> None:
         await post(database, f"b{number}", "RETURN", legs, payout="p1", attempt=number)
 
 
-async def test_what_came_back_is_paid_again_only_where_that_was_decided(
+async def test_a_returned_payment_is_paid_again_only_after_a_decision(
     database: Database,
 ) -> None:
     await attempt(database)
@@ -88,7 +88,7 @@ async def test_what_came_back_is_paid_again_only_where_that_was_decided(
     assert await state_of(database) == "PAID"
 
 
-async def test_no_decision_pays_what_has_not_come_back(database: Database) -> None:
+async def test_no_decision_pays_a_payment_again_that_was_not_returned(database: Database) -> None:
     await attempt(database)
     await settle(database, 1)
     await decide(database, "RETRY", 2, pays_again=True)
@@ -101,7 +101,9 @@ async def test_no_decision_pays_what_has_not_come_back(database: Database) -> No
 
 
 @pytest.mark.parametrize("kept_by", [AVAILABLE, WRITTEN_OFF])
-async def test_writing_off_uses_up_the_hold(database: Database, kept_by: tuple[str, str]) -> None:
+async def test_a_write_off_uses_the_whole_reservation(
+    database: Database, kept_by: tuple[str, str]
+) -> None:
     for minor in (99, 101):
         with refused_by("leaves|overdrawn"):
             legs = _moved(RESERVED, kept_by, minor)
@@ -113,7 +115,9 @@ async def test_writing_off_uses_up_the_hold(database: Database, kept_by: tuple[s
 
 
 @pytest.mark.parametrize("kind", ["RELEASE", "REDUCE", "WRITE_OFF"])
-async def test_a_hold_stays_while_an_attempt_is_under_way(database: Database, kind: str) -> None:
+async def test_the_reservation_stays_while_an_attempt_is_in_progress(
+    database: Database, kind: str
+) -> None:
     await attempt(database)
     for state in ("SENDING", "UNKNOWN", "ACCEPTED", "UNCLAIMED", "BLOCKED"):
         await database.execute("UPDATE attempt SET state = %s", (state,))
@@ -121,7 +125,7 @@ async def test_a_hold_stays_while_an_attempt_is_under_way(database: Database, ki
             await post(database, "x", kind, _moved(RESERVED, AVAILABLE, 100), payout="p1")
 
 
-async def test_writing_off_pays_nothing_out(database: Database) -> None:
+async def test_a_write_off_pays_nothing_out(database: Database) -> None:
     with refused_by("pays out 100"):
         await post(database, "w", "WRITE_OFF", _moved(RESERVED, PAYPAL, 100), payout="p1")
 
@@ -130,7 +134,9 @@ async def test_writing_off_pays_nothing_out(database: Database) -> None:
     "statement",
     ["UPDATE decision SET reason = 'Another'", "DELETE FROM decision", "TRUNCATE decision"],
 )
-async def test_decisions_stay(database: Database, owner: Database, statement: str) -> None:
+async def test_decisions_cannot_be_changed(
+    database: Database, owner: Database, statement: str
+) -> None:
     """Not even the schema's owner changes them."""
     await decide(database, "HOLD")
     with refused_by("only added to"):
@@ -150,7 +156,7 @@ async def test_a_decision_names_its_attempt_or_none(
         await decide(database, kind, number, beneficiary=beneficiary, outcome=outcome)
 
 
-async def test_a_decision_says_what_was_decided(database: Database) -> None:
+async def test_a_decision_has_the_fields_of_its_kind(database: Database) -> None:
     for beneficiary, kind in ((None, "WRITE_OFF"), ("BRAND", "HOLD")):
         with refused_by("decision_names_beneficiary"):
             await decide(database, kind, beneficiary=beneficiary)

@@ -32,7 +32,7 @@ from workflows.payout.providers import ProviderName
 MONEY = Money("USD", 10_000)
 
 
-async def test_what_paypal_cannot_deliver_is_paid_by_bank(harness: Harness) -> None:
+async def test_a_payment_that_paypal_cannot_deliver_is_paid_by_bank(harness: Harness) -> None:
     await harness.due("p1", "failed-late@example.com")
     await harness.behave("failed-late@example.com", "FAILED_LATE", 0.05)
     await harness.send("p1")
@@ -71,7 +71,7 @@ async def test_a_transfer_is_confirmed_once(harness: Harness) -> None:
     assert (await harness.balances())["provider/bank_transfer"] == 10_000
 
 
-async def test_confirmations_at_once_book_once(harness: Harness) -> None:
+async def test_concurrent_confirmations_post_once(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await retry_by_bank(harness)
     answers = await asyncio.gather(*(confirm(harness) for _ in range(5)))
@@ -79,7 +79,7 @@ async def test_confirmations_at_once_book_once(harness: Harness) -> None:
     assert (await harness.balances())["provider/bank_transfer"] == 10_000
 
 
-async def test_a_banks_reference_is_of_one_transfer(harness: Harness) -> None:
+async def test_a_banks_reference_confirms_one_transfer(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await retry_by_bank(harness)
     transfers = BankTransferProvider(harness.database)
@@ -92,7 +92,7 @@ async def test_a_banks_reference_is_of_one_transfer(harness: Harness) -> None:
     assert (await confirm(harness, "BANK-2")).state == pb.Payout.STATE_PAID
 
 
-async def test_a_transfer_that_cannot_be_made_keeps_the_hold(harness: Harness) -> None:
+async def test_a_rejected_transfer_keeps_the_reservation(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await retry_by_bank(harness)
     failed = await reject(harness)
@@ -108,7 +108,7 @@ async def test_a_transfer_that_cannot_be_made_keeps_the_hold(harness: Harness) -
     assert paid.attempts[1].provider == pb.PROVIDER_PAYPAL
 
 
-async def test_a_confirmation_that_died_before_it_was_booked_is_booked_by_looking(
+async def test_a_confirmation_that_failed_before_posting_is_posted_by_the_next_poll(
     harness: Harness,
 ) -> None:
     await harness.due("p1", "anna@example.com")
@@ -119,7 +119,7 @@ async def test_a_confirmation_that_died_before_it_was_booked_is_booked_by_lookin
     assert (await confirm(harness)).state == pb.Payout.STATE_PAID
 
 
-async def test_a_transfer_whose_order_was_never_answered_is_confirmed(harness: Harness) -> None:
+async def test_a_transfer_with_a_lost_order_answer_can_be_confirmed(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await harness.database.execute(
         """
@@ -167,7 +167,7 @@ async def test_a_fee_is_in_the_payouts_currency(harness: Harness) -> None:
     assert (await harness.get("p1")).state == pb.Payout.STATE_SENT
 
 
-async def test_what_is_still_ordered_cannot_be_resolved_as_not_paid(harness: Harness) -> None:
+async def test_an_ordered_transfer_cannot_be_resolved_as_not_paid(harness: Harness) -> None:
     """Whoever has it in hand might still make it."""
     await harness.due("p1", "anna@example.com")
     await retry_by_bank(harness)
@@ -177,7 +177,7 @@ async def test_what_is_still_ordered_cannot_be_resolved_as_not_paid(harness: Har
     assert "still shows PENDING" in caught.value.message
 
 
-async def test_paypals_word_is_not_taken_for_a_bank_transfer(harness: Harness) -> None:
+async def test_paypal_events_do_not_affect_bank_transfers(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await retry_by_bank(harness)
     assert await harness.payments.handle_event(ProviderEvent("po-p1-1", "po-p1-1")) is None
@@ -189,7 +189,7 @@ async def test_paypals_word_is_not_taken_for_a_bank_transfer(harness: Harness) -
     )
 
 
-async def test_a_platform_may_pay_by_bank_alone(harness: Harness) -> None:
+async def test_bank_transfers_may_be_the_only_provider(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     known = harness.payments
     payments = PaymentHandlers(
@@ -206,7 +206,7 @@ async def test_a_platform_may_pay_by_bank_alone(harness: Harness) -> None:
     assert (await confirm(harness)).state == pb.Payout.STATE_PAID
 
 
-async def test_a_report_waits_for_who_is_confirming(harness: Harness) -> None:
+async def test_a_report_waits_for_a_confirmation_in_progress(harness: Harness) -> None:
     """A confirmation that commits after a report was made must not lie before its end."""
     transfers = BankTransferProvider(harness.database)
     begin = utc_now()
@@ -235,7 +235,7 @@ async def test_a_report_waits_for_who_is_confirming(harness: Harness) -> None:
         "TRUNCATE bank_transfer",
     ],
 )
-async def test_what_became_of_a_transfer_stays(
+async def test_a_transfers_outcome_cannot_be_changed(
     harness: Harness, owner: Database, statement: str
 ) -> None:
     """Not even the schema's owner changes it."""
