@@ -4,8 +4,8 @@ import asyncio
 import logging
 import signal
 
-from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings
+from devstack.paypal_sandbox.web.server import Sandbox
 
 _log = logging.getLogger("paypal_sandbox")
 

@@ -12,12 +12,12 @@ from decimal import Decimal
 from devstack.paypal_sandbox import amounts, errors, ids, lifecycle, representations
 from devstack.paypal_sandbox.alarm import Alarm
 from devstack.paypal_sandbox.lifecycle import Answer, BatchStatus, Behaviour, ItemStatus
-from devstack.paypal_sandbox.movements import Movements
 from devstack.paypal_sandbox.records import Batch, Change, Event, Item, Override
 from devstack.paypal_sandbox.representations import Representations
-from devstack.paypal_sandbox.requests import CreatePayout
-from devstack.paypal_sandbox.requests import Item as RequestedItem
 from devstack.paypal_sandbox.store import Store
+from devstack.paypal_sandbox.transactions.movements import Movements
+from devstack.paypal_sandbox.web.requests import CreatePayout
+from devstack.paypal_sandbox.web.requests import Item as RequestedItem
 
 _CHANGES_PER_TRANSACTION = 200
 

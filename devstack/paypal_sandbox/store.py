@@ -12,8 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 
 from devstack.paypal_sandbox.lifecycle import BatchStatus, Behaviour, ItemError, ItemStatus
-from devstack.paypal_sandbox.movement_store import MovementStore
 from devstack.paypal_sandbox.records import Batch, Change, Conditions, Event, Item, Override
+from devstack.paypal_sandbox.transactions.store import MovementStore
 
 _SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
 

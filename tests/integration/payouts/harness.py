@@ -22,8 +22,8 @@ from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 from pydantic import SecretStr
 
 from devstack.access import Access
-from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
+from devstack.paypal_sandbox.web.server import Sandbox
 from servicekit.money import Money
 from servicekit.postgres.database import Database
 from services.creators.handlers import CreatorHandlers

@@ -9,8 +9,8 @@ from itertools import count
 from pathlib import Path
 from typing import Protocol
 
-from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
+from devstack.paypal_sandbox.web.server import Sandbox
 from servicekit.money import Money
 from servicekit.postgres.database import Database
 from services.payouts.providers.bank_transfer import BankTransferProvider

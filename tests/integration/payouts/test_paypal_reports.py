@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
+from devstack.paypal_sandbox.web.server import Sandbox
 from servicekit.money import Money
 from services.payouts.providers.interface import (
     Item,

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings
+from devstack.paypal_sandbox.web.server import Sandbox
 from tests.integration.paypal_sandbox.client import (
     CREDENTIALS,
     WEBHOOK_ID,

@@ -33,8 +33,8 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings
+from devstack.paypal_sandbox.web.server import Sandbox
 from tests.integration.payouts.harness import eventually, free_port
 from tests.integration.paypal_sandbox.contracts import (
     PAYOUTS,

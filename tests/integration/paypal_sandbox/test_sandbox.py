@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from devstack.child import launch_argv
-from devstack.paypal_sandbox.server import Sandbox
 from devstack.paypal_sandbox.settings import Settings
+from devstack.paypal_sandbox.web.server import Sandbox
 from tests.integration.paypal_sandbox.client import (
     CREDENTIALS,
     DEADLINE_SECONDS,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from devstack.paypal_sandbox.requests import CreatePayout, violations
+from devstack.paypal_sandbox.web.requests import CreatePayout, violations
 
 
 def item(**changes: Any) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import TypeVar
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
-from devstack.paypal_sandbox import errors, requests
+from devstack.paypal_sandbox import errors
+from devstack.paypal_sandbox.web import requests
 
 MAX_PAGE_SIZE = 1000
 

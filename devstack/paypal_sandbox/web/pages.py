@@ -8,8 +8,8 @@ from aiohttp import web
 
 import devstack.paypal_sandbox
 from devstack.paypal_sandbox.amounts import as_text
-from devstack.paypal_sandbox.api import STORE
 from devstack.paypal_sandbox.representations import timestamp
+from devstack.paypal_sandbox.web.api import STORE
 
 _REFRESH_SECONDS = 3
 _SHOWN_BATCHES = 50

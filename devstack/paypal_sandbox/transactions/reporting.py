@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, model_validator
 
 from devstack.paypal_sandbox import amounts, errors
-from devstack.paypal_sandbox.movement_store import MovementStore
 from devstack.paypal_sandbox.records import Conditions, Movement
+from devstack.paypal_sandbox.transactions.store import MovementStore
 
 REPORTING_PATH = "/v1/reporting/transactions"
 

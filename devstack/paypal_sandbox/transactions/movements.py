@@ -18,8 +18,8 @@ from decimal import Decimal
 
 from devstack.paypal_sandbox.ids import transaction_id
 from devstack.paypal_sandbox.lifecycle import ItemStatus
-from devstack.paypal_sandbox.movement_store import MovementStore
 from devstack.paypal_sandbox.records import Batch, Item, Movement
+from devstack.paypal_sandbox.transactions.store import MovementStore
 
 PAYOUT = "T0001"
 HOLD = "T1503"

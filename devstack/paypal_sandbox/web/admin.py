@@ -15,13 +15,13 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from devstack.paypal_sandbox import errors, ids
 from devstack.paypal_sandbox.alarm import Alarm
-from devstack.paypal_sandbox.api import PAYOUTS, SHAPES, STORE
 from devstack.paypal_sandbox.errors import PayPalError
-from devstack.paypal_sandbox.inputs import body_of
 from devstack.paypal_sandbox.lifecycle import Behaviour, ItemStatus
-from devstack.paypal_sandbox.movements import PAYOUT
 from devstack.paypal_sandbox.records import Conditions, Movement, Override
-from devstack.paypal_sandbox.reporting import details
+from devstack.paypal_sandbox.transactions.movements import PAYOUT
+from devstack.paypal_sandbox.transactions.reporting import details
+from devstack.paypal_sandbox.web.api import PAYOUTS, SHAPES, STORE
+from devstack.paypal_sandbox.web.inputs import body_of
 
 EVENTS_WAITING = web.AppKey("events_waiting", Alarm)
 

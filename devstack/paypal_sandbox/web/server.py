@@ -7,16 +7,16 @@ from typing import Self
 
 from aiohttp import web
 
-from devstack.paypal_sandbox import admin, api, pages
 from devstack.paypal_sandbox.alarm import Alarm
 from devstack.paypal_sandbox.payouts import Payouts
-from devstack.paypal_sandbox.reporting import Reporting
 from devstack.paypal_sandbox.representations import Representations
 from devstack.paypal_sandbox.settings import Settings
 from devstack.paypal_sandbox.signing import load_signer
 from devstack.paypal_sandbox.store import Store
-from devstack.paypal_sandbox.throttle import Throttle
-from devstack.paypal_sandbox.tokens import Tokens
+from devstack.paypal_sandbox.transactions.reporting import Reporting
+from devstack.paypal_sandbox.web import admin, api, pages
+from devstack.paypal_sandbox.web.throttle import Throttle
+from devstack.paypal_sandbox.web.tokens import Tokens
 from devstack.paypal_sandbox.webhooks import WebhookDelivery
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024  # 15,000 items with their notes

@@ -7,17 +7,18 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 from aiohttp import web
 
-from devstack.paypal_sandbox import errors, requests
+from devstack.paypal_sandbox import errors
 from devstack.paypal_sandbox.errors import PayPalError
-from devstack.paypal_sandbox.inputs import MAX_PAGE_SIZE, body_of, query_of, whole_number
 from devstack.paypal_sandbox.lifecycle import Answer
 from devstack.paypal_sandbox.payouts import Payouts, totals
-from devstack.paypal_sandbox.reporting import REPORTING_PATH, Query, Reporting
 from devstack.paypal_sandbox.representations import Representations
 from devstack.paypal_sandbox.signing import CERTS_PATH, Signer
 from devstack.paypal_sandbox.store import Store
-from devstack.paypal_sandbox.throttle import Throttle
-from devstack.paypal_sandbox.tokens import SCOPE, Tokens
+from devstack.paypal_sandbox.transactions.reporting import REPORTING_PATH, Query, Reporting
+from devstack.paypal_sandbox.web import requests
+from devstack.paypal_sandbox.web.inputs import MAX_PAGE_SIZE, body_of, query_of, whole_number
+from devstack.paypal_sandbox.web.throttle import Throttle
+from devstack.paypal_sandbox.web.tokens import SCOPE, Tokens
 
 STORE = web.AppKey("store", Store)
 PAYOUTS = web.AppKey("payouts", Payouts)

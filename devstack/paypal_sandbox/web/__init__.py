@@ -1,0 +1,1 @@
+"""HTTP: routes of PayPal's API, of the admin API and of the web pages, and their server."""
