@@ -33,7 +33,7 @@ _LAPSED, _WITHDRAWN = pb.Application.STATE_LAPSED, pb.Application.STATE_WITHDRAW
 
 @dataclass
 class Market:
-    """One brand with funds, an operator, and creators who were admitted."""
+    """A brand with funds, an operator, and admitted creators."""
 
     actors: Actors
     brand: Caller
@@ -61,7 +61,7 @@ class Market:
         )
 
     async def applications(self, task: pb.Task, count: int) -> list[pb.Application]:
-        """Of the first so many creators, in their order."""
+        """Applications of the first `count` creators, in their order."""
         return await asyncio.gather(
             *(
                 call_until_answered(
@@ -122,7 +122,7 @@ class Market:
         return list(answer.transitions)
 
     async def is_told(self, caller: Caller, event: str, subject: str) -> str:
-        """Waits for a notice; answers with its words."""
+        """Waits for a notification and returns its text."""
 
         def found(page: notifications_pb2.ListNotificationsResponse) -> list[str]:
             return [
@@ -242,7 +242,7 @@ async def test_concurrent_selections_fill_exactly_the_slots(market: Market) -> N
     reasons = [answer.reason for answer in answers if isinstance(answer, LiaisonError)]
     assert len(won) == 5
     assert len(reasons) == _CREATORS - 5
-    # Some come when no slot is free, others when the last one has ended the selection.
+    # Some arrive when no slot is left, others after the last slot ended the selection.
     assert set(reasons) <= {Reason.SLOTS_EXHAUSTED, Reason.ILLEGAL_STATE}
     await until(lambda: market.states(task), lambda found: _APPLIED not in found.values())
     expected = {one.name: _SELECTED if one.name in won else _LAPSED for one in applications}

@@ -1,4 +1,4 @@
-"""A harness of its own for each test."""
+"""A fresh harness for each test."""
 
 from collections.abc import AsyncIterator
 

@@ -31,7 +31,7 @@ from tests.support.serving import Served, refused, serving
 
 
 class Untouched:
-    """Stands where the use cases would be, and remembers who came through to it."""
+    """Replaces the use cases and records the calls that reach them."""
 
     def __init__(self) -> None:
         self.reached: list[str] = []
@@ -145,7 +145,7 @@ async def test_another_scheme_is_no_token(served: Served, value: str) -> None:
 
 
 class Minter:
-    """Makes tokens that are right but for one thing."""
+    """Makes tokens that are valid except for one claim."""
 
     def __init__(self, access: Access) -> None:
         self.key = identity._private_key(access.home)

@@ -1,4 +1,4 @@
-"""Every command to an assignment, whoever sends it: what it must say, and whose it is."""
+"""Every command to an assignment: required fields and permitted callers."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ REQUESTS: dict[str, Any] = {
     for method in pb.DESCRIPTOR.services_by_name["AssignmentService"].methods
     if "request_id" in method.input_type.fields_by_name
 }
-# What must be said beside whose assignment it is; each by itself is as it should be.
+# The required fields besides the name, each with a valid value.
 CONTENTS: dict[str, dict[str, Any]] = {
     "SubmitWork": {"submission": pb.Submission(links=["https://example.com/work"])},
     "RequestChanges": {"comment": "More", "requirement_ids": ["req-1"]},
@@ -57,7 +57,7 @@ def said(harness: Harness, rpc: str, assignment: str) -> Any:
 
 
 def senders(harness: Harness, rpc: str, brand: str, creator: str) -> list[Any]:
-    """The RPC as each side calls it that may."""
+    """The RPC as each permitted side calls it."""
     channels = {
         Role.BRAND: harness.served.as_brand(brand),
         Role.CREATOR: harness.served.as_creator(creator),
@@ -77,7 +77,7 @@ async def test_a_command_of_another_caller_changes_nothing(harness: Harness, rpc
         for send in senders(harness, rpc, "evil", "eve"):
             async with harness.refuses(Reason.NOT_YOURS) as caught:
                 await send(said(harness, rpc, name))
-            # The answer does not tell which of the two there is.
+            # The error does not reveal which of the two exists.
             assert caught.value.message == f"{name} is not yours to see or to change"
     channels = {
         Role.BRAND: harness.served.as_brand("acme"),
@@ -127,6 +127,6 @@ async def test_a_command_is_sent_once_and_again_after_an_unknown_outcome(
     harness.workflows.refusal = None
     first = await send(request)
     assert await send(request) == first
-    # Under one id both times: the workflow itself tells whether it was heard before.
+    # Under the same id both times: the workflow recognises the repetition.
     assert len(harness.workflows.commands) == 2
     assert {id_ for _, id_ in harness.workflows.commands} == {request.request_id}

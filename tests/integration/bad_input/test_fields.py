@@ -1,4 +1,4 @@
-"""Requests that are missing something, or hold what cannot be: every field is named at once."""
+"""Missing and invalid fields: all of them are named at once."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

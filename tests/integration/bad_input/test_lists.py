@@ -1,4 +1,4 @@
-"""Pages: only what is one's own, and only with a token of the very listing."""
+"""Lists: only the caller's own resources, and page tokens only for their own list."""
 
 import base64
 import json
@@ -99,7 +99,7 @@ async def test_assignments_are_listed_to_whom_they_belong_r54(harness: Harness) 
             await harness.reviews("evil").ListAssignments(assignments_pb2.ListAssignmentsRequest())
         ).assignments
     }
-    # The filter opens nothing that is somebody else's.
+    # The filter gives no access to another brand's tasks.
     assert await listed(harness.reviews("acme"), task=task) == set()
     assert await listed(harness.works("anna"), task=task) == {three}
 

@@ -1,4 +1,4 @@
-"""Tasks, applications and assignments of others, and such as do not exist."""
+"""Access to others' tasks, applications and assignments, and to unknown ones."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.support.serving import request_id
 
 
 def commands(harness: Harness, task: pb.Task, brand: str) -> list[tuple[Any, Any]]:
-    """Everything that a brand can ask of a task, as methods and requests."""
+    """Every RPC of a brand on a task, with a request."""
     stub = harness.brand(brand)
     content = harness.task(name=task.name, etag="1", title="Mine now")
     nobodys = pb.Application(name=f"{task.name}/applications/a1")
@@ -86,7 +86,7 @@ async def test_an_application_is_for_its_creator_and_its_brand(harness: Harness)
 
 
 def orders(harness: Harness, name: str, brand: str, creator: str) -> list[tuple[Any, Any]]:
-    """Everything that can be asked of an assignment."""
+    """Every RPC on an assignment, with a request."""
     reviews, works = harness.reviews(brand), harness.works(creator)
     get = assignments_pb2.GetAssignmentRequest(name=name)
     transitions = assignments_pb2.ListTransitionsRequest(parent=name)

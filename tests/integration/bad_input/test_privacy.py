@@ -1,4 +1,4 @@
-"""What brands may be answered by any RPC of any service: nothing of a creator's onboarding."""
+"""No response of any RPC to a brand has fields for a creator's onboarding data."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.integration.bad_input.test_access import RPCS
 
 
 def _messages(descriptor: Descriptor, seen: set[str]) -> Iterator[Descriptor]:
-    """This kind of message, and all that it can hold."""
+    """This message type and all types nested in it."""
     if descriptor.full_name in seen:
         return
     seen.add(descriptor.full_name)

@@ -1,4 +1,4 @@
-"""The book under what workers do: they repeat, and they come out of order."""
+"""The read model under repeated and reordered records."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A `request_id` used again: with the same body, with another one, and at the same time."""
+"""Repeated `request_id`s: with the same body, another body, and concurrently."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ async def test_a_draft_is_made_once(harness: Harness) -> None:
     async with harness.refuses(Reason.REQUEST_ID_REUSED) as caught:
         await harness.brand().CreateTask(request)
     assert caught.value.metadata == {"request_id": request.request_id}
-    # It is another caller's own choice of the same id.
+    # Another caller may use the same id.
     await harness.brand("evil").CreateTask(request)
     assert await harness.count("task") == 2
 
@@ -82,7 +82,7 @@ async def test_a_refused_command_may_be_sent_again(harness: Harness) -> None:
     assert caught.value.metadata == {"state": "IN_REVIEW", "command": "SubmitWork"}
     harness.workflows.refusal = None
     await harness.works().SubmitWork(request)
-    # Under the same id: the workflow itself tells whether it was heard before.
+    # Under the same id: the workflow recognises the repetition.
     assert harness.workflows.commands == [("SubmitWork", request.request_id)] * 2
 
 

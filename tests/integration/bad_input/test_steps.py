@@ -1,4 +1,4 @@
-"""Steps that a task or an application does not allow in its state, or not any more."""
+"""Commands that the state of a task or an application does not allow."""
 
 import asyncio
 from datetime import timedelta
@@ -155,7 +155,7 @@ async def test_a_selected_or_claimed_application_cannot_be_withdrawn_r48(harness
             named(pb.WithdrawApplicationRequest, anna)
         )
     assert caught.value.metadata["state"] == "APPLIED"
-    # A second selection is refused as a whole: that frees what it took itself, nothing else.
+    # A second selection is refused as a whole, which releases only its own claims.
     harness.workflows.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "No slots are left")
     async with harness.refuses(Reason.SLOTS_EXHAUSTED):
         await harness.brand().SelectApplications(selecting(task, anna, bob))
@@ -186,7 +186,7 @@ async def test_a_refused_selection_leaves_all_applications_withdrawable(harness:
 
 
 async def test_a_longer_deadline_of_another_draft_changes_nothing(harness: Harness) -> None:
-    """What was frozen is read from the task itself."""
+    """The frozen content is that of the task itself."""
     task = await harness.published()
     await harness.draft(application_deadline_time=to_timestamp(harness.now + timedelta(days=2)))
     harness.now += timedelta(days=1)

@@ -1,4 +1,4 @@
-"""A real Temporal server for these tests, and a harness of its own for each."""
+"""A real Temporal server for these tests, and a fresh harness for each."""
 
 from collections.abc import AsyncIterator, Iterator
 

@@ -1,4 +1,4 @@
-"""The disputes service among its real neighbours: tasks, notifications, Temporal and a worker."""
+"""The disputes service with the real tasks and notifications services, Temporal and a worker."""
 
 import asyncio
 import contextlib
@@ -83,7 +83,7 @@ class Harness:
         return DisputeServiceStub(self.disputes.as_service())
 
     async def assignment(self) -> str:
-        """The id of an assignment that is being worked on."""
+        """The id of an assignment in progress."""
         id_, now = uuid4().hex, utc_now()
         terms = Terms(
             task_id=await self._task(),
@@ -123,7 +123,7 @@ class Harness:
         return answer
 
     async def told(self, channel: Any) -> list[str]:
-        """The events that a recipient was told, oldest first."""
+        """The events that a recipient was notified of, oldest first."""
         stub = NotificationServiceStub(channel)
         page = await stub.ListNotifications(notifications_pb2.ListNotificationsRequest())
         return [notification.event for notification in reversed(page.notifications)]

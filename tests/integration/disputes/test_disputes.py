@@ -85,7 +85,7 @@ async def test_a_repeated_opening_is_the_first_one(harness: Harness) -> None:
 
 @pytest.mark.parametrize("command", ["ClaimDispute", "DecideDispute"])
 async def test_a_repeated_request_gets_a_lost_answer(harness: Harness, command: str) -> None:
-    """The workflow knows its first answer, also after its end; the service may have lost it."""
+    """The workflow keeps its first answer even after it ended; the service may have lost it."""
     dispute = await harness.open(await harness.assignment())
     claim = pb.ClaimDisputeRequest(name=dispute.name, request_id=request_id())
     decide = deciding(dispute, pb.Decision.OUTCOME_DISMISS)

@@ -1,4 +1,4 @@
-"""The disputes process: it serves before its neighbours do, says what is away, and drains."""
+"""The disputes process: serves without its dependencies, reports missing ones, and drains."""
 
 import asyncio
 import json

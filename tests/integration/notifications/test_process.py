@@ -1,4 +1,4 @@
-"""The notifications process: it starts, serves and drains."""
+"""The notifications process starts, serves and drains."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The tasks service with a database of its own for each test."""
+"""The tasks service, with a fresh database for each test."""
 
 from collections.abc import AsyncIterator
 

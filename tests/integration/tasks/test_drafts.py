@@ -67,7 +67,7 @@ async def test_a_repeated_creation_is_the_first_and_another_body_is_refused(
     request.task.title = "Another"
     with refused(Reason.REQUEST_ID_REUSED):
         await harness.brand().CreateTask(request)
-    # Another caller's ids are its own.
+    # Request ids are scoped to the caller.
     assert (await harness.brand("other").CreateTask(request)).brand == "brands/other"
 
 
@@ -155,7 +155,7 @@ async def test_an_outdated_etag_refuses_publishing_and_deleting(
     request = _publish(draft, updated.etag)
     published = await harness.brand().PublishTask(request)
     assert (published.title, published.state) == ("Another", pb.Task.STATE_OPEN)
-    # The etag has changed by that; the request is the same.
+    # The etag has changed since; the request is the same.
     assert await harness.brand().PublishTask(request) == published
 
 

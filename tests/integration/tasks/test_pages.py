@@ -1,4 +1,4 @@
-"""Lists a page at a time, as each side sees them."""
+"""Pages of tasks, applications and assignments."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ from workflows.assignment.model import Requirement
 async def _all(
     page: Callable[[str], Awaitable[Any]], items: str, size: int
 ) -> tuple[list[str], list[int]]:
-    """Names over all pages, and how many each page held."""
+    """The names on all pages, and the size of each page."""
     names: list[str] = []
     sizes: list[int] = []
     token = ""
@@ -177,7 +177,7 @@ async def test_a_negative_page_size_is_refused(harness: Harness, size: int) -> N
         await harness.brand().ListTasks(pb.ListTasksRequest(page_size=size))
 
 
-# What a gRPC client takes that was told nothing.
+# The default maximum message size of a gRPC client.
 _USUAL_BYTES = 4 * 1024 * 1024
 _LARGE_TEXT = "\N{GRINNING FACE}" * 1000
 
@@ -185,7 +185,7 @@ _LARGE_TEXT = "\N{GRINNING FACE}" * 1000
 def _fitting(
     list_page: Callable[[Any], Awaitable[Any]], request: Any
 ) -> Callable[[str], Awaitable[Any]]:
-    """Pages of at most 200, each of which any client takes."""
+    """Pages of at most 200, each below the default message size of clients."""
 
     async def page(token: str) -> Any:
         request.page_size, request.page_token = 200, token
@@ -198,7 +198,7 @@ def _fitting(
 
 @pytest.mark.parametrize("order_by", ["", "reward desc"])
 async def test_a_page_of_large_tasks_ends_early(harness: Harness, order_by: str) -> None:
-    """Or one brand's would keep everybody from listing any."""
+    """Otherwise one brand's large tasks would break everybody's lists."""
     names = []
     for number in range(26):
         task = await harness.task(

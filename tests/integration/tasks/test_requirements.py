@@ -1,4 +1,4 @@
-"""What a brand alone sets: requirements, deadlines and the reward; and how many there may be."""
+"""Requirements, deadlines and reward are set by the brand alone; limits of requirements."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any

@@ -41,7 +41,7 @@ _NOT_GIVEN: list[tuple[list[pb.StoreCoupons], set[tuple[str, str]]]] = [
     ([_coupons(*map(str, range(51)))], {("task.store_coupons[0].coupon_ids", "COUNT")}),
     ([_coupons("A", "A")], {("task.store_coupons[0].coupon_ids", "UNIQUE")}),
     (
-        # Arabic digits are digits too, and none of a store's.
+        # Arabic digits match \d but are not allowed.
         [_coupons(store="1" * 21), _coupons(store="\u0661"), _coupons(store="11a")],
         {(f"task.store_coupons[{n}].store_id", "R90") for n in range(3)},
     ),

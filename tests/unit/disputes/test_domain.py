@@ -1,4 +1,4 @@
-"""Ids that follow from who asked, and for what."""
+"""Command ids are derived from the caller and the request."""
 
 from services.disputes.domain import command_id
 

@@ -1,4 +1,4 @@
-"""Whose notifications a caller gets."""
+"""Recipients whose notifications a caller may list."""
 
 import pytest
 from pydantic import ValidationError

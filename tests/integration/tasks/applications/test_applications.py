@@ -1,4 +1,4 @@
-"""Applying, withdrawing, and the deadline of both."""
+"""CreateApplication and WithdrawApplication, and their deadline."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Many who apply at once share statements: each gets its own answer all the same."""
+"""Concurrent applications share SQL statements; each gets its own result."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from tests.integration.tasks.harness import Harness, id_of
 from tests.support.serving import refused, request_id
 
 
-def _wish(task: pb.Task, message: str = "") -> pb.CreateApplicationRequest:
+def _applying(task: pb.Task, message: str = "") -> pb.CreateApplicationRequest:
     return pb.CreateApplicationRequest(
         parent=task.name,
         application=pb.Application(message=message),
@@ -29,12 +29,12 @@ async def _listed(harness: Harness, task: pb.Task) -> list[pb.Application]:
 
 
 async def test_concurrent_applications_are_each_stored_once(harness: Harness) -> None:
-    """Everybody sends the same request twice, and one of two tasks is applied for by all."""
+    """Every creator sends each request twice; all apply for the same task."""
     popular, other = await harness.task(), await harness.task()
     creators = {f"creator-{number}": harness.creator(f"creator-{number}") for number in range(60)}
-    wishes = {name: _wish(popular, f"I am {name}") for name in creators}
-    sent = [(name, request) for name, request in wishes.items() for _ in range(2)]
-    sent += [(name, _wish(other)) for name in list(creators)[:20]]
+    requests = {name: _applying(popular, f"I am {name}") for name in creators}
+    sent = [(name, request) for name, request in requests.items() for _ in range(2)]
+    sent += [(name, _applying(other)) for name in list(creators)[:20]]
     answers = await asyncio.gather(
         *(creators[name].CreateApplication(request) for name, request in sent)
     )
@@ -51,7 +51,7 @@ async def test_concurrent_applications_are_each_stored_once(harness: Harness) ->
 
 async def test_of_two_bodies_with_one_request_id_one_is_stored(harness: Harness) -> None:
     task, other = await harness.task(), await harness.task()
-    first = _wish(task, "Me, please")
+    first = _applying(task, "Me, please")
     requests = [pb.CreateApplicationRequest() for _ in range(3)]
     for request in requests:
         request.CopyFrom(first)
@@ -71,10 +71,10 @@ async def test_a_refused_application_does_not_fail_its_batch(harness: Harness) -
     await harness.apply(closed, "creator-0")
     harness.creators.changed["creator-1"] = {"is_admitted": False}
     answers = await asyncio.gather(
-        harness.creator("creator-0").CreateApplication(_wish(closed)),
-        harness.creator("creator-1").CreateApplication(_wish(task)),
+        harness.creator("creator-0").CreateApplication(_applying(closed)),
+        harness.creator("creator-1").CreateApplication(_applying(task)),
         *(
-            harness.creator(f"creator-{number}").CreateApplication(_wish(task))
+            harness.creator(f"creator-{number}").CreateApplication(_applying(task))
             for number in range(2, 20)
         ),
         return_exceptions=True,
@@ -85,7 +85,7 @@ async def test_a_refused_application_does_not_fail_its_batch(harness: Harness) -
 
 
 async def test_eligibility_is_not_cached(harness: Harness) -> None:
-    """What a task says is kept in memory; what is known of a creator is not."""
+    """A task's content is cached, a creator's eligibility is not."""
     task = await harness.task(eligibility=pb.Eligibility(minimum_level=2))
     with refused(Reason.CREATOR_NOT_ELIGIBLE):
         await harness.apply(task)
@@ -108,9 +108,9 @@ async def test_a_draft_is_not_cached(harness: Harness) -> None:
 async def test_a_repeated_application_is_answered_as_at_first_whatever_became_of_it(
     harness: Harness,
 ) -> None:
-    """It was withdrawn, and meanwhile the creator may not even apply any more."""
+    """It was withdrawn since, and the creator may no longer apply."""
     task, other = await harness.task(), await harness.task()
-    request = _wish(task)
+    request = _applying(task)
     first = await harness.creator().CreateApplication(request)
     await harness.withdraw(first)
     harness.creators.changed["bea"] = {"is_admitted": False}
@@ -126,7 +126,7 @@ async def test_a_repeated_application_is_answered_as_at_first_whatever_became_of
 
 async def test_a_refused_application_leaves_its_request_id_free(harness: Harness) -> None:
     task = await harness.task()
-    request = _wish(task)
+    request = _applying(task)
     harness.creators.changed["bea"] = {"is_admitted": False}
     with refused(Reason.CREATOR_NOT_ADMITTED):
         await harness.creator().CreateApplication(request)

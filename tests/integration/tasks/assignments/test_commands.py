@@ -1,4 +1,4 @@
-"""Commands to assignments: checked, sent to the workflow, and answered with what came of them."""
+"""Commands to assignments: validated, sent to the workflow, answered with the outcome."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -47,7 +47,7 @@ def _comment(name: str = NAME) -> pb.CommentOnExpiryRequest:
     return pb.CommentOnExpiryRequest(name=name, expiry_comment=comment, request_id=request_id())
 
 
-# What a command says is sent as it is, though it lies behind: the workflow has the clock.
+# A time in the past is sent unchanged: the workflow has the clock and refuses it.
 TIME = datetime(2026, 1, 31, 23, 59, 59, 123456, tzinfo=UTC)
 
 
@@ -207,7 +207,7 @@ async def test_a_refusal_to_seal_is_returned(begun: Harness, refusal: LiaisonErr
     with refused(refusal.reason, *(one.field for one in refusal.violations)) as caught:
         await begun.work_of().SubmitWork(_submit(articles=["articles/x"]))
     assert caught.value.violations == refusal.violations
-    # However often the call was repeated, the workflow was told of nothing that is sealed.
+    # However often the call was repeated, the workflow received no sealed revisions.
     unsealed = commands.SubmitWork("creators/bea", "", [], [], ["x"])
     assert all(said == unsealed for _, _, said, _ in begun.workflows.commands)
 

@@ -1,4 +1,4 @@
-"""Where assignments are found: categories, states and the filters of staff, a page at a time."""
+"""ListAssignments: categories, states, the filters of staff, and pages."""
 
 import json
 from dataclasses import replace
@@ -62,7 +62,7 @@ def named(*states: State, creator: str = "bea") -> list[str]:
 
 
 async def seen(stub: Any, size: int = 2, **query: Any) -> list[str]:
-    """Ids over all pages, each of which is filled but the last."""
+    """The ids on all pages, each of which is full but the last."""
     ids: list[str] = []
     token = ""
     while True:
@@ -79,7 +79,7 @@ async def seen(stub: Any, size: int = 2, **query: Any) -> list[str]:
 async def test_submitted_and_completed_work_is_found_in_its_category(full: Harness) -> None:
     for category, states in CATEGORIES.items():
         assert await seen(full.work_of(), category=category) == named(*states)
-    # Rewarded work stays among the submitted until it is completed.
+    # Rewarded work counts as submitted until it is completed.
     assert "bea-rewarded" in await seen(full.work_of(), category=pb.ASSIGNMENT_CATEGORY_SUBMITTED)
     assert await seen(full.review_of("other"), category=pb.ASSIGNMENT_CATEGORY_SUBMITTED) == [
         "cem-other"
@@ -199,7 +199,7 @@ async def test_an_overdue_reward_is_recorded_until_it_is_sent(harness: Harness) 
 
 
 async def _fill(harness: Harness) -> None:
-    """As many as some years bring: of 50 brands and 500 creators, most of them completed."""
+    """Assignments of some years: of 50 brands and 500 creators, most of them completed."""
     task = await harness.task()
     await harness.database.execute(
         """
@@ -217,7 +217,7 @@ async def _fill(harness: Harness) -> None:
 
 
 def _rows_read(plan: dict[str, Any]) -> int:
-    """Of the table itself, those thrown away included."""
+    """Rows read from the table, including those filtered out."""
     own = 0
     if plan.get("Relation Name") == "assignment":
         thrown_away = plan.get("Rows Removed by Filter", 0)

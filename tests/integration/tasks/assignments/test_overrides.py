@@ -1,4 +1,4 @@
-"""What operators do to assignments in others' stead: overrides and shipments."""
+"""Overrides and shipments by operators."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Proposals: what may be proposed and answered, and how the workflow hears of it."""
+"""Proposals: what may be proposed and answered, and the commands sent to the workflow."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from workflows.assignment.commands import CreateProposal
 from workflows.assignment.model import ProposalKind
 
 NAME = "assignments/a1"
-# The workflow has the clock: what lies behind is its to refuse.
+# The workflow has the clock and refuses times in the past.
 TIME = datetime(2026, 2, 28, 12, tzinfo=UTC)
 LATE = Timestamp(seconds=int(datetime(2100, 1, 1, tzinfo=UTC).timestamp()))
 ANSWERS = {
@@ -220,7 +220,7 @@ async def test_a_repeated_proposal_and_answer_are_sent_once(begun: Harness) -> N
     proposal = proposing()
     first = await begun.work_of().CreateProposal(proposal)
     assert await begun.work_of().CreateProposal(proposal) == first
-    # The same id is another command's own, and another caller's.
+    # Request ids are scoped to the command and the caller.
     answer = pb.AcceptProposalRequest(name=f"{NAME}/proposals/1", request_id=proposal.request_id)
     await begun.review_of().AcceptProposal(answer)
     await begun.review_of().AcceptProposal(answer)

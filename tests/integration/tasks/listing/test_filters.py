@@ -1,4 +1,4 @@
-"""Which tasks are listed to whom, narrowed and ordered as asked."""
+"""ListTasks: visibility, filters and orders."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ _LAMP = pb.Reward(product=pb.ProductReward(title="A lamp"))
 
 
 async def _names(stub: Any, order_by: str = "", **filters: Any) -> list[str]:
-    """The names on all pages of two."""
+    """The names on all pages, with two tasks a page."""
     request = pb.ListTasksRequest(filter=pb.TaskFilter(**filters), order_by=order_by, page_size=2)
     names: list[str] = []
     while True:
@@ -95,7 +95,7 @@ async def test_filtering_by_another_brand_returns_nothing(harness: Harness) -> N
 
 
 async def _crowd(harness: Harness) -> None:
-    """Five published tasks, A the first, that differ in everything."""
+    """Five published tasks, A to E, that differ in every filtered field."""
     rewards = [_money(500), _money(2_000), _money(2_000), _money(9_000, "EUR"), _LAMP]
     kinds: list[Sequence[pb.ContentType.ValueType]] = [
         [pb.CONTENT_TYPE_VIDEO],
@@ -161,7 +161,7 @@ async def test_tasks_are_found_by_when_their_applications_close(harness: Harness
     assert await closing_after(begin + 3 * DAY - INSTANT) == "ÉCA"
     assert await closing_after(begin + 3 * DAY) == "ÉC"
     assert await closing_after(begin + 6 * DAY) == ""
-    # A creator is shown nothing more by asking for the past.
+    # A filter with a past time shows a creator nothing more.
     harness.now = begin + 3 * DAY
     past = to_timestamp(begin - DAY)
     assert await _titles(harness, harness.creator(), application_deadline_after=past) == "ÉC"
@@ -211,7 +211,7 @@ ORDERS = [
 async def test_pages_neither_lose_nor_repeat_while_tasks_are_added(
     harness: Harness, role: str, order_by: str
 ) -> None:
-    # All at one instant, with the same deadlines and rewards: only the id tells them apart.
+    # With equal times, deadlines and rewards only the id orders them.
     names = {(await harness.task()).name for _ in range(7)}
     request = pb.ListTasksRequest(
         filter=pb.TaskFilter(currency_code="USD"), order_by=order_by, page_size=2

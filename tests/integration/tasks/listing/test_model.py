@@ -1,4 +1,4 @@
-"""Lists against a plain model: the same tasks in the same order, whatever is asked for."""
+"""ListTasks against a model in Python: the same tasks in the same order for random requests."""
 
 import random
 from contextlib import suppress
@@ -27,7 +27,7 @@ CREATOR = Candidate("bea", True, "EXTERNAL", "JUNIOR", False, True)
 
 def _content(harness: Harness, chance: random.Random) -> dict[str, Any]:
     content_types = chance.sample([one for one in pb.ContentType.values() if one], k=2)
-    # Few of each, so that many tasks are alike in what they are ordered by.
+    # Few values each, so that many tasks have equal order keys.
     closing = harness.now + chance.choice([1, 2, 3]) * DAY
     money = Money(chance.choice(CURRENCIES), chance.choice([100, 200, 300])).to_message()
     content: dict[str, Any] = {

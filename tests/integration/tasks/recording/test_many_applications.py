@@ -1,4 +1,4 @@
-"""Ten thousand creators and one task: none is lost, none is there twice, each is told once."""
+"""Ten thousand applications for one task: none is lost or duplicated, each notified once."""
 
 import asyncio
 from collections import Counter
@@ -23,7 +23,7 @@ _SLOTS = 200
 
 
 async def _apply(harness: Harness, task: pb.Task) -> list[pb.Application]:
-    """Each for itself, so many at once, over one connection."""
+    """Applies concurrently, over one connection."""
     waiting = iter(_CREATORS)
     answers: list[pb.Application] = []
 
@@ -56,7 +56,7 @@ async def _listed(harness: Harness, task: pb.Task) -> list[pb.Application]:
 
 
 async def _lapse_the_rest(harness: Harness, task: pb.Task, selected: list[str]) -> list[list[str]]:
-    """As the task's workflow does: batch after batch, each told before the next is asked for."""
+    """As the task's workflow does it: each batch is notified before the next is requested."""
     batches: list[list[str]] = []
     request = records_pb2.LapseApplicationsRequest(
         name=task.name, selected_application_ids=selected

@@ -1,4 +1,4 @@
-"""What workflows record: once, in order, however often and in whichever order it arrives."""
+"""RecordService: transitions are recorded once and in order, however they arrive."""
 
 from dataclasses import replace
 

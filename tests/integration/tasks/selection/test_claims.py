@@ -27,7 +27,7 @@ def _request(task: pb.Task, *applications: pb.Application) -> pb.SelectApplicati
 async def _deciding(
     harness: Harness, request: pb.SelectApplicationsRequest
 ) -> AsyncIterator["asyncio.Task[pb.SelectApplicationsResponse]"]:
-    """While the workflow decides over a selection."""
+    """Within the context the workflow is deciding on a selection."""
     begun, may_end = asyncio.Event(), asyncio.Event()
     select = harness.workflows.select
 
@@ -101,7 +101,7 @@ async def test_a_second_selection_does_not_take_what_the_first_has_claimed(
 async def test_a_refused_selection_keeps_the_claims_of_another(
     harness: Harness,
 ) -> None:
-    """Else it could be withdrawn, and be selected all the same."""
+    """Otherwise it could be withdrawn and still be selected."""
     task = await harness.task()
     first, second = await harness.apply(task), await harness.apply(task, "cem")
     async with _deciding(harness, _request(task, first)):
@@ -133,7 +133,7 @@ async def test_the_first_selection_may_be_the_one_that_is_refused(harness: Harne
 
 @pytest.mark.rule("R39")
 async def test_a_withdrawn_application_is_not_selected(harness: Harness) -> None:
-    """Whichever of both comes first: never a withdrawn application with an assignment."""
+    """Whichever comes first, a withdrawn application never has an assignment."""
     task = await harness.task()
     for creator in ("bea", "cem", "dan", "eve"):
         application = await harness.apply(task, creator)

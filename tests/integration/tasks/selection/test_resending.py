@@ -28,7 +28,7 @@ def _request(task: pb.Task, *applications: pb.Application) -> pb.SelectApplicati
 async def _deciding(
     harness: Harness, request: pb.SelectApplicationsRequest
 ) -> AsyncIterator["asyncio.Task[pb.SelectApplicationsResponse]"]:
-    """While the workflow decides over a selection."""
+    """Within the context the workflow is deciding on a selection."""
     begun, may_end = asyncio.Event(), asyncio.Event()
     select = harness.workflows.select
 
@@ -55,7 +55,7 @@ _NO_ANSWER = Unavailable(Reason.OUTCOME_UNKNOWN, "No answer")
 async def _left_behind(
     harness: Harness, *applications: pb.Application, task: pb.Task
 ) -> AsyncIterator[str]:
-    """While a selection is begun whose caller is gone; its request."""
+    """Leaves a selection pending, as a crash would; yields its request id."""
     request = _request(task, *applications)
     harness.workflows.refusal = _NO_ANSWER
     with refused(Reason.OUTCOME_UNKNOWN):
@@ -91,7 +91,7 @@ async def test_a_selection_left_by_a_crash_is_resent_under_its_request_id(
 async def test_an_application_refused_on_resending_can_be_withdrawn(
     harness: Harness, reason: Reason
 ) -> None:
-    """Illegal is what a workflow that has ended answers."""
+    """ILLEGAL_STATE is the answer of a workflow that has ended."""
     task = await harness.task()
     application = await harness.apply(task)
     async with _left_behind(harness, application, task=task):
@@ -125,7 +125,7 @@ async def test_a_selection_with_an_unknown_outcome_is_resent_later(harness: Harn
 async def test_a_resent_selection_is_complete_although_another_took_one_of_it(
     harness: Harness,
 ) -> None:
-    """Else half of what was asked for would be selected."""
+    """Otherwise only a part of the selection would be made."""
     task = await harness.task()
     first, second = await harness.apply(task), await harness.apply(task, "cem")
     async with _left_behind(harness, first, second, task=task):
@@ -140,7 +140,7 @@ async def test_a_resent_selection_is_complete_although_another_took_one_of_it(
 
 
 async def test_a_late_refusal_keeps_the_claims_of_a_resent_selection(harness: Harness) -> None:
-    """A refusal is not remembered by the workflow: a later try may be accepted."""
+    """The workflow does not remember refusals: a later attempt may be accepted."""
     task = await harness.task()
     application = await harness.apply(task)
     request = _request(task, application)

@@ -53,7 +53,7 @@ async def test_a_selection_of_unknown_outcome_is_finished_by_its_repetition(
     harness.workflows.refusal = Unavailable(Reason.OUTCOME_UNKNOWN, "No answer")
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.brand().SelectApplications(request)
-    # Perhaps it is selected: nobody else may change it meanwhile.
+    # It may be selected, so it cannot be changed meanwhile.
     with refused(Reason.ILLEGAL_STATE):
         await harness.withdraw(application)
     harness.workflows.refusal = None

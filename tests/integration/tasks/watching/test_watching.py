@@ -1,4 +1,4 @@
-"""Watching tasks and assignments: all that is recorded, each once and in order, whatever breaks."""
+"""Watch RPCs: every transition once and in order, through failures of streams and servers."""
 
 import asyncio
 import random
@@ -29,15 +29,15 @@ from workflows.task import model as task_model
 from workflows.task.messages import transition_message
 from workflows.task.model import Transition as TaskTransition
 
-# Well below the time after which a watcher looks without being told.
+# Well below the interval at which a watcher polls without a notification.
 _PATIENCE_SECONDS = 20.0
-# Opens a stream that goes on after a sequence number.
+# Opens a stream that resumes after a sequence number.
 Open = Callable[[int], Any]
 
 
 @dataclass
 class Site:
-    """A tasks service that can be started again, on a database that stays."""
+    """A tasks service that can be restarted on the same database."""
 
     access: Access
     url: str
@@ -51,12 +51,12 @@ class Site:
             yield one
 
     def channel(self, harness: Harness) -> grpc.aio.Channel:
-        """The brand's, which outlives the server."""
+        """A channel of the brand, which outlives the server."""
         token = self.access.token("brand", brand="acme")
         return open_channel(harness.served.address, lambda: token)
 
     async def break_listening(self) -> int:
-        """Waits for a connection that listens and ends it; answers with how many those were."""
+        """Waits for a connection that listens, and terminates it. Returns how many there were."""
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while not (ended := await self._end_listening()):  # noqa: ASYNC110 - it says nothing
                 await asyncio.sleep(0.01)
@@ -94,7 +94,7 @@ def _transition(harness: Harness, sequence: int, comment: str = "") -> TaskTrans
 
 
 async def _record(harness: Harness, task: pb.Task, *sequences: int, comment: str = "") -> None:
-    """As the task's workflow does, which may do it again."""
+    """As the task's workflow does it, which may repeat it."""
     await harness.worker().RecordTask(
         records_pb2.RecordTaskRequest(
             name=task.name,
@@ -163,7 +163,7 @@ async def _read_between_breaks(open_: Open, last: int, chance: random.Random) ->
 async def _write_in_bits(
     record: Callable[..., Awaitable[None]], begin: int, last: int, chance: random.Random
 ) -> None:
-    """One to three at a time, and now and then again."""
+    """One to three at a time, sometimes repeated."""
     number = begin
     while number <= last:
         following = min(number + chance.randint(1, 3), last + 1)
@@ -172,7 +172,7 @@ async def _write_in_bits(
         number = following
 
 
-# What is seen
+# Visibility
 
 
 async def test_publishing_is_the_first_of_a_tasks_history(harness: Harness) -> None:
@@ -268,7 +268,7 @@ async def test_a_sequence_is_never_negative(harness: Harness) -> None:
         await _read(_watch_assignment(harness.served.as_brand("acme"), after=-1), 1)
 
 
-# What breaks
+# Failures
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -346,7 +346,7 @@ async def test_a_broken_listening_connection_loses_nothing(site: Site, harness: 
     assert broken >= 4
 
 
-# Many, and slow ones
+# Many watchers, and slow ones
 
 
 async def test_two_hundred_watchers_each_see_all_of_it(harness: Harness) -> None:
@@ -367,7 +367,7 @@ async def test_two_hundred_watchers_each_see_all_of_it(harness: Harness) -> None
 
 
 async def test_a_watcher_that_does_not_read_delays_no_other(harness: Harness) -> None:
-    """Together the comments are more than a connection takes in before somebody reads."""
+    """The comments exceed a connection's flow-control window."""
     task = await harness.task()
     token = harness.served.access.token("brand", brand="acme")
     async with grpc.aio.insecure_channel(
@@ -383,5 +383,5 @@ async def test_a_watcher_that_does_not_read_delays_no_other(harness: Harness) ->
             for number in range(2, 31):
                 await _record(harness, task, number, comment="x" * 100_000)
         assert _numbers(await quick) == list(range(1, 31))
-        # Once it reads, it finds everything.
+        # Once it reads, it receives everything.
         assert _numbers(await _read(slow[0], 29)) == list(range(2, 31))

@@ -1,4 +1,4 @@
-"""Commands to assignments as models: what they make of a request."""
+"""Command models of assignments."""
 
 from datetime import UTC, datetime
 from typing import Any

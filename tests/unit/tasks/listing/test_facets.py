@@ -1,4 +1,4 @@
-"""What tasks are listed by: it must say the same as the rules of who may take them."""
+"""Facets of tasks agree with the eligibility rules."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
