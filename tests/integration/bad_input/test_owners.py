@@ -85,7 +85,7 @@ async def test_an_application_is_for_its_creator_and_its_brand(harness: Harness)
         await harness.creator().GetApplication(pb.GetApplicationRequest(name=elsewhere))
 
 
-def orders(harness: Harness, name: str, brand: str, creator: str) -> list[tuple[Any, Any]]:
+def commands_of(harness: Harness, name: str, brand: str, creator: str) -> list[tuple[Any, Any]]:
     """Every RPC on an assignment, with a request."""
     reviews, works = harness.reviews(brand), harness.works(creator)
     get = assignments_pb2.GetAssignmentRequest(name=name)
@@ -123,12 +123,12 @@ async def test_another_sides_assignment_and_an_unknown_one_give_the_same_error(
 ) -> None:
     assignment = await harness.assignment()
     for name in (assignment, "assignments/unknown"):
-        for method, request in orders(harness, name, "evil", "eve"):
+        for method, request in commands_of(harness, name, "evil", "eve"):
             async with harness.refuses(Reason.NOT_YOURS) as caught:
                 await method(request)
             assert caught.value.message == f"{name} is not yours to see or to change"
     assert not harness.workflows.commands
-    for method, request in orders(harness, assignment, "acme", "anna"):
+    for method, request in commands_of(harness, assignment, "acme", "anna"):
         await method(request)
     assert len(harness.workflows.commands) == 4
 

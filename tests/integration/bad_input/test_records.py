@@ -61,7 +61,9 @@ async def test_applications_not_selected_lapse_in_batches(harness: Harness) -> N
     )
     first = await harness.worker.LapseApplications(request)
     assert len(set(first.creators)) == 500
-    assert await harness.worker.LapseApplications(request) == first  # nobody was told meanwhile
+    assert (
+        await harness.worker.LapseApplications(request) == first
+    )  # no creator was notified meanwhile
     request.notified_creators.extend(first.creators)
     (rest,) = (await harness.worker.LapseApplications(request)).creators
     assert rest not in first.creators

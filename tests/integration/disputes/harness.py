@@ -122,14 +122,14 @@ class Harness:
         )
         return answer
 
-    async def told(self, channel: Any) -> list[str]:
+    async def notified(self, channel: Any) -> list[str]:
         """The events that a recipient was notified of, oldest first."""
         stub = NotificationServiceStub(channel)
         page = await stub.ListNotifications(notifications_pb2.ListNotificationsRequest())
         return [notification.event for notification in reversed(page.notifications)]
 
     async def end(self) -> None:
-        """Ends what runs: a worker does not stop while an activity is tried again and again."""
+        """Terminates running workflows: a worker does not stop while an activity is being retried."""
         for workflow_id in self.started:
             with contextlib.suppress(RPCError):  # it has ended
                 await self.temporal.get_workflow_handle(workflow_id).terminate()

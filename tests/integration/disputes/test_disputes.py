@@ -50,9 +50,11 @@ async def test_a_dispute_is_opened_claimed_and_decided(harness: Harness) -> None
         harness.notifications.as_brand("acme"),
         harness.notifications.as_creator("bea"),
     ):
-        told = [event for event in await harness.told(channel) if event.startswith("DISPUTE_")]
-        assert {"DISPUTE_OPENED", "DISPUTE_CLAIMED", "DISPUTE_DECIDED"} <= set(told)
-    assert "DISPUTE_OPENED" in await harness.told(harness.notifications.as_mediator())
+        notified = [
+            event for event in await harness.notified(channel) if event.startswith("DISPUTE_")
+        ]
+        assert {"DISPUTE_OPENED", "DISPUTE_CLAIMED", "DISPUTE_DECIDED"} <= set(notified)
+    assert "DISPUTE_OPENED" in await harness.notified(harness.notifications.as_mediator())
 
 
 async def test_a_brand_opens_on_its_own_grounds(harness: Harness) -> None:

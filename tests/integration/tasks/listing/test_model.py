@@ -55,8 +55,8 @@ class Model:
     applied: set[str]
     now: datetime
 
-    def names(self, role: str, wish: pb.TaskFilter, order_by: str) -> list[str]:
-        found = [task for task in self.tasks if self._is_wanted(task, role, wish)]
+    def names(self, role: str, filter_: pb.TaskFilter, order_by: str) -> list[str]:
+        found = [task for task in self.tasks if self._is_wanted(task, role, filter_)]
         keys = {
             "create_time desc": lambda task: task.create_time,
             "create_time": lambda task: task.create_time,
@@ -68,34 +68,34 @@ class Model:
         found.sort(key=lambda task: (key(task), task.id), reverse=order_by.endswith(" desc"))
         return [task.name for task in found]
 
-    def _is_wanted(self, task: Task, role: str, wish: pb.TaskFilter) -> bool:
-        content, states = task.content, [pb.Task.State.Name(one) for one in wish.states]
+    def _is_wanted(self, task: Task, role: str, filter_: pb.TaskFilter) -> bool:
+        content, states = task.content, [pb.Task.State.Name(one) for one in filter_.states]
         money = content.reward if isinstance(content.reward, Money) else None
         words = set(f"{content.title} {content.description}".replace("/", " ").lower().split())
         names = {f"CONTENT_TYPE_{one}" for one in content.content_types}
-        least = wish.minimum_reward
+        least = filter_.minimum_reward
         kind = "REWARD_KIND_MONEY" if money else "REWARD_KIND_PRODUCT"
         return all(
             [
                 self._is_visible(task, role),
                 not states or f"STATE_{task.state}" in states,
-                not wish.content_types
-                or any(pb.ContentType.Name(one) in names for one in wish.content_types),
-                wish.brand in ("", f"brands/{task.brand_id}"),
-                set(wish.query.lower().split()) <= words,
-                not wish.is_takable or self._is_takable(task),
-                not wish.reward_kind or pb.RewardKind.Name(wish.reward_kind) == kind,
-                not wish.currency_code
-                or (money is not None and money.currency == wish.currency_code),
-                not wish.HasField("minimum_reward")
+                not filter_.content_types
+                or any(pb.ContentType.Name(one) in names for one in filter_.content_types),
+                filter_.brand in ("", f"brands/{task.brand_id}"),
+                set(filter_.query.lower().split()) <= words,
+                not filter_.is_takable or self._is_takable(task),
+                not filter_.reward_kind or pb.RewardKind.Name(filter_.reward_kind) == kind,
+                not filter_.currency_code
+                or (money is not None and money.currency == filter_.currency_code),
+                not filter_.HasField("minimum_reward")
                 or (
                     money is not None
                     and money.currency == least.currency_code
                     and money.amount_minor >= Money.from_message(least).amount_minor
                 ),
-                not wish.HasField("application_deadline_after")
+                not filter_.HasField("application_deadline_after")
                 or content.application_deadline_time
-                > from_timestamp(wish.application_deadline_after),
+                > from_timestamp(filter_.application_deadline_after),
             ]
         )
 
@@ -193,8 +193,8 @@ async def test_a_list_equals_that_of_the_model(
     if "application_deadline_after" in fields:
         after = model.now + fields["application_deadline_after"] * DAY
         fields["application_deadline_after"] = to_timestamp(after)
-    wish = pb.TaskFilter(**fields)
-    request = pb.ListTasksRequest(filter=wish, order_by=order_by, page_size=page_size)
+    filter_ = pb.TaskFilter(**fields)
+    request = pb.ListTasksRequest(filter=filter_, order_by=order_by, page_size=page_size)
     stub: Any = getattr(harness, role)()
     names: list[str] = []
     while True:
@@ -203,4 +203,4 @@ async def test_a_list_equals_that_of_the_model(
         if not page.next_page_token:
             break
         request.page_token = page.next_page_token
-    assert names == model.names(role, wish, order_by)
+    assert names == model.names(role, filter_, order_by)

@@ -93,9 +93,9 @@ async def test_of_ten_thousand_applicants_all_not_selected_are_notified_once(
         await harness.apply(task, "late")
 
     batches = await _lapse_the_rest(harness, task, [id_of(one) for one in chosen])
-    told = Counter(creator for batch in batches for creator in batch)
-    assert set(told) == everybody - {one.creator for one in chosen}
-    assert set(told.values()) == {1}
+    notified = Counter(creator for batch in batches for creator in batch)
+    assert set(notified) == everybody - {one.creator for one in chosen}
+    assert set(notified.values()) == {1}
     assert max(map(len, batches)) <= 500
     states = Counter(one.state for one in await _listed(harness, task))
     assert states == {

@@ -38,11 +38,11 @@ async def _record_task(
 
 
 async def _lapse(
-    harness: Harness, task: pb.Task, selected: list[str], told: list[str]
+    harness: Harness, task: pb.Task, selected: list[str], notified: list[str]
 ) -> list[str]:
     response = await harness.worker().LapseApplications(
         records_pb2.LapseApplicationsRequest(
-            name=task.name, selected_application_ids=selected, notified_creators=told
+            name=task.name, selected_application_ids=selected, notified_creators=notified
         )
     )
     return list(response.creators)
@@ -116,7 +116,7 @@ async def test_applications_not_selected_lapse_and_each_creator_is_notified_once
     selected = [id_of(chosen)]
     expected = ["creators/cem", "creators/dan"]
     assert await _lapse(harness, task, selected, []) == expected
-    assert await _lapse(harness, task, selected, []) == expected  # nobody was told yet
+    assert await _lapse(harness, task, selected, []) == expected  # no creator was notified yet
     assert await _lapse(harness, task, selected, expected[:1]) == expected[1:]
     assert await _lapse(harness, task, selected, expected) == []
     assert await harness.state_of(chosen) == pb.Application.STATE_SELECTED
@@ -126,13 +126,13 @@ async def test_applications_not_selected_lapse_and_each_creator_is_notified_once
 async def test_lapsed_applications_are_returned_in_batches_of_500(harness: Harness) -> None:
     task = await harness.task()
     await harness.fill(task, 1201)
-    told: list[str] = []
+    notified: list[str] = []
     sizes = []
     seen: set[str] = set()
-    while batch := await _lapse(harness, task, [], told):
+    while batch := await _lapse(harness, task, [], notified):
         sizes.append(len(batch))
         seen |= set(batch)
-        told = batch
+        notified = batch
     assert (sizes, len(seen)) == ([500, 500, 201], 1201)
 
 
