@@ -129,7 +129,7 @@ class Harness:
         return [notification.event for notification in reversed(page.notifications)]
 
     async def end(self) -> None:
-        """Terminates running workflows: a worker does not stop while an activity is being retried."""
+        """Terminates running workflows: a worker does not stop while it retries an activity."""
         for workflow_id in self.started:
             with contextlib.suppress(RPCError):  # it has ended
                 await self.temporal.get_workflow_handle(workflow_id).terminate()
