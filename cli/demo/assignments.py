@@ -104,7 +104,9 @@ async def _play_ben(story: Story) -> None:
         ),
         lambda payout: payout.state == payouts_pb2.Payout.STATE_FAILED,
     )
-    story.timeline.add("platform", "", "cannot pay ben: PayPal fails the payout, late")
+    story.timeline.add(
+        "platform", "", "cannot pay ben: PayPal accepts the payout and then fails it"
+    )
     await until(
         lambda: call_until_answered(
             ben.assignments.GetAssignment, assignments_pb2.GetAssignmentRequest(name=name)

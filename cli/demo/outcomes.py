@@ -169,7 +169,7 @@ async def _articles(story: Story) -> list[Outcome]:
     outcomes = [
         Outcome(
             "anna",
-            "rules its first draft violates",
+            "first draft violates",
             _listed(expected_findings),
             _listed(expected_findings & story.first_findings),
         )
