@@ -115,15 +115,15 @@ def rejected() -> None:
     _REJECTED.add(1)
 
 
-def not_taken() -> None:
+def deferred() -> None:
     _DEFERRED.add(1)
 
 
-def stopped() -> None:
+def blocked() -> None:
     _BLOCKED.add(1)
 
 
-def came_back() -> None:
+def returned() -> None:
     _RETURNED.add(1)
 
 

@@ -156,8 +156,8 @@ class Sender:
                 )
             if attempts.is_too_old_to_repeat(lease, now):
                 lease = replace(attempts.stopped(lease, "TOO_OLD_TO_REPEAT"), lease_end_time=None)
-                log.error("payout_stopped", payout=payout.id, reason=lease.error_code)
-                metrics.stopped()
+                log.error("payout_blocked", payout=payout.id, reason=lease.error_code)
+                metrics.blocked()
             await self._store.save_attempt(payout.id, lease, now)
         return lease if lease.state in SENDABLE else None
 
@@ -209,8 +209,8 @@ class Sender:
                 raise Unavailable(
                     Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
                 ) from error
-            log.error("payout_not_taken", payout=payout_id, code=error.code)
-            metrics.not_taken()
+            log.error("payout_deferred", payout=payout_id, code=error.code)
+            metrics.deferred()
             code = error.code
             await self._record(payout_id, attempt, lambda a: attempts.not_taken(a, code))
             raise Unavailable(
@@ -223,8 +223,8 @@ class Sender:
     async def _adopt(self, payout_id: str, attempt: Attempt, batch_id: str | None) -> Payout:
         """The id is taken: by our own earlier POST, if its batch is the payment we ordered."""
         if batch_id is None:
-            log.error("payout_stopped", payout=payout_id, reason="DUPLICATE_WITHOUT_LINK")
-            metrics.stopped()
+            log.error("payout_blocked", payout=payout_id, reason="DUPLICATE_WITHOUT_LINK")
+            metrics.blocked()
             return await self._record(
                 payout_id, attempt, lambda a: attempts.stopped(a, "DUPLICATE_WITHOUT_LINK")
             )

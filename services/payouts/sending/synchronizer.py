@@ -97,12 +97,12 @@ class StatusSynchronizer:
             after = require_payout(await self._store.get(payout_id), payout_id)
         has_changed = change.attempt.state is not attempt.state
         if has_changed:
-            log.info("payout_moved", payout=payout_id, attempt=number, state=change.attempt.state)
+            log.info("payout_changed", payout=payout_id, attempt=number, state=change.attempt.state)
         if change.returns:
             report_return(payout_id, number)
         if has_changed and change.attempt.state is AttemptState.BLOCKED:
-            log.error("payout_stopped", payout=payout_id, reason=change.attempt.error_code)
-            metrics.stopped()
+            log.error("payout_blocked", payout=payout_id, reason=change.attempt.error_code)
+            metrics.blocked()
         return SyncResult(after, has_changed)
 
     async def check_final(self, payout_id: str, attempt: Attempt, batch_id: str) -> None:
@@ -120,8 +120,8 @@ class StatusSynchronizer:
 def report_return(payout_id: str, number: int) -> None:
     """Logs and counts a payment that came back after it was paid. An operator decides whether to
     pay it again; its workflow may have ended."""
-    log.error("payout_came_back", payout=payout_id, attempt=number)
-    metrics.came_back()
+    log.error("payout_returned", payout=payout_id, attempt=number)
+    metrics.returned()
 
 
 def require_payout(payout: Payout | None, payout_id: str) -> Payout:

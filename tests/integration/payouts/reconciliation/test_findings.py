@@ -112,7 +112,7 @@ async def test_a_reversal_is_found_by_the_report_alone(harness: Harness, paid: R
     with capture_logs() as logs:
         done = await run(harness)
     assert found(done) == [("CORRECTED", "payouts/p1")]
-    assert [each["log_level"] for each in logs if each["event"] == "payout_came_back"] == ["error"]
+    assert [each["log_level"] for each in logs if each["event"] == "payout_returned"] == ["error"]
     assert harness.told.changes == [("p1", "FAILED")]
     assert (await harness.funds())[1] == 10_000
     assert not (await sending(harness)).is_halted
