@@ -1,4 +1,4 @@
-"""What every test can ask for. Servers are started only when a test asks for one."""
+"""Fixtures for all tests. Servers are started only when a test needs one."""
 
 import os
 from collections.abc import Iterator
@@ -17,8 +17,8 @@ TEST_HOME = "LIAISON_TEST_HOME"
 
 
 def pytest_configure() -> None:
-    """A worker of pytest's own that hangs at its end, in the Temporal SDK's threads say, goes with
-    the run."""
+    """Kills an xdist worker with the run, in case it hangs at its end, as in threads of the
+    Temporal SDK."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         die_with_parent(os.getppid())
 

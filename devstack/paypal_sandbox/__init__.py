@@ -33,12 +33,12 @@ that wants PayPal to lack the money for a batch it has already taken sets INSUFF
 Where a batch mixes behaviours, one refusal refuses it, one denial denies it, and one lost answer
 loses its answer.
 
-What the receiver or PayPal does later is done by an admin call, instead of all that was to
-come: claim an UNCLAIMED item (SUCCESS), release or fail one that is ONHOLD or BLOCKED, let a
-paid one come back (REFUNDED, or REVERSED of which no webhook tells). Unless `is_told` is false,
+What the receiver or PayPal does later is done by an admin call, instead of all that was to come:
+claim an UNCLAIMED item (SUCCESS), release or fail one that is ONHOLD or BLOCKED, let a paid one
+come back (REFUNDED, or REVERSED of which no webhook tells). Unless `sends_webhook` is false,
 webhooks go out; and any of them may be sent once more.
 
-    POST   /admin/items/{payout_item_id}  {"status": "REFUNDED", "is_told": false}
+    POST   /admin/items/{payout_item_id}  {"status": "REFUNDED", "sends_webhook": false}
     POST   /admin/events/{event_id}
 
 GET /v1/reporting/transactions reports what left the account and what came back. Money leaves it

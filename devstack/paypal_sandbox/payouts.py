@@ -79,7 +79,7 @@ class Payouts:
         is_lost = item.behaviour is Behaviour.CANCEL_DROPS_ANSWER
         return cancelled, batch, Answer.DROPPED if is_lost else Answer.CREATED
 
-    def change_item(self, item_id: str, status: ItemStatus, *, is_told: bool) -> Item:
+    def change_item(self, item_id: str, status: ItemStatus, *, sends_webhook: bool) -> Item:
         """What the receiver does, or PayPal: at once, instead of all that was to come."""
         with self._store.transaction():
             item = self._store.item(item_id)
@@ -90,7 +90,7 @@ class Payouts:
             self._store.delete_changes_of_item(item.batch_id, item_id)
             changed = self._set_item(item, status, None)
             event_type = lifecycle.item_event_type(status)
-            if is_told and event_type is not None:
+            if sends_webhook and event_type is not None:
                 self._emit_item(event_type, changed, self._batch(item.batch_id))
             self._complete(self._batch(item.batch_id))
         self._events_waiting.ring()

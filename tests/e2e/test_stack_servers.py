@@ -1,4 +1,4 @@
-"""The real servers: what they keep, whom they let in, what they listen on, what a crash does."""
+"""The real servers: persistence, access control, listening addresses and crashes."""
 
 import asyncio
 import io
@@ -47,7 +47,7 @@ async def test_data_survives_a_stop_and_a_start(tmp_path: Path) -> None:
         assert await _workflow_status(second) == "WORKFLOW_EXECUTION_STATUS_RUNNING"
 
 
-async def test_each_server_is_guarded_and_on_loopback_only(stack: Stack) -> None:
+async def test_each_server_needs_credentials_and_listens_on_loopback_only(stack: Stack) -> None:
     await _run_sql(stack, "creators", "CREATE TABLE secret AS SELECT 1 AS answer")
     for statement in ("SELECT answer FROM creators.secret", "CREATE TABLE payouts.stray (x int)"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -68,7 +68,7 @@ async def test_operators_find_the_search_attributes(stack: Stack) -> None:
     assert set(SEARCH_ATTRIBUTES) <= set(found)
 
 
-async def test_killed_servers_come_back_with_their_data(stack: Stack) -> None:
+async def test_killed_servers_restart_with_their_data(stack: Stack) -> None:
     await _run_sql(stack, "tasks", "CREATE TABLE kept AS SELECT 42 AS answer")
     await asyncio.to_thread(_write_object, stack)
     await _start_workflow(stack)
@@ -86,7 +86,7 @@ async def test_killed_servers_come_back_with_their_data(stack: Stack) -> None:
     assert await _workflow_status(stack) == "WORKFLOW_EXECUTION_STATUS_RUNNING"
 
 
-async def test_a_second_stack_beside_it(stack: Stack, tmp_path: Path) -> None:
+async def test_a_second_stack_needs_its_own_directory(stack: Stack, tmp_path: Path) -> None:
     """In the same directory it is refused, with the addresses; in another it takes other ports."""
     with pytest.raises(AlreadyRunning) as refusal:
         await Stack(stack.home, processes=PROCESSES).start()

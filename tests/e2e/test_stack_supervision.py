@@ -67,7 +67,7 @@ async def _running(
         await supervisor.stop()
 
 
-async def test_parts_start_after_what_they_need_and_stop_before_it(home: Home) -> None:
+async def test_processes_start_after_those_they_need_and_stop_before_them(home: Home) -> None:
     seen: list[tuple[str, str]] = []
     processes = (
         _process("worker", needs=("service",)),
@@ -83,7 +83,7 @@ async def test_parts_start_after_what_they_need_and_stop_before_it(home: Home) -
     assert stopped == ["worker", "service", "server"]
 
 
-async def test_what_is_used_stops_later_though_nobody_waits_for_its_start(
+async def test_a_used_process_stops_later_but_is_not_awaited_at_the_start(
     home: Home,
 ) -> None:
     stopped: list[str] = []
@@ -98,7 +98,7 @@ async def test_what_is_used_stops_later_though_nobody_waits_for_its_start(
     assert stopped == ["worker", "service"]
 
 
-async def test_provisioning_comes_before_whoever_needs_the_part(home: Home) -> None:
+async def test_provisioning_runs_before_dependent_processes_start(home: Home) -> None:
     done: list[str] = []
     server = _process("server", provision=_note(done, "provisioned"))
     service = _process("service", needs=("server",), prepare=_note(done, "service starts"))
@@ -106,7 +106,7 @@ async def test_provisioning_comes_before_whoever_needs_the_part(home: Home) -> N
         assert done == ["provisioned", "service starts"]
 
 
-async def test_a_crashed_part_comes_back_and_its_children_do_not_stay(home: Home) -> None:
+async def test_a_crashed_process_restarts_and_its_children_are_killed(home: Home) -> None:
     child = "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])"
     async with _running(home, _process("server", child)) as supervisor:
         status = supervisor.statuses[0]
@@ -119,7 +119,7 @@ async def test_a_crashed_part_comes_back_and_its_children_do_not_stay(home: Home
         await _eventually(lambda: not children[0].is_running())
 
 
-async def test_a_part_that_never_comes_up_ends_the_start_with_what_it_logged(home: Home) -> None:
+async def test_a_process_that_never_becomes_ready_fails_the_start_with_its_log(home: Home) -> None:
     with pytest.raises(ProcessFailed, match=r"(?s)broken ended 3 times.*the setting is missing"):
         async with _running(
             home,
@@ -129,7 +129,7 @@ async def test_a_part_that_never_comes_up_ends_the_start_with_what_it_logged(hom
             pytest.fail("it started")
 
 
-async def test_a_part_deaf_to_the_stop_signal_is_killed_after_its_grace(home: Home) -> None:
+async def test_a_process_that_ignores_the_stop_signal_is_killed_after_its_grace(home: Home) -> None:
     deaf = _process("deaf", "signal.signal(signal.SIGTERM, signal.SIG_IGN)", stop_grace_seconds=0.2)
     async with _running(home, deaf) as supervisor:
         process = psutil.Process(supervisor.statuses[0].pid)
@@ -138,7 +138,7 @@ async def test_a_part_deaf_to_the_stop_signal_is_killed_after_its_grace(home: Ho
     assert time.monotonic() - began < 5
 
 
-async def test_stopping_in_the_middle_of_a_start_leaves_nothing(home: Home) -> None:
+async def test_stopping_during_a_start_leaves_no_process(home: Home) -> None:
     slow = _process("slow", "import time; time.sleep(600)")
     supervisor = Supervisor([slow, _process("late", needs=("slow",))], home, lambda _: None)
     starting = asyncio.create_task(supervisor.start())
@@ -150,7 +150,7 @@ async def test_stopping_in_the_middle_of_a_start_leaves_nothing(home: Home) -> N
     assert not process.is_running()
 
 
-async def test_each_part_is_deaf_to_the_terminal(home: Home) -> None:
+async def test_no_process_receives_signals_of_the_terminal(home: Home) -> None:
     async with _running(home, _process("server")) as supervisor:
         pid = supervisor.statuses[0].pid
         assert pid is not None
@@ -164,7 +164,7 @@ def _note(done: list[str], what: str) -> Callable[[], Awaitable[None]]:
     return note
 
 
-async def test_a_part_asked_to_stop_gets_the_signal_it_wants(home: Home) -> None:
+async def test_a_process_is_stopped_with_its_configured_signal(home: Home) -> None:
     wants = "signal.signal(signal.SIGINT, lambda *_: (print('fast', flush=True), sys.exit()))"
     async with _running(home, _process("server", wants, stop_signal=signal.SIGINT)):
         pass

@@ -95,14 +95,14 @@ async def set_conditions(request: web.Request) -> web.Response:
 
 class _WantedStatus(BaseModel):
     status: ItemStatus
-    is_told: bool = True
+    sends_webhook: bool = True
 
 
 @routes.post("/admin/items/{item_id}")
 async def change_item(request: web.Request) -> web.Response:
     wanted = await body_of(request, _WantedStatus)
     item = request.app[PAYOUTS].change_item(
-        request.match_info["item_id"], wanted.status, is_told=wanted.is_told
+        request.match_info["item_id"], wanted.status, sends_webhook=wanted.sends_webhook
     )
     batch = request.app[STORE].batch(item.batch_id)
     if batch is None:

@@ -29,7 +29,7 @@ async def ids_of(harness: Harness, payout: str) -> tuple[str, str]:
 async def change_item(harness: Harness, payout: str, status: str) -> None:
     """Of which no webhook tells."""
     item_id, _ = await ids_of(harness, payout)
-    await _call(harness, "POST", f"items/{item_id}", {"status": status, "is_told": False})
+    await _call(harness, "POST", f"items/{item_id}", {"status": status, "sends_webhook": False})
 
 
 async def use_account(harness: Harness, minor: int, sender_batch_id: str = "") -> str:

@@ -162,7 +162,7 @@ class TestWebhooks:
     async def test_an_event_may_never_come(self, paypal: Client, receiver: Receiver) -> None:
         item = await paypal.paid("anna@example.com", "po-1-1")
         path = f"items/{item['payout_item_id']}"
-        await paypal.admin("POST", path, status="REFUNDED", is_told=False)
+        await paypal.admin("POST", path, status="REFUNDED", sends_webhook=False)
         await paypal.paid("anna@example.com", "po-2-1")
 
         async def has_the_later_ones() -> bool:

@@ -1,4 +1,4 @@
-"""What lies in the data directory: secrets, ports and the state of the last run."""
+"""The data directory: secrets, ports, logs and the state of the running stack."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def _state_of(pid: int, created_time: float) -> state.StackState:
     )
 
 
-def test_a_secret_is_made_once_and_for_its_owner_alone(home: Home) -> None:
+def test_a_secret_is_generated_once_and_readable_by_its_owner_only(home: Home) -> None:
     first = home.secret("s3-access-key")
     assert home.secret("s3-access-key") == first != home.secret("s3-secret-key")
     assert (home.secrets / "s3-access-key").stat().st_mode & 0o777 == 0o600
@@ -55,7 +55,7 @@ def test_the_home_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert default_home().name == ".liaison"
 
 
-def test_the_usual_port_unless_it_is_taken_and_then_the_same_one_again(home: Home) -> None:
+def test_the_usual_port_is_preferred_and_a_chosen_port_is_kept(home: Home) -> None:
     ports = ScriptedPorts(home)
     ports.taken = frozenset({USUAL["postgres"]})
     chosen = ports.port("postgres")
@@ -65,11 +65,11 @@ def test_the_usual_port_unless_it_is_taken_and_then_the_same_one_again(home: Hom
     assert ScriptedPorts(home).port("postgres") == chosen
 
 
-def test_a_preferred_port_goes_before_the_usual(home: Home) -> None:
+def test_a_preferred_port_precedes_the_usual_one(home: Home) -> None:
     assert ScriptedPorts(home).port("postgres", preferred=4711) == 4711
 
 
-def test_the_log_of_the_run_before_stays(home: Home) -> None:
+def test_the_log_of_the_previous_run_is_kept(home: Home) -> None:
     home.log_file("s3").write_text("old")
     home.rotate_log("s3")
     assert not home.log_file("s3").exists()

@@ -50,7 +50,7 @@ def test_the_key_stays_from_start_to_start(home: Home) -> None:
         ("platform", {"creator": "anna"}),
     ],
 )
-def test_a_role_that_speaks_for_the_wrong_one_gets_no_token(
+def test_a_role_with_the_wrong_party_gets_no_token(
     home: Home, role: identity.Role, spoken_for: dict[str, str]
 ) -> None:
     with pytest.raises(ValueError, match="role brand needs a brand"):
@@ -58,14 +58,16 @@ def test_a_role_that_speaks_for_the_wrong_one_gets_no_token(
 
 
 @pytest.mark.parametrize("subject", ["", "platforms/counts"])
-def test_a_platform_speaks_for_nobody_in_particular(home: Home, subject: str) -> None:
+def test_a_platform_token_names_no_party(home: Home, subject: str) -> None:
     claims = _claims(home, identity.mint(home, "platform", subject=subject))
     assert (claims["sub"], claims["role"]) == (subject or "platforms/local", "platform")
     assert not {"brand", "creator"} & claims.keys()
 
 
 @pytest.mark.parametrize("role", ["mediator", "operator"])
-def test_who_is_not_named_is_staff_of_this_place(home: Home, role: identity.Role) -> None:
+def test_a_staff_token_without_a_subject_is_the_local_staff(
+    home: Home, role: identity.Role
+) -> None:
     assert _claims(home, identity.mint(home, role))["sub"] == "staff/local"
 
 
@@ -73,14 +75,14 @@ def test_every_role_of_ours_can_get_a_token() -> None:
     assert set(get_args(identity.Role)) == set(Role)
 
 
-def test_a_service_has_a_file_that_its_owner_alone_reads(home: Home) -> None:
+def test_a_service_token_file_is_readable_by_its_owner_only(home: Home) -> None:
     path = identity.service_token_file(home, "tasks")
     claims = _claims(home, path.read_text())
     assert (claims["sub"], claims["role"]) == ("services/tasks", "service")
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_private_key_is_not_in_what_is_published(home: Home) -> None:
+def test_the_private_key_is_not_published(home: Home) -> None:
     published = jwt.PyJWKSet.from_json(home.jwks_file.read_text())
     assert '"d"' not in home.jwks_file.read_text()
     assert len(published.keys) == 1

@@ -1,4 +1,4 @@
-"""Which object store a stack runs."""
+"""The choice of a stack's object store."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def test_a_new_home_prefers_minio(home: Home) -> None:
 
 
 @pytest.mark.usefixtures("minio")
-def test_a_home_goes_on_with_what_has_kept_its_objects(
+def test_a_home_stays_with_the_server_that_has_its_objects(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep_something(home, "s3")
@@ -53,7 +53,7 @@ def test_where_both_have_objects_it_is_minio(home: Home) -> None:
 
 
 @pytest.mark.usefixtures("no_minio")
-def test_objects_in_a_minio_that_is_gone_are_not_passed_over(
+def test_objects_in_a_missing_minio_are_not_ignored(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert chosen_server(home) == "seaweedfs"
@@ -66,7 +66,7 @@ def test_objects_in_a_minio_that_is_gone_are_not_passed_over(
 
 @pytest.mark.usefixtures("no_minio")
 @pytest.mark.parametrize(("named", "says"), [("minio", "make minio"), ("ceph", "not ceph")])
-def test_a_server_that_cannot_be_had_is_told_in_one_line(
+def test_an_unavailable_server_is_reported_in_one_line(
     home: Home, monkeypatch: pytest.MonkeyPatch, named: str, says: str
 ) -> None:
     monkeypatch.setenv(SERVER_VARIABLE, named)

@@ -1,4 +1,4 @@
-"""Batcher: who asks gets its own answer, whatever becomes of those it was asked together with."""
+"""Batcher: each caller gets its own result, whatever happens to others in the batch."""
 
 import asyncio
 from contextvars import ContextVar
@@ -12,7 +12,7 @@ _caller: ContextVar[int] = ContextVar("caller")
 
 
 class Library:
-    """Answers with the double, and notes what it was asked together."""
+    """Returns doubled items, and records the batches."""
 
     def __init__(self) -> None:
         self.asked: list[list[int]] = []
@@ -33,14 +33,14 @@ class Library:
         return [2 * question for question in questions]
 
 
-async def test_who_asks_alone_is_answered_alone() -> None:
+async def test_a_single_caller_is_handled_at_once() -> None:
     library = Library()
     batches = Batcher(library.answer_all)
     assert [await batches.submit(1), await batches.submit(2)] == [2, 4]
     assert library.asked == [[1], [2]]
 
 
-async def test_those_who_ask_meanwhile_go_together_and_each_gets_its_own_answer() -> None:
+async def test_concurrent_callers_share_a_batch_and_get_their_own_results() -> None:
     library = Library()
     batches = Batcher(library.answer_all, maximum_size=4)
     answers = await asyncio.gather(*(batches.submit(number) for number in range(1, 11)))
@@ -48,7 +48,7 @@ async def test_those_who_ask_meanwhile_go_together_and_each_gets_its_own_answer(
     assert library.asked == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
 
 
-async def test_a_question_joins_no_batch_that_was_sent_before_it() -> None:
+async def test_an_item_joins_no_running_batch() -> None:
     library = Library()
     batches = Batcher(library.answer_all)
     library.is_open.clear()
@@ -60,7 +60,7 @@ async def test_a_question_joins_no_batch_that_was_sent_before_it() -> None:
     assert library.asked == [[1], [1]]
 
 
-async def test_where_callers_overlap_a_batch_waits_for_those_about_to_ask() -> None:
+async def test_a_batch_waits_briefly_for_callers_about_to_submit_again() -> None:
     library = Library()
     batches = Batcher(library.answer_all)
     library.is_open.clear()
@@ -74,7 +74,7 @@ async def test_where_callers_overlap_a_batch_waits_for_those_about_to_ask() -> N
     assert library.asked == [[1], [2, 3]]
 
 
-async def test_a_bad_question_is_refused_alone() -> None:
+async def test_an_invalid_item_fails_alone() -> None:
     batches = Batcher(Library().answer_all)
     answers = await asyncio.gather(*map(batches.submit, (1, 0, 2)), return_exceptions=True)
     assert answers[0] == 2
@@ -82,8 +82,8 @@ async def test_a_bad_question_is_refused_alone() -> None:
     assert answers[2] == 4
 
 
-async def test_what_may_be_tried_again_befalls_all() -> None:
-    """Tried one by one here, a statement whose outcome is unknown might be done twice."""
+async def test_a_retryable_error_fails_the_whole_batch() -> None:
+    """Retried one by one, a statement with an unknown outcome might be executed twice."""
     library = Library()
     batches = Batcher(library.answer_all)
     answers = await asyncio.gather(*map(batches.submit, (1, -1, 2)), return_exceptions=True)
@@ -92,7 +92,7 @@ async def test_what_may_be_tried_again_befalls_all() -> None:
     assert await batches.submit(3) == 6
 
 
-async def test_who_leaves_takes_nobody_along() -> None:
+async def test_a_cancelled_caller_does_not_affect_others() -> None:
     library = Library()
     batches = Batcher(library.answer_all)
     library.is_open.clear()
@@ -110,7 +110,7 @@ async def test_who_leaves_takes_nobody_along() -> None:
     assert library.asked == [[1, 2], [4]]
 
 
-async def test_who_bypass_shares_with_nobody() -> None:
+async def test_a_bypassing_caller_is_handled_alone() -> None:
     library = Library()
     batches = Batcher(library.answer_all, bypass=lambda: _caller.get() == 2)
 
@@ -122,7 +122,7 @@ async def test_who_bypass_shares_with_nobody() -> None:
     assert sorted(library.asked) == [[1, 3], [2]]
 
 
-async def test_a_batch_runs_in_the_context_of_who_asked_first() -> None:
+async def test_a_batch_runs_in_the_context_of_its_first_caller() -> None:
     library = Library()
     batches = Batcher(library.answer_all, maximum_size=2)
 

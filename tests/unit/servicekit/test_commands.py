@@ -1,4 +1,4 @@
-"""Violations name the path that the caller wrote, all of them at once."""
+"""A command reports all violations at once, each with its path in the request."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -142,7 +142,7 @@ def test_money_is_taken_in_every_currency_that_is_paid_out(currency: str) -> Non
 @pytest.mark.parametrize(
     "link", ["https://example.com", "https://example.com:8443/a?b=c%20d#e", "HTTPS://[::1]/~a;b"]
 )
-def test_any_link_that_can_be_followed_is_taken(link: str) -> None:
+def test_any_valid_https_link_is_accepted(link: str) -> None:
     reward = tasks_pb2.Reward(product=tasks_pb2.ProductReward(title="A lamp", link=link))
     product = parse(CreateTask, _task(reward=reward)).task.reward.product
     assert product is not None
@@ -150,13 +150,13 @@ def test_any_link_that_can_be_followed_is_taken(link: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a", "👍", " . ", "\u200bx"])
-def test_what_shows_something_may_be_said(text: str) -> None:
+def test_text_with_a_visible_character_is_accepted(text: str) -> None:
     request = tasks_pb2.EndSelectionRequest(name="tasks/a", comment=text, request_id=REQUEST_ID)
     assert parse(EndSelection, request).comment == text
 
 
 @pytest.mark.parametrize("text", [" ", "\u200b", "\u00a0\u2003\n", "\u3164", "\u2800", "\u00ad"])
-def test_what_shows_nothing_says_nothing(text: str) -> None:
+def test_invisible_text_is_blank(text: str) -> None:
     request = tasks_pb2.EndSelectionRequest(name="tasks/a", comment=text, request_id=REQUEST_ID)
     assert _violations(EndSelection, request) == {("comment", "BLANK")}
 
@@ -193,7 +193,7 @@ def test_an_unspecified_enum_is_its_default() -> None:
     assert (content.funding, content.completion_rule) == ("ESCROW", "ALL")
 
 
-def test_all_tasks_are_no_task() -> None:
+def test_a_wildcard_is_not_a_resource_id() -> None:
     everywhere = parse(ListApplications, tasks_pb2.ListApplicationsRequest(parent="tasks/-"))
     assert everywhere.task_id is None
     request = tasks_pb2.ListApplicationsRequest(parent="-")

@@ -1,4 +1,4 @@
-"""Reasons are the API's; errors keep theirs over any number of hops."""
+"""Reasons match the API, and errors keep theirs across gRPC and Temporal."""
 
 import grpc
 import pytest
@@ -44,14 +44,14 @@ def _received(error: LiaisonError) -> LiaisonError:
 
 
 @pytest.mark.parametrize("kind", BY_CODE.values())
-def test_an_error_goes_over_grpc_whole(kind: type[LiaisonError]) -> None:
+def test_an_error_survives_grpc_unchanged(kind: type[LiaisonError]) -> None:
     received = _received(_error(kind))
     assert type(received) is kind
     assert (received.reason, received.message) == (Reason.ILLEGAL_STATE, "Not now")
     assert received.metadata == {"state": "OPEN"}
 
 
-def test_violations_go_over_grpc_with_their_rules() -> None:
+def test_violations_survive_grpc_with_their_rules() -> None:
     violations = (Violation("a.b[1]", "R72", "Shorter"), Violation("c", "REQUIRED", "Say it"))
     received = _received(errors.invalid_fields(*violations))
     assert received.violations == violations
@@ -86,7 +86,7 @@ def test_more_violations_than_metadata_holds_are_counted(character: str) -> None
         (grpc.StatusCode.UNIMPLEMENTED, Reason.INTERNAL),
     ],
 )
-def test_what_is_no_answer_of_ours_says_what_is_known(
+def test_an_error_from_another_server_is_unavailable_or_internal(
     code: grpc.StatusCode, reason: Reason
 ) -> None:
     empty = grpc.aio.Metadata()
@@ -94,7 +94,7 @@ def test_what_is_no_answer_of_ours_says_what_is_known(
 
 
 @pytest.mark.parametrize("kind", BY_CODE.values())
-def test_an_error_goes_through_temporal_and_back(kind: type[LiaisonError]) -> None:
+def test_an_error_survives_temporal_unchanged(kind: type[LiaisonError]) -> None:
     sent = to_application_error(_error(kind), is_final=True)
     assert (sent.type, sent.non_retryable) == ("ILLEGAL_STATE", True)
     back = from_application_error(sent)
@@ -105,12 +105,12 @@ def test_an_error_goes_through_temporal_and_back(kind: type[LiaisonError]) -> No
     )
 
 
-def test_what_is_not_ours_comes_back_as_internal() -> None:
+def test_a_foreign_application_error_becomes_internal() -> None:
     for error in (ApplicationError("x"), ApplicationError("x", "a", {}, type="UNHEARD_OF")):
         assert from_application_error(error).reason is Reason.INTERNAL
 
 
-def test_a_refusal_is_final_and_only_known_ends_of_an_activity_are() -> None:
+def test_rejections_are_not_retried_and_only_listed_reasons_end_an_activity() -> None:
     error = _error(errors.FailedPrecondition)
     with pytest.raises(ApplicationError) as refused, refusing():
         raise error
@@ -121,12 +121,12 @@ def test_a_refusal_is_final_and_only_known_ends_of_an_activity_are() -> None:
         assert ended.value.non_retryable is is_final
 
 
-def test_only_what_may_pass_is_retryable() -> None:
+def test_only_transient_errors_are_retryable() -> None:
     retryable = {code for code, kind in BY_CODE.items() if kind.is_retryable}
     assert retryable == {"ABORTED", "RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL"}
 
 
-def test_a_stranger_does_not_learn_whether_a_resource_is_there() -> None:
+def test_a_party_does_not_learn_whether_a_resource_of_others_exists() -> None:
     error = errors.not_yours("tasks/a")
     assert (error.code, error.reason) == ("PERMISSION_DENIED", Reason.NOT_YOURS)
 

@@ -1,4 +1,4 @@
-"""Resource names, amounts of money, and instants."""
+"""Resource names, amounts of money, and timestamps."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ APPLICATION = "tasks/{task}/applications/{application}"
 
 
 @pytest.mark.parametrize("id_", ["a", "A-1", "a.b_c~d", "0f" * 31, "x" * 63])
-def test_an_id_comes_out_of_its_name(id_: str) -> None:
+def test_an_id_is_parsed_from_its_name(id_: str) -> None:
     assert parse_id("tasks/{task}", f"tasks/{id_}") == id_
     assert parse_ids(APPLICATION, f"tasks/{id_}/applications/b") == (id_, "b")
 
@@ -41,7 +41,7 @@ def test_an_id_comes_out_of_its_name(id_: str) -> None:
         "/tasks/a",
     ],
 )
-def test_what_is_no_name_is_refused_by_field(name: str) -> None:
+def test_an_invalid_name_is_rejected_by_field(name: str) -> None:
     with pytest.raises(InvalidArgument) as refused:
         parse_id("tasks/{task}", name, field="task.name")
     assert refused.value.reason is Reason.INVALID_FIELDS
@@ -50,7 +50,7 @@ def test_what_is_no_name_is_refused_by_field(name: str) -> None:
 
 
 @given(st.integers(-(10**14), 10**14))
-def test_money_comes_back_from_the_wire_as_it_was(amount_minor: int) -> None:
+def test_money_survives_conversion_to_a_message(amount_minor: int) -> None:
     money = Money("USD", amount_minor)
     message = money.to_message()
     assert Money.from_message(message) == money
@@ -75,7 +75,7 @@ def test_money_is_written_in_hundredths(
     assert money.to_message() == MoneyMessage(currency_code="USD", units=units, nanos=nanos)
 
 
-def test_an_instant_comes_back_from_the_wire_in_utc() -> None:
+def test_a_timestamp_is_converted_back_in_utc() -> None:
     instant = datetime(2026, 3, 1, 12, 30, 15, 123_456, tzinfo=UTC)
     message = to_timestamp(instant)
     assert message is not None

@@ -42,13 +42,13 @@ def test_a_page_that_is_not_full_is_the_last() -> None:
     assert page.token_after([], _cursor) == ""
 
 
-def test_a_token_leads_to_what_follows() -> None:
+def test_a_token_continues_after_the_last_row() -> None:
     token = page_of(2, "", "OPEN").token_after(_rows(2), _cursor)
     assert page_of(5, token, "OPEN").after == Cursor(BEGIN + timedelta(microseconds=1), "r1")
     assert not set(token) & set("=+/")
 
 
-def test_what_does_not_fit_an_answer_is_left_for_the_next_page() -> None:
+def test_rows_beyond_the_response_limit_are_on_the_next_page() -> None:
     def message(row: Row) -> StringValue:
         return StringValue(value=row.id + "x" * 1_000_000)
 
@@ -61,7 +61,7 @@ def test_what_does_not_fit_an_answer_is_left_for_the_next_page() -> None:
     assert page.fitted([], message, _cursor) == ([], "")
 
 
-def test_a_page_has_one_row_at_least_however_large() -> None:
+def test_a_page_has_at_least_one_row() -> None:
     shown, token = page_of(5, "").fitted(
         _rows(2), lambda row: StringValue(value="x" * 3_000_000), _cursor
     )
@@ -76,7 +76,7 @@ def _refused(page_size: int, token: str, *filters: object) -> str:
     return violation.field
 
 
-def test_a_token_belongs_to_its_listing() -> None:
+def test_a_token_is_valid_for_its_list_only() -> None:
     token = page_of(1, "", "OPEN").token_after(_rows(1), _cursor)
     for filters in [(), ("CLOSED",), ("OPEN", None)]:
         assert _refused(1, token, *filters) == "page_token"
@@ -87,20 +87,20 @@ def test_a_negative_size_is_refused() -> None:
 
 
 @given(st.text(min_size=1, max_size=60))
-def test_no_text_breaks_a_listing(token: str) -> None:
+def test_arbitrary_text_is_a_valid_or_a_rejected_token(token: str) -> None:
     assert _refused(1, token) == "page_token"
 
 
 @given(st.binary(min_size=1, max_size=60))
-def test_no_bytes_break_a_listing(token: bytes) -> None:
+def test_arbitrary_bytes_are_a_valid_or_a_rejected_token(token: bytes) -> None:
     assert _refused(1, base64.urlsafe_b64encode(token).decode()) == "page_token"
 
 
-def test_nesting_breaks_no_listing() -> None:
+def test_a_deeply_nested_token_is_rejected() -> None:
     assert _refused(1, base64.urlsafe_b64encode(b"[" * 50_000).decode()) == "page_token"
 
 
-def test_a_token_with_a_forged_row_is_only_another_place() -> None:
+def test_a_token_with_a_forged_row_is_only_another_position() -> None:
     page = Page(1, None, page_of(1, "").query)
     token = page.token_after([Row(BEGIN, "' OR 1=1 --")], _cursor)
     assert page_of(1, token).after == Cursor(BEGIN, "' OR 1=1 --")

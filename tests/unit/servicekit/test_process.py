@@ -1,4 +1,4 @@
-"""What one of our processes lets others see of it."""
+"""Hidden process memory."""
 
 import subprocess
 import sys
@@ -20,6 +20,6 @@ def dumpable(*arguments: str) -> str:
     ).stdout
 
 
-def test_hidden_memory_is_nothing_that_others_may_read_or_dump() -> None:
+def test_hidden_memory_cannot_be_read_or_dumped() -> None:
     assert dumpable() == "1"
     assert dumpable("hidden") == "0"

@@ -39,7 +39,7 @@ def test_a_table_that_does_not_match_keeps_the_server_from_starting(change: str)
         rpcs_of(TASKS, table)
 
 
-def test_only_what_carries_a_request_id_is_repeated_by_it() -> None:
+def test_only_methods_with_a_request_id_are_idempotent_by_it() -> None:
     rpcs = {rpc.name: rpc.repeat for rpc in rpcs_of(TASKS, TASK_ACCESS).values()}
     assert rpcs["CreateTask"] is Repeat.IN_TRANSACTION
     assert rpcs["PublishTask"] is Repeat.BY_COMMAND
@@ -84,7 +84,7 @@ def _service(field: str, **shape: bool) -> ServiceDescriptor:
     return pool.FindServiceByName("odd.OddService")
 
 
-def test_a_stream_from_the_server_is_known_as_one() -> None:
+def test_a_server_stream_is_recognised() -> None:
     table = {"Odd": allow(Role.OPERATOR)}
     assert rpcs_of(_service("name", server_streaming=True), table)["/odd.OddService/Odd"].is_stream
     assert not rpcs_of(_service("name"), table)["/odd.OddService/Odd"].is_stream
@@ -102,12 +102,14 @@ def test_a_stream_from_the_server_is_known_as_one() -> None:
     ],
     ids=["from the caller", "both ways", "a stream repeated"],
 )
-def test_other_shapes_keep_the_server_from_starting(service: ServiceDescriptor, why: str) -> None:
+def test_unsupported_method_kinds_keep_the_server_from_starting(
+    service: ServiceDescriptor, why: str
+) -> None:
     with pytest.raises(TypeError, match=f"odd.OddService.Odd: .*{why}"):
         rpcs_of(service, {"Odd": allow(Role.OPERATOR)})
 
 
-def test_missing_fields_are_found_however_deep() -> None:
+def test_missing_fields_are_found_in_nested_messages() -> None:
     request = tasks_pb2.CreateTaskRequest(
         task=tasks_pb2.Task(title="x", requirements=[tasks_pb2.Requirement(text="a")])
     )
@@ -123,7 +125,7 @@ def test_missing_fields_are_found_however_deep() -> None:
     ]
 
 
-def test_what_only_the_platform_says_is_not_heard_from_callers() -> None:
+def test_output_only_fields_of_a_request_are_cleared() -> None:
     request = tasks_pb2.CreateTaskRequest(
         task=tasks_pb2.Task(
             title="x",
@@ -159,13 +161,13 @@ def test_only_a_party_passes(principal: Principal, may: bool) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.BRAND, Role.CREATOR, Role.PLATFORM])
-def test_where_a_side_has_no_part_it_does_not_pass(role: Role) -> None:
+def test_a_role_without_a_part_in_the_resource_is_denied(role: Role) -> None:
     nobody = Principal("x", role)
     with pytest.raises(PermissionDenied):
         nobody.require_party("tasks/a")
 
 
-def test_the_books_name_the_side_and_not_the_person() -> None:
+def test_records_name_the_party_and_not_the_person() -> None:
     assert Principal("ann", Role.BRAND, brand="acme").actor == "brands/acme"
     assert Principal("bob", Role.CREATOR, creator="bea").actor == "creators/bea"
     assert Principal("staff/mia", Role.MEDIATOR).actor == "staff/mia"

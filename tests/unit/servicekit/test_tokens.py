@@ -1,4 +1,4 @@
-"""Tokens seen before: what they say is remembered, not that they are good."""
+"""Verification of tokens whose claims are cached: expiry is checked each time."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ def _verifier(home: Home) -> TokenVerifier:
     return TokenVerifier(home.jwks_file, identity.ISSUER, identity.AUDIENCE)
 
 
-def test_a_token_that_was_good_is_refused_once_it_has_expired(
+def test_a_cached_token_is_rejected_once_it_has_expired(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     verifier = _verifier(home)
@@ -38,7 +38,7 @@ def test_a_token_that_was_good_is_refused_once_it_has_expired(
         verifier.verify(token)
 
 
-def test_a_changed_token_is_checked_anew(home: Home) -> None:
+def test_a_changed_token_is_verified_again(home: Home) -> None:
     verifier = _verifier(home)
     anna = identity.mint(home, "creator", creator="anna")
     bea = identity.mint(home, "creator", creator="bea")
@@ -50,7 +50,7 @@ def test_a_changed_token_is_checked_anew(home: Home) -> None:
 
 
 @pytest.mark.parametrize("role", ["mediator", "operator"])
-def test_staff_are_whom_the_books_promise(home: Home, role: identity.Role) -> None:
+def test_a_staff_token_needs_a_staff_subject(home: Home, role: identity.Role) -> None:
     verifier = _verifier(home)
     assert verifier.verify(identity.mint(home, role)).actor == "staff/local"
     assert verifier.verify(identity.mint(home, role, subject="staff/mia")).actor == "staff/mia"
