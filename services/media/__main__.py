@@ -17,19 +17,23 @@ from servicekit.rpc.client import service_channel
 from servicekit.rpc.server import GrpcServer
 from servicekit.s3.object_store import ObjectStore
 from servicekit.telemetry import telemetry
-from services.media.articles.catalogue import HttpCatalogue, http_client
-from services.media.articles.clients import GrpcAssignments
-from services.media.articles.handlers import ArticleHandlers
-from services.media.articles.quotas import Quota as ArticleQuota
+from services.media.articles.catalogue.client import CatalogueClient, http_client
+from services.media.articles.clients import AssignmentClient
+from services.media.articles.drafts.handlers import DraftHandlers
+from services.media.articles.drafts.store import DraftStore
+from services.media.articles.quotas.rules import ArticleQuota
+from services.media.articles.revisions.handlers import RevisionHandlers
+from services.media.articles.revisions.store import RevisionStore
 from services.media.articles.servicer import service as article_service
-from services.media.articles.store import PostgresArticleStore
-from services.media.articles.validator import Examiner
+from services.media.articles.validation.validator import ArticleValidator
 from services.media.clients import GrpcCreatorLevels
 from services.media.domain import Buckets
 from services.media.images.pool import DecoderPool
 from services.media.images.text_detection import TextDetector
 from services.media.levels import Levels
-from services.media.publications.assembly import Surroundings, publishing
+from services.media.publications.assembly import Dependencies, publication_service
+from services.media.publications.feed.store import BucketFeed, BucketFiles
+from services.media.publications.social.client import SocialGatewayClient
 from services.media.sandbox.confinement import Confinement
 from services.media.settings import MediaSettings
 from services.media.uploads.handlers import MediaHandlers
@@ -56,10 +60,20 @@ async def main() -> None:
             await migrate_on_start(database, settings, "services.media")
             levels = GrpcCreatorLevels(CreatorServiceStub(creators))
             media = await _media(settings, stack, database, objects, levels)
-            articles = await _articles(settings, stack, database, http, levels, media)
-            around = Surroundings(database, objects, http, articles, levels)
-            publications = await stack.enter_async_context(publishing(settings, around))
-            for name, sweep in (("sweep_media", media.sweep), ("sweep_articles", articles.sweep)):
+            drafts, revisions = await _articles(settings, stack, database, http, levels, media)
+            public = settings.media_public_bucket
+            dependencies = Dependencies(
+                database,
+                BucketFiles(objects, settings.media_accepted_bucket, public),
+                BucketFeed(objects, public, http),
+                _social_gateway(settings, http),
+                revisions,
+                levels,
+            )
+            publications = await stack.enter_async_context(
+                publication_service(settings, dependencies)
+            )
+            for name, sweep in (("sweep_media", media.sweep), ("sweep_articles", drafts.sweep)):
                 await stack.enter_async_context(
                     run_periodically(
                         name,
@@ -68,7 +82,9 @@ async def main() -> None:
                     )
                 )
             await GrpcServer(
-                settings, [service(media), article_service(articles), publications], database
+                settings,
+                [service(media), article_service(drafts, revisions), publications],
+                database,
             ).serve_until_stopped()
 
 
@@ -110,18 +126,28 @@ async def _articles(
     http: httpx.AsyncClient,
     levels: Levels,
     media: MediaHandlers,
-) -> ArticleHandlers:
+) -> tuple[DraftHandlers, RevisionHandlers]:
     tasks = await stack.enter_async_context(service_channel(settings, settings.tasks_address))
-    catalogue = HttpCatalogue(settings.media_catalogue_url, http)
-    return ArticleHandlers(
-        PostgresArticleStore(database),
-        GrpcAssignments(AssignmentServiceStub(tasks), TaskServiceStub(tasks)),
-        Examiner(MediaStore(database), catalogue, levels, settings.media_kinds_with_banner),
-        catalogue,
-        media,
-        ArticleQuota(settings.media_quota_drafts_kept, settings.media_quota_article_bytes),
-        utc_now,
+    assignments = AssignmentClient(AssignmentServiceStub(tasks), TaskServiceStub(tasks))
+    catalogue = CatalogueClient(settings.media_catalogue_url, http)
+    validator = ArticleValidator(
+        MediaStore(database).list_by_id, catalogue, levels, settings.media_kinds_with_banner
     )
+    quota = ArticleQuota(settings.media_quota_drafts_kept, settings.media_quota_article_bytes)
+    drafts = DraftStore(database)
+    return (
+        DraftHandlers(drafts, assignments, validator, catalogue, quota, utc_now),
+        RevisionHandlers(
+            RevisionStore(database), drafts, validator, media.require_stored, quota, utc_now
+        ),
+    )
+
+
+def _social_gateway(settings: MediaSettings, http: httpx.AsyncClient) -> SocialGatewayClient | None:
+    if settings.media_repost_url is None:
+        return None
+    token = settings.media_repost_token.get_secret_value()
+    return SocialGatewayClient(http, settings.media_repost_url, token)
 
 
 def _decoders(settings: MediaSettings) -> DecoderPool:

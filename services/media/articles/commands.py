@@ -1,6 +1,6 @@
-"""What callers of the article service may say: command models that mirror its requests.
+"""Commands of ArticleService.
 
-A draft may break the rules of `rules`; its bounds here only keep it from growing without end.
+A draft may violate the rules in `validation`; the bounds here only limit its size.
 """
 
 import sys
@@ -17,12 +17,6 @@ from servicekit.commands import (
     unique_items,
     violation,
 )
-from services.media.articles.composition import (
-    EXPANSION_MAXIMUM,
-    MARKS_MAXIMUM,
-    composed,
-    is_stream_safe,
-)
 from services.media.articles.domain import (
     Block,
     Content,
@@ -33,12 +27,18 @@ from services.media.articles.domain import (
     Text,
     Video,
 )
+from services.media.articles.normalization import (
+    EXPANSION_MAXIMUM,
+    MARKS_MAXIMUM,
+    is_stream_safe,
+    to_nfc,
+)
 from services.media.uploads.commands import MediaId
 
 _BLOCKS_MAXIMUM = 1000
 _HASHTAGS_MAXIMUM = 50
-_ANY_LENGTH = sys.maxsize  # R85: only what a message may hold limits it
-_ADDRESS_MAXIMUM = 2000
+_ANY_LENGTH = sys.maxsize  # R85: limited by the size of a message only
+_URL_MAXIMUM = 2000
 
 ArticleId = Annotated[str, resource_id("articles/{article}")]
 AssignmentId = Annotated[str, resource_id("assignments/{assignment}")]
@@ -55,27 +55,28 @@ def _at_most(maximum: int) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _composed(maximum: int) -> AfterValidator:
-    """NFC: what looks the same is kept, counted and compared as the same. Goes before `text`, since
-    decomposed letters are longer; but nobody works on what is too long in any case."""
+def _normalized(maximum: int) -> AfterValidator:
+    """Normalizes to NFC, in which text is stored, counted and compared. Precedes `bounded_text`,
+    since text may be longer before normalization; text that is too long in any form is refused
+    first."""
 
-    def compose(value: str) -> str:
+    def normalize(value: str) -> str:
         if len(value) > maximum * EXPANSION_MAXIMUM:
             raise violation("LENGTH", f"Must be at most {maximum} characters, not {len(value)}")
         if not is_stream_safe(value):
             raise violation(
                 "COMBINING_MARKS", f"Must not put over {MARKS_MAXIMUM} marks on one letter"
             )
-        return composed(value)
+        return to_nfc(value)
 
-    return AfterValidator(compose)
+    return AfterValidator(normalize)
 
 
-Description = Annotated[str, _composed(10_000), bounded_text(0, 10_000)]
+Description = Annotated[str, _normalized(10_000), bounded_text(0, 10_000)]
 
 
 class TextInput(Command):
-    text: Annotated[str, _composed(_ANY_LENGTH), bounded_text(1, _ANY_LENGTH)]
+    text: Annotated[str, _normalized(_ANY_LENGTH), bounded_text(1, _ANY_LENGTH)]
 
     def block(self) -> Text:
         return Text(self.text)
@@ -90,7 +91,7 @@ class ImageInput(Command):
 
 
 class ProductInput(Command):
-    url: Annotated[str, bounded_text(1, _ADDRESS_MAXIMUM)]
+    url: Annotated[str, bounded_text(1, _URL_MAXIMUM)]
     description: Description = ""
 
     def block(self) -> Product:
@@ -99,13 +100,13 @@ class ProductInput(Command):
 
 class VideoInput(Command):
     media_object: MediaId | None = None
-    youtube_url: Annotated[str, bounded_text(0, _ADDRESS_MAXIMUM)] = ""
+    youtube_url: Annotated[str, bounded_text(0, _URL_MAXIMUM)] = ""
     description: Description = ""
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
         if (self.media_object is None) == (not self.youtube_url):
-            raise violation("ONE_OF", "Must be either an uploaded video or a YouTube address")
+            raise violation("ONE_OF", "Must be either an uploaded video or a YouTube URL")
         return self
 
     def block(self) -> Video:
@@ -129,7 +130,7 @@ class BlockInput(Command):
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
-        # The API lets there be one at most.
+        # The `oneof` of the API ensures that there is at most one.
         if not any((self.text, self.image, self.product, self.video, self.coupon)):
             raise violation("ONE_OF", "Must be a text, an image, a product, a video or coupons")
         return self
@@ -138,18 +139,18 @@ class BlockInput(Command):
         for one in (self.text, self.image, self.product, self.video, self.coupon):
             if one is not None:
                 return one.block()
-        raise AssertionError("there is one")
+        raise AssertionError("validated above")
 
 
 class ArticleInput(Command):
     assignment_id: AssignmentId | None = Field(None, alias="assignment")
     kind: Annotated[Kind, proto_enum("KIND_")] = Kind.ARTICLE
     banner_id: MediaId | None = Field(None, alias="banner")
-    title: Annotated[str, _composed(600), bounded_text(0, 600)] = ""
-    introduction: Annotated[str, _composed(10_000), bounded_text(0, 10_000)] = ""
+    title: Annotated[str, _normalized(600), bounded_text(0, 600)] = ""
+    introduction: Annotated[str, _normalized(10_000), bounded_text(0, 10_000)] = ""
     blocks: Annotated[list[BlockInput], _at_most(_BLOCKS_MAXIMUM)] = Field(default_factory=list)
     hashtags: Annotated[
-        list[Annotated[str, _composed(100), bounded_text(1, 100)]], _at_most(_HASHTAGS_MAXIMUM)
+        list[Annotated[str, _normalized(100), bounded_text(1, 100)]], _at_most(_HASHTAGS_MAXIMUM)
     ] = Field(default_factory=list)
 
     def content(self) -> Content:
@@ -192,7 +193,7 @@ class DeleteArticle(GetArticle):
 
 
 class LookUpProduct(Command):
-    url: Annotated[str, bounded_text(1, _ADDRESS_MAXIMUM)]
+    url: Annotated[str, bounded_text(1, _URL_MAXIMUM)]
 
 
 class GetArticleRevision(Command):

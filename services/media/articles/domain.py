@@ -1,6 +1,6 @@
-"""Articles as they are kept: what a creator writes, and what was sealed of it. Pure.
+"""Articles: the content of drafts, and sealed revisions. Pure.
 
-What an article must be is in `rules`; what its addresses mean is in `links`.
+The rules for articles are in `validation`; URLs are parsed in `links`.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Product:
-    """`url` is what the creator pasted."""
+    """`url` is as the creator pasted it."""
 
     url: str
     description: str = ""
@@ -37,7 +37,7 @@ class Product:
 
 @dataclass(frozen=True)
 class Video:
-    """Exactly one of an uploaded video and a YouTube address."""
+    """Has exactly one of `media_object_id` and `youtube_url`."""
 
     media_object_id: str = ""
     youtube_url: str = ""
@@ -55,7 +55,7 @@ Block = Text | Image | Product | Video | Coupon
 
 @dataclass(frozen=True)
 class Content:
-    """All that a creator writes. Ids are bare; what is left out is empty."""
+    """What a creator writes. Ids are without their collection; what is left out is empty."""
 
     kind: Kind = Kind.ARTICLE
     banner_id: str = ""
@@ -75,16 +75,16 @@ class Content:
 
 @dataclass(frozen=True)
 class StoreCoupons:
-    """What one store gave for a task (R92)."""
+    """The coupons of one store for a task (R92)."""
 
     store_id: str
     coupon_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Commission:
-    """The assignment that an article is written for: whose, and with which coupons. It was frozen
-    when the task was published, so it is read once."""
+class AssignmentContext:
+    """The assignment that an article is written for, with the task's brand and coupons. Those do
+    not change after the task is published, so that they are read once."""
 
     assignment_id: str
     brand_id: str
@@ -93,14 +93,14 @@ class Commission:
 
 @dataclass(frozen=True)
 class Article:
-    """A draft. `commission` is None for a post of the creator's own."""
+    """A draft. `assignment_context` is None for a post of the creator's own."""
 
     id: str
     creator_id: str
     content: Content
     create_time: datetime
     update_time: datetime
-    commission: Commission | None = None
+    assignment_context: AssignmentContext | None = None
     version: int = 1
     latest_revision_id: str = ""
 
@@ -109,14 +109,19 @@ class Article:
         return f"articles/{self.id}"
 
     @property
+    def assignment_id(self) -> str:
+        """Empty for a post of the creator's own."""
+        return self.assignment_context.assignment_id if self.assignment_context else ""
+
+    @property
     def etag(self) -> str:
         return str(self.version)
 
 
 @dataclass(frozen=True)
 class Change:
-    """What one request made of an article; `id` follows from the request. It is kept without the
-    article's content, which a repeated request brings along once more."""
+    """The result of one request; `id` follows from the request. It is stored without the article's
+    content, which a repeated request carries again."""
 
     id: str
     request_sha256: str
@@ -125,7 +130,7 @@ class Change:
 
 @dataclass(frozen=True)
 class CatalogueProduct:
-    """A product as the catalogue knows it; `image_url` and `price` may be empty."""
+    """A product in the catalogue; `image_url` and `price` may be empty."""
 
     item_id: str
     url: str
@@ -136,12 +141,12 @@ class CatalogueProduct:
 
 @dataclass(frozen=True, kw_only=True)
 class RevisionHead:
-    """Which article was sealed, without what was in it."""
+    """A revision without its content."""
 
     article_id: str
     id: str
     creator_id: str
-    commission: Commission | None = None
+    assignment_context: AssignmentContext | None = None
 
     @property
     def name(self) -> str:
@@ -150,7 +155,7 @@ class RevisionHead:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision(RevisionHead):
-    """An article as it was when it was sealed: nobody changes it."""
+    """An article as it was sealed; immutable."""
 
     content: Content
     # In order of their blocks.
@@ -159,7 +164,7 @@ class Revision(RevisionHead):
 
 
 def revision_id(content: Content) -> str:
-    """Follows from the content alone: the same content is the same revision."""
+    """A hash of the content: the same content is the same revision."""
     kinds = [type(block).__name__ for block in content.blocks]
     text = json.dumps([asdict(content), kinds], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

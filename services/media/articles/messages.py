@@ -1,4 +1,4 @@
-"""Articles as protobuf messages."""
+"""Articles and revisions as protobuf messages."""
 
 from liaison.media.v1 import articles_pb2 as pb
 
@@ -6,9 +6,9 @@ from servicekit.timestamps import to_timestamp
 from services.media.articles import links
 from services.media.articles.domain import (
     Article,
+    AssignmentContext,
     Block,
     CatalogueProduct,
-    Commission,
     Content,
     Coupon,
     Image,
@@ -17,7 +17,7 @@ from services.media.articles.domain import (
     Text,
     Video,
 )
-from services.media.articles.findings import Finding, Findings
+from services.media.articles.validation.findings import Finding, Findings
 
 
 def article_message(article: Article) -> pb.Article:
@@ -27,7 +27,7 @@ def article_message(article: Article) -> pb.Article:
         pb.Article(
             name=article.name,
             creator=f"creators/{article.creator_id}",
-            assignment=_assignment(article.commission),
+            assignment=_assignment(article.assignment_context),
             etag=article.etag,
             create_time=to_timestamp(article.create_time),
             update_time=to_timestamp(article.update_time),
@@ -41,7 +41,7 @@ def revision_message(revision: Revision) -> pb.ArticleRevision:
     article = _content_message(revision.content)
     article.name = f"articles/{revision.article_id}"
     article.creator = f"creators/{revision.creator_id}"
-    article.assignment = _assignment(revision.commission)
+    article.assignment = _assignment(revision.assignment_context)
     return pb.ArticleRevision(
         name=revision.name,
         article=article,
@@ -73,8 +73,8 @@ def _finding_message(finding: Finding) -> pb.Finding:
     return pb.Finding(field=finding.field, rule_id=finding.rule, description=finding.description)
 
 
-def _assignment(commission: Commission | None) -> str:
-    return f"assignments/{commission.assignment_id}" if commission else ""
+def _assignment(assignment_context: AssignmentContext | None) -> str:
+    return f"assignments/{assignment_context.assignment_id}" if assignment_context else ""
 
 
 def _media_object(media_id: str) -> str:
@@ -108,7 +108,7 @@ def _block_message(block: Block) -> pb.Block:
                 product=pb.ProductBlock(
                     url=block.url,
                     description=block.description,
-                    item_id=links.item_id_in(block.url),
+                    item_id=links.item_id_or_empty(block.url),
                 )
             )
         case Video():
@@ -121,7 +121,7 @@ def _block_message(block: Block) -> pb.Block:
 
 def _video_message(video: Video) -> pb.VideoBlock:
     message = pb.VideoBlock(
-        description=video.description, youtube_id=links.youtube_id_in(video.youtube_url)
+        description=video.description, youtube_id=links.youtube_id_or_empty(video.youtube_url)
     )
     if video.media_object_id:
         message.media_object = _media_object(video.media_object_id)

@@ -81,9 +81,9 @@ CREATE INDEX hold_by_holder ON hold (holder);
 CREATE TABLE article (
     id                 text PRIMARY KEY,
     creator_id         text        NOT NULL,
-    -- The assignment that it is written for, and what was read of it once.
+    -- The assignment that the article is written for, and its brand and coupons, read once.
     assignment_id      text,
-    commission         jsonb,
+    assignment_context jsonb,
     version            bigint      NOT NULL DEFAULT 1,
     -- NULL once the draft was deleted. The row stays, so that a repeated request does not create it
     -- anew.
@@ -97,7 +97,7 @@ CREATE TABLE article (
     latest_revision_id text,
     create_time        timestamptz NOT NULL,
     update_time        timestamptz NOT NULL,
-    CHECK ((assignment_id IS NULL) = (commission IS NULL)),
+    CHECK ((assignment_id IS NULL) = (assignment_context IS NULL)),
     CHECK ((content IS NULL) = (blocks IS NULL)),
     CHECK (latest_revision_id IS NULL OR content IS NOT NULL)
 );
@@ -154,26 +154,26 @@ CREATE TABLE article_revision_hold (
 -- Publications, and placements of them.
 
 CREATE TABLE publication (
-    id                 text PRIMARY KEY,
-    article_id         text        NOT NULL,
-    revision_id        text        NOT NULL,
-    channel            text        NOT NULL CHECK (channel IN ('FEED', 'FACEBOOK', 'INSTAGRAM',
-                                                               'PINTEREST', 'VK', 'X')),
-    creator_id         text        NOT NULL,
-    brand_id           text        NOT NULL,
-    assignment_id      text        NOT NULL,
-    state              text        NOT NULL DEFAULT 'PENDING'
-                                   CHECK (state IN ('PENDING', 'PUBLISHED', 'WITHDRAWN')),
-    url                text        NOT NULL DEFAULT '',
-    request_time       timestamptz NOT NULL,
-    due_time           timestamptz NOT NULL,
-    publish_time       timestamptz,
-    is_overdue         boolean     NOT NULL DEFAULT false,
-    withdraw_reason    text        NOT NULL DEFAULT '',
-    withdraw_command   text        NOT NULL DEFAULT '',
+    id                      text        PRIMARY KEY,
+    article_id              text        NOT NULL,
+    revision_id             text        NOT NULL,
+    channel                 text        NOT NULL CHECK (channel IN ('FEED', 'FACEBOOK', 'INSTAGRAM',
+                                                            'PINTEREST', 'VK', 'X')),
+    creator_id              text        NOT NULL,
+    brand_id                text        NOT NULL,
+    assignment_id           text        NOT NULL,
+    state                   text        NOT NULL DEFAULT 'PENDING'
+                                        CHECK (state IN ('PENDING', 'PUBLISHED', 'WITHDRAWN')),
+    url                     text        NOT NULL DEFAULT '',
+    request_time            timestamptz NOT NULL,
+    due_time                timestamptz NOT NULL,
+    publish_time            timestamptz,
+    is_overdue              boolean     NOT NULL DEFAULT false,
+    withdraw_reason         text        NOT NULL DEFAULT '',
+    withdraw_command        text        NOT NULL DEFAULT '',
     -- Whether the workflows were started that publish it, and that withdraw it.
-    has_run            boolean     NOT NULL DEFAULT false,
-    has_withdrawal_run boolean     NOT NULL DEFAULT false,
+    has_delivery_workflow   boolean     NOT NULL DEFAULT false,
+    has_withdrawal_workflow boolean     NOT NULL DEFAULT false,
     FOREIGN KEY (article_id, revision_id) REFERENCES article_revision,
     -- An article is published once on each channel.
     UNIQUE (article_id, channel),
@@ -189,9 +189,9 @@ CREATE INDEX publication_by_brand ON publication (brand_id, request_time DESC, i
     WHERE brand_id <> '';
 CREATE INDEX publication_overdue ON publication (request_time DESC, id DESC) WHERE is_overdue;
 CREATE INDEX publication_pending ON publication (request_time, id) WHERE state = 'PENDING';
-CREATE INDEX publication_without_run ON publication (id)
-    WHERE state = 'PENDING' AND NOT has_run
-       OR state = 'WITHDRAWN' AND NOT has_withdrawal_run;
+CREATE INDEX publication_without_workflow ON publication (id)
+    WHERE state = 'PENDING' AND NOT has_delivery_workflow
+       OR state = 'WITHDRAWN' AND NOT has_withdrawal_workflow;
 
 -- Articles that were delivered or published.
 CREATE VIEW article_in_use AS
@@ -216,8 +216,8 @@ CREATE TABLE placement (
     -- False for a placement that was cancelled before it began.
     is_shown       boolean     GENERATED ALWAYS AS (cancel_time IS NULL OR cancel_time > start_time)
                                STORED,
-    -- One article a slot at a time.
-    CONSTRAINT placement_alone EXCLUDE USING gist (
+    -- Placements of one slot do not overlap.
+    CONSTRAINT placement_overlap EXCLUDE USING gist (
         slot_range(slot, slot, '[]') WITH &&,
         tstzrange(start_time, end_time) WITH &&
     ) WHERE (is_shown)

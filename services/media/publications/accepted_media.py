@@ -1,4 +1,4 @@
-"""Accepted media objects, as publications show them."""
+"""Accepted media objects as the files of publications."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -19,7 +19,7 @@ class AcceptedMedia:
 
 
 def _upload(accepted: Accepted) -> Upload:
-    """What was accepted before there were renditions is shown as it is, in every size."""
+    """Images that were accepted before renditions existed are used unscaled in every size."""
     renditions = accepted.renditions
     if accepted.duration is not None:
         return _video(accepted, accepted.duration)
@@ -33,7 +33,7 @@ def _upload(accepted: Accepted) -> Upload:
 
 
 def _video(accepted: Accepted, duration: timedelta) -> Upload:
-    """Its pictures are those of its poster frame."""
+    """A video's pictures are renditions of its poster frame."""
     feed = _file(accepted.renditions[RenditionKind.FEED])
     thumbnail = _file(accepted.renditions[RenditionKind.THUMBNAIL])
     return Upload(

@@ -1,31 +1,28 @@
-"""Publications put together, for the media process: wiring only."""
+"""Assembles the publication service for the media process: wiring, and the sweep beside it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import httpx
 import structlog
 
 from servicekit.background import run_periodically
 from servicekit.clock import utc_now
 from servicekit.postgres.database import Database
 from servicekit.rpc.server import Service
-from servicekit.s3.object_store import ObjectStore
-from services.media.articles.handlers import ArticleHandlers
-from services.media.articles.store import PostgresArticleStore
+from services.media.articles.drafts.store import DraftStore
+from services.media.articles.revisions.handlers import RevisionHandlers
+from services.media.articles.revisions.store import RevisionStore
 from services.media.levels import Levels
 from services.media.publications import metrics
 from services.media.publications.accepted_media import AcceptedMedia
-from services.media.publications.delivery import ReaderDelivery
-from services.media.publications.feed import BucketFeed, BucketFiles
-from services.media.publications.handlers import Promises, PublicationHandlers
-from services.media.publications.placement_store import PostgresPlacementStore
-from services.media.publications.placements import PlacementHandlers
+from services.media.publications.delivery import Delivery, Feed, PublicFiles, SocialGateway
+from services.media.publications.handlers import PublicationHandlers, PublicationPolicy
+from services.media.publications.placements.handlers import PlacementHandlers
+from services.media.publications.placements.store import PlacementStore
 from services.media.publications.servicer import service
-from services.media.publications.social import HttpSocialGateway
-from services.media.publications.store import PostgresPublicationStore
-from services.media.publications.workflows import TemporalPublicationRuns
+from services.media.publications.store import PublicationStore
+from services.media.publications.workflows import PublicationWorkflowStarter
 from services.media.settings import MediaSettings
 from services.media.uploads.store import MediaStore
 from workflows.temporal.client import Workflows
@@ -36,66 +33,60 @@ _SWEEP_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What publications share with the rest of the process."""
+class Dependencies:
+    """What the process gives to publications. `gateway` is None without social networks."""
 
     database: Database
-    objects: ObjectStore
-    http: httpx.AsyncClient
-    articles: ArticleHandlers
+    files: PublicFiles
+    feed: Feed
+    gateway: SocialGateway | None
+    sealing: RevisionHandlers
     levels: Levels
 
 
 @asynccontextmanager
-async def publishing(settings: MediaSettings, around: Surroundings) -> AsyncIterator[Service]:
-    """The service, and the sweep beside it for as long as the block runs."""
-    store = PostgresPublicationStore(around.database)
-    publications = PublicationHandlers(
-        store,
-        PostgresArticleStore(around.database),
-        around.articles,
-        around.levels,
-        _delivery(settings, around, store),
-        TemporalPublicationRuns(Workflows(settings)),
-        Promises(settings.media_publication_window, frozenset(settings.media_repost_levels)),
+async def publication_service(
+    settings: MediaSettings, dependencies: Dependencies
+) -> AsyncIterator[Service]:
+    """The service; the sweep runs for as long as the block does."""
+    database = dependencies.database
+    publications, revisions = PublicationStore(database), RevisionStore(database)
+    delivery = Delivery(
+        publications.get,
+        revisions.get,
+        AcceptedMedia(MediaStore(database)).uploads,
+        dependencies.files,
+        dependencies.feed,
+        dependencies.gateway,
+    )
+    handlers = PublicationHandlers(
+        publications,
+        DraftStore(database),
+        revisions,
+        dependencies.sealing,
+        dependencies.levels,
+        delivery,
+        PublicationWorkflowStarter(Workflows(settings)).start,
+        PublicationPolicy(
+            settings.media_publication_window, frozenset(settings.media_repost_levels)
+        ),
         utc_now,
     )
     placements = PlacementHandlers(
-        PostgresPlacementStore(around.database), store, settings.media_placement_slots, utc_now
+        PlacementStore(database), publications.lock, settings.media_placement_slots, utc_now
     )
     async with run_periodically(
         "sweep_publications",
-        lambda: _sweep(publications, store),
+        lambda: _sweep(handlers, publications),
         interval_seconds=_SWEEP_SECONDS,
     ):
-        yield service(publications, placements)
+        yield service(handlers, placements)
 
 
-async def _sweep(publications: PublicationHandlers, store: PostgresPublicationStore) -> None:
+async def _sweep(handlers: PublicationHandlers, publications: PublicationStore) -> None:
     """Measures pending publications and starts the workflows that a crash left unstarted. Several
     servers may sweep at the same time."""
     # Measured first: publications wait longest when no workflow can be started.
-    metrics.on_their_way(await store.pending(), utc_now())
-    while count := await publications.start_missing_runs():
-        log.warning("started_missing_publications", count=count)
-
-
-def _delivery(
-    settings: MediaSettings, around: Surroundings, store: PostgresPublicationStore
-) -> ReaderDelivery:
-    public = settings.media_public_bucket
-    return ReaderDelivery(
-        store,
-        PostgresArticleStore(around.database),
-        AcceptedMedia(MediaStore(around.database)),
-        BucketFiles(around.objects, settings.media_accepted_bucket, public),
-        BucketFeed(around.objects, public, around.http),
-        _gateway(settings, around.http),
-    )
-
-
-def _gateway(settings: MediaSettings, http: httpx.AsyncClient) -> HttpSocialGateway | None:
-    if settings.media_repost_url is None:
-        return None
-    token = settings.media_repost_token.get_secret_value()
-    return HttpSocialGateway(http, settings.media_repost_url, token)
+    metrics.record_pending(await publications.pending(), utc_now())
+    while count := await handlers.start_missing_workflows():
+        log.warning("publication_workflows_started", count=count)

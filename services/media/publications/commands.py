@@ -1,4 +1,4 @@
-"""What callers ask of publications and placements."""
+"""Commands of PublicationService on publications."""
 
 from typing import Annotated
 
@@ -19,7 +19,6 @@ from services.media.publications.domain import Channel, State
 from services.media.videos.rules import Client
 
 PublicationId = Annotated[str, resource_id("publications/{publication}")]
-Slot = Annotated[str, bounded_text(1, 63)]
 RevisionIds = Annotated[tuple[str, str], resource_ids("articles/{article}/revisions/{revision}")]
 
 
@@ -67,23 +66,3 @@ class WithdrawPublication(Command):
 class PublishApprovedArticles(Command):
     revisions: Annotated[list[RevisionIds], unique_items(1, 20)] = Field(alias="article_revisions")
     approve_time: Instant
-
-
-class PlacementInput(Command):
-    slot: Slot
-    publication_id: PublicationId = Field(alias="publication")
-    start_time: Instant
-    end_time: Instant
-
-
-class CreatePlacement(Command):
-    placement: PlacementInput
-
-
-class CancelPlacement(Command):
-    id: Annotated[str, resource_id("placements/{placement}")] = Field(alias="name")
-
-
-class ListPlacements(Command):
-    slot: Slot | None = None
-    active_time: Instant | None = None

@@ -1,9 +1,11 @@
-"""The way of a publication to its readers: its document is made, its media are laid out, and the
-channel is given it; and the way back. Each step may be repeated, and one that was done before costs
-little."""
+"""Delivers publications to readers and withdraws them.
+
+A delivery builds the document, copies its media to the public bucket and passes it to the channel.
+Every step may be repeated; one that was done before costs little.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,19 +22,25 @@ from services.media.publications.documents import (
 )
 from services.media.publications.domain import Channel, Publication, publication_id
 
+# By their ids; `GetRevision` takes the ids of the article and of the revision.
+GetPublication = Callable[[str], Awaitable[Publication | None]]
+GetRevision = Callable[[str, str], Awaitable[Revision | None]]
+# The accepted ones of the media objects with these ids.
+AcceptedUploads = Callable[[Sequence[str]], Awaitable[Mapping[str, Upload]]]
+
 
 class Feed(Protocol):
     """The platform's own feed, in the app and on creators' profiles."""
 
     async def publish(self, document: Document) -> str:
-        """Answers once readers see it, with its address."""
+        """Returns the document's URL once readers can see it."""
 
     async def withdraw(self, key: str) -> None: ...
 
 
 @dataclass(frozen=True)
 class Post:
-    """What a social network is given; `url` leads to the article."""
+    """What a social network gets; `url` leads to the article."""
 
     network: Channel
     url: str
@@ -45,88 +53,80 @@ class SocialGateway(Protocol):
     """Posts to the creator's accounts on social networks."""
 
     async def post(self, publication_id: str, post: Post) -> str:
-        """Answers with the post's address; the same id is the same post, however often."""
-
-
-class MediaShelf(Protocol):
-    async def uploads(self, media_object_ids: Sequence[str]) -> Mapping[str, Upload]:
-        """Those that are accepted."""
+        """Returns the post's URL. The same id is the same post: repeating it posts nothing more."""
 
 
 class PublicFiles(Protocol):
-    def address(self, file: PublicFile) -> str:
-        """Where readers find it once it is there."""
+    """Public copies of media files."""
 
-    async def show(self, file: PublicFile) -> None:
-        """Lays it out for readers; may be repeated."""
+    def url(self, file: PublicFile) -> str:
+        """Where readers find the file once it is published."""
+
+    async def publish(self, file: PublicFile) -> None:
+        """May be repeated."""
 
     async def remove(self, file: PublicFile) -> None:
-        """May be repeated, and of what was never there."""
+        """May be repeated, and called for a file that was never published."""
 
 
-class Revisions(Protocol):
-    async def revision(self, article_id: str, revision_id: str) -> Revision | None: ...
-
-
-class Publications(Protocol):
-    async def get(self, publication_id: str) -> Publication | None: ...
-
-
-class ReaderDelivery:
-    """`gateway` is None where no networks are connected."""
+class Delivery:
+    """`gateway` is None where no social networks are connected."""
 
     def __init__(
         self,
-        publications: Publications,
-        revisions: Revisions,
-        shelf: MediaShelf,
+        get_publication: GetPublication,
+        get_revision: GetRevision,
+        accepted_uploads: AcceptedUploads,
         files: PublicFiles,
         feed: Feed,
         gateway: SocialGateway | None,
     ) -> None:
-        self._publications = publications
-        self._revisions = revisions
-        self._shelf = shelf
+        self._get_publication = get_publication
+        self._get_revision = get_revision
+        self._accepted_uploads = accepted_uploads
         self._files = files
         self._feed = feed
         self._gateway = gateway
 
     async def deliver(self, publication: Publication) -> str:
-        """Nothing of it goes on once it has answered or failed: what is taken back then is gone."""
-        revision = await self._revision(publication)
+        """Returns the URL once readers can see the publication. Nothing of it runs on after it has
+        returned or raised, so that a withdrawal afterwards removes everything."""
+        revision = await self._require_revision(publication)
         media_object_ids = sorted(set(revision.content.media_object_ids()))
-        uploads = await self._shelf.uploads(media_object_ids)
-        if lacking := set(media_object_ids) - uploads.keys():
-            raise _lacking(publication, ", ".join(sorted(lacking)))
-        document = document_of(revision, uploads, lambda file: self._address(publication, file))
+        uploads = await self._accepted_uploads(media_object_ids)
+        if missing := set(media_object_ids) - uploads.keys():
+            raise _missing(publication, ", ".join(sorted(missing)))
+        document = document_of(revision, uploads, lambda file: self._url(publication, file))
         if publication.channel is not Channel.FEED:
             return await self._post(publication, document)
-        await _all_of(self._files.show(file) for file in _files(publication, uploads))
+        await _wait_for_all(self._files.publish(file) for file in _files(publication, uploads))
         return await self._feed.publish(document)
 
-    async def take_back(self, publication: Publication) -> None:
-        """The document first, since it leads to the rest. A network keeps what it was given."""
+    async def withdraw(self, publication: Publication) -> None:
+        """Removes the document first, since it links to the files. Does nothing for a post to a
+        network, which cannot be taken back. May be repeated, and called for a publication that was
+        never delivered."""
         if publication.channel is not Channel.FEED:
             return
         await self._feed.withdraw(key_of(publication.article_id, publication.revision_id))
-        revision = await self._revision(publication)
-        uploads = await self._shelf.uploads(sorted(set(revision.content.media_object_ids())))
-        await _all_of(self._files.remove(file) for file in _files(publication, uploads))
+        revision = await self._require_revision(publication)
+        uploads = await self._accepted_uploads(sorted(set(revision.content.media_object_ids())))
+        await _wait_for_all(self._files.remove(file) for file in _files(publication, uploads))
 
-    async def _revision(self, publication: Publication) -> Revision:
-        revision = await self._revisions.revision(publication.article_id, publication.revision_id)
+    async def _require_revision(self, publication: Publication) -> Revision:
+        revision = await self._get_revision(publication.article_id, publication.revision_id)
         if revision is None:
-            raise _lacking(publication, "its sealed revision")
+            raise _missing(publication, "its sealed revision")
         return revision
 
-    def _address(self, publication: Publication, file: StoredFile) -> str:
-        return self._files.address(public_file(publication.article_id, file))
+    def _url(self, publication: Publication, file: StoredFile) -> str:
+        return self._files.url(public_file(publication.article_id, file))
 
     async def _post(self, publication: Publication, document: Document) -> str:
-        on_feed = publication_id(publication.article_id, Channel.FEED)
-        source = await self._publications.get(on_feed)
+        source_id = publication_id(publication.article_id, Channel.FEED)
+        source = await self._get_publication(source_id)
         if source is None:
-            raise _lacking(publication, f"publications/{on_feed}")
+            raise _missing(publication, f"publications/{source_id}")
         if self._gateway is None:
             raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "No social networks are connected")
         post = Post(
@@ -136,18 +136,18 @@ class ReaderDelivery:
 
 
 def _files(publication: Publication, uploads: Mapping[str, Upload]) -> list[PublicFile]:
-    """Each once."""
+    """Each file once."""
     stored = {file.file_name: file for upload in uploads.values() for file in upload.files()}
     return [public_file(publication.article_id, file) for file in stored.values()]
 
 
-async def _all_of(steps: Iterable[Awaitable[None]]) -> None:
-    """Waits for the end of each, also where one fails."""
-    for end in await asyncio.gather(*steps, return_exceptions=True):
-        if end is not None:
-            raise end
+async def _wait_for_all(steps: Iterable[Awaitable[None]]) -> None:
+    """Waits until every step has ended, then raises the first error, if any."""
+    for result in await asyncio.gather(*steps, return_exceptions=True):
+        if result is not None:
+            raise result
 
 
-def _lacking(publication: Publication, what: str) -> Internal:
-    """A defect of ours: what is sealed is kept, and so is what is in it."""
-    return Internal(Reason.INTERNAL, f"{publication.name} cannot be made without {what}")
+def _missing(publication: Publication, what: str) -> Internal:
+    """A defect of this service: sealed revisions and their media are never deleted."""
+    return Internal(Reason.INTERNAL, f"{publication.name} cannot be delivered without {what}")

@@ -197,12 +197,12 @@ class _Writer:
                 }
 
     def _product(self, block: Product) -> dict[str, Any]:
-        item_id = links.item_id_in(block.url)
+        item_id = links.item_id_or_empty(block.url)
         known = self.products.get(item_id)
         return {
             "type": "product",
             "item_id": item_id,
-            "url": links.product_address(item_id),
+            "url": links.product_url(item_id),
             "title": known.title if known else "",
             "image_url": known.image_url if known else "",
             "price": known.price if known else "",
@@ -211,12 +211,12 @@ class _Writer:
 
     def _video(self, block: Video) -> dict[str, Any]:
         if block.youtube_url:
-            youtube_id = links.youtube_id_in(block.youtube_url)
+            youtube_id = links.youtube_id_or_empty(block.youtube_url)
             return {
                 "type": "youtube",
                 "youtube_id": youtube_id,
-                "url": links.watch_address(youtube_id),
-                "embed_url": links.embed_address(youtube_id),
+                "url": links.youtube_watch_url(youtube_id),
+                "embed_url": links.youtube_embed_url(youtube_id),
                 "description": block.description,
             }
         upload = self.uploads[block.media_object_id]

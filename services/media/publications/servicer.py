@@ -1,4 +1,4 @@
-"""Publications of media.v1 over gRPC: messages in and out."""
+"""PublicationService over gRPC."""
 
 from typing import Any
 
@@ -13,15 +13,16 @@ from servicekit.commands import parse
 from servicekit.pagination import Cursor, page_of
 from servicekit.rpc.access import Repeat, allow
 from servicekit.rpc.server import Service
-from servicekit.timestamps import to_timestamp
 from services.media.publications import commands
-from services.media.publications.domain import Placement, Publication
 from services.media.publications.handlers import PublicationHandlers
-from services.media.publications.placements import PlacementHandlers
+from services.media.publications.messages import publication_message
+from services.media.publications.placements import commands as placement_commands
+from services.media.publications.placements.handlers import PlacementHandlers
+from services.media.publications.placements.messages import placement_message
 
 _STAFF_AND_PLATFORMS = (Role.MEDIATOR, Role.OPERATOR, Role.PLATFORM)
 
-# BY_COMMAND: what crosses the network finds its publication again by the id that it must have.
+# BY_COMMAND: a repeated request finds its publication by the id, which follows from the article.
 ACCESS = {
     "PublishArticle": allow(Role.CREATOR, repeat=Repeat.BY_COMMAND),
     "GetPublication": allow(Role.BRAND, Role.CREATOR, Role.SERVICE, *_STAFF_AND_PLATFORMS),
@@ -46,13 +47,17 @@ class PublicationServicer(PublicationServiceServicer):
         self, request: pb.PublishArticleRequest, context: Any
     ) -> pb.Publication:
         command = parse(commands.PublishArticle, request)
-        return to_message(await self._publications.publish_article(current_principal(), command))
+        return publication_message(
+            await self._publications.publish_article(current_principal(), command)
+        )
 
     async def GetPublication(
         self, request: pb.GetPublicationRequest, context: Any
     ) -> pb.Publication:
         command = parse(commands.GetPublication, request)
-        return to_message(await self._publications.get_publication(current_principal(), command))
+        return publication_message(
+            await self._publications.get_publication(current_principal(), command)
+        )
 
     async def ListPublications(
         self, request: pb.ListPublicationsRequest, context: Any
@@ -61,7 +66,7 @@ class PublicationServicer(PublicationServiceServicer):
         page = page_of(request.page_size, request.page_token, who.brand, who.creator, command)
         found = await self._publications.list_publications(who, command, page)
         return pb.ListPublicationsResponse(
-            publications=map(to_message, found),
+            publications=map(publication_message, found),
             next_page_token=page.token_after(found, lambda one: Cursor(one.request_time, one.id)),
         )
 
@@ -70,35 +75,37 @@ class PublicationServicer(PublicationServiceServicer):
     ) -> pb.RepostArticleResponse:
         command = parse(commands.RepostArticle, request)
         posts = await self._publications.repost_article(current_principal(), command)
-        return pb.RepostArticleResponse(publications=map(to_message, posts))
+        return pb.RepostArticleResponse(publications=map(publication_message, posts))
 
     async def WithdrawPublication(
         self, request: pb.WithdrawPublicationRequest, context: Any
     ) -> pb.Publication:
         command = parse(commands.WithdrawPublication, request)
         who = current_principal()
-        return to_message(await self._publications.withdraw_publication(who, command))
+        return publication_message(await self._publications.withdraw_publication(who, command))
 
     async def CreatePlacement(
         self, request: pb.CreatePlacementRequest, context: Any
     ) -> pb.Placement:
-        command = parse(commands.CreatePlacement, request)
-        return _placement(await self._placements.create_placement(current_principal(), command))
+        command = parse(placement_commands.CreatePlacement, request)
+        return placement_message(
+            await self._placements.create_placement(current_principal(), command)
+        )
 
     async def CancelPlacement(
         self, request: pb.CancelPlacementRequest, context: Any
     ) -> pb.Placement:
-        command = parse(commands.CancelPlacement, request)
-        return _placement(await self._placements.cancel_placement(command))
+        command = parse(placement_commands.CancelPlacement, request)
+        return placement_message(await self._placements.cancel_placement(command))
 
     async def ListPlacements(
         self, request: pb.ListPlacementsRequest, context: Any
     ) -> pb.ListPlacementsResponse:
-        command = parse(commands.ListPlacements, request)
+        command = parse(placement_commands.ListPlacements, request)
         page = page_of(request.page_size, request.page_token, command)
         found = await self._placements.list_placements(command, page)
         return pb.ListPlacementsResponse(
-            placements=map(_placement, found),
+            placements=map(placement_message, found),
             next_page_token=page.token_after(found, lambda one: Cursor(one.start_time, one.id)),
         )
 
@@ -113,13 +120,13 @@ class PublicationServicer(PublicationServiceServicer):
         self, request: pb.DeliverPublicationRequest, context: Any
     ) -> pb.Publication:
         command = parse(commands.GetPublication, request)
-        return to_message(await self._publications.deliver_publication(command))
+        return publication_message(await self._publications.deliver_publication(command))
 
     async def MarkPublicationOverdue(
         self, request: pb.MarkPublicationOverdueRequest, context: Any
     ) -> pb.Publication:
         command = parse(commands.GetPublication, request)
-        return to_message(await self._publications.mark_publication_overdue(command))
+        return publication_message(await self._publications.mark_publication_overdue(command))
 
 
 def service(publications: PublicationHandlers, placements: PlacementHandlers) -> Service:
@@ -128,36 +135,4 @@ def service(publications: PublicationHandlers, placements: PlacementHandlers) ->
         add_PublicationServiceServicer_to_server,
         PublicationServicer(publications, placements),
         ACCESS,
-    )
-
-
-def to_message(publication: Publication) -> pb.Publication:
-    brand, assignment = publication.brand_id, publication.assignment_id
-    return pb.Publication(
-        name=publication.name,
-        state=pb.Publication.State.Value(f"STATE_{publication.state}"),
-        article_revision=f"articles/{publication.article_id}/revisions/{publication.revision_id}",
-        channel=pb.Channel.Value(f"CHANNEL_{publication.channel}"),
-        creator=f"creators/{publication.creator_id}",
-        brand=f"brands/{brand}" if brand else "",
-        assignment=f"assignments/{assignment}" if assignment else "",
-        url=publication.url,
-        request_time=to_timestamp(publication.request_time),
-        due_time=to_timestamp(publication.due_time),
-        publish_time=to_timestamp(publication.publish_time),
-        is_overdue=publication.is_overdue,
-        withdraw_reason=publication.withdraw_reason,
-    )
-
-
-def _placement(placement: Placement) -> pb.Placement:
-    return pb.Placement(
-        name=placement.name,
-        slot=placement.slot,
-        publication=f"publications/{placement.publication_id}",
-        start_time=to_timestamp(placement.start_time),
-        end_time=to_timestamp(placement.end_time),
-        granted_by=placement.granted_by,
-        create_time=to_timestamp(placement.create_time),
-        cancel_time=to_timestamp(placement.cancel_time),
     )

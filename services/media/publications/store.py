@@ -1,4 +1,4 @@
-"""The SQL of publications."""
+"""SQL of publications."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,11 +8,10 @@ from psycopg.rows import DictRow
 
 from servicekit.pagination import Page
 from servicekit.postgres.database import Database
-from services.media.publications.domain import Channel, Publication, State
-from services.media.publications.handlers import Filter
-from services.media.publications.placement_store import PostgresPlacementStore
+from services.media.publications.domain import Channel, Publication, PublicationFilter, State
+from services.media.publications.placements.store import PlacementStore
 
-_ROWS: LiteralString = "SELECT * FROM publication WHERE true"
+_SELECT: LiteralString = "SELECT * FROM publication WHERE true"
 _LATEST_FIRST: LiteralString = " ORDER BY request_time DESC, id DESC LIMIT %(size)s"
 _WITHDRAW: LiteralString = """
     UPDATE publication
@@ -21,14 +20,14 @@ _WITHDRAW: LiteralString = """
 """
 
 
-class PostgresPublicationStore:
+class PublicationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._placements = PostgresPlacementStore(database)
+        self._placements = PlacementStore(database)
 
     async def add(self, publications: Sequence[Publication]) -> None:
         async with self._database.transaction():
-            # In an order, so that two callers never wait for each other in a circle.
+            # In the order of their ids, so that concurrent calls do not deadlock.
             for one in sorted(publications, key=lambda publication: publication.id):
                 await self._database.execute(
                     """
@@ -70,8 +69,8 @@ class PostgresPublicationStore:
         )
         return _publication(row) if row else None
 
-    async def list_publications(self, wanted: Filter, page: Page) -> list[Publication]:
-        """Only what is asked for is in the statement: each common question has an index."""
+    async def list_publications(self, wanted: PublicationFilter, page: Page) -> list[Publication]:
+        """Only conditions in use are in the SQL, so that each common filter uses its index."""
         conditions: list[tuple[bool, LiteralString]] = [
             (wanted.creator_id is not None, " AND creator_id = %(creator)s"),
             (wanted.brand_id is not None, " AND brand_id = %(brand)s"),
@@ -80,9 +79,9 @@ class PostgresPublicationStore:
             (wanted.is_overdue, " AND is_overdue"),
             (page.after is not None, " AND (request_time, id) < (%(time)s, %(id)s)"),
         ]
-        narrowed: LiteralString = "".join(condition for is_set, condition in conditions if is_set)
+        where: LiteralString = "".join(condition for is_set, condition in conditions if is_set)
         rows = await self._database.fetch_all(
-            _ROWS + narrowed + _LATEST_FIRST,
+            _SELECT + where + _LATEST_FIRST,
             {
                 "creator": wanted.creator_id,
                 "brand": wanted.brand_id,
@@ -131,30 +130,30 @@ class PostgresPublicationStore:
             await self._placements.cancel_all_of(publication_id, now)
             return first + posts
 
-    async def mark_run(self, publication: Publication) -> None:
+    async def mark_workflow_started(self, publication: Publication) -> None:
         await self._database.execute(
             """
             UPDATE publication
-               SET has_run = has_run OR %(state)s = 'PENDING',
-                   has_withdrawal_run = has_withdrawal_run OR %(state)s = 'WITHDRAWN'
+               SET has_delivery_workflow = has_delivery_workflow OR %(state)s = 'PENDING',
+                   has_withdrawal_workflow = has_withdrawal_workflow OR %(state)s = 'WITHDRAWN'
              WHERE id = %(id)s
             """,
             {"id": publication.id, "state": publication.state},
         )
 
-    async def without_run(self) -> list[Publication]:
+    async def without_workflow(self) -> list[Publication]:
         rows = await self._database.fetch_all(
             """
             SELECT * FROM publication
-             WHERE state = 'PENDING' AND NOT has_run
-                OR state = 'WITHDRAWN' AND NOT has_withdrawal_run
+             WHERE state = 'PENDING' AND NOT has_delivery_workflow
+                OR state = 'WITHDRAWN' AND NOT has_withdrawal_workflow
              ORDER BY id LIMIT 100
             """
         )
         return [_publication(row) for row in rows]
 
     async def pending(self) -> dict[Channel, tuple[int, datetime]]:
-        """How many are on their way, and since when the oldest of them; by channel."""
+        """The number of pending publications and the oldest request time, by channel."""
         rows = await self._database.fetch_all(
             """
             SELECT channel, count(*) AS count, min(request_time) AS since

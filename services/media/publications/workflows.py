@@ -1,4 +1,4 @@
-"""The Temporal side: starts the workflows that bring publications to readers or take them back."""
+"""Starts the workflows that deliver and withdraw publications."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from workflows.temporal.client import Workflows
 from workflows.temporal.search_attributes import BRAND, DEADLINE, STATE
 
 
-class TemporalPublicationRuns:
+class PublicationWorkflowStarter:
     def __init__(self, workflows: Workflows) -> None:
         self._workflows = workflows
 

@@ -1,4 +1,4 @@
-"""The alerts about publishing: they look at what is measured, and each has its runbook."""
+"""Alerts on publications use metrics that exist, and each has a runbook entry."""
 
 import re
 import shutil
@@ -14,7 +14,7 @@ RULE_TESTS = ROOT / "deploy/observability/media-alerts.test.yaml"
 RUNBOOK = ROOT / "docs/runbooks/media.md"
 
 # In a process of its own: a meter provider is set once.
-_MEASURING = """
+_SCRIPT = """
 import asyncio
 from datetime import timedelta
 from opentelemetry import metrics as otel
@@ -30,41 +30,45 @@ from tests.unit.workflows.samples import begun
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.model import PublishArticles
 from workflows.assignment.inputs import RecordAssignment
-class Away:
+class Failing:
     async def PublishApprovedArticles(self, request):
-        raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "Away")
+        raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "unavailable")
 now = utc_now()
 order = RecordAssignment(begun(), [], [], PublishArticles(["articles/a1/revisions/r1"], now))
-asyncio.run(AssignmentActivities(*[Away()] * 6).record_assignment(order))
+asyncio.run(AssignmentActivities(*[Failing()] * 6).record_assignment(order))
 waited = timedelta(minutes=4)
 feed = Publication("a1", "r1", Channel.FEED, "anna", now - waited, now)
-metrics.published(feed, now)
-metrics.on_their_way({Channel.FEED: (2, now - waited)}, now)
+metrics.record_published(feed, now)
+metrics.record_pending({Channel.FEED: (2, now - waited)}, now)
 print("now", now.timestamp())
 print(generate_latest().decode())
 """
 
 
 @pytest.fixture(scope="module")
-def measured() -> str:
+def metrics() -> str:
     done = subprocess.run(  # noqa: S603 - our own arguments only
-        [sys.executable, "-c", _MEASURING], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", _SCRIPT],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
     )
     return done.stdout
 
 
-def value_of(measured: str, name: str) -> float:
-    (line,) = [line for line in measured.splitlines() if line.startswith(name)]
+def value_of(metrics: str, name: str) -> float:
+    (line,) = [line for line in metrics.splitlines() if line.startswith(name)]
     return float(line.rpartition(" ")[2])
 
 
-def test_alerts_look_at_what_is_measured(measured: str) -> None:
+def test_alerts_use_metrics_that_exist(metrics: str) -> None:
     named = set(
         re.findall(r"\b(?:media_publications|assignments_publication)_\w+", RULES.read_text())
     )
     assert named
     for name in named:
-        assert re.search(rf"^{name}{{", measured, re.MULTILINE), name
+        assert re.search(rf"^{name}{{", metrics, re.MULTILINE), name
 
 
 @pytest.mark.parametrize(
@@ -80,21 +84,23 @@ def test_alerts_look_at_what_is_measured(measured: str) -> None:
         ("assignments_publication_orders_delayed_total{", 1.0),
     ],
 )
-def test_what_is_measured_tells_whether_promises_are_kept(
-    measured: str, name: str, value: float
+def test_metrics_show_whether_publications_are_on_time(
+    metrics: str, name: str, value: float
 ) -> None:
-    assert value_of(measured, name) == value
+    assert value_of(metrics, name) == value
 
 
-def test_what_waits_is_told_by_times_which_stay_true_when_nobody_can_look(measured: str) -> None:
-    now = value_of(measured, "now ")
-    since = value_of(measured, 'media_publications_oldest_pending_time_seconds{channel="FEED",')
+def test_metrics_of_pending_publications_stay_correct_when_checks_fail(
+    metrics: str,
+) -> None:
+    now = value_of(metrics, "now ")
+    since = value_of(metrics, 'media_publications_oldest_pending_time_seconds{channel="FEED",')
     assert now - since == pytest.approx(240)
-    look = value_of(measured, "media_publications_look_time_seconds{")
-    assert look == pytest.approx(now)
+    last_check = value_of(metrics, "media_publications_last_check_time_seconds{")
+    assert last_check == pytest.approx(now)
 
 
-def test_each_alert_has_its_place_in_the_runbook() -> None:
+def test_each_alert_has_a_runbook_entry() -> None:
     rules = RULES.read_text()
     alerts = re.findall(r"- alert: (\w+)", rules)
     anchors = re.findall(r"runbook: docs/runbooks/media.md#(\w+)", rules)

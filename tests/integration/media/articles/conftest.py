@@ -1,4 +1,4 @@
-"""The article service beside that of media objects, as their process serves both."""
+"""ArticleService and MediaService on one server, as their process serves them."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,11 +10,13 @@ from devstack.access import Access
 from devstack.storefront.server import Storefront
 from devstack.storefront.settings import Settings
 from servicekit.postgres.database import Database
-from services.media.articles.catalogue import HttpCatalogue, http_client
-from services.media.articles.handlers import ArticleHandlers
+from services.media.articles.catalogue.client import CatalogueClient, http_client
+from services.media.articles.drafts.handlers import DraftHandlers
+from services.media.articles.drafts.store import DraftStore
+from services.media.articles.revisions.handlers import RevisionHandlers
+from services.media.articles.revisions.store import RevisionStore
 from services.media.articles.servicer import service as article_service
-from services.media.articles.store import PostgresArticleStore
-from services.media.articles.validator import Examiner
+from services.media.articles.validation.validator import ArticleValidator
 from services.media.settings import MediaSettings
 from services.media.uploads.servicer import service as media_service
 from tests.integration.media.articles.harness import QUOTA, Assignments, Harness, Levels
@@ -33,17 +35,37 @@ async def storefront(tmp_path: Path) -> AsyncIterator[Storefront]:
 async def articles(
     access: Access, database: Database, harness: MediaHarness, storefront: Storefront
 ) -> AsyncIterator[Harness]:
-    store, assignments, levels = PostgresArticleStore(database), Assignments(), Levels()
+    drafts, revisions = DraftStore(database), RevisionStore(database)
+    assignments, levels = Assignments(), Levels()
     async with http_client() as http:
-        catalogue = HttpCatalogue(f"http://{storefront.address}", http)
-        examiner = Examiner(harness.store, catalogue, levels, ())
-        handlers = ArticleHandlers(
-            store, assignments, examiner, catalogue, harness.handlers, QUOTA, lambda: harness.now()
+        catalogue = CatalogueClient(f"http://{storefront.address}", http)
+        validator = ArticleValidator(harness.store.list_by_id, catalogue, levels, ())
+        draft_handlers = DraftHandlers(
+            drafts, assignments, validator, catalogue, QUOTA, lambda: harness.now()
+        )
+        revision_handlers = RevisionHandlers(
+            revisions,
+            drafts,
+            validator,
+            harness.handlers.require_stored,
+            QUOTA,
+            lambda: harness.now(),
         )
         async with serving(
             access,
-            [media_service(harness.handlers), article_service(handlers)],
+            [media_service(harness.handlers), article_service(draft_handlers, revision_handlers)],
             database,
             maximum_message_bytes=MediaSettings.model_fields["maximum_message_bytes"].default,
         ) as served:
-            yield Harness(served, harness, database, handlers, store, assignments, levels)
+            yield Harness(
+                served,
+                harness,
+                database,
+                draft_handlers,
+                revision_handlers,
+                drafts,
+                revisions,
+                assignments,
+                levels,
+                catalogue,
+            )

@@ -1,6 +1,6 @@
-"""The article service on a real Postgres, S3 and storefront, and the callers it has.
+"""ArticleService on a real Postgres, S3 and storefront, and its callers.
 
-What stands in for others are only the other services: who an assignment is of, and levels.
+Only the other services are substituted: assignments of tasks, and levels of creators.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,13 @@ from liaison.media.v1.articles_pb2_grpc import ArticleServiceStub
 from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 
 from servicekit.postgres.database import Database
-from services.media.articles.domain import Commission, StoreCoupons
-from services.media.articles.handlers import ArticleHandlers
-from services.media.articles.quotas import Quota
-from services.media.articles.store import PostgresArticleStore
+from services.media.articles.catalogue.client import CatalogueClient
+from services.media.articles.domain import AssignmentContext, StoreCoupons
+from services.media.articles.drafts.handlers import DraftHandlers
+from services.media.articles.drafts.store import DraftStore
+from services.media.articles.quotas.rules import ArticleQuota
+from services.media.articles.revisions.handlers import RevisionHandlers
+from services.media.articles.revisions.store import RevisionStore
 from tests.integration.media.conftest import Harness as MediaHarness
 from tests.integration.media.uploading import finalized
 from tests.support.serving import Served, request_id
@@ -27,24 +30,26 @@ if TYPE_CHECKING:  # the stub's async face is there for type checkers only
 
 ITEM, ABSENT_ITEM = "1005001234567890", "1005001234567404"
 ADDRESS = f"https://www.aliexpress.com/item/{ITEM}.html"
-# Enough for every test that is not of quotas.
-QUOTA = Quota(drafts_kept=20, article_bytes=64 * 1024 * 1024)
+# Enough for every test but those of quotas.
+QUOTA = ArticleQuota(drafts_kept=20, article_bytes=64 * 1024 * 1024)
 COUPONS = (StoreCoupons("123", ("A1", "B2")), StoreCoupons("77", ("C3",)))
 
 
 @dataclass
 class Assignments:
-    """By id: whose, and with which coupons."""
+    """The tasks service: by assignment id the creator and the context."""
 
-    known: dict[str, tuple[str, Commission]] = field(default_factory=dict)
+    known: dict[str, tuple[str, AssignmentContext]] = field(default_factory=dict)
 
     def add(self, id_: str, creator: str, coupons: tuple[StoreCoupons, ...] = ()) -> str:
-        self.known[id_] = (creator, Commission(id_, "acme", coupons))
+        self.known[id_] = (creator, AssignmentContext(id_, "acme", coupons))
         return f"assignments/{id_}"
 
-    async def commission(self, assignment_id: str, creator_id: str) -> Commission | None:
-        owner, commission = self.known.get(assignment_id, ("", None))
-        return commission if owner == creator_id else None
+    async def assignment_context(
+        self, assignment_id: str, creator_id: str
+    ) -> AssignmentContext | None:
+        owner, assignment_context = self.known.get(assignment_id, ("", None))
+        return assignment_context if owner == creator_id else None
 
 
 @dataclass
@@ -57,15 +62,18 @@ class Levels:
 
 @dataclass
 class Harness:
-    """`anna` writes, `boris` does, too, and works for `acme`."""
+    """Creators `anna` and `boris`; `boris` works for the brand `acme`."""
 
     served: Served
     media: MediaHarness
     database: Database
-    handlers: ArticleHandlers
-    store: PostgresArticleStore
+    handlers: DraftHandlers
+    revision_handlers: RevisionHandlers
+    drafts: DraftStore
+    revisions: RevisionStore
     assignments: Assignments
     levels: Levels
+    catalogue: CatalogueClient
 
     def creator(self, name: str = "anna") -> "ArticleServiceAsyncStub":
         return stub(self.served.as_creator(name))
@@ -91,13 +99,13 @@ class Harness:
         )
 
     async def violations(self, **content: Any) -> list[tuple[str, str]]:
-        """What is wrong with an article of anna's, by field and rule."""
+        """Violations of an article by anna: field and rule id."""
         validation = await self.validated(await self.created(**content))
         assert validation.is_valid == (not validation.violations)
-        return told(validation.violations)
+        return field_and_rule(validation.violations)
 
     async def picture(self, purpose: media_pb2.Purpose.ValueType = media_pb2.PURPOSE_IMAGE) -> str:
-        """The name of an accepted one of anna's."""
+        """The name of an accepted image of anna's."""
         return (await finalized(self.served, jpeg(), purpose=purpose)).name
 
     async def sealed(self, *articles: pb.Article) -> list[str]:
@@ -159,5 +167,5 @@ def coupon(store_id: str, *coupon_ids: str) -> pb.Block:
     return pb.Block(coupon=pb.CouponBlock(store_id=store_id, coupon_ids=coupon_ids))
 
 
-def told(findings: Sequence[pb.Finding]) -> list[tuple[str, str]]:
+def field_and_rule(findings: Sequence[pb.Finding]) -> list[tuple[str, str]]:
     return [(finding.field, finding.rule_id) for finding in findings]

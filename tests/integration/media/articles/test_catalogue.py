@@ -12,9 +12,9 @@ from aiohttp import web
 
 from devstack.storefront.server import Storefront
 from servicekit.errors import LiaisonError, Reason
-from services.media.articles.catalogue import HttpCatalogue, http_client
+from services.media.articles.catalogue.client import CatalogueClient, http_client
 from services.media.articles.domain import CatalogueProduct
-from services.media.articles.rules import PRODUCTS_MAXIMUM
+from services.media.articles.validation.rules import PRODUCTS_MAXIMUM
 from tests.integration.media.articles.harness import ABSENT_ITEM, ADDRESS, ITEM
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -43,7 +43,7 @@ class Scripted:
 
 
 @asynccontextmanager
-async def catalogue_of(scripted: Scripted) -> AsyncIterator[HttpCatalogue]:
+async def catalogue_of(scripted: Scripted) -> AsyncIterator[CatalogueClient]:
     app = web.Application()
     app.add_routes([web.get("/base/products/{id}", scripted.handle)])
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
@@ -52,7 +52,7 @@ async def catalogue_of(scripted: Scripted) -> AsyncIterator[HttpCatalogue]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         host, port = runner.addresses[0]
         async with http_client() as http:
-            yield HttpCatalogue(f"http://{host}:{port}/base/", http, lambda: scripted.seconds)
+            yield CatalogueClient(f"http://{host}:{port}/base/", http, lambda: scripted.seconds)
     finally:
         await runner.cleanup()
 
@@ -69,7 +69,7 @@ async def unavailable() -> AsyncIterator[None]:
 
 async def test_known_products_are_told_and_unknown_ones_left_out(storefront: Storefront) -> None:
     async with http_client() as http:
-        catalogue = HttpCatalogue(f"http://{storefront.address}", http)
+        catalogue = CatalogueClient(f"http://{storefront.address}", http)
         found = await catalogue.products([ABSENT_ITEM, ITEM, ITEM])
         assert list(found) == [ITEM]
         assert found[ITEM].url == ADDRESS
@@ -217,7 +217,7 @@ async def test_an_answer_that_is_none_is_as_good_as_no_catalogue(answer: Answer)
 
 async def test_a_catalogue_that_is_away_is_told_as_such() -> None:
     async with http_client() as http, unavailable():
-        await HttpCatalogue("http://127.0.0.1:1", http).products([ITEM])
+        await CatalogueClient("http://127.0.0.1:1", http).products([ITEM])
 
 
 @pytest.mark.parametrize("item", ["", "../admin", "1/../2", "1?x", "a", "\u0661", "1" * 21])

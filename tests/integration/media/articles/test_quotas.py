@@ -121,4 +121,4 @@ async def test_requests_are_forgotten_in_small_batches(articles: Harness, size: 
     for _ in range(3):
         await articles.created()
     before = articles.media.now() + DAY
-    assert await articles.store.forget_changes(before, size) == size
+    assert await articles.drafts.delete_changes(before, size) == size

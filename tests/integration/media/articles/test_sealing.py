@@ -19,12 +19,12 @@ from tests.integration.media.articles.harness import (
     change,
     coupon,
     deletion,
+    field_and_rule,
     image,
     product,
     sealing,
     stub,
     text,
-    told,
 )
 from tests.integration.media.conftest import ACCEPTED
 from tests.support.serving import refused
@@ -97,10 +97,10 @@ async def test_nothing_is_sealed_unless_all_are_valid_and_all_violations_are_tol
     good = await written(articles, "Good")
     other = articles.assignments.add("a2", "anna")
     elsewhere = await articles.created(title="Elsewhere", assignment=other)
-    uncommissioned = await articles.created(title="x" * 61)
+    unassigned = await articles.created(title="x" * 61)
     bad = await written(articles, "x" * 61, blocks=[product("https://evil.example")])
     empty = await written(articles, "")
-    request = sealing(good, elsewhere, uncommissioned, bad, empty)
+    request = sealing(good, elsewhere, unassigned, bad, empty)
     with refused(
         Reason.ARTICLE_INVALID,
         "submission.articles[1]",
@@ -227,7 +227,7 @@ async def test_an_article_shows_200_uploads_at_most(articles: Harness) -> None:
     enough = await written(articles, blocks=[*map(image, pictures[:200]), image(pictures[0])])
     assert (await articles.validated(enough)).is_valid
     article = await written(articles, "More", blocks=list(map(image, pictures)))
-    found = told((await articles.validated(article)).violations)
+    found = field_and_rule((await articles.validated(article)).violations)
     assert found == [("article.blocks", "COUNT")]
     with refused(Reason.ARTICLE_INVALID, "submission.articles[0].blocks"):
         await articles.sealed(article)
@@ -310,12 +310,16 @@ async def test_a_deletion_and_a_seal_at_once_leave_what_was_sealed(articles: Har
 async def test_a_post_of_ones_own_is_sealed_to_be_published(articles: Harness) -> None:
     own = await articles.created(title="Tea")
     id_ = own.name.removeprefix("articles/")
-    revision = await articles.handlers.seal_own(ANNA, id_)
-    assert (revision.article_id, revision.creator_id, revision.commission) == (id_, "anna", None)
-    again = await articles.handlers.seal_own(ANNA, id_)
+    revision = await articles.revision_handlers.seal_own_post(ANNA, id_)
+    assert (revision.article_id, revision.creator_id, revision.assignment_context) == (
+        id_,
+        "anna",
+        None,
+    )
+    again = await articles.revision_handlers.seal_own_post(ANNA, id_)
     assert again.id == revision.id
-    assert await articles.store.revision(id_, revision.id) == revision  # as it was at first
-    kept = await articles.store.article(id_)
+    assert await articles.revisions.get(id_, revision.id) == revision  # as it was at first
+    kept = await articles.drafts.get(id_)
     assert kept is not None
     assert kept.latest_revision_id == revision.id
 
@@ -334,7 +338,7 @@ async def test_no_other_post_is(
     articles.assignments.add("a1", "anna")
     article = await articles.created(creator, **content)
     with pytest.raises(LiaisonError) as caught:
-        await articles.handlers.seal_own(ANNA, article.name.removeprefix("articles/"))
+        await articles.revision_handlers.seal_own_post(ANNA, article.name.removeprefix("articles/"))
     assert caught.value.reason is reason
     if reason is Reason.ARTICLE_INVALID:
         assert [one.field for one in caught.value.violations] == ["article.title"]

@@ -6,9 +6,9 @@ from liaison.media.v1 import media_pb2
 
 from servicekit.errors import Reason
 from services.media.articles.domain import Kind, StoreCoupons
-from services.media.articles.handlers import ArticleHandlers
+from services.media.articles.drafts.handlers import DraftHandlers
 from services.media.articles.servicer import service as article_service
-from services.media.articles.validator import Examiner
+from services.media.articles.validation.validator import ArticleValidator
 from tests.integration.media.articles.harness import (
     ABSENT_ITEM,
     ADDRESS,
@@ -18,11 +18,11 @@ from tests.integration.media.articles.harness import (
     Harness,
     coupon,
     creation,
+    field_and_rule,
     image,
     product,
     stub,
     text,
-    told,
     uploaded_video,
     youtube,
 )
@@ -52,9 +52,9 @@ async def test_a_good_article_is_valid_and_creators_are_told_what_was_understood
         hashtags=["#Tea"],
     )
     validation = await articles.validated(article)
-    assert (validation.is_valid, told(validation.violations)) == (True, [])
-    assert told(validation.advice) == []
-    assert told(validation.confirmations) == [
+    assert (validation.is_valid, field_and_rule(validation.violations)) == (True, [])
+    assert field_and_rule(validation.advice) == []
+    assert field_and_rule(validation.confirmations) == [
         ("article.blocks[2].product.url", "R81"),
         ("article.blocks[3].video.youtube_url", "R89"),
         ("article.blocks[4].coupon", "R91"),
@@ -119,7 +119,7 @@ async def test_title_and_introduction_may_be_left_out(articles: Harness) -> None
     article = await articles.created(blocks=[text("I drink tea.")])
     validation = await articles.validated(article)
     assert validation.is_valid
-    assert told(validation.advice) == [
+    assert field_and_rule(validation.advice) == [
         ("article.banner", "R63"),
         ("article.title", "R70"),
         ("article.hashtags", "R76"),
@@ -157,18 +157,13 @@ async def test_five_hashtags_of_any_script_and_no_more(articles: Harness) -> Non
 @pytest.mark.rule("R66")
 async def test_a_banner_may_be_left_out_where_the_kind_does_without(articles: Harness) -> None:
     assert await articles.violations(title="Tea") == []
-    own, handlers = articles, articles.handlers
-    examiner = Examiner(own.media.store, handlers._catalogue, own.levels, [Kind.LIST])
-    strict = ArticleHandlers(
-        own.store,
-        own.assignments,
-        examiner,
-        handlers._catalogue,
-        own.media.handlers,
-        QUOTA,
-        own.media.now,
+    own = articles
+    validator = ArticleValidator(own.media.store.list_by_id, own.catalogue, own.levels, [Kind.LIST])
+    strict = DraftHandlers(
+        own.drafts, own.assignments, validator, own.catalogue, QUOTA, own.media.now
     )
-    async with serving(own.served.access, [article_service(strict)], own.database) as served:
+    services = [article_service(strict, own.revision_handlers)]
+    async with serving(own.served.access, services, own.database) as served:
         anna = stub(served.as_creator("anna"))
         for kind, expected in (
             (pb.Article.KIND_UNSPECIFIED, []),
@@ -176,7 +171,7 @@ async def test_a_banner_may_be_left_out_where_the_kind_does_without(articles: Ha
         ):
             article = await anna.CreateArticle(creation(title="Tea", kind=kind))
             request = pb.ValidateArticleRequest(name=article.name)
-            assert told((await anna.ValidateArticle(request)).violations) == expected
+            assert field_and_rule((await anna.ValidateArticle(request)).violations) == expected
 
 
 async def test_a_banner_is_an_accepted_upload_for_that_purpose(articles: Harness) -> None:

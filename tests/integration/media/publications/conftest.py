@@ -1,5 +1,4 @@
-"""A press for each test: the media service with its articles and publications, on a real Postgres,
-S3 and storefront."""
+"""The media service with its articles and publications for each test."""
 
 from collections.abc import AsyncIterator
 
@@ -7,11 +6,13 @@ import pytest
 
 from devstack.access import Access
 from servicekit.postgres.database import Database
-from tests.integration.media.conftest import Harness
-from tests.integration.media.publications.press import Press, press_of
+from tests.integration.media.conftest import Harness as MediaHarness
+from tests.integration.media.publications.harness import Harness, publications_harness
 
 
 @pytest.fixture
-async def press(access: Access, database: Database, harness: Harness) -> AsyncIterator[Press]:
-    async with press_of(access, database, harness) as press:
-        yield press
+async def publications(
+    access: Access, database: Database, harness: MediaHarness
+) -> AsyncIterator[Harness]:
+    async with publications_harness(access, database, harness) as publications:
+        yield publications

@@ -9,9 +9,9 @@ import pytest
 from servicekit.errors import Internal
 from servicekit.s3.object_store import ObjectStore
 from services.media.publications.documents import PublicFile, StoredFile, public_file
-from services.media.publications.feed import BucketFiles
+from services.media.publications.feed.store import BucketFiles
 from tests.integration.media.conftest import ACCEPTED
-from tests.integration.media.publications.press import PUBLIC
+from tests.integration.media.publications.harness import PUBLIC
 
 
 async def accepted(objects: ObjectStore, size_bytes: int) -> PublicFile:

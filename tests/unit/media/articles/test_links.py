@@ -8,15 +8,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services.media.articles.links import (
-    NotUnderstood,
-    embed_address,
-    first_item_id_in,
+    UnrecognizedUrl,
+    find_item_id,
     item_id,
-    item_id_in,
-    product_address,
-    watch_address,
+    item_id_or_empty,
+    product_url,
+    youtube_embed_url,
     youtube_id,
-    youtube_id_in,
+    youtube_id_or_empty,
+    youtube_watch_url,
 )
 
 ITEM = "1005001234567890"
@@ -161,9 +161,9 @@ def test_a_products_address_tells_its_item(address: str) -> None:
 
 @pytest.mark.parametrize("address", NOT_PRODUCTS)
 def test_no_other_address_is_a_products(address: str) -> None:
-    with pytest.raises(NotUnderstood, match=r"such as https://www\.aliexpress\.com/item/"):
+    with pytest.raises(UnrecognizedUrl, match=r"such as https://www\.aliexpress\.com/item/"):
         item_id(address)
-    assert item_id_in(address) == ""
+    assert item_id_or_empty(address) == ""
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_no_other_address_is_a_products(address: str) -> None:
     ],
 )
 def test_a_short_link_is_to_be_opened_first(address: str) -> None:
-    with pytest.raises(NotUnderstood, match="open it, and paste the address"):
+    with pytest.raises(UnrecognizedUrl, match="open it, and paste the URL"):
         item_id(address)
 
 
@@ -187,30 +187,30 @@ def test_a_videos_address_tells_its_id(address: str) -> None:
 
 @pytest.mark.parametrize("address", NOT_VIDEOS)
 def test_no_other_address_is_a_videos(address: str) -> None:
-    with pytest.raises(NotUnderstood, match="a YouTube video, such as"):
+    with pytest.raises(UnrecognizedUrl, match="a YouTube video, such as"):
         youtube_id(address)
-    assert youtube_id_in(address) == ""
+    assert youtube_id_or_empty(address) == ""
 
 
 def test_a_product_is_found_in_a_text() -> None:
     address = f"https://es.aliexpress.com/item/{ITEM}.html"
-    assert first_item_id_in(f"I bought it here ({address}), and love it.") == ITEM
-    assert first_item_id_in(f"aliexpress.com/item/{ITEM}.html.") == ITEM
-    assert first_item_id_in("It came from aliexpress.com/store/1 in a week.") == ""
-    assert first_item_id_in(f"https://evil-aliexpress.com/item/{ITEM}.html") == ""
-    assert first_item_id_in("x" * 1_000_000 + "aliexpress.com" * 1000) == ""
-    assert first_item_id_in(f"AliExpress! AliExpress! https://www.AliExpress.com/i/{ITEM}") == ITEM
+    assert find_item_id(f"I bought it here ({address}), and love it.") == ITEM
+    assert find_item_id(f"aliexpress.com/item/{ITEM}.html.") == ITEM
+    assert find_item_id("It came from aliexpress.com/store/1 in a week.") == ""
+    assert find_item_id(f"https://evil-aliexpress.com/item/{ITEM}.html") == ""
+    assert find_item_id("x" * 1_000_000 + "aliexpress.com" * 1000) == ""
+    assert find_item_id(f"AliExpress! AliExpress! https://www.AliExpress.com/i/{ITEM}") == ITEM
 
 
 @given(st.from_regex(r"[1-9][0-9]{5,19}", fullmatch=True))
 def test_the_one_address_of_a_product_is_its_own(item: str) -> None:
-    assert item_id(product_address(item)) == item
+    assert item_id(product_url(item)) == item
 
 
 @given(st.from_regex(r"[A-Za-z0-9_-]{11}", fullmatch=True))
 def test_the_addresses_of_a_video_are_its_own(video: str) -> None:
-    assert youtube_id(watch_address(video)) == video
-    assert youtube_id(embed_address(video)) == video
+    assert youtube_id(youtube_watch_url(video)) == video
+    assert youtube_id(youtube_embed_url(video)) == video
 
 
 PIECES = st.sampled_from(
@@ -241,7 +241,7 @@ OWN_HOSTS = re.compile(
 @example(f"https://www.aliexpress.com\\@evil.example/item/{ITEM}.html")
 @example(f"http:/\t/evil.example/item/{ITEM}.html")
 def test_whatever_passes_leads_to_a_host_of_ours_for_everybody(address: str) -> None:
-    if not (item_id_in(address) or youtube_id_in(address)):
+    if not (item_id_or_empty(address) or youtube_id_or_empty(address)):
         return
     for host in (_host_by_rfc_3986(address), _host_by_browsers(address)):
         assert OWN_HOSTS.fullmatch(host), host

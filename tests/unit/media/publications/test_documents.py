@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.media.articles.domain import (
+    AssignmentContext,
     CatalogueProduct,
-    Commission,
     Content,
     Coupon,
     Image,
@@ -64,7 +64,7 @@ def revision(**content: Any) -> Revision:
             ),
         ),
         seal_time=datetime(2026, 3, 1, tzinfo=UTC),
-        commission=Commission("as1", "acme", (StoreCoupons("123", ("C1", "C2")),)),
+        assignment_context=AssignmentContext("as1", "acme", (StoreCoupons("123", ("C1", "C2")),)),
     )
 
 

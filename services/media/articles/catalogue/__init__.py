@@ -1,0 +1,1 @@
+"""The product catalogue of AliExpress.com."""

@@ -1,0 +1,1 @@
+"""Drafts: creating, changing, listing and deleting them."""

@@ -1,0 +1,1 @@
+"""Quotas: how much one creator may write."""

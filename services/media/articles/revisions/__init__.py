@@ -1,0 +1,1 @@
+"""Sealed revisions: what is delivered or published of an article."""

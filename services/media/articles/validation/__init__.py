@@ -1,0 +1,1 @@
+"""Validation: the rules for articles, and advice."""

@@ -1,0 +1,1 @@
+"""Placements: articles in prime places for some time."""
