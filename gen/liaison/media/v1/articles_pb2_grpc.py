@@ -27,8 +27,8 @@ if _version_not_supported:
 
 
 class ArticleServiceStub:
-    """Articles are drafts for as long as their creator likes; what is delivered or published is a sealed
-    revision, which nobody changes.
+    """An article is a draft that its creator may change at any time; what is delivered or published is a
+    sealed revision, which is immutable.
     """
 
     def __init__(self, channel):
@@ -90,27 +90,27 @@ class ArticleServiceStub:
 
 
 class ArticleServiceServicer:
-    """Articles are drafts for as long as their creator likes; what is delivered or published is a sealed
-    revision, which nobody changes.
+    """An article is a draft that its creator may change at any time; what is delivered or published is a
+    sealed revision, which is immutable.
     """
 
     def CreateArticle(self, request, context):
-        """Starts a draft. It may break rules until it is delivered or published. A creator has quotas, of
-        drafts kept and of bytes: QUOTA_EXCEEDED tells which `quota` is used up.
+        """Creates a draft. It may violate rules until it is delivered or published. Each creator has quotas
+        of drafts kept and of bytes: QUOTA_EXCEEDED says which `quota` is exceeded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetArticle(self, request, context):
-        """One draft: its creator and staff.
+        """Returns a draft, to its creator and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListArticles(self, request, context):
-        """A creator's own drafts, for staff all, latest first.
+        """Lists a creator's own drafts, for staff all, latest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,30 +124,31 @@ class ArticleServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteArticle(self, request, context):
-        """Throws away a draft of which nothing was delivered or published: ILLEGAL_STATE with IN_USE
-        otherwise. What was sealed of it stays.
+        """Deletes a draft of which nothing was delivered or published: ILLEGAL_STATE with IN_USE otherwise.
+        Its sealed revisions stay.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ValidateArticle(self, request, context):
-        """Everything that is wrong with a draft, everything that could be better, and what was understood
-        of it, at once; each with its rule and the path of the field. Its creator and staff.
+        """Returns all violations, advice and confirmations for a draft at once, each with its rule and the
+        path of the field. For its creator and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def LookUpProduct(self, request, context):
-        """What is known of the product behind an AliExpress.com address (R81). No request is made to it.
+        """Returns the product that an AliExpress.com URL names (R81), from the catalogue. The URL itself is
+        not opened.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetArticleRevision(self, request, context):
-        """One sealed revision: its creator, brands that it was submitted to, and staff.
+        """Returns a sealed revision, to its creator, the brands that it was submitted to, and staff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,16 +156,15 @@ class ArticleServiceServicer:
 
     def SealArticles(self, request, context):
         """Seals articles as they are now, to be delivered for one assignment, all or none; ARTICLE_INVALID
-        lists what is wrong with any of them. The same content is the same revision. For the platform's
-        services.
+        lists the violations of all of them. The same content is the same revision. For services.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def HoldArticleRevisions(self, request, context):
-        """Shows sealed revisions, and the media in them, to the brand that they were submitted to, and keeps
-        them. May be repeated. For the platform's services.
+        """Holds sealed revisions and the media in them for the brand that they were submitted to, which may
+        read them from then on. May be repeated. For services.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -232,8 +232,8 @@ def add_ArticleServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ArticleService:
-    """Articles are drafts for as long as their creator likes; what is delivered or published is a sealed
-    revision, which nobody changes.
+    """An article is a draft that its creator may change at any time; what is delivered or published is a
+    sealed revision, which is immutable.
     """
 
     @staticmethod

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class PublicationServiceStub:
-    """An approved article is published by itself; a creator publishes a post of its own (R98). Each is
-    there within 24 hours (R99), usually within minutes (R100).
+    """Approved articles are published automatically; creators publish their own posts (R98). Each is
+    published within 24 hours (R99), usually within minutes (R100).
     """
 
     def __init__(self, channel):
@@ -94,8 +94,8 @@ class PublicationServiceStub:
 
 
 class PublicationServiceServicer:
-    """An approved article is published by itself; a creator publishes a post of its own (R98). Each is
-    there within 24 hours (R99), usually within minutes (R100).
+    """Approved articles are published automatically; creators publish their own posts (R98). Each is
+    published within 24 hours (R99), usually within minutes (R100).
     """
 
     def PublishArticle(self, request, context):
@@ -107,74 +107,74 @@ class PublicationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetPublication(self, request, context):
-        """One publication: the article's creator, the brand it was written for, staff and platforms.
+        """Returns a publication, to the article's creator, its brand, staff and platforms.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPublications(self, request, context):
-        """For creators and brands their own, for staff and platforms all, latest first.
+        """Lists publications, latest first: for creators and brands their own, for staff and platforms all.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RepostArticle(self, request, context):
-        """The creator has a published article posted to social networks of its choice (R95), while the flag
-        is on (R94) and from the desktop site only (R96): REPOSTING_NOT_AVAILABLE otherwise. A network that
-        has it already is left as it is.
+        """Posts a published article to social networks that the creator chooses (R95), while the flag is on
+        (R94) and from the desktop site only (R96): REPOSTING_NOT_AVAILABLE otherwise. Networks that have
+        it already are skipped.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def WithdrawPublication(self, request, context):
-        """Takes a publication back from its readers, or stops it on its way, with a reason. Operators.
+        """Withdraws a published or pending publication, with a reason. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreatePlacement(self, request, context):
-        """Grants a published article a prime place in the app (R16) or on the platform's own Instagram account
-        (R15) for some time; one article a slot at a time: SLOT_TAKEN otherwise. Operators.
+        """Places a published article in a prime place of the app (R16) or on the platform's own Instagram
+        account (R15) for some time; one article at a time in each slot: SLOT_TAKEN otherwise. For
+        operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelPlacement(self, request, context):
-        """Takes a placement back: from now on, or altogether when it has not begun. Operators.
+        """Cancels a placement: from now on, or entirely if it has not begun. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPlacements(self, request, context):
-        """Placements by slot and time, earliest first: staff and platforms.
+        """Lists placements by slot and time, earliest first. For staff and platforms.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PublishApprovedArticles(self, request, context):
-        """Has approved work published. May be repeated. For the platform's own workers.
+        """Starts the publication of approved work. May be repeated. For workers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeliverPublication(self, request, context):
-        """Brings a publication to its readers; answers once it is there, or withdrawn. May be repeated. For
-        the platform's own workers.
+        """Delivers a publication; returns once it is published or withdrawn. May be repeated. For workers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def MarkPublicationOverdue(self, request, context):
-        """Marks a publication that is not there in time. May be repeated. For the platform's own workers.
+        """Marks a pending publication as overdue. May be repeated. For workers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -247,8 +247,8 @@ def add_PublicationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class PublicationService:
-    """An approved article is published by itself; a creator publishes a post of its own (R98). Each is
-    there within 24 hours (R99), usually within minutes (R100).
+    """Approved articles are published automatically; creators publish their own posts (R98). Each is
+    published within 24 hours (R99), usually within minutes (R100).
     """
 
     @staticmethod
