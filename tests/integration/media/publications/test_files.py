@@ -27,16 +27,16 @@ async def test_a_file_is_shown_as_it_was_accepted_until_it_is_removed(
 ) -> None:
     files, file = BucketFiles(objects, ACCEPTED, PUBLIC), await accepted(objects, size_bytes)
     for _ in range(2):
-        await files.show(file)
+        await files.publish(file)
     async with httpx.AsyncClient(trust_env=False) as http:
-        shown = await http.get(files.address(file))
+        shown = await http.get(files.url(file))
         assert hashlib.sha256(shown.content).hexdigest() == file.stored.sha256
         assert shown.headers["content-type"] == "video/mp4"
         # No browser shows for long what was taken back.
         assert shown.headers["cache-control"] == "public, max-age=86400"
         for _ in range(2):
             await files.remove(file)
-        assert (await http.get(files.address(file))).status_code in (403, 404)
+        assert (await http.get(files.url(file))).status_code in (403, 404)
     assert await objects.stat(ACCEPTED, file.stored.accepted_key) is not None
 
 
@@ -45,4 +45,4 @@ async def test_what_is_missing_is_our_defect(objects: ObjectStore) -> None:
     for size_bytes in (1, 20 * 1024 * 1024):
         file = public_file("a1", StoredFile(uuid4().hex * 2, "image/png", size_bytes, 1, 1))
         with pytest.raises(Internal):
-            await files.show(file)
+            await files.publish(file)
