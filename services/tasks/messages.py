@@ -5,7 +5,7 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
-from services.tasks.domain import Reward, Task
+from services.tasks.domain import Content, Reward, Task
 from workflows.assignment.messages import policy_message
 
 
@@ -23,24 +23,10 @@ def task_message(task: Task) -> pb.Task:
         completion_rule=pb.CompletionRule.Value(f"COMPLETION_RULE_{content.completion_rule}"),
         requirements=[pb.Requirement(id=one.id, text=one.text) for one in content.requirements],
         reward=_reward_message(content.reward),
-        funding=(
-            pb.Funding.Value(f"FUNDING_{content.funding}")
-            if isinstance(content.reward, Money)
-            else pb.FUNDING_UNSPECIFIED
-        ),
+        funding=_funding(content),
         creator_slots=content.creator_slots,
-        eligibility=pb.Eligibility(
-            account_classes=[
-                creators_pb2.AccountClass.Value(f"ACCOUNT_CLASS_{one}")
-                for one in content.account_classes
-            ],
-            minimum_level=creators_pb2.CreatorLevel.Value(f"CREATOR_LEVEL_{content.minimum_level}"),
-        ),
-        live_stream_channel=(
-            pb.LiveStreamChannel.Value(f"LIVE_STREAM_CHANNEL_{content.live_stream_channel}")
-            if content.has_live_stream
-            else pb.LIVE_STREAM_CHANNEL_UNSPECIFIED
-        ),
+        eligibility=_eligibility_message(content),
+        live_stream_channel=_live_stream_channel(content),
         application_deadline_time=to_timestamp(content.application_deadline_time),
         selection_deadline_time=to_timestamp(content.selection_deadline_time),
         submission_deadline_time=to_timestamp(content.submission_deadline_time),
@@ -56,6 +42,28 @@ def task_message(task: Task) -> pb.Task:
             for one in content.store_coupons
         ],
     )
+
+
+def _funding(content: Content) -> pb.Funding.ValueType:
+    if not isinstance(content.reward, Money):
+        return pb.FUNDING_UNSPECIFIED
+    return pb.Funding.Value(f"FUNDING_{content.funding}")
+
+
+def _eligibility_message(content: Content) -> pb.Eligibility:
+    return pb.Eligibility(
+        account_classes=[
+            creators_pb2.AccountClass.Value(f"ACCOUNT_CLASS_{one}")
+            for one in content.account_classes
+        ],
+        minimum_level=creators_pb2.CreatorLevel.Value(f"CREATOR_LEVEL_{content.minimum_level}"),
+    )
+
+
+def _live_stream_channel(content: Content) -> pb.LiveStreamChannel.ValueType:
+    if not content.has_live_stream:
+        return pb.LIVE_STREAM_CHANNEL_UNSPECIFIED
+    return pb.LiveStreamChannel.Value(f"LIVE_STREAM_CHANNEL_{content.live_stream_channel}")
 
 
 def _reward_message(reward: Reward) -> pb.Reward:

@@ -57,7 +57,7 @@ class MediaLibrary(Protocol):
 
 
 class WorkflowCommand(Protocol):
-    """The argument of a workflow update: a command of `workflows.assignment.model`. Its class is
+    """A command of `workflows.assignment.commands`, the argument of a workflow update. Its class is
     named after the RPC."""
 
     @property
@@ -65,10 +65,11 @@ class WorkflowCommand(Protocol):
 
 
 class AssignmentWorkflows(Protocol):
-    """The workflows of assignments."""
+    """Implemented by `workflows.AssignmentWorkflowClient`."""
 
     async def send(self, assignment_id: str, command: WorkflowCommand, request_id: str) -> None:
-        """Returns once the workflow has decided, and the read model holds the outcome.
+        """Returns once the workflow has decided and recorded the outcome in the read model, which
+        it does through RecordService (`services.tasks.recording`).
 
         Raises:
             NotRunning: the workflow has ended.

@@ -1,5 +1,5 @@
 """The SQL that writes the read model and the transitions. The transaction that records a new
-transition also announces it on CHANNEL, for those who watch."""
+transition also notifies CHANNEL, which the Watch RPCs listen on."""
 
 from collections.abc import Sequence
 
