@@ -121,7 +121,7 @@ class Market:
         )
         return list(answer.transitions)
 
-    async def is_told(self, caller: Caller, event: str, subject: str) -> str:
+    async def notification_text(self, caller: Caller, event: str, subject: str) -> str:
         """Waits for a notification and returns its text."""
 
         def found(page: notifications_pb2.ListNotificationsResponse) -> list[str]:
@@ -303,7 +303,7 @@ async def test_a_brand_ends_the_selection_and_continues_with_those_selected(mark
     for shown in history:
         shown.ClearField("applications")
     assert await watching == history
-    await market.is_told(market.creators[1], "APPLICATION_LAPSED", task.name)
+    await market.notification_text(market.creators[1], "APPLICATION_LAPSED", task.name)
     assert await market.states(task) == {chosen.name: _SELECTED, other.name: _LAPSED}
     with refused(Reason.ILLEGAL_STATE):
         await market.end_selection(market.brand, task)
@@ -313,7 +313,7 @@ async def test_a_brand_ends_the_selection_and_continues_with_those_selected(mark
         await market.select(task, other)
 
 
-async def test_an_operator_ends_a_selection_and_the_brand_is_told_why(market: Market) -> None:
+async def test_an_operator_ends_a_selection_and_the_brand_gets_the_reason(market: Market) -> None:
     task = await market.task(slots=5)
     chosen, _ = await market.applications(task, 2)
     await market.select(task, chosen)
@@ -326,11 +326,11 @@ async def test_an_operator_ends_a_selection_and_the_brand_is_told_why(market: Ma
         "staff/olga",
         "They asked by mail",
     )
-    text = await market.is_told(market.brand, "TASK_SELECTION_ENDED", task.name)
+    text = await market.notification_text(market.brand, "TASK_SELECTION_ENDED", task.name)
     assert "They asked by mail" in text
 
 
-async def test_an_operator_cancels_a_task_and_all_are_told_why(market: Market) -> None:
+async def test_an_operator_cancels_a_task_and_all_get_the_reason(market: Market) -> None:
     task = await market.task(slots=5)
     (application,) = await market.applications(task, 1)
     cancelled = await market.cancel(market.operator, task, "Forbidden goods")
@@ -344,5 +344,5 @@ async def test_an_operator_cancels_a_task_and_all_are_told_why(market: Market) -
         (market.brand, "TASK_CANCELLED"),
         (market.creators[0], "APPLICATION_LAPSED"),
     ):
-        assert "Forbidden goods" in await market.is_told(caller, event, task.name)
+        assert "Forbidden goods" in await market.notification_text(caller, event, task.name)
     assert await market.states(task) == {application.name: _LAPSED}
