@@ -1,4 +1,4 @@
-"""What was reposted: a file each, so that an id is taken once whoever comes at the same time."""
+"""Stores reposts, one file each, so that concurrent requests with one id store one repost."""
 
 import json
 import os
@@ -24,10 +24,10 @@ class Reposts:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def keep(self, id_: str, repost: Repost) -> Repost:
-        """What is kept under the id: this, unless another came first."""
+    def add(self, id_: str, repost: Repost) -> Repost:
+        """Stores the repost unless the id is taken; returns the one that is stored."""
         file = self._folder / f"{id_}.json"
-        # Written beside it first: nobody ever reads half of one.
+        # Written to a temporary file first, so that readers never get a partial one.
         written = self._folder / f".{id_}.{os.getpid()}"
         written.write_text(repost.model_dump_json(), encoding="utf-8")
         with suppress(FileExistsError):

@@ -1,4 +1,4 @@
-"""The storefront's calls over HTTP, and the server that answers them."""
+"""The storefront's HTTP server."""
 
 import hmac
 import re
@@ -15,7 +15,7 @@ from devstack.storefront.settings import Settings
 
 _REPOSTS = web.AppKey("reposts", Reposts)
 _TOKEN = web.AppKey("token", str)
-# It becomes a file's name.
+# Used as a file name.
 _REPOST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
 _STOP_GRACE_SECONDS = 1.0
 
@@ -40,7 +40,7 @@ async def create_repost(request: web.Request) -> web.Response:
         repost = Repost.model_validate_json(await request.read())
     except ValidationError as error:
         raise web.HTTPBadRequest(text=str(error)) from error
-    if request.app[_REPOSTS].keep(id_, repost) != repost:
+    if request.app[_REPOSTS].add(id_, repost) != repost:
         raise web.HTTPConflict(text="the id was used for another repost")
     return web.json_response({"url": f"https://{repost.network.lower()}.example/posts/{id_}"})
 
@@ -58,7 +58,7 @@ def _authenticate(request: web.Request) -> None:
 
 
 class Storefront:
-    """An async context manager; inside it the port answers."""
+    """Async context manager: serves while the block runs."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

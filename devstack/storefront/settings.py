@@ -1,4 +1,4 @@
-"""What the storefront reads from its environment; nothing else in it does."""
+"""Settings of the storefront, from the environment."""
 
 from pathlib import Path
 

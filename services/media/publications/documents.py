@@ -1,7 +1,7 @@
-"""The document that readers get of a published article: made from its sealed revision alone, so
-that making it again gives the same. Pure.
+"""The public document of an article. It is built from the sealed revision alone: building it again
+gives the same document. Pure.
 
-Readers are everybody: nothing is in it that only the creator or the brand may know.
+Documents are public: they contain nothing that only the creator or the brand may know.
 """
 
 import json
@@ -23,13 +23,13 @@ from services.media.articles.domain import (
 )
 from services.media.publications.teaser import sentence_of
 
-# Readers tell by it what they can read: a later one may lack or change what this one has.
+# Tells clients which fields to expect; to be raised when fields are removed or changed.
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """Accepted bytes, by their content. Pixels are as displayed."""
+    """An accepted file, addressed by its content. Pixels are as displayed."""
 
     sha256: str
     content_type: str
@@ -48,9 +48,8 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class PublicFile:
-    """A file as readers of one article get it. Each article has copies of its own: what is taken
-    back with it is in no other, and `key`, its place in the public bucket, is below the article's.
-    """
+    """The public copy of a file for one article, at `key` in the public bucket. Each article has
+    copies of its own below its own prefix, so that a withdrawal affects no other article."""
 
     stored: StoredFile
     key: str
@@ -58,7 +57,7 @@ class PublicFile:
 
 @dataclass(frozen=True)
 class Pictures:
-    """An image in every size that it is shown in."""
+    """An image in all its sizes."""
 
     full: StoredFile
     feed: StoredFile
@@ -67,8 +66,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Upload:
-    """What a media object holds for readers: `pictures` of a video are its poster's, and None where
-    it has none."""
+    """The files of a media object; the `pictures` of a video are those of its poster, if any."""
 
     pictures: Pictures | None
     video: StoredFile | None = None
@@ -89,11 +87,11 @@ _EXTENSIONS = {
     "video/x-matroska": ".mkv",
 }
 
-Address = Callable[[StoredFile], str]
+FileUrl = Callable[[StoredFile], str]
 
 
 def key_of(article_id: str, revision_id: str) -> str:
-    """Where a document lies in the public bucket."""
+    """The key of a document in the public bucket."""
     return f"articles/{article_id}/{revision_id}.json"
 
 
@@ -103,7 +101,7 @@ def public_file(article_id: str, stored: StoredFile) -> PublicFile:
 
 @dataclass(frozen=True)
 class Document:
-    """What readers get, and what else is made of it."""
+    """A document, and what posts to social networks take from it."""
 
     key: str
     content: Mapping[str, Any]
@@ -121,16 +119,16 @@ class Document:
 
     @property
     def image_url(self) -> str:
-        """Of the first picture, as a feed shows it; empty when there is none."""
+        """The URL of the first picture in feed size; empty when there is none."""
         picture = self.content["teaser"]["picture"]
         return str(picture["feed"]["url"]) if picture else ""
 
 
-def document_of(revision: Revision, uploads: Mapping[str, Upload], address: Address) -> Document:
-    """`uploads` has every media object of the revision, by its id; `address` is where readers find
-    a file of it."""
+def document_of(revision: Revision, uploads: Mapping[str, Upload], file_url: FileUrl) -> Document:
+    """`uploads` has every media object of the revision by its id; `file_url` returns the public URL
+    of a file."""
     content = revision.content
-    writer = _Writer(uploads, address, {one.item_id: one for one in revision.products})
+    writer = _Writer(uploads, file_url, {one.item_id: one for one in revision.products})
     return Document(
         key_of(revision.article_id, revision.id),
         {
@@ -154,7 +152,7 @@ def document_of(revision: Revision, uploads: Mapping[str, Upload], address: Addr
 
 
 def _first_picture(content: Content) -> str:
-    """The banner is the first thing that readers see (R63), else it is an image of the body."""
+    """The banner, which readers see first (R63), or else the first image in the body."""
     images = (block.media_object_id for block in content.blocks if isinstance(block, Image))
     return content.banner_id or next(images, "")
 
@@ -162,7 +160,7 @@ def _first_picture(content: Content) -> str:
 @dataclass(frozen=True)
 class _Writer:
     uploads: Mapping[str, Upload]
-    address: Address
+    file_url: FileUrl
     products: Mapping[str, CatalogueProduct]
 
     def picture(self, media_object_id: str) -> dict[str, Any] | None:
@@ -230,7 +228,7 @@ class _Writer:
 
     def _file(self, file: StoredFile) -> dict[str, Any]:
         return {
-            "url": self.address(file),
+            "url": self.file_url(file),
             "content_type": file.content_type,
             "size_bytes": file.size_bytes,
             "width": file.width,
