@@ -1,8 +1,8 @@
-"""An emulator of PayPal's Payouts calls, for development and tests only.
+"""An emulator of PayPal's Payouts API, for development and tests only.
 
-It is stateful and unkind: it loses answers after accepting, checks funds before anything else,
-and reports failures late, because those are the cases in which money is paid twice. Everything
-it accepted is in SQLite before it answers, so a killed sandbox continues where it was.
+It is stateful, and emulates the cases in which clients pay twice: responses lost after acceptance,
+funds checked before duplicates, and late failures. What it has accepted is committed to SQLite
+before it responds, so a killed sandbox continues where it was.
 
 How an item fares is chosen by the start of its receiver's local part (`failed-late@example.com`,
 `unclaimed+anna@example.com`; `-`, `_` and `.` are the same), or by an override set over the admin
@@ -14,17 +14,17 @@ call, which wins and applies to payouts accepted afterwards:
 
     SUCCESS                 paid after a moment: PENDING, then the batch PROCESSING, then SUCCESS
     FAILED_LATE             PENDING for the delay, then FAILED with an error; the batch is a SUCCESS
-    UNCLAIMED               delivered to nobody; returned after 30 days or when cancelled
+    UNCLAIMED               not claimed by the receiver; returned after 30 days or when cancelled
     RETURNED                UNCLAIMED, then RETURNED after the delay
-    REVERSED_LATE           SUCCESS, then REVERSED after the delay, of which no webhook tells
-    ONHOLD                  held for review, for good
-    BLOCKED                 blocked, for good
+    REVERSED_LATE           SUCCESS, then REVERSED after the delay, without a webhook
+    ONHOLD                  held for review, permanently
+    BLOCKED                 blocked, permanently
     CANCEL_DROPS_ANSWER     UNCLAIMED; cancelling it works, but the connection is closed instead of
                             an answer
     DENIED                  the whole batch is denied, which frees its sender_batch_id
     DROP_ANSWER             accepted, but the connection is closed without an answer; then SUCCESS
     ERROR_500_AFTER_ACCEPT  accepted, but the answer is a 500; then SUCCESS
-    INSUFFICIENT_FUNDS      refused with 422, before it is looked at whether the batch is known
+    INSUFFICIENT_FUNDS      refused with 422, before the check for a known batch
 
 The delay is three seconds unless an override says otherwise; with an override, SUCCESS takes at
 least its delay, and UNCLAIMED is returned after it. Anything not named above is a SUCCESS. A test
@@ -35,7 +35,7 @@ loses its answer.
 
 What the receiver or PayPal does later is done by an admin call, instead of all that was to come:
 claim an UNCLAIMED item (SUCCESS), release or fail one that is ONHOLD or BLOCKED, let a paid one
-come back (REFUNDED, or REVERSED of which no webhook tells). Unless `sends_webhook` is false,
+come back (REFUNDED, or REVERSED without a webhook). Unless `sends_webhook` is false,
 webhooks go out; and any of them may be sent once more.
 
     POST   /admin/items/{payout_item_id}  {"status": "REFUNDED", "sends_webhook": false}

@@ -1,4 +1,4 @@
-"""Waiting for a moment of the wall clock, or for news, whichever comes first."""
+"""Waits for a time of the wall clock or for a notification, whichever comes first."""
 
 import asyncio
 import time
@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 class Alarm:
-    """One waiter; a ring while nobody waits is kept for the next wait."""
+    """For one waiter. A ring without a waiter ends the next wait at once."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()
@@ -15,7 +15,7 @@ class Alarm:
         self._rung.set()
 
     async def wait_until(self, moment: float | None) -> None:
-        """Without a moment, until it rings."""
+        """Waits until the Unix time `moment` or a ring; without a moment, until a ring."""
         delay = None if moment is None else max(0.0, moment - time.time())
         with suppress(TimeoutError):
             async with asyncio.timeout(delay):

@@ -1,4 +1,4 @@
-"""Amounts as PayPal writes them, strings of a currency's units, and the fee on them."""
+"""Amounts in PayPal's format, decimal strings of a currency's units, and fees."""
 
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -8,8 +8,8 @@ CURRENCIES = ZERO_DECIMAL_CURRENCIES | frozenset(
 )
 MAX_ITEM_USD = Decimal(20_000)
 
-# PayPal charges "about 2 %" on top, with caps that differ by country pair. The sandbox decides for
-# one simple number so that a client's fee handling is exercised: 2 %, never above 20 units.
+# PayPal charges "about 2 %" on top, with caps that differ by country pair. The sandbox uses one
+# simple rule, to exercise clients' fee handling: 2 %, at most 20 units.
 FEE_RATE = Decimal("0.02")
 FEE_CAP = Decimal(20)
 

@@ -1,4 +1,4 @@
-"""Ids as PayPal's look."""
+"""Random ids in PayPal's format."""
 
 import secrets
 import string

@@ -1,6 +1,6 @@
-"""The rules of a payout's life, pure: states, what may follow what, and behaviours as scripts.
+"""The lifecycle of batches and items: states, transitions, and behaviours as scripts. Pure.
 
-What each behaviour means to a caller is described in the package's docstring.
+The behaviours are described in the package's docstring.
 """
 
 import re
@@ -48,7 +48,7 @@ class Behaviour(StrEnum):
 
 
 class Answer(StrEnum):
-    """What the caller of an accepted POST gets to see of it."""
+    """How an accepted POST is answered."""
 
     CREATED = "CREATED"
     DROPPED = "DROPPED"
@@ -57,7 +57,7 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ItemError:
-    """Why an item did not arrive, as reported inside it."""
+    """The error that an item reports."""
 
     name: str
     message: str
@@ -65,7 +65,7 @@ class ItemError:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A change an item will go through, counted from acceptance."""
+    """A scheduled change of an item's status, relative to acceptance."""
 
     after_seconds: float
     status: ItemStatus
@@ -80,7 +80,7 @@ HELD = ItemError("TRANSACTION_HELD", "The payment is being reviewed.")
 BLOCKED = ItemError("TRANSACTION_BLOCKED", "The payment has been blocked.")
 DENIED = ItemError("BATCH_DENIED", "The batch of this payment was denied.")
 
-_FOLLOWERS: dict[ItemStatus, frozenset[ItemStatus]] = {
+_TRANSITIONS: dict[ItemStatus, frozenset[ItemStatus]] = {
     ItemStatus.PENDING: frozenset(ItemStatus)
     - {ItemStatus.PENDING, ItemStatus.RETURNED, ItemStatus.REFUNDED, ItemStatus.REVERSED},
     ItemStatus.ONHOLD: frozenset({ItemStatus.SUCCESS, ItemStatus.FAILED, ItemStatus.BLOCKED}),
@@ -99,15 +99,15 @@ _EVENT_SUFFIXES = {
     ItemStatus.BLOCKED: "BLOCKED",
 }
 
-# The money never left, so no fee is charged. Whether PayPal gives the fee of a returned payment
-# back differs by agreement; the sandbox keeps reporting it.
+# The money never left, so no fee is charged. Whether PayPal refunds the fee of a returned payment
+# depends on the agreement; the sandbox keeps reporting it.
 FEELESS = frozenset({ItemStatus.FAILED, ItemStatus.BLOCKED})
 
 
 def may_follow(current: ItemStatus, following: ItemStatus) -> bool:
-    """A scheduled change that may not follow any more (the item was cancelled) is dropped, and one
-    that an admin wants is refused."""
-    return following in _FOLLOWERS.get(current, frozenset())
+    """Whether the transition is allowed. Otherwise a scheduled change is dropped (the item was
+    cancelled), and an admin's change is refused."""
+    return following in _TRANSITIONS.get(current, frozenset())
 
 
 def is_cancellable(status: ItemStatus) -> bool:
@@ -115,7 +115,7 @@ def is_cancellable(status: ItemStatus) -> bool:
 
 
 def is_complete(batch: BatchStatus, pending_items: int) -> bool:
-    """A batch succeeds once each item has some outcome, an unclaimed or a failed one included."""
+    """A batch succeeds once no item is pending; unclaimed and failed items count as done."""
     return batch is BatchStatus.PROCESSING and pending_items == 0
 
 
@@ -130,7 +130,7 @@ def batch_event_type(status: BatchStatus) -> str:
 
 
 def behaviour_named_by(receiver: str) -> Behaviour:
-    """The longest behaviour that starts the local part as whole words, else SUCCESS."""
+    """The longest behaviour whose name starts the local part, else SUCCESS."""
     words = re.sub(r"[-.+]", "_", receiver.partition("@")[0].upper())
     for behaviour in sorted(Behaviour, key=len, reverse=True):
         if f"{words}_".startswith(f"{behaviour}_"):
@@ -148,10 +148,9 @@ def answer_to(behaviours: Iterable[Behaviour]) -> Answer:
 
 
 def script(behaviour: Behaviour, delay_seconds: float | None, step_seconds: float) -> list[Step]:
-    """The changes ahead of a freshly accepted item. A denied one has none: its batch decides.
+    """The scheduled changes of a new item. A denied item has none: its batch decides.
 
-    The first comes two steps after acceptance at the earliest; one step after it, the batch is
-    PROCESSING.
+    The first is at least two steps after acceptance; the batch is PROCESSING one step after it.
     """
     first = 2 * step_seconds
     delay = DEFAULT_DELAY_SECONDS if delay_seconds is None else delay_seconds

@@ -1,4 +1,4 @@
-"""How times, durations, values and services are shown to a reader, as template filters."""
+"""Template filters that format times, durations, values and services."""
 
 import json
 from datetime import UTC, datetime

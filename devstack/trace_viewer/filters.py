@@ -1,4 +1,4 @@
-"""Which traces a reader asked for: the query parameters of the list page and of the JSON API."""
+"""Query parameters of the list page and of the JSON API."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MAX_LIMIT = 500
 
 
 class InvalidFilterError(ValueError):
-    """A parameter that cannot be understood; the message may be shown to the reader."""
+    """An invalid parameter; the message may be shown to the user."""
 
 
 @dataclass(frozen=True)

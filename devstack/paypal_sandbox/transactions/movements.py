@@ -1,14 +1,14 @@
-"""What the transaction reports tell: a line for each movement of the account's money.
+"""The lines of transaction reports: one for each movement of the account's money.
 
 A batch's amount and fees are held when it is accepted (T1503), and the hold ends with the batch
-(T1105). Each item that leaves is a T0001, taken at once and pending while nobody has it for sure:
-unclaimed, or held for review. What comes back does so by a line of its own, which names the first:
+(T1105). Each item paid is a T0001, debited at once and pending while it is unclaimed or held for
+review. A returned payment has a line of its own, which references the first:
 
-    RETURNED   T1114, with the fee: nobody ever had the money
+    RETURNED   T1114, with the fee: the payment was never claimed
     REFUNDED   T1115, without it
     REVERSED   T1106, without it
 
-Whether PayPal gives a fee back differs by agreement; so the sandbox has decided.
+Whether PayPal refunds a fee depends on the agreement; this is the sandbox's choice.
 """
 
 import time
@@ -34,7 +34,7 @@ _RETURNS = {
 
 
 class Movements:
-    """Every call belongs inside a transaction of the store."""
+    """Call its methods within a transaction of the store."""
 
     def __init__(self, store: MovementStore) -> None:
         self._store = store
@@ -52,7 +52,7 @@ class Movements:
             self._store.insert(_opposite(hold, HOLD_ENDS))
 
     def follow(self, item: Item, batch: Batch) -> None:
-        """After a change of the item's status."""
+        """Records a change of the item's status."""
         payout = self._store.get(item.transaction_id or "")
         if payout is None and item.status in _TAKEN:
             self._store.insert(_payout(item, batch))

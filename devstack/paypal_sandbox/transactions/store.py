@@ -1,4 +1,4 @@
-"""The SQL of the transaction reports' lines."""
+"""SQL of the lines of transaction reports."""
 
 import sqlite3
 from dataclasses import asdict
@@ -38,7 +38,7 @@ class MovementStore:
         return _movement(row) if row else None
 
     def reported(self, start: float, end: float) -> list[Movement]:
-        """Initiated from `start` to `end`, both of them included, oldest first."""
+        """Lines initiated from `start` to `end` inclusive, oldest first."""
         rows = self._sql.execute(
             "SELECT * FROM movement WHERE initiated_at BETWEEN ? AND ? AND is_reported"
             " ORDER BY initiated_at, transaction_id",

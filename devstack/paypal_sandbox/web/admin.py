@@ -1,6 +1,6 @@
-"""The routes by which a test makes PayPal behave: no authentication, and loopback callers only.
+"""The admin routes that control the sandbox: no authentication, loopback callers only.
 
-What each does to a caller is described in the package's docstring.
+Their effects are described in the package's docstring.
 """
 
 import ipaddress
@@ -76,7 +76,7 @@ async def delete_behaviour(request: web.Request) -> web.Response:
 
 
 class _WantedConditions(BaseModel):
-    """What is left out is as it was at first."""
+    """Omitted fields are set to their initial values."""
 
     reporting_lag_seconds: _Seconds = _AT_FIRST.reporting_lag_seconds
     report_line_limit: Annotated[int, Field(ge=1)] = _AT_FIRST.report_line_limit
@@ -122,7 +122,7 @@ async def resend_event(request: web.Request) -> web.Response:
 
 
 class _WantedLine(BaseModel):
-    """A payout of the account's owner that no call has ordered, unless it says otherwise."""
+    """A report line; by default a payout that was not made through the API."""
 
     amount: Decimal
     currency: str = "USD"
@@ -151,8 +151,8 @@ async def add_transaction(request: web.Request) -> web.Response:
     return _line(line, status=201)
 
 
-class _Tampering(BaseModel):
-    """What is left out stays as it is."""
+class _ChangedLine(BaseModel):
+    """Omitted fields are not changed."""
 
     amount: Decimal | None = None
     currency: str | None = None
@@ -164,7 +164,7 @@ class _Tampering(BaseModel):
 
 @routes.patch("/admin/transactions/{transaction_id}")
 async def tamper_with_transaction(request: web.Request) -> web.Response:
-    wanted = await body_of(request, _Tampering)
+    wanted = await body_of(request, _ChangedLine)
     store = request.app[STORE]
     line = store.movements.get(request.match_info["transaction_id"])
     if line is None:

@@ -1,4 +1,4 @@
-"""What a request brings, read into what the use cases take; or PayPal's refusal of it."""
+"""Parses request bodies and query parameters; errors are PayPal's."""
 
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ async def body_of(request: web.Request, model: type[_Model]) -> _Model:
 
 
 def query_of(request: web.Request, model: type[_Model]) -> _Model:
-    """As the reports refuse it."""
+    """Raises the error format of the reporting API."""
     try:
         return model.model_validate(dict(request.query))
     except ValidationError as error:
