@@ -12,7 +12,7 @@ from servicekit.errors import PermissionDenied, Reason
 from servicekit.timestamps import to_timestamp
 from tests.integration.tasks.harness import Harness
 from tests.support.serving import refused, request_id
-from workflows.assignment import model
+from workflows.assignment import commands
 from workflows.assignment.commands import CreateProposal
 from workflows.assignment.model import ProposalKind
 
@@ -106,7 +106,7 @@ async def test_an_answer_names_the_proposal(begun: Harness, rpc: str, number: in
         request = ANSWERS[rpc](name=f"{NAME}/proposals/{number}", request_id=request_id())
         answer = await getattr(stub, rpc)(request)
         assert answer.name == NAME
-        command = getattr(model, rpc)(actor, number)
+        command = getattr(commands, rpc)(actor, number)
         said = ("a1", rpc, command, request.request_id)
         assert begun.workflows.commands[-1] == said
 
