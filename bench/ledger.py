@@ -19,7 +19,7 @@ from servicekit.postgres.database import Database
 from services.payouts.domain import Deposit
 from services.payouts.ledger import postings
 from services.payouts.ledger.postings import Transfer
-from services.payouts.ledger.store import PostgresLedger
+from services.payouts.ledger.store import LedgerStore
 
 _AT_ONCE = 8
 _BRANDS = 50
@@ -37,7 +37,7 @@ async def ledger_ratio(access: Access) -> float:
         Database(access.service_url("payouts"), pool_size=_AT_ONCE) as database,
         Database(access.owner_url("payouts"), pool_size=1) as owner,
     ):
-        ledger = PostgresLedger(database)
+        ledger = LedgerStore(database)
         await owner.execute(
             "CREATE TABLE bench_row (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
             " name text NOT NULL, amount_minor bigint NOT NULL)"
@@ -49,13 +49,13 @@ async def ledger_ratio(access: Access) -> float:
     return statistics.median(ratios[1:])  # the first warms up
 
 
-async def _ratio(database: Database, ledger: PostgresLedger) -> float:
+async def _ratio(database: Database, ledger: LedgerStore) -> float:
     transfers = iter(await reservations(ledger, database, _TRANSFERS))
     ours = await _rate(lambda: ledger.post(next(transfers)))
     return ours / await _rate(lambda: _insert_rows(database))
 
 
-async def reservations(ledger: PostgresLedger, database: Database, count: int) -> list[Transfer]:
+async def reservations(ledger: LedgerStore, database: Database, count: int) -> list[Transfer]:
     """Reservations of `count` rewards of CREATOR, not posted yet, by brands with enough funds."""
     run = uuid4().hex[:12]
     funds = Money(REWARD.currency, count * postings.hold_minor(REWARD))

@@ -29,7 +29,7 @@ from devstack.child import launch_argv
 from devstack.home import SOURCE_ROOT
 from devstack.probes import accepts_tcp
 from servicekit.postgres.database import Database
-from services.payouts.ledger.store import PostgresLedger
+from services.payouts.ledger.store import LedgerStore
 
 _PATH = "/liaison.payouts.v1.PayoutService/SendPayout"
 _PAYOUTS = 400
@@ -78,7 +78,7 @@ async def _introduce_creator(access: Access) -> None:
 
 async def _due(access: Access, database: Database) -> list[EncodedRequest]:
     """SendPayout requests for reserved rewards."""
-    ledger = PostgresLedger(database)
+    ledger = LedgerStore(database)
     token = access.token("service", subject="services/bench")
     requests = []
     for transfer in await reservations(ledger, database, _PAYOUTS):

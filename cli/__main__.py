@@ -141,9 +141,7 @@ def reconciliation(
             help="One by its name, the latest of each provider, or run new ones now.",
         ),
     ] = "latest",
-    provider: Annotated[
-        options.Provider | None, typer.Option(help="Only this provider; default: each.")
-    ] = None,
+    provider: Annotated[str, options.provider_option("Only this provider; default: each.")] = "",
     csv: Annotated[
         bool,
         typer.Option(
@@ -158,8 +156,8 @@ def reconciliation(
     """
     from cli.payouts.reconciliation import print_reconciliation
 
-    provider_name = provider.name if provider else ""
-    raise typer.Exit(print_reconciliation(which, provider_name, is_csv=csv))
+    whose = options.provider_name(provider)
+    raise typer.Exit(print_reconciliation(which, whose, is_csv=csv))
 
 
 @media.command()

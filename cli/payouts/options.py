@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from workflows.payout.providers import ProviderName
+
 
 class _ShowByDefault(TyperGroup):
     """Takes a first argument that is no command for a payout's name, and shows that payout."""
@@ -16,11 +18,25 @@ class _ShowByDefault(TyperGroup):
         return super().parse_args(ctx, ["show", *args] if is_payout else args)
 
 
-class Provider(StrEnum):
-    """See payouts.v1.Provider."""
+def _known_provider(option: str) -> str:
+    choices = [name.option for name in ProviderName]
+    if option and option not in choices:
+        raise typer.BadParameter(f"must be one of {', '.join(choices)}")
+    return option
 
-    PAYPAL = "paypal"
-    BANK_TRANSFER = "bank-transfer"
+
+def provider_option(help_text: str) -> Any:
+    """An option that takes a provider's name; empty by default."""
+    return typer.Option(
+        callback=_known_provider,
+        metavar="|".join(name.option for name in ProviderName),
+        help=help_text,
+    )
+
+
+def provider_name(option: str) -> str:
+    """As payouts.v1.Provider names it, without the prefix; empty if no option was given."""
+    return ProviderName.of_option(option) if option else ""
 
 
 class Beneficiary(StrEnum):
@@ -84,8 +100,8 @@ def retry(
     name: Name,
     reason: Reason,
     provider: Annotated[
-        Provider | None, typer.Option(help="Who moves the money; default: LIAISON_PAYOUT_PROVIDER.")
-    ] = None,
+        str, provider_option("Who moves the money; default: LIAISON_PAYOUT_PROVIDER.")
+    ] = "",
     receiver: Annotated[
         str, typer.Option(help="Where to, such as an IBAN; default: the account the creator named.")
     ] = "",
@@ -94,9 +110,7 @@ def retry(
     """Make the next attempt now, even if the money was returned after it was paid."""
     from cli.payouts import payout
 
-    raise typer.Exit(
-        payout.retry(name, reason, provider.name if provider else "", receiver, request_id)
-    )
+    raise typer.Exit(payout.retry(name, reason, provider_name(provider), receiver, request_id))
 
 
 @payout_app.command()

@@ -17,6 +17,7 @@ from cli.calls import call_payouts
 from cli.payouts.kill_switch import lines_of
 from cli.payouts.reconciliation_view import COLUMNS, report_of, row_of
 from servicekit.errors import Unavailable
+from workflows.payout.providers import ProviderName
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceAsyncStub
@@ -25,7 +26,6 @@ if TYPE_CHECKING:  # the stub's async face is there for type checkers only
 MISMATCH = 4
 # Reading a provider's report of one month takes minutes.
 _RUN_SECONDS = 600.0
-_PROVIDERS = [name.removeprefix("PROVIDER_") for name in payouts_pb2.Provider.keys()[1:]]
 # Columns of a report that goes to a file or another command.
 _FILE_WIDTH = 140
 
@@ -33,7 +33,7 @@ _FILE_WIDTH = 140
 def print_reconciliation(which: str, provider: str, *, is_csv: bool) -> int:
     """`which` is `latest`, `run` for a new one, or a name; `provider` is such as PAYPAL, or empty
     for one of each. Active halts are printed too, unless a name is given. Returns the exit code."""
-    providers = [provider] if provider else _PROVIDERS
+    providers = [provider] if provider else [str(name) for name in ProviderName]
 
     async def command(channel: grpc.aio.Channel) -> int:
         stub = ReconciliationServiceStub(channel)

@@ -13,6 +13,7 @@ from rich.text import Text
 from cli.csv_cells import decimal, text
 from servicekit.money import Money
 from servicekit.timestamps import from_timestamp
+from workflows.payout.providers import ProviderName
 
 COLUMNS = (
     "reconciliation",
@@ -32,10 +33,6 @@ COLUMNS = (
     "ledger_fee",
     "description",
 )
-_PROVIDERS = {
-    payouts_pb2.PROVIDER_PAYPAL: "PayPal",
-    payouts_pb2.PROVIDER_BANK_TRANSFER: "Bank transfers",
-}
 _KINDS = {
     pb.Finding.KIND_UNMATCHED: "not in the ledger",
     pb.Finding.KIND_MISSING: "not at the provider",
@@ -68,7 +65,8 @@ def _cells(message: MoneyMessage) -> tuple[str, str]:
 
 
 def report_of(found: pb.Reconciliation) -> RenderableType:
-    provider = _PROVIDERS.get(found.provider, "?")
+    name = payouts_pb2.Provider.Name(found.provider).removeprefix("PROVIDER_")
+    provider = ProviderName(name).label
     parts: list[RenderableType] = [_head(found, provider)]
     if found.totals:
         parts += ["", _totals(found.totals, provider)]

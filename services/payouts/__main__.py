@@ -1,5 +1,6 @@
 """The payouts process: wiring only."""
 
+import httpx
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 
 from servicekit.background import run_periodically
@@ -13,10 +14,13 @@ from servicekit.telemetry import telemetry
 from services.payouts.clients import CreatorAccounts
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
+from services.payouts.kill_switch.store import KillSwitchStore
+from services.payouts.ledger.store import LedgerStore
 from services.payouts.monitoring.monitor import INTERVAL_SECONDS, PayoutMonitor, check_ledger
 from services.payouts.monitoring.queries import MonitoringQueries
 from services.payouts.operators.bank_transfers import BankTransferHandlers
 from services.payouts.operators.handlers import DecisionHandlers
+from services.payouts.operators.store import DecisionStore
 from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.paypal.client import http_client
 from services.payouts.providers.paypal.signatures import SignatureVerifier
@@ -27,13 +31,15 @@ from services.payouts.reconciliation.inputs_store import PostgresInputsStore
 from services.payouts.reconciliation.servicer import service as reconciliation_service
 from services.payouts.reconciliation.store import PostgresReconciliationStore
 from services.payouts.sending.handlers import PaymentHandlers
+from services.payouts.sending.stores import Stores
 from services.payouts.servicer import service
 from services.payouts.settings import PayoutsSettings
 from services.payouts.statements.handlers import StatementHandlers
 from services.payouts.statements.servicer import service as statement_service
 from services.payouts.statements.store import PostgresStatementStore
-from services.payouts.store import PostgresPayoutStore
+from services.payouts.store import PayoutStore
 from services.payouts.workflows import PayoutWorkflowClient
+from workflows.payout.providers import ProviderName
 from workflows.temporal.client import Workflows
 
 
@@ -46,54 +52,63 @@ async def main() -> None:
             service_channel(settings, settings.creators_address) as channel,
         ):
             await migrate_on_start(database, settings, "services.payouts")
-            store = PostgresPayoutStore(database)
-            receivers = CreatorAccounts(CreatorServiceStub(channel))
-            providers = providers_of(settings, http, database)
-            kill_switch = KillSwitchHandlers(store, providers, utc_now)
-            # Before anything can be sent.
-            await kill_switch.check_database_identity()
-            payments = PaymentHandlers(
-                store, providers, receivers, utc_now, settings.payout_provider
-            )
-            workflows = PayoutWorkflowClient(Workflows(settings))
-            reconciliations = ReconciliationHandlers(
+            accounts = CreatorAccounts(CreatorServiceStub(channel))
+            await _serve(settings, database, http, accounts)
+
+
+async def _serve(
+    settings: PayoutsSettings,
+    database: Database,
+    http: httpx.AsyncClient,
+    accounts: CreatorAccounts,
+) -> None:
+    payouts, ledger = PayoutStore(database), LedgerStore(database)
+    decisions, halts = DecisionStore(database), KillSwitchStore(database)
+    await payouts.add_providers(ProviderName)
+    providers = providers_of(settings, http, database)
+    kill_switch = KillSwitchHandlers(halts, providers, utc_now)
+    # Before anything can be sent.
+    await kill_switch.check_database_identity()
+    stores = Stores(payouts, ledger, halts, decisions)
+    payments = PaymentHandlers(stores, providers, accounts, utc_now, settings.payout_provider)
+    workflows = PayoutWorkflowClient(Workflows(settings))
+    services = [
+        service(
+            PayoutHandlers(payouts, ledger, utc_now),
+            payments,
+            DecisionHandlers(payouts, ledger, decisions, payments, workflows, utc_now),
+            BankTransferHandlers(
+                payouts, decisions, BankTransferProvider(database), payments, workflows, utc_now
+            ),
+        ),
+        statement_service(StatementHandlers(PostgresStatementStore(database))),
+        reconciliation_service(
+            ReconciliationHandlers(
                 PostgresReconciliationStore(database),
-                PostgresInputsStore(database, store),
+                PostgresInputsStore(database, payouts),
                 payments,
                 kill_switch,
                 providers,
                 workflows,
                 utc_now,
-            )
-            decisions = DecisionHandlers(store, payments, workflows, utc_now)
-            transfers = BankTransferHandlers(
-                store, BankTransferProvider(database), payments, workflows, utc_now
-            )
-            webhook = WebhookServer(
-                settings.paypal_webhook_listen_address,
-                SignatureVerifier(settings, http, utc_now),
-                payments,
-                workflows,
-            )
-            await webhook.start()
-            payouts = PayoutHandlers(store, utc_now)
-            statements = StatementHandlers(PostgresStatementStore(database))
-            services = [
-                service(payouts, payments, decisions, transfers),
-                statement_service(statements),
-                reconciliation_service(reconciliations, kill_switch),
-            ]
-            monitor = PayoutMonitor(kill_switch, MonitoringQueries(database), providers, utc_now)
-            async with (
-                run_periodically(
-                    "check_ledger",
-                    lambda: check_ledger(store, utc_now),
-                    interval_seconds=INTERVAL_SECONDS,
-                ),
-                run_periodically("check_payouts", monitor.check, interval_seconds=INTERVAL_SECONDS),
-            ):
-                await GrpcServer(settings, services, database).serve_until_stopped()
-            await webhook.stop()
+            ),
+            kill_switch,
+        ),
+    ]
+    verifier = SignatureVerifier(settings, http, utc_now)
+    webhook = WebhookServer(settings.paypal_webhook_listen_address, verifier, payments, workflows)
+    await webhook.start()
+    monitor = PayoutMonitor(kill_switch, MonitoringQueries(database), providers, utc_now)
+    async with (
+        run_periodically(
+            "check_ledger",
+            lambda: check_ledger(ledger, utc_now),
+            interval_seconds=INTERVAL_SECONDS,
+        ),
+        run_periodically("check_payouts", monitor.check, interval_seconds=INTERVAL_SECONDS),
+    ):
+        await GrpcServer(settings, services, database).serve_until_stopped()
+    await webhook.stop()
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ class ReduceReward(Command):
     amount: PositiveMoney
 
 
-class PayoutStore(Protocol):
+class Payouts(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[None]: ...
 
     async def add_deposit(self, deposit: Deposit) -> None: ...
@@ -136,6 +136,8 @@ class PayoutStore(Protocol):
         self, brand: str | None, creator: str | None, state: State | None, page: Page
     ) -> list[Payout]: ...
 
+
+class Ledger(Protocol):
     async def post(self, transfer: Transfer) -> int: ...
 
     async def funds(self, brand: str, currency: str) -> tuple[Money, Money]: ...
@@ -146,30 +148,31 @@ class PayoutStore(Protocol):
 
 
 class PayoutHandlers:
-    def __init__(self, store: PayoutStore, clock: Clock) -> None:
-        self._store = store
+    def __init__(self, payouts: Payouts, ledger: Ledger, clock: Clock) -> None:
+        self._payouts = payouts
+        self._ledger = ledger
         self._clock = clock
 
     async def create_deposit(self, who: Principal, command: CreateDeposit) -> Deposit:
         who.require_party(f"brands/{command.brand}", brand=command.brand)
         deposit = Deposit(str(uuid4()), command.brand, command.deposit.amount, self._clock())
-        await self._store.add_deposit(deposit)
+        await self._payouts.add_deposit(deposit)
         return deposit
 
     async def confirm_deposit(self, command: ConfirmDeposit) -> Deposit:
         brand, deposit_id = command.ids
-        deposit = await self._store.lock_deposit(deposit_id)
+        deposit = await self._payouts.lock_deposit(deposit_id)
         if deposit is None or deposit.brand != brand:
             raise not_found(f"brands/{brand}/deposits/{deposit_id}")
         if deposit.external_reference == command.external_reference:
             return deposit
         if deposit.external_reference is not None:
             raise illegal_state(deposit.name, "CONFIRMED", "ConfirmDeposit")
-        transfer_id = await self._store.post(postings.deposit(deposit))
+        transfer_id = await self._ledger.post(postings.deposit(deposit))
         confirmed = replace(
             deposit, external_reference=command.external_reference, confirm_time=self._clock()
         )
-        if not await self._store.confirm_deposit(confirmed, transfer_id):
+        if not await self._payouts.confirm_deposit(confirmed, transfer_id):
             raise FailedPrecondition(
                 Reason.DEPOSIT_REFERENCE_USED,
                 "Another deposit was confirmed with this external_reference",
@@ -180,25 +183,25 @@ class PayoutHandlers:
     async def get_balance(self, who: Principal, command: GetBalance) -> tuple[Money, Money]:
         """What is available, and what is reserved."""
         who.require_party(f"brands/{command.brand}", brand=command.brand)
-        return await self._store.funds(command.brand, command.currency_code)
+        return await self._ledger.funds(command.brand, command.currency_code)
 
     async def get_trial_balance(self) -> list[tuple[Account, Money]]:
-        return await self._store.sums()
+        return await self._ledger.sums()
 
     async def get_payout(self, who: Principal, command: GetPayout) -> Payout:
-        payout = who.require_found(f"payouts/{command.id}", await self._store.get(command.id))
+        payout = who.require_found(f"payouts/{command.id}", await self._payouts.get(command.id))
         who.require_party(payout.name, brand=payout.brand, creator=payout.creator)
         return payout
 
     async def list_payouts(self, who: Principal, command: ListPayouts, page: Page) -> list[Payout]:
-        return await self._store.list_newest(who.brand, who.creator, command.state, page)
+        return await self._payouts.list_newest(who.brand, who.creator, command.state, page)
 
     async def reserve_rewards(self, command: ReserveRewards) -> None:
         """All of the rewards or none; those that were reserved before stay as they are."""
         amount = command.amount
-        async with self._store.transaction():
-            free = await self._store.lock_available(command.brand, amount.currency)
-            known = await self._store.get_many([r.payout for r in command.reservations])
+        async with self._payouts.transaction():
+            free = await self._ledger.lock_available(command.brand, amount.currency)
+            known = await self._payouts.get_many([r.payout for r in command.reservations])
             _require_same(command, known)
             missing = [r for r in command.reservations if r.payout not in known]
             needed = Money(amount.currency, hold_minor(amount) * len(missing))
@@ -210,22 +213,22 @@ class PayoutHandlers:
                 )
             now = self._clock()
             for reservation in missing:
-                await self._store.add_payout(
+                await self._payouts.add_payout(
                     reservation.payout, command.brand, reservation.creator, amount, now
                 )
-                await self._store.post(postings.reserve(reservation.payout, command.brand, amount))
+                await self._ledger.post(postings.reserve(reservation.payout, command.brand, amount))
 
     async def release_reward(self, command: ReleaseReward) -> None:
-        async with self._store.transaction():
+        async with self._payouts.transaction():
             payout = await self._locked(command.id)
             if payout.state in (State.RELEASED, State.WRITTEN_OFF):
                 return
             if not payout.is_releasable:
                 raise illegal_state(payout.name, payout.state, "ReleaseReward")
-            await self._store.post(postings.release(payout))
+            await self._ledger.post(postings.release(payout))
 
     async def reduce_reward(self, command: ReduceReward) -> None:
-        async with self._store.transaction():
+        async with self._payouts.transaction():
             payout = await self._locked(command.id)
             is_so = command.amount == payout.amount and payout.state is not State.RELEASED
             # An operator was faster, and nothing is reserved any more: the worker goes on.
@@ -234,11 +237,11 @@ class PayoutHandlers:
             if not payout.is_reducible:
                 raise illegal_state(payout.name, payout.state, "ReduceReward")
             _require_lower(command.amount, payout.amount)
-            await self._store.post(postings.reduce(payout, command.amount))
-            await self._store.lower_payout(payout.id, command.amount)
+            await self._ledger.post(postings.reduce(payout, command.amount))
+            await self._payouts.lower_payout(payout.id, command.amount)
 
     async def _locked(self, payout_id: str) -> Payout:
-        return require_found(f"payouts/{payout_id}", await self._store.lock(payout_id))
+        return require_found(f"payouts/{payout_id}", await self._payouts.lock(payout_id))
 
 
 def _require_same(command: ReserveRewards, known: dict[str, Payout]) -> None:

@@ -1,6 +1,9 @@
-"""The SQL of deposits, payouts and attempts; the ledger's is in `services.payouts.ledger.store`,
-that of decisions in `services.payouts.operators.store`."""
+"""SQL of deposits, payouts and attempts.
 
+The ledger's is in `ledger.store`, that of operators' decisions in `operators.store`.
+"""
+
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import LiteralString
@@ -13,9 +16,6 @@ from servicekit.pagination import Page
 from servicekit.postgres.database import Database
 from services.payouts.attempts import Attempt, AttemptState
 from services.payouts.domain import Deposit, Payout, State
-from services.payouts.kill_switch.store import PostgresKillSwitch
-from services.payouts.ledger.store import PostgresLedger
-from services.payouts.operators.store import PostgresDecisions
 from workflows.payout.providers import ProviderName
 
 _DEPOSIT: LiteralString = "SELECT * FROM deposit WHERE id = %s"
@@ -48,13 +48,18 @@ _ATTEMPT: LiteralString = """
 """
 
 
-class PostgresPayoutStore(PostgresLedger, PostgresKillSwitch, PostgresDecisions):
+class PayoutStore:
     def __init__(self, database: Database) -> None:
-        super().__init__(database)
         self._database = database
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
         return self._database.transaction()
+
+    async def add_providers(self, names: Iterable[ProviderName]) -> None:
+        """Registers provider names, which attempts, decisions and reports refer to. Idempotent."""
+        await self._database.execute(
+            "INSERT INTO provider SELECT unnest(%s::text[]) ON CONFLICT DO NOTHING", (list(names),)
+        )
 
     async def add_deposit(self, deposit: Deposit) -> None:
         await self._database.execute(
@@ -155,17 +160,6 @@ class PostgresPayoutStore(PostgresLedger, PostgresKillSwitch, PostgresDecisions)
             _ATTEMPT + " WHERE a.payout_id = %s AND a.number = %s", (payout_id, number)
         )
         return _attempt(row["attempt"], row["currency"]) if row else None
-
-    async def is_held(self, payout_id: str) -> bool:
-        """Whether an operator keeps it from being sent, as `payout_now` says, for less."""
-        row = await self._database.fetch_one(
-            """
-            SELECT kind FROM decision WHERE payout_id = %s AND kind IN ('HOLD', 'RESUME')
-             ORDER BY id DESC LIMIT 1
-            """,
-            (payout_id,),
-        )
-        return row is not None and row["kind"] == "HOLD"
 
     async def find_attempt(
         self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str

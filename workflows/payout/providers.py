@@ -23,7 +23,11 @@ class ProviderName(StrEnum):
         """As it is written on the command line."""
         return self.lower().replace("_", "-")
 
+    @classmethod
+    def of_option(cls, option: str) -> "ProviderName":
+        return cls(option.replace("-", "_").upper())
+
     @property
     def label(self) -> str:
         """As people read it."""
-        return self.replace("_", " ").capitalize()
+        return "PayPal" if self is ProviderName.PAYPAL else self.replace("_", " ").capitalize()

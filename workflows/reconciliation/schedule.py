@@ -17,14 +17,19 @@ from temporalio.client import (
 )
 
 from workflows import ids
+from workflows.payout.providers import ProviderName
 from workflows.reconciliation.model import ReconciliationTerms
 from workflows.reconciliation.workflow import ReconciliationWorkflow
 from workflows.task_queues import Domain, queue_of
 
-PROVIDERS = ["PAYPAL", "BANK_TRANSFER"]
 # A run that Temporal could not start in time is made up for, even where it is the day's only one;
 # of several, while one goes on, the others are left out.
 _CATCH_UP = timedelta(hours=12)
+
+
+def terms() -> ReconciliationTerms:
+    """Every provider is reconciled."""
+    return ReconciliationTerms([str(name) for name in ProviderName])
 
 
 async def keep_schedule(client: Client, cron: str) -> None:
@@ -32,11 +37,11 @@ async def keep_schedule(client: Client, cron: str) -> None:
     UTC."""
     # All that makes it what it is: one with the same details is left alone, since an update could
     # undo what an operator does at the same moment.
-    details = f"At `{cron}` UTC; {', '.join(PROVIDERS)}; made up for within {_CATCH_UP}"
+    details = f"At `{cron}` UTC; {', '.join(terms().providers)}; made up for within {_CATCH_UP}"
     schedule = Schedule(
         action=ScheduleActionStartWorkflow(
             ReconciliationWorkflow.run,
-            ReconciliationTerms(PROVIDERS),
+            terms(),
             id=ids.RECONCILIATION,
             task_queue=queue_of(Domain.PAYOUTS),
             static_summary="Payouts: the providers' transactions and the ledger",

@@ -126,7 +126,7 @@ class ResumePayouts(Command):
     reason: Annotated[str, bounded_text(1, 1000), Visible]
 
 
-class HaltStore(Protocol):
+class Halts(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[None]: ...
 
     async def lock_kill_switch(self) -> None: ...
@@ -138,7 +138,7 @@ class HaltStore(Protocol):
     async def add_event(self, event: Event) -> None: ...
 
 
-class KillSwitchStore(HaltStore, Protocol):
+class KillSwitchEvents(Halts, Protocol):
     async def kill_switch(self) -> KillSwitch: ...
 
     async def reconciled_until(self) -> ReconciledUntilByProvider: ...
@@ -150,7 +150,7 @@ class KillSwitchStore(HaltStore, Protocol):
     async def save_identity(self, identity: DatabaseIdentity, now: datetime) -> None: ...
 
 
-async def halt_for_mismatch(store: HaltStore, reason: str, now: datetime) -> None:
+async def halt_for_mismatch(store: Halts, reason: str, now: datetime) -> None:
     """At once, where no reconciliation need find it. For one reason there is one halt, however
     often it is told, and whether or not it was lifted since: `reason` names the attempt."""
     async with store.transaction():
@@ -163,7 +163,7 @@ async def halt_for_mismatch(store: HaltStore, reason: str, now: datetime) -> Non
 
 class KillSwitchHandlers:
     def __init__(
-        self, store: KillSwitchStore, providers: Collection[ProviderName], clock: Clock
+        self, store: KillSwitchEvents, providers: Collection[ProviderName], clock: Clock
     ) -> None:
         self._store = store
         self._providers = providers

@@ -1,5 +1,6 @@
 """The SQL of the switch that stops all sending."""
 
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 
 from psycopg.rows import DictRow
@@ -17,9 +18,12 @@ from services.payouts.kill_switch.handlers import (
 from workflows.payout.providers import ProviderName
 
 
-class PostgresKillSwitch:
+class KillSwitchStore:
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def transaction(self) -> AbstractAsyncContextManager[None]:
+        return self._database.transaction()
 
     async def lock_kill_switch(self) -> None:
         """Who lifts a halt, or notes where the database is, does so alone in this transaction."""

@@ -22,7 +22,7 @@ class Drift:
     carried_minor: int = 0
 
 
-class PostgresLedger:
+class LedgerStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 

@@ -30,6 +30,9 @@ CREATE INDEX payout_by_time ON payout (create_time, id);
 CREATE INDEX payout_by_brand ON payout (brand, create_time, id);
 CREATE INDEX payout_by_creator ON payout (creator, create_time, id);
 
+-- Filled by the service when it starts, from workflows/payout/providers.py.
+CREATE TABLE provider (name text PRIMARY KEY);
+
 CREATE TABLE attempt (
     payout_id         text REFERENCES payout,
     number            integer CHECK (number > 0),
@@ -38,7 +41,7 @@ CREATE TABLE attempt (
     receiver          text        NOT NULL CHECK (receiver <> ''),
     amount_minor      bigint      NOT NULL CHECK (amount_minor > 0),
     sender_batch_id   text        NOT NULL UNIQUE,
-    provider          text        NOT NULL CHECK (provider IN ('PAYPAL', 'BANK_TRANSFER')),
+    provider          text        NOT NULL REFERENCES provider,
     provider_batch_id text,
     provider_item_id  text,
     -- By which the provider's reports know the movement of money.
@@ -438,7 +441,7 @@ CREATE TABLE decision (
     reason         text        NOT NULL CHECK (reason <> ''),
     actor          text        NOT NULL,
     -- Of RETRY: by whom and to whom, where an operator says so.
-    provider       text CHECK (provider IN ('PAYPAL', 'BANK_TRANSFER')),
+    provider       text REFERENCES provider,
     receiver       text,
     create_time    timestamptz NOT NULL,
     -- By which a command that crosses the network finds that it was decided before.
@@ -565,7 +568,7 @@ SELECT least((SELECT max(create_time) FROM transfer),
 
 CREATE TABLE reconciliation (
     id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    provider          text        NOT NULL CHECK (provider IN ('PAYPAL', 'BANK_TRANSFER')),
+    provider          text        NOT NULL REFERENCES provider,
     start_time        timestamptz NOT NULL,
     end_time          timestamptz NOT NULL,
     transaction_count integer     NOT NULL CHECK (transaction_count >= 0),
@@ -592,7 +595,7 @@ CREATE TABLE reconciliation_total (
 
 -- Every transaction that a provider ever reported.
 CREATE TABLE reported_transaction (
-    provider          text CHECK (provider IN ('PAYPAL', 'BANK_TRANSFER')),
+    provider          text REFERENCES provider,
     id                text CHECK (id <> ''),
     sender_batch_id   text        NOT NULL,
     reverses_id       text        NOT NULL,

@@ -11,7 +11,7 @@ import structlog
 
 from servicekit.clock import Clock
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
-from services.payouts.ledger.store import PostgresLedger
+from services.payouts.ledger.store import LedgerStore
 from services.payouts.monitoring import metrics
 from services.payouts.monitoring.queries import MonitoringQueries
 from workflows.payout.providers import ProviderName
@@ -50,7 +50,7 @@ class PayoutMonitor:
         )
 
 
-async def check_ledger(ledger: PostgresLedger, clock: Clock) -> None:
+async def check_ledger(ledger: LedgerStore, clock: Clock) -> None:
     """Updates the metrics, and logs each currency that does not balance. If it raises, the metric
     of the last check keeps its old time."""
     drifts = await ledger.drifts()

@@ -44,11 +44,13 @@ class RejectBankTransfer(Command):
     reason: Annotated[str, bounded_text(1, 1000), Visible]
 
 
-class Store(Protocol):
+class Payouts(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[None]: ...
 
     async def lock(self, payout_id: str) -> Payout | None: ...
 
+
+class Decisions(Protocol):
     async def add_decision(self, payout_id: str, decision: Decision) -> None: ...
 
 
@@ -65,13 +67,15 @@ class Transfers(Protocol):
 class BankTransferHandlers:
     def __init__(
         self,
-        store: Store,
+        payouts: Payouts,
+        decisions: Decisions,
         transfers: Transfers,
         payments: Payments,
         workflows: PayoutWorkflows,
         clock: Clock,
     ) -> None:
-        self._store = store
+        self._payouts = payouts
+        self._decisions = decisions
         self._transfers = transfers
         self._payments = payments
         self._workflows = workflows
@@ -82,7 +86,7 @@ class BankTransferHandlers:
         Raises:
             Unavailable: recorded, but not posted yet: repeat the call.
         """
-        async with self._store.transaction():
+        async with self._payouts.transaction():
             payout, attempt, transfer = await self._lock_transfer(command)
             if transfer.state is BankTransferState.ORDERED:
                 await self._confirm(payout, attempt, command)
@@ -97,7 +101,7 @@ class BankTransferHandlers:
         Raises:
             Unavailable: recorded, but not posted yet: repeat the call.
         """
-        async with self._store.transaction():
+        async with self._payouts.transaction():
             payout, attempt, transfer = await self._lock_transfer(command)
             if transfer.state is BankTransferState.CONFIRMED:
                 raise illegal_state(payout.name, payout.state, "RejectBankTransfer")
@@ -110,7 +114,7 @@ class BankTransferHandlers:
         self, command: ConfirmBankTransfer | RejectBankTransfer
     ) -> tuple[Payout, Attempt, BankTransfer]:
         """Locks the payout; returns it with its attempt and the transfer."""
-        payout = require_found(f"payouts/{command.id}", await self._store.lock(command.id))
+        payout = require_found(f"payouts/{command.id}", await self._payouts.lock(command.id))
         attempt = payout.attempt(command.attempt)
         if attempt is None or attempt.provider is not ProviderName.BANK_TRANSFER:
             raise invalid_fields(Violation("attempt", "BANK_TRANSFER", "Must be a bank transfer"))
@@ -154,7 +158,7 @@ class BankTransferHandlers:
             create_time=self._clock(),
             attempt_number=command.attempt,
         )
-        await self._store.add_decision(command.id, decision)
+        await self._decisions.add_decision(command.id, decision)
 
     async def _sync(self, payout: Payout, attempt: Attempt) -> Payout:
         # Synced by our own id: the attempt may have no batch id yet, if the answer was lost.

@@ -117,7 +117,7 @@ def _is_address(receiver: str) -> bool:
     return bool(local) and "." in host and "@" not in host and is_plain(receiver)
 
 
-class DecisionStore(Protocol):
+class Payouts(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[None]: ...
 
     async def get(self, payout_id: str) -> Payout | None: ...
@@ -126,8 +126,12 @@ class DecisionStore(Protocol):
 
     async def save_attempt(self, payout_id: str, attempt: Attempt, now: datetime) -> None: ...
 
+
+class Ledger(Protocol):
     async def post(self, transfer: Transfer) -> int: ...
 
+
+class Decisions(Protocol):
     async def add_decision(self, payout_id: str, decision: Decision) -> None: ...
 
     async def find_decision(
@@ -156,19 +160,23 @@ class PayoutWorkflows(Protocol):
 class DecisionHandlers:
     def __init__(
         self,
-        store: DecisionStore,
+        payouts: Payouts,
+        ledger: Ledger,
+        decisions: Decisions,
         payments: Payments,
         workflows: PayoutWorkflows,
         clock: Clock,
     ) -> None:
-        self._store = store
+        self._payouts = payouts
+        self._ledger = ledger
+        self._decisions = decisions
         self._payments = payments
         self._workflows = workflows
         self._clock = clock
 
     async def decisions(self, payout: Payout) -> list[Decision]:
         """Oldest first."""
-        return await self._store.decisions(payout.id)
+        return await self._decisions.decisions(payout.id)
 
     async def retry_payout(self, who: Principal, command: RetryPayout) -> Payout:
         """Makes the next attempt, even if the money was returned after it was paid. The reservation
@@ -177,7 +185,7 @@ class DecisionHandlers:
         Raises:
             Unavailable: decided, but the workflow could not be signalled: repeat the call.
         """
-        async with self._store.transaction():
+        async with self._payouts.transaction():
             payout = await self._lock(command.id)
             decision = await self._find_own(who, command, DecisionKind.RETRY)
             if decision is None:
@@ -191,28 +199,28 @@ class DecisionHandlers:
                     receiver=command.receiver,
                     pays_again=payout.was_settled,
                 )
-                await self._store.add_decision(payout.id, decision)
+                await self._decisions.add_decision(payout.id, decision)
         if decision.attempt_number is not None and len(payout.attempts) < decision.attempt_number:
             await self._workflows.retry(payout)
         return await self._get(payout.id)
 
     async def hold_payout(self, who: Principal, command: HoldPayout) -> Payout:
         """No new POST begins, not even one that repeats an attempt. What was sent goes on."""
-        async with self._store.transaction():
+        async with self._payouts.transaction():
             payout = await self._lock(command.id)
             if payout.state in ENDED:
                 raise illegal_state(payout.name, payout.state, "HoldPayout")
             if not payout.is_held:
                 decision = self._new(who, command, DecisionKind.HOLD)
-                await self._store.add_decision(payout.id, decision)
+                await self._decisions.add_decision(payout.id, decision)
             return await self._get(payout.id)
 
     async def resume_payout(self, who: Principal, command: ResumePayout) -> Payout:
-        async with self._store.transaction():
+        async with self._payouts.transaction():
             payout = await self._lock(command.id)
             if payout.is_held:
                 decision = self._new(who, command, DecisionKind.RESUME)
-                await self._store.add_decision(payout.id, decision)
+                await self._decisions.add_decision(payout.id, decision)
             return await self._get(payout.id)
 
     async def write_off_payout(self, who: Principal, command: WriteOffPayout) -> Payout:
@@ -220,7 +228,7 @@ class DecisionHandlers:
         Raises:
             Unavailable: written off, but the workflow could not be signalled: repeat the call.
         """
-        async with self._store.transaction():
+        async with self._payouts.transaction():
             payout = await self._lock(command.id)
             if await self._find_own(who, command, DecisionKind.WRITE_OFF) is None:
                 if not payout.is_releasable:
@@ -228,8 +236,8 @@ class DecisionHandlers:
                 decision = self._new(
                     who, command, DecisionKind.WRITE_OFF, beneficiary=command.beneficiary
                 )
-                await self._store.add_decision(payout.id, decision)
-                await self._store.post(postings.write_off(payout, command.beneficiary))
+                await self._decisions.add_decision(payout.id, decision)
+                await self._ledger.post(postings.write_off(payout, command.beneficiary))
                 log.warning("payout_written_off", payout=payout.id, by=who.actor)
             payout = await self._get(payout.id)
         await self._workflows.signal(payout)
@@ -264,7 +272,7 @@ class DecisionHandlers:
         seen: Attempt,
         change: Callable[[Attempt], Attempt],
     ) -> None:
-        async with self._store.transaction():
+        async with self._payouts.transaction():
             payout = await self._lock(command.id)
             attempt = _attempt(payout, command.attempt)
             _require_blocked(payout, attempt, command)
@@ -279,8 +287,8 @@ class DecisionHandlers:
                 attempt_number=command.attempt,
                 outcome=command.outcome,
             )
-            await self._store.add_decision(payout.id, decision)
-            await self._store.save_attempt(payout.id, change(attempt), self._clock())
+            await self._decisions.add_decision(payout.id, decision)
+            await self._payouts.save_attempt(payout.id, change(attempt), self._clock())
         log.warning("payout_resolved", payout=payout.id, outcome=command.outcome, by=who.actor)
 
     async def _require_not_paid(
@@ -291,7 +299,7 @@ class DecisionHandlers:
         Raises:
             FailedPrecondition: it is paid, or may still be.
         """
-        if await self._store.is_reported(attempt):
+        if await self._decisions.is_reported(attempt):
             detail = "and the provider has reported that the money left"
             raise illegal_state(payout.name, payout.state, "ResolveAttempt", detail=detail)
         if not attempt.provider_batch_id:
@@ -308,7 +316,7 @@ class DecisionHandlers:
     async def _find_own(
         self, who: Principal, command: Decide, kind: DecisionKind
     ) -> Decision | None:
-        return await self._store.find_decision(kind, who.actor, str(command.request_id))
+        return await self._decisions.find_decision(kind, who.actor, str(command.request_id))
 
     def _new(self, who: Principal, command: Decide, kind: DecisionKind, **about: Any) -> Decision:
         return Decision(
@@ -321,10 +329,10 @@ class DecisionHandlers:
         )
 
     async def _get(self, payout_id: str) -> Payout:
-        return require_found(f"payouts/{payout_id}", await self._store.get(payout_id))
+        return require_found(f"payouts/{payout_id}", await self._payouts.get(payout_id))
 
     async def _lock(self, payout_id: str) -> Payout:
-        return require_found(f"payouts/{payout_id}", await self._store.lock(payout_id))
+        return require_found(f"payouts/{payout_id}", await self._payouts.lock(payout_id))
 
 
 def _attempt(payout: Payout, number: int) -> Attempt:

@@ -8,7 +8,7 @@ from services.payouts.domain import Beneficiary, Decision, DecisionKind, Outcome
 from workflows.payout.providers import ProviderName
 
 
-class PostgresDecisions:
+class DecisionStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -47,6 +47,17 @@ class PostgresDecisions:
             (request_id, kind, actor),
         )
         return _decision(row) if row else None
+
+    async def is_held(self, payout_id: str) -> bool:
+        """Whether an operator keeps it from being sent, as `payout_now` says, for less."""
+        row = await self._database.fetch_one(
+            """
+            SELECT kind FROM decision WHERE payout_id = %s AND kind IN ('HOLD', 'RESUME')
+             ORDER BY id DESC LIMIT 1
+            """,
+            (payout_id,),
+        )
+        return row is not None and row["kind"] == "HOLD"
 
     async def retry_of(self, payout_id: str, attempt_number: int) -> Decision | None:
         """The last decision to make this attempt."""

@@ -1,7 +1,10 @@
-"""The providers that there are. One more joins by an entry here, a name in `domain.ProviderName`,
-payouts.v1.Provider and the database, and a driver in the suite that all of them pass."""
+"""Provider registry: the implementation of each provider.
 
-from collections.abc import Mapping
+To add one, see `workflows.payout.providers`, which declares the names.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import httpx
 
@@ -13,10 +16,23 @@ from services.payouts.settings import PaypalSettings
 from workflows.payout.providers import ProviderName
 
 
+@dataclass(frozen=True)
+class Dependencies:
+    """What an implementation may need."""
+
+    settings: PaypalSettings
+    http: httpx.AsyncClient
+    database: Database
+
+
+IMPLEMENTATIONS: dict[ProviderName, Callable[[Dependencies], Provider]] = {
+    ProviderName.PAYPAL: lambda given: PaypalProvider(given.settings, given.http),
+    ProviderName.BANK_TRANSFER: lambda given: BankTransferProvider(given.database),
+}
+
+
 def providers_of(
     settings: PaypalSettings, http: httpx.AsyncClient, database: Database
 ) -> Mapping[ProviderName, Provider]:
-    return {
-        ProviderName.PAYPAL: PaypalProvider(settings, http),
-        ProviderName.BANK_TRANSFER: BankTransferProvider(database),
-    }
+    given = Dependencies(settings, http, database)
+    return {name: IMPLEMENTATIONS[name](given) for name in ProviderName}

@@ -13,14 +13,14 @@ from services.payouts.ledger.postings import PROVIDER_OWNER, Kind, fees_of
 from services.payouts.providers.interface import Report, Transaction
 from services.payouts.reconciliation.domain import AttemptPostings, Movement, MovementKey, Posting
 from services.payouts.reconciliation.handlers import Inputs, ReportWindow
-from services.payouts.store import PostgresPayoutStore
+from services.payouts.store import PayoutStore
 from workflows.payout.providers import ProviderName
 
 _MOVEMENTS = {Kind.SETTLE: Movement.PAYMENT, Kind.RETURN: Movement.RETURN}
 
 
 class PostgresInputsStore:
-    def __init__(self, database: Database, payouts: PostgresPayoutStore) -> None:
+    def __init__(self, database: Database, payouts: PayoutStore) -> None:
         self._database = database
         self._payouts = payouts
 

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated
 from weakref import WeakValueDictionary
 
 import structlog
@@ -21,7 +21,8 @@ from services.payouts.attempts import FINAL, Attempt, AttemptState, StatusChange
 from services.payouts.domain import Payout
 from services.payouts.handlers import PayoutId
 from services.payouts.providers.interface import Batch, NotCancellable, NotReadable, Provider
-from services.payouts.sending.sender import PayoutAccounts, Sender, SendPayout, SendStore
+from services.payouts.sending.sender import PayoutAccounts, Sender, SendPayout
+from services.payouts.sending.stores import Stores
 from services.payouts.sending.synchronizer import StatusSynchronizer, SyncResult, require_payout
 from workflows.payout.providers import ProviderName
 
@@ -49,27 +50,21 @@ class ProviderEvent:
     provider: ProviderName = ProviderName.PAYPAL
 
 
-class PaymentStore(SendStore, Protocol):
-    async def find_attempt(
-        self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
-    ) -> tuple[str, Attempt] | None: ...
-
-
 class PaymentHandlers:
     """`provider` is the default for new attempts; an existing attempt keeps its provider."""
 
     def __init__(
         self,
-        store: PaymentStore,
+        stores: Stores,
         providers: Mapping[ProviderName, Provider],
         accounts: PayoutAccounts,
         clock: Clock,
         provider: ProviderName = ProviderName.PAYPAL,
     ) -> None:
-        self._store = store
+        self._payouts = stores.payouts
         self._providers = providers
-        self._synchronizer = StatusSynchronizer(store, providers, clock)
-        self._sender = Sender(store, providers, accounts, clock, self._synchronizer, provider)
+        self._synchronizer = StatusSynchronizer(stores, providers, clock)
+        self._sender = Sender(stores, providers, accounts, clock, self._synchronizer, provider)
         self._event_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def send_payout(self, command: SendPayout) -> Payout:
@@ -78,7 +73,7 @@ class PaymentHandlers:
 
     async def refresh_payout(self, command: RefreshPayout) -> Payout:
         """Syncs the latest attempt with the provider, if it has one."""
-        payout = require_payout(await self._store.get(command.id), command.id)
+        payout = require_payout(await self._payouts.get(command.id), command.id)
         attempt = payout.latest_attempt
         if attempt is None:
             return payout
@@ -90,7 +85,7 @@ class PaymentHandlers:
         Raises:
             Unavailable: the payment still shows as unclaimed (OUTCOME_UNKNOWN): recall again.
         """
-        payout = require_payout(await self._store.get(command.id), command.id)
+        payout = require_payout(await self._payouts.get(command.id), command.id)
         attempt = payout.attempt(command.attempt)
         if attempt is None:
             raise invalid_fields(Violation("attempt", "ORDER", "There is no such attempt"))
@@ -114,7 +109,7 @@ class PaymentHandlers:
         """
         # Serialized by payment: the first sync serves concurrent events about the same one.
         async with self._event_locks.setdefault(event.sender_batch_id, asyncio.Lock()):
-            match = await self._store.find_attempt(
+            match = await self._payouts.find_attempt(
                 event.provider, event.sender_batch_id, event.provider_batch_id
             )
             if match is None:
@@ -127,12 +122,12 @@ class PaymentHandlers:
             if attempt.state in FINAL:
                 await self._synchronizer.check_final(payout_id, attempt, batch_id)
                 return None
-            payout = require_payout(await self._store.get(payout_id), payout_id)
+            payout = require_payout(await self._payouts.get(payout_id), payout_id)
             return await self._synchronizer.sync(payout, attempt, batch_id)
 
     async def sync_attempt(self, payout_id: str, number: int, batch_id: str = "") -> SyncResult:
         """Syncs one attempt by its provider's batch id, or by `batch_id` if it has none yet."""
-        payout = require_payout(await self._store.get(payout_id), payout_id)
+        payout = require_payout(await self._payouts.get(payout_id), payout_id)
         attempt = payout.attempts[number - 1]
         return await self._synchronizer.sync(payout, attempt, attempt.provider_batch_id or batch_id)
 

@@ -38,7 +38,8 @@ from services.payouts.providers.interface import (
     Provider,
     Rejected,
 )
-from services.payouts.sending.synchronizer import StatusSynchronizer, SyncStore, require_payout
+from services.payouts.sending.stores import Stores
+from services.payouts.sending.synchronizer import StatusSynchronizer, require_payout
 from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
@@ -53,16 +54,6 @@ class SendPayout(Command):
 
 class PayoutAccounts(Protocol):
     async def account_of(self, creator: str) -> PayoutAccount: ...
-
-
-class SendStore(SyncStore, Protocol):
-    async def get_attempt(self, payout_id: str, number: int) -> Attempt | None: ...
-
-    async def retry_of(self, payout_id: str, attempt_number: int) -> Decision | None: ...
-
-    async def add_attempt(self, payout_id: str, attempt: Attempt) -> None: ...
-
-    async def is_held(self, payout_id: str) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -80,14 +71,16 @@ class Sender:
 
     def __init__(
         self,
-        store: SendStore,
+        stores: Stores,
         providers: Mapping[ProviderName, Provider],
         accounts: PayoutAccounts,
         clock: Clock,
         synchronizer: StatusSynchronizer,
         provider: ProviderName,
     ) -> None:
-        self._store = store
+        self._payouts = stores.payouts
+        self._halts = stores.kill_switch
+        self._decisions = stores.decisions
         self._providers = providers
         self._accounts = accounts
         self._clock = clock
@@ -102,17 +95,17 @@ class Sender:
                 (PAYOUTS_HALTED), or the outcome is unknown (OUTCOME_UNKNOWN). In each case repeat
                 the same call.
         """
-        payout = require_payout(await self._store.get(command.id), command.id)
+        payout = require_payout(await self._payouts.get(command.id), command.id)
         plan = None
         if payout.attempt(command.attempt) is None:
             plan = await self._plan(payout, command.attempt)
         attempt = await self._lease(command, plan)
         if attempt is None:
-            return require_payout(await self._store.get(command.id), command.id)
+            return require_payout(await self._payouts.get(command.id), command.id)
         return await self._send(command.id, attempt)
 
     async def _plan(self, payout: Payout, number: int) -> AttemptPlan:
-        decision = await self._store.retry_of(payout.id, number)
+        decision = await self._decisions.retry_of(payout.id, number)
         _require_next(payout, number, decision)
         receiver = decision.receiver if decision else None
         if receiver is None:
@@ -139,14 +132,14 @@ class Sender:
     async def _lease(self, command: SendPayout, plan: AttemptPlan | None) -> Attempt | None:
         """Commits the attempt with a lease for this call; None when there is nothing to send."""
         now = self._clock()
-        async with self._store.transaction():
-            payout = require_payout(await self._store.lock(command.id), command.id)
+        async with self._payouts.transaction():
+            payout = require_payout(await self._payouts.lock(command.id), command.id)
             attempt = payout.attempt(command.attempt)
             if attempt is not None and attempt.state not in SENDABLE:
                 return None
             if payout.is_held:
                 raise _on_hold(payout.id)
-            require_not_halted(await self._store.halts())
+            require_not_halted(await self._halts.halts())
             if attempt is None:
                 attempt = await self._begin(payout, command.attempt, plan, now)
             lease = attempts.lease(attempt, now)
@@ -158,20 +151,20 @@ class Sender:
                 lease = replace(attempts.stopped(lease, "TOO_OLD_TO_REPEAT"), lease_end_time=None)
                 log.error("payout_blocked", payout=payout.id, reason=lease.error_code)
                 metrics.blocked()
-            await self._store.save_attempt(payout.id, lease, now)
+            await self._payouts.save_attempt(payout.id, lease, now)
         return lease if lease.state in SENDABLE else None
 
     async def _begin(
         self, payout: Payout, number: int, plan: AttemptPlan | None, now: datetime
     ) -> Attempt:
-        decision = await self._store.retry_of(payout.id, number)
+        decision = await self._decisions.retry_of(payout.id, number)
         _require_next(payout, number, decision)
         if plan is None or decision != plan.decision:
             raise Unavailable(
                 Reason.DEPENDENCY_UNAVAILABLE, "An operator has just decided about this attempt"
             )
         attempt = new_attempt(payout, plan.receiver, now, plan.provider)
-        await self._store.add_attempt(payout.id, attempt)
+        await self._payouts.add_attempt(payout.id, attempt)
         return attempt
 
     async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
@@ -180,11 +173,11 @@ class Sender:
 
         async def may_post() -> bool:
             nonlocal is_held
-            current = await self._store.get_attempt(payout_id, attempt.number)
+            current = await self._payouts.get_attempt(payout_id, attempt.number)
             if not attempts.may_post(current, attempt.fence, self._clock()):
                 return False
-            halts[:] = await self._store.halts()
-            is_held = await self._store.is_held(payout_id)
+            halts[:] = await self._halts.halts()
+            is_held = await self._decisions.is_held(payout_id)
             return not halts and not is_held
 
         try:
@@ -253,14 +246,14 @@ class Sender:
         """Records the outcome of a POST and ends the sender's lease, unless a sync has already
         recorded the provider's status."""
         now = self._clock()
-        async with self._store.transaction():
-            payout = require_payout(await self._store.lock(payout_id), payout_id)
+        async with self._payouts.transaction():
+            payout = require_payout(await self._payouts.lock(payout_id), payout_id)
             attempt = payout.attempts[sent.number - 1]
             changed = change(attempt)
             if attempt.fence == sent.fence:
                 changed = replace(changed, lease_end_time=None)
             if attempt.state in SENDABLE:
-                await self._store.save_attempt(payout_id, changed, now)
+                await self._payouts.save_attempt(payout_id, changed, now)
             elif changed.provider_batch_id != attempt.provider_batch_id:
                 # Two batches for one attempt: the provider broke its guarantee for the id.
                 log.critical(
@@ -268,7 +261,7 @@ class Sender:
                     payout=payout_id,
                     batches=[attempt.provider_batch_id, changed.provider_batch_id],
                 )
-            return require_payout(await self._store.get(payout_id), payout_id)
+            return require_payout(await self._payouts.get(payout_id), payout_id)
 
 
 def _on_hold(payout_id: str) -> FailedPrecondition:

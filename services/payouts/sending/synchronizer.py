@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
 import structlog
 
@@ -12,24 +10,14 @@ from servicekit.errors import Reason, Unavailable, require_found
 from services.payouts import attempts
 from services.payouts.attempts import FINAL, Attempt, AttemptState, StatusChange
 from services.payouts.domain import Payout
-from services.payouts.kill_switch.handlers import HaltStore, halt_for_mismatch
+from services.payouts.kill_switch.handlers import halt_for_mismatch
 from services.payouts.ledger import postings
-from services.payouts.ledger.postings import Transfer
 from services.payouts.monitoring import metrics
 from services.payouts.providers.interface import Batch, NotReadable, Provider
+from services.payouts.sending.stores import Stores
 from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
-
-
-class SyncStore(HaltStore, Protocol):
-    async def get(self, payout_id: str) -> Payout | None: ...
-
-    async def lock(self, payout_id: str) -> Payout | None: ...
-
-    async def save_attempt(self, payout_id: str, attempt: Attempt, now: datetime) -> None: ...
-
-    async def post(self, transfer: Transfer) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -43,9 +31,11 @@ class SyncResult:
 
 class StatusSynchronizer:
     def __init__(
-        self, store: SyncStore, providers: Mapping[ProviderName, Provider], clock: Clock
+        self, stores: Stores, providers: Mapping[ProviderName, Provider], clock: Clock
     ) -> None:
-        self._store = store
+        self._payouts = stores.payouts
+        self._ledger = stores.ledger
+        self._halts = stores.kill_switch
         self._providers = providers
         self._clock = clock
 
@@ -83,18 +73,18 @@ class StatusSynchronizer:
 
         `change_of` gets the locked attempt.
         """
-        async with self._store.transaction():
-            payout = require_payout(await self._store.lock(payout_id), payout_id)
+        async with self._payouts.transaction():
+            payout = require_payout(await self._payouts.lock(payout_id), payout_id)
             attempt = payout.attempts[number - 1]
             change = change_of(attempt)
             if change.attempt == attempt:
                 return SyncResult(payout, has_changed=False)
             if change.fee is not None:
-                await self._store.post(postings.settle(payout, attempt, change.fee))
+                await self._ledger.post(postings.settle(payout, attempt, change.fee))
             if change.returns:
-                await self._store.post(postings.give_back(payout, attempt))
-            await self._store.save_attempt(payout_id, change.attempt, self._clock())
-            after = require_payout(await self._store.get(payout_id), payout_id)
+                await self._ledger.post(postings.give_back(payout, attempt))
+            await self._payouts.save_attempt(payout_id, change.attempt, self._clock())
+            after = require_payout(await self._payouts.get(payout_id), payout_id)
         has_changed = change.attempt.state is not attempt.state
         if has_changed:
             log.info("payout_changed", payout=payout_id, attempt=number, state=change.attempt.state)
@@ -114,7 +104,7 @@ class StatusSynchronizer:
         log.critical("payout_contradicted", payout=payout_id, state=batch.items[0].state)
         recorded = f"payouts/{payout_id}: attempt {attempt.number} is {attempt.state}"
         reason = f"{recorded}, and the provider pays it, as batch {batch.id}"
-        await halt_for_mismatch(self._store, reason, self._clock())
+        await halt_for_mismatch(self._halts, reason, self._clock())
 
 
 def report_return(payout_id: str, number: int) -> None:

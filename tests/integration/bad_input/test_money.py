@@ -18,8 +18,9 @@ from servicekit.clock import utc_now
 from servicekit.errors import Reason
 from servicekit.postgres.database import Database
 from services.payouts.handlers import PayoutHandlers
+from services.payouts.ledger.store import LedgerStore
 from services.payouts.servicer import service
-from services.payouts.store import PostgresPayoutStore
+from services.payouts.store import PayoutStore
 from tests.support.databases import Databases
 from tests.support.serving import refused, request_id, serving
 
@@ -38,7 +39,7 @@ class Till:
 @pytest.fixture
 async def till(access: Access, databases: Databases) -> AsyncIterator[Till]:
     async with Database(await databases.fresh("payouts"), pool_size=4) as database:
-        handlers = PayoutHandlers(PostgresPayoutStore(database), utc_now)
+        handlers = PayoutHandlers(PayoutStore(database), LedgerStore(database), utc_now)
         nobody: Any = None  # nothing is sent here, and an attempt to would fail
         async with serving(access, [service(handlers, nobody, nobody, nobody)], database) as served:
             yield Till(

@@ -9,7 +9,7 @@ import pytest
 
 from devstack.access import Access
 from servicekit.postgres.database import Database
-from tests.integration.payouts.harness import Harness, harness_of
+from tests.integration.payouts.harness import Harness, fresh_database, harness_of
 from tests.integration.payouts.scripted import Answer, Answering, Scripted, Send, starting
 from tests.integration.payouts.signing import Signer, certified
 from tests.support.databases import Databases
@@ -18,7 +18,7 @@ from workflows.payout.providers import ProviderName
 
 @pytest.fixture
 async def database_url(databases: Databases) -> str:
-    return await databases.fresh("payouts")
+    return await fresh_database(databases)
 
 
 @pytest.fixture

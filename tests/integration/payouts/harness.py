@@ -5,7 +5,7 @@ import contextlib
 import json
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from pydantic import SecretStr
 from devstack.access import Access
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
 from devstack.paypal_sandbox.web.server import Sandbox
+from servicekit.clock import Clock
 from servicekit.money import Money
 from servicekit.postgres.database import Database
 from services.creators.handlers import CreatorHandlers
@@ -33,8 +34,11 @@ from services.payouts.clients import CreatorAccounts
 from services.payouts.domain import Payout
 from services.payouts.handlers import PayoutHandlers
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
+from services.payouts.kill_switch.store import KillSwitchStore
+from services.payouts.ledger.store import LedgerStore
 from services.payouts.operators.bank_transfers import BankTransferHandlers
 from services.payouts.operators.handlers import DecisionHandlers
+from services.payouts.operators.store import DecisionStore
 from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.interface import Provider
 from services.payouts.providers.paypal.client import http_client
@@ -47,13 +51,15 @@ from services.payouts.reconciliation.servicer import service as reconciliation_s
 from services.payouts.reconciliation.store import PostgresReconciliationStore
 from services.payouts.sending.handlers import PaymentHandlers, RecallPayout
 from services.payouts.sending.sender import SendPayout
+from services.payouts.sending.stores import Stores
 from services.payouts.servicer import service as payouts_service
 from services.payouts.settings import PaypalSettings
 from services.payouts.statements.handlers import StatementHandlers
 from services.payouts.statements.servicer import service as statement_service
 from services.payouts.statements.store import PostgresStatementStore
-from services.payouts.store import PostgresPayoutStore
+from services.payouts.store import PayoutStore
 from tests.integration.paypal_sandbox.contracts import Contracts
+from tests.support.databases import Databases
 from tests.support.serving import Served, request_id, serving
 from workflows.payout.providers import ProviderName
 
@@ -103,6 +109,8 @@ class Harness:
     served: Served
     creators: Served
     database: Database
+    stores: Stores
+    accounts: CreatorAccounts
     payments: PaymentHandlers
     # Those that are used: a test may put another in one's place.
     providers: dict[ProviderName, Provider]
@@ -110,6 +118,32 @@ class Harness:
     settings: PaypalSettings
     told: Told
     sandbox_data: Path
+
+    def payments_with(
+        self,
+        *,
+        stores: Stores | None = None,
+        providers: Mapping[ProviderName, Provider] | None = None,
+        clock: Clock = utc_now,
+        provider: ProviderName = ProviderName.PAYPAL,
+    ) -> PaymentHandlers:
+        """Payments of another process on the same database."""
+        return PaymentHandlers(
+            stores or self.stores, providers or self.providers, self.accounts, clock, provider
+        )
+
+    def decisions_with(
+        self, *, decisions: DecisionStore | None = None, told: "Told | None" = None
+    ) -> DecisionHandlers:
+        """Operators' use cases with another store or other workflows."""
+        return DecisionHandlers(
+            PayoutStore(self.database),
+            LedgerStore(self.database),
+            decisions or DecisionStore(self.database),
+            self.payments,
+            told or self.told,
+            utc_now,
+        )
 
     @property
     def worker(self) -> "PayoutServiceAsyncStub":
@@ -194,11 +228,8 @@ class Harness:
     async def send_once(
         self, payout: str, attempt: int = 1, *, later: timedelta = timedelta()
     ) -> Payout:
-        """One call, so long after now, without the retries that a client makes by itself."""
-        known = self.payments
-        payments = PaymentHandlers(
-            known._store, known._providers, known._sender._accounts, lambda: utc_now() + later
-        )
+        """One call at a later time, without the client's own retries."""
+        payments = self.payments_with(clock=lambda: utc_now() + later)
         return await payments.send_payout(
             SendPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})
         )
@@ -299,6 +330,14 @@ class Harness:
         return f"http://{self.webhook.address}{PATH}"
 
 
+async def fresh_database(databases: Databases) -> str:
+    """The URL of a new database with the providers' names, as the service adds them at start."""
+    url = await databases.fresh("payouts")
+    async with Database(url, pool_size=1) as database:
+        await PayoutStore(database).add_providers(ProviderName)
+    return url
+
+
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while not await condition():  # noqa: ASYNC110  the condition lies in another process
@@ -329,24 +368,26 @@ async def harness_of(
         contracts = Contracts()
         http = await exits.enter_async_context(http_client())
         http.event_hooks = {"response": [contracts.look_at]}
-        store = PostgresPayoutStore(database)
-        receivers = CreatorAccounts(CreatorServiceStub(creators.as_service("payouts")))
+        payouts, ledger = PayoutStore(database), LedgerStore(database)
+        halts, decision_store = KillSwitchStore(database), DecisionStore(database)
+        stores = Stores(payouts, ledger, halts, decision_store)
+        accounts = CreatorAccounts(CreatorServiceStub(creators.as_service("payouts")))
         providers = dict(providers_of(settings, http, database))
-        payments = PaymentHandlers(store, providers, receivers, utc_now)
+        payments = PaymentHandlers(stores, providers, accounts, utc_now)
         told = Told()
-        kill_switch = KillSwitchHandlers(store, providers, utc_now)
+        kill_switch = KillSwitchHandlers(halts, providers, utc_now)
         reconciliations = ReconciliationHandlers(
             PostgresReconciliationStore(database),
-            PostgresInputsStore(database, store),
+            PostgresInputsStore(database, payouts),
             payments,
             kill_switch,
             providers,
             told,
             utc_now,
         )
-        decisions = DecisionHandlers(store, payments, told, utc_now)
+        decisions = DecisionHandlers(payouts, ledger, decision_store, payments, told, utc_now)
         transfers = BankTransferHandlers(
-            store, BankTransferProvider(database), payments, told, utc_now
+            payouts, decision_store, BankTransferProvider(database), payments, told, utc_now
         )
         webhook = WebhookServer(
             settings.paypal_webhook_listen_address,
@@ -372,7 +413,9 @@ async def harness_of(
         )
         statements = StatementHandlers(PostgresStatementStore(database))
         services = [
-            payouts_service(PayoutHandlers(store, utc_now), payments, decisions, transfers),
+            payouts_service(
+                PayoutHandlers(payouts, ledger, utc_now), payments, decisions, transfers
+            ),
             statement_service(statements),
             reconciliation_service(reconciliations, kill_switch),
         ]
@@ -381,6 +424,8 @@ async def harness_of(
             served,
             creators,
             database,
+            stores,
+            accounts,
             payments,
             providers,
             webhook,

@@ -7,6 +7,7 @@ set beyond the lease.
 """
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -21,9 +22,8 @@ from services.payouts.domain import Payout
 from services.payouts.providers.paypal import client as paypal
 from services.payouts.providers.paypal.client import http_client
 from services.payouts.providers.registry import providers_of
-from services.payouts.sending.handlers import PaymentHandlers
 from services.payouts.sending.sender import SendPayout
-from services.payouts.store import PostgresPayoutStore
+from services.payouts.store import PayoutStore
 from tests.integration.payouts.harness import Harness, paypal_settings, utc_now
 from tests.integration.payouts.killing import (
     PAYOUTS_PATH,
@@ -299,12 +299,8 @@ async def test_row_10_a_webhook_before_the_answer(harness: Harness) -> None:
     """The payment is settled by webhooks before the sender hears that it was accepted."""
     await harness.due("p1", "anna@example.com")
     async with gate_to(harness, PAYOUTS_PATH, Held.ANSWER) as (gate, url), http_client() as http:
-        known = harness.payments
-        sender = PaymentHandlers(
-            known._store,
-            providers_of(paypal_settings(url), http, harness.database),
-            known._sender._accounts,
-            utc_now,
+        sender = harness.payments_with(
+            providers=providers_of(paypal_settings(url), http, harness.database)
         )
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
         await gate.reached.wait()
@@ -560,7 +556,7 @@ async def test_row_17_a_refund_comes_back_once_and_is_not_paid_again(
         await harness.send("p1", attempt=2)
 
 
-class Stalling(PostgresPayoutStore):
+class StallingPayouts(PayoutStore):
     """Whoever sends by it stalls once: it holds its lease, and is about to look whether it still
     does."""
 
@@ -581,14 +577,15 @@ async def test_row_19_a_stalled_sender_does_not_post_what_was_denied_meanwhile(
     """The stall is made in the store, since no process can be stopped there for a lease's time;
     the sender's own clock stands still, so that nothing but the fence holds it back."""
     await harness.due("p1", "anna@example.com")
-    store = Stalling(harness.database)
+    payouts = StallingPayouts(harness.database)
     begin = utc_now()
-    known = harness.payments
-    sender = PaymentHandlers(store, known._providers, known._sender._accounts, lambda: begin)
+    sender = harness.payments_with(
+        stores=replace(harness.stores, payouts=payouts), clock=lambda: begin
+    )
     sending = asyncio.create_task(sender.send_payout(_first_attempt()))
-    await store.stalled.wait()
+    await payouts.stalled.wait()
     await _is_denied_and_paid_anew(harness)
-    store.goes_on.set()
+    payouts.goes_on.set()
     await _has_not_posted(harness, sending)
 
 
@@ -600,10 +597,9 @@ async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(
     monkeypatch.setattr(paypal, "_READY_SECONDS", 60)
     await harness.due("p1", "anna@example.com")
     begin = utc_now()
-    known = harness.payments
     async with gate_to(harness, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
         providers = providers_of(paypal_settings(url), http, harness.database)
-        sender = PaymentHandlers(known._store, providers, known._sender._accounts, lambda: begin)
+        sender = harness.payments_with(providers=providers, clock=lambda: begin)
         sending = asyncio.create_task(sender.send_payout(_first_attempt()))
         await gate.reached.wait()
         await _is_denied_and_paid_anew(harness)
@@ -617,21 +613,20 @@ async def test_row_19_nor_does_one_whose_attempt_another_sender_has_in_hand(
     """The attempt is in doubt and its lease is live, as if it were the stalled sender's own: their
     fences alone tell them apart."""
     await harness.due("p1", "anna@example.com")
-    store = Stalling(harness.database)
+    payouts = StallingPayouts(harness.database)
     begin = utc_now()
-    known = harness.payments
-    stalled = PaymentHandlers(store, known._providers, known._sender._accounts, lambda: begin)
+    stalled = harness.payments_with(
+        stores=replace(harness.stores, payouts=payouts), clock=lambda: begin
+    )
     async with gate_to(harness, PAYOUTS_PATH, Held.CALL) as (gate, url), http_client() as http:
         providers = providers_of(paypal_settings(url), http, harness.database)
-        next_one = PaymentHandlers(
-            known._store, providers, known._sender._accounts, lambda: begin + LEASE
-        )
+        next_one = harness.payments_with(providers=providers, clock=lambda: begin + LEASE)
         stalling = asyncio.create_task(stalled.send_payout(_first_attempt()))
-        await store.stalled.wait()
+        await payouts.stalled.wait()
         sending = asyncio.create_task(next_one.send_payout(_first_attempt()))
         await gate.reached.wait()
         assert (await attempt_of(harness)).state == pb.Attempt.STATE_UNKNOWN
-        store.goes_on.set()
+        payouts.goes_on.set()
         with refused(Reason.DEPENDENCY_UNAVAILABLE) as caught:
             await stalling
         assert "taken over" in str(caught.value)

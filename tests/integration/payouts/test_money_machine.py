@@ -37,8 +37,15 @@ from servicekit.postgres.database import Database
 from services.payouts.attempts import LEASE, MAXIMUM_DOUBT
 from services.payouts.sending.handlers import RecallPayout, RefreshPayout
 from services.payouts.sending.sender import SendPayout
-from tests.integration.payouts.dying import Death, mortal
-from tests.integration.payouts.harness import Harness, eventually, harness_of, usd, utc_now
+from tests.integration.payouts.crashing import Crash, crashing_at
+from tests.integration.payouts.harness import (
+    Harness,
+    eventually,
+    fresh_database,
+    harness_of,
+    usd,
+    utc_now,
+)
 from tests.integration.payouts.signing import Signer, certified
 from tests.support.databases import Databases
 
@@ -87,7 +94,7 @@ class World:
 @pytest.fixture
 def world(access: Access, databases: Databases, tmp_path: Path) -> Iterator[World]:
     async def open_(exits: AsyncExitStack) -> tuple[Harness, tuple[Signer, str]]:
-        database = Database(await databases.fresh("payouts"))
+        database = Database(await fresh_database(databases))
         creators = Database(await databases.fresh("creators"))
         for each in (database, creators):
             await exits.enter_async_context(each)
@@ -169,7 +176,7 @@ class Money(RuleBasedStateMachine):
         goes_on = payout.state not in (pb.Payout.STATE_RESERVED, pb.Payout.STATE_FAILED)
         attempt = len(payout.attempts) + (is_next and not goes_on)
         command = {"name": payout.name, "attempt": max(1, attempt)}
-        await mortal(self.harness, self.clock, steps).send_payout(
+        await crashing_at(self.harness, self.clock, steps).send_payout(
             SendPayout.model_validate(command)
         )
 
@@ -179,7 +186,7 @@ class Money(RuleBasedStateMachine):
 
     async def _look(self, number: int, steps: int) -> None:
         command = RefreshPayout.model_validate({"name": f"payouts/{self.payout(number)}"})
-        await mortal(self.harness, self.clock, steps).refresh_payout(command)
+        await crashing_at(self.harness, self.clock, steps).refresh_payout(command)
 
     @rule(number=PAYOUTS, steps=STEPS)
     def recall(self, number: int, steps: int) -> None:
@@ -187,7 +194,7 @@ class Money(RuleBasedStateMachine):
 
     async def _recall(self, number: int, steps: int) -> None:
         command = {"name": f"payouts/{self.payout(number)}", "attempt": 1}
-        await mortal(self.harness, self.clock, steps).recall_payout(
+        await crashing_at(self.harness, self.clock, steps).recall_payout(
             RecallPayout.model_validate(command)
         )
 
@@ -318,7 +325,7 @@ class Money(RuleBasedStateMachine):
 async def _attempted(work: Coroutine[Any, Any, object]) -> None:
     try:
         await work
-    except Death:
+    except Crash:
         return
     except LiaisonError as error:
         if error.reason not in _KNOWN:

@@ -84,7 +84,7 @@ async def test_a_halt_stops_a_sender_that_has_not_posted_yet(
 
 async def test_one_mismatch_causes_one_halt(harness: Harness) -> None:
     reason = "payouts/p1: attempt 1 was paid after it had failed"
-    store = harness.payments._store
+    store = harness.stores.kill_switch
     await asyncio.gather(*(halt_for_mismatch(store, reason, utc_now()) for _ in range(3)))
     (halt,) = (await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())).halts
     assert (halt.cause, halt.reason) == (pb.KillSwitch.CAUSE_MISMATCH, reason)

@@ -20,11 +20,11 @@ from servicekit.timestamps import from_timestamp
 from services.payouts.domain import State
 from services.payouts.kill_switch import handlers as kill_switch_handlers
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
-from services.payouts.ledger.store import Drift, PostgresLedger
+from services.payouts.kill_switch.store import KillSwitchStore
+from services.payouts.ledger.store import Drift, LedgerStore
 from services.payouts.monitoring import metrics, monitor
 from services.payouts.monitoring.monitor import PayoutMonitor, check_ledger
 from services.payouts.monitoring.queries import MonitoringQueries
-from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.bulk import superuser
 from tests.integration.payouts.harness import Harness, eventually
 from tests.integration.payouts.reporting import run
@@ -69,7 +69,7 @@ async def test_an_intact_ledger_balances(
     await harness.deposit(50_000)
     await harness.reserve("p1")
     with capture_logs() as logs:
-        await check_ledger(PostgresLedger(database), lambda: NOW)
+        await check_ledger(LedgerStore(database), lambda: NOW)
     assert not logs
     values = _values(reader)
     assert values["drift", "USD"] == values["carried_drift", "EUR"] == 0
@@ -104,7 +104,7 @@ async def test_changes_with_triggers_disabled_are_found(
     async with superuser(access, database) as connection:
         await connection.execute(statement)  # type: ignore[call-overload]  # a test's own statement
     with capture_logs() as logs:
-        await check_ledger(PostgresLedger(database), lambda: NOW)
+        await check_ledger(LedgerStore(database), lambda: NOW)
     assert [entry["log_level"] for entry in logs] == ["critical"]
     values = _values(reader)
     assert values["drift", "USD"] == drift.sum_minor
@@ -119,7 +119,7 @@ async def test_a_failed_ledger_check_is_logged_and_repeated(
     with capture_logs() as logs:
         async with run_periodically(
             "check_ledger",
-            lambda: check_ledger(PostgresLedger(database), lambda: NOW),
+            lambda: check_ledger(LedgerStore(database), lambda: NOW),
             interval_seconds=60,
         ):
 
@@ -141,7 +141,7 @@ async def test_the_ledger_is_checked_periodically(
     async def has_checked_thrice() -> bool:
         return _values(reader).get(("last_check_time", ""), 0) >= 3
 
-    ledger = PostgresLedger(database)
+    ledger = LedgerStore(database)
     async with run_periodically(
         "check_ledger",
         lambda: check_ledger(ledger, lambda: datetime.fromtimestamp(next(seconds), UTC)),
@@ -151,7 +151,7 @@ async def test_the_ledger_is_checked_periodically(
 
 
 def _monitor(harness: Harness) -> PayoutMonitor:
-    store = PostgresPayoutStore(harness.database)
+    store = KillSwitchStore(harness.database)
     kill_switch = KillSwitchHandlers(store, harness.providers, lambda: NOW)
     queries = MonitoringQueries(harness.database)
     return PayoutMonitor(kill_switch, queries, harness.providers, lambda: NOW)

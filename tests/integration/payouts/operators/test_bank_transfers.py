@@ -13,7 +13,7 @@ from servicekit.money import Money
 from servicekit.postgres.database import Database
 from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.interface import Order
-from services.payouts.sending.handlers import PaymentHandlers, ProviderEvent
+from services.payouts.sending.handlers import ProviderEvent
 from services.payouts.sending.sender import SendPayout
 from tests.integration.payouts.deciding import (
     IBAN,
@@ -191,14 +191,7 @@ async def test_paypal_events_do_not_affect_bank_transfers(harness: Harness) -> N
 
 async def test_bank_transfers_may_be_the_only_provider(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
-    known = harness.payments
-    payments = PaymentHandlers(
-        known._store,
-        known._providers,
-        known._sender._accounts,
-        utc_now,
-        ProviderName.BANK_TRANSFER,
-    )
+    payments = harness.payments_with(provider=ProviderName.BANK_TRANSFER)
     await payments.send_payout(SendPayout.model_validate({"name": NAME, "attempt": 1}))
     ordered = await BankTransferProvider(harness.database).get("po-p1-1")
     assert ordered is not None

@@ -32,7 +32,7 @@ async def test_a_payment_of_an_attempt_resolved_as_not_paid_halts_all_payouts(
         "payouts_halted",
         "payout_contradicted",
     ]
-    (halt,) = await harness.payments._store.halts()
+    (halt,) = await harness.stores.kill_switch.halts()
     assert halt.cause == "MISMATCH"
     assert "p1: attempt 1 is FAILED, and the provider pays it, as batch FIRST" in halt.reason
     with refused(Reason.PAYOUTS_HALTED):
@@ -49,4 +49,4 @@ async def test_a_late_webhook_of_a_returned_payment_halts_nothing(
     await harness.refresh("p1")
     assert (await harness.refresh("p1")).state == pb.Payout.STATE_FAILED
     await harness.payments.handle_event(ProviderEvent("po-p1-1", "FIRST", item_state="SUCCESS"))
-    assert await harness.payments._store.halts() == []
+    assert await harness.stores.kill_switch.halts() == []

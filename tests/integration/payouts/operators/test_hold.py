@@ -7,7 +7,6 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 from servicekit.errors import Reason
 from services.payouts.providers.paypal.client import http_client
 from services.payouts.providers.registry import providers_of
-from services.payouts.sending.handlers import PaymentHandlers
 from services.payouts.sending.sender import SendPayout
 from tests.integration.payouts.deciding import (
     NAME,
@@ -15,7 +14,7 @@ from tests.integration.payouts.deciding import (
     resume,
     retry,
 )
-from tests.integration.payouts.harness import Harness, paypal_settings, utc_now
+from tests.integration.payouts.harness import Harness, paypal_settings
 from tests.integration.payouts.killing import TOKEN_PATH, Held, gate_to
 from tests.support.serving import refused
 
@@ -60,8 +59,7 @@ async def test_a_hold_stops_a_sender_that_has_not_posted_yet(harness: Harness) -
     await harness.due("p1", "anna@example.com")
     async with gate_to(harness, TOKEN_PATH, Held.CALL) as (gate, url), http_client() as http:
         providers = providers_of(paypal_settings(url), http, harness.database)
-        known = harness.payments
-        sender = PaymentHandlers(known._store, providers, known._sender._accounts, utc_now)
+        sender = harness.payments_with(providers=providers)
         command = SendPayout.model_validate({"name": NAME, "attempt": 1})
         sending = asyncio.create_task(sender.send_payout(command))
         await gate.reached.wait()

@@ -1,6 +1,7 @@
 """Repeated and concurrent decisions are made once."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
@@ -9,25 +10,23 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import Reason, Unavailable
 from services.payouts.domain import Decision, Payout
 from services.payouts.operators.handlers import (
-    DecisionHandlers,
     RetryPayout,
     WriteOffPayout,
 )
-from services.payouts.sending.handlers import PaymentHandlers
+from services.payouts.operators.store import DecisionStore
 from services.payouts.sending.sender import SendPayout
-from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.deciding import (
     NAME,
     WHY,
     hold,
     retry,
 )
-from tests.integration.payouts.harness import Harness, Told, utc_now
+from tests.integration.payouts.harness import Harness, Told
 from tests.integration.payouts.operators.outcomes import fail_first_attempt
 from tests.support.serving import refused, request_id
 
 
-class Overtaken(PostgresPayoutStore):
+class Overtaken(DecisionStore):
     """Right after the sender has read what was decided, an operator decides otherwise."""
 
     def __init__(self, harness: Harness) -> None:
@@ -43,8 +42,7 @@ class Overtaken(PostgresPayoutStore):
 
 async def test_a_decision_between_reading_and_sending_is_noticed(harness: Harness) -> None:
     await harness.due("p1", "wrong@example.com")
-    known = harness.payments
-    sender = PaymentHandlers(Overtaken(harness), known._providers, known._sender._accounts, utc_now)
+    sender = harness.payments_with(stores=replace(harness.stores, decisions=Overtaken(harness)))
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
         await sender.send_payout(SendPayout.model_validate({"name": NAME, "attempt": 1}))
     await harness.send("p1")
@@ -86,8 +84,7 @@ async def test_a_repeated_decision_signals_a_workflow_that_was_unreachable(
     """By the handlers, since a client repeats the call by itself."""
     await fail_first_attempt(harness)
     runs = Away()
-    store = PostgresPayoutStore(harness.database)
-    handlers = DecisionHandlers(store, harness.payments, runs, utc_now)
+    handlers = harness.decisions_with(told=runs)
     who = Principal("staff/olga", Role.OPERATOR)
     body = {"name": NAME, "reason": WHY, "request_id": request_id(), "beneficiary": "BRAND"}
 

@@ -10,18 +10,17 @@ from servicekit.auth import Principal, Role
 from servicekit.errors import Reason
 from services.payouts.attempts import Attempt
 from services.payouts.operators.handlers import (
-    DecisionHandlers,
     ResolveAttempt,
 )
+from services.payouts.operators.store import DecisionStore
 from services.payouts.sending.handlers import ProviderEvent
-from services.payouts.store import PostgresPayoutStore
 from tests.integration.payouts.deciding import (
     NAME,
     WHY,
     found,
     not_paid,
 )
-from tests.integration.payouts.harness import Harness, utc_now
+from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.operators.outcomes import DUPLICATE_WITHOUT_LINK
 from tests.integration.payouts.reporting import moved, reporting, run
 from tests.integration.payouts.scripted import CREATED, DUPLICATE, Answering, shown_batch
@@ -153,7 +152,7 @@ async def test_a_reported_payment_is_not_resolved_as_not_paid(
     assert (await not_paid(harness)).state == pb.Payout.STATE_FAILED
 
 
-class Interrupted(PostgresPayoutStore):
+class Interrupted(DecisionStore):
     """The attempt's batch becomes known while somebody decides about it."""
 
     def __init__(self, harness: Harness) -> None:
@@ -172,8 +171,7 @@ async def test_a_change_during_a_decision_is_not_overwritten(
     blocked = shown_batch(state="SUCCESS", status="BLOCKED")
     send = await answering((400, DUPLICATE_WITHOUT_LINK), (200, blocked))
     await send()
-    store = Interrupted(harness)
-    handlers = DecisionHandlers(store, harness.payments, harness.told, utc_now)
+    handlers = harness.decisions_with(decisions=Interrupted(harness))
     command = ResolveAttempt.model_validate(
         {
             "name": NAME,

@@ -18,7 +18,8 @@ from servicekit.errors import Reason
 from servicekit.postgres.database import Database
 from servicekit.postgres.migrator import migrate
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
-from services.payouts.store import PostgresPayoutStore
+from services.payouts.kill_switch.store import KillSwitchStore
+from services.payouts.store import PayoutStore
 from tests.integration.payouts.bulk import superuser
 from tests.integration.payouts.harness import Harness, eventually, utc_now
 from tests.integration.payouts.killing import victim_of
@@ -26,6 +27,7 @@ from tests.integration.payouts.reconciliation.calls import cause_of, reconcile, 
 from tests.integration.payouts.reporting import found, run
 from tests.integration.payouts.tampering import lag_behind
 from tests.support.serving import refused
+from workflows.payout.providers import ProviderName
 
 if TYPE_CHECKING:  # the stubs' async faces are there for type checkers only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
@@ -37,7 +39,7 @@ THREE_HOURS_SECONDS = 3 * 3600.0
 
 
 def switch_of(harness: Harness) -> KillSwitchHandlers:
-    return KillSwitchHandlers(PostgresPayoutStore(harness.database), harness.providers, utc_now)
+    return KillSwitchHandlers(KillSwitchStore(harness.database), harness.providers, utc_now)
 
 
 async def comes_to_be_paid(worker: "PayoutServiceAsyncStub", payout: str) -> None:
@@ -192,6 +194,7 @@ async def test_row_21_a_dump_loaded_into_the_same_database_is_another_database(
             )
         )
         await migrate(owner, "services.payouts")
+        await PayoutStore(owner).add_providers(ProviderName)
         await connection.execute(
             """
             INSERT INTO database_identity

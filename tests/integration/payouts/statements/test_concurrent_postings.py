@@ -15,7 +15,7 @@ from servicekit.postgres.database import Database
 from servicekit.timestamps import to_timestamp
 from services.payouts.domain import Deposit
 from services.payouts.ledger import postings
-from services.payouts.ledger.store import PostgresLedger
+from services.payouts.ledger.store import LedgerStore
 from services.payouts.statements.handlers import ListStatementLines
 from services.payouts.statements.store import PostgresStatementStore
 from tests.integration.payouts.bulk import superuser
@@ -151,7 +151,7 @@ async def test_a_reader_sees_every_line_once_while_others_post(
     harness: Harness, database: Database, database_url: str
 ) -> None:
     """What was read, page after page, is the statement as it is at last."""
-    ledger = PostgresLedger(database)
+    ledger = LedgerStore(database)
     store = PostgresStatementStore(database)
     wanted = ListStatementLines.model_validate({"parent": "brands/acme"})
     are_posting = True
