@@ -1,5 +1,5 @@
 """An article on the whole stack: uploaded through real presigned addresses, delivered, approved,
-read by anybody over HTTP, and taken back."""
+read by anybody over HTTP, and withdrawn."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -186,9 +186,9 @@ async def test_the_pictures_are_the_accepted_bytes(published: Published) -> None
 
 
 async def test_nothing_of_the_order_is_told_to_readers(published: Published) -> None:
-    told = (await _get(published.publication.url)).text
+    document = (await _get(published.publication.url)).text
     for word in ("assignments/", "brands/", "mediaObjects/", published.story.actors.id_of("acme")):
-        assert word not in told
+        assert word not in document
 
 
 async def test_later_edits_change_nothing_of_what_was_approved(published: Published) -> None:
@@ -224,11 +224,11 @@ async def test_what_an_operator_withdraws_is_gone_and_its_creator_is_told(
     assert (await _get(url)).status_code == 404
     assert {(await _get(file)).status_code for file in files} <= {403, 404}
     assert {(await _get(file)).status_code for file in kept} == {200}
-    told = await until(
+    page = await until(
         lambda: call_until_answered(
             story.creators["anna"].notifications.ListNotifications,
             notifications_pb2.ListNotificationsRequest(page_size=200),
         ),
         lambda page: any(one.subject == withdrawn.name for one in page.notifications),
     )
-    assert any("The product is recalled" in one.text for one in told.notifications)
+    assert any("The product is recalled" in one.text for one in page.notifications)

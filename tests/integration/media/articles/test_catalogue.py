@@ -21,7 +21,7 @@ Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Scripted:
-    """A catalogue that answers as it is told, and a clock for the one who asks."""
+    """A catalogue with set responses, and a clock for its client."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

@@ -37,7 +37,7 @@ async def test_of_drafts_at_once_no_more_are_kept_than_may_be(articles: Harness)
     }
     assert lost[0].metadata == {"quota": "drafts_kept", "limit": str(QUOTA.drafts_kept)}
 
-    # Not those of others; and one's own may be changed, and are told again.
+    # Drafts of others do not count; own drafts may be changed, and requests repeated.
     await articles.created("boris")
     await anna.UpdateArticle(change(kept[0], title="Changed"))
     done = requests[ends.index(kept[1])]

@@ -351,8 +351,8 @@ async def test_an_article_that_is_wrong_in_a_thousand_places_is_refused_for_its_
     with pytest.raises(LiaisonError) as caught:
         await articles.sealed(article)
     assert caught.value.reason is Reason.ARTICLE_INVALID
-    told = len(caught.value.violations)
-    assert told > 10
-    assert caught.value.metadata == {"violations_left_out": str(1000 - told)}
-    # Where all of them are told:
+    listed = len(caught.value.violations)
+    assert listed > 10
+    assert caught.value.metadata == {"violations_left_out": str(1000 - listed)}
+    # With room for all of them:
     assert len((await articles.validated(article)).violations) == 1000

@@ -1,4 +1,4 @@
-"""What creators are told of their drafts, through the real service: every hard rule of articles."""
+"""Validation of drafts through the real service: every hard rule of articles."""
 
 import pytest
 from liaison.media.v1 import articles_pb2 as pb
@@ -102,7 +102,7 @@ async def test_everything_that_is_wrong_is_told_at_once(articles: Harness) -> No
         ("article.blocks[5].video.youtube_url", "R89"),
         ("article.blocks[6].coupon", "R92"),
     ]
-    # Of others' uploads no more is told than of none.
+    # Uploads of others look like unknown ones.
     own = await articles.picture()
     article = await theirs.CreateArticle(creation(blocks=[image(own), image(NO_MEDIA)]))
     first, second = (await articles.validated(article)).violations

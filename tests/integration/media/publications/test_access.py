@@ -45,7 +45,7 @@ async def test_who_may_see_a_publication(publications: Harness) -> None:
         )
 
 
-async def test_publications_are_listed_to_those_whom_they_concern(publications: Harness) -> None:
+async def test_publications_are_listed_to_their_parties(publications: Harness) -> None:
     names = []
     for creator in ("anna", "bea", "anna"):
         publications.media.passed += timedelta(seconds=1)
@@ -84,7 +84,7 @@ async def test_publications_are_listed_to_those_whom_they_concern(publications: 
         await listed(publications.creator(), page_token=page.next_page_token)
 
 
-async def test_only_those_whose_affair_it_is_may_ask(publications: Harness) -> None:
+async def test_each_method_is_for_its_roles_only(publications: Harness) -> None:
     publication = await publications.posted()
     calls: list[tuple[Any, str, Any]] = [
         (publications.brand(), "PublishArticle", pb.PublishArticleRequest(name="articles/a1")),

@@ -22,7 +22,7 @@ async def accepted(objects: ObjectStore, size_bytes: int) -> PublicFile:
 
 
 @pytest.mark.parametrize("size_bytes", [16, 20 * 1024 * 1024])
-async def test_a_file_is_shown_as_it_was_accepted_until_it_is_removed(
+async def test_a_file_is_public_as_it_was_accepted_until_it_is_removed(
     objects: ObjectStore, size_bytes: int
 ) -> None:
     files, file = BucketFiles(objects, ACCEPTED, PUBLIC), await accepted(objects, size_bytes)
@@ -32,7 +32,7 @@ async def test_a_file_is_shown_as_it_was_accepted_until_it_is_removed(
         shown = await http.get(files.url(file))
         assert hashlib.sha256(shown.content).hexdigest() == file.stored.sha256
         assert shown.headers["content-type"] == "video/mp4"
-        # No browser shows for long what was taken back.
+        # Caches serve a removed file for a day at most.
         assert shown.headers["cache-control"] == "public, max-age=86400"
         for _ in range(2):
             await files.remove(file)
@@ -40,7 +40,7 @@ async def test_a_file_is_shown_as_it_was_accepted_until_it_is_removed(
     assert await objects.stat(ACCEPTED, file.stored.accepted_key) is not None
 
 
-async def test_what_is_missing_is_our_defect(objects: ObjectStore) -> None:
+async def test_a_missing_accepted_object_is_an_internal_error(objects: ObjectStore) -> None:
     files = BucketFiles(objects, ACCEPTED, PUBLIC)
     for size_bytes in (1, 20 * 1024 * 1024):
         file = public_file("a1", StoredFile(uuid4().hex * 2, "image/png", size_bytes, 1, 1))

@@ -33,7 +33,7 @@ def publishing(article: Any, **values: Any) -> pb.PublishArticleRequest:
 
 
 @pytest.mark.rule("R73", "R93")
-async def test_readers_get_the_whole_article_without_asking_anybody(publications: Harness) -> None:
+async def test_readers_get_the_whole_article_without_credentials(publications: Harness) -> None:
     banner = await publications.media_object(media_pb2.PURPOSE_BANNER)
     image = await publications.media_object(media_pb2.PURPOSE_IMAGE)
     pending = await publications.approved(
@@ -131,7 +131,7 @@ async def test_only_admitted_creators_publish(publications: Harness) -> None:
     assert await publications.creator("eve").PublishArticle(publishing(article)) == first
 
 
-async def test_what_is_published_is_not_thrown_away(publications: Harness) -> None:
+async def test_a_published_draft_cannot_be_deleted(publications: Harness) -> None:
     article = await publications.article("bea")
     await publications.creator("bea").PublishArticle(publishing(article))
     articles = ArticleServiceStub(publications.served.as_creator("bea"))
@@ -141,7 +141,7 @@ async def test_what_is_published_is_not_thrown_away(publications: Harness) -> No
         )
 
 
-async def test_what_breaks_rules_is_not_published(publications: Harness) -> None:
+async def test_an_invalid_article_is_not_published(publications: Harness) -> None:
     article = await publications.article(title="x" * 61, hashtags=["no hashtag"])
     with refused(Reason.ARTICLE_INVALID, "article.title", "article.hashtags[0]"):
         await publications.creator().PublishArticle(publishing(article))
@@ -149,7 +149,7 @@ async def test_what_breaks_rules_is_not_published(publications: Harness) -> None
 
 
 @pytest.mark.rule("R98")
-async def test_what_is_written_for_an_assignment_waits_for_its_approval(
+async def test_an_article_for_an_assignment_is_published_only_by_approval(
     publications: Harness,
 ) -> None:
     article = await publications.article(assignment="assignments/as1")
@@ -160,7 +160,7 @@ async def test_what_is_written_for_an_assignment_waits_for_its_approval(
 
 
 @pytest.mark.rule("R99")
-async def test_approved_work_is_promised_within_24_hours_of_its_approval(
+async def test_approved_work_is_due_within_24_hours_of_its_approval(
     publications: Harness,
 ) -> None:
     pending = await publications.approved()
@@ -168,7 +168,7 @@ async def test_approved_work_is_promised_within_24_hours_of_its_approval(
     assert (pending.brand, pending.assignment) == ("brands/acme", "assignments/as1")
     due, requested = from_timestamp(pending.due_time), from_timestamp(pending.request_time)
     assert due - requested == timedelta(hours=24)
-    # The workers ask again after a crash, perhaps an hour later: it is the same promise.
+    # Workers repeat the call after a crash, perhaps an hour later: the due time stays.
     again = approval(pending.article_revision, time=requested)
     await publications.worker.PublishApprovedArticles(again)
     assert await publications.get(pending.name) == pending
@@ -184,7 +184,7 @@ async def test_approved_work_is_promised_within_24_hours_of_its_approval(
 
 
 @pytest.mark.rule("R99")
-async def test_what_is_late_is_marked_and_published_all_the_same(publications: Harness) -> None:
+async def test_an_overdue_publication_is_marked_and_still_published(publications: Harness) -> None:
     publications.feed.is_unavailable = True
     pending = await publications.approved()
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
@@ -202,7 +202,7 @@ async def test_what_is_late_is_marked_and_published_all_the_same(publications: H
     assert (published.state, published.is_overdue) == (PUBLISHED, True)
 
 
-async def test_what_arrives_late_unmarked_is_overdue_too(publications: Harness) -> None:
+async def test_a_late_delivery_that_was_not_marked_is_overdue_too(publications: Harness) -> None:
     pending = await publications.posted()
     publications.media.passed += DAY + timedelta(minutes=1)
     assert (await publications.delivered(pending)).is_overdue
@@ -217,7 +217,9 @@ async def test_unknown_revisions_are_not_published(publications: Harness) -> Non
         await publications.delivered(pb.Publication(name="publications/none"))
 
 
-async def test_what_a_crash_left_without_a_workflow_gets_one(publications: Harness) -> None:
+async def test_the_sweep_starts_a_workflow_that_a_crash_left_unstarted(
+    publications: Harness,
+) -> None:
     article = await publications.article()
     request = publishing(article)
     publications.workflows.is_unavailable = True

@@ -117,7 +117,7 @@ async def test_what_readers_do_not_see_is_not_reposted(publications: Harness) ->
         await publications.creator().RepostArticle(reposting(answer.publications[0], [PINTEREST]))
 
 
-async def test_a_withdrawal_stops_posts_on_their_way_and_leaves_those_that_arrived(
+async def test_a_withdrawal_stops_pending_posts_and_leaves_published_ones(
     publications: Harness,
 ) -> None:
     published = await publications.published()
@@ -125,7 +125,7 @@ async def test_a_withdrawal_stops_posts_on_their_way_and_leaves_those_that_arriv
     arrived, pending = await publications.delivered(answer.publications[0]), answer.publications[1]
     with refused(Reason.ILLEGAL_STATE) as caught:
         await publications.withdraw(arrived)
-    assert "keeps what it was given" in caught.value.message
+    assert "from where posts cannot be withdrawn" in caught.value.message
     # Nor where it arrives at that very moment.
     id_ = arrived.name.removeprefix("publications/")
     assert await publications.store.withdraw(id_, "Late", "olga:1", publications.now()) == []
@@ -210,7 +210,7 @@ POST = Post(Channel.VK, "https://media.example/1.json", "T", "S", "")
         (200, '{"url": ""}'),
     ],
 )
-async def test_a_gateway_that_answers_with_nothing_of_use_is_away(status: int, body: str) -> None:
+async def test_an_invalid_response_of_the_gateway_is_unavailable(status: int, body: str) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(status=status, text=body, headers={"location": "http://127.0.0.1:1/"})
 
@@ -229,7 +229,7 @@ async def test_a_gateway_that_answers_with_nothing_of_use_is_away(status: int, b
     assert body not in caught.value.message or not body
 
 
-async def test_a_gateway_that_is_not_there_is_away(publications: Harness) -> None:
+async def test_an_unreachable_gateway_is_unavailable(publications: Harness) -> None:
     async with httpx.AsyncClient(trust_env=False) as http:
         with pytest.raises(LiaisonError) as caught:
             await SocialGatewayClient(http, "http://127.0.0.1:1", "t").post("a1-vk", POST)

@@ -23,7 +23,7 @@ PENDING, PUBLISHED, WITHDRAWN = (
 )
 
 
-async def test_a_withdrawn_article_is_gone_for_its_readers(publications: Harness) -> None:
+async def test_readers_no_longer_get_a_withdrawn_article(publications: Harness) -> None:
     published = await publications.published()
     request = withdrawal(published)
     withdrawn = await publications.operator.WithdrawPublication(request)
@@ -59,7 +59,7 @@ async def statuses(publications: Harness, urls: Iterable[str]) -> dict[str, int]
     return {url: await publications.status(url) for url in urls}
 
 
-async def test_its_pictures_go_with_it_and_those_of_other_articles_stay(
+async def test_a_withdrawal_removes_the_articles_images_and_no_others(
     publications: Harness,
 ) -> None:
     shared = await publications.media_object(media_pb2.PURPOSE_IMAGE)
@@ -151,7 +151,9 @@ async def test_a_delivery_that_fails_half_way_leaves_nothing_of_what_is_withdraw
     assert await objects_of(publications, pending) == []
 
 
-async def test_one_that_is_withdrawn_on_its_way_never_arrives(publications: Harness) -> None:
+async def test_a_publication_withdrawn_while_pending_is_not_delivered(
+    publications: Harness,
+) -> None:
     pending = await publications.approved()
     await publications.withdraw(pending)
     answer = await publications.delivered(pending)
@@ -162,7 +164,7 @@ async def test_one_that_is_withdrawn_on_its_way_never_arrives(publications: Harn
     assert not marked.is_overdue
 
 
-async def test_what_arrives_while_it_is_withdrawn_is_taken_back(publications: Harness) -> None:
+async def test_a_delivery_that_ends_after_the_withdrawal_is_removed(publications: Harness) -> None:
     pending = await publications.posted()
 
     async def withdraw() -> None:
@@ -176,7 +178,7 @@ async def test_what_arrives_while_it_is_withdrawn_is_taken_back(publications: Ha
     assert await publications.media.objects.stat("media-public", key) is None
 
 
-async def test_storage_that_is_away_delays_a_withdrawal_and_no_more(publications: Harness) -> None:
+async def test_unavailable_storage_only_delays_a_withdrawal(publications: Harness) -> None:
     published = await publications.published()
     request = withdrawal(published)
     publications.feed.is_unavailable = True
