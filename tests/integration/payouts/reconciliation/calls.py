@@ -14,10 +14,10 @@ if TYPE_CHECKING:  # the stubs' async faces are there for type checkers only
 
 
 async def cause_of(reconciler: "ReconciliationServiceAsyncStub") -> str:
-    """Why nothing is sent, the latest halt's cause; empty where payouts are sent."""
-    sending = await reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
-    assert sending.is_halted == bool(sending.halts)
-    causes = [pb.KillSwitch.Cause.Name(halt.cause) for halt in sending.halts[:1]]
+    """The cause of the latest active halt; empty if there is none."""
+    kill_switch = await reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
+    assert kill_switch.is_halted == bool(kill_switch.halts)
+    causes = [pb.KillSwitch.Cause.Name(halt.cause) for halt in kill_switch.halts[:1]]
     return "".join(causes).removeprefix("CAUSE_")
 
 
@@ -28,7 +28,7 @@ async def resume(reconciler: "ReconciliationServiceAsyncStub") -> pb.KillSwitch:
 
 
 async def reconcile(reconciler: "ReconciliationServiceAsyncStub") -> list[tuple[str, str]]:
-    """Every provider; what was found."""
+    """Reconciles every provider; returns the findings."""
     findings: list[tuple[str, str]] = []
     for provider in (payouts_pb2.PROVIDER_PAYPAL, payouts_pb2.PROVIDER_BANK_TRANSFER):
         request = pb.RunReconciliationRequest(request_id=request_id(), provider=provider)

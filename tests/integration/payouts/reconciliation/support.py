@@ -6,7 +6,7 @@ from servicekit.postgres.database import Database
 from tests.integration.payouts.harness import Harness
 
 
-async def sending(harness: Harness) -> pb.KillSwitch:
+async def kill_switch(harness: Harness) -> pb.KillSwitch:
     return await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
 
 

@@ -127,8 +127,8 @@ async def test_row_21_payments_missing_in_the_backup_are_found_and_not_paid_agai
         with refused(Reason.PAYOUTS_HALTED):
             await send(restored.worker, "p1")
         assert await reconcile(reconciler) == [("UNMATCHED", "payouts/p1")]
-        sending = await reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
-        mismatch, moved = sending.halts
+        kill_switch = await reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
+        mismatch, moved = kill_switch.halts
         assert "mismatch" in mismatch.reason
         assert "database" in moved.reason
         await resume(reconciler)
@@ -207,8 +207,8 @@ async def test_row_21_a_dump_loaded_into_the_same_database_is_another_database(
     with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p1")
     await switch_of(harness).check_database_identity()
-    sending = await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
-    (halt,) = sending.halts
+    kill_switch = await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
+    (halt,) = kill_switch.halts
     assert (halt.cause, halt.reason) == (
         pb.KillSwitch.CAUSE_RESTORED,
         "The database is another one than it was (another table)",

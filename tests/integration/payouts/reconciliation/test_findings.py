@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from servicekit.errors import Reason
 from servicekit.money import Money
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.reconciliation.support import sending
+from tests.integration.payouts.reconciliation.support import kill_switch
 from tests.integration.payouts.reporting import (
     Reporting,
     found,
@@ -35,7 +35,7 @@ async def test_an_unmatched_payment_halts_payouts_until_an_operator_resumes(
     assert finding.provider_transaction_id == "T-foreign"
     assert finding.provider_amount == Money("USD", 500).to_message()
     assert not finding.HasField("ledger_amount")
-    halted = await sending(harness)
+    halted = await kill_switch(harness)
     (halt,) = halted.halts
     assert (halted.is_halted, halt.cause) == (True, pb.KillSwitch.CAUSE_MISMATCH)
     assert halt.reason == f"1 mismatch: {done.name}"
@@ -100,7 +100,7 @@ async def test_a_lost_webhook_is_corrected(harness: Harness, paypal: Reporting) 
     assert done.mismatch_count == 0
     assert (await harness.get("p1")).state == payouts_pb2.Payout.STATE_PAID
     assert harness.told.changes == [("p1", "PAID")]
-    assert not (await sending(harness)).is_halted
+    assert not (await kill_switch(harness)).is_halted
 
 
 async def test_a_reversal_is_found_by_the_report_alone(harness: Harness, paid: Reporting) -> None:
@@ -115,7 +115,7 @@ async def test_a_reversal_is_found_by_the_report_alone(harness: Harness, paid: R
     assert [each["log_level"] for each in logs if each["event"] == "payout_returned"] == ["error"]
     assert harness.told.changes == [("p1", "FAILED")]
     assert (await harness.funds())[1] == 10_000
-    assert not (await sending(harness)).is_halted
+    assert not (await kill_switch(harness)).is_halted
     await harness.balances()
 
 
@@ -149,7 +149,7 @@ async def test_an_unknown_attempt_is_settled_by_its_transaction(
         "The provider returned 30.00 USD, but 100.00 USD was paid"
     )
     assert (await harness.balances())["provider/paypal"] == 10_000
-    assert (await sending(harness)).is_halted
+    assert (await kill_switch(harness)).is_halted
 
 
 async def test_a_payment_missing_in_the_database_is_unmatched_with_its_payout(

@@ -13,7 +13,7 @@ from servicekit.postgres.database import Database
 from services.payouts.reconciliation.inputs_store import PostgresInputsStore
 from services.payouts.store import PayoutStore
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.reconciliation.support import count, sending
+from tests.integration.payouts.reconciliation.support import count, kill_switch
 from tests.integration.payouts.reporting import (
     Reporting,
     found,
@@ -34,7 +34,7 @@ async def test_a_match_is_reported_with_both_totals(harness: Harness, paid: Repo
     (total,) = done.totals
     assert total.provider_amount == total.ledger_amount == Money("USD", 10_000).to_message()
     assert total.provider_fee == total.ledger_fee == Money("USD", 200).to_message()
-    assert not (await sending(harness)).is_halted
+    assert not (await kill_switch(harness)).is_halted
     again = await harness.reconciler.GetReconciliation(pb.GetReconciliationRequest(name=done.name))
     assert again == done
 
@@ -94,7 +94,7 @@ async def test_a_provider_that_cannot_be_read_changes_nothing(
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
         await run(harness)
     assert await count(database) == 0
-    assert not (await sending(harness)).is_halted
+    assert not (await kill_switch(harness)).is_halted
     paid.is_readable = True
     assert found(await run(harness)) == []
 
