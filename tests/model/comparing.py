@@ -2,13 +2,13 @@
 
 from itertools import pairwise
 
-from tests.model.clocks import PlainClock
-from tests.model.plain import UNCONFIRMED, Happening, Plain
+from tests.model.reference_assignment import UNCONFIRMED, ExpectedTransition, ReferenceAssignment
+from tests.model.reference_clock import ReferenceClock
 from tests.model.subjects import Subject
 from workflows.assignment.model import Assignment, Clock, State
 
 
-def compare(model: Plain, subject: Subject) -> None:
+def compare(model: ReferenceAssignment, subject: Subject) -> None:
     a = subject.assignment
     _compare_history(model, subject)
     assert a.state is model.state
@@ -30,9 +30,9 @@ def compare(model: Plain, subject: Subject) -> None:
     assert len({one.deduplication_id for one in notices}) == len(notices), "two are taken for one"
 
 
-def _compare_history(model: Plain, subject: Subject) -> None:
+def _compare_history(model: ReferenceAssignment, subject: Subject) -> None:
     recorded = [
-        Happening(one.event, one.from_state, one.to_state, one.actor, one.time)
+        ExpectedTransition(one.event, one.from_state, one.to_state, one.actor, one.time)
         for one in subject.transitions
     ]
     assert recorded == model.history
@@ -44,7 +44,7 @@ def _compare_history(model: Plain, subject: Subject) -> None:
         assert after.time >= before.time
 
 
-def _compare_clocks(model: PlainClock | None, clock: Clock | None) -> None:
+def _compare_clocks(model: ReferenceClock | None, clock: Clock | None) -> None:
     assert (clock is None) is (model is None)
     if model is None or clock is None:
         return
@@ -62,14 +62,14 @@ def _compare_clocks(model: PlainClock | None, clock: Clock | None) -> None:
         assert left == model.reminders_left
 
 
-def _compare_expiry(model: Plain, a: Assignment) -> None:
+def _compare_expiry(model: ReferenceAssignment, a: Assignment) -> None:
     """After it has left that state for good it is of no use."""
     if a.state in (State.EXPIRED, *UNCONFIRMED):
         assert a.fault is model.fault
         assert (a.expiry_comment is not None) is model.has_commented
 
 
-def _compare_proposals(model: Plain, a: Assignment) -> None:
+def _compare_proposals(model: ReferenceAssignment, a: Assignment) -> None:
     assert [one.number for one in a.proposals] == list(range(1, len(model.proposals) + 1))
     for one, plain in zip(a.proposals, model.proposals, strict=True):
         assert (one.kind, one.proposer) == (plain.kind, plain.proposer)
@@ -79,7 +79,7 @@ def _compare_proposals(model: Plain, a: Assignment) -> None:
     assert {one.text: one.id for one in a.requirements} == model.requirements
 
 
-def _compare_products(model: Plain, a: Assignment) -> None:
+def _compare_products(model: ReferenceAssignment, a: Assignment) -> None:
     assert a.shipment_due_time == model.agreed_shipment
     assert a.shipment_is_missed is model.is_missed
     products = [[one.receive_time is not None, one.is_replaced] for one in a.shipments]

@@ -10,7 +10,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from servicekit.errors import Reason
 from tests.model.comparing import compare
-from tests.model.plain import BRAND, CREATOR, MEDIATOR, OPERATOR, UNCONFIRMED, Plain
+from tests.model.reference_assignment import (
+    BRAND,
+    CREATOR,
+    MEDIATOR,
+    OPERATOR,
+    UNCONFIRMED,
+    ReferenceAssignment,
+)
 from tests.model.subjects import Subject
 from workflows.assignment.commands import (
     AcknowledgeReceipt,
@@ -39,7 +46,7 @@ REWARD_MINOR = 10_000
 ANSWERS = [["PAID"], ["SENT"], ["FAILED", "SENT"], ["FAILED", "FAILED", "PAID"], ["SENT", "PAID"]]
 
 
-class Lives(RuleBasedStateMachine):
+class AssignmentMachine(RuleBasedStateMachine):
     """Subclasses bring the subject."""
 
     policy: Policy = STANDARD
@@ -91,7 +98,7 @@ class Lives(RuleBasedStateMachine):
         )
         self.subject = self.begin(terms, answers)
         self.subject.wait_for(1)
-        self.model = Plain(terms, self.subject.transitions[0].time)
+        self.model = ReferenceAssignment(terms, self.subject.transitions[0].time)
         if self.begins_due:
             self.submit_all()
             self.approve()
@@ -109,7 +116,7 @@ class Lives(RuleBasedStateMachine):
         return self.agree(
             lambda: self.model.refusals(command),
             lambda: self.subject.send(update, command),
-            lambda: self.model.obey(command),
+            lambda: self.model.apply(command),
         )
 
     def agree(self, expect: Any, act: Any, follow: Any, *, is_recorded: bool = True) -> bool:

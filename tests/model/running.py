@@ -101,7 +101,7 @@ def background() -> Iterator[BackgroundHarness]:
         loop.close()
 
 
-class Running:
+class WorkflowSubject:
     """One assignment's workflow, with its disputes and its payout."""
 
     # The server's clock runs while a test acts.
@@ -129,8 +129,8 @@ class Running:
         return self.harness.transitions[self.id]
 
     @property
-    def told(self) -> list[Notice]:
-        return [one for one in self.harness.notices if one.subject == f"assignments/{self.id}"]
+    def notices(self) -> list[Notice]:
+        return [one for one in self.harness.sent_notices if one.subject == f"assignments/{self.id}"]
 
     @property
     def attempts(self) -> list[int]:
@@ -151,7 +151,7 @@ class Running:
     def withdraw(self, actor: str) -> Reason | None:
         return self._tell(self._dispute, "withdraw", Withdraw(actor))
 
-    def tell_payout(self, state: str, attempt: int) -> None:
+    def signal_payout(self, state: str, attempt: int) -> None:
         """What the provider's webhook would; asked, the provider says the same."""
         self.harness.refresh_answers_of[self.id] = [
             state if state in ("UNCLAIMED", "BLOCKED") else "SENT"

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from tests.model.machine import Lives
+from tests.model.machine import AssignmentMachine
 from tests.model.subjects import Rules, Subject
 from workflows.assignment.model import State, Terms
 
@@ -20,7 +20,7 @@ NEWS = ["SENT", "SENT", "UNCLAIMED", "PAID", "FAILED", "FAILED", "ESCALATED", "W
 BEGIN = datetime(2028, 1, 27, 12, tzinfo=UTC)
 
 
-class RulesLives(Lives):
+class RulesLives(AssignmentMachine):
     """Money is moved by hand, and clocks can be looked at late."""
 
     def start_time(self) -> datetime:

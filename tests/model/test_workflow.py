@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from servicekit.errors import Reason
-from tests.model.machine import Lives
-from tests.model.money import PlainPayout
-from tests.model.plain import BRAND
-from tests.model.running import BackgroundHarness, Running, background
+from tests.model.machine import AssignmentMachine
+from tests.model.reference_assignment import BRAND
+from tests.model.reference_payout import ReferencePayout
+from tests.model.running import BackgroundHarness, WorkflowSubject, background
 from tests.model.subjects import Subject
 from workflows.assignment.commands import OverrideAssignment
 from workflows.assignment.model import Action, State, Terms
@@ -42,7 +42,7 @@ _SOON, _FAR = timedelta(seconds=5), timedelta(days=2)
 _JITTER = timedelta(seconds=1)
 
 
-class WorkflowLives(Lives):
+class WorkflowMachine(AssignmentMachine):
     """A payout sends money by itself; the provider's news come by webhook."""
 
     policy = POLICY
@@ -50,7 +50,7 @@ class WorkflowLives(Lives):
 
     def __init__(self) -> None:
         super().__init__()
-        self.payout: PlainPayout | None = None
+        self.payout: ReferencePayout | None = None
 
     def start_time(self) -> datetime:
         self.background.begin_example()
@@ -58,7 +58,7 @@ class WorkflowLives(Lives):
 
     def begin(self, terms: Terms, answers: list[str]) -> Subject:
         self.answers = answers
-        self.running = Running(self.background, terms, answers)
+        self.running = WorkflowSubject(self.background, terms, answers)
         return self.running
 
     # Money
@@ -68,7 +68,7 @@ class WorkflowLives(Lives):
         model = self.model
         if model.payable_minor and self.payout is None:
             reserved = model.terms.reward_minor if model.terms.is_escrowed else 0
-            self.payout = PlainPayout(
+            self.payout = ReferencePayout(
                 self.answers, model.terms.policy, model.now, model.payable_minor, reserved
             )
         if self.payout is not None:
@@ -102,9 +102,9 @@ class WorkflowLives(Lives):
                 self.have_acted()
         self.model.now = max(until, self.model.now)
 
-    def pay(self, payout: PlainPayout, due: datetime) -> None:
+    def pay(self, payout: ReferencePayout, due: datetime) -> None:
         self.model.now = due
-        self.hear(payout.goes_on(due), due)
+        self.hear(payout.advance(due), due)
         self.running.wait_for_attempts(payout.attempts)
 
     def hear(self, news: str, due: datetime) -> None:
@@ -149,8 +149,8 @@ class WorkflowLives(Lives):
     def tell(self, state: str) -> None:
         assert self.payout is not None
         now = self.subject.now()
-        self.running.tell_payout(state, self.payout.attempts)
-        self.hear(self.payout.learn(state, now), now)
+        self.running.signal_payout(state, self.payout.attempts)
+        self.hear(self.payout.apply_status(state, now), now)
 
     def both(self, update: str, command: Any) -> bool:
         retries = isinstance(command, OverrideAssignment) and command.action is Action.RETRY_REWARD
@@ -184,7 +184,7 @@ class WorkflowLives(Lives):
 
         is_legal = super().agree(expect_end, act, follow, is_recorded=is_recorded)
         # A reward whose agreed date was missed is late at once, and nobody waits for that.
-        Lives.catch_up(self, self.model.now)
+        AssignmentMachine.catch_up(self, self.model.now)
         return is_legal
 
     # The end
@@ -228,7 +228,7 @@ class WorkflowLives(Lives):
         assert set_aside == (self.payout.set_aside if self.payout else [])
 
 
-class DueLives(WorkflowLives):
+class DueLives(WorkflowMachine):
     """From where the reward is due: its payout is most of what happens."""
 
     begins_due = True
@@ -247,8 +247,8 @@ class DueLives(WorkflowLives):
             self.decide_well(outcome, _FAR)
 
 
-def _live(lives: type[WorkflowLives]) -> None:
-    with background() as WorkflowLives.background:
+def _live(lives: type[WorkflowMachine]) -> None:
+    with background() as WorkflowMachine.background:
         run_state_machine_as_test(
             lives,
             settings=settings(
@@ -264,7 +264,7 @@ def _live(lives: type[WorkflowLives]) -> None:
 
 
 def test_the_workflow_leads_the_lives_that_the_model_foretells() -> None:
-    _live(WorkflowLives)
+    _live(WorkflowMachine)
 
 
 def test_what_is_due_is_paid_lowered_or_given_up_as_the_model_foretells() -> None:

@@ -1,7 +1,7 @@
-"""For each test a world of its own, on a server whose clock runs ahead.
+"""A server and a harness of its own for each test.
 
-One server for several tests would pass the clocks that earlier ones left running, and one that was
-cut off in the middle of a step can keep it from skipping time at all.
+On a shared server one test would fire the clocks that another left running, and a test that is
+interrupted in a workflow task can stop time skipping altogether.
 """
 
 from collections.abc import AsyncIterator

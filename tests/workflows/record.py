@@ -1,7 +1,7 @@
 """Records histories of real workflows, to be replayed by `test_replay`.
 
-`make histories` plays the lives in `tests/time_skipping` and records every workflow of theirs.
-Replaying needs the events and what they carry; of the machines that made them nothing is kept.
+`make histories` runs `tests/time_skipping` and records every workflow of it. A history keeps events
+and payloads, and nothing about the machine that made it.
 """
 
 import gzip

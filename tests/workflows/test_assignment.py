@@ -8,7 +8,8 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from servicekit.errors import Reason
-from tests.workflows.harness import BRAND, CREATOR, DAY, HOUR, AssignmentDriver, Harness
+from tests.workflows.drivers import BRAND, CREATOR, DAY, HOUR, AssignmentDriver
+from tests.workflows.harness import Harness
 from workflows.assignment.commands import SubmitWork
 from workflows.assignment.model import ConfirmedBy, Event, Funding, PublishArticles, State
 from workflows.dispute.model import Ground, Outcome

@@ -7,7 +7,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from servicekit.errors import FailedPrecondition, Reason, Unavailable
 from servicekit.settings import TemporalSettings
-from tests.workflows.harness import BRAND, CREATOR, DAY, Harness, running_harness, terms
+from tests.workflows.drivers import BRAND, CREATOR, DAY
+from tests.workflows.harness import Harness, running_harness, terms
 from workflows import ids
 from workflows.assignment.commands import ApproveWork, OpenDispute, SubmitWork
 from workflows.assignment.inputs import StartAssignment

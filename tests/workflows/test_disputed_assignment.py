@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from tests.workflows.harness import BRAND, CREATOR, DAY, HOUR, AssignmentDriver, Harness
+from tests.workflows.drivers import BRAND, CREATOR, DAY, HOUR, AssignmentDriver
+from tests.workflows.harness import Harness
 from workflows import ids
 from workflows.assignment.model import ConfirmedBy, Event, State
 from workflows.dispute.model import Ground, Outcome

@@ -1,8 +1,9 @@
 """A payout whose history has grown long goes on in another run, and its assignment does not notice:
 on the server that production runs, which is told to suggest that early."""
 
+from tests.workflows.drivers import BRAND
 from tests.workflows.environments import SUGGESTED_AFTER
-from tests.workflows.harness import BRAND, Harness
+from tests.workflows.harness import Harness
 from workflows.assignment.model import Event
 from workflows.dispute.model import Ground
 from workflows.payout.model import PayoutChanged

@@ -5,7 +5,8 @@ from datetime import timedelta
 from itertools import pairwise
 
 from servicekit.errors import FailedPrecondition, Reason
-from tests.workflows.harness import BRAND, CREATOR, DAY, HOUR, AssignmentDriver, Harness
+from tests.workflows.drivers import BRAND, CREATOR, DAY, HOUR, AssignmentDriver
+from tests.workflows.harness import Harness
 from workflows.assignment.model import Event, Funding, State
 from workflows.dispute.model import Ground, Outcome
 from workflows.payout.model import PayoutChanged, PayoutReport

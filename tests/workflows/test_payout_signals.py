@@ -16,7 +16,8 @@ from services.payouts.attempts import AttemptState
 from services.payouts.domain import Payout, State, new_attempt
 from services.payouts.workflows import PayoutWorkflowClient
 from tests.support.serving import refused
-from tests.workflows.harness import BRAND, DAY, HOUR, AssignmentDriver, Harness, running_harness
+from tests.workflows.drivers import BRAND, DAY, HOUR, AssignmentDriver
+from tests.workflows.harness import Harness, running_harness
 from workflows import ids
 from workflows.assignment.model import Event
 from workflows.assignment.model import State as AssignmentState

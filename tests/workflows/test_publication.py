@@ -14,7 +14,7 @@ from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
 from tests.support.workers import ALL_WORKFLOWS
-from tests.workflows.harness import HOUR
+from tests.workflows.drivers import HOUR
 from workflows import ids
 from workflows.notices import Batch, Notice
 from workflows.publication import notices

@@ -21,7 +21,8 @@ from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
 from tests.support.workers import ALL_WORKFLOWS
 from tests.workflows import record
-from tests.workflows.harness import DAY, Harness
+from tests.workflows.drivers import DAY
+from tests.workflows.harness import Harness
 from workflows import ids
 from workflows.assignment import model as assignment_model
 from workflows.assignment.inputs import AssignmentResult, StartAssignment

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.workflows.harness import BRAND, CREATOR, DAY, HOUR, AssignmentDriver, Harness
+from tests.workflows.drivers import BRAND, CREATOR, DAY, HOUR, AssignmentDriver
+from tests.workflows.harness import Harness
 from workflows.assignment.model import Event, Funding, State
 from workflows.dispute.model import Ground, Outcome
 from workflows.notices import MEDIATORS

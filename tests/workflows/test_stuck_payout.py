@@ -7,7 +7,8 @@ from itertools import pairwise
 import pytest
 
 from servicekit.errors import FailedPrecondition, LiaisonError, Reason, Unavailable
-from tests.workflows.harness import BRAND, CREATOR, DAY, HOUR, AssignmentDriver, Harness
+from tests.workflows.drivers import BRAND, CREATOR, DAY, HOUR, AssignmentDriver
+from tests.workflows.harness import Harness
 from workflows import ids
 from workflows.assignment.model import Event, State
 from workflows.dispute.model import Ground

@@ -8,7 +8,8 @@ from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from servicekit.errors import Reason
-from tests.workflows.harness import BRAND, DAY, HOUR, Harness, TaskDriver
+from tests.workflows.drivers import BRAND, DAY, HOUR, TaskDriver
+from tests.workflows.harness import Harness
 from workflows.assignment.model import Event
 from workflows.dispute.model import Ground, Outcome
 from workflows.task.model import CancelTask, EndSelection, State

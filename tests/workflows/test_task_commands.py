@@ -6,7 +6,7 @@ from temporalio.testing import WorkflowEnvironment
 from servicekit.settings import TemporalSettings
 from services.tasks.assignments.workflows import AssignmentWorkflowClient
 from services.tasks.workflows import TaskWorkflowClient
-from tests.workflows.harness import BRAND
+from tests.workflows.drivers import BRAND
 from workflows.assignment.commands import ApproveWork
 from workflows.errors import NotRunning
 from workflows.task.model import Selection

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from servicekit.errors import Reason
-from tests.model.clocks import PlainClock
+from tests.model.reference_clock import ReferenceClock
 from workflows.assignment.commands import (
     AcknowledgeReceipt,
     AnswerProposal,
@@ -63,7 +63,7 @@ OFTEN = 10
 
 
 @dataclass
-class PlainProposal:
+class ReferenceProposal:
     kind: ProposalKind
     proposer: str
     date: datetime | None
@@ -73,7 +73,7 @@ class PlainProposal:
 
 
 @dataclass
-class PlainDispute:
+class ReferenceDispute:
     ground: Ground
     opener: str
     outcomes: set[Outcome]
@@ -83,7 +83,7 @@ class PlainDispute:
 
 
 @dataclass(frozen=True)
-class Happening:
+class ExpectedTransition:
     event: Event
     from_state: State | None
     to_state: State
@@ -91,12 +91,12 @@ class Happening:
     time: datetime
 
 
-class Plain:
+class ReferenceAssignment:
     def __init__(self, terms: Terms, now: datetime) -> None:
         self.terms, self.now = terms, now
         self.state = State.IN_PROGRESS
         self.deadline = terms.submission_deadline_time
-        self.clock: PlainClock | None = PlainClock(ClockKind.SUBMISSION, now, self.deadline)
+        self.clock: ReferenceClock | None = ReferenceClock(ClockKind.SUBMISSION, now, self.deadline)
         self.first_reward_due = now
         self.versions = 0
         self.rounds = 0
@@ -105,16 +105,16 @@ class Plain:
         self.confirmed_by: ConfirmedBy | None = None
         self.payable_minor = 0
         self.is_overdue = False
-        self.dispute: PlainDispute | None = None
+        self.dispute: ReferenceDispute | None = None
         self.fault: Fault | None = None
         self.has_commented = False
-        self.proposals: list[PlainProposal] = []
+        self.proposals: list[ReferenceProposal] = []
         self.agreed_shipment: datetime | None = None
         self.is_missed = False
         # Of each product: whether it was received, and whether it was replaced.
         self.products: list[list[bool]] = []
-        self.history: list[Happening] = []
-        self._happen(Event.CREATOR_SELECTED, BRAND, first=True)
+        self.history: list[ExpectedTransition] = []
+        self._add_transition(Event.CREATOR_SELECTED, BRAND, first=True)
 
     # What can be asked of it
 
@@ -165,7 +165,7 @@ class Plain:
         }
         return checks[type(command)](command)  # type: ignore[operator]  # each takes its own
 
-    def obey(self, command: object) -> None:
+    def apply(self, command: object) -> None:
         """What a legal command does."""
         acts = {
             SubmitWork: self._submit,
@@ -203,13 +203,13 @@ class Plain:
         self.versions += 1
         self.state, was = State.IN_REVIEW, self.state
         self._start_review()
-        self._happen(Event.WORK_SUBMITTED, command.actor, was)
+        self._add_transition(Event.WORK_SUBMITTED, command.actor, was)
 
     def _start_review(self) -> None:
         policy = self.terms.policy
         reminders = [self.now + timedelta(seconds=one) for one in policy.review_reminders_seconds]
         due = policy.review_window.after(self.now)
-        self.clock = PlainClock(ClockKind.REVIEW, self.now, due, reminders)
+        self.clock = ReferenceClock(ClockKind.REVIEW, self.now, due, reminders)
 
     def _refuse_changes(self, command: RequestChanges) -> set[Reason]:
         reasons = self._refuse_unless(State.IN_REVIEW)
@@ -224,11 +224,11 @@ class Plain:
         due = max(self.deadline, self.terms.policy.rework_window.after(self.now))
         self.state, was = State.CHANGES_REQUESTED, self.state
         self._start_creators(ClockKind.REWORK, due)
-        self._happen(Event.CHANGES_REQUESTED, command.actor, was)
+        self._add_transition(Event.CHANGES_REQUESTED, command.actor, was)
 
     def _start_creators(self, kind: ClockKind, due: datetime) -> None:
         """The creator is not to wait for a product at its own cost."""
-        self.clock = PlainClock(kind, self.now, due)
+        self.clock = ReferenceClock(kind, self.now, due)
         if self.is_missed:
             self.clock.hold(Holder.MISSED_SHIPMENT, self.now)
 
@@ -239,7 +239,7 @@ class Plain:
         self._start_reward()
         if self.is_missed:
             self._await_reward(self.now)  # what both agreed on is late at once
-        self._happen(Event.WORK_APPROVED, actor, was)
+        self._add_transition(Event.WORK_APPROVED, actor, was)
 
     def _start_reward(self) -> None:
         due = self.terms.policy.reward_window.after(self.now)
@@ -250,7 +250,7 @@ class Plain:
     def _await_reward(self, due: datetime) -> None:
         self.is_overdue = False
         self.first_reward_due = due
-        self.clock = PlainClock(ClockKind.REWARD, self.now, due)
+        self.clock = ReferenceClock(ClockKind.REWARD, self.now, due)
 
     def _refuse_comment(self, _: CommentOnExpiry) -> set[Reason]:
         """What is owed can be said in a dispute too."""
@@ -261,7 +261,7 @@ class Plain:
         self.has_commented = True
         if command.reason == "MATERIALS_NOT_PROVIDED":
             self.fault = Fault.BRAND
-        self._happen(Event.EXPIRY_COMMENTED, command.actor)
+        self._add_transition(Event.EXPIRY_COMMENTED, command.actor)
 
     def _refuse_reopen(self, command: ReopenAssignment) -> set[Reason]:
         reasons = ILLEGAL if self.is_over else self._refuse_unless(State.EXPIRED)
@@ -275,7 +275,7 @@ class Plain:
         self.state, was = State.IN_PROGRESS, self.state
         self._forget_expiry()
         self._start_creators(ClockKind.SUBMISSION, date)
-        self._happen(Event.REOPENED, actor, was)
+        self._add_transition(Event.REOPENED, actor, was)
 
     def _forget_expiry(self) -> None:
         """Should it expire again, that is another story with a comment of its own."""
@@ -310,7 +310,7 @@ class Plain:
         return reasons
 
     def _propose(self, command: CreateProposal) -> None:
-        proposal = PlainProposal(
+        proposal = ReferenceProposal(
             command.kind, command.actor, command.deadline_time, command.requirement_texts
         )
         for text in proposal.texts:
@@ -318,7 +318,7 @@ class Plain:
                 self.last_requirement += 1
             proposal.ids.append(self.requirements.get(text, f"req-{self.last_requirement}"))
         self.proposals.append(proposal)
-        self._happen(Event.PROPOSAL_MADE, command.actor)
+        self._add_transition(Event.PROPOSAL_MADE, command.actor)
 
     def refuse_answer(self, verb: str, command: AnswerProposal) -> set[Reason]:
         if not 1 <= command.number <= len(self.proposals):
@@ -341,14 +341,14 @@ class Plain:
             "withdraw_proposal": ProposalState.WITHDRAWN,
         }[verb]
         if proposal.state is not ProposalState.ACCEPTED:
-            self._happen(Event[f"PROPOSAL_{proposal.state}"], command.actor)
+            self._add_transition(Event[f"PROPOSAL_{proposal.state}"], command.actor)
         elif proposal.kind is ProposalKind.CANCELLATION:
             self._cancel(command.actor)
         else:
             self._bind(proposal)
-            self._happen(Event.PROPOSAL_ACCEPTED, command.actor)
+            self._add_transition(Event.PROPOSAL_ACCEPTED, command.actor)
 
-    def _bind(self, proposal: PlainProposal) -> None:
+    def _bind(self, proposal: ReferenceProposal) -> None:
         if proposal.kind is ProposalKind.AMENDMENT:
             self.requirements = dict(zip(proposal.texts, proposal.ids, strict=True))
         elif proposal.kind is ProposalKind.EXTENSION and self.clock and proposal.date:
@@ -361,7 +361,7 @@ class Plain:
     def _cancel(self, actor: str) -> None:
         self.state, was = State.CANCELLED, self.state
         self.clock = None
-        self._happen(Event.CANCELLED, actor, was)
+        self._add_transition(Event.CANCELLED, actor, was)
 
     # Products
 
@@ -381,7 +381,7 @@ class Plain:
             self._hold_for_product(missed)  # nobody had looked at the clock yet
         self.products.append([False, False])
         self._end_wait_for_product()
-        self._happen(Event.PRODUCT_SHIPPED, command.actor)
+        self._add_transition(Event.PRODUCT_SHIPPED, command.actor)
 
     def _refuse_receipt(self, _: AcknowledgeReceipt) -> set[Reason]:
         reasons: set[Reason] = set()
@@ -395,7 +395,7 @@ class Plain:
     def _receive(self, command: AcknowledgeReceipt) -> None:
         assert self.product is not None
         self.product[0] = True
-        self._happen(Event.PRODUCT_RECEIVED, command.actor)
+        self._add_transition(Event.PRODUCT_RECEIVED, command.actor)
 
     def _shipment_time(self) -> datetime | None:
         """When an agreed date is missed."""
@@ -412,7 +412,7 @@ class Plain:
 
     def _let_go(self, holder: Holder) -> None:
         """The deadline moves with the creator's clock."""
-        if self.clock is None or not self.clock.let_go(holder, self.now):
+        if self.clock is None or not self.clock.release(holder, self.now):
             return
         if self.clock.kind is ClockKind.SUBMISSION:
             self.deadline = self.clock.due
@@ -422,11 +422,11 @@ class Plain:
     def money(self, news: str) -> None:
         """SENT, UNCLAIMED, PAID, FAILED, WRITTEN_OFF, or ESCALATED: operators must look at it."""
         if news == "ESCALATED":
-            self._happen(Event.PAYOUT_ESCALATED, SYSTEM)
+            self._add_transition(Event.PAYOUT_ESCALATED, SYSTEM)
             return
         if news == "WRITTEN_OFF":
             self.state, was, self.clock = State.CANCELLED, self.state, None
-            self._happen(Event.REWARD_WRITTEN_OFF, SYSTEM, was)
+            self._add_transition(Event.REWARD_WRITTEN_OFF, SYSTEM, was)
             return
         if news == "FAILED":
             was = self.state
@@ -436,29 +436,29 @@ class Plain:
                     self.clock = None  # late it was, and late it is
                 elif self.first_reward_due > self.now:
                     # An attempt that fails late does not put the reward off.
-                    self.clock = PlainClock(ClockKind.REWARD, self.now, self.first_reward_due)
+                    self.clock = ReferenceClock(ClockKind.REWARD, self.now, self.first_reward_due)
                 else:
                     self._start_reward()
-            self._happen(Event.PAYOUT_FAILED, SYSTEM, was)
+            self._add_transition(Event.PAYOUT_FAILED, SYSTEM, was)
             return
         if self.state is State.APPROVED:
             self._sent()
         if news == "UNCLAIMED":
-            self._happen(Event.REWARD_UNCLAIMED, SYSTEM)
+            self._add_transition(Event.REWARD_UNCLAIMED, SYSTEM)
         if news == "PAID" and self.state is State.REWARDED:
             self._complete(SYSTEM)
 
     def _sent(self) -> None:
         self.state, was = State.REWARDED, self.state
         due = self.terms.policy.completion_window.after(self.now)
-        self.clock = PlainClock(ClockKind.COMPLETION, self.now, due)
-        self._happen(Event.REWARD_SENT, SYSTEM, was)
+        self.clock = ReferenceClock(ClockKind.COMPLETION, self.now, due)
+        self._add_transition(Event.REWARD_SENT, SYSTEM, was)
 
     def _complete(self, actor: str) -> None:
         self.state, was = State.COMPLETED, self.state
         due = self.terms.policy.dispute_window.after(self.now)
-        self.clock = PlainClock(ClockKind.DISPUTE_WINDOW, self.now, due)
-        self._happen(Event.COMPLETED, actor, was)
+        self.clock = ReferenceClock(ClockKind.DISPUTE_WINDOW, self.now, due)
+        self._add_transition(Event.COMPLETED, actor, was)
 
     # Operators
 
@@ -507,12 +507,12 @@ class Plain:
             case Action.CANCEL:
                 self._cancel(actor)
             case Action.RETRY_REWARD:
-                self._happen(Event.REWARD_RETRIED, actor)
+                self._add_transition(Event.REWARD_RETRIED, actor)
             case Action.COMPLETE:
                 self._complete(actor)
             case Action.CLOSE:
                 self.clock = None
-                self._happen(Event.CLOSED, actor)
+                self._add_transition(Event.CLOSED, actor)
 
     def _move_clock(self, date: datetime, actor: str) -> None:
         assert self.clock is not None
@@ -521,20 +521,20 @@ class Plain:
             self.deadline = date
         elif self.clock.kind is ClockKind.REWARD:
             self.first_reward_due = date
-        self._happen(Event.CLOCK_MOVED, actor)
+        self._add_transition(Event.CLOCK_MOVED, actor)
 
     def _return_to_review(self, actor: str) -> None:
         self.state, was = State.IN_REVIEW, self.state
         self._start_review()
-        self._happen(Event.REWORK_LAPSED, actor, was)
+        self._add_transition(Event.REWORK_LAPSED, actor, was)
 
     def _expire(self, actor: str) -> None:
         self.state, was = State.EXPIRED, self.state
         self.fault = Fault.BRAND if self.is_missed else Fault.CREATOR
         self.has_commented = False
         due = self.terms.policy.reopen_window.after(self.now)
-        self.clock = PlainClock(ClockKind.REOPEN, self.now, due)
-        self._happen(Event.EXPIRED, actor, was)
+        self.clock = ReferenceClock(ClockKind.REOPEN, self.now, due)
+        self._add_transition(Event.EXPIRED, actor, was)
 
     # Disputes
 
@@ -581,10 +581,10 @@ class Plain:
         else:
             outcomes = set(Outcome) - ({Outcome.PAY_PARTIAL} if self.is_for_product else set())
         reward_minor = self.payable_minor or self.terms.reward_minor
-        self.dispute = PlainDispute(ground, opener, outcomes, reward_minor)
+        self.dispute = ReferenceDispute(ground, opener, outcomes, reward_minor)
         if self.clock is not None and self.clock.kind in FREEZABLE:
             self.clock.hold(Holder.DISPUTE, self.now)
-        self._happen(Event.DISPUTE_OPENED, opener)
+        self._add_transition(Event.DISPUTE_OPENED, opener)
 
     def refuse_claim(self) -> set[Reason]:
         return LEGAL if self.dispute and not self.dispute.mediator else ILLEGAL
@@ -615,7 +615,7 @@ class Plain:
         assert self.dispute is not None
         opener, self.dispute = self.dispute.opener, None
         self._let_go(Holder.DISPUTE)
-        self._happen(Event.DISPUTE_WITHDRAWN, opener)
+        self._add_transition(Event.DISPUTE_WITHDRAWN, opener)
 
     def decide(self, decision: Decision, *, is_sent: bool) -> None:
         """`is_sent`: the money is beyond what can be decided."""
@@ -625,8 +625,8 @@ class Plain:
         was = self.state
         lowers = decision.outcome in (Outcome.PAY_PARTIAL, Outcome.CANCEL_WITHOUT_PAY)
         if self.payable_minor and lowers and is_sent:
-            self._happen(Event.DISPUTE_RESOLVED, dispute.mediator)
-            self._happen(Event.DECISION_OVERTAKEN, SYSTEM)
+            self._add_transition(Event.DISPUTE_RESOLVED, dispute.mediator)
+            self._add_transition(Event.DECISION_OVERTAKEN, SYSTEM)
             return
         match decision.outcome:
             case Outcome.PAY_IN_FULL | Outcome.PAY_PARTIAL:
@@ -639,7 +639,7 @@ class Plain:
                 self._start_creators(ClockKind.REWORK, decision.deadline_time or self.now)
             case Outcome.CANCEL_WITHOUT_PAY:
                 self.state, self.clock = State.CANCELLED, None
-        self._happen(Event.DISPUTE_RESOLVED, dispute.mediator, was)
+        self._add_transition(Event.DISPUTE_RESOLVED, dispute.mediator, was)
 
     def _grant(self, ground: Ground, amount_minor: int | None) -> None:
         """The creator is paid, or gets the right product."""
@@ -667,12 +667,12 @@ class Plain:
         if due == self._shipment_time():
             self.is_missed = True
             self._hold_for_product(due)
-            self._happen(Event.SHIPMENT_MISSED, SYSTEM)
+            self._add_transition(Event.SHIPMENT_MISSED, SYSTEM)
             return
         assert self.clock is not None
         if self.clock.reminders:
             self.clock.reminders.pop(0)
-            self._happen(Event.REVIEW_REMINDED, SYSTEM)
+            self._add_transition(Event.REVIEW_REMINDED, SYSTEM)
             return
         self._run_out(self.clock.kind)
 
@@ -690,20 +690,20 @@ class Plain:
                 self._expire(SYSTEM)
             case ClockKind.REWARD:
                 self.clock, self.is_overdue = None, True
-                self._happen(Event.REWARD_OVERDUE, SYSTEM)
+                self._add_transition(Event.REWARD_OVERDUE, SYSTEM)
             case ClockKind.COMPLETION:
                 self._complete(SYSTEM)
             case ClockKind.REOPEN | ClockKind.DISPUTE_WINDOW:
                 self.clock = None
-                self._happen(Event.CLOSED, SYSTEM)
+                self._add_transition(Event.CLOSED, SYSTEM)
 
     # What is kept
 
-    def _happen(
+    def _add_transition(
         self, event: Event, actor: str, was: State | None = None, *, first: bool = False
     ) -> None:
         from_state = None if first else (was or self.state)
-        self.history.append(Happening(event, from_state, self.state, actor, self.now))
+        self.history.append(ExpectedTransition(event, from_state, self.state, actor, self.now))
         for number in self.pending():
             proposal = self.proposals[number - 1]
             if self.state not in WAITS[proposal.kind]:

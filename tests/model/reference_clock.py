@@ -10,7 +10,7 @@ from workflows.assignment.model import ClockKind, Holder
 
 
 @dataclass
-class PlainClock:
+class ReferenceClock:
     kind: ClockKind
     start: datetime
     # Of a running clock.
@@ -40,7 +40,7 @@ class PlainClock:
             self.reminders_left = [time - since for time in self.reminders]
         self.holders.add(holder)
 
-    def let_go(self, holder: Holder, now: datetime) -> bool:
+    def release(self, holder: Holder, now: datetime) -> bool:
         """Whether it runs on now."""
         was_held = bool(self.holders)
         self.holders.discard(holder)

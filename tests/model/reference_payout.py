@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from workflows.policy import Policy
 
 # It asks the provider so long after the money has left, and tells the assignment that it has.
-_FIRST_LOOK = timedelta(seconds=10)
-# What an assignment is told of each state, once an attempt.
-_NEWS = {"BLOCKED": "ESCALATED", "SENT": ""}
+_FIRST_POLL = timedelta(seconds=10)
+# Report to the assignment for each state, sent once per attempt.
+_REPORTS = {"BLOCKED": "ESCALATED", "SENT": ""}
 
 
-class PlainPayout:
+class ReferencePayout:
     def __init__(
         self, answers: Sequence[str], policy: Policy, now: datetime, amount: int, reserved: int
     ) -> None:
@@ -24,7 +24,7 @@ class PlainPayout:
         self.is_held = False
         # Since when it is so, and when the assignment heard of it.
         self.since = self.time = now
-        self.notices = set[str]()
+        self.reported = set[str]()
         # How much it is, and each amount that it had set aside for that.
         self.amount, self.reserved = amount, reserved
         self.set_aside: list[int] = []
@@ -47,9 +47,9 @@ class PlainPayout:
     def next_time(self) -> datetime | None:
         if self.state == "READY" and not self.is_held:
             return self.time
-        if self.state == "SENT" and "SENT" not in self.notices:
-            return self.since + _FIRST_LOOK
-        if self.state == "SENT" and "SENT too long" not in self.notices:
+        if self.state == "SENT" and "SENT" not in self.reported:
+            return self.since + _FIRST_POLL
+        if self.state == "SENT" and "SENT too long" not in self.reported:
             return self.policy.reward_window.after(self.since)
         if self.state == "UNCLAIMED":
             return self.policy.claim_window.after(self.since)
@@ -75,29 +75,29 @@ class PlainPayout:
             self.time = max(self.time, now)
         self.is_held = is_held
 
-    def goes_on(self, now: datetime) -> str:
+    def advance(self, now: datetime) -> str:
         """What is due now is done: what there is to tell, or nothing."""
         if self.state == "SENT":
-            is_first = "SENT" not in self.notices
-            self.notices.add("SENT" if is_first else "SENT too long")
+            is_first = "SENT" not in self.reported
+            self.reported.add("SENT" if is_first else "SENT too long")
             return "SENT" if is_first else "ESCALATED"
         if self.state in ("FAILED", "UNCLAIMED"):
             self.state, self.time = "READY", now
             return ""
         self._set_aside()
         self.attempts += 1
-        self.notices.clear()
+        self.reported.clear()
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return self.learn(answer, now)
+        return self.apply_status(answer, now)
 
-    def learn(self, state: str, now: datetime) -> str:
+    def apply_status(self, state: str, now: datetime) -> str:
         """By the provider's answer, by a webhook, or from an operator."""
         self.state, self.since, self.time = state, now, now
-        news = _NEWS.get(state, state)
-        if state in self.notices:
+        news = _REPORTS.get(state, state)
+        if state in self.reported:
             return ""
         if news:
-            self.notices.add(state)
+            self.reported.add(state)
         return news
 
     def _set_aside(self) -> None:
