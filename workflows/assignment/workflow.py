@@ -1,7 +1,7 @@
 """The assignment workflow: clocks, commands, payout and disputes of one assignment.
 
-The rules are pure and in `rules`. Handlers change the assignment; `run` records the transitions,
-starts child workflows and waits for the next clock.
+The rules are pure and in `rules`. Updates (most of them are in `updates`) and signals change the
+assignment; `run` records the transitions, starts child workflows and waits for the next clock.
 """
 
 import asyncio
@@ -11,26 +11,19 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy, WorkflowIDReusePolicy
-from temporalio.exceptions import ChildWorkflowError
+from temporalio.common import RetryPolicy
 
 with workflow.unsafe.imports_passed_through():
-    from workflows import ids
     from workflows.assignment.activity_interface import AssignmentActivityInterface
+    from workflows.assignment.child_workflows import (
+        Handle,
+        PayoutChild,
+        Replaced,
+        run_dispute,
+    )
     from workflows.assignment.commands import (
-        AcceptProposal,
-        AcknowledgeReceipt,
-        ApproveWork,
-        CommentOnExpiry,
-        CreateProposal,
-        DeclineProposal,
         OpenDispute,
         OverrideAssignment,
-        RecordShipment,
-        ReopenAssignment,
-        RequestChanges,
-        SubmitWork,
-        WithdrawProposal,
     )
     from workflows.assignment.inputs import (
         AssignmentResult,
@@ -38,34 +31,24 @@ with workflow.unsafe.imports_passed_through():
         SettleReward,
         StartAssignment,
     )
-    from workflows.assignment.model import SYSTEM, Action, PublishArticles, State, Transition
+    from workflows.assignment.model import Action, PublishArticles, State, Transition
     from workflows.assignment.notices import notices
     from workflows.assignment.rules import (
         disputes,
         overrides,
-        proposals,
         rewards,
         submissions,
         transitions,
     )
     from workflows.assignment.ui_details import describe, next_clock
+    from workflows.assignment.updates import AssignmentUpdates
     from workflows.dispute.model import Dispute, DisputeResult, Outcome
-    from workflows.dispute.workflow import DisputeWorkflow
     from workflows.notices import Notice
     from workflows.payout.activity_interface import PayoutActivityInterface
-    from workflows.payout.model import (
-        PAYOUT_REPORTED,
-        PayoutChanged,
-        PayoutReport,
-        PayoutResult,
-        PayoutTerms,
-    )
+    from workflows.payout.model import PAYOUT_REPORTED, PayoutReport
     from workflows.payout.model import State as PayoutState
-    from workflows.payout.workflow import PayoutWorkflow
-    from workflows.task_queues import Domain, sibling
     from workflows.temporal.failures import refusing
     from workflows.temporal.search_attributes import DEADLINE, STATE
-    from workflows.temporal.signals import signal
     from workflows.temporal.tracing import current_trace, in_trace
 
 if TYPE_CHECKING:
@@ -87,7 +70,7 @@ _PAYING = (Outcome.PAY_IN_FULL, Outcome.PAY_PARTIAL)
 
 
 @workflow.defn(name="Assignment")
-class AssignmentWorkflow:
+class AssignmentWorkflow(AssignmentUpdates):
     @workflow.init
     def __init__(self, start: StartAssignment) -> None:
         self._assignment, first = submissions.start(
@@ -104,9 +87,7 @@ class AssignmentWorkflow:
         self._pending_publication: PublishArticles | None = None
         self._retry_seconds = _FIRST_RETRY_SECONDS
         self._dispute_to_start: Dispute | None = None
-        self._payout: workflow.ChildWorkflowHandle[PayoutWorkflow, PayoutResult] | None = None
-        self._payout_is_held = False
-        self._payout_is_lost = False
+        self._payout = PayoutChild()
         self._pay_now_requested = False
         self._child_tasks: set[asyncio.Task[None]] = set()
         self._trace: Context | None = None
@@ -121,7 +102,8 @@ class AssignmentWorkflow:
                 raise self._child_error
             with in_trace(self._trace):
                 self._trace = None
-                await self._signal_hold()
+                # Before anything else: no outage may let held money go.
+                await self._payout.signal_hold(self._assignment)
                 await self._record()
                 await self._start_children()
             if self._has_ended():
@@ -138,95 +120,7 @@ class AssignmentWorkflow:
         await workflow.wait_condition(workflow.all_handlers_finished)
         return AssignmentResult(self._assignment.state)
 
-    # Commands
-
-    @workflow.update
-    async def submit_work(self, command: SubmitWork) -> None:
-        await self._apply(submissions.submit_work, command)
-
-    @submit_work.validator
-    def _check_submit_work(self, command: SubmitWork) -> None:
-        self._check(submissions.submit_new_work, command)
-
-    @workflow.update
-    async def request_changes(self, command: RequestChanges) -> None:
-        await self._apply(submissions.request_changes, command)
-
-    @request_changes.validator
-    def _check_request_changes(self, command: RequestChanges) -> None:
-        self._check(submissions.request_changes, command)
-
-    @workflow.update
-    async def approve_work(self, command: ApproveWork) -> None:
-        await self._apply(submissions.approve_work, command)
-
-    @approve_work.validator
-    def _check_approve_work(self, command: ApproveWork) -> None:
-        self._check(submissions.approve_work, command)
-
-    @workflow.update
-    async def comment_on_expiry(self, command: CommentOnExpiry) -> None:
-        await self._apply(submissions.comment_on_expiry, command)
-
-    @comment_on_expiry.validator
-    def _check_comment_on_expiry(self, command: CommentOnExpiry) -> None:
-        self._check(submissions.comment_on_expiry, command)
-
-    @workflow.update
-    async def reopen_assignment(self, command: ReopenAssignment) -> None:
-        await self._apply(submissions.reopen_assignment, command)
-
-    @reopen_assignment.validator
-    def _check_reopen_assignment(self, command: ReopenAssignment) -> None:
-        self._check(submissions.reopen_assignment, command)
-
-    @workflow.update
-    async def create_proposal(self, command: CreateProposal) -> None:
-        await self._apply(proposals.create_proposal, command)
-
-    @create_proposal.validator
-    def _check_create_proposal(self, command: CreateProposal) -> None:
-        self._check(proposals.create_proposal, command)
-
-    @workflow.update
-    async def accept_proposal(self, command: AcceptProposal) -> None:
-        await self._apply(proposals.accept_proposal, command)
-
-    @accept_proposal.validator
-    def _check_accept_proposal(self, command: AcceptProposal) -> None:
-        self._check(proposals.accept_proposal, command)
-
-    @workflow.update
-    async def decline_proposal(self, command: DeclineProposal) -> None:
-        await self._apply(proposals.decline_proposal, command)
-
-    @decline_proposal.validator
-    def _check_decline_proposal(self, command: DeclineProposal) -> None:
-        self._check(proposals.decline_proposal, command)
-
-    @workflow.update
-    async def withdraw_proposal(self, command: WithdrawProposal) -> None:
-        await self._apply(proposals.withdraw_proposal, command)
-
-    @withdraw_proposal.validator
-    def _check_withdraw_proposal(self, command: WithdrawProposal) -> None:
-        self._check(proposals.withdraw_proposal, command)
-
-    @workflow.update
-    async def record_shipment(self, command: RecordShipment) -> None:
-        await self._apply(rewards.record_shipment, command)
-
-    @record_shipment.validator
-    def _check_record_shipment(self, command: RecordShipment) -> None:
-        self._check(rewards.record_shipment, command)
-
-    @workflow.update
-    async def acknowledge_receipt(self, command: AcknowledgeReceipt) -> None:
-        await self._apply(rewards.acknowledge_receipt, command)
-
-    @acknowledge_receipt.validator
-    def _check_acknowledge_receipt(self, command: AcknowledgeReceipt) -> None:
-        self._check(rewards.acknowledge_receipt, command)
+    # Commands that do more than change the assignment
 
     @workflow.update
     async def override_assignment(self, command: OverrideAssignment) -> None:
@@ -262,7 +156,8 @@ class AssignmentWorkflow:
     def pay_now(self) -> None:
         """An operator requests payment of a reward whose payout has no running workflow: it was
         terminated, or its money came back after it had ended."""
-        self._payout_is_lost = self._pay_now_requested = True
+        self._payout.lose()
+        self._pay_now_requested = True
 
     # Executing commands
 
@@ -362,21 +257,16 @@ class AssignmentWorkflow:
             ]
         )
 
-    async def _signal_hold(self) -> None:
-        """Signals the payout before anything else: no outage may let held money go."""
-        if self._payout is not None and self._payout_is_held != self._assignment.payout_is_held:
-            self._payout_is_held = self._assignment.payout_is_held
-            await signal(self._payout, PayoutWorkflow.set_hold, self._payout_is_held)
-
     async def _start_children(self) -> None:
         if (dispute := self._dispute_to_start) is not None:
             self._dispute_to_start = None
             self._start_child_task(self._dispute(dispute))
         if self._pay_now_requested:
             self._pay_now_requested = False
-            await self._pay_now()
-        if self._assignment.has_payout and self._payout is None:
-            await self._run_payout()
+            if await self._payout.needs_restart():
+                await self._start_payout(is_restarted=True)
+        if self._assignment.has_payout and not self._payout.is_started:
+            await self._start_payout()
 
     async def _wait_for_event(self) -> None:
         """Waits for a command, a signal or the next clock, after which the timer is named."""
@@ -412,48 +302,17 @@ class AssignmentWorkflow:
 
     def _has_ended(self) -> bool:
         """Nothing can happen any more, and everything is recorded and sent."""
-        is_paying = self._payout is not None and not self._payout.done()
         return (
             transitions.is_over(self._assignment)
-            and not is_paying
+            and not self._payout.is_running
             and not self._unrecorded
             and not self._has_pending
             and not self._pay_now_requested
         )
 
-    async def _run_payout(self, *, is_restarted: bool = False) -> None:
-        self._payout_is_held = self._assignment.payout_is_held
-        self._payout = await self._start_payout(is_restarted=is_restarted)
-        self._payout_is_lost = False
-        self._start_child_task(self._paid(self._payout))
-
-    async def _start_payout(
-        self, *, is_restarted: bool
-    ) -> workflow.ChildWorkflowHandle[PayoutWorkflow, PayoutResult]:
-        a = self._assignment
-        terms = a.terms
-        return await workflow.start_child_workflow(
-            PayoutWorkflow.run,
-            PayoutTerms(
-                payout_id=a.id,
-                brand_id=terms.brand_id,
-                creator_id=a.creator_id,
-                currency=terms.currency,
-                amount_minor=a.payable_minor,
-                reserved_minor=terms.reward_minor if terms.is_escrowed else None,
-                retry_interval=terms.policy.payout_retry_interval,
-                is_held=self._payout_is_held,
-                claim_window=terms.policy.claim_window,
-                escalation_window=terms.policy.reward_window,
-                is_restarted=is_restarted,
-            ),
-            id=ids.payout(a.id),
-            task_queue=sibling(workflow.info().task_queue, Domain.PAYOUTS),
-            # One started elsewhere would not know of disputes, nor report to this workflow.
-            id_reuse_policy=WorkflowIDReusePolicy.TERMINATE_IF_RUNNING,
-            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-            static_summary=f"Reward of assignments/{a.id}",
-        )
+    async def _start_payout(self, *, is_restarted: bool = False) -> None:
+        handle = await self._payout.start(self._assignment, is_restarted=is_restarted)
+        self._start_child_task(self._await_payout(handle))
 
     def _start_child_task(self, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)
@@ -466,19 +325,15 @@ class AssignmentWorkflow:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._child_error = error
 
-    async def _paid(
-        self, payout: workflow.ChildWorkflowHandle[PayoutWorkflow, PayoutResult]
-    ) -> None:
+    async def _await_payout(self, handle: Handle) -> None:
         try:
-            result = await payout
-        except ChildWorkflowError:
-            if payout is not self._payout:
-                return  # it was replaced by another run
-            # An operator terminated it, and has to take care of the reward.
-            self._payout_is_lost = True
-            self._add(rewards.report_payout_failed(self._assignment, workflow.now()))
+            result = await self._payout.result(handle)
+        except Replaced:
             return
-        if result.state is PayoutState.PAID:
+        if result is None:
+            # An operator terminated it, and has to take care of the reward.
+            self._add(rewards.report_payout_failed(self._assignment, workflow.now()))
+        elif result.state is PayoutState.PAID:
             for transition in rewards.report_reward_received(self._assignment, workflow.now()):
                 self._add(transition)
         elif result.state is PayoutState.WRITTEN_OFF:
@@ -486,19 +341,7 @@ class AssignmentWorkflow:
 
     async def _dispute(self, dispute: Dispute) -> None:
         """Runs a dispute to its end and applies its decision."""
-        try:
-            result = await workflow.execute_child_workflow(
-                DisputeWorkflow.run,
-                dispute,
-                id=ids.dispute(dispute.id),
-                task_queue=sibling(workflow.info().task_queue, Domain.DISPUTES),
-                parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-                static_summary=f"{dispute.ground} over assignments/{self._assignment.id}",
-            )
-        except ChildWorkflowError:
-            # An operator terminated it: the assignment continues as after a withdrawal.
-            result = DisputeResult(mediator=SYSTEM)
-        await self._close_dispute(dispute, result)
+        await self._close_dispute(dispute, await run_dispute(self._assignment, dispute))
 
     async def _close_dispute(self, dispute: Dispute, result: DisputeResult) -> None:
         decision = result.decision
@@ -531,22 +374,6 @@ class AssignmentWorkflow:
             retry_policy=_RETRY,
             summary="Lower the reward as decided" if left_minor else "Give the reward back",
         )
-        if is_settled and self._payout is not None:
-            # The payout may be about to make its reservation.
-            if left_minor:
-                await signal(self._payout, PayoutWorkflow.reduce_amount, left_minor)
-            else:
-                released = PayoutChanged(PayoutState.RELEASED, 0)
-                await signal(self._payout, PayoutWorkflow.payout_changed, released)
+        if is_settled:
+            await self._payout.signal_settled(left_minor)
         return is_settled
-
-    async def _pay_now(self) -> None:
-        """Makes a waiting payout send its next attempt. A payout without a running workflow is
-        restarted and continues from its last state. None starts before the reward is due."""
-        if self._payout is None:
-            return
-        if not self._payout.done():
-            # The server knows first that it was terminated.
-            self._payout_is_lost = not await signal(self._payout, PayoutWorkflow.retry)
-        if self._payout_is_lost:
-            await self._run_payout(is_restarted=True)
