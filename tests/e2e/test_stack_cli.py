@@ -142,6 +142,10 @@ def test_demo_keep_leaves_the_stack_running(
         assert "`liaison down` stops it" in output
     finally:
         assert developer.run("down").returncode == 0
+        # Started by this very process: a zombie would confuse later tests that list its children.
+        for child in psutil.Process().children():
+            if child.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(child.pid, 0)
 
 
 def test_a_statement_needs_one_party_and_a_running_stack(developer: Developer) -> None:

@@ -53,7 +53,7 @@ async def test_other_providers_are_reconciled_if_one_cannot_be_read(
     one = await liaison("reconciliation", "run")
     assert one.exit_code == 1
     assert "PAYPAL: The provider cannot be read: HTTP_503" in one.stderr
-    assert "Bank transfers" in one.stdout
+    assert "Bank transfer" in one.stdout
 
 
 async def test_exit_code_4_lasts_until_the_halt_is_lifted(
