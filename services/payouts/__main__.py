@@ -27,16 +27,16 @@ from services.payouts.providers.paypal.signatures import SignatureVerifier
 from services.payouts.providers.paypal.webhook import WebhookServer
 from services.payouts.providers.registry import providers_of
 from services.payouts.reconciliation.handlers import ReconciliationHandlers
-from services.payouts.reconciliation.inputs_store import PostgresInputsStore
+from services.payouts.reconciliation.inputs_store import InputsStore
 from services.payouts.reconciliation.servicer import service as reconciliation_service
-from services.payouts.reconciliation.store import PostgresReconciliationStore
+from services.payouts.reconciliation.store import ReconciliationStore
 from services.payouts.sending.handlers import PaymentHandlers
 from services.payouts.sending.stores import Stores
 from services.payouts.servicer import service
 from services.payouts.settings import PayoutsSettings
 from services.payouts.statements.handlers import StatementHandlers
 from services.payouts.statements.servicer import service as statement_service
-from services.payouts.statements.store import PostgresStatementStore
+from services.payouts.statements.store import StatementStore
 from services.payouts.store import PayoutStore
 from services.payouts.workflows import PayoutWorkflowClient
 from workflows.payout.providers import ProviderName
@@ -81,11 +81,11 @@ async def _serve(
                 payouts, decisions, BankTransferProvider(database), payments, workflows, utc_now
             ),
         ),
-        statement_service(StatementHandlers(PostgresStatementStore(database))),
+        statement_service(StatementHandlers(StatementStore(database))),
         reconciliation_service(
             ReconciliationHandlers(
-                PostgresReconciliationStore(database),
-                PostgresInputsStore(database, payouts),
+                ReconciliationStore(database),
+                InputsStore(database, payouts),
                 payments,
                 kill_switch,
                 providers,

@@ -157,7 +157,7 @@ class NewReconciliation:
     create_time: datetime
 
 
-class ReconciliationStore(Protocol):
+class Reconciliations(Protocol):
     def exclusive(self, provider: ProviderName) -> AbstractAsyncContextManager[None]: ...
 
     def snapshot(self) -> AbstractAsyncContextManager[None]: ...
@@ -173,7 +173,7 @@ class ReconciliationStore(Protocol):
     async def add(self, new: NewReconciliation, comparison: Comparison) -> Reconciliation: ...
 
 
-class InputsStore(Protocol):
+class ReconciliationInputs(Protocol):
     async def report_window(self, provider: ProviderName) -> ReportWindow: ...
 
     async def inputs(
@@ -189,8 +189,8 @@ class PayoutWorkflows(Protocol):
 class ReconciliationHandlers:
     def __init__(
         self,
-        store: ReconciliationStore,
-        inputs: InputsStore,
+        store: Reconciliations,
+        inputs: ReconciliationInputs,
         payments: PaymentHandlers,
         kill_switch: KillSwitchHandlers,
         providers: Mapping[ProviderName, Provider],

@@ -19,7 +19,7 @@ from workflows.payout.providers import ProviderName
 _MOVEMENTS = {Kind.SETTLE: Movement.PAYMENT, Kind.RETURN: Movement.RETURN}
 
 
-class PostgresInputsStore:
+class InputsStore:
     def __init__(self, database: Database, payouts: PayoutStore) -> None:
         self._database = database
         self._payouts = payouts

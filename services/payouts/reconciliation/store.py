@@ -27,7 +27,7 @@ _LATEST: LiteralString = """
 """
 
 
-class PostgresReconciliationStore:
+class ReconciliationStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 

@@ -77,14 +77,14 @@ class ListStatementLines(Command):
         return end
 
 
-class StatementStore(Protocol):
+class StatementLines(Protocol):
     async def brand_lines(self, wanted: ListStatementLines, page: Page) -> list[Line]: ...
 
     async def creator_lines(self, wanted: ListStatementLines, page: Page) -> list[Line]: ...
 
 
 class StatementHandlers:
-    def __init__(self, store: StatementStore) -> None:
+    def __init__(self, store: StatementLines) -> None:
         self._store = store
 
     async def list_lines(

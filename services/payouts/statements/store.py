@@ -93,7 +93,7 @@ _CREATOR_LINES: LiteralString = """
 """
 
 
-class PostgresStatementStore:
+class StatementStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 

@@ -46,9 +46,9 @@ from services.payouts.providers.paypal.signatures import SignatureVerifier
 from services.payouts.providers.paypal.webhook import PATH, WebhookServer
 from services.payouts.providers.registry import providers_of
 from services.payouts.reconciliation.handlers import ReconciliationHandlers
-from services.payouts.reconciliation.inputs_store import PostgresInputsStore
+from services.payouts.reconciliation.inputs_store import InputsStore
 from services.payouts.reconciliation.servicer import service as reconciliation_service
-from services.payouts.reconciliation.store import PostgresReconciliationStore
+from services.payouts.reconciliation.store import ReconciliationStore
 from services.payouts.sending.handlers import PaymentHandlers, RecallPayout
 from services.payouts.sending.sender import SendPayout
 from services.payouts.sending.stores import Stores
@@ -56,7 +56,7 @@ from services.payouts.servicer import service as payouts_service
 from services.payouts.settings import PaypalSettings
 from services.payouts.statements.handlers import StatementHandlers
 from services.payouts.statements.servicer import service as statement_service
-from services.payouts.statements.store import PostgresStatementStore
+from services.payouts.statements.store import StatementStore
 from services.payouts.store import PayoutStore
 from tests.integration.paypal_sandbox.contracts import Contracts
 from tests.support.databases import Databases
@@ -377,8 +377,8 @@ async def harness_of(
         told = Told()
         kill_switch = KillSwitchHandlers(halts, providers, utc_now)
         reconciliations = ReconciliationHandlers(
-            PostgresReconciliationStore(database),
-            PostgresInputsStore(database, payouts),
+            ReconciliationStore(database),
+            InputsStore(database, payouts),
             payments,
             kill_switch,
             providers,
@@ -411,7 +411,7 @@ async def harness_of(
                 )
             )
         )
-        statements = StatementHandlers(PostgresStatementStore(database))
+        statements = StatementHandlers(StatementStore(database))
         services = [
             payouts_service(
                 PayoutHandlers(payouts, ledger, utc_now), payments, decisions, transfers

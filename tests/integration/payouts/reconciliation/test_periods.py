@@ -10,7 +10,7 @@ from liaison.payouts.v1 import reconciliation_pb2 as pb
 from servicekit.errors import Reason, Unavailable
 from servicekit.money import Money
 from servicekit.postgres.database import Database
-from services.payouts.reconciliation.inputs_store import PostgresInputsStore
+from services.payouts.reconciliation.inputs_store import InputsStore
 from services.payouts.store import PayoutStore
 from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.reconciliation.support import count, kill_switch
@@ -152,7 +152,7 @@ async def test_transaction_ids_of_another_provider_are_separate(
         """,
         (waiting.id,),
     )
-    store = PostgresInputsStore(harness.database, PayoutStore(harness.database))
+    store = InputsStore(harness.database, PayoutStore(harness.database))
     window = await store.report_window(ProviderName.PAYPAL)
     assert window.open_transaction_time == waiting.time
 

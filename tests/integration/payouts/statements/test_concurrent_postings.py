@@ -17,7 +17,7 @@ from services.payouts.domain import Deposit
 from services.payouts.ledger import postings
 from services.payouts.ledger.store import LedgerStore
 from services.payouts.statements.handlers import ListStatementLines
-from services.payouts.statements.store import PostgresStatementStore
+from services.payouts.statements.store import StatementStore
 from tests.integration.payouts.bulk import superuser
 from tests.integration.payouts.harness import Harness, utc_now
 from tests.integration.payouts.statements.support import (
@@ -152,7 +152,7 @@ async def test_a_reader_sees_every_line_once_while_others_post(
 ) -> None:
     """What was read, page after page, is the statement as it is at last."""
     ledger = LedgerStore(database)
-    store = PostgresStatementStore(database)
+    store = StatementStore(database)
     wanted = ListStatementLines.model_validate({"parent": "brands/acme"})
     are_posting = True
 
