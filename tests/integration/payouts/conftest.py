@@ -10,8 +10,8 @@ import pytest
 from devstack.access import Access
 from servicekit.postgres.database import Database
 from tests.integration.payouts.harness import Harness, fresh_database, harness_of
-from tests.integration.payouts.scripted import Answer, Answering, Scripted, Send, starting
-from tests.integration.payouts.signing import Signer, certified
+from tests.integration.payouts.scripted_paypal import Answer, Answering, Scripted, Send, starting
+from tests.integration.payouts.webhook_signing import Signer, certified
 from tests.support.databases import Databases
 from workflows.payout.providers import ProviderName
 

@@ -25,7 +25,7 @@ from services.payouts.providers.registry import providers_of
 from services.payouts.sending.sender import SendPayout
 from services.payouts.store import PayoutStore
 from tests.integration.payouts.harness import Harness, paypal_settings, utc_now
-from tests.integration.payouts.killing import (
+from tests.integration.payouts.process_control import (
     PAYOUTS_PATH,
     TOKEN_PATH,
     Held,
@@ -34,9 +34,15 @@ from tests.integration.payouts.killing import (
     until_one_waits,
     victim_of,
 )
-from tests.integration.payouts.scripted import CREATED, DUPLICATE, Answer, Answering, shown_batch
-from tests.integration.payouts.signing import Signer, batch_event
-from tests.integration.payouts.tampering import change_item
+from tests.integration.payouts.sandbox_admin import change_item
+from tests.integration.payouts.scripted_paypal import (
+    CREATED,
+    DUPLICATE,
+    Answer,
+    Answering,
+    shown_batch,
+)
+from tests.integration.payouts.webhook_signing import Signer, batch_event
 from tests.support.serving import refused
 
 ONE_BATCH = ("po-p1-1", "SUCCESS")

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from liaison.payouts.v1 import payouts_pb2 as pb
 
 from servicekit.errors import Reason
-from tests.integration.payouts.deciding import write_off
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.scripted import Answering
+from tests.integration.payouts.operator_calls import write_off
+from tests.integration.payouts.scripted_paypal import Answering
 from tests.support.serving import refused
 from workflows.payout.providers import ProviderName
 

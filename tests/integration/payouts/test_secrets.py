@@ -16,7 +16,7 @@ from devstack.access import Access
 from servicekit.errors import LiaisonError
 from services.payouts.settings import PayoutsSettings
 from tests.integration.payouts.harness import Harness, usd
-from tests.integration.payouts.killing import NOBODY, address_said_by, environment_of, start
+from tests.integration.payouts.process_control import NOBODY, address_said_by, environment_of, start
 from tests.support.databases import Databases
 from tests.support.serving import Served
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner, Result
 
 from cli import calls
 from cli.__main__ import app
-from tests.integration.payouts.deciding import IBAN
 from tests.integration.payouts.harness import Harness
+from tests.integration.payouts.operator_calls import IBAN
 from tests.support.serving import request_id
 
 WHY = ("--reason", "Ticket 4711")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from cli import calls
 from cli.__main__ import app
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.reporting import Reporting, moved, reporting, run
+from tests.integration.payouts.provider_reports import Reporting, moved, reporting, run
 from tests.support.serving import request_id
 
 

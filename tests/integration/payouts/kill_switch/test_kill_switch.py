@@ -9,9 +9,9 @@ from liaison.payouts.v1 import reconciliation_pb2 as pb
 from servicekit.errors import Reason
 from services.payouts.kill_switch.handlers import halt_for_mismatch
 from tests.integration.payouts.harness import Harness, utc_now
-from tests.integration.payouts.killing import TOKEN_PATH, Held, gate_to, victim_of
+from tests.integration.payouts.process_control import TOKEN_PATH, Held, gate_to, victim_of
+from tests.integration.payouts.provider_reports import found, run
 from tests.integration.payouts.reconciliation.calls import cause_of, resume, send
-from tests.integration.payouts.reporting import found, run
 from tests.support.serving import refused, request_id
 
 

@@ -25,10 +25,10 @@ from services.payouts.ledger.store import Drift, LedgerStore
 from services.payouts.monitoring import metrics, monitor
 from services.payouts.monitoring.monitor import PayoutMonitor, check_ledger
 from services.payouts.monitoring.queries import MonitoringQueries
-from tests.integration.payouts.bulk import superuser
+from tests.integration.payouts.bulk_postings import superuser
 from tests.integration.payouts.harness import Harness, eventually
-from tests.integration.payouts.reporting import run
-from tests.integration.payouts.tampering import use_account
+from tests.integration.payouts.provider_reports import run
+from tests.integration.payouts.sandbox_admin import use_account
 from tests.support.serving import request_id
 from workflows.payout.providers import ProviderName
 

@@ -5,9 +5,9 @@ from typing import Any
 from liaison.payouts.v1 import payouts_pb2 as pb
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 
-from tests.integration.payouts.deciding import NAME
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.tampering import change_item
+from tests.integration.payouts.operator_calls import NAME
+from tests.integration.payouts.sandbox_admin import change_item
 
 DUPLICATE_WITHOUT_LINK = {
     "name": "USER_BUSINESS_ERROR",

@@ -4,12 +4,8 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 
 from servicekit.errors import Reason
-from tests.integration.payouts.deciding import (
-    NAME,
-    WHY,
-    hold,
-)
 from tests.integration.payouts.harness import Harness
+from tests.integration.payouts.operator_calls import NAME, WHY, hold
 from tests.integration.payouts.operators.outcomes import seen_by
 from tests.support.serving import refused, request_id
 

@@ -15,7 +15,8 @@ from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.interface import Order
 from services.payouts.sending.handlers import ProviderEvent
 from services.payouts.sending.sender import SendPayout
-from tests.integration.payouts.deciding import (
+from tests.integration.payouts.harness import Harness, usd, utc_now
+from tests.integration.payouts.operator_calls import (
     IBAN,
     NAME,
     confirm,
@@ -23,9 +24,8 @@ from tests.integration.payouts.deciding import (
     reject,
     retry_by_bank,
 )
-from tests.integration.payouts.harness import Harness, usd, utc_now
-from tests.integration.payouts.killing import until_one_waits
-from tests.integration.payouts.provider_drivers import may_always
+from tests.integration.payouts.process_control import until_one_waits
+from tests.integration.payouts.providers.drivers import may_always
 from tests.support.serving import refused, request_id
 from workflows.payout.providers import ProviderName
 

@@ -5,12 +5,10 @@ from structlog.testing import capture_logs
 
 from servicekit.errors import Reason
 from services.payouts.sending.handlers import ProviderEvent
-from tests.integration.payouts.deciding import (
-    not_paid,
-)
 from tests.integration.payouts.harness import Harness
+from tests.integration.payouts.operator_calls import not_paid
 from tests.integration.payouts.operators.outcomes import DUPLICATE_WITHOUT_LINK
-from tests.integration.payouts.scripted import CREATED, Answering, shown_batch
+from tests.integration.payouts.scripted_paypal import CREATED, Answering, shown_batch
 from tests.support.serving import refused
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from servicekit.postgres.database import Database
-from tests.integration.payouts.test_ledger import (
+from tests.integration.payouts.ledger.test_postings import (
     BRAND,
     OTHERS,
     _moved,

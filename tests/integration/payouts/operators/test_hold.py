@@ -8,14 +8,9 @@ from servicekit.errors import Reason
 from services.payouts.providers.paypal.client import http_client
 from services.payouts.providers.registry import providers_of
 from services.payouts.sending.sender import SendPayout
-from tests.integration.payouts.deciding import (
-    NAME,
-    hold,
-    resume,
-    retry,
-)
 from tests.integration.payouts.harness import Harness, paypal_settings
-from tests.integration.payouts.killing import TOKEN_PATH, Held, gate_to
+from tests.integration.payouts.operator_calls import NAME, hold, resume, retry
+from tests.integration.payouts.process_control import TOKEN_PATH, Held, gate_to
 from tests.support.serving import refused
 
 KIND = pb.Decision

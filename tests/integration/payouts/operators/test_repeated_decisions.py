@@ -15,13 +15,8 @@ from services.payouts.operators.handlers import (
 )
 from services.payouts.operators.store import DecisionStore
 from services.payouts.sending.sender import SendPayout
-from tests.integration.payouts.deciding import (
-    NAME,
-    WHY,
-    hold,
-    retry,
-)
 from tests.integration.payouts.harness import Harness, Told
+from tests.integration.payouts.operator_calls import NAME, WHY, hold, retry
 from tests.integration.payouts.operators.outcomes import fail_first_attempt
 from tests.support.serving import refused, request_id
 

@@ -14,16 +14,11 @@ from services.payouts.operators.handlers import (
 )
 from services.payouts.operators.store import DecisionStore
 from services.payouts.sending.handlers import ProviderEvent
-from tests.integration.payouts.deciding import (
-    NAME,
-    WHY,
-    found,
-    not_paid,
-)
 from tests.integration.payouts.harness import Harness
+from tests.integration.payouts.operator_calls import NAME, WHY, found, not_paid
 from tests.integration.payouts.operators.outcomes import DUPLICATE_WITHOUT_LINK
-from tests.integration.payouts.reporting import moved, reporting, run
-from tests.integration.payouts.scripted import CREATED, DUPLICATE, Answering, shown_batch
+from tests.integration.payouts.provider_reports import moved, reporting, run
+from tests.integration.payouts.scripted_paypal import CREATED, DUPLICATE, Answering, shown_batch
 from tests.support.serving import refused, request_id
 
 KIND = pb.Decision

@@ -6,18 +6,14 @@ import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb
 
 from servicekit.errors import Reason
-from tests.integration.payouts.deciding import (
-    IBAN,
-    WHY,
-    retry,
-)
 from tests.integration.payouts.harness import Harness
+from tests.integration.payouts.operator_calls import IBAN, WHY, retry
 from tests.integration.payouts.operators.outcomes import (
     fail_first_attempt,
     pay_and_reverse,
     seen_by,
 )
-from tests.integration.payouts.scripted import CREATED, Answering, shown_batch
+from tests.integration.payouts.scripted_paypal import CREATED, Answering, shown_batch
 from tests.support.serving import refused
 
 KIND = pb.Decision

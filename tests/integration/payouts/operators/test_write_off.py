@@ -9,14 +9,8 @@ from liaison.payouts.v1.statements_pb2_grpc import StatementServiceStub
 from temporalio.testing import ActivityEnvironment
 
 from servicekit.errors import Reason
-from tests.integration.payouts.deciding import (
-    NAME,
-    WHY,
-    hold,
-    retry,
-    write_off,
-)
 from tests.integration.payouts.harness import Harness, usd
+from tests.integration.payouts.operator_calls import NAME, WHY, hold, retry, write_off
 from tests.integration.payouts.operators.outcomes import fail_first_attempt, pay_and_reverse
 from tests.support.serving import refused, request_id
 from workflows.assignment.activities import AssignmentActivities

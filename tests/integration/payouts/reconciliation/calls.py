@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from liaison.payouts.v1 import payouts_pb2
 from liaison.payouts.v1 import reconciliation_pb2 as pb
 
-from tests.integration.payouts.reporting import found
+from tests.integration.payouts.provider_reports import found
 from tests.support.serving import request_id
 
 if TYPE_CHECKING:  # the stubs' async faces are there for type checkers only

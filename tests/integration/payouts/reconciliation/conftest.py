@@ -4,11 +4,7 @@ import pytest
 from liaison.payouts.v1 import payouts_pb2
 
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.reporting import (
-    Reporting,
-    payment,
-    reporting,
-)
+from tests.integration.payouts.provider_reports import Reporting, payment, reporting
 
 
 @pytest.fixture

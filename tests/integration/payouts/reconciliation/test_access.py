@@ -9,11 +9,7 @@ from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 from servicekit.errors import LiaisonError, Reason
 from servicekit.postgres.database import Database
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.reporting import (
-    Reporting,
-    moved,
-    run,
-)
+from tests.integration.payouts.provider_reports import Reporting, moved, run
 from tests.support.serving import refused, request_id
 
 

@@ -10,9 +10,9 @@ from servicekit.errors import Reason
 from servicekit.money import Money
 from services.payouts.reconciliation import comparison
 from tests.integration.payouts.harness import Harness, eventually, usd
+from tests.integration.payouts.provider_reports import found, run
 from tests.integration.payouts.reconciliation.calls import cause_of, resume
-from tests.integration.payouts.reporting import found, run
-from tests.integration.payouts.tampering import change_item, change_line, use_account
+from tests.integration.payouts.sandbox_admin import change_item, change_line, use_account
 from tests.support.serving import refused
 
 PAID = payouts_pb2.Payout.STATE_PAID

@@ -20,12 +20,12 @@ from servicekit.postgres.migrator import migrate
 from services.payouts.kill_switch.handlers import KillSwitchHandlers
 from services.payouts.kill_switch.store import KillSwitchStore
 from services.payouts.store import PayoutStore
-from tests.integration.payouts.bulk import superuser
+from tests.integration.payouts.bulk_postings import superuser
 from tests.integration.payouts.harness import Harness, eventually, utc_now
-from tests.integration.payouts.killing import victim_of
+from tests.integration.payouts.process_control import victim_of
+from tests.integration.payouts.provider_reports import found, run
 from tests.integration.payouts.reconciliation.calls import cause_of, reconcile, resume, send
-from tests.integration.payouts.reporting import found, run
-from tests.integration.payouts.tampering import lag_behind
+from tests.integration.payouts.sandbox_admin import lag_behind
 from tests.support.serving import refused
 from workflows.payout.providers import ProviderName
 

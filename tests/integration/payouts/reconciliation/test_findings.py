@@ -9,8 +9,7 @@ from structlog.testing import capture_logs
 from servicekit.errors import Reason
 from servicekit.money import Money
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.reconciliation.support import kill_switch
-from tests.integration.payouts.reporting import (
+from tests.integration.payouts.provider_reports import (
     Reporting,
     found,
     moved,
@@ -18,8 +17,9 @@ from tests.integration.payouts.reporting import (
     reporting,
     run,
 )
-from tests.integration.payouts.scripted import Answering
-from tests.integration.payouts.tampering import change_item
+from tests.integration.payouts.reconciliation.support import kill_switch
+from tests.integration.payouts.sandbox_admin import change_item
+from tests.integration.payouts.scripted_paypal import Answering
 from tests.support.serving import refused, request_id
 
 A_DAY_AND_MORE = timedelta(hours=25)

@@ -13,14 +13,8 @@ from servicekit.postgres.database import Database
 from services.payouts.reconciliation.inputs_store import InputsStore
 from services.payouts.store import PayoutStore
 from tests.integration.payouts.harness import Harness
+from tests.integration.payouts.provider_reports import Reporting, found, moved, payment, run
 from tests.integration.payouts.reconciliation.support import count, kill_switch
-from tests.integration.payouts.reporting import (
-    Reporting,
-    found,
-    moved,
-    payment,
-    run,
-)
 from tests.support.serving import refused, request_id
 from workflows.payout.providers import ProviderName
 

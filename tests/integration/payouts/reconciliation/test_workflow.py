@@ -15,8 +15,8 @@ from temporalio.worker import Worker
 from devstack.access import attach
 from devstack.home import Home
 from tests.integration.payouts.harness import Harness, eventually
-from tests.integration.payouts.reporting import reporting
-from tests.integration.payouts.tampering import use_account
+from tests.integration.payouts.provider_reports import reporting
+from tests.integration.payouts.sandbox_admin import use_account
 from tests.support.servers import servers
 from workflows import ids
 from workflows.reconciliation.activities import ReconciliationActivities

@@ -9,7 +9,7 @@ from liaison.payouts.v1.statements_pb2_grpc import StatementServiceStub
 
 from servicekit.money import Money
 from tests.integration.payouts.harness import Harness, usd
-from tests.integration.payouts.tampering import change_item
+from tests.integration.payouts.sandbox_admin import change_item
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.statements_pb2_grpc import StatementServiceAsyncStub

@@ -18,7 +18,7 @@ from services.payouts.ledger import postings
 from services.payouts.ledger.store import LedgerStore
 from services.payouts.statements.handlers import ListStatementLines
 from services.payouts.statements.store import StatementStore
-from tests.integration.payouts.bulk import superuser
+from tests.integration.payouts.bulk_postings import superuser
 from tests.integration.payouts.harness import Harness, utc_now
 from tests.integration.payouts.statements.support import (
     acme_request,

@@ -17,7 +17,7 @@ from servicekit.timestamps import from_timestamp, to_timestamp
 from services.payouts.ledger.postings import Kind
 from services.payouts.statements.handlers import ListStatementLines
 from services.payouts.statements.store import brand_listing, creator_listing
-from tests.integration.payouts.bulk import fill, superuser
+from tests.integration.payouts.bulk_postings import fill, superuser
 from tests.integration.payouts.harness import Harness, utc_now
 from tests.integration.payouts.statements.support import (
     acme_request,

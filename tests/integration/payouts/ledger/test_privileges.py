@@ -16,7 +16,7 @@ from devstack.database import database_url as administrator_url
 from servicekit.postgres.database import Database
 from servicekit.postgres.migrator import migrate
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.killing import address_said_by, environment_of, start
+from tests.integration.payouts.process_control import address_said_by, environment_of, start
 from tests.support.databases import Databases
 
 # Column by column, as Postgres itself tells it: what may be changed of what was there before.

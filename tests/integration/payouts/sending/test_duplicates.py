@@ -5,7 +5,7 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 
 from servicekit.errors import Reason
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.scripted import CREATED, DUPLICATE, Answering, shown_batch
+from tests.integration.payouts.scripted_paypal import CREATED, DUPLICATE, Answering, shown_batch
 from tests.support.serving import refused
 
 

@@ -22,7 +22,7 @@ from services.payouts.providers.interface import (
 from services.payouts.providers.paypal import client as paypal_client
 from services.payouts.providers.paypal.client import PaypalProvider, http_client
 from tests.integration.payouts.harness import free_port, paypal_settings
-from tests.integration.payouts.scripted import (
+from tests.integration.payouts.scripted_paypal import (
     CREATED,
     DUPLICATE,
     Answer,

@@ -20,7 +20,7 @@ from services.payouts.providers.interface import (
     Transaction,
 )
 from tests.integration.payouts.harness import eventually, utc_now
-from tests.integration.payouts.provider_drivers import (
+from tests.integration.payouts.providers.drivers import (
     DRIVERS,
     Driver,
     Fate,

@@ -2,7 +2,7 @@
 step, to a provider that fails in every way it knows. However it went, in the end the ledger sums to
 zero, nothing was paid twice or lost, and no attempt is in doubt.
 
-`MONEY_EXAMPLES=1000 pytest tests/integration/payouts/test_money_machine.py` looks further, at
+`MONEY_EXAMPLES=1000 pytest tests/integration/payouts/sending/test_random_histories.py` looks further, at
 random.
 """
 
@@ -37,7 +37,6 @@ from servicekit.postgres.database import Database
 from services.payouts.attempts import LEASE, MAXIMUM_DOUBT
 from services.payouts.sending.handlers import RecallPayout, RefreshPayout
 from services.payouts.sending.sender import SendPayout
-from tests.integration.payouts.crashing import Crash, crashing_at
 from tests.integration.payouts.harness import (
     Harness,
     eventually,
@@ -46,7 +45,8 @@ from tests.integration.payouts.harness import (
     usd,
     utc_now,
 )
-from tests.integration.payouts.signing import Signer, certified
+from tests.integration.payouts.sending.crash_points import Crash, crashing_at
+from tests.integration.payouts.webhook_signing import Signer, certified
 from tests.support.databases import Databases
 
 T = TypeVar("T")

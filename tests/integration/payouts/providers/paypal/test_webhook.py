@@ -6,7 +6,7 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 
 from servicekit.errors import Reason
 from tests.integration.payouts.harness import Harness, eventually
-from tests.integration.payouts.signing import Signer, batch_event, certified
+from tests.integration.payouts.webhook_signing import Signer, batch_event, certified
 from tests.support.serving import refused
 
 
