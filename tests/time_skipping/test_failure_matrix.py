@@ -1,5 +1,5 @@
-"""Rows of the failure matrix of payouts that take days: the others break something at one point,
-and are in `tests/integration/payouts/test_failure_matrix.py`."""
+"""Rows of the failure matrix of payouts that take days. The other rows are in
+`tests/integration/payouts`, in `test_failure_matrix_*.py`."""
 
 import pytest
 from liaison.payouts.v1 import payouts_pb2 as pb

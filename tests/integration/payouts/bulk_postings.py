@@ -1,4 +1,4 @@
-"""The ledger behind the service's back: a superuser whom no trigger stops."""
+"""Writes to the ledger as a superuser, past its triggers: many rows, or rows that break rules."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -24,8 +24,8 @@ async def superuser(access: Access, database: Database) -> AsyncIterator[psycopg
 
 
 async def fill(connection: psycopg.AsyncConnection, transfers: int) -> None:
-    """So many transfers, a second apart: one reward after the other reserved and paid, every second
-    one by brands/acme and every fiftieth to creators/anna. Accounts and attempts are left out."""
+    """Adds that many transfers, one second apart: rewards reserved and paid, every second one by
+    brands/acme and every fiftieth to creators/anna. Adds no accounts and no attempts."""
     await connection.execute(
         """
         INSERT INTO payout (id, brand, creator, currency, reserved_amount_minor, amount_minor,

@@ -1,5 +1,5 @@
-"""A payouts service on a real Postgres, with the real creators service beside it and the PayPal
-sandbox at the other end."""
+"""Fixtures of a payouts service on a real Postgres, with the real creators service and the PayPal
+sandbox."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,8 +9,9 @@ import pytest
 
 from devstack.access import Access
 from servicekit.postgres.database import Database
-from tests.integration.payouts.harness import Harness, fresh_database, harness_of
+from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.scripted_paypal import Answer, Answering, Scripted, Send, starting
+from tests.integration.payouts.serving import fresh_database, harness_of
 from tests.integration.payouts.webhook_signing import Signer, certified
 from tests.support.databases import Databases
 from workflows.payout.providers import ProviderName
@@ -29,7 +30,7 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def owner(databases: Databases, database_url: str) -> AsyncIterator[Database]:
-    """The same database as the owner of its schema, whom no privilege is kept from."""
+    """The same database, connected as the owner of its schema, who has every privilege."""
     async with Database(databases.owner_url(database_url), pool_size=1) as owner:
         yield owner
 
@@ -53,14 +54,14 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def genuine(harness: Harness) -> AsyncIterator[tuple[Signer, str]]:
-    """A signer whose certificate lies where the service is told that PayPal's are."""
-    async with certified(harness, Signer()) as found:
-        yield found
+    """A signer that the service trusts as PayPal, and the URL of its certificate."""
+    async with certified(harness, Signer()) as signer_and_url:
+        yield signer_and_url
 
 
 @pytest.fixture
 async def answering(harness: Harness) -> AsyncIterator[Answering]:
-    """Makes a function that sends p1's first attempt to a PayPal that gives these answers."""
+    """Given PayPal's responses, returns a function that sends p1's first attempt."""
     await harness.due("p1", "anna@example.com")
     async with starting() as start:
 

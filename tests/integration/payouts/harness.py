@@ -1,12 +1,11 @@
-"""The payouts service, its neighbours and its callers, as the tests here use them."""
+"""The payouts service as its tests call it. `serving` starts it."""
 
 import asyncio
 import contextlib
 import json
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,46 +20,22 @@ from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 from pydantic import SecretStr
 
-from devstack.access import Access
-from devstack.paypal_sandbox.settings import Settings as SandboxSettings
-from devstack.paypal_sandbox.web.server import Sandbox
 from servicekit.clock import Clock
 from servicekit.money import Money
 from servicekit.postgres.database import Database
-from services.creators.handlers import CreatorHandlers
-from services.creators.servicer import service as creators_service
-from services.creators.store import CreatorStore
 from services.payouts.clients import CreatorAccounts
 from services.payouts.domain import Payout
-from services.payouts.handlers import PayoutHandlers
-from services.payouts.kill_switch.handlers import KillSwitchHandlers
-from services.payouts.kill_switch.store import KillSwitchStore
 from services.payouts.ledger.store import LedgerStore
-from services.payouts.operators.bank_transfers import BankTransferHandlers
 from services.payouts.operators.handlers import DecisionHandlers
 from services.payouts.operators.store import DecisionStore
-from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.interface import Provider
-from services.payouts.providers.paypal.client import http_client
-from services.payouts.providers.paypal.signatures import SignatureVerifier
 from services.payouts.providers.paypal.webhook import PATH, WebhookServer
-from services.payouts.providers.registry import providers_of
-from services.payouts.reconciliation.handlers import ReconciliationHandlers
-from services.payouts.reconciliation.inputs_store import InputsStore
-from services.payouts.reconciliation.servicer import service as reconciliation_service
-from services.payouts.reconciliation.store import ReconciliationStore
 from services.payouts.sending.handlers import PaymentHandlers, RecallPayout
 from services.payouts.sending.sender import SendPayout
 from services.payouts.sending.stores import Stores
-from services.payouts.servicer import service as payouts_service
 from services.payouts.settings import PaypalSettings
-from services.payouts.statements.handlers import StatementHandlers
-from services.payouts.statements.servicer import service as statement_service
-from services.payouts.statements.store import StatementStore
 from services.payouts.store import PayoutStore
-from tests.integration.paypal_sandbox.contracts import Contracts
-from tests.support.databases import Databases
-from tests.support.serving import Served, request_id, serving
+from tests.support.serving import Served, request_id
 from workflows.payout.providers import ProviderName
 
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
@@ -87,11 +62,12 @@ def free_port() -> int:
 
 
 @dataclass
-class Told:
-    """Stands where the workflows are told: payout id and state of each."""
+class RecordedSignals:
+    """Records the signals that the service sends to payout workflows."""
 
+    # Payout id and state.
     changes: list[tuple[str, str]] = field(default_factory=list)
-    # Of each that was to be made: payout id and number.
+    # Payout id and number of the attempt to make.
     retries: list[tuple[str, int]] = field(default_factory=list)
 
     async def try_signal(self, payout: Payout) -> None:
@@ -112,11 +88,11 @@ class Harness:
     stores: Stores
     accounts: CreatorAccounts
     payments: PaymentHandlers
-    # Those that are used: a test may put another in one's place.
+    # A test may replace one.
     providers: dict[ProviderName, Provider]
     webhook: WebhookServer
     settings: PaypalSettings
-    told: Told
+    workflows: RecordedSignals
     sandbox_data: Path
 
     def payments_with(
@@ -127,21 +103,21 @@ class Harness:
         clock: Clock = utc_now,
         provider: ProviderName = ProviderName.PAYPAL,
     ) -> PaymentHandlers:
-        """Payments of another process on the same database."""
+        """The use cases of payments as another process on the same database has them."""
         return PaymentHandlers(
             stores or self.stores, providers or self.providers, self.accounts, clock, provider
         )
 
     def decisions_with(
-        self, *, decisions: DecisionStore | None = None, told: "Told | None" = None
+        self, *, decisions: DecisionStore | None = None, workflows: "RecordedSignals | None" = None
     ) -> DecisionHandlers:
-        """Operators' use cases with another store or other workflows."""
+        """The use cases of operators, with another store or other workflows."""
         return DecisionHandlers(
             PayoutStore(self.database),
             LedgerStore(self.database),
             decisions or DecisionStore(self.database),
             self.payments,
-            told or self.told,
+            workflows or self.workflows,
             utc_now,
         )
 
@@ -151,7 +127,7 @@ class Harness:
 
     @property
     def reconciler(self) -> "ReconciliationServiceAsyncStub":
-        """As an operator."""
+        """Called as an operator."""
         return ReconciliationServiceStub(self.served.as_operator())
 
     @property
@@ -215,7 +191,7 @@ class Harness:
         )
 
     async def due(self, payout: str, receiver: str, minor: int = 10_000) -> None:
-        """A payout that only has to be sent."""
+        """Deposits, creates the creator and reserves: the payout can be sent."""
         await self.deposit(100_000)
         await self.creator("anna", receiver)
         await self.reserve(payout, minor=minor)
@@ -228,7 +204,7 @@ class Harness:
     async def send_once(
         self, payout: str, attempt: int = 1, *, later: timedelta = timedelta()
     ) -> Payout:
-        """One call at a later time, without the client's own retries."""
+        """One call at a later time, without the client's retries."""
         payments = self.payments_with(clock=lambda: utc_now() + later)
         return await payments.send_payout(
             SendPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})
@@ -240,7 +216,7 @@ class Harness:
         )
 
     async def recall_once(self, payout: str, attempt: int = 1) -> Payout:
-        """One call, without the retries that a client makes by itself."""
+        """One call, without the client's retries."""
         return await self.payments.recall_payout(
             RecallPayout.model_validate({"name": f"payouts/{payout}", "attempt": attempt})
         )
@@ -248,7 +224,7 @@ class Harness:
     async def behave(
         self, receiver: str, behaviour: str, delay_seconds: float | None = None
     ) -> None:
-        """How the sandbox treats what is sent to `receiver` from now on."""
+        """Sets how the sandbox treats later payments to `receiver`."""
         async with httpx.AsyncClient(trust_env=False) as http:
             answer = await http.put(
                 f"{self.settings.paypal_base_url}/admin/behaviours/{receiver}",
@@ -257,7 +233,7 @@ class Harness:
             answer.raise_for_status()
 
     def lose_webhooks(self) -> None:
-        """From now on none is taken for PayPal's."""
+        """The service rejects every later webhook: it trusts another certificate origin."""
         self.webhook._verifier._origin = "https://nowhere.example"
 
     async def refresh(self, payout: str) -> pb.Payout:
@@ -267,24 +243,24 @@ class Harness:
         return await self.worker.GetPayout(pb.GetPayoutRequest(name=f"payouts/{payout}"))
 
     async def until(self, payout: str, state: pb.Payout.State.ValueType) -> pb.Payout:
-        """Refreshes until the payout has come to that state."""
+        """Refreshes until the payout is in that state."""
         found = await self.refresh(payout)
 
-        async def has_come() -> bool:
+        async def is_reached() -> bool:
             nonlocal found
             found = await self.refresh(payout)
             return found.state == state
 
-        await eventually(has_come)
+        await eventually(is_reached)
         return found
 
     async def until_provider(self, *batches: tuple[str, str]) -> None:
-        """Waits, without asking the service, until the sandbox's batches stand so."""
+        """Waits, without calling the service, until the sandbox has these batches and states."""
 
-        async def has_come() -> bool:
+        async def is_reached() -> bool:
             return self.batches() == list(batches)
 
-        await eventually(has_come)
+        await eventually(is_reached)
 
     async def funds(self, brand: str = "acme") -> tuple[int, int]:
         """Available and reserved, in minor units of USD."""
@@ -297,7 +273,7 @@ class Harness:
         )
 
     async def balances(self) -> dict[str, int]:
-        """The trial balance in USD; fails when it is not zero."""
+        """Balances of all accounts in USD; fails when they do not sum to zero."""
         answer = await self.operator.GetTrialBalance(pb.GetTrialBalanceRequest())
         balances = {
             each.account: Money.from_message(each.balance).amount_minor for each in answer.accounts
@@ -306,7 +282,7 @@ class Harness:
         return balances
 
     def batches(self) -> list[tuple[str, str]]:
-        """What the sandbox was ordered to pay: sender_batch_id and state of each batch."""
+        """The sandbox's batches: sender_batch_id and state of each."""
         with contextlib.closing(sqlite3.connect(self.sandbox_data / "sandbox.sqlite3")) as database:
             rows = database.execute(
                 "SELECT sender_batch_id, status FROM batch ORDER BY created_at, rowid"
@@ -314,13 +290,13 @@ class Harness:
             return [(str(row[0]), str(row[1])) for row in rows]
 
     def receivers(self) -> list[str]:
-        """To whom the sandbox was ordered to pay, in that order."""
+        """The receivers of the sandbox's payments, oldest first."""
         with contextlib.closing(sqlite3.connect(self.sandbox_data / "sandbox.sqlite3")) as database:
             rows = database.execute("SELECT detail FROM item ORDER BY rowid")
             return [str(json.loads(row[0])["receiver"]) for row in rows]
 
     def events(self) -> list[bytes]:
-        """The bodies of all webhooks that the sandbox had to send, in their order."""
+        """The bodies of all the sandbox's webhooks, oldest first, sent or not."""
         with contextlib.closing(sqlite3.connect(self.sandbox_data / "sandbox.sqlite3")) as database:
             rows = database.execute("SELECT body FROM event ORDER BY rowid")
             return [str(row[0]).encode() for row in rows]
@@ -330,110 +306,10 @@ class Harness:
         return f"http://{self.webhook.address}{PATH}"
 
 
-async def fresh_database(databases: Databases) -> str:
-    """The URL of a new database with the providers' names, as the service adds them at start."""
-    url = await databases.fresh("payouts")
-    async with Database(url, pool_size=1) as database:
-        await PayoutStore(database).add_providers(ProviderName)
-    return url
-
-
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not await condition():  # noqa: ASYNC110  the condition lies in another process
+        while not await condition():  # noqa: ASYNC110  another process changes the condition
             await asyncio.sleep(0.02)
-
-
-@asynccontextmanager
-async def harness_of(
-    access: Access,
-    database: Database,
-    creators_database: Database,
-    folder: Path,
-    *,
-    sends_webhooks: bool = True,
-) -> AsyncIterator[Harness]:
-    """Webhooks that the sandbox does not send are in `Harness.events` all the same. What the
-    service asks of the sandbox, and hears from it, is held against PayPal's contracts."""
-    port = free_port()
-    settings = paypal_settings(f"http://127.0.0.1:{port}")
-    async with AsyncExitStack() as exits:
-        creators = await exits.enter_async_context(
-            serving(
-                access,
-                [creators_service(CreatorHandlers(CreatorStore(creators_database), utc_now))],
-                creators_database,
-            )
-        )
-        contracts = Contracts()
-        http = await exits.enter_async_context(http_client())
-        http.event_hooks = {"response": [contracts.look_at]}
-        payouts, ledger = PayoutStore(database), LedgerStore(database)
-        halts, decision_store = KillSwitchStore(database), DecisionStore(database)
-        stores = Stores(payouts, ledger, halts, decision_store)
-        accounts = CreatorAccounts(CreatorServiceStub(creators.as_service("payouts")))
-        providers = dict(providers_of(settings, http, database))
-        payments = PaymentHandlers(stores, providers, accounts, utc_now)
-        told = Told()
-        kill_switch = KillSwitchHandlers(halts, providers, utc_now)
-        reconciliations = ReconciliationHandlers(
-            ReconciliationStore(database),
-            InputsStore(database, payouts),
-            payments,
-            kill_switch,
-            providers,
-            told,
-            utc_now,
-        )
-        decisions = DecisionHandlers(payouts, ledger, decision_store, payments, told, utc_now)
-        transfers = BankTransferHandlers(
-            payouts, decision_store, BankTransferProvider(database), payments, told, utc_now
-        )
-        webhook = WebhookServer(
-            settings.paypal_webhook_listen_address,
-            SignatureVerifier(settings, http, utc_now),
-            payments,
-            told,
-        )
-        await webhook.start()
-        exits.push_async_callback(webhook.stop)
-        await exits.enter_async_context(
-            Sandbox(
-                SandboxSettings(
-                    address=f"127.0.0.1:{port}",
-                    public_url=settings.paypal_base_url,
-                    client_id=settings.paypal_client_id,
-                    client_secret=settings.paypal_client_secret,
-                    webhook_url=f"http://{webhook.address}{PATH}" if sends_webhooks else None,
-                    webhook_id=WEBHOOK_ID,
-                    data_dir=folder / "sandbox",
-                    step_seconds=0.02,
-                )
-            )
-        )
-        statements = StatementHandlers(StatementStore(database))
-        services = [
-            payouts_service(
-                PayoutHandlers(payouts, ledger, utc_now), payments, decisions, transfers
-            ),
-            statement_service(statements),
-            reconciliation_service(reconciliations, kill_switch),
-        ]
-        served = await exits.enter_async_context(serving(access, services, database))
-        yield Harness(
-            served,
-            creators,
-            database,
-            stores,
-            accounts,
-            payments,
-            providers,
-            webhook,
-            settings,
-            told,
-            folder / "sandbox",
-        )
-        assert contracts.problems == []
 
 
 def paypal_settings(base_url: str) -> PaypalSettings:

@@ -1,4 +1,4 @@
-"""What operators ask of the payouts service, each time as a new request."""
+"""Calls of operators to the payouts service, each with a new request_id."""
 
 from typing import Any
 
@@ -8,31 +8,31 @@ from tests.integration.payouts.harness import Harness, usd
 from tests.support.serving import request_id
 
 IBAN = "ES91 2100 0418 4502 0005 1332, Anna Ruiz"
-WHY = "Asked for in ticket 4711"
+REASON = "Asked for in ticket 4711"
 NAME = "payouts/p1"
 
 
 async def retry(harness: Harness, **also: Any) -> pb.Payout:
     return await harness.operator.RetryPayout(
-        pb.RetryPayoutRequest(name=NAME, reason=WHY, request_id=request_id(), **also)
+        pb.RetryPayoutRequest(name=NAME, reason=REASON, request_id=request_id(), **also)
     )
 
 
 async def retry_by_bank(harness: Harness, attempt: int = 1) -> pb.Payout:
-    """The next attempt as a bank transfer, which is then ordered."""
+    """Chooses a bank transfer for the next attempt, and sends it."""
     await retry(harness, provider=pb.PROVIDER_BANK_TRANSFER, receiver=IBAN)
     return await harness.send("p1", attempt)
 
 
 async def hold(harness: Harness) -> pb.Payout:
     return await harness.operator.HoldPayout(
-        pb.HoldPayoutRequest(name=NAME, reason=WHY, request_id=request_id())
+        pb.HoldPayoutRequest(name=NAME, reason=REASON, request_id=request_id())
     )
 
 
 async def resume(harness: Harness) -> pb.Payout:
     return await harness.operator.ResumePayout(
-        pb.ResumePayoutRequest(name=NAME, reason=WHY, request_id=request_id())
+        pb.ResumePayoutRequest(name=NAME, reason=REASON, request_id=request_id())
     )
 
 
@@ -41,7 +41,7 @@ async def write_off(
 ) -> pb.Payout:
     return await harness.operator.WriteOffPayout(
         pb.WriteOffPayoutRequest(
-            name=name, reason=WHY, beneficiary=beneficiary, request_id=request_id()
+            name=name, reason=REASON, beneficiary=beneficiary, request_id=request_id()
         )
     )
 
@@ -52,7 +52,7 @@ async def not_paid(harness: Harness) -> pb.Payout:
             name=NAME,
             attempt=1,
             outcome=pb.ResolveAttemptRequest.OUTCOME_NOT_PAID,
-            reason=WHY,
+            reason=REASON,
             request_id=request_id(),
         )
     )
@@ -65,7 +65,7 @@ async def found(harness: Harness, batch_id: str) -> pb.Payout:
             attempt=1,
             outcome=pb.ResolveAttemptRequest.OUTCOME_FOUND,
             provider_batch_id=batch_id,
-            reason=WHY,
+            reason=REASON,
             request_id=request_id(),
         )
     )

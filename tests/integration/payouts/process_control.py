@@ -1,5 +1,5 @@
-"""A payouts process of its own, and the places at which it can be stopped to be killed there: on
-its way to the provider, on the way back, and in the middle of a transaction."""
+"""Starts a second payouts process, and stops it at a chosen point to kill it there: before a
+request reaches the provider, before its response arrives, or within a transaction."""
 
 import asyncio
 import contextlib
@@ -25,20 +25,20 @@ from tests.support.serving import Served
 if TYPE_CHECKING:  # the stub's async face is there for type checkers only
     from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceAsyncStub
 
-NOBODY = "127.0.0.1:1"
+UNUSED_ADDRESS = "127.0.0.1:1"
 TOKEN_PATH = "/v1/oauth2/token"  # noqa: S105  # a path
 PAYOUTS_PATH = "/v1/payments/payouts"
 
 
 class Held(StrEnum):
-    """What a gate keeps back."""
+    """Which message a gate holds back."""
 
-    CALL = "CALL"
-    ANSWER = "ANSWER"
+    REQUEST = "REQUEST"
+    RESPONSE = "RESPONSE"
 
 
 class Gate:
-    """Stands before the sandbox, and keeps one kind of call, or its answer, until it is opened."""
+    """A proxy before the sandbox. Holds requests to one path, or their responses, until opened."""
 
     def __init__(self, sandbox_url: str, path: str, held: Held) -> None:
         self._sandbox_url = sandbox_url
@@ -50,7 +50,7 @@ class Gate:
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
         is_held = request.path == self._path
-        if is_held and self._held is Held.CALL:
+        if is_held and self._held is Held.REQUEST:
             await self._hold()
         answer = await self._http.request(
             request.method,
@@ -62,7 +62,7 @@ class Gate:
                 if name in request.headers
             },
         )
-        if is_held and self._held is Held.ANSWER:
+        if is_held and self._held is Held.RESPONSE:
             await self._hold()
         return web.Response(
             status=answer.status_code, body=answer.content, content_type="application/json"
@@ -79,7 +79,7 @@ class Gate:
 
 @asynccontextmanager
 async def gate_to(harness: Harness, path: str, held: Held) -> AsyncIterator[tuple[Gate, str]]:
-    """The gate, and its address."""
+    """Yields the gate and its URL."""
     gate = Gate(harness.settings.paypal_base_url, path, held)
     application = web.Application()
     application.router.add_route("*", "/{rest:.*}", gate.handle)
@@ -96,7 +96,7 @@ async def gate_to(harness: Harness, path: str, held: Held) -> AsyncIterator[tupl
 
 
 class Victim:
-    """A payouts process that is killed. What it is asked is not asked again by itself."""
+    """A payouts process to be killed. Its calls are not retried."""
 
     def __init__(self, process: asyncio.subprocess.Process, served: Served) -> None:
         self._process = process
@@ -133,13 +133,13 @@ class Victim:
         self._calls.append(asyncio.create_task(follow()))
 
     async def give_up(self) -> None:
-        """Ends the calls from this side, as a time-out does."""
+        """Cancels the calls, as a client's time-out does."""
         for call in self._calls:
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
 
     async def kill(self) -> None:
-        """SIGKILL. None of its calls had come to an answer."""
+        """Sends SIGKILL. Fails if one of its calls has ended before."""
         assert not any(call.done() for call in self._calls), self._calls
         await self.give_up()
         self._process.send_signal(signal.SIGKILL)
@@ -147,7 +147,7 @@ class Victim:
 
 
 def environment_of(harness: Harness, database_url: str, paypal_url: str = "") -> dict[str, str]:
-    """Of a second payouts process on the harness's database, paying through its sandbox."""
+    """Settings of a second payouts process on the harness's database and sandbox."""
     access = harness.served.access
     return {
         "LIAISON_LISTEN_ADDRESS": "127.0.0.1:0",
@@ -163,7 +163,7 @@ def environment_of(harness: Harness, database_url: str, paypal_url: str = "") ->
         "LIAISON_PAYPAL_WEBHOOK_ID": harness.settings.paypal_webhook_id,
         "LIAISON_PAYPAL_WEBHOOK_LISTEN_ADDRESS": "127.0.0.1:0",
         "LIAISON_PAYPAL_CERTIFICATE_ORIGIN": harness.settings.paypal_certificate_origin,
-        "TEMPORAL_ADDRESS": NOBODY,
+        "TEMPORAL_ADDRESS": UNUSED_ADDRESS,
     }
 
 
@@ -184,7 +184,7 @@ async def victim_of(
     process = await start(environment_of(harness, database_url, paypal_url))
     served: Served | None = None
     try:
-        served = Served(harness.served.access, await address_said_by(process))
+        served = Served(harness.served.access, await logged_address(process))
         yield Victim(process, served)
     finally:
         if served is not None:
@@ -194,18 +194,19 @@ async def victim_of(
         await process.communicate()
 
 
-async def address_said_by(process: asyncio.subprocess.Process) -> str:
+async def logged_address(process: asyncio.subprocess.Process) -> str:
     assert process.stderr is not None
     async with asyncio.timeout(20):
         while line := await process.stderr.readline():
             if b'"serving"' in line:
                 return str(json.loads(line)["address"])
-    raise AssertionError("it ended before it served")
+    raise AssertionError("the process ended before it served")
 
 
 @asynccontextmanager
 async def blocked_by(database_url: str, statement: LiteralString) -> AsyncIterator[None]:
-    """What `statement` locks stays locked inside, and is as if it had never been afterwards."""
+    """Runs `statement` in a transaction, which keeps its locks inside the block and is rolled back
+    at the end."""
     async with await psycopg.AsyncConnection.connect(database_url) as connection:
         await connection.execute(statement)
         try:
@@ -214,8 +215,8 @@ async def blocked_by(database_url: str, statement: LiteralString) -> AsyncIterat
             await connection.rollback()
 
 
-async def until_one_waits(harness: Harness) -> None:
-    """Until a transaction waits for a lock."""
+async def until_a_lock_is_awaited(harness: Harness) -> None:
+    """Waits until a transaction waits for a lock."""
 
     async def waits() -> bool:
         row = await harness.database.fetch_one(

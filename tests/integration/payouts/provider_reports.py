@@ -1,4 +1,4 @@
-"""PayPal with the reports that we choose: all else is the sandbox's."""
+"""PayPal with reports that a test chooses; every other call goes to the sandbox."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,9 +23,9 @@ from workflows.payout.providers import ProviderName
 
 
 @dataclass
-class Reporting:
-    """Reports `transactions`, complete until `end_time`; or that it cannot. Of `hidden` payments
-    it shows no batch."""
+class ChosenReports:
+    """Reports `transactions` up to `end_time`, or raises unless `is_readable`. Batches in `hidden`
+    cannot be read."""
 
     provider: Provider
     transactions: list[Transaction] = field(default_factory=list)
@@ -55,15 +55,15 @@ class Reporting:
         return Report(tuple(inside), end_time)
 
     def later(self, span: timedelta) -> None:
-        """From now on reports are complete until so long after now."""
+        """Reports are complete until `span` after now, from now on."""
         self.end_time = lambda: utc_now() + span
 
 
-def reporting(harness: Harness) -> Reporting:
-    """The harness's PayPal from now on."""
-    made = Reporting(harness.providers[ProviderName.PAYPAL])
-    harness.providers[ProviderName.PAYPAL] = made
-    return made
+def choose_reports(harness: Harness) -> ChosenReports:
+    """Replaces the harness's PayPal."""
+    provider = ChosenReports(harness.providers[ProviderName.PAYPAL])
+    harness.providers[ProviderName.PAYPAL] = provider
+    return provider
 
 
 def moved(
@@ -75,7 +75,7 @@ def moved(
     reverses_id: str = "",
     is_pending: bool = False,
 ) -> Transaction:
-    """Of just now, in USD."""
+    """A transaction of now, in USD."""
     return Transaction(
         id_,
         sender_batch_id,
@@ -88,7 +88,7 @@ def moved(
 
 
 async def payment(harness: Harness, payout: str, minor: int = 10_000) -> Transaction:
-    """As PayPal reports an attempt's payment, fee included."""
+    """The transaction by which PayPal reports the latest attempt's payment, fee included."""
     row = await harness.database.fetch_one(
         "SELECT * FROM attempt WHERE payout_id = %s ORDER BY number DESC LIMIT 1", (payout,)
     )

@@ -1,4 +1,4 @@
-"""A server that gives the PayPal answers we choose, for those that the sandbox never gives."""
+"""A server with scripted PayPal responses, for those that the sandbox never gives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -36,7 +36,8 @@ Answering = Callable[..., Awaitable[Send]]
 
 @dataclass
 class Scripted:
-    """Gives its answers to calls of the payments API in turn, the last one for ever."""
+    """Responses to calls of the payments API, in order; the last is repeated. None closes the
+    connection."""
 
     answers: list[Answer | None]
     token_status: int = 200
@@ -73,8 +74,8 @@ Start = Callable[..., Awaitable[PaypalProvider]]
 
 @asynccontextmanager
 async def starting() -> AsyncIterator[Start]:
-    """A function that starts such a server, and answers with a client of it, whose settings may be
-    named."""
+    """Yields a function that starts such a server and returns a client of it. Keyword arguments
+    override the client's settings."""
     runners: list[web.AppRunner] = []
     async with http_client() as http:
 

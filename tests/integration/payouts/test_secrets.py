@@ -16,7 +16,12 @@ from devstack.access import Access
 from servicekit.errors import LiaisonError
 from services.payouts.settings import PayoutsSettings
 from tests.integration.payouts.harness import Harness, usd
-from tests.integration.payouts.process_control import NOBODY, address_said_by, environment_of, start
+from tests.integration.payouts.process_control import (
+    UNUSED_ADDRESS,
+    environment_of,
+    logged_address,
+    start,
+)
 from tests.support.databases import Databases
 from tests.support.serving import Served
 
@@ -69,7 +74,7 @@ async def _serves_and_pays(harness: Harness, environment: Mapping[str, str], pay
     harness.lose_webhooks()
     process = await start(environment)
     try:
-        served = Served(harness.served.access, await address_said_by(process))
+        served = Served(harness.served.access, await logged_address(process))
         worker = PayoutServiceStub(served.as_service())
         await worker.ReserveRewards(
             pb.ReserveRewardsRequest(
@@ -118,7 +123,7 @@ async def _output_of(environment: Mapping[str, str]) -> str:
     ("url", "words"),
     [
         (f"postgresql://liaison_payouts:{SAID}@HOST/liaison", "password authentication failed"),
-        (f"postgresql://liaison_payouts:{SAID}@{NOBODY}/liaison", "Connection refused"),
+        (f"postgresql://liaison_payouts:{SAID}@{UNUSED_ADDRESS}/liaison", "Connection refused"),
         (f"liaison_payouts:{SAID}@HOST/liaison", "must look like postgresql://"),
         (f"postgresql://liaison_payouts:%zz{SAID}@HOST/liaison", "must look like postgresql://"),
         (f"postgresql://liaison_payouts:a@{SAID}@HOST/liaison", "must look like postgresql://"),
@@ -160,7 +165,7 @@ async def test_a_setting_that_is_missing_tells_no_other(environment: dict[str, s
     assert environment["LIAISON_DATABASE_URL"] not in output
 
 
-@pytest.mark.parametrize("paypal_url", ["", f"http://{NOBODY}"])
+@pytest.mark.parametrize("paypal_url", ["", f"http://{UNUSED_ADDRESS}"])
 async def test_a_paypal_that_lets_nobody_in_costs_no_secret(
     harness: Harness, environment: dict[str, str], paypal_url: str
 ) -> None:
@@ -175,7 +180,7 @@ async def test_a_paypal_that_lets_nobody_in_costs_no_secret(
         }
     )
     try:
-        served = Served(harness.served.access, await address_said_by(process))
+        served = Served(harness.served.access, await logged_address(process))
         with pytest.raises(LiaisonError) as refusal:
             await PayoutServiceStub(served.as_service()).SendPayout(
                 pb.SendPayoutRequest(name="payouts/p1", attempt=1)

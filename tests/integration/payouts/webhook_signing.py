@@ -1,4 +1,4 @@
-"""Webhooks that PayPal could have signed."""
+"""Signs webhooks with a key that the service takes for PayPal's."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ from tests.integration.payouts.harness import WEBHOOK_ID, Harness
 
 
 class Signer:
-    """A key like PayPal's, with a certificate."""
+    """An RSA key and its certificate, as PayPal signs with."""
 
     def __init__(self, *, valid_days: int = 1) -> None:
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -49,8 +49,8 @@ class Signer:
 
 @asynccontextmanager
 async def certified(harness: Harness, signer: Signer) -> AsyncIterator[tuple[Signer, str]]:
-    """The signer, and where its certificate lies: where the service is told that PayPal's are. The
-    sandbox's own are believed no more."""
+    """Serves the signer's certificate, and sets its origin as the one that the service trusts. The
+    service then rejects the sandbox's own webhooks. Yields the signer and its certificate's URL."""
 
     async def certificate(_: web.Request) -> web.Response:
         return web.Response(body=signer.certificate)

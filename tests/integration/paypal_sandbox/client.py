@@ -185,7 +185,7 @@ class Client:
 @asynccontextmanager
 async def logged_in(settings: Settings) -> AsyncIterator[Client]:
     contracts = Contracts(knows_better=False)
-    hooks = {"response": [contracts.look_at]}
+    hooks = {"response": [contracts.check_response]}
     async with httpx.AsyncClient(base_url=settings.public_url, event_hooks=hooks) as http:
         client = Client(http)
         await client.log_in()

@@ -55,7 +55,7 @@ class Contracts:
         self._knows_better = knows_better
         self.problems: list[str] = []
 
-    async def look_at(self, response: httpx.Response) -> None:
+    async def check_response(self, response: httpx.Response) -> None:
         """A response hook of httpx."""
         await response.aread()
         request = response.request

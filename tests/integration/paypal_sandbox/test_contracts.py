@@ -190,7 +190,7 @@ class TestContracts:
         asked = httpx.Request(
             "GET", "http://x/v1/reporting/transactions", params={"page_size": 501}
         )
-        await contracts.look_at(httpx.Response(200, json={"page": "1"}, request=asked))
+        await contracts.check_response(httpx.Response(200, json={"page": "1"}, request=asked))
         told = "\n".join(contracts.problems)
         for problem in ("start_date", "end_date", "501", "'1' is not of type 'integer'"):
             assert problem in told
@@ -199,7 +199,7 @@ class TestContracts:
         self, paypal: httpx.AsyncClient
     ) -> None:
         contracts = Contracts()
-        paypal.event_hooks = {"response": [contracts.look_at]}
+        paypal.event_hooks = {"response": [contracts.check_response]}
         await paid(paypal, "anna@example.com")
         await paypal.get("/v1/payments/payouts/NONE")
         await paypal.get("/")

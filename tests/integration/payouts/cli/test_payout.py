@@ -16,7 +16,7 @@ from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.operator_calls import IBAN
 from tests.support.serving import request_id
 
-WHY = ("--reason", "Ticket 4711")
+REASON = ("--reason", "Ticket 4711")
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +44,9 @@ async def said(*arguments: str) -> str:
 async def test_a_payout_is_paid_by_bank_from_the_shell(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     assert "payouts/p1  RESERVED" in await said("p1")
-    assert "HELD by an operator" in await said("hold", "p1", *WHY)
-    assert "HELD" not in await said("resume", "p1", *WHY)
-    await said("retry", "p1", *WHY, "--provider", "bank-transfer", "--receiver", IBAN)
+    assert "HELD by an operator" in await said("hold", "p1", *REASON)
+    assert "HELD" not in await said("resume", "p1", *REASON)
+    await said("retry", "p1", *REASON, "--provider", "bank-transfer", "--receiver", IBAN)
     await harness.send("p1")
     assert f"next action: operator: transfer 100.00 USD to {IBAN}" in await said("payouts/p1")
     confirm = ("confirm", "p1", "--attempt", "1", "--reference", "BANK-1", "--fee", "1.50 USD")
@@ -65,17 +65,17 @@ async def test_a_payout_is_paid_by_bank_from_the_shell(harness: Harness) -> None
 
 async def test_a_refusal_is_printed_with_its_field(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
-    refused = await payout("retry", "p1", *WHY, "--provider", "bank-transfer")
+    refused = await payout("retry", "p1", *REASON, "--provider", "bank-transfer")
     assert (
         refused.exit_code,
         "receiver: Must be the receiver of the bank transfer" in refused.output,
     ) == (1, True)
-    rejected = await payout("reject", "p1", "--attempt", "1", *WHY)
+    rejected = await payout("reject", "p1", "--attempt", "1", *REASON)
     assert (rejected.exit_code, "attempt: Must be a bank transfer" in rejected.output) == (1, True)
-    resolved = await payout("resolve", "p1", "--attempt", "1", "--not-paid", *WHY)
+    resolved = await payout("resolve", "p1", "--attempt", "1", "--not-paid", *REASON)
     assert resolved.exit_code == 1
     assert (await payout("hold", "p1")).exit_code == 2
-    assert (await payout("resolve", "p1", "--attempt", "1", *WHY)).exit_code == 2
+    assert (await payout("resolve", "p1", "--attempt", "1", *REASON)).exit_code == 2
 
 
 async def test_a_halt_and_a_hold_are_the_next_action(harness: Harness) -> None:
@@ -86,15 +86,15 @@ async def test_a_halt_and_a_hold_are_the_next_action(harness: Harness) -> None:
     )
     assert "`liaison payouts status` says why" in await said("p1")
     assert "next action: operator: `liaison payout resume p1 --reason …`" in await said(
-        "hold", "p1", *WHY
+        "hold", "p1", *REASON
     )
 
 
 async def test_payouts_are_listed_by_state(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await harness.reserve("p-two", minor=1_000)
-    await said("hold", "p1", *WHY)
-    await said("write-off", "p-two", *WHY, "--to", "brand")
+    await said("hold", "p1", *REASON)
+    await said("write-off", "p-two", *REASON, "--to", "brand")
     times = " +[0-9-]{10} [0-9:]{8} UTC"
     both = (await liaison("payouts", "list")).stdout.splitlines()
     assert re.fullmatch(f"payouts/p-two  WRITTEN_OFF     10.00 USD   creators/anna{times}", both[0])
@@ -112,7 +112,7 @@ async def test_payouts_are_listed_by_state(harness: Harness) -> None:
 
 async def test_a_payout_is_written_off_from_the_shell(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
-    written_off = await said("write-off", "p1", *WHY, "--to", "platform")
+    written_off = await said("write-off", "p1", *REASON, "--to", "platform")
     assert "payouts/p1  WRITTEN_OFF" in written_off
     assert "WRITE_OFF (to the PLATFORM) by staff/olga: Ticket 4711" in written_off
     assert (await harness.balances())["platform/written_off"] == 10_200

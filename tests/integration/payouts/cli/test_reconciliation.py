@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from cli import calls
 from cli.__main__ import app
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.provider_reports import Reporting, moved, reporting, run
+from tests.integration.payouts.provider_reports import ChosenReports, choose_reports, moved, run
 from tests.support.serving import request_id
 
 
@@ -23,15 +23,15 @@ def operator(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def paypal(harness: Harness) -> Reporting:
-    return reporting(harness)
+def paypal(harness: Harness) -> ChosenReports:
+    return choose_reports(harness)
 
 
 async def liaison(*arguments: str) -> Result:
     return await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
 
 
-async def test_the_latest_of_each_provider_is_printed(paypal: Reporting) -> None:
+async def test_the_latest_of_each_provider_is_printed(paypal: ChosenReports) -> None:
     none = await liaison("reconciliation")
     assert none.exit_code == 1
     assert "PAYPAL: none has run yet; start one with `liaison reconciliation run`" in none.stderr
@@ -47,7 +47,7 @@ async def test_the_latest_of_each_provider_is_printed(paypal: Reporting) -> None
 
 
 async def test_other_providers_are_reconciled_if_one_cannot_be_read(
-    paypal: Reporting,
+    paypal: ChosenReports,
 ) -> None:
     paypal.is_readable = False
     one = await liaison("reconciliation", "run")
@@ -57,7 +57,7 @@ async def test_other_providers_are_reconciled_if_one_cannot_be_read(
 
 
 async def test_exit_code_4_lasts_until_the_halt_is_lifted(
-    harness: Harness, paypal: Reporting
+    harness: Harness, paypal: ChosenReports
 ) -> None:
     paypal.transactions.append(moved("T-1", 5_000))
     mismatched = (await run(harness)).name.removeprefix("reconciliations/")

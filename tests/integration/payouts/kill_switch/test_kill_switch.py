@@ -62,7 +62,7 @@ async def test_a_halt_stops_a_sender_that_has_not_posted_yet(
     """It had taken its attempt, and was on its way to a token."""
     await harness.due("p1", "anna@example.com")
     async with (
-        gate_to(harness, TOKEN_PATH, Held.CALL) as (gate, url),
+        gate_to(harness, TOKEN_PATH, Held.REQUEST) as (gate, url),
         victim_of(harness, database_url, url) as victim,
     ):
         call = asyncio.create_task(send(victim.worker, "p1"))

@@ -1,16 +1,22 @@
-"""The database refuses by itself what must never be posted, even to the owner of its schema; what
-the service's login is kept from besides is in `test_privileges`."""
+"""Constraints of the ledger that hold even for the owner of its schema. What the service's login
+may not do besides is in `test_privileges`."""
 
-from collections.abc import Sequence
-
-import psycopg
 import pytest
 
 from servicekit.postgres.database import Database
-
-BRAND = [("brands/acme", "available", "USD"), ("brands/acme", "reserved", "USD")]
-OTHERS = [("world", "deposits", "USD"), ("provider", "paypal", "USD"), ("world", "deposits", "EUR")]
-Leg = tuple[str, str, int]
+from tests.integration.payouts.ledger.direct_writes import (
+    BRAND,
+    OTHERS,
+    Leg,
+    add_entry,
+    attempt,
+    fund,
+    post,
+    refused_by,
+    reserve,
+    state_of,
+    transfer_legs,
+)
 
 
 @pytest.fixture
@@ -25,89 +31,6 @@ async def accounts(database: Database) -> None:
             "INSERT INTO account (owner, kind, currency) VALUES (%s, %s, %s)",
             (owner, kind, currency),
         )
-
-
-async def post(
-    database: Database,
-    key: str,
-    kind: str,
-    legs: Sequence[Leg],
-    *,
-    payout: str | None = None,
-    attempt: int | None = None,
-) -> None:
-    async with database.transaction():
-        row = await database.fetch_one(
-            """
-            INSERT INTO transfer (key, body_sha256, kind, payout_id, attempt_number)
-            VALUES (%s, '', %s, %s, %s) RETURNING id
-            """,
-            (key, kind, payout, attempt),
-        )
-        assert row is not None
-        for owner, account_kind, amount_minor in legs:
-            await add_entry(database, row["id"], owner, account_kind, amount_minor)
-
-
-async def add_entry(
-    database: Database, transfer: int, owner: str, kind: str, minor: int, currency: str = "USD"
-) -> None:
-    await database.execute(
-        """
-        INSERT INTO entry (transfer_id, owner, kind, currency, amount_minor)
-        VALUES (%s, %s, %s, %s, %s)
-        """,
-        (transfer, owner, kind, currency, minor),
-    )
-
-
-async def fund(database: Database, minor: int = 1000) -> None:
-    await post(database, "d", "DEPOSIT", _moved(("world", "deposits"), BRAND[0][:2], minor))
-
-
-def _moved(source: tuple[str, str], target: tuple[str, str], minor: int) -> list[Leg]:
-    return [(*source, -minor), (*target, minor)]
-
-
-async def reserve(database: Database, minor: int = 100, held: int = 102) -> None:
-    await database.execute(
-        """
-        INSERT INTO payout (id, brand, creator, currency, reserved_amount_minor, amount_minor,
-                            create_time)
-        VALUES ('p1', 'acme', 'anna', 'USD', %(minor)s, %(minor)s, now())
-        """,
-        {"minor": minor},
-    )
-    await post(
-        database,
-        "r",
-        "RESERVE",
-        _moved(("brands/acme", "available"), ("brands/acme", "reserved"), held),
-        payout="p1",
-    )
-
-
-async def attempt(database: Database, number: int = 1, minor: int = 100) -> None:
-    await database.execute(
-        """
-        INSERT INTO attempt (payout_id, number, state, receiver, amount_minor, provider,
-                             sender_batch_id, create_time, update_time)
-        VALUES ('p1', %(number)s, 'SENDING', 'anna@example.com', %(minor)s, 'PAYPAL',
-                'po-p1-' || %(number)s, now(), now())
-        """,
-        {"number": number, "minor": minor},
-    )
-
-
-async def state_of(database: Database) -> str:
-    row = await database.fetch_one("SELECT state FROM payout_now WHERE id = 'p1'")
-    assert row is not None
-    state: str = row["state"]
-    return state
-
-
-def refused_by(words: str) -> "pytest.RaisesExc[psycopg.Error]":
-    return pytest.raises(psycopg.errors.IntegrityError, match=words)
 
 
 async def test_a_transfer_sums_to_zero(database: Database) -> None:
@@ -140,7 +63,7 @@ async def test_a_transfer_has_two_legs(database: Database, legs: list[Leg]) -> N
 
 async def test_an_empty_leg_is_refused(database: Database) -> None:
     with refused_by("amount_minor"):
-        await post(database, "d", "DEPOSIT", _moved(("world", "deposits"), BRAND[0][:2], 0))
+        await post(database, "d", "DEPOSIT", transfer_legs(("world", "deposits"), BRAND[0][:2], 0))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +112,7 @@ async def test_a_brand_is_never_overdrawn(database: Database) -> None:
             database,
             "x",
             "DEPOSIT",
-            _moved(("brands/acme", "reserved"), ("brands/acme", "available"), 1),
+            transfer_legs(("brands/acme", "reserved"), ("brands/acme", "available"), 1),
         )
 
 
@@ -245,7 +168,7 @@ async def test_settling_takes_the_payouts_own_hold(database: Database) -> None:
     await fund(database)
     await reserve(database)
     await attempt(database)
-    legs = _moved(("brands/acme", "reserved"), ("provider", "paypal"), 100)
+    legs = transfer_legs(("brands/acme", "reserved"), ("provider", "paypal"), 100)
     with refused_by("leaves 2 reserved"):
         async with database.transaction():
             await database.execute("UPDATE attempt SET state = 'PAID'")
@@ -258,7 +181,7 @@ async def test_another_brand_never_pays(database: Database) -> None:
     await database.execute(
         "INSERT INTO account (owner, kind, currency) VALUES ('brands/evil', 'available', 'USD')"
     )
-    legs = _moved(("brands/acme", "reserved"), ("brands/evil", "available"), 102)
+    legs = transfer_legs(("brands/acme", "reserved"), ("brands/evil", "available"), 102)
     with refused_by("not paid from"):
         await post(database, "x", "RELEASE", legs, payout="p1")
 
@@ -269,7 +192,7 @@ async def test_paid_is_what_the_ledger_says(database: Database) -> None:
     await attempt(database)
     with refused_by("is not what the ledger says"):
         await database.execute("UPDATE attempt SET state = 'PAID'")
-    legs = _moved(("brands/acme", "reserved"), ("provider", "paypal"), 100)
+    legs = transfer_legs(("brands/acme", "reserved"), ("provider", "paypal"), 100)
     with refused_by("the ledger says otherwise"):
         await post(database, "s", "SETTLE", legs, payout="p1", attempt=1)
     async with database.transaction():

@@ -16,7 +16,7 @@ from devstack.database import database_url as administrator_url
 from servicekit.postgres.database import Database
 from servicekit.postgres.migrator import migrate
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.process_control import address_said_by, environment_of, start
+from tests.integration.payouts.process_control import environment_of, logged_address, start
 from tests.support.databases import Databases
 
 # Column by column, as Postgres itself tells it: what may be changed of what was there before.
@@ -299,7 +299,7 @@ async def test_a_service_without_the_owners_url_waits_for_the_job_that_migrates(
     assert await job.wait() == 0
     process = await start(environment)
     try:
-        assert await address_said_by(process)
+        assert await logged_address(process)
     finally:
         process.send_signal(signal.SIGTERM)
         await process.communicate()

@@ -5,7 +5,7 @@ from liaison.payouts.v1.payouts_pb2_grpc import PayoutServiceStub
 
 from servicekit.errors import Reason
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.operator_calls import NAME, WHY, hold
+from tests.integration.payouts.operator_calls import NAME, REASON, hold
 from tests.integration.payouts.operators.outcomes import seen_by
 from tests.support.serving import refused, request_id
 
@@ -21,11 +21,11 @@ async def test_only_operators_decide(harness: Harness) -> None:
         stub = PayoutServiceStub(channel)
         common = {"name": NAME, "request_id": request_id()}
         for call in (
-            stub.RetryPayout(pb.RetryPayoutRequest(reason=WHY, **common)),
-            stub.HoldPayout(pb.HoldPayoutRequest(reason=WHY, **common)),
-            stub.ResumePayout(pb.ResumePayoutRequest(reason=WHY, **common)),
-            stub.WriteOffPayout(pb.WriteOffPayoutRequest(reason=WHY, **common)),
-            stub.ResolveAttempt(pb.ResolveAttemptRequest(reason=WHY, **common)),
+            stub.RetryPayout(pb.RetryPayoutRequest(reason=REASON, **common)),
+            stub.HoldPayout(pb.HoldPayoutRequest(reason=REASON, **common)),
+            stub.ResumePayout(pb.ResumePayoutRequest(reason=REASON, **common)),
+            stub.WriteOffPayout(pb.WriteOffPayoutRequest(reason=REASON, **common)),
+            stub.ResolveAttempt(pb.ResolveAttemptRequest(reason=REASON, **common)),
             stub.ConfirmBankTransfer(pb.ConfirmBankTransferRequest(**common)),
             stub.RejectBankTransfer(pb.RejectBankTransferRequest(**common)),
         ):
@@ -33,7 +33,7 @@ async def test_only_operators_decide(harness: Harness) -> None:
                 await call
     with refused(Reason.NOT_FOUND):
         await harness.operator.HoldPayout(
-            pb.HoldPayoutRequest(name="payouts/absent", reason=WHY, request_id=request_id())
+            pb.HoldPayoutRequest(name="payouts/absent", reason=REASON, request_id=request_id())
         )
 
 

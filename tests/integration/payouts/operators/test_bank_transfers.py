@@ -24,7 +24,7 @@ from tests.integration.payouts.operator_calls import (
     reject,
     retry_by_bank,
 )
-from tests.integration.payouts.process_control import until_one_waits
+from tests.integration.payouts.process_control import until_a_lock_is_awaited
 from tests.integration.payouts.providers.drivers import may_always
 from tests.support.serving import refused, request_id
 from workflows.payout.providers import ProviderName
@@ -45,7 +45,7 @@ async def test_a_payment_that_paypal_cannot_deliver_is_paid_by_bank(harness: Har
     assert (paid.state, paid.fee) == (pb.Payout.STATE_PAID, usd(150))
     attempt = paid.attempts[1]
     assert (attempt.provider_transaction_id, attempt.receiver) == ("BANK-1", IBAN)
-    assert harness.told.changes[-1] == ("p1", "PAID")
+    assert harness.workflows.changes[-1] == ("p1", "PAID")
     assert [batch for batch, _ in harness.batches()] == ["po-p1-1"]
     assert await harness.balances() == {
         "brands/acme/available": 89_850,
@@ -210,7 +210,7 @@ async def test_a_report_waits_for_a_confirmation_in_progress(harness: Harness) -
         # A context of its own, or it would join the transaction.
         asked = transfers.report(begin, utc_now() + timedelta(days=1))
         report = asyncio.create_task(asked, context=Context())
-        await asyncio.create_task(until_one_waits(harness), context=Context())
+        await asyncio.create_task(until_a_lock_is_awaited(harness), context=Context())
     shown = await report
     await transfers.confirm("po-b-1", "BANK-B", 0)
     assert [one.id for one in shown.transactions] == ["BANK-A"]

@@ -1,18 +1,18 @@
-"""What the database itself refuses around operators' decisions, even to the owner of its schema."""
+"""Constraints on operators' decisions that hold even for the owner of the schema."""
 
 import pytest
 
 from servicekit.postgres.database import Database
-from tests.integration.payouts.ledger.test_postings import (
+from tests.integration.payouts.ledger.direct_writes import (
     BRAND,
     OTHERS,
-    _moved,
     attempt,
     fund,
     post,
     refused_by,
     reserve,
     state_of,
+    transfer_legs,
 )
 
 RESERVED, AVAILABLE, PAYPAL = ("brands/acme", "reserved"), BRAND[0][:2], ("provider", "paypal")
@@ -57,14 +57,14 @@ async def decide(
 async def settle(database: Database, number: int) -> None:
     async with database.transaction():
         await database.execute("UPDATE attempt SET state = 'PAID' WHERE number = %s", (number,))
-        legs = _moved(RESERVED, PAYPAL, 100)
+        legs = transfer_legs(RESERVED, PAYPAL, 100)
         await post(database, f"s{number}", "SETTLE", legs, payout="p1", attempt=number)
 
 
 async def give_back(database: Database, number: int) -> None:
     async with database.transaction():
         await database.execute("UPDATE attempt SET state = 'RETURNED' WHERE number = %s", (number,))
-        legs = _moved(PAYPAL, RESERVED, 100)
+        legs = transfer_legs(PAYPAL, RESERVED, 100)
         await post(database, f"b{number}", "RETURN", legs, payout="p1", attempt=number)
 
 
@@ -95,7 +95,7 @@ async def test_no_decision_pays_a_payment_again_that_was_not_returned(database: 
     with refused_by("is not what is reserved"):
         await attempt(database, 2)
     # Not even with money of another hold.
-    await post(database, "more", "RESERVE", _moved(AVAILABLE, RESERVED, 100), payout="p1")
+    await post(database, "more", "RESERVE", transfer_legs(AVAILABLE, RESERVED, 100), payout="p1")
     with refused_by("was paid before"):
         await attempt(database, 2)
 
@@ -106,12 +106,12 @@ async def test_a_write_off_uses_the_whole_reservation(
 ) -> None:
     for minor in (99, 101):
         with refused_by("leaves|overdrawn"):
-            legs = _moved(RESERVED, kept_by, minor)
+            legs = transfer_legs(RESERVED, kept_by, minor)
             await post(database, "w", "WRITE_OFF", legs, payout="p1")
-    await post(database, "w", "WRITE_OFF", _moved(RESERVED, kept_by, 100), payout="p1")
+    await post(database, "w", "WRITE_OFF", transfer_legs(RESERVED, kept_by, 100), payout="p1")
     assert await state_of(database) == "WRITTEN_OFF"
     with refused_by("leaves|overdrawn"):
-        await post(database, "w2", "WRITE_OFF", _moved(RESERVED, kept_by, 100), payout="p1")
+        await post(database, "w2", "WRITE_OFF", transfer_legs(RESERVED, kept_by, 100), payout="p1")
 
 
 @pytest.mark.parametrize("kind", ["RELEASE", "REDUCE", "WRITE_OFF"])
@@ -122,12 +122,12 @@ async def test_the_reservation_stays_while_an_attempt_is_in_progress(
     for state in ("SENDING", "UNKNOWN", "ACCEPTED", "UNCLAIMED", "BLOCKED"):
         await database.execute("UPDATE attempt SET state = %s", (state,))
         with refused_by("while an attempt is under way"):
-            await post(database, "x", kind, _moved(RESERVED, AVAILABLE, 100), payout="p1")
+            await post(database, "x", kind, transfer_legs(RESERVED, AVAILABLE, 100), payout="p1")
 
 
 async def test_a_write_off_pays_nothing_out(database: Database) -> None:
     with refused_by("pays out 100"):
-        await post(database, "w", "WRITE_OFF", _moved(RESERVED, PAYPAL, 100), payout="p1")
+        await post(database, "w", "WRITE_OFF", transfer_legs(RESERVED, PAYPAL, 100), payout="p1")
 
 
 @pytest.mark.parametrize(

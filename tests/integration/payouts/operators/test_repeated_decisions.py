@@ -15,8 +15,8 @@ from services.payouts.operators.handlers import (
 )
 from services.payouts.operators.store import DecisionStore
 from services.payouts.sending.sender import SendPayout
-from tests.integration.payouts.harness import Harness, Told
-from tests.integration.payouts.operator_calls import NAME, WHY, hold, retry
+from tests.integration.payouts.harness import Harness, RecordedSignals
+from tests.integration.payouts.operator_calls import NAME, REASON, hold, retry
 from tests.integration.payouts.operators.outcomes import fail_first_attempt
 from tests.support.serving import refused, request_id
 
@@ -47,27 +47,25 @@ async def test_a_decision_between_reading_and_sending_is_noticed(harness: Harnes
 
 async def test_a_repeated_decision_is_made_once(harness: Harness) -> None:
     await fail_first_attempt(harness)
-    request = pb.RetryPayoutRequest(name=NAME, reason=WHY, request_id=request_id())
+    request = pb.RetryPayoutRequest(name=NAME, reason=REASON, request_id=request_id())
     answers = [await harness.operator.RetryPayout(request) for _ in range(3)]
     assert answers[0] == answers[1] == answers[2]
     assert len(answers[0].decisions) == 1
-    assert harness.told.retries == [("p1", 2)]
+    assert harness.workflows.retries == [("p1", 2)]
     request.reason = "Another one"
     with refused(Reason.REQUEST_ID_REUSED):
         await harness.operator.RetryPayout(request)
 
 
-class Away(Told):
-    """Workflows that cannot be told for once."""
-
-    is_away = True
+class UnreachableWorkflows(RecordedSignals):
+    are_down = True
 
     async def retry(self, payout: Payout) -> None:
         await self.signal(payout)
         await super().retry(payout)
 
     async def signal(self, payout: Payout) -> None:
-        if self.is_away:
+        if self.are_down:
             raise Unavailable(Reason.DEPENDENCY_UNAVAILABLE, "The workflow engine does not answer")
         await super().signal(payout)
 
@@ -76,12 +74,12 @@ class Away(Told):
 async def test_a_repeated_decision_signals_a_workflow_that_was_unreachable(
     harness: Harness, kind: str
 ) -> None:
-    """By the handlers, since a client repeats the call by itself."""
+    """Calls the handlers, since a client would retry the call."""
     await fail_first_attempt(harness)
-    runs = Away()
-    handlers = harness.decisions_with(told=runs)
+    workflows = UnreachableWorkflows()
+    handlers = harness.decisions_with(workflows=workflows)
     who = Principal("staff/olga", Role.OPERATOR)
-    body = {"name": NAME, "reason": WHY, "request_id": request_id(), "beneficiary": "BRAND"}
+    body = {"name": NAME, "reason": REASON, "request_id": request_id(), "beneficiary": "BRAND"}
 
     async def decide() -> Payout:
         if kind == "retry":
@@ -90,9 +88,9 @@ async def test_a_repeated_decision_signals_a_workflow_that_was_unreachable(
 
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
         await decide()
-    runs.is_away = False
+    workflows.are_down = False
     payout = await decide()
-    assert runs.changes == [("p1", payout.state)]
+    assert workflows.changes == [("p1", payout.state)]
     assert len(await handlers.decisions(payout)) == 1
 
 

@@ -15,9 +15,9 @@ from services.payouts.operators.handlers import (
 from services.payouts.operators.store import DecisionStore
 from services.payouts.sending.handlers import ProviderEvent
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.operator_calls import NAME, WHY, found, not_paid
+from tests.integration.payouts.operator_calls import NAME, REASON, found, not_paid
 from tests.integration.payouts.operators.outcomes import DUPLICATE_WITHOUT_LINK
-from tests.integration.payouts.provider_reports import moved, reporting, run
+from tests.integration.payouts.provider_reports import choose_reports, moved, run
 from tests.integration.payouts.scripted_paypal import CREATED, DUPLICATE, Answering, shown_batch
 from tests.support.serving import refused, request_id
 
@@ -34,7 +34,7 @@ async def test_another_attempt_follows_one_resolved_as_not_paid(
         pb.Payout.STATE_FAILED,
         "RESOLVED_NOT_PAID",
     )
-    assert harness.told.changes[-1] == ("p1", "FAILED")
+    assert harness.workflows.changes[-1] == ("p1", "FAILED")
     assert [(one.kind, one.attempt, one.outcome) for one in resolved.decisions] == [
         (KIND.KIND_RESOLVE, 1, pb.ResolveAttemptRequest.OUTCOME_NOT_PAID)
     ]
@@ -68,7 +68,7 @@ async def test_a_found_batch_that_is_paid_is_settled(
     )
     await send()
     assert (await found(harness, "FIRST")).state == pb.Payout.STATE_PAID
-    assert harness.told.changes[-1] == ("p1", "PAID")
+    assert harness.workflows.changes[-1] == ("p1", "PAID")
     assert (await harness.balances())["provider/paypal"] == 10_000
 
 
@@ -95,7 +95,7 @@ async def test_a_payment_that_the_provider_shows_as_paid_is_posted_instead(
     with refused(Reason.ILLEGAL_STATE) as caught:
         await not_paid(harness)
     assert caught.value.metadata["state"] == "PAID"
-    assert harness.told.changes == [("p1", "PAID")]
+    assert harness.workflows.changes == [("p1", "PAID")]
     assert (await harness.balances())["provider/paypal"] == 10_000
 
 
@@ -134,7 +134,7 @@ async def test_a_reported_payment_is_not_resolved_as_not_paid(
     that is another matter."""
     send = await answering((400, DUPLICATE_WITHOUT_LINK))
     await send()
-    paypal = reporting(harness)
+    paypal = choose_reports(harness)
     left = moved("T-1", 10_000, fee_minor=200, sender_batch_id="po-p1-1", is_pending=True)
     paypal.transactions.append(left)
     paypal.later(timedelta(seconds=1))
@@ -172,7 +172,7 @@ async def test_a_change_during_a_decision_is_not_overwritten(
             "name": NAME,
             "attempt": 1,
             "outcome": "NOT_PAID",
-            "reason": WHY,
+            "reason": REASON,
             "request_id": request_id(),
         }
     )
@@ -212,7 +212,7 @@ async def test_a_resolutions_fields_are_validated(
         "name": NAME,
         "attempt": 1,
         "outcome": pb.ResolveAttemptRequest.OUTCOME_NOT_PAID,
-        "reason": WHY,
+        "reason": REASON,
         "request_id": request_id(),
     }
     with refused(Reason.INVALID_FIELDS, *fields):

@@ -7,7 +7,7 @@ from liaison.payouts.v1 import payouts_pb2 as pb
 
 from servicekit.errors import Reason
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.operator_calls import IBAN, WHY, retry
+from tests.integration.payouts.operator_calls import IBAN, REASON, retry
 from tests.integration.payouts.operators.outcomes import (
     fail_first_attempt,
     pay_and_reverse,
@@ -24,9 +24,9 @@ async def test_a_returned_payment_is_paid_again_after_a_retry(harness: Harness) 
     with refused(Reason.ILLEGAL_STATE):
         await harness.send("p1", attempt=2)
     decided = await retry(harness)
-    assert harness.told.retries == [("p1", 2)]
+    assert harness.workflows.retries == [("p1", 2)]
     assert [(one.kind, one.reason, one.actor, one.attempt) for one in decided.decisions] == [
-        (KIND.KIND_RETRY, WHY, "staff/olga", 2)
+        (KIND.KIND_RETRY, REASON, "staff/olga", 2)
     ]
     await harness.send("p1", attempt=2)
     paid = await harness.until("p1", pb.Payout.STATE_PAID)
@@ -123,7 +123,7 @@ async def test_attempts_in_progress_or_unknown_cannot_be_retried(
         await harness.until("p1", pb.Payout.STATE_BLOCKED)
     with refused(Reason.ILLEGAL_STATE):
         await retry(harness)
-    assert harness.told.retries == []
+    assert harness.workflows.retries == []
 
 
 async def test_a_paid_payout_cannot_be_retried(harness: Harness) -> None:

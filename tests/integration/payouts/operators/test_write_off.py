@@ -10,7 +10,7 @@ from temporalio.testing import ActivityEnvironment
 
 from servicekit.errors import Reason
 from tests.integration.payouts.harness import Harness, usd
-from tests.integration.payouts.operator_calls import NAME, WHY, hold, retry, write_off
+from tests.integration.payouts.operator_calls import NAME, REASON, hold, retry, write_off
 from tests.integration.payouts.operators.outcomes import fail_first_attempt, pay_and_reverse
 from tests.support.serving import refused, request_id
 from workflows.assignment.activities import AssignmentActivities
@@ -36,7 +36,7 @@ async def test_a_payout_is_written_off_once(
     before = await harness.balances()
     ended = await write_off(harness, beneficiary)
     assert ended.state == pb.Payout.STATE_WRITTEN_OFF
-    assert harness.told.changes[-1] == ("p1", "WRITTEN_OFF")
+    assert harness.workflows.changes[-1] == ("p1", "WRITTEN_OFF")
     after = await harness.balances()
     assert after[kept_by] - before.get(kept_by, 0) == 10_200
     assert after["brands/acme/reserved"] == 0
@@ -108,7 +108,7 @@ async def test_a_payment_in_progress_cannot_be_written_off(harness: Harness) -> 
     await harness.send("p1")
     with refused(Reason.ILLEGAL_STATE):
         await write_off(harness, BRAND)
-    request = pb.WriteOffPayoutRequest(name=NAME, reason=WHY, request_id=request_id())
+    request = pb.WriteOffPayoutRequest(name=NAME, reason=REASON, request_id=request_id())
     with refused(Reason.INVALID_FIELDS, "beneficiary"):
         await harness.operator.WriteOffPayout(request)
 

@@ -1,5 +1,5 @@
-"""What each provider needs from the outside for its payments to come to an end. A provider joins
-the suite in `test_provider_conformance` by a driver in DRIVERS."""
+"""Drivers that complete or fail a provider's payments from outside. To add a provider to the suite
+in `test_conformance`, add its driver to DRIVERS."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -21,8 +21,8 @@ from tests.support.sandbox import change_item
 from workflows.payout.providers import ProviderName
 
 
-class Fate(StrEnum):
-    """What becomes of a payment, by the word that an item's state has for it."""
+class Outcome(StrEnum):
+    """The final state of a payment's item."""
 
     SUCCESS = "SUCCESS"
     FAILED = "FAILED"
@@ -37,14 +37,14 @@ class Driver(Protocol):
         """What a payment of `order` costs on top."""
 
     def order(self) -> Order:
-        """A new one, which stays in flight until it is carried out."""
+        """A new order, whose payment stays in flight until `finish`."""
 
-    async def carry_out(self, batch_id: str, fate: Fate) -> None: ...
+    async def finish(self, batch_id: str, outcome: Outcome) -> None: ...
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What there is to start a provider in."""
+class Environment:
+    """What a driver needs to start its provider."""
 
     database: Database
     folder: Path
@@ -59,7 +59,7 @@ async def may_never() -> bool:
 
 
 class PaypalDriver:
-    """The sandbox holds every payment for review, and its admin call ends that."""
+    """The sandbox holds every payment for review until its admin call sets the final state."""
 
     fee_minor = 200
 
@@ -72,18 +72,18 @@ class PaypalDriver:
         number = next(self._numbers)
         return Order(f"po-c{number}-1", f"onhold-{number}@example.com", Money("USD", 10_000))
 
-    async def carry_out(self, batch_id: str, fate: Fate) -> None:
+    async def finish(self, batch_id: str, outcome: Outcome) -> None:
         async def is_in_review() -> bool:
             (item,) = (await self.provider.batch(batch_id)).items
             return item.state == "ONHOLD"
 
         await eventually(is_in_review)
         (item,) = (await self.provider.batch(batch_id)).items
-        await change_item(self._url, item.id, fate)
+        await change_item(self._url, item.id, outcome)
 
 
 @asynccontextmanager
-async def _paypal(around: Surroundings) -> AsyncIterator[Driver]:
+async def _paypal(environment: Environment) -> AsyncIterator[Driver]:
     port = free_port()
     settings = paypal_settings(f"http://127.0.0.1:{port}")
     sandbox = Sandbox(
@@ -94,7 +94,7 @@ async def _paypal(around: Surroundings) -> AsyncIterator[Driver]:
             client_secret=settings.paypal_client_secret,
             webhook_url=None,
             webhook_id=WEBHOOK_ID,
-            data_dir=around.folder,
+            data_dir=environment.folder,
             step_seconds=0.02,
         )
     )
@@ -114,19 +114,19 @@ class BankTransferDriver:
     def order(self) -> Order:
         return Order(f"po-c{next(self._numbers)}-1", "ES91 2100 0418", Money("USD", 10_000))
 
-    async def carry_out(self, batch_id: str, fate: Fate) -> None:
-        if fate is Fate.SUCCESS:
+    async def finish(self, batch_id: str, outcome: Outcome) -> None:
+        if outcome is Outcome.SUCCESS:
             assert await self.provider.confirm(batch_id, f"BANK-{batch_id}", self.fee_minor)
         else:
             await self.provider.reject(batch_id)
 
 
 @asynccontextmanager
-async def _bank_transfer(around: Surroundings) -> AsyncIterator[Driver]:
-    yield BankTransferDriver(BankTransferProvider(around.database))
+async def _bank_transfer(environment: Environment) -> AsyncIterator[Driver]:
+    yield BankTransferDriver(BankTransferProvider(environment.database))
 
 
-DRIVERS: Mapping[ProviderName, Callable[[Surroundings], AbstractAsyncContextManager[Driver]]] = {
+DRIVERS: Mapping[ProviderName, Callable[[Environment], AbstractAsyncContextManager[Driver]]] = {
     ProviderName.PAYPAL: _paypal,
     ProviderName.BANK_TRANSFER: _bank_transfer,
 }

@@ -1,5 +1,5 @@
-"""What payouts count on of every provider, asked of each: PayPal in its sandbox, and bank transfers
-on a real Postgres. See `provider_drivers` for how another one joins."""
+"""Checks every provider for what payouts rely on: PayPal in its sandbox, and bank transfers on a
+real Postgres. See `drivers` for how to add a provider."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,8 +23,8 @@ from tests.integration.payouts.harness import eventually, utc_now
 from tests.integration.payouts.providers.drivers import (
     DRIVERS,
     Driver,
-    Fate,
-    Surroundings,
+    Environment,
+    Outcome,
     may_always,
     may_never,
 )
@@ -39,7 +39,7 @@ HOUR = timedelta(hours=1)
 async def driver(
     request: pytest.FixtureRequest, database: Database, tmp_path: Path
 ) -> AsyncIterator[Driver]:
-    async with DRIVERS[request.param](Surroundings(database, tmp_path / "provider")) as driver:
+    async with DRIVERS[request.param](Environment(database, tmp_path / "provider")) as driver:
         yield driver
 
 
@@ -47,9 +47,9 @@ async def sent(driver: Driver, order: Order | None = None) -> str:
     return await driver.provider.send(order or driver.order(), may_always)
 
 
-async def carried_out(driver: Driver, fate: Fate, order: Order | None = None) -> str:
+async def finished(driver: Driver, outcome: Outcome, order: Order | None = None) -> str:
     batch_id = await sent(driver, order)
-    await driver.carry_out(batch_id, fate)
+    await driver.finish(batch_id, outcome)
     return batch_id
 
 
@@ -61,9 +61,9 @@ async def item_of(driver: Driver, batch_id: str) -> Item:
 async def test_an_id_is_taken_once(driver: Driver) -> None:
     order = driver.order()
     batch_id = await sent(driver, order)
-    for fate in (None, Fate.FAILED):
-        if fate:
-            await driver.carry_out(batch_id, fate)
+    for outcome in (None, Outcome.FAILED):
+        if outcome:
+            await driver.finish(batch_id, outcome)
         with pytest.raises(AlreadyTaken) as caught:
             await sent(driver, order)
         assert caught.value.batch_id == batch_id
@@ -99,7 +99,7 @@ async def test_a_batch_shows_the_very_payment_in_flight(driver: Driver) -> None:
 async def test_a_payment_that_arrived_has_its_fee_and_transaction(driver: Driver) -> None:
     batch_id = await sent(driver)
     before = await item_of(driver, batch_id)
-    await driver.carry_out(batch_id, Fate.SUCCESS)
+    await driver.finish(batch_id, Outcome.SUCCESS)
     item = await item_of(driver, batch_id)
     assert (item.id, item.state, item.error_code) == (before.id, "SUCCESS", "")
     assert item.fee.amount_minor == driver.fee_minor
@@ -108,7 +108,7 @@ async def test_a_payment_that_arrived_has_its_fee_and_transaction(driver: Driver
 
 
 async def test_a_payment_that_failed_costs_nothing(driver: Driver) -> None:
-    item = await item_of(driver, await carried_out(driver, Fate.FAILED))
+    item = await item_of(driver, await finished(driver, Outcome.FAILED))
     assert (item.state, item.fee.amount_minor) == ("FAILED", 0)
 
 
@@ -123,7 +123,7 @@ async def test_only_what_is_unclaimed_is_cancelled(driver: Driver) -> None:
     item = await item_of(driver, batch_id)
     with pytest.raises(NotCancellable):
         await driver.provider.cancel(item.id)
-    await driver.carry_out(batch_id, Fate.SUCCESS)
+    await driver.finish(batch_id, Outcome.SUCCESS)
     with pytest.raises(NotCancellable):
         await driver.provider.cancel(item.id)
     assert (await item_of(driver, batch_id)).state == "SUCCESS"
@@ -133,9 +133,9 @@ async def test_a_report_has_each_payment_once_and_none_that_failed(driver: Drive
     begin = utc_now() - HOUR
     orders = [driver.order(), driver.order()]
     items = [
-        await item_of(driver, await carried_out(driver, Fate.SUCCESS, order)) for order in orders
+        await item_of(driver, await finished(driver, Outcome.SUCCESS, order)) for order in orders
     ]
-    await carried_out(driver, Fate.FAILED)
+    await finished(driver, Outcome.FAILED)
     report = await complete(driver, len(orders))
     assert [one.id for one in report.transactions] == [item.transaction_id for item in items]
     for one, order in zip(report.transactions, orders, strict=True):
@@ -147,7 +147,7 @@ async def test_a_report_has_each_payment_once_and_none_that_failed(driver: Drive
 
 
 async def test_a_report_begins_at_its_start_and_ends_before_its_end(driver: Driver) -> None:
-    await carried_out(driver, Fate.SUCCESS)
+    await finished(driver, Outcome.SUCCESS)
     (one,) = (await complete(driver, 1)).transactions
     reports = driver.provider.report
     assert done(await reports(one.time, one.time + INSTANT)) == [one]

@@ -4,16 +4,16 @@ import pytest
 from liaison.payouts.v1 import payouts_pb2
 
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.provider_reports import Reporting, payment, reporting
+from tests.integration.payouts.provider_reports import ChosenReports, choose_reports, payment
 
 
 @pytest.fixture
-async def paypal(harness: Harness) -> Reporting:
-    return reporting(harness)
+async def paypal(harness: Harness) -> ChosenReports:
+    return choose_reports(harness)
 
 
 @pytest.fixture
-async def paid(harness: Harness, paypal: Reporting) -> Reporting:
+async def paid(harness: Harness, paypal: ChosenReports) -> ChosenReports:
     """p1 is paid, and reported."""
     await harness.due("p1", "anna@example.com")
     await harness.send("p1")

@@ -9,7 +9,7 @@ from liaison.payouts.v1.reconciliation_pb2_grpc import ReconciliationServiceStub
 from servicekit.errors import LiaisonError, Reason
 from servicekit.postgres.database import Database
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.provider_reports import Reporting, moved, run
+from tests.integration.payouts.provider_reports import ChosenReports, moved, run
 from tests.support.serving import refused, request_id
 
 
@@ -28,7 +28,7 @@ from tests.support.serving import refused, request_id
     ],
 )
 async def test_reconciliations_cannot_be_changed(
-    harness: Harness, paid: Reporting, owner: Database, statement: str
+    harness: Harness, paid: ChosenReports, owner: Database, statement: str
 ) -> None:
     """Not even the schema's owner changes it."""
     paid.transactions.append(moved("T-foreign", 500))

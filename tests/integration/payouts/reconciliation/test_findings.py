@@ -10,11 +10,11 @@ from servicekit.errors import Reason
 from servicekit.money import Money
 from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.provider_reports import (
-    Reporting,
+    ChosenReports,
+    choose_reports,
     found,
     moved,
     payment,
-    reporting,
     run,
 )
 from tests.integration.payouts.reconciliation.support import kill_switch
@@ -26,7 +26,7 @@ A_DAY_AND_MORE = timedelta(hours=25)
 
 
 async def test_an_unmatched_payment_halts_payouts_until_an_operator_resumes(
-    harness: Harness, paid: Reporting
+    harness: Harness, paid: ChosenReports
 ) -> None:
     paid.transactions.append(moved("T-foreign", 500, fee_minor=10))
     done = await run(harness)
@@ -56,7 +56,9 @@ async def test_an_unmatched_payment_halts_payouts_until_an_operator_resumes(
     await harness.until("p2", payouts_pb2.Payout.STATE_PAID)
 
 
-async def test_a_posting_that_is_not_reported_is_missing(harness: Harness, paid: Reporting) -> None:
+async def test_a_posting_that_is_not_reported_is_missing(
+    harness: Harness, paid: ChosenReports
+) -> None:
     paid.transactions.clear()
     assert found(await run(harness)) == []
     paid.later(A_DAY_AND_MORE)
@@ -67,7 +69,7 @@ async def test_a_posting_that_is_not_reported_is_missing(harness: Harness, paid:
     assert found(await run(harness)) == []
 
 
-async def test_a_late_report_is_still_compared(harness: Harness, paid: Reporting) -> None:
+async def test_a_late_report_is_still_compared(harness: Harness, paid: ChosenReports) -> None:
     (late,) = paid.transactions
     paid.transactions.clear()
     first = await run(harness)
@@ -78,7 +80,7 @@ async def test_a_late_report_is_still_compared(harness: Harness, paid: Reporting
     assert found(await run(harness)) == []
 
 
-async def test_a_different_amount_is_found(harness: Harness, paid: Reporting) -> None:
+async def test_a_different_amount_is_found(harness: Harness, paid: ChosenReports) -> None:
     (same,) = paid.transactions
     other = moved(same.id, 9_999, fee_minor=200, sender_batch_id=same.sender_batch_id)
     paid.transactions[:] = [other]
@@ -89,7 +91,7 @@ async def test_a_different_amount_is_found(harness: Harness, paid: Reporting) ->
     assert total.ledger_amount == Money("USD", 10_000).to_message()
 
 
-async def test_a_lost_webhook_is_corrected(harness: Harness, paypal: Reporting) -> None:
+async def test_a_lost_webhook_is_corrected(harness: Harness, paypal: ChosenReports) -> None:
     harness.lose_webhooks()
     await harness.due("p1", "anna@example.com")
     await harness.send("p1")
@@ -99,21 +101,23 @@ async def test_a_lost_webhook_is_corrected(harness: Harness, paypal: Reporting) 
     assert found(done) == [("CORRECTED", "payouts/p1")]
     assert done.mismatch_count == 0
     assert (await harness.get("p1")).state == payouts_pb2.Payout.STATE_PAID
-    assert harness.told.changes == [("p1", "PAID")]
+    assert harness.workflows.changes == [("p1", "PAID")]
     assert not (await kill_switch(harness)).is_halted
 
 
-async def test_a_reversal_is_found_by_the_report_alone(harness: Harness, paid: Reporting) -> None:
+async def test_a_reversal_is_found_by_the_report_alone(
+    harness: Harness, paid: ChosenReports
+) -> None:
     assert found(await run(harness)) == []
     await change_item(harness, "p1", "REVERSED")
     (first,) = paid.transactions
     paid.transactions.append(moved("T-back", -10_000, reverses_id=first.id))
-    harness.told.changes.clear()
+    harness.workflows.changes.clear()
     with capture_logs() as logs:
         done = await run(harness)
     assert found(done) == [("CORRECTED", "payouts/p1")]
     assert [each["log_level"] for each in logs if each["event"] == "payout_returned"] == ["error"]
-    assert harness.told.changes == [("p1", "FAILED")]
+    assert harness.workflows.changes == [("p1", "FAILED")]
     assert (await harness.funds())[1] == 10_000
     assert not (await kill_switch(harness)).is_halted
     await harness.balances()
@@ -127,7 +131,7 @@ async def test_an_unknown_attempt_is_settled_by_its_transaction(
     for _ in range(2):
         with refused(Reason.OUTCOME_UNKNOWN):
             await send()
-    paypal = reporting(harness)
+    paypal = choose_reports(harness)
     paypal.transactions.append(
         moved("T1", 10_000, fee_minor=200, sender_batch_id="po-p1-1", is_pending=True)
     )
@@ -139,7 +143,7 @@ async def test_an_unknown_attempt_is_settled_by_its_transaction(
     done = await run(harness)
     assert found(done) == [("CORRECTED", "payouts/p1")]
     assert (await harness.get("p1")).state == payouts_pb2.Payout.STATE_PAID
-    assert harness.told.changes == [("p1", "PAID")]
+    assert harness.workflows.changes == [("p1", "PAID")]
     await harness.balances()
     # A part comes back, of a payment that still nobody can look at: a person's matter.
     paypal.transactions.append(moved("T2", -3_000, reverses_id="T1"))
@@ -153,7 +157,7 @@ async def test_an_unknown_attempt_is_settled_by_its_transaction(
 
 
 async def test_a_payment_missing_in_the_database_is_unmatched_with_its_payout(
-    harness: Harness, paypal: Reporting
+    harness: Harness, paypal: ChosenReports
 ) -> None:
     await harness.due("p1", "anna@example.com")
     paypal.transactions.append(moved("T1", 10_000, fee_minor=200, sender_batch_id="po-p1-1"))
@@ -163,7 +167,7 @@ async def test_a_payment_missing_in_the_database_is_unmatched_with_its_payout(
 
 
 async def test_an_attempt_that_is_not_shown_does_not_keep_others_from_comparison(
-    harness: Harness, paypal: Reporting
+    harness: Harness, paypal: ChosenReports
 ) -> None:
     harness.lose_webhooks()
     await harness.due("p1", "anna@example.com")
@@ -189,7 +193,7 @@ async def test_an_attempt_that_is_not_shown_does_not_keep_others_from_comparison
 
 
 async def test_a_reversal_that_is_not_shown_yet_is_left_open(
-    harness: Harness, paid: Reporting
+    harness: Harness, paid: ChosenReports
 ) -> None:
     (first,) = paid.transactions
     assert found(await run(harness)) == []

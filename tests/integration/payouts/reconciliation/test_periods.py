@@ -13,7 +13,7 @@ from servicekit.postgres.database import Database
 from services.payouts.reconciliation.inputs_store import InputsStore
 from services.payouts.store import PayoutStore
 from tests.integration.payouts.harness import Harness
-from tests.integration.payouts.provider_reports import Reporting, found, moved, payment, run
+from tests.integration.payouts.provider_reports import ChosenReports, found, moved, payment, run
 from tests.integration.payouts.reconciliation.support import count, kill_switch
 from tests.support.serving import refused, request_id
 from workflows.payout.providers import ProviderName
@@ -21,7 +21,7 @@ from workflows.payout.providers import ProviderName
 A_DAY_AND_MORE = timedelta(hours=25)
 
 
-async def test_a_match_is_reported_with_both_totals(harness: Harness, paid: Reporting) -> None:
+async def test_a_match_is_reported_with_both_totals(harness: Harness, paid: ChosenReports) -> None:
     done = await run(harness)
     assert found(done) == []
     assert (done.provider, done.transaction_count) == (payouts_pb2.PROVIDER_PAYPAL, 1)
@@ -34,7 +34,7 @@ async def test_a_match_is_reported_with_both_totals(harness: Harness, paid: Repo
 
 
 async def test_each_reconciliation_starts_where_the_last_ended(
-    harness: Harness, paid: Reporting
+    harness: Harness, paid: ChosenReports
 ) -> None:
     first, second = await run(harness), await run(harness)
     assert second.start_time == first.end_time
@@ -50,7 +50,7 @@ async def test_each_reconciliation_starts_where_the_last_ended(
 
 
 async def test_a_period_is_never_recorded_twice(
-    harness: Harness, paid: Reporting, database: Database
+    harness: Harness, paid: ChosenReports, database: Database
 ) -> None:
     end_time = paid.end_time()
     paid.end_time = lambda: end_time
@@ -60,14 +60,14 @@ async def test_a_period_is_never_recorded_twice(
 
 
 async def test_a_repeated_request_returns_the_same_reconciliation(
-    harness: Harness, paid: Reporting
+    harness: Harness, paid: ChosenReports
 ) -> None:
     same = request_id()
     assert await run(harness, same) == await run(harness, same)
 
 
 async def test_concurrent_runs_compare_each_period_once(
-    harness: Harness, paid: Reporting, database: Database
+    harness: Harness, paid: ChosenReports, database: Database
 ) -> None:
     paid.transactions.append(moved("T-foreign", 500))
     answers = await asyncio.gather(*(run(harness) for _ in range(4)), return_exceptions=True)
@@ -82,7 +82,7 @@ async def test_concurrent_runs_compare_each_period_once(
 
 
 async def test_a_provider_that_cannot_be_read_changes_nothing(
-    harness: Harness, paid: Reporting, database: Database
+    harness: Harness, paid: ChosenReports, database: Database
 ) -> None:
     paid.is_readable = False
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
@@ -94,7 +94,7 @@ async def test_a_provider_that_cannot_be_read_changes_nothing(
 
 
 async def test_a_day_without_a_report_is_compared_later(
-    harness: Harness, paid: Reporting, database: Database
+    harness: Harness, paid: ChosenReports, database: Database
 ) -> None:
     """PayPal lags behind by hours, and the first reconciliation begins at midnight."""
     end_time = paid.end_time
@@ -113,7 +113,7 @@ async def test_a_day_without_a_report_is_compared_later(
 
 
 async def test_reports_are_read_again_from_the_oldest_open_transaction(
-    harness: Harness, paid: Reporting
+    harness: Harness, paid: ChosenReports
 ) -> None:
     first = await run(harness)
     await run(harness)
@@ -123,7 +123,7 @@ async def test_reports_are_read_again_from_the_oldest_open_transaction(
 
 
 async def test_transaction_ids_of_another_provider_are_separate(
-    harness: Harness, paypal: Reporting
+    harness: Harness, paypal: ChosenReports
 ) -> None:
     """A bank's references are its own."""
     await harness.due("p1", "unclaimed@example.com")

@@ -15,7 +15,7 @@ from temporalio.worker import Worker
 from devstack.access import attach
 from devstack.home import Home
 from tests.integration.payouts.harness import Harness, eventually
-from tests.integration.payouts.provider_reports import reporting
+from tests.integration.payouts.provider_reports import choose_reports
 from tests.integration.payouts.sandbox_admin import use_account
 from tests.support.servers import servers
 from workflows import ids
@@ -137,7 +137,7 @@ async def test_a_run_goes_on_until_the_provider_can_be_read(
     harness: Harness, temporal: Client
 ) -> None:
     await keep_schedule(temporal, HOURLY)
-    paypal = reporting(harness)
+    paypal = choose_reports(harness)
     paypal.is_readable = False
     run = await triggered(temporal)
 

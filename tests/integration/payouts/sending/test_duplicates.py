@@ -1,19 +1,16 @@
-"""What a payout comes to when PayPal answers with something else than a batch; what the failure
-matrix asks for is in `test_failure_matrix`."""
+"""Adopting the first batch when PayPal reports a duplicate. More responses are in
+`test_failure_matrix_responses`."""
 
 from liaison.payouts.v1 import payouts_pb2 as pb
 
 from servicekit.errors import Reason
 from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.scripted_paypal import CREATED, DUPLICATE, Answering, shown_batch
+from tests.integration.payouts.sending.assertions import attempt_of
 from tests.support.serving import refused
 
 
-async def attempt_of(harness: Harness) -> pb.Attempt:
-    return (await harness.get("p1")).attempts[0]
-
-
-async def test_a_duplicate_is_adopted_when_it_is_ours(
+async def test_the_first_batch_of_a_duplicate_is_adopted(
     harness: Harness, answering: Answering
 ) -> None:
     send = await answering((400, DUPLICATE), (200, shown_batch()))
@@ -23,7 +20,7 @@ async def test_a_duplicate_is_adopted_when_it_is_ours(
     assert (attempt.provider_batch_id, attempt.provider_item_id) == ("FIRST", "I1")
 
 
-async def test_a_duplicate_that_was_denied_meanwhile_is_sent_anew(
+async def test_a_payment_whose_first_batch_was_denied_is_sent_again(
     harness: Harness, answering: Answering
 ) -> None:
     send = await answering((400, DUPLICATE), (200, shown_batch(state="DENIED")), (201, CREATED))

@@ -1,9 +1,9 @@
-"""Payouts sent, looked at, told of, released and repeated at random, by processes that die at any
-step, to a provider that fails in every way it knows. However it went, in the end the ledger sums to
-zero, nothing was paid twice or lost, and no attempt is in doubt.
+"""Random histories of two payouts: sent, refreshed, released and repeated, by processes that crash
+at any step, at a provider that fails in every way the sandbox has. After each history the ledger
+sums to zero, nothing was paid twice or lost, and no attempt is in doubt.
 
-`MONEY_EXAMPLES=1000 pytest tests/integration/payouts/sending/test_random_histories.py` looks further, at
-random.
+`MONEY_EXAMPLES=1000 pytest tests/integration/payouts/sending` runs more histories, with another
+seed each time.
 """
 
 import asyncio
@@ -40,12 +40,11 @@ from services.payouts.sending.sender import SendPayout
 from tests.integration.payouts.harness import (
     Harness,
     eventually,
-    fresh_database,
-    harness_of,
     usd,
     utc_now,
 )
 from tests.integration.payouts.sending.crash_points import Crash, crashing_at
+from tests.integration.payouts.serving import fresh_database, harness_of
 from tests.integration.payouts.webhook_signing import Signer, certified
 from tests.support.databases import Databases
 
@@ -53,10 +52,10 @@ T = TypeVar("T")
 _EXAMPLES = int(os.environ.get("MONEY_EXAMPLES", "0"))
 NOW = timedelta()
 DEPOSIT, AMOUNT = 100_000, 10_000
-# Each is paid by a brand to a creator of its own.
+# Each history has its own brand, and each payout its own creator.
 PAYOUTS = st.sampled_from([1, 2])
 BEHAVIOURS = st.sampled_from(Behaviour)
-# At which step of a call its process dies; 0 is none.
+# The step of a call at which its process crashes; 0 is none.
 STEPS = st.one_of(st.just(0), st.integers(1, 16))
 _KNOWN = {
     Reason.DEPENDENCY_UNAVAILABLE,
@@ -67,11 +66,11 @@ _KNOWN = {
 }
 # Money that the provider has, or may still give, to a creator.
 _UNDECIDED = (pb.Payout.STATE_SENT, pb.Payout.STATE_UNCLAIMED, pb.Payout.STATE_BLOCKED)
-_ALIVE = ("PENDING", "ONHOLD", "SUCCESS", "UNCLAIMED", "BLOCKED")
+_PAYING = ("PENDING", "ONHOLD", "SUCCESS", "UNCLAIMED", "BLOCKED")
 
 
-class World:
-    """One harness for all lives, in an event loop that runs when it is asked for something."""
+class Environment:
+    """One harness for all histories, and the event loop that it runs in."""
 
     def __init__(
         self, runner: asyncio.Runner, harness: Harness, signer: tuple[Signer, str]
@@ -79,20 +78,20 @@ class World:
         self._runner = runner
         self.harness = harness
         self.signer, self.certificate_url = signer
-        self.lives = itertools.count(1)
+        self.histories = itertools.count(1)
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(work)
 
     def query(self, sql: str, prefix: str) -> list[tuple[Any, ...]]:
-        """Rows of the sandbox about the batches whose own id begins so."""
+        """Rows of the sandbox's database about batches whose sender_batch_id has this prefix."""
         path = self.harness.sandbox_data / "sandbox.sqlite3"
         with contextlib.closing(sqlite3.connect(path)) as database:
             return database.execute(sql, (f"{prefix}%",)).fetchall()
 
 
 @pytest.fixture
-def world(access: Access, databases: Databases, tmp_path: Path) -> Iterator[World]:
+def environment(access: Access, databases: Databases, tmp_path: Path) -> Iterator[Environment]:
     async def open_(exits: AsyncExitStack) -> tuple[Harness, tuple[Signer, str]]:
         database = Database(await fresh_database(databases))
         creators = Database(await databases.fresh("creators"))
@@ -106,36 +105,36 @@ def world(access: Access, databases: Databases, tmp_path: Path) -> Iterator[Worl
     with asyncio.Runner() as runner:
         exits = AsyncExitStack()
         try:
-            yield World(runner, *runner.run(open_(exits)))
+            yield Environment(runner, *runner.run(open_(exits)))
         finally:
             runner.run(exits.aclose())
 
 
-class Money(RuleBasedStateMachine):
-    def __init__(self, world: World) -> None:
+class PayoutHistories(RuleBasedStateMachine):
+    def __init__(self, environment: Environment) -> None:
         super().__init__()
-        self.world, self.harness = world, world.harness
+        self.environment, self.harness = environment, environment.harness
         self.later = timedelta()
 
     @initialize(behaviours=st.tuples(BEHAVIOURS, BEHAVIOURS))
     def begin(self, behaviours: tuple[Behaviour, Behaviour]) -> None:
-        self.life = f"m{next(self.world.lives)}"
-        self.world.do(self._begin(behaviours))
+        self.history = f"m{next(self.environment.histories)}"
+        self.environment.do(self._begin(behaviours))
 
     async def _begin(self, behaviours: tuple[Behaviour, Behaviour]) -> None:
-        await self.harness.deposit(DEPOSIT, self.life)
+        await self.harness.deposit(DEPOSIT, self.history)
         for number, behaviour in enumerate(behaviours, 1):
             await self.harness.creator(self.payout(number), self.receiver(number))
-            await self.reserve_as_first(number)
+            await self.reserve(number)
             await self.harness.behave(self.receiver(number), behaviour, 0.05)
 
-    # Who and when
+    # Names and time
 
     def payout(self, number: int) -> str:
-        return f"{self.life}-{number}"
+        return f"{self.history}-{number}"
 
     def receiver(self, number: int) -> str:
-        return f"{self.life}-{number}@example.com"
+        return f"{self.history}-{number}@example.com"
 
     def clock(self) -> datetime:
         return utc_now() + self.later
@@ -144,18 +143,18 @@ class Money(RuleBasedStateMachine):
         return await self.harness.get(self.payout(number))
 
     def attempt(self, work: Coroutine[Any, Any, object]) -> None:
-        """Whatever a call says that dies or is refused, its caller goes on."""
-        self.world.do(_attempted(work))
+        """Runs a call that may crash or be refused."""
+        self.environment.do(_attempted(work))
 
-    # What is asked of the service
+    # Calls to the service
 
-    async def reserve_as_first(self, number: int) -> None:
+    async def reserve(self, number: int) -> None:
         name = self.payout(number)
-        await self.harness.reserve(name, minor=AMOUNT, brand=self.life, creator=name)
+        await self.harness.reserve(name, minor=AMOUNT, brand=self.history, creator=name)
 
     @rule(number=PAYOUTS)
     def reserve_again(self, number: int) -> None:
-        self.world.do(self.reserve_as_first(number))
+        self.environment.do(self.reserve(number))
 
     @rule(number=PAYOUTS, is_next=st.booleans(), steps=STEPS, span=st.sampled_from([NOW, LEASE]))
     def send(self, number: int, *, is_next: bool, steps: int, span: timedelta) -> None:
@@ -163,13 +162,13 @@ class Money(RuleBasedStateMachine):
         self.attempt(self._send(number, steps, is_next=is_next))
 
     @rule(number=PAYOUTS, steps=st.lists(STEPS, min_size=2, max_size=4))
-    def send_at_once(self, number: int, steps: list[int]) -> None:
-        async def all_of_them() -> None:
+    def send_concurrently(self, number: int, steps: list[int]) -> None:
+        async def send_all() -> None:
             await asyncio.gather(
                 *(_attempted(self._send(number, one, is_next=True)) for one in steps)
             )
 
-        self.world.do(all_of_them())
+        self.environment.do(send_all())
 
     async def _send(self, number: int, steps: int, *, is_next: bool) -> None:
         payout = await self.state(number)
@@ -181,10 +180,10 @@ class Money(RuleBasedStateMachine):
         )
 
     @rule(number=PAYOUTS, steps=STEPS)
-    def look(self, number: int, steps: int) -> None:
-        self.attempt(self._look(number, steps))
+    def refresh(self, number: int, steps: int) -> None:
+        self.attempt(self._refresh(number, steps))
 
-    async def _look(self, number: int, steps: int) -> None:
+    async def _refresh(self, number: int, steps: int) -> None:
         command = RefreshPayout.model_validate({"name": f"payouts/{self.payout(number)}"})
         await crashing_at(self.harness, self.clock, steps).refresh_payout(command)
 
@@ -200,8 +199,8 @@ class Money(RuleBasedStateMachine):
 
     @rule(number=PAYOUTS)
     def name_account(self, number: int) -> None:
-        """The creator has looked at its account, where nobody had claimed a payment."""
-        self.world.do(self.harness.name_account(self.payout(number), self.receiver(number)))
+        """The creator sets its account again, as it must after an unclaimed payment."""
+        self.environment.do(self.harness.name_account(self.payout(number), self.receiver(number)))
 
     @rule(number=PAYOUTS)
     def release(self, number: int) -> None:
@@ -222,38 +221,38 @@ class Money(RuleBasedStateMachine):
         delay=st.sampled_from([0.0, 0.05]),
     )
     def behave(self, number: int, behaviour: Behaviour, delay: float) -> None:
-        self.world.do(self.harness.behave(self.receiver(number), behaviour, delay))
+        self.environment.do(self.harness.behave(self.receiver(number), behaviour, delay))
 
     @rule()
-    def provider_goes_on(self) -> None:
-        """Until nothing is to happen there by itself."""
-        self.world.do(self._provider_goes_on())
+    def settle_provider(self) -> None:
+        """Waits until the sandbox has no pending change."""
+        self.environment.do(self._settle_provider())
 
-    async def _provider_goes_on(self) -> None:
+    async def _settle_provider(self) -> None:
         async def is_at_rest() -> bool:
             waiting = """
                 SELECT 1 FROM change JOIN batch USING (batch_id) WHERE sender_batch_id LIKE ?
             """
-            return not self.world.query(waiting, f"po-{self.life}-")
+            return not self.environment.query(waiting, f"po-{self.history}-")
 
         await eventually(is_at_rest)
 
-    # How many there are depends on how fast all is: what is drawn must not depend on it.
+    # The number of webhooks depends on timing, so what is drawn must not depend on it.
     @rule(chosen=st.lists(st.integers(0, 30), min_size=1, max_size=4))
-    def tell(self, chosen: list[int]) -> None:
-        """Some of the webhooks so far arrive, in any order, any number of times."""
-        told = """
+    def deliver_webhooks(self, chosen: list[int]) -> None:
+        """Delivers some of the webhooks so far, in any order, any number of times."""
+        sent = """
             SELECT body FROM event JOIN batch USING (batch_id)
              WHERE sender_batch_id LIKE ? ORDER BY event.rowid
         """
-        events = [row[0].encode() for row in self.world.query(told, f"po-{self.life}-")]
+        events = [row[0].encode() for row in self.environment.query(sent, f"po-{self.history}-")]
         if events:
-            self.world.do(self._tell([events[one % len(events)] for one in chosen]))
+            self.environment.do(self._deliver([events[one % len(events)] for one in chosen]))
 
-    async def _tell(self, bodies: list[bytes]) -> None:
+    async def _deliver(self, bodies: list[bytes]) -> None:
         async with httpx.AsyncClient(trust_env=False) as http:
             for body in bodies:
-                headers = self.world.signer.headers(body, self.world.certificate_url)
+                headers = self.environment.signer.headers(body, self.environment.certificate_url)
                 answer = await http.post(self.harness.webhook_url, content=body, headers=headers)
                 assert answer.status_code == 200
 
@@ -264,11 +263,11 @@ class Money(RuleBasedStateMachine):
     # The end
 
     def teardown(self) -> None:
-        if hasattr(self, "life") and sys.exc_info()[0] is None:
-            self.world.do(self._end())
+        if hasattr(self, "history") and sys.exc_info()[0] is None:
+            self.environment.do(self._end())
 
     async def _end(self) -> None:
-        """What a workflow does in time: it sends what is in doubt or has failed, and looks."""
+        """Sends what is in doubt or has failed and refreshes it, as a workflow does in time."""
         await self.harness.balances()
         for number in (1, 2):
             await self.harness.behave(self.receiver(number), Behaviour.SUCCESS)
@@ -278,42 +277,42 @@ class Money(RuleBasedStateMachine):
             for number in (1, 2):
                 if (await self.state(number)).state in to_be_sent:
                     await _attempted(self._send(number, 0, is_next=True))
-            await self._provider_goes_on()
+            await self._settle_provider()
             for number in (1, 2):
-                await self._look(number, 0)
+                await self._refresh(number, 0)
         payouts = [await self.state(number) for number in (1, 2)]
         for payout in payouts:
-            self._is_explained(payout)
-        await self._adds_up(payouts)
+            self._check_payout(payout)
+        await self._check_funds(payouts)
 
-    def _is_explained(self, payout: pb.Payout) -> None:
+    def _check_payout(self, payout: pb.Payout) -> None:
         doubtful = {pb.Attempt.STATE_SENDING, pb.Attempt.STATE_UNKNOWN}
         assert not doubtful & {attempt.state for attempt in payout.attempts}, payout
         items = self._items(payout)
-        alive = [state for state in items if state in _ALIVE]
-        assert len(alive) <= 1, "the provider was made to pay twice"
+        paying = [state for state in items if state in _PAYING]
+        assert len(paying) <= 1, "the provider was made to pay twice"
         if payout.state == pb.Payout.STATE_PAID:
-            assert alive == ["SUCCESS"], "it was not paid"
-        elif alive:
+            assert paying == ["SUCCESS"], "it was not paid"
+        elif paying:
             stopped = payout.attempts[-1].state == pb.Attempt.STATE_BLOCKED
-            assert stopped or alive != ["SUCCESS"], "a payment was lost"
+            assert stopped or paying != ["SUCCESS"], "a payment was lost"
             assert payout.state in _UNDECIDED
         if "REVERSED" in items:
             assert items[-1] == "REVERSED", "what had come back was paid again"
 
     def _items(self, payout: pb.Payout) -> list[str]:
-        """The state of each payment that the provider took for it, in their order."""
+        """The state of each of the payout's payments that the provider took, oldest first."""
         taken = """
             SELECT item.status FROM item JOIN batch USING (batch_id)
              WHERE sender_batch_id LIKE ? ORDER BY batch.created_at, batch.rowid
         """
         payout_id = payout.name.removeprefix("payouts/")
-        return [row[0] for row in self.world.query(taken, f"po-{payout_id}-")]
+        return [row[0] for row in self.environment.query(taken, f"po-{payout_id}-")]
 
-    async def _adds_up(self, payouts: list[pb.Payout]) -> None:
-        """The brand has what it brought, but for what was paid, what is held, and fees."""
+    async def _check_funds(self, payouts: list[pb.Payout]) -> None:
+        """The brand has its deposit less payments and fees; what is undecided is reserved."""
         await self.harness.balances()
-        available, reserved = await self.harness.funds(self.life)
+        available, reserved = await self.harness.funds(self.history)
         paid = [one for one in payouts if one.state == pb.Payout.STATE_PAID]
         paid_minor = sum(_minor(one.amount) for one in paid)
         fees_minor = sum(_minor(one.fee) for one in payouts)
@@ -340,9 +339,9 @@ def _minor(amount: Any) -> int:
     return int(amount.units * 100 + amount.nanos // 10_000_000)
 
 
-def test_money_is_never_paid_twice_lost_or_left_in_doubt(world: World) -> None:
+def test_money_is_never_paid_twice_lost_or_left_in_doubt(environment: Environment) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis has no types for it
-        lambda: Money(world),
+        lambda: PayoutHistories(environment),
         settings=settings(
             max_examples=_EXAMPLES or 30,
             stateful_step_count=20,

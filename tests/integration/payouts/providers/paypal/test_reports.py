@@ -87,7 +87,7 @@ async def account(tmp_path: Path) -> AsyncIterator[Account]:
         http = await exits.enter_async_context(http_client())
         admin = await exits.enter_async_context(httpx.AsyncClient(base_url=url, trust_env=False))
         contracts = Contracts()
-        http.event_hooks = {"response": [contracts.look_at]}
+        http.event_hooks = {"response": [contracts.check_response]}
         yield Account(PaypalProvider(settings, http), admin)
         assert contracts.problems == []
 

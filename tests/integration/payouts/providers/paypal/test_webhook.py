@@ -21,7 +21,7 @@ async def test_the_sandboxes_webhooks_alone_bring_a_payout_to_its_end(harness: H
     await eventually(is_paid)
 
     async def is_told() -> bool:
-        return ("p1", "PAID") in harness.told.changes
+        return ("p1", "PAID") in harness.workflows.changes
 
     await eventually(is_told)
     assert (await harness.balances())["provider/paypal"] == 10_000
