@@ -1,4 +1,4 @@
-"""Assignments and tasks at any point of their lives, reached by their own rules."""
+"""Assignments and tasks in each state, reached through their own rules."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,15 @@ from workflows.assignment.commands import (
     RequestChanges,
     SubmitWork,
 )
-from workflows.assignment.model import Assignment, Funding, Requirement, State, Terms
+from workflows.assignment.model import (
+    Assignment,
+    Event,
+    Funding,
+    Requirement,
+    State,
+    Terms,
+    Transition,
+)
 from workflows.assignment.rules import disputes, rewards, submissions
 from workflows.dispute.model import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Policy
@@ -148,3 +156,7 @@ def published(slots: int = 2, **changes: Any) -> PublishedTask:
 
 def selection(number: int) -> Selection:
     return Selection(f"app{number}", f"creator{number}")
+
+
+def transition_of(event: Event, actor: str) -> Transition:
+    return Transition(3, event, State.IN_REVIEW, State.APPROVED, actor, "because", LATER)

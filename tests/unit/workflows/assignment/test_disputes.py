@@ -41,7 +41,7 @@ SIDES = {
     Ground.FRAUD: BRAND,
     Ground.REVIEW_SILENCE: SYSTEM,
 }
-# In the plain states; rounds of changes and a late reward are looked at below.
+# In the plain states; rounds of changes and a late reward are tested below.
 HOLDS_IN = {
     Ground.LATE_REWARD: set(),
     Ground.WRONG_PRODUCT: set(),

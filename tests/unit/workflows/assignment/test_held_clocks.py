@@ -1,4 +1,4 @@
-"""What follows from a clock that stood still, and from one that nobody looked at in time."""
+"""Clocks that were held, and clocks that run out late because no worker was up."""
 
 import pytest
 

@@ -1,6 +1,7 @@
-"""What people are told, word by word: what happened, and what is to be done until when."""
+"""Texts of an assignment's notices: what happened, and what must be done until when."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -59,25 +60,25 @@ SHIP_NEXT = (
 )
 
 
-def told(a: Assignment, transition: Transition | None) -> dict[str, str]:
+def notice_texts(a: Assignment, transition: Transition | None) -> dict[str, str]:
     assert transition is not None
     return {one.recipient: one.text for one in notices(a, transition)}
 
 
 def fired(a: Assignment) -> dict[str, str]:
-    """What the next clock of it tells."""
+    """The notices when the next clock runs out."""
     time = submissions.next_time(a)
     assert time is not None
-    return told(a, submissions.fire(a, time)[0])
+    return notice_texts(a, submissions.fire(a, time)[0])
 
 
 def overridden(a: Assignment, action: Action) -> dict[str, str]:
     command = OverrideAssignment(OPERATOR, action, "They called us", DEADLINE + 20 * DAY)
-    return told(a, overrides.override_assignment(a, command, LATER))
+    return notice_texts(a, overrides.override_assignment(a, command, LATER))
 
 
 def resolved(a: Assignment, decision: Decision) -> dict[str, str]:
-    return told(a, disputes.close_dispute(a, decision, MEDIATOR, LATER))
+    return notice_texts(a, disputes.close_dispute(a, decision, MEDIATOR, LATER))
 
 
 def delivered() -> Assignment:
@@ -88,15 +89,15 @@ def delivered() -> Assignment:
 
 def test_who_must_act_is_told_until_when_and_what_silence_does() -> None:
     a, first = submissions.start("a1", "bea", begun().terms, LATER)
-    assert told(a, first)[CREATOR] == (
+    assert notice_texts(a, first)[CREATOR] == (
         f"You were selected. Please submit your work before {SUBMIT_DUE}; otherwise the assignment"
         " expires."
     )
     work = submissions.submit_work(a, SUBMIT, LATER)
-    assert told(a, work)[BRAND] == f"Work was submitted. {REVIEW_NEXT}"
+    assert notice_texts(a, work)[BRAND] == f"Work was submitted. {REVIEW_NEXT}"
     assert fired(a)[BRAND] == f"Submitted work still waits for your review. {REVIEW_NEXT}"
     changes = submissions.request_changes(a, CHANGE, LATER)
-    assert told(a, changes)[CREATOR] == (
+    assert notice_texts(a, changes)[CREATOR] == (
         f"The brand asks for changes: Show the price. {REWORK_NEXT}"
     )
     lapsed = fired(a)
@@ -110,7 +111,7 @@ def test_an_escalating_policy_says_that_a_mediator_is_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("a", "command", "recipient", "wish", "reason"),
+    ("a", "command", "recipient", "proposed", "reason"),
     [
         (begun(), EXTEND, BRAND, "more time, until 2026-03-14 12:00 UTC", "The parcel is late."),
         (
@@ -137,25 +138,27 @@ def test_an_escalating_policy_says_that_a_mediator_is_asked() -> None:
     ],
 )
 def test_a_proposal_says_what_is_asked_for(
-    a: Assignment, command: CreateProposal, recipient: str, wish: str, reason: str
+    a: Assignment, command: CreateProposal, recipient: str, proposed: str, reason: str
 ) -> None:
     side, other = ("creator", "brand") if recipient == BRAND else ("brand", "creator")
     made = proposals.create_proposal(a, command, LATER)
-    assert told(a, made) == {
-        recipient: f"The {side} asks for {wish}: {reason} Please accept or decline."
+    assert notice_texts(a, made) == {
+        recipient: f"The {side} asks for {proposed}: {reason} Please accept or decline."
     }
     declined = proposals.decline_proposal(a, AnswerProposal(recipient, 1), LATER)
-    assert told(a, declined) == {command.actor: f"The {other} declines what you asked for: {wish}."}
+    assert notice_texts(a, declined) == {
+        command.actor: f"The {other} declines what you asked for: {proposed}."
+    }
     proposals.create_proposal(a, command, LATER)
     withdrawn = proposals.withdraw_proposal(a, AnswerProposal(command.actor, 2), LATER)
-    assert told(a, withdrawn) == {recipient: f"The {side} no longer asks for {wish}."}
+    assert notice_texts(a, withdrawn) == {recipient: f"The {side} no longer asks for {proposed}."}
     proposals.create_proposal(a, command, LATER)
     accepted = proposals.accept_proposal(a, AnswerProposal(recipient, 3), LATER)
     if command is CANCEL:
         wanted = f"The assignment is cancelled. By consent: {reason}"
     else:
-        wanted = f"The {other} accepts what you asked for: {wish}."
-    assert told(a, accepted) == {command.actor: wanted}
+        wanted = f"The {other} accepts what you asked for: {proposed}."
+    assert notice_texts(a, accepted) == {command.actor: wanted}
 
 
 def test_of_two_answers_at_one_instant_each_is_told_as_itself() -> None:
@@ -164,14 +167,14 @@ def test_of_two_answers_at_one_instant_each_is_told_as_itself() -> None:
     proposals.create_proposal(a, CANCEL, LATER)
     first = proposals.decline_proposal(a, AnswerProposal(BRAND, 1), LATER)
     second = proposals.decline_proposal(a, AnswerProposal(BRAND, 2), LATER)
-    assert "more time" in told(a, first)[CREATOR]
-    assert "cancelled" in told(a, second)[CREATOR]
+    assert "more time" in notice_texts(a, first)[CREATOR]
+    assert "cancelled" in notice_texts(a, second)[CREATOR]
 
 
 def test_a_long_amendment_is_quoted_in_part() -> None:
     a = begun()
     made = proposals.create_proposal(a, replace(AMEND, requirement_texts=["x" * 300, "y"]), LATER)
-    text = told(a, made)[CREATOR]
+    text = notice_texts(a, made)[CREATOR]
     assert "(2 in all, 2 new: 'xxx" in text
     assert "x…)" in text
     assert len(text) < 300
@@ -181,7 +184,7 @@ def test_a_long_amendment_is_quoted_in_part() -> None:
 def test_a_product_is_asked_for_with_its_date_whoever_approved() -> None:
     creators = f"The brand is to ship the product before {REVIEW_DUE}."
     a = delivered()
-    assert told(a, submissions.approve_work(a, APPROVE, LATER)) == {
+    assert notice_texts(a, submissions.approve_work(a, APPROVE, LATER)) == {
         CREATOR: f"Your work is approved. {creators}",
         BRAND: SHIP_NEXT,  # it did approve, and must act now
     }
@@ -197,7 +200,7 @@ def test_a_product_is_asked_for_with_its_date_whoever_approved() -> None:
 
 def test_approved_work_for_money_has_the_rewards_date() -> None:
     a = submitted()
-    text = told(a, submissions.approve_work(a, APPROVE, LATER))
+    text = notice_texts(a, submissions.approve_work(a, APPROVE, LATER))
     assert text == {
         CREATOR: f"Your work is approved. The reward is to be sent before {REVIEW_DUE}."
     }
@@ -207,13 +210,13 @@ def test_a_product_that_is_on_its_way_is_not_asked_for() -> None:
     a = shipping()
     proposals.create_proposal(a, EARLY, LATER)
     proposals.accept_proposal(a, AnswerProposal(BRAND, 1), LATER)
-    shipped = told(a, rewards.record_shipment(a, SHIP, LATER))
+    shipped = notice_texts(a, rewards.record_shipment(a, SHIP, LATER))
     assert shipped == {
         CREATOR: "The product is on its way: DHL 123. Please acknowledge it when it arrives. Please"
         f" submit your work before {SUBMIT_DUE}; otherwise the assignment expires."
     }
     submissions.submit_work(a, SUBMIT, LATER)
-    assert told(a, submissions.approve_work(a, APPROVE, LATER)) == {
+    assert notice_texts(a, submissions.approve_work(a, APPROVE, LATER)) == {
         CREATOR: "Your work is approved."
     }
 
@@ -240,7 +243,7 @@ def test_a_time_that_waits_for_the_product_has_no_date() -> None:
     closed = disputes.close_dispute(
         a, Decision(Outcome.DISMISS, "It comes"), MEDIATOR, LATER + 4 * DAY
     )
-    assert told(a, closed) == {CREATOR: "Your time runs on as soon as the product is sent."}
+    assert notice_texts(a, closed) == {CREATOR: "Your time runs on as soon as the product is sent."}
 
 
 def _wrong_product() -> OpenDispute:
@@ -256,13 +259,13 @@ def test_an_expiry_says_until_when_what_can_be_done() -> None:
         " 2026-04-10 12:00 UTC.",
     }
     comment = submissions.comment_on_expiry(a, COMMENT, DEADLINE)
-    assert told(a, comment)[BRAND] == (
+    assert notice_texts(a, comment)[BRAND] == (
         "The creator says why the task was not completed: I was ill."
     )
     reopened = submissions.reopen_assignment(
         a, ReopenAssignment(BRAND, DEADLINE + DAY, "Go on!"), DEADLINE
     )
-    assert told(a, reopened) == {
+    assert notice_texts(a, reopened) == {
         CREATOR: "You have more time after all. Please submit your work before 2026-03-12 12:00"
         " UTC; otherwise the assignment expires. Go on!"
     }
@@ -342,5 +345,16 @@ def test_a_reward_that_is_due_at_once_is_told_as_late_only() -> None:
     fired(a)
     now = LATER + 3 * DAY
     submissions.submit_work(a, SUBMIT, now)
-    assert told(a, submissions.approve_work(a, APPROVE, now)) == {CREATOR: "Your work is approved."}
-    assert told(a, submissions.elapse(a, now)[0][0])[CREATOR].startswith("The product is late.")
+    assert notice_texts(a, submissions.approve_work(a, APPROVE, now)) == {
+        CREATOR: "Your work is approved."
+    }
+    assert notice_texts(a, submissions.elapse(a, now)[0][0])[CREATOR].startswith(
+        "The product is late."
+    )
+
+
+def test_a_notice_names_the_due_time_in_utc() -> None:
+    a = begun()
+    submission = submissions.submit_work(a, SUBMIT, LATER)
+    (notice,) = notices(a, submission)
+    assert f"{LATER + timedelta(days=5):%Y-%m-%d %H:%M} UTC" in notice.text

@@ -1,7 +1,6 @@
-"""A dispute survives the wire, Temporal's converter and the book's JSON unchanged."""
+"""A dispute survives protobuf, Temporal's data converter and the stored JSON unchanged."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from liaison.disputes.v1 import disputes_pb2 as pb
@@ -9,35 +8,10 @@ from pydantic import TypeAdapter
 from temporalio.converter import DataConverter
 
 from servicekit.errors import InvalidArgument
+from tests.unit.workflows.dispute.samples import DECIDED, NOW, OPEN
 from workflows.dispute.messages import from_message, to_message
-from workflows.dispute.model import Change, Decision, Dispute, Event, Ground, Outcome, State
+from workflows.dispute.model import Change, Decision, Dispute, Event, Outcome
 
-NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
-
-OPEN = Dispute(
-    id="d1",
-    assignment_id="a1",
-    brand_id="acme",
-    creator_id="bea",
-    opener="creators/bea",
-    ground=Ground.LATE_REWARD,
-    statement="Nothing arrived",
-    create_time=NOW,
-    resolution_due_time=NOW + timedelta(days=30),
-    answer_due_time=NOW + timedelta(days=5),
-    allowed_outcomes=[Outcome.PAY_IN_FULL, Outcome.DISMISS],
-    reward_currency="USD",
-    reward_minor=10_050,
-    update_time=NOW,
-)
-DECIDED = replace(
-    OPEN,
-    state=State.RESOLVED,
-    mediator="staff/mia",
-    is_overdue=True,
-    sequence=7,
-    decision=Decision(Outcome.PAY_PARTIAL, "Half was done", NOW, 5_000, None, "USD"),
-)
 DISPUTES = {
     "open": OPEN,
     "decided": DECIDED,
@@ -48,25 +22,25 @@ each_dispute = pytest.mark.parametrize("dispute", DISPUTES.values(), ids=DISPUTE
 
 
 @each_dispute
-def test_a_message_says_all_there_is(dispute: Dispute) -> None:
+def test_a_message_holds_the_whole_dispute(dispute: Dispute) -> None:
     assert from_message(to_message(dispute)) == dispute
 
 
 @each_dispute
-async def test_a_workflow_is_handed_what_was_sent(dispute: Dispute) -> None:
+async def test_a_workflow_receives_the_change_that_was_sent(dispute: Dispute) -> None:
     change = Change(Event.DECIDED, dispute)
     payloads = await DataConverter.default.encode([change])
     assert await DataConverter.default.decode(payloads, [Change]) == [change]
 
 
 @each_dispute
-def test_the_book_gives_back_what_it_was_given(dispute: Dispute) -> None:
+def test_stored_json_gives_the_same_dispute(dispute: Dispute) -> None:
     adapter = TypeAdapter(Dispute)
     assert adapter.validate_python(adapter.dump_python(dispute, mode="json")) == dispute
 
 
 @pytest.mark.parametrize(
-    ("spoiled", "field"),
+    ("invalid", "field"),
     [
         (pb.Dispute(name="d1"), "dispute.name"),
         (pb.Dispute(brand="acme"), "dispute.brand"),
@@ -74,11 +48,11 @@ def test_the_book_gives_back_what_it_was_given(dispute: Dispute) -> None:
     ],
     ids=["name", "brand", "state"],
 )
-def test_what_is_no_dispute_is_refused(spoiled: pb.Dispute, field: str) -> None:
+def test_an_invalid_message_is_refused(invalid: pb.Dispute, field: str) -> None:
     message = to_message(OPEN)
     if field == "dispute.state":
         message.ClearField("state")
-    message.MergeFrom(spoiled)
+    message.MergeFrom(invalid)
     with pytest.raises(InvalidArgument) as caught:
         from_message(message)
     assert [violation.field for violation in caught.value.violations] == [field]

@@ -1,11 +1,11 @@
-"""Who is told what about a dispute, and what operators read."""
+"""Notices of a dispute, and what operators read of it in the Temporal UI."""
 
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from tests.unit.workflows.dispute.test_messages import DECIDED, NOW, OPEN
+from tests.unit.workflows.dispute.samples import DECIDED, NOW, OPEN
 from workflows.dispute.model import Change, Clock, Dispute, Event, State
 from workflows.dispute.notices import notices_of
 from workflows.dispute.ui_details import describe
@@ -28,7 +28,7 @@ SIDES = ["brands/acme", "creators/bea"]
         (Event.OVERDUE, CLAIMED, ["staff/mediators", "staff/operators"], "and is not"),
     ],
 )
-def test_each_change_is_told_to_whom_it_concerns(
+def test_each_change_notifies_those_concerned(
     event: Event, dispute: Dispute, recipients: list[str], words: str
 ) -> None:
     notices = notices_of(Change(event, dispute))
@@ -52,7 +52,7 @@ def test_each_change_is_told_to_whom_it_concerns(
     ],
     ids=["open", "claimed", "overdue", "decided", "withdrawn"],
 )
-def test_details_say_who_must_act_until_when(dispute: Dispute, words: list[str]) -> None:
+def test_details_show_who_must_act_until_when(dispute: Dispute, words: list[str]) -> None:
     text = describe(dispute, [])
     assert all(word in text for word in words)
 

@@ -1,4 +1,4 @@
-"""What people and operators are told of a publication."""
+"""Notices of a publication."""
 
 from datetime import UTC, datetime
 
@@ -21,17 +21,17 @@ def withdrawal(channel: str = "FEED", *, was_published: bool = True) -> Withdraw
 
 
 def test_creator_and_brand_read_where_it_is() -> None:
-    told = notices.published(terms(), URL)
-    assert [notice.recipient for notice in told] == ["creators/bea", "brands/acme"]
-    assert all(URL in notice.text for notice in told)
-    assert len({notice.deduplication_id for notice in told}) == 2
-    assert {notice.subject for notice in told} == {"publications/a1-feed"}
+    sent = notices.published(terms(), URL)
+    assert [notice.recipient for notice in sent] == ["creators/bea", "brands/acme"]
+    assert all(URL in notice.text for notice in sent)
+    assert len({notice.deduplication_id for notice in sent}) == 2
+    assert {notice.subject for notice in sent} == {"publications/a1-feed"}
 
 
 def test_a_post_of_its_own_and_one_on_a_network_are_the_creators_affair() -> None:
     assert [one.recipient for one in notices.published(terms(brand=""), URL)] == ["creators/bea"]
-    (told,) = notices.published(terms("VK"), URL)
-    assert told.text == f"Your article is posted to VK: {URL}"
+    (notice,) = notices.published(terms("VK"), URL)
+    assert notice.text == f"Your article is posted to VK: {URL}"
     assert [one.recipient for one in notices.overdue(terms("X"))] == [
         "creators/bea",
         "staff/operators",
@@ -53,17 +53,17 @@ def test_a_post_of_its_own_and_one_on_a_network_are_the_creators_affair() -> Non
 def test_a_withdrawal_is_told_with_its_reason(
     of: WithdrawalTerms, recipients: int, words: str
 ) -> None:
-    told = notices.withdrawn(of)
-    assert len(told) == recipients
-    assert words in told[0].text
-    assert all("A complaint." in notice.text for notice in told)
+    sent = notices.withdrawn(of)
+    assert len(sent) == recipients
+    assert words in sent[0].text
+    assert all("A complaint." in notice.text for notice in sent)
 
 
 def test_a_post_that_could_not_be_stopped_is_told_as_it_is() -> None:
-    (told,) = notices.posted_despite_withdrawal(withdrawal("VK"), "https://vk.example/1")
-    assert told.recipient == "creators/bea"
-    assert "posted to VK before it could be stopped" in told.text
-    assert told.deduplication_id != notices.withdrawn(withdrawal("VK"))[0].deduplication_id
+    (notice,) = notices.posted_despite_withdrawal(withdrawal("VK"), "https://vk.example/1")
+    assert notice.recipient == "creators/bea"
+    assert "posted to VK before it could be stopped" in notice.text
+    assert notice.deduplication_id != notices.withdrawn(withdrawal("VK"))[0].deduplication_id
 
 
 @pytest.mark.parametrize(
