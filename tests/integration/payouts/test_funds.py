@@ -17,7 +17,7 @@ def _new_deposit(brand: str = "acme", minor: int = 5000) -> pb.CreateDepositRequ
     )
 
 
-async def test_a_deposit_is_worth_nothing_until_it_is_confirmed(harness: Harness) -> None:
+async def test_a_deposit_is_not_available_until_confirmed(harness: Harness) -> None:
     request = _new_deposit()
     deposit = await harness.brand().CreateDeposit(request)
     assert deposit.state == pb.Deposit.STATE_PENDING
@@ -47,7 +47,7 @@ async def test_a_deposit_is_confirmed_once(harness: Harness) -> None:
     assert await harness.funds() == (5000, 0)
 
 
-async def test_each_may_do_only_what_is_theirs(harness: Harness) -> None:
+async def test_each_role_may_only_act_on_its_own_resources(harness: Harness) -> None:
     deposit = await harness.brand().CreateDeposit(_new_deposit())
     with refused(Reason.NOT_YOURS):
         await harness.brand("evil").CreateDeposit(_new_deposit("acme"))
@@ -69,7 +69,7 @@ async def test_each_may_do_only_what_is_theirs(harness: Harness) -> None:
         await harness.operator.SendPayout(pb.SendPayoutRequest(name="payouts/p1", attempt=1))
 
 
-async def test_a_payout_is_seen_by_its_parties_and_staff_only(harness: Harness) -> None:
+async def test_only_its_parties_and_staff_see_a_payout(harness: Harness) -> None:
     await harness.deposit(50_000)
     await harness.reserve("p1")
     request = pb.GetPayoutRequest(name="payouts/p1")
@@ -115,7 +115,7 @@ async def test_payouts_are_listed_newest_first_in_pages(harness: Harness) -> Non
         )
 
 
-async def test_a_reservation_sets_reward_and_highest_fee_aside_once(harness: Harness) -> None:
+async def test_a_reservation_covers_reward_and_maximum_fee_once(harness: Harness) -> None:
     await harness.deposit(50_000)
     for _ in range(2):
         await harness.reserve("p1", "p2")
@@ -134,7 +134,7 @@ async def test_a_reservation_sets_reward_and_highest_fee_aside_once(harness: Har
     await harness.balances()
 
 
-async def test_rewards_are_reserved_all_or_none(harness: Harness) -> None:
+async def test_rewards_are_reserved_all_or_nothing(harness: Harness) -> None:
     await harness.deposit(20_399)
     with refused(Reason.INSUFFICIENT_FUNDS) as caught:
         await harness.reserve("p1", "p2")
@@ -156,13 +156,13 @@ async def test_concurrent_reservations_never_overdraw(harness: Harness) -> None:
     await harness.balances()
 
 
-async def test_the_same_reservation_at_once_is_made_once(harness: Harness) -> None:
+async def test_concurrent_equal_reservations_are_made_once(harness: Harness) -> None:
     await harness.deposit(50_000)
     await asyncio.gather(*(harness.reserve("p1", "p2") for _ in range(5)))
     assert await harness.funds() == (29_600, 20_400)
 
 
-async def test_a_released_reward_goes_back_once(harness: Harness) -> None:
+async def test_a_reward_is_released_once(harness: Harness) -> None:
     await harness.deposit(50_000)
     await harness.reserve("p1")
     for _ in range(2):
@@ -179,14 +179,14 @@ async def test_a_released_reward_goes_back_once(harness: Harness) -> None:
         await harness.worker.ReleaseReward(pb.ReleaseRewardRequest(name="payouts/absent"))
 
 
-async def test_a_reduced_reward_gives_the_rest_back_once(harness: Harness) -> None:
+async def test_reducing_a_reward_releases_the_rest_once(harness: Harness) -> None:
     await harness.deposit(50_000)
     await harness.reserve("p1")
     reduce = pb.ReduceRewardRequest(name="payouts/p1", amount=usd(4_000))
     for _ in range(2):
         await harness.worker.ReduceReward(reduce)
         assert await harness.funds() == (45_920, 4_080)
-    await harness.reserve("p1")  # what was reserved at first may still be repeated
+    await harness.reserve("p1")  # the first reservation may still be repeated
     assert await harness.funds() == (45_920, 4_080)
     reduce.amount.CopyFrom(usd(4_001))
     with refused(Reason.INVALID_FIELDS, "amount"):
@@ -194,12 +194,12 @@ async def test_a_reduced_reward_gives_the_rest_back_once(harness: Harness) -> No
 
 
 @pytest.mark.parametrize("amount", [0, -5, 10**13])
-async def test_only_sane_amounts_are_taken(harness: Harness, amount: int) -> None:
+async def test_amounts_out_of_range_are_refused(harness: Harness, amount: int) -> None:
     with refused(Reason.INVALID_FIELDS, "deposit.amount"):
         await harness.brand().CreateDeposit(_new_deposit(minor=amount))
 
 
-async def test_bad_names_are_refused_with_their_fields(harness: Harness) -> None:
+async def test_invalid_fields_are_named(harness: Harness) -> None:
     with refused(Reason.INVALID_FIELDS, "name"):
         await harness.operator.ConfirmDeposit(
             pb.ConfirmDepositRequest(

@@ -1,4 +1,4 @@
-"""Payouts of one state."""
+"""Lists of payouts filtered by state."""
 
 from typing import TYPE_CHECKING
 
@@ -17,9 +17,7 @@ if TYPE_CHECKING:  # the stub's async face is there for type checkers only
 NO_LINK = {"name": "USER_BUSINESS_ERROR", "message": "sender_batch_id already exists"}
 
 
-async def test_payouts_are_listed_by_where_their_money_is(
-    harness: Harness, answering: Answering
-) -> None:
+async def test_payouts_are_listed_by_state(harness: Harness, answering: Answering) -> None:
     """p1 is BLOCKED, p2 FAILED, p3 PAID, p4 WRITTEN_OFF, p5 RELEASED, p6 of another brand BLOCKED;
     p7 and p8 are RESERVED."""
     paypal = harness.providers[ProviderName.PAYPAL]

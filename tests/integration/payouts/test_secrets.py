@@ -1,4 +1,4 @@
-"""The service's secrets: read from files, changed by a restart, and never said."""
+"""The service's secrets: read from files at start, and never logged."""
 
 import asyncio
 import contextlib
@@ -32,8 +32,8 @@ SECRETS = (
     "LIAISON_PAYPAL_CLIENT_SECRET",
     "LIAISON_PAYPAL_WEBHOOK_ID",
 )
-SAID = "s3cret"
-_PATIENCE_SECONDS = 40
+SECRET = "s3cret"
+_EXIT_TIMEOUT_SECONDS = 40
 
 
 @pytest.fixture
@@ -44,30 +44,30 @@ def environment(harness: Harness, databases: Databases, database_url: str) -> di
 
 @pytest.fixture
 async def next_url(access: Access, database_url: str) -> AsyncIterator[str]:
-    """The same database through a login that is new, with a password of its own."""
+    """The same database's URL with a new login and password."""
     name = f"next_{urlsplit(database_url).path.removeprefix('/')}"
     async with await psycopg.AsyncConnection.connect(
         access.administrator_url, autocommit=True
     ) as administrator:
         await administrator.execute(
-            f"CREATE ROLE {name} LOGIN PASSWORD '{SAID}' IN ROLE liaison_payouts".encode()
+            f"CREATE ROLE {name} LOGIN PASSWORD '{SECRET}' IN ROLE liaison_payouts".encode()
         )
         try:
             host = urlsplit(database_url).netloc.rpartition("@")[2]
-            yield urlsplit(database_url)._replace(netloc=f"{name}:{SAID}@{host}").geturl()
+            yield urlsplit(database_url)._replace(netloc=f"{name}:{SECRET}@{host}").geturl()
         finally:
             await administrator.execute(f"DROP ROLE {name}".encode())
 
 
 def _moved_to(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """What the environment says but for the secrets, which lie in files as Kubernetes mounts them:
-    behind links, with a line's end."""
+    """The environment without the secrets, which are in files as Kubernetes mounts them: behind
+    symbolic links, with a final newline."""
     (folder / "..data").mkdir(parents=True)
     for name in SECRETS:
         (folder / "..data" / name.lower()).write_text(environment[name] + "\n")
         (folder / name.lower()).symlink_to(folder / "..data" / name.lower())
-    told = {name: value for name, value in environment.items() if name not in SECRETS}
-    return told | {"LIAISON_SECRETS_DIR": str(folder)}
+    others = {name: value for name, value in environment.items() if name not in SECRETS}
+    return others | {"LIAISON_SECRETS_DIR": str(folder)}
 
 
 async def _serves_and_pays(harness: Harness, environment: Mapping[str, str], payout: str) -> None:
@@ -94,22 +94,22 @@ async def _serves_and_pays(harness: Harness, environment: Mapping[str, str], pay
     assert process.returncode == 0, output
 
 
-async def test_every_secret_comes_from_a_file_and_a_new_one_with_a_restart(
+async def test_secrets_are_read_from_files_at_start(
     harness: Harness, environment: dict[str, str], next_url: str, tmp_path: Path
 ) -> None:
     await harness.deposit(100_000)
     await harness.creator("anna", "anna@example.com")
-    told = _moved_to(tmp_path / "secrets", environment)
-    await _serves_and_pays(harness, told, "p1")
+    settings = _moved_to(tmp_path / "secrets", environment)
+    await _serves_and_pays(harness, settings, "p1")
     (tmp_path / "secrets" / "liaison_database_url").write_text(next_url)
-    await _serves_and_pays(harness, told, "p2")
+    await _serves_and_pays(harness, settings, "p2")
 
 
 async def _output_of(environment: Mapping[str, str]) -> str:
-    """Of a process that does not come to serve."""
+    """The output of a process that fails to start."""
     process = await start(environment | {"LIAISON_LOG_LEVEL": "DEBUG"})
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(_EXIT_TIMEOUT_SECONDS):
             _, output = await process.communicate()
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -122,60 +122,60 @@ async def _output_of(environment: Mapping[str, str]) -> str:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        (f"postgresql://liaison_payouts:{SAID}@HOST/liaison", "password authentication failed"),
-        (f"postgresql://liaison_payouts:{SAID}@{UNUSED_ADDRESS}/liaison", "Connection refused"),
-        (f"liaison_payouts:{SAID}@HOST/liaison", "must look like postgresql://"),
-        (f"postgresql://liaison_payouts:%zz{SAID}@HOST/liaison", "must look like postgresql://"),
-        (f"postgresql://liaison_payouts:a@{SAID}@HOST/liaison", "must look like postgresql://"),
-        (f"postgresql://liaison_payouts:{SAID}/a@HOST/liaison", "must look like postgresql://"),
+        (f"postgresql://liaison_payouts:{SECRET}@HOST/liaison", "password authentication failed"),
+        (f"postgresql://liaison_payouts:{SECRET}@{UNUSED_ADDRESS}/liaison", "Connection refused"),
+        (f"liaison_payouts:{SECRET}@HOST/liaison", "must look like postgresql://"),
+        (f"postgresql://liaison_payouts:%zz{SECRET}@HOST/liaison", "must look like postgresql://"),
+        (f"postgresql://liaison_payouts:a@{SECRET}@HOST/liaison", "must look like postgresql://"),
+        (f"postgresql://liaison_payouts:{SECRET}/a@HOST/liaison", "must look like postgresql://"),
     ],
 )
-async def test_a_database_that_lets_nobody_in_costs_no_password(
+async def test_a_failed_database_connection_logs_no_password(
     environment: dict[str, str], name: str, url: str, words: str
 ) -> None:
     host = urlsplit(environment["LIAISON_DATABASE_URL"]).netloc.rpartition("@")[2]
     output = await _output_of(environment | {name: url.replace("HOST", host)})
     assert words in output
-    assert SAID not in output
+    assert SECRET not in output
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         {"LIAISON_LISTEN_ADDRESS": "nowhere"},
-        {"LIAISON_PAYPAL_BASE_URL": f"https://liaison:{SAID}@api-m.paypal.com"},
-        {"LIAISON_PAYPAL_CERTIFICATE_ORIGIN": f"https://{SAID}@paypal.com"},
+        {"LIAISON_PAYPAL_BASE_URL": f"https://liaison:{SECRET}@api-m.paypal.com"},
+        {"LIAISON_PAYPAL_CERTIFICATE_ORIGIN": f"https://{SECRET}@paypal.com"},
     ],
 )
-async def test_a_setting_that_is_refused_tells_no_other(
+async def test_an_invalid_setting_logs_no_other_setting(
     environment: dict[str, str], wrong: dict[str, str]
 ) -> None:
-    output = await _output_of(environment | {"LIAISON_PAYPAL_CLIENT_SECRET": SAID} | wrong)
+    output = await _output_of(environment | {"LIAISON_PAYPAL_CLIENT_SECRET": SECRET} | wrong)
     (name,) = wrong
     assert name.removeprefix("LIAISON_").lower() in output
-    for secret in (SAID, environment["LIAISON_DATABASE_URL"]):
+    for secret in (SECRET, environment["LIAISON_DATABASE_URL"]):
         assert secret not in output
 
 
-async def test_a_setting_that_is_missing_tells_no_other(environment: dict[str, str]) -> None:
+async def test_a_missing_setting_logs_no_other_setting(environment: dict[str, str]) -> None:
     del environment["LIAISON_PAYPAL_WEBHOOK_ID"]
-    output = await _output_of(environment | {"LIAISON_PAYPAL_CLIENT_SECRET": SAID})
+    output = await _output_of(environment | {"LIAISON_PAYPAL_CLIENT_SECRET": SECRET})
     assert "paypal_webhook_id" in output
-    assert SAID not in output
+    assert SECRET not in output
     assert environment["LIAISON_DATABASE_URL"] not in output
 
 
 @pytest.mark.parametrize("paypal_url", ["", f"http://{UNUSED_ADDRESS}"])
-async def test_a_paypal_that_lets_nobody_in_costs_no_secret(
+async def test_a_failed_paypal_login_logs_no_secret(
     harness: Harness, environment: dict[str, str], paypal_url: str
 ) -> None:
-    """Neither one that refuses the secret, nor one that is not there."""
+    """A PayPal that refuses the secret, or cannot be reached."""
     await harness.due("p1", "anna@example.com")
     process = await start(
         environment
         | {
             "LIAISON_LOG_LEVEL": "DEBUG",
-            "LIAISON_PAYPAL_CLIENT_SECRET": SAID,
+            "LIAISON_PAYPAL_CLIENT_SECRET": SECRET,
             "LIAISON_PAYPAL_BASE_URL": paypal_url or harness.settings.paypal_base_url,
         }
     )
@@ -189,19 +189,19 @@ async def test_a_paypal_that_lets_nobody_in_costs_no_secret(
     finally:
         process.send_signal(signal.SIGTERM)
         _, output = await process.communicate()
-    assert SAID not in str(refusal.value)
-    assert SAID.encode() not in output
+    assert SECRET not in str(refusal.value)
+    assert SECRET.encode() not in output
     password = urlsplit(environment["LIAISON_DATABASE_URL"]).password
     assert password is not None
     assert password.encode() not in output
 
 
-def test_settings_that_are_printed_show_no_secret(
+def test_printed_settings_show_no_secret(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (environment | {"LIAISON_PAYPAL_CLIENT_SECRET": SAID}).items():
+    for name, value in (environment | {"LIAISON_PAYPAL_CLIENT_SECRET": SECRET}).items():
         monkeypatch.setenv(name, value)
     settings = PayoutsSettings()  # type: ignore[call-arg]  # the environment fills it
     passwords = {str(urlsplit(environment[name]).password) for name in SECRETS[:2]}
     for text in (repr(settings), str(settings), str(settings.model_dump())):
-        assert not any(secret in text for secret in (SAID, *passwords))
+        assert not any(secret in text for secret in (SECRET, *passwords))

@@ -89,7 +89,7 @@ async def test_one_mismatch_causes_one_halt(harness: Harness) -> None:
     (halt,) = (await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())).halts
     assert (halt.cause, halt.reason) == (pb.KillSwitch.CAUSE_MISMATCH, reason)
     await resume(harness.reconciler)
-    # A webhook that is told again does not undo what a person decided.
+    # A repeated webhook does not undo an operator's decision.
     await halt_for_mismatch(store, reason, utc_now())
     assert await cause_of(harness.reconciler) == ""
     another = "payouts/p1: attempt 2 was paid after it had failed"

@@ -43,7 +43,7 @@ async def test_a_transfer_sums_to_zero(database: Database) -> None:
         )
 
 
-async def test_each_currency_sums_to_zero_by_itself(database: Database) -> None:
+async def test_each_currency_sums_to_zero_separately(database: Database) -> None:
     with refused_by("does not sum to zero in EUR, USD"):
         async with database.transaction():
             row = await database.fetch_one(
@@ -56,12 +56,12 @@ async def test_each_currency_sums_to_zero_by_itself(database: Database) -> None:
 
 
 @pytest.mark.parametrize("legs", [[], [("world", "deposits", 10)]])
-async def test_a_transfer_has_two_legs(database: Database, legs: list[Leg]) -> None:
+async def test_a_transfer_has_at_least_two_entries(database: Database, legs: list[Leg]) -> None:
     with refused_by("fewer than two entries"):
         await post(database, "d", "DEPOSIT", legs)
 
 
-async def test_an_empty_leg_is_refused(database: Database) -> None:
+async def test_a_zero_entry_is_refused(database: Database) -> None:
     with refused_by("amount_minor"):
         await post(database, "d", "DEPOSIT", transfer_legs(("world", "deposits"), BRAND[0][:2], 0))
 
@@ -80,13 +80,13 @@ async def test_an_empty_leg_is_refused(database: Database) -> None:
         "TRUNCATE account CASCADE",
     ],
 )
-async def test_what_is_posted_stays(database: Database, statement: str) -> None:
+async def test_postings_cannot_be_changed(database: Database, statement: str) -> None:
     await fund(database)
     with refused_by("the ledger is only added to"):
         await database.execute(statement)
 
 
-async def test_an_old_transfer_takes_no_entry(database: Database) -> None:
+async def test_a_committed_transfer_takes_no_entry(database: Database) -> None:
     await fund(database)
     row = await database.fetch_one("SELECT id FROM transfer")
     assert row is not None
@@ -122,7 +122,7 @@ async def test_a_key_is_posted_once(database: Database) -> None:
         await fund(database)
 
 
-async def test_a_payout_has_one_attempt_alive(database: Database) -> None:
+async def test_a_payout_has_one_open_attempt(database: Database) -> None:
     await fund(database)
     await reserve(database)
     await attempt(database, 1)
@@ -135,7 +135,7 @@ async def test_a_payout_has_one_attempt_alive(database: Database) -> None:
         await database.execute("UPDATE attempt SET state = 'SENDING' WHERE number = 1")
 
 
-async def test_an_attempt_is_what_is_reserved(database: Database) -> None:
+async def test_an_attempt_has_the_reserved_amount_and_the_next_number(database: Database) -> None:
     await fund(database)
     await reserve(database)
     with refused_by("is not what is reserved"):
@@ -145,7 +145,9 @@ async def test_an_attempt_is_what_is_reserved(database: Database) -> None:
 
 
 @pytest.mark.parametrize(("paid", "fee"), [(99, 3), (101, 1), (100, 1), (100, 3)])
-async def test_settling_is_what_was_reserved(database: Database, paid: int, fee: int) -> None:
+async def test_a_settlement_uses_exactly_the_reservation(
+    database: Database, paid: int, fee: int
+) -> None:
     await fund(database)
     await reserve(database, 100, 102)
     await attempt(database)
@@ -163,7 +165,7 @@ async def test_settling_is_what_was_reserved(database: Database, paid: int, fee:
             await post(database, "s", "SETTLE", legs, payout="p1", attempt=1)
 
 
-async def test_settling_takes_the_payouts_own_hold(database: Database) -> None:
+async def test_a_settlement_uses_only_its_payouts_reservation(database: Database) -> None:
     """Another payout's reservation lies on the same account."""
     await fund(database)
     await reserve(database)
@@ -186,7 +188,7 @@ async def test_another_brand_never_pays(database: Database) -> None:
         await post(database, "x", "RELEASE", legs, payout="p1")
 
 
-async def test_paid_is_what_the_ledger_says(database: Database) -> None:
+async def test_a_paid_attempt_needs_its_settlement(database: Database) -> None:
     await fund(database)
     await reserve(database, 100, 100)
     await attempt(database)
@@ -201,7 +203,7 @@ async def test_paid_is_what_the_ledger_says(database: Database) -> None:
     assert await state_of(database) == "PAID"
 
 
-async def test_a_payout_is_only_lowered_and_not_under_way(database: Database) -> None:
+async def test_a_payout_can_only_be_lowered_between_attempts(database: Database) -> None:
     await fund(database)
     await reserve(database)
     with refused_by("can only be lowered"):

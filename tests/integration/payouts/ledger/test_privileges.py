@@ -1,4 +1,4 @@
-"""What the service's own login may do with its ledger, and that others may do nothing with it."""
+"""Privileges of the service's login in its database, and of other logins: none."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.integration.payouts.harness import Harness
 from tests.integration.payouts.process_control import environment_of, logged_address, start
 from tests.support.databases import Databases
 
-# Column by column, as Postgres itself tells it: what may be changed of what was there before.
+# Columns of existing rows that the service's login may change.
 CHANGEABLE = {
     "account": {"currency"},
     "payout": {"amount_minor"},
@@ -41,8 +41,8 @@ CHANGEABLE = {
 
 
 @pytest.fixture
-async def booked(harness: Harness) -> Database:
-    """As the service's login, with something in the ledger."""
+async def posted(harness: Harness) -> Database:
+    """The database as the service's login, with postings."""
     await harness.due("p1", "anna@example.com")
     return harness.database
 
@@ -69,7 +69,7 @@ async def booked(harness: Harness) -> Database:
         "DELETE FROM bank_transfer",
         "UPDATE kill_switch_event SET actor = 'another'",
         "DELETE FROM finding",
-        # Its number and time are not the service's to choose, nor is what a balance begins at.
+        # Only the database sets a transfer's id and time, and an account's first balance.
         "INSERT INTO transfer (id, key, body_sha256, kind) OVERRIDING SYSTEM VALUE"
         " VALUES (1, 'k', '', 'DEPOSIT')",
         "INSERT INTO transfer (key, body_sha256, kind, create_time)"
@@ -79,11 +79,11 @@ async def booked(harness: Harness) -> Database:
         "INSERT INTO migration (name, sha256) VALUES ('0099_evil.sql', '')",
     ],
 )
-async def test_what_is_posted_or_settled_is_not_the_services_to_change(
-    booked: Database, statement: str
+async def test_the_services_login_cannot_change_final_rows(
+    posted: Database, statement: str
 ) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await booked.execute(statement)
+        await posted.execute(statement)
 
 
 @pytest.mark.parametrize(
@@ -109,17 +109,17 @@ async def test_what_is_posted_or_settled_is_not_the_services_to_change(
         "DO $$ BEGIN LOCK TABLE entry IN EXCLUSIVE MODE; END $$",
     ],
 )
-async def test_no_rule_of_the_ledger_is_the_services_to_take_away(
-    booked: Database, statement: str
+async def test_the_services_login_cannot_remove_constraints(
+    posted: Database, statement: str
 ) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        await booked.execute(statement)
+        await posted.execute(statement)
 
 
-async def test_tables_of_the_same_names_deceive_no_rule(
-    access: Access, booked: Database, database_url: str
+async def test_temporary_tables_do_not_shadow_constraints(
+    access: Access, posted: Database, database_url: str
 ) -> None:
-    """Even where temporary tables are anybody's to make, as Postgres has it by default."""
+    """Holds even where every login may create temporary tables, as by default in Postgres."""
     name = sql.Identifier(str(conninfo_to_dict(database_url)["dbname"]))
     async with await psycopg.AsyncConnection.connect(
         access.administrator_url, autocommit=True
@@ -138,7 +138,7 @@ async def test_tables_of_the_same_names_deceive_no_rule(
 
 
 async def _post_one_leg(login: psycopg.AsyncConnection) -> None:
-    """With two others in a table of its own."""
+    """Posts one entry, with two others in a temporary table of the same name."""
     async with login.transaction():
         cursor = await login.execute(
             "INSERT INTO payouts.transfer (key, body_sha256, kind)"
@@ -156,33 +156,33 @@ async def _post_one_leg(login: psycopg.AsyncConnection) -> None:
         )
 
 
-async def test_a_deposit_that_was_confirmed_stays_confirmed(booked: Database) -> None:
+async def test_a_confirmed_deposit_cannot_be_changed(posted: Database) -> None:
     for statement in (
         "UPDATE deposit SET external_reference = NULL, transfer_id = NULL, confirm_time = NULL",
         "UPDATE deposit SET external_reference = 'another'",
     ):
         with pytest.raises(psycopg.errors.IntegrityError, match="is confirmed"):
-            await booked.execute(statement)  # type: ignore[arg-type]  # ours
+            await posted.execute(statement)  # type: ignore[arg-type]  # ours
 
 
-async def test_the_one_column_of_an_account_that_locking_asks_for_stays(booked: Database) -> None:
+async def test_the_account_column_granted_for_locking_cannot_be_changed(posted: Database) -> None:
     with pytest.raises(psycopg.errors.IntegrityError, match="only added to"):
-        await booked.execute("UPDATE account SET currency = 'EUR'")
+        await posted.execute("UPDATE account SET currency = 'EUR'")
 
 
-async def test_a_function_that_runs_as_the_owner_looks_at_the_owners_tables_alone(
-    booked: Database,
+async def test_a_security_definer_function_has_a_fixed_search_path(
+    posted: Database,
 ) -> None:
-    rows = await booked.fetch_all(
+    rows = await posted.fetch_all(
         "SELECT proname, proconfig FROM pg_proc"
         " WHERE prosecdef AND pronamespace = current_schema()::regnamespace"
     )
     assert rows == [{"proname": "carry_balance", "proconfig": ["search_path=payouts, pg_temp"]}]
 
 
-async def test_nothing_else_is_granted(booked: Database) -> None:
-    """A table that comes later is read and added to, and changed where a migration says so."""
-    rows = await booked.fetch_all(
+async def test_nothing_else_is_granted(posted: Database) -> None:
+    """Compares all granted privileges with CHANGEABLE. A migration grants UPDATE on a new table."""
+    rows = await posted.fetch_all(
         """
         SELECT c.relname AS name, a.attname AS column
           FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
@@ -194,7 +194,7 @@ async def test_nothing_else_is_granted(booked: Database) -> None:
     for row in rows:
         changeable.setdefault(row["name"], set()).add(row["column"])
     assert changeable == CHANGEABLE
-    rows = await booked.fetch_all(
+    rows = await posted.fetch_all(
         """
         SELECT relname FROM pg_class
          WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
@@ -204,7 +204,7 @@ async def test_nothing_else_is_granted(booked: Database) -> None:
     assert [row["relname"] for row in rows] == ["request"]
 
 
-async def test_a_table_that_comes_later_can_be_read_and_added_to(
+async def test_a_new_table_can_be_read_and_inserted_into(
     database: Database, owner: Database
 ) -> None:
     await owner.execute("CREATE TABLE later (n bigint GENERATED ALWAYS AS IDENTITY, name text)")
@@ -216,10 +216,10 @@ async def test_a_table_that_comes_later_can_be_read_and_added_to(
 
 
 @pytest.mark.parametrize("service", ["creators", "tasks", "media", "disputes", "notifications"])
-async def test_no_other_services_login_gets_near(
+async def test_other_services_logins_have_no_access(
     access: Access, database_url: str, service: str
 ) -> None:
-    """Neither into that database, where it has none of its own, nor into the schema."""
+    """Neither to the database, nor to the schema when they may connect to it."""
     name = str(conninfo_to_dict(database_url)["dbname"])
     with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
         async with await psycopg.AsyncConnection.connect(access.service_url(service, name)):
@@ -243,10 +243,10 @@ async def test_no_other_services_login_gets_near(
                 await stranger.execute(statement.encode())
 
 
-async def test_another_login_serves_as_a_member_of_the_services_role(
+async def test_a_second_login_in_the_services_role_has_its_privileges(
     access: Access, database_url: str
 ) -> None:
-    """Which is how a password is changed without a pause: the next login beside the last one."""
+    """A password is changed without downtime by a second login beside the first."""
     name = str(conninfo_to_dict(database_url)["dbname"])
     async with await psycopg.AsyncConnection.connect(
         administrator_url(access.administrator_url, name), autocommit=True
@@ -262,9 +262,7 @@ async def test_another_login_serves_as_a_member_of_the_services_role(
             await administrator.execute(f"DROP ROLE next_{name}".encode())
 
 
-async def test_a_schema_that_is_behind_is_brought_up_to_date_by_its_owner_alone(
-    database: Database, owner: Database
-) -> None:
+async def test_only_the_owner_migrates_the_schema(database: Database, owner: Database) -> None:
     await migrate(database, "services.payouts")  # nothing to do
     await owner.execute("DELETE FROM migration WHERE name = '0002_privileges.sql'")
     with pytest.raises(RuntimeError, match=r"0002_privileges\.sql must be applied first"):
@@ -273,14 +271,14 @@ async def test_a_schema_that_is_behind_is_brought_up_to_date_by_its_owner_alone(
     await migrate(database, "services.payouts")
 
 
-async def test_the_ledger_is_not_migrated_by_the_login_it_is_kept_from(database_url: str) -> None:
+async def test_the_services_login_cannot_run_the_privileges_migration(database_url: str) -> None:
     script = files("services.payouts") / "migrations" / "0002_privileges.sql"
     async with await psycopg.AsyncConnection.connect(database_url) as login:
         with pytest.raises(psycopg.errors.RaiseException, match="cannot be owned by"):
             await login.execute(script.read_bytes())
 
 
-async def test_a_service_without_the_owners_url_waits_for_the_job_that_migrates(
+async def test_a_service_without_the_owners_url_starts_only_after_the_migration_job(
     harness: Harness, databases: Databases, database_url: str, owner: Database
 ) -> None:
     await owner.execute("DELETE FROM migration WHERE name = '0002_privileges.sql'")
@@ -306,7 +304,7 @@ async def test_a_service_without_the_owners_url_waits_for_the_job_that_migrates(
     assert process.returncode == 0
 
 
-async def test_a_stack_made_before_the_two_were_apart_is_handed_to_the_owner(
+async def test_provisioning_gives_an_existing_schema_to_its_owner(
     access: Access, database_url: str
 ) -> None:
     name = str(conninfo_to_dict(database_url)["dbname"])

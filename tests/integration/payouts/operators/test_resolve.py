@@ -162,7 +162,7 @@ class Interrupted(DecisionStore):
 async def test_a_change_during_a_decision_is_not_overwritten(
     harness: Harness, answering: Answering
 ) -> None:
-    """Its batch becomes known between the operator's look and the decision."""
+    """Its batch becomes known after the operator read the payout and before the decision."""
     blocked = shown_batch(state="SUCCESS", status="BLOCKED")
     send = await answering((400, DUPLICATE_WITHOUT_LINK), (200, blocked))
     await send()

@@ -74,9 +74,9 @@ async def test_a_retry_may_name_another_receiver(harness: Harness) -> None:
     await harness.send("p1", attempt=2)
     paid = await harness.until("p1", pb.Payout.STATE_PAID)
     assert harness.receivers() == ["failed-late@example.com", "anna-2@example.com"]
-    assert len(paid.decisions) == 0  # workers are told of none
-    told = (await seen_by(harness.served.as_mediator())).decisions
-    assert [(one.provider, one.receiver) for one in told] == [
+    assert len(paid.decisions) == 0  # workers do not see them
+    decisions = (await seen_by(harness.served.as_mediator())).decisions
+    assert [(one.provider, one.receiver) for one in decisions] == [
         (pb.PROVIDER_PAYPAL, ""),
         (pb.PROVIDER_UNSPECIFIED, ""),
     ]

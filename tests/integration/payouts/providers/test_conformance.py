@@ -58,7 +58,7 @@ async def item_of(driver: Driver, batch_id: str) -> Item:
     return item
 
 
-async def test_an_id_is_taken_once(driver: Driver) -> None:
+async def test_an_id_is_accepted_once(driver: Driver) -> None:
     order = driver.order()
     batch_id = await sent(driver, order)
     for outcome in (None, Outcome.FAILED):
@@ -69,7 +69,7 @@ async def test_an_id_is_taken_once(driver: Driver) -> None:
         assert caught.value.batch_id == batch_id
 
 
-async def test_of_many_at_once_one_is_taken(driver: Driver) -> None:
+async def test_one_of_many_concurrent_requests_is_accepted(driver: Driver) -> None:
     order = driver.order()
     answers = await asyncio.gather(*(sent(driver, order) for _ in range(5)), return_exceptions=True)
     (batch_id,) = [answer for answer in answers if isinstance(answer, str)]
@@ -77,7 +77,7 @@ async def test_of_many_at_once_one_is_taken(driver: Driver) -> None:
     assert [other.batch_id for other in others] == [batch_id] * 4
 
 
-async def test_who_lost_the_right_to_post_orders_nothing(driver: Driver) -> None:
+async def test_a_sender_that_lost_its_fence_orders_nothing(driver: Driver) -> None:
     order = driver.order()
     with pytest.raises(NothingTaken) as caught:
         await driver.provider.send(order, may_never)
@@ -85,7 +85,7 @@ async def test_who_lost_the_right_to_post_orders_nothing(driver: Driver) -> None
     await sent(driver, order)
 
 
-async def test_a_batch_shows_the_very_payment_in_flight(driver: Driver) -> None:
+async def test_a_batch_shows_the_payment_in_flight(driver: Driver) -> None:
     order = driver.order()
     batch_id = await sent(driver, order)
     batch = await driver.provider.batch(batch_id)
@@ -96,7 +96,7 @@ async def test_a_batch_shows_the_very_payment_in_flight(driver: Driver) -> None:
     assert item.state in IN_FLIGHT
 
 
-async def test_a_payment_that_arrived_has_its_fee_and_transaction(driver: Driver) -> None:
+async def test_a_successful_payment_has_its_fee_and_transaction(driver: Driver) -> None:
     batch_id = await sent(driver)
     before = await item_of(driver, batch_id)
     await driver.finish(batch_id, Outcome.SUCCESS)
@@ -107,7 +107,7 @@ async def test_a_payment_that_arrived_has_its_fee_and_transaction(driver: Driver
     assert await item_of(driver, batch_id) == item
 
 
-async def test_a_payment_that_failed_costs_nothing(driver: Driver) -> None:
+async def test_a_failed_payment_costs_nothing(driver: Driver) -> None:
     item = await item_of(driver, await finished(driver, Outcome.FAILED))
     assert (item.state, item.fee.amount_minor) == ("FAILED", 0)
 
@@ -118,7 +118,7 @@ async def test_an_unknown_batch_is_not_readable(driver: Driver) -> None:
         await driver.provider.batch("NOT-THERE")
 
 
-async def test_only_what_is_unclaimed_is_cancelled(driver: Driver) -> None:
+async def test_only_an_unclaimed_payment_can_be_cancelled(driver: Driver) -> None:
     batch_id = await sent(driver)
     item = await item_of(driver, batch_id)
     with pytest.raises(NotCancellable):
@@ -156,7 +156,7 @@ async def test_a_report_begins_at_its_start_and_ends_before_its_end(driver: Driv
 
 
 async def complete(driver: Driver, count: int) -> Report:
-    """The report of all there is, once it has so many transactions: it may lag behind."""
+    """The report of all transactions, once it has `count`: it may lag behind."""
     begin = utc_now() - HOUR
 
     async def has_all() -> bool:
@@ -173,5 +173,5 @@ def done(report: Report) -> list[Transaction]:
     return [one for one in report.transactions if not one.is_pending]
 
 
-def test_every_provider_has_its_driver() -> None:
+def test_every_provider_has_a_driver() -> None:
     assert set(DRIVERS) == set(ProviderName)

@@ -14,7 +14,7 @@ async def paypal(harness: Harness) -> ChosenReports:
 
 @pytest.fixture
 async def paid(harness: Harness, paypal: ChosenReports) -> ChosenReports:
-    """p1 is paid, and reported."""
+    """Reports of a PayPal that has paid p1."""
     await harness.due("p1", "anna@example.com")
     await harness.send("p1")
     await harness.until("p1", payouts_pb2.Payout.STATE_PAID)

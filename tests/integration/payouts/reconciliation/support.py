@@ -1,4 +1,4 @@
-"""What tests of reconciliation read."""
+"""Reads the kill switch and the number of reconciliations."""
 
 from liaison.payouts.v1 import reconciliation_pb2 as pb
 

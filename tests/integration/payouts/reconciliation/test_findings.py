@@ -145,7 +145,7 @@ async def test_an_unknown_attempt_is_settled_by_its_transaction(
     assert (await harness.get("p1")).state == payouts_pb2.Payout.STATE_PAID
     assert harness.workflows.changes == [("p1", "PAID")]
     await harness.balances()
-    # A part comes back, of a payment that still nobody can look at: a person's matter.
+    # A partial return of a payment whose batch cannot be read needs an operator.
     paypal.transactions.append(moved("T2", -3_000, reverses_id="T1"))
     done = await run(harness)
     assert found(done) == [("DIFFERENT", "payouts/p1")]

@@ -109,7 +109,9 @@ async def test_workers_keep_one_hourly_schedule(harness: Harness, temporal: Clie
     assert second - first == timedelta(hours=1)
 
 
-async def test_a_run_reconciles_and_tells_what_it_found(harness: Harness, temporal: Client) -> None:
+async def test_a_run_reconciles_and_returns_its_findings(
+    harness: Harness, temporal: Client
+) -> None:
     await keep_schedule(temporal, HOURLY)
     await harness.due("p1", "anna@example.com")
     await harness.send("p1")
@@ -133,7 +135,7 @@ async def test_a_run_reconciles_and_tells_what_it_found(harness: Harness, tempor
     assert done.name in [each.name for each in listed.reconciliations[:2]]
 
 
-async def test_a_run_goes_on_until_the_provider_can_be_read(
+async def test_a_run_retries_until_the_provider_can_be_read(
     harness: Harness, temporal: Client
 ) -> None:
     await keep_schedule(temporal, HOURLY)

@@ -16,7 +16,7 @@ async def attempt_of(harness: Harness) -> pb.Attempt:
 
 
 async def ends_paid_once(harness: Harness) -> None:
-    """The payout comes to its end by looking alone, and the provider paid one batch."""
+    """Refreshes until the payout is paid; the provider has one batch and the ledger one payment."""
     await harness.until("p1", pb.Payout.STATE_PAID)
     assert harness.batches() == [ONE_BATCH]
     assert await harness.balances() == {
@@ -28,8 +28,8 @@ async def ends_paid_once(harness: Harness) -> None:
     }
 
 
-async def is_in_doubt(harness: Harness) -> None:
-    """The hold is kept, and no second attempt is made."""
+async def is_unknown(harness: Harness) -> None:
+    """The attempt is UNKNOWN, its reservation is kept, and no second attempt is accepted."""
     assert (await attempt_of(harness)).state == pb.Attempt.STATE_UNKNOWN
     assert (await harness.funds())[1] == 10_200
     with refused(Reason.ILLEGAL_STATE):

@@ -25,7 +25,7 @@ from tests.integration.payouts.sending.assertions import (
     ONE_BATCH,
     attempt_of,
     ends_paid_once,
-    is_in_doubt,
+    is_unknown,
 )
 from tests.support.serving import refused
 
@@ -35,13 +35,13 @@ async def test_row_02_killed_before_the_reservation_commits(
 ) -> None:
     """A process killed between the first of two reservations and the second."""
     await harness.deposit(100_000)
-    second_is_taken = """
+    locks_second = """
         INSERT INTO payout (id, brand, creator, currency, reserved_amount_minor, amount_minor,
                             create_time)
         VALUES ('p2', 'acme', 'anna', 'USD', 1, 1, now())
     """
     async with victim_of(harness, database_url) as victim:
-        async with blocked_by(database_url, second_is_taken):
+        async with blocked_by(database_url, locks_second):
             victim.reserve("p1", "p2")
             await until_a_lock_is_awaited(harness)
             await victim.kill()
@@ -55,7 +55,7 @@ async def test_row_02_killed_before_the_reservation_commits(
 
 
 async def test_row_03_killed_before_the_post(harness: Harness, database_url: str) -> None:
-    """A process killed after it had committed that it sends, on its way to get a token."""
+    """A process killed after it committed the attempt, while it fetches a token."""
     await harness.due("p1", "anna@example.com")
     async with (
         gate_to(harness, TOKEN_PATH, Held.REQUEST) as (gate, url),
@@ -72,9 +72,9 @@ async def test_row_03_killed_before_the_post(harness: Harness, database_url: str
     await ends_paid_once(harness)
 
 
-async def test_row_04_killed_while_the_post_runs(harness: Harness, database_url: str) -> None:
-    """A process killed when the sandbox has accepted and the answer is on its way. To be refused
-    afterwards proves no more than after an answer that was lost."""
+async def test_row_04_killed_during_the_post(harness: Harness, database_url: str) -> None:
+    """A process killed when the sandbox has accepted and its response is on its way. A later
+    refusal leaves the attempt UNKNOWN, as after a lost response."""
     harness.lose_webhooks()
     await harness.due("p1", "anna@example.com")
     async with (
@@ -89,7 +89,7 @@ async def test_row_04_killed_while_the_post_runs(harness: Harness, database_url:
     await harness.behave("anna@example.com", "INSUFFICIENT_FUNDS")
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
         await harness.send_once("p1", later=LEASE)
-    await is_in_doubt(harness)
+    await is_unknown(harness)
     await harness.behave("anna@example.com", "SUCCESS")
     await harness.send("p1")
     await ends_paid_once(harness)
@@ -98,7 +98,7 @@ async def test_row_04_killed_while_the_post_runs(harness: Harness, database_url:
 async def test_row_05_killed_before_the_batch_id_is_stored(
     harness: Harness, database_url: str
 ) -> None:
-    """A process killed with the sandbox's answer in hand, waiting for the row to note it in."""
+    """A process killed when it has the sandbox's response and waits to lock the payout's row."""
     harness.lose_webhooks()
     await harness.due("p1", "anna@example.com")
     async with (
@@ -120,7 +120,7 @@ async def test_row_05_killed_before_the_batch_id_is_stored(
 async def test_row_14_killed_in_the_settling_transaction(
     harness: Harness, database_url: str
 ) -> None:
-    """A process killed when it has posted the transfer, and waits to enter it in an account."""
+    """A process killed when it has inserted the transfer and waits for the account's row."""
     harness.lose_webhooks()
     await harness.due("p1", "anna@example.com")
     await harness.send("p1")
@@ -136,11 +136,11 @@ async def test_row_14_killed_in_the_settling_transaction(
     await ends_paid_once(harness)
 
 
-async def test_row_23_the_caller_gives_up_while_the_post_runs(
+async def test_row_23_the_caller_gives_up_during_the_post(
     harness: Harness, database_url: str
 ) -> None:
-    """The call to a real process is ended when the sandbox has accepted; the process goes on with
-    it, and hears the answer when another has long adopted the batch."""
+    """The call to a real process is cancelled when the sandbox has accepted. The process goes on,
+    and gets the response after another sender has adopted the batch."""
     harness.lose_webhooks()
     await harness.due("p1", "anna@example.com")
     async with (

@@ -22,13 +22,13 @@ from tests.integration.payouts.sending.assertions import (
     RELEASE,
     attempt_of,
     ends_paid_once,
-    is_in_doubt,
+    is_unknown,
 )
 from tests.support.serving import refused
 
 
 async def test_row_01_repeated_requests_make_one_payout(harness: Harness) -> None:
-    """Reservations and sends at once, as duplicate approvals and retries make them."""
+    """Concurrent reservations and sends, as duplicate approvals and retries cause them."""
     await harness.deposit(100_000)
     await harness.creator("anna", "anna@example.com")
     await asyncio.gather(*(harness.reserve("p1") for _ in range(6)))
@@ -46,24 +46,26 @@ async def test_row_01_repeated_requests_make_one_payout(harness: Harness) -> Non
 
 
 @pytest.mark.parametrize("receiver", ["drop-answer@example.com", "error-500-after-accept@e.com"])
-async def test_row_04_the_answer_is_lost(harness: Harness, receiver: str) -> None:
-    """The sandbox accepts, and its answer does not come."""
+async def test_row_04_a_payment_whose_response_is_lost_is_adopted(
+    harness: Harness, receiver: str
+) -> None:
+    """The sandbox accepts the payment but its response is lost."""
     harness.lose_webhooks()
     await harness.due("p1", receiver)
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.send_once("p1")
     await harness.refresh("p1")
-    await is_in_doubt(harness)
+    await is_unknown(harness)
     adopted = await harness.send("p1")
     assert adopted.attempts[0].provider_batch_id
     await ends_paid_once(harness)
 
 
 @pytest.mark.parametrize("status", [400, 403])
-async def test_row_06_a_first_refusal_ends_the_attempt_and_frees_the_hold(
+async def test_row_06_a_refused_first_request_ends_the_attempt_and_can_be_released(
     harness: Harness, answering: Answering, status: int
 ) -> None:
-    """The hold stays the payout's, and serves another attempt or goes back to the brand."""
+    """The reservation is kept for another attempt, until it is released."""
     send = await answering((status, {"name": "NO"}))
     with capture_logs() as logs:
         await send()
@@ -77,7 +79,7 @@ async def test_row_06_a_first_refusal_ends_the_attempt_and_frees_the_hold(
         assert await harness.funds() == (100_000, 0)
 
 
-async def test_row_07_short_funds_keep_the_hold_and_the_id(harness: Harness) -> None:
+async def test_row_07_insufficient_funds_keep_the_reservation_and_the_id(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await harness.behave("anna@example.com", "INSUFFICIENT_FUNDS")
     with capture_logs() as logs, refused(Reason.DEPENDENCY_UNAVAILABLE):
@@ -105,18 +107,18 @@ async def test_row_07_too_many_requests_keep_the_id(harness: Harness, answering:
 
 
 @pytest.mark.parametrize("refusal", [(400, {"name": "NO"}), (403, {"name": "NO"})])
-async def test_row_08_a_refusal_after_a_doubt_proves_nothing(
+async def test_row_08_a_refusal_leaves_an_unknown_attempt_unknown(
     harness: Harness, answering: Answering, refusal: Answer
 ) -> None:
     send = await answering((500, b""), refusal)
     for _ in range(3):
         with refused(Reason.OUTCOME_UNKNOWN):
             await send()
-        await is_in_doubt(harness)
+        await is_unknown(harness)
 
 
-async def test_row_08_short_funds_after_a_doubt_prove_nothing(harness: Harness) -> None:
-    """The sandbox checks funds before it looks whether the batch is known, as PayPal does."""
+async def test_row_08_insufficient_funds_leave_an_unknown_attempt_unknown(harness: Harness) -> None:
+    """The sandbox checks funds before duplicates, as PayPal does."""
     harness.lose_webhooks()
     await harness.due("p1", "drop-answer@example.com")
     with refused(Reason.OUTCOME_UNKNOWN):
@@ -124,34 +126,34 @@ async def test_row_08_short_funds_after_a_doubt_prove_nothing(harness: Harness) 
     await harness.behave("drop-answer@example.com", "INSUFFICIENT_FUNDS")
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
         await harness.send_once("p1")
-    await is_in_doubt(harness)
+    await is_unknown(harness)
     await harness.behave("drop-answer@example.com", "SUCCESS")
     await harness.send("p1")
     await ends_paid_once(harness)
 
 
-async def test_row_09_a_duplicate_without_a_link_stops(
+async def test_row_09_a_duplicate_without_a_link_blocks_the_payout(
     harness: Harness, answering: Answering
 ) -> None:
     body = {"name": "USER_BUSINESS_ERROR", "message": "sender_batch_id already exists"}
     send = await answering((400, body))
     with capture_logs() as logs:
         await send()
-    await _is_stopped(harness, logs, "DUPLICATE_WITHOUT_LINK")
+    await _is_blocked(harness, logs, "DUPLICATE_WITHOUT_LINK")
 
 
 @pytest.mark.parametrize("other", [shown_batch("99.99"), shown_batch(receiver="eve@example.com")])
-async def test_row_09_another_payment_behind_the_link_stops(
+async def test_row_09_a_link_to_another_payment_blocks_the_payout(
     harness: Harness, answering: Answering, other: Any
 ) -> None:
     send = await answering((400, DUPLICATE), (200, other))
     with capture_logs() as logs:
         await send()
-    await _is_stopped(harness, logs, "OTHER_PAYMENT")
+    await _is_blocked(harness, logs, "OTHER_PAYMENT")
 
 
-async def _is_stopped(harness: Harness, logs: Any, code: str) -> None:
-    """A person is told why, and nothing goes on before it has decided."""
+async def _is_blocked(harness: Harness, logs: Any, code: str) -> None:
+    """The code is logged as an error, and nothing is sent or released before a decision."""
     assert [log["reason"] for log in logs if log["log_level"] == "error"] == [code]
     payout = await harness.get("p1")
     assert payout.state == pb.Payout.STATE_BLOCKED
@@ -165,14 +167,16 @@ async def _is_stopped(harness: Harness, logs: Any, code: str) -> None:
         await harness.worker.ReleaseReward(RELEASE)
 
 
-async def test_row_20_a_doubt_of_weeks_is_not_sent_again(harness: Harness, owner: Database) -> None:
+async def test_row_20_an_attempt_unknown_for_weeks_is_not_sent_again(
+    harness: Harness, owner: Database
+) -> None:
     harness.lose_webhooks()
     await harness.due("p1", "drop-answer@example.com")
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.send_once("p1")
     await owner.execute("UPDATE attempt SET create_time = now() - interval '26 days'")
-    stopped = await harness.send("p1")
-    assert stopped.attempts[0].state == pb.Attempt.STATE_BLOCKED
-    assert stopped.state == pb.Payout.STATE_BLOCKED
-    assert await harness.send("p1") == stopped
+    blocked = await harness.send("p1")
+    assert blocked.attempts[0].state == pb.Attempt.STATE_BLOCKED
+    assert blocked.state == pb.Payout.STATE_BLOCKED
+    assert await harness.send("p1") == blocked
     assert len(harness.batches()) == 1

@@ -17,7 +17,7 @@ from tests.support.serving import refused
 
 
 @pytest.mark.rule("R30", part="payouts")
-async def test_row_11_what_nobody_claims_is_taken_back_and_paid_to_a_corrected_receiver(
+async def test_row_11_an_unclaimed_payment_is_cancelled_and_paid_to_a_corrected_receiver(
     harness: Harness,
 ) -> None:
     await _unclaimed(harness)
@@ -38,10 +38,10 @@ async def test_row_11_what_nobody_claims_is_taken_back_and_paid_to_a_corrected_r
     assert (await harness.balances())["provider/paypal"] == 10_000
 
 
-async def test_row_12_a_claim_is_faster_than_the_recall(
+async def test_row_12_a_payment_claimed_before_its_recall_is_paid(
     harness: Harness, answering: Answering
 ) -> None:
-    """PayPal refuses the cancellation, and shows that the money has arrived."""
+    """PayPal refuses the cancellation, and shows the payment as successful."""
     await _scripted_unclaimed(
         harness,
         answering,
@@ -55,10 +55,10 @@ async def test_row_12_a_claim_is_faster_than_the_recall(
 
 
 @pytest.mark.parametrize("lost", [None, (500, b"")])
-async def test_row_13_the_answer_to_a_recall_is_lost(
+async def test_row_13_a_recall_whose_response_is_lost_returns_money_once(
     harness: Harness, answering: Answering, lost: Answer | None
 ) -> None:
-    """Whether it was done is seen by looking: not yet, and then it was. It comes back once."""
+    """A refresh shows whether PayPal cancelled it: not at first, then it did."""
     await _scripted_unclaimed(
         harness,
         answering,
@@ -85,7 +85,7 @@ async def _unclaimed(harness: Harness) -> None:
 
 
 async def _scripted_unclaimed(harness: Harness, answering: Answering, *then: Answer | None) -> None:
-    """An unclaimed payment at a PayPal that gives these answers from then on."""
+    """An unclaimed payment at a PayPal with these responses afterwards."""
     accepted = {"batch_header": CREATED["batch_header"] | {"payout_batch_id": "FIRST"}}
     shown = shown_batch(state="SUCCESS", status="UNCLAIMED")
     send = await answering((201, accepted), (200, shown), *then)
@@ -124,7 +124,7 @@ async def test_row_15_a_denied_batch_is_released_once(harness: Harness) -> None:
         await harness.send("p1", attempt=2)
 
 
-async def test_row_16_what_comes_back_unclaimed_is_payable_again(harness: Harness) -> None:
+async def test_row_16_a_returned_unclaimed_payment_can_be_paid_again(harness: Harness) -> None:
     await harness.due("p1", "unclaimed@example.com")
     await harness.send("p1")
     await harness.until("p1", pb.Payout.STATE_UNCLAIMED)
@@ -139,7 +139,7 @@ async def test_row_16_what_comes_back_unclaimed_is_payable_again(harness: Harnes
     assert (await harness.balances())["provider/paypal"] == 10_000
 
 
-async def test_row_17_a_reversal_comes_back_once_and_is_not_paid_again(harness: Harness) -> None:
+async def test_row_17_a_reversal_is_returned_once_and_not_paid_again(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await harness.send("p1")
     await harness.until("p1", pb.Payout.STATE_PAID)
@@ -156,7 +156,7 @@ async def test_row_17_a_reversal_comes_back_once_and_is_not_paid_again(harness: 
     assert (balances["provider/paypal"], balances["fees/paypal"]) == (0, 200)
 
 
-async def test_row_17_a_refund_comes_back_once_and_is_not_paid_again(
+async def test_row_17_a_refund_is_returned_once_and_not_paid_again(
     harness: Harness, answering: Answering
 ) -> None:
     accepted = {"batch_header": CREATED["batch_header"] | {"payout_batch_id": "FIRST"}}

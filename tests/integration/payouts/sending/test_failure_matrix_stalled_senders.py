@@ -30,8 +30,7 @@ from tests.support.serving import refused
 
 
 class StallingPayouts(PayoutStore):
-    """Whoever sends by it stalls once: it holds its lease, and is about to look whether it still
-    does."""
+    """Stalls its sender, which holds a lease, before it checks that it still does."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
@@ -47,8 +46,8 @@ class StallingPayouts(PayoutStore):
 async def test_row_19_a_stalled_sender_does_not_post_what_was_denied_meanwhile(
     harness: Harness,
 ) -> None:
-    """The stall is made in the store, since no process can be stopped there for a lease's time;
-    the sender's own clock stands still, so that nothing but the fence holds it back."""
+    """The store stalls the sender, since no process can be stopped there for as long as a lease.
+    The sender's clock stands still, so that only the fence can stop it."""
     await harness.due("p1", "anna@example.com")
     payouts = StallingPayouts(harness.database)
     begin = utc_now()
@@ -57,16 +56,16 @@ async def test_row_19_a_stalled_sender_does_not_post_what_was_denied_meanwhile(
     )
     sending = asyncio.create_task(sender.send_payout(first_attempt()))
     await payouts.stalled.wait()
-    await _is_denied_and_paid_anew(harness)
+    await _deny_and_pay_again(harness)
     payouts.goes_on.set()
     await _has_not_posted(harness, sending)
 
 
-async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(
+async def test_row_19_a_sender_that_stalls_before_its_token_does_not_post(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The fence is asked for when the token is there, and the turn has come. Nothing but the fence
-    holds it back: it may wait for its token for as long as this test takes."""
+    """The fence is checked after the token and the rate limit. Only the fence can stop the sender:
+    it may wait for its token for as long as this test takes."""
     monkeypatch.setattr(paypal, "_READY_SECONDS", 60)
     await harness.due("p1", "anna@example.com")
     begin = utc_now()
@@ -75,16 +74,16 @@ async def test_row_19_nor_does_one_that_stalls_on_its_way_to_a_token(
         sender = harness.payments_with(providers=providers, clock=lambda: begin)
         sending = asyncio.create_task(sender.send_payout(first_attempt()))
         await gate.reached.wait()
-        await _is_denied_and_paid_anew(harness)
+        await _deny_and_pay_again(harness)
         gate.opened.set()
         await _has_not_posted(harness, sending)
 
 
-async def test_row_19_nor_does_one_whose_attempt_another_sender_has_in_hand(
+async def test_row_19_a_sender_whose_attempt_another_sender_holds_does_not_post(
     harness: Harness,
 ) -> None:
-    """The attempt is in doubt and its lease is live, as if it were the stalled sender's own: their
-    fences alone tell them apart."""
+    """The attempt is UNKNOWN and its lease has not expired, as if it were the stalled sender's own:
+    only their fences differ."""
     await harness.due("p1", "anna@example.com")
     payouts = StallingPayouts(harness.database)
     begin = utc_now()
@@ -109,7 +108,7 @@ async def test_row_19_nor_does_one_whose_attempt_another_sender_has_in_hand(
     await ends_paid_once(harness)
 
 
-async def _is_denied_and_paid_anew(harness: Harness) -> None:
+async def _deny_and_pay_again(harness: Harness) -> None:
     await harness.behave("anna@example.com", "DENIED")
     await harness.send_once("p1", later=LEASE)
     await harness.until("p1", pb.Payout.STATE_FAILED)

@@ -21,8 +21,8 @@ from tests.integration.payouts.sending.assertions import (
 from tests.integration.payouts.webhook_signing import Signer, batch_event
 
 
-async def test_row_10_a_webhook_before_the_answer(harness: Harness) -> None:
-    """The payment is settled by webhooks before the sender hears that it was accepted."""
+async def test_row_10_a_webhook_before_the_response_settles_once(harness: Harness) -> None:
+    """Webhooks settle the payment before the sender gets its response."""
     await harness.due("p1", "anna@example.com")
     async with gate_to(harness, PAYOUTS_PATH, Held.RESPONSE) as (gate, url), http_client() as http:
         sender = harness.payments_with(
@@ -36,7 +36,7 @@ async def test_row_10_a_webhook_before_the_answer(harness: Harness) -> None:
     await ends_paid_once(harness)
 
 
-async def test_row_10_webhooks_doubled_and_in_the_wrong_order(
+async def test_row_10_repeated_webhooks_out_of_order_settle_once(
     harness: Harness, genuine: tuple[Signer, str], http: httpx.AsyncClient
 ) -> None:
     await harness.due("p1", "anna@example.com")
@@ -82,17 +82,17 @@ async def test_row_10_a_forged_webhook_changes_nothing(
     assert harness.workflows.changes == []
 
 
-async def test_row_10_every_webhook_is_lost(harness: Harness) -> None:
+async def test_row_10_a_payout_is_paid_without_any_webhook(harness: Harness) -> None:
     harness.lose_webhooks()
     await harness.due("p1", "anna@example.com")
     await harness.send("p1")
     await ends_paid_once(harness)
 
 
-async def test_row_14_a_settlement_is_replayed(
+async def test_row_14_a_repeated_settlement_changes_nothing(
     harness: Harness, genuine: tuple[Signer, str], http: httpx.AsyncClient
 ) -> None:
-    """Whoever did not hear that it was settled asks again, and PayPal tells it again."""
+    """A send, a refresh and a webhook are repeated after the settlement."""
     await harness.due("p1", "anna@example.com")
     await harness.send("p1")
     paid = await harness.until("p1", pb.Payout.STATE_PAID)

@@ -339,7 +339,7 @@ def _minor(amount: Any) -> int:
     return int(amount.units * 100 + amount.nanos // 10_000_000)
 
 
-def test_money_is_never_paid_twice_lost_or_left_in_doubt(environment: Environment) -> None:
+def test_money_is_never_paid_twice_lost_or_left_unknown(environment: Environment) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis has no types for it
         lambda: PayoutHistories(environment),
         settings=settings(

@@ -1,4 +1,4 @@
-"""Paying through the real server and the sandbox: whatever breaks, a creator is paid once."""
+"""Sending payouts through the real server and the sandbox."""
 
 import asyncio
 
@@ -48,7 +48,7 @@ async def test_a_payout_is_paid_with_its_fee_and_settled_once(harness: Harness) 
         ("ONHOLD", pb.Payout.STATE_SENT, pb.Attempt.STATE_ACCEPTED),
     ],
 )
-async def test_what_a_person_must_decide_keeps_the_hold(
+async def test_a_payment_that_needs_a_decision_keeps_its_reservation(
     harness: Harness,
     behaviour: str,
     state: pb.Payout.State.ValueType,
@@ -58,16 +58,16 @@ async def test_what_a_person_must_decide_keeps_the_hold(
     await harness.behave("anna@example.com", behaviour)
     await harness.send("p1")
 
-    async def has_come() -> bool:
+    async def is_reached() -> bool:
         return (await harness.refresh("p1")).attempts[0].provider_state == behaviour
 
-    await eventually(has_come)
+    await eventually(is_reached)
     payout = await harness.get("p1")
     assert (payout.state, payout.attempts[0].state) == (state, attempt_state)
     assert await harness.funds() == (89_800, 10_200)
 
 
-async def test_looks_at_once_settle_once(harness: Harness) -> None:
+async def test_concurrent_refreshes_settle_once(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await harness.send("p1")
     while (await harness.get("p1")).state != pb.Payout.STATE_PAID:

@@ -1,4 +1,4 @@
-"""What PayPal's answers mean, over real HTTP against a server that gives the ones we choose."""
+"""How the client reads PayPal's responses, over HTTP from a server that scripts them."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -87,12 +87,12 @@ async def test_an_order_is_one_batch_of_one_item(start: Start) -> None:
         ((201, {"batch_header": []}), OutcomeUnknown),
         ((200, CREATED), OutcomeUnknown),
         ((302, b""), OutcomeUnknown),
-        ((400, b"a proxy's own words"), OutcomeUnknown),
-        ((403, b"a firewall's own words"), OutcomeUnknown),
+        ((400, b"text of a proxy"), OutcomeUnknown),
+        ((403, b"text of a firewall"), OutcomeUnknown),
         ((404, {"name": "RESOURCE_NOT_FOUND"}), OutcomeUnknown),
     ],
 )
-async def test_only_what_is_certain_is_taken_for_certain(
+async def test_each_response_to_a_send_has_its_error(
     start: Start, answer: Answer | None, expected: type[ProviderError]
 ) -> None:
     paypal = await start(Scripted([answer]))
@@ -101,21 +101,21 @@ async def test_only_what_is_certain_is_taken_for_certain(
     assert type(caught.value) is expected
 
 
-async def test_another_id_in_the_answer_is_not_believed(start: Start) -> None:
+async def test_a_response_with_another_id_is_an_unknown_outcome(start: Start) -> None:
     header = CREATED["batch_header"] | {"sender_batch_header": {"sender_batch_id": "po-p2-1"}}
     paypal = await start(Scripted([(201, {"batch_header": header})]))
     with pytest.raises(OutcomeUnknown):
         await paypal.send(ORDER, may_post)
 
 
-async def test_a_duplicate_tells_the_first_batch_by_its_link(start: Start) -> None:
+async def test_a_duplicate_names_the_first_batch_by_its_link(start: Start) -> None:
     paypal = await start(Scripted([(400, DUPLICATE)]))
     with pytest.raises(AlreadyTaken) as caught:
         await paypal.send(ORDER, may_post)
     assert caught.value.batch_id == "FIRST"
 
 
-async def test_a_duplicate_without_a_link_tells_none(start: Start) -> None:
+async def test_a_duplicate_without_a_link_names_no_batch(start: Start) -> None:
     words = DUPLICATE["details"][0]["issue"]
     body = {"name": "USER_BUSINESS_ERROR", "details": [{"issue": words}]}
     paypal = await start(Scripted([(400, body)]))
@@ -124,7 +124,7 @@ async def test_a_duplicate_without_a_link_tells_none(start: Start) -> None:
     assert caught.value.batch_id is None
 
 
-async def test_a_token_is_kept_and_renewed_when_it_is_refused(start: Start) -> None:
+async def test_a_token_is_cached_and_renewed_when_refused(start: Start) -> None:
     unauthorized = (401, {"name": "AUTHENTICATION_FAILURE"})
     scripted = Scripted([(201, CREATED), (201, CREATED), unauthorized, (201, CREATED)])
     paypal = await start(scripted)
@@ -134,7 +134,7 @@ async def test_a_token_is_kept_and_renewed_when_it_is_refused(start: Start) -> N
 
 
 async def test_a_sender_that_may_not_post_does_not(start: Start) -> None:
-    """It is asked when all is ready, and once more before the POST is repeated."""
+    """`may_post` is called when the token is there, and again before the POST is repeated."""
     scripted = Scripted([(401, {"name": "AUTHENTICATION_FAILURE"})])
     paypal = await start(scripted)
     answers = [True, False]
@@ -149,7 +149,7 @@ async def test_a_sender_that_may_not_post_does_not(start: Start) -> None:
     assert len(scripted.bodies) == 1
 
 
-async def test_who_waits_too_long_for_a_turn_has_sent_nothing(
+async def test_a_sender_held_too_long_by_the_rate_limit_sends_nothing(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paypal_client, "_READY_SECONDS", 0.2)
@@ -163,7 +163,7 @@ async def test_who_waits_too_long_for_a_turn_has_sent_nothing(
     assert len(scripted.bodies) == 2
 
 
-async def test_a_token_that_does_not_come_is_no_order(
+async def test_a_sender_without_a_token_in_time_sends_nothing(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paypal_client, "_READY_SECONDS", 0.05)
@@ -174,16 +174,16 @@ async def test_a_token_that_does_not_come_is_no_order(
     assert (caught.value.code, scripted.bodies) == ("TIMEOUT", [])
 
 
-async def test_without_a_token_nothing_was_taken(start: Start) -> None:
+async def test_without_a_token_no_request_is_made(start: Start) -> None:
     paypal = await start(Scripted([(201, CREATED)], token_status=503))
     with pytest.raises(NothingTaken):
         await paypal.send(ORDER, may_post)
-    for asking in (paypal.batch("B1"), paypal.cancel("I1"), paypal.report(START, END)):
+    for call in (paypal.batch("B1"), paypal.cancel("I1"), paypal.report(START, END)):
         with pytest.raises(NotReadable):
-            await asking
+            await call
 
 
-async def test_where_nobody_listens_nothing_was_taken() -> None:
+async def test_a_refused_connection_sends_nothing() -> None:
     async with http_client() as http:
         paypal = PaypalProvider(paypal_settings(f"http://127.0.0.1:{free_port()}"), http)
         with pytest.raises(NothingTaken):
@@ -219,7 +219,7 @@ async def test_where_nobody_listens_nothing_was_taken() -> None:
         ),
     ],
 )
-async def test_a_batch_that_cannot_be_read_is_no_answer(start: Start, answer: Answer) -> None:
+async def test_a_malformed_batch_is_not_readable(start: Start, answer: Answer) -> None:
     paypal = await start(Scripted([answer]))
     with pytest.raises(NotReadable):
         await paypal.batch("B1")
@@ -231,7 +231,7 @@ async def test_a_batch_that_cannot_be_read_is_no_answer(start: Start, answer: An
         ((400, {"name": "ITEM_INCORRECT_STATUS"}), NotCancellable),
         ((400, {"name": "ITEM_ALREADY_CANCELLED"}), NotCancellable),
         ((400, {"name": "VALIDATION_ERROR"}), NotReadable),
-        ((400, b"a proxy's own words"), NotReadable),
+        ((400, b"text of a proxy"), NotReadable),
         ((401, {"name": "AUTHENTICATION_FAILURE"}), NotReadable),
         ((404, {"name": "RESOURCE_NOT_FOUND"}), NotReadable),
         ((429, {"name": "RATE_LIMIT_REACHED"}), NotReadable),
@@ -240,7 +240,7 @@ async def test_a_batch_that_cannot_be_read_is_no_answer(start: Start, answer: An
         (None, NotReadable),
     ],
 )
-async def test_what_a_cancel_s_answer_means(
+async def test_each_response_to_a_cancel_has_its_error(
     start: Start, answer: Answer | None, expected: type[ProviderError]
 ) -> None:
     paypal = await start(Scripted([answer]))
@@ -255,7 +255,7 @@ async def test_a_cancel_renews_its_token_once(start: Start) -> None:
     assert scripted.headers == ["Bearer T1", "Bearer T2"]
 
 
-# As PayPal writes its reports: offsets without a colon, ids with a hyphen, a time to the second.
+# In the format of PayPal's reports: offsets without a colon, ids with a hyphen, times in seconds.
 LINE: dict[str, Any] = {
     "transaction_id": "4J3265475X6749251",
     "transaction_event_code": "T0001",
@@ -270,7 +270,7 @@ LINE: dict[str, Any] = {
 }
 
 
-def shown_report(*lines: Any, **more: Any) -> dict[str, Any]:
+def report_response(*lines: Any, **more: Any) -> dict[str, Any]:
     return {
         "transaction_details": [{"transaction_info": line} for line in lines],
         "last_refreshed_datetime": "2026-05-07T21:59:59+0000",
@@ -279,10 +279,10 @@ def shown_report(*lines: Any, **more: Any) -> dict[str, Any]:
     } | more
 
 
-async def test_a_report_is_read_as_paypal_writes_it(start: Start) -> None:
+async def test_a_report_in_paypals_format_is_parsed(start: Start) -> None:
     denied = LINE | {"transaction_id": "X" * 17, "transaction_status": "D"}
     after = LINE | {"transaction_id": "Y" * 17, "transaction_initiation_date": END.isoformat()}
-    paypal = await start(Scripted([(200, shown_report(LINE, denied, after))]))
+    paypal = await start(Scripted([(200, report_response(LINE, denied, after))]))
     report = await paypal.report(START, END)
     (transaction,) = report.transactions
     assert transaction.id == "4J3265475X6749251"
@@ -292,7 +292,7 @@ async def test_a_report_is_read_as_paypal_writes_it(start: Start) -> None:
     assert report.end_time == datetime(2026, 5, 7, 21, 59, 59, tzinfo=UTC)
 
 
-async def test_nothing_is_reported_of_a_time_that_paypal_does_not_have_yet(start: Start) -> None:
+async def test_a_period_that_paypal_does_not_have_yet_is_an_empty_report(start: Start) -> None:
     message = "Data for the given start date is not available."
     answer = (400, {"name": "INVALID_REQUEST", "message": message, "details": [], "links": []})
     assert await (await start(Scripted([answer]))).report(START, END) == Report((), START)
@@ -308,20 +308,21 @@ async def test_nothing_is_reported_of_a_time_that_paypal_does_not_have_yet(start
         (200, b"<html>"),
         (200, []),
         (200, {"transaction_details": []}),
-        (200, shown_report(last_refreshed_datetime="2026-05-07T21:59:59")),
-        (200, shown_report(last_refreshed_datetime=None)),
-        (200, shown_report(total_pages=None)),
-        (200, shown_report({})),
-        (200, shown_report(LINE | {"transaction_amount": {"currency_code": "USD", "value": ""}})),
-        (200, shown_report(LINE | {"transaction_amount": {"value": "-1.00"}})),
-        (200, shown_report(LINE | {"transaction_initiation_date": "yesterday"})),
-        (200, shown_report(transaction_details=[None])),
+        (200, report_response(last_refreshed_datetime="2026-05-07T21:59:59")),
+        (200, report_response(last_refreshed_datetime=None)),
+        (200, report_response(total_pages=None)),
+        (200, report_response({})),
+        (
+            200,
+            report_response(LINE | {"transaction_amount": {"currency_code": "USD", "value": ""}}),
+        ),
+        (200, report_response(LINE | {"transaction_amount": {"value": "-1.00"}})),
+        (200, report_response(LINE | {"transaction_initiation_date": "yesterday"})),
+        (200, report_response(transaction_details=[None])),
     ],
 )
-async def test_a_report_that_cannot_be_read_is_no_answer(
-    start: Start, answer: Answer | None
-) -> None:
-    """Rather none than one that lacks a line."""
+async def test_a_malformed_report_is_not_readable(start: Start, answer: Answer | None) -> None:
+    """No report is better than one without a transaction."""
     paypal = await start(Scripted([answer]))
     with pytest.raises(NotReadable):
         await paypal.report(START, END)

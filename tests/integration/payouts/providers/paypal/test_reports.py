@@ -1,4 +1,4 @@
-"""The client's cancel and report against the sandbox, which keeps books as PayPal does."""
+"""The client's cancel and report against the sandbox, which reports transactions as PayPal does."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -31,23 +31,23 @@ BEGINNING = timedelta(minutes=5)
 
 @dataclass
 class Account:
-    """The client, and what goes on at PayPal."""
+    """The client, and the sandbox's admin API."""
 
     paypal: PaypalProvider
     http: httpx.AsyncClient
 
     async def pay(self, number: int, receiver: str, state: str, minor: int = 10_000) -> Item:
-        """Sends, and waits until the item has come to that state."""
+        """Sends, and waits until the item is in that state."""
         order = Order(f"po-p{number}-1", receiver, Money("USD", minor))
         batch_id = await self.paypal.send(order, may_post)
         return await self.until(batch_id, state)
 
     async def until(self, batch_id: str, state: str) -> Item:
-        async def has_come() -> bool:
+        async def is_reached() -> bool:
             items = (await self.paypal.batch(batch_id)).items
             return [item.state for item in items] == [state]
 
-        await eventually(has_come)
+        await eventually(is_reached)
         return (await self.paypal.batch(batch_id)).items[0]
 
     async def change(self, item: Item, status: str) -> None:
@@ -102,7 +102,7 @@ def shown(transaction: Transaction) -> tuple[str, str, int, int, bool]:
     )
 
 
-async def test_what_was_paid_is_reported_with_its_fee(account: Account) -> None:
+async def test_a_payment_is_reported_with_its_fee(account: Account) -> None:
     before = datetime.now(UTC)
     item = await account.pay(1, "anna@example.com", "SUCCESS")
     report = await account.report()
@@ -113,7 +113,7 @@ async def test_what_was_paid_is_reported_with_its_fee(account: Account) -> None:
     assert before < payment.time < report.end_time <= datetime.now(UTC)
 
 
-async def test_what_never_left_is_not_reported(account: Account) -> None:
+async def test_a_failed_payment_is_not_reported(account: Account) -> None:
     await account.admin("PUT", "behaviours/b@example.com", behaviour="FAILED_LATE", delay_seconds=0)
     await account.pay(1, "b@example.com", "FAILED")
     await account.pay(2, "denied@example.com", "FAILED")
@@ -125,7 +125,7 @@ async def test_what_never_left_is_not_reported(account: Account) -> None:
     assert (await account.report()).transactions == ()
 
 
-async def test_what_is_unclaimed_has_left_and_may_be_claimed(account: Account) -> None:
+async def test_an_unclaimed_payment_is_reported_as_pending_until_claimed(account: Account) -> None:
     item = await account.pay(1, "unclaimed@example.com", "UNCLAIMED")
     (pending,) = (await account.report()).transactions
     assert shown(pending) == ("po-p1-1", "", 10_000, 200, True)
@@ -139,7 +139,7 @@ async def test_what_is_unclaimed_has_left_and_may_be_claimed(account: Account) -
 
 
 @pytest.mark.parametrize("payee", ["unclaimed@example.com", "cancel-drops-answer@example.com"])
-async def test_what_is_cancelled_comes_back_with_its_fee(account: Account, payee: str) -> None:
+async def test_a_cancelled_payment_is_returned_with_its_fee(account: Account, payee: str) -> None:
     item = await account.pay(1, payee, "UNCLAIMED")
     if payee.startswith("cancel"):
         with pytest.raises(NotReadable):
@@ -155,7 +155,7 @@ async def test_what_is_cancelled_comes_back_with_its_fee(account: Account, payee
 
 
 @pytest.mark.parametrize("status", ["REFUNDED", "REVERSED"])
-async def test_what_comes_back_after_it_was_paid_keeps_its_fee(
+async def test_a_payment_returned_after_success_keeps_its_fee(
     account: Account, status: str
 ) -> None:
     item = await account.pay(1, "anna@example.com", "SUCCESS")
@@ -166,13 +166,13 @@ async def test_what_comes_back_after_it_was_paid_keeps_its_fee(
     assert (payment.is_reversed, back.is_reversed) == (True, False)
 
 
-async def test_an_item_that_is_not_there_cannot_be_cancelled(account: Account) -> None:
+async def test_an_unknown_item_cannot_be_cancelled(account: Account) -> None:
     with pytest.raises(NotReadable) as refused:
         await account.paypal.cancel("NONE")
     assert refused.value.code == "RESOURCE_NOT_FOUND"
 
 
-async def test_a_report_ends_where_paypal_s_own_books_end(account: Account) -> None:
+async def test_a_report_ends_where_paypals_data_ends(account: Account) -> None:
     await account.pay(1, "anna@example.com", "SUCCESS")
     await account.admin("PUT", "conditions", reporting_lag_seconds=3 * 3600)
     now = datetime.now(UTC)
@@ -185,19 +185,19 @@ async def test_a_report_ends_where_paypal_s_own_books_end(account: Account) -> N
     assert len((await account.report()).transactions) == 1
 
 
-async def test_reports_one_after_the_other_tell_each_line_once(account: Account) -> None:
+async def test_consecutive_reports_have_each_transaction_once(account: Account) -> None:
     first_start = datetime.now(UTC) - BEGINNING
     first = await account.paypal.report(first_start, datetime.now(UTC))
     items = [await account.pay(n, "anna@example.com", "SUCCESS") for n in (1, 2)]
     second = await account.paypal.report(first.end_time, datetime.now(UTC))
     items.append(await account.pay(3, "anna@example.com", "SUCCESS"))
     third = await account.paypal.report(second.end_time, datetime.now(UTC))
-    told = [each.id for report in (first, second, third) for each in report.transactions]
-    assert told == [item.transaction_id for item in items]
+    reported = [each.id for report in (first, second, third) for each in report.transactions]
+    assert reported == [item.transaction_id for item in items]
     assert await account.paypal.report(third.end_time, third.end_time) == Report((), third.end_time)
 
 
-async def test_months_are_read_in_parts_and_a_full_part_in_halves(account: Account) -> None:
+async def test_long_periods_are_read_in_parts_and_full_parts_in_halves(account: Account) -> None:
     now = datetime.now(UTC)
     added = []
     for days in (100, 70, 69, 40, 10, 0):
@@ -212,7 +212,7 @@ async def test_months_are_read_in_parts_and_a_full_part_in_halves(account: Accou
     assert report.end_time > now
 
 
-async def test_more_than_a_page_is_read(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_all_pages_are_read(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paypal_reports, "_PAGE_SIZE", 2)
     for number in range(5):
         await account.admin("POST", "transactions", amount=f"-{number}.00")
@@ -222,7 +222,7 @@ async def test_more_than_a_page_is_read(account: Account, monkeypatch: pytest.Mo
         ]
 
 
-async def test_what_is_not_about_payouts_is_left_out(account: Account) -> None:
+async def test_transactions_unrelated_to_payouts_are_omitted(account: Account) -> None:
     taken = [
         await account.admin("POST", "transactions", amount=amount, event_code=code, **more)
         for code, amount, more in (
@@ -233,7 +233,7 @@ async def test_what_is_not_about_payouts_is_left_out(account: Account) -> None:
     for code, more in (
         ("T0006", {}),  # a purchase
         ("T0400", {}),  # a withdrawal to the bank
-        ("T1106", {}),  # a reversal of what is no transaction of ours
+        ("T1106", {}),  # a reversal of a transaction that is not ours
         ("T1105", {"reference_id": "A" * 17}),
         ("T1503", {}),
     ):
@@ -247,7 +247,7 @@ async def test_what_is_not_about_payouts_is_left_out(account: Account) -> None:
     assert shown(fee) == ("", "A" * 17, 0, -25, False)
 
 
-async def test_lines_can_be_foreign_tampered_with_and_missing(account: Account) -> None:
+async def test_the_sandbox_can_add_change_and_hide_transactions(account: Account) -> None:
     item = await account.pay(1, "anna@example.com", "SUCCESS")
     foreign = await account.admin("POST", "transactions", amount="-90.00")
     path = f"transactions/{item.transaction_id}"

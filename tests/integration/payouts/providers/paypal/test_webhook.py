@@ -1,4 +1,4 @@
-"""Webhooks: a nudge when PayPal signed them, nothing at all when it did not."""
+"""Webhooks: a verified one triggers a refresh of its payout; others are rejected."""
 
 import httpx
 import pytest
@@ -11,7 +11,7 @@ from tests.support.serving import refused
 
 
 @pytest.mark.rule("R53", part="payouts")
-async def test_the_sandboxes_webhooks_alone_bring_a_payout_to_its_end(harness: Harness) -> None:
+async def test_webhooks_alone_settle_a_payout_and_signal_its_workflow(harness: Harness) -> None:
     await harness.due("p1", "anna@example.com")
     await harness.send("p1")
 
@@ -20,14 +20,14 @@ async def test_the_sandboxes_webhooks_alone_bring_a_payout_to_its_end(harness: H
 
     await eventually(is_paid)
 
-    async def is_told() -> bool:
+    async def is_signalled() -> bool:
         return ("p1", "PAID") in harness.workflows.changes
 
-    await eventually(is_told)
+    await eventually(is_signalled)
     assert (await harness.balances())["provider/paypal"] == 10_000
 
 
-async def test_a_webhook_settles_what_was_unknown(harness: Harness) -> None:
+async def test_a_webhook_settles_an_unknown_attempt(harness: Harness) -> None:
     await harness.due("p1", "drop-answer@example.com")
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.send_once("p1")
@@ -39,7 +39,7 @@ async def test_a_webhook_settles_what_was_unknown(harness: Harness) -> None:
     assert len(harness.batches()) == 1
 
 
-async def test_a_certificate_past_its_time_is_not_believed(
+async def test_a_webhook_signed_with_an_expired_certificate_is_rejected(
     harness: Harness, http: httpx.AsyncClient
 ) -> None:
     async with certified(harness, Signer(valid_days=-1)) as (signer, url):
@@ -50,7 +50,7 @@ async def test_a_certificate_past_its_time_is_not_believed(
         assert answer.status_code == 401
 
 
-async def test_without_the_certificate_paypal_is_asked_to_come_again(
+async def test_a_webhook_whose_certificate_cannot_be_fetched_is_unavailable(
     harness: Harness, genuine: tuple[Signer, str], http: httpx.AsyncClient
 ) -> None:
     signer, _ = genuine
@@ -60,10 +60,10 @@ async def test_without_the_certificate_paypal_is_asked_to_come_again(
     assert (await http.post(harness.webhook_url, content=body, headers=headers)).status_code == 503
 
 
-async def test_an_event_that_cannot_be_booked_is_not_acknowledged(
+async def test_an_event_of_an_unreadable_batch_is_not_acknowledged(
     harness: Harness, genuine: tuple[Signer, str], http: httpx.AsyncClient
 ) -> None:
-    """An early one names a batch that the provider does not show yet."""
+    """The provider does not show the event's batch yet, so PayPal must deliver it again."""
     await harness.due("p1", "anna@example.com")
     await harness.database.execute(
         """
@@ -79,7 +79,7 @@ async def test_an_event_that_cannot_be_booked_is_not_acknowledged(
     assert (await harness.get("p1")).attempts[0].state == pb.Attempt.STATE_UNKNOWN
 
 
-async def test_events_of_others_and_odd_bodies_do_no_harm(
+async def test_foreign_events_and_malformed_bodies_change_nothing(
     harness: Harness, genuine: tuple[Signer, str], http: httpx.AsyncClient
 ) -> None:
     signer, url = genuine

@@ -1,4 +1,4 @@
-"""What is posted: whatever the amounts and the fees, it balances."""
+"""Postings balance for any amounts and fees."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -61,7 +61,9 @@ def test_a_deposit_balances(minor: int) -> None:
 
 
 @given(amounts, fees)
-def test_settling_uses_up_the_hold_and_pays_the_whole_reward(amount: int, fee: int) -> None:
+def test_a_settlement_uses_the_whole_reservation_and_pays_the_whole_reward(
+    amount: int, fee: int
+) -> None:
     payout = _payout(amount)
     attempt = new_attempt(payout, "anna@example.com", NOW)
     legs = _legs(postings.settle(payout, attempt, Money("USD", fee)))
@@ -73,7 +75,7 @@ def test_settling_uses_up_the_hold_and_pays_the_whole_reward(amount: int, fee: i
 
 
 @given(amounts, st.integers(1, 10**6))
-def test_a_fee_in_another_currency_is_the_platforms(amount: int, fee: int) -> None:
+def test_a_fee_in_another_currency_is_paid_by_the_platform(amount: int, fee: int) -> None:
     payout = _payout(amount)
     attempt = new_attempt(payout, "anna@example.com", NOW)
     legs = _legs(postings.settle(payout, attempt, Money("EUR", fee)))
@@ -91,7 +93,7 @@ def test_reducing_leaves_what_the_lower_reward_needs(amount: int, data: st.DataO
 
 
 @given(amounts)
-def test_what_comes_back_is_the_reward_alone(amount: int) -> None:
+def test_a_return_posts_the_reward_without_the_fee(amount: int) -> None:
     payout = _payout(amount, held_minor=0)
     attempt = new_attempt(payout, "anna@example.com", NOW)
     legs = _legs(postings.give_back(payout, attempt))
@@ -105,7 +107,7 @@ def test_the_fee_is_rounded_up() -> None:
     assert [postings.maximum_fee_minor(minor) for minor in (1, 50, 51, 10_000)] == [1, 1, 2, 200]
 
 
-def test_another_body_under_a_key_is_told_apart() -> None:
+def test_another_body_has_the_same_key_and_another_hash() -> None:
     one, other = _payout(100), _payout(101)
     assert postings.release(one).key == postings.release(other).key
     assert postings.release(one).body_sha256 != postings.release(other).body_sha256

@@ -1,4 +1,4 @@
-"""Everything that depends on the set of providers follows from its one declaration."""
+"""The set of providers is declared once, and all that depends on it follows."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""How attempts go on: what a provider's answer may change, and who may POST."""
+"""Transitions of attempts: what a provider's response may change, and which sender may POST."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -50,10 +50,10 @@ def _batch(
         ("REFUNDED", AttemptState.RETURNED),
         ("REVERSED", AttemptState.RETURNED),
         ("BLOCKED", AttemptState.BLOCKED),
-        ("A_WORD_OF_TOMORROW", AttemptState.ACCEPTED),
+        ("A_FUTURE_STATE", AttemptState.ACCEPTED),
     ],
 )
-def test_each_state_of_an_item_has_its_meaning(item_state: str, expected: AttemptState) -> None:
+def test_each_item_state_maps_to_an_attempt_state(item_state: str, expected: AttemptState) -> None:
     assert status_change(_attempt(), _batch(item_state)).attempt.state is expected
 
 
@@ -65,18 +65,18 @@ def test_success_settles_once() -> None:
 
 
 @pytest.mark.parametrize("late", ["PENDING", "ONHOLD", "UNCLAIMED", "FAILED", "BLOCKED"])
-def test_a_late_reading_takes_nothing_back(late: str) -> None:
+def test_a_late_status_does_not_undo_a_payment(late: str) -> None:
     paid = _attempt(AttemptState.PAID)
     assert status_change(paid, _batch(late)) == attempts.StatusChange(paid)
 
 
-def test_what_comes_back_unclaimed_was_never_settled() -> None:
-    reading = status_change(_attempt(AttemptState.UNCLAIMED), _batch("RETURNED"))
-    assert (reading.fee is not None, reading.returns) == (False, False)
+def test_a_returned_unclaimed_payment_posts_nothing() -> None:
+    change = status_change(_attempt(AttemptState.UNCLAIMED), _batch("RETURNED"))
+    assert (change.fee is not None, change.returns) == (False, False)
 
 
 @pytest.mark.parametrize("item_state", ["REFUNDED", "REVERSED"])
-def test_what_comes_back_after_success_is_booked_both_ways(item_state: str) -> None:
+def test_a_return_after_success_posts_both_the_settlement_and_the_return(item_state: str) -> None:
     seen = status_change(_attempt(AttemptState.PAID), _batch(item_state))
     assert (seen.fee is not None, seen.returns) == (False, True)
     missed = status_change(_attempt(AttemptState.ACCEPTED), _batch(item_state))
@@ -84,7 +84,7 @@ def test_what_comes_back_after_success_is_booked_both_ways(item_state: str) -> N
 
 
 @pytest.mark.parametrize("final", [AttemptState.FAILED, AttemptState.RETURNED])
-def test_nothing_follows_the_end(final: AttemptState) -> None:
+def test_a_final_state_never_changes(final: AttemptState) -> None:
     for item_state in ("SUCCESS", "PENDING", "REVERSED"):
         attempt = _attempt(final)
         assert status_change(attempt, _batch(item_state)) == attempts.StatusChange(attempt)
@@ -98,33 +98,33 @@ def test_nothing_follows_the_end(final: AttemptState) -> None:
         ("anna@example.com", Money("EUR", 1000)),
     ],
 )
-def test_another_payment_behind_the_id_stops_everything(receiver: str, amount: Money) -> None:
+def test_another_payment_under_the_id_blocks_the_attempt(receiver: str, amount: Money) -> None:
     unknown = _attempt(AttemptState.UNKNOWN, provider_batch_id="")
-    reading = status_change(unknown, _batch("SUCCESS", receiver=receiver, amount=amount))
-    assert reading.attempt.state is AttemptState.BLOCKED
-    assert reading.attempt.error_code == "OTHER_PAYMENT"
-    assert reading.fee is None
+    change = status_change(unknown, _batch("SUCCESS", receiver=receiver, amount=amount))
+    assert change.attempt.state is AttemptState.BLOCKED
+    assert change.attempt.error_code == "OTHER_PAYMENT"
+    assert change.fee is None
 
 
-def test_the_receiver_is_the_same_in_any_case() -> None:
+def test_receivers_are_compared_without_case() -> None:
     assert attempts.is_same_payment(_attempt(), _batch("SUCCESS", receiver="Anna@Example.com"))
 
 
 def test_a_denied_batch_fails_an_accepted_attempt() -> None:
-    reading = status_change(_attempt(), _batch("FAILED", state="DENIED"))
-    assert reading.attempt.state is AttemptState.FAILED
+    change = status_change(_attempt(), _batch("FAILED", state="DENIED"))
+    assert change.attempt.state is AttemptState.FAILED
     empty = Batch("B1", "po-p1-1", "DENIED", ())
     assert status_change(_attempt(), empty).attempt.state is AttemptState.FAILED
 
 
-def test_a_denied_batch_proves_nothing_about_a_post_in_doubt() -> None:
+def test_a_denied_batch_leaves_an_unknown_attempt_unknown() -> None:
     unknown = _attempt(AttemptState.UNKNOWN, provider_batch_id="")
     assert status_change(unknown, _batch("FAILED", state="DENIED")) == attempts.StatusChange(
         unknown
     )
 
 
-def test_a_batch_whose_item_does_not_show_yet_changes_nothing() -> None:
+def test_a_batch_without_items_yet_changes_nothing() -> None:
     assert status_change(_attempt(), Batch("B1", "po-p1-1", "PENDING", ())).attempt == _attempt()
 
 
@@ -140,7 +140,7 @@ def test_one_sender_at_a_time_may_post() -> None:
     assert lease(first, NOW + timedelta(seconds=1)) is None
 
 
-def test_a_sender_that_stalled_may_not_post_any_more() -> None:
+def test_a_stalled_sender_may_no_longer_post() -> None:
     first = lease(_attempt(AttemptState.SENDING), NOW)
     assert first is not None
     assert not may_post(
@@ -152,7 +152,7 @@ def test_a_sender_that_stalled_may_not_post_any_more() -> None:
     assert may_post(second, second.fence, NOW + attempts.LEASE)
 
 
-def test_a_lease_that_ran_out_leaves_a_doubt() -> None:
+def test_an_expired_lease_makes_the_attempt_unknown() -> None:
     first = lease(_attempt(AttemptState.SENDING), NOW)
     assert first is not None
     second = lease(first, NOW + attempts.LEASE)
@@ -160,32 +160,32 @@ def test_a_lease_that_ran_out_leaves_a_doubt() -> None:
     assert second.state is AttemptState.UNKNOWN
 
 
-def test_a_refusal_after_a_doubt_proves_nothing() -> None:
+def test_a_refusal_leaves_an_unknown_attempt_unknown() -> None:
     assert attempts.rejected(_attempt(AttemptState.SENDING), "X").state is AttemptState.FAILED
     assert attempts.rejected(_attempt(AttemptState.UNKNOWN), "X").state is AttemptState.UNKNOWN
 
 
-def test_a_doubt_grows_too_old_to_be_sent_again() -> None:
+def test_an_unknown_attempt_becomes_too_old_to_send_again() -> None:
     later = NOW + attempts.MAXIMUM_DOUBT + timedelta(seconds=1)
     assert attempts.is_too_old_to_repeat(_attempt(AttemptState.UNKNOWN), later)
     assert not attempts.is_too_old_to_repeat(_attempt(AttemptState.SENDING), later)
     assert not attempts.is_too_old_to_repeat(_attempt(AttemptState.UNKNOWN), NOW)
 
 
-def test_what_was_stopped_before_it_was_known_is_found() -> None:
+def test_an_attempt_blocked_without_a_batch_is_unblocked_by_its_batch() -> None:
     stopped = _attempt(AttemptState.BLOCKED, provider_batch_id="")
     found = status_change(stopped, _batch("PENDING", state="PROCESSING")).attempt
     assert (found.state, found.provider_batch_id) == (AttemptState.ACCEPTED, "B1")
-    # What the provider itself has blocked is not let go by a reading that comes late.
+    # What the provider itself has blocked is not let go by a late status.
     blocked = _attempt(AttemptState.BLOCKED)
     assert status_change(blocked, _batch("PENDING")) == attempts.StatusChange(blocked)
 
 
-def test_the_first_transaction_id_stays() -> None:
+def test_the_first_transaction_id_is_kept() -> None:
     known = replace(_attempt(), provider_transaction_id="T1")
     item = replace(_batch("SUCCESS").items[0], transaction_id="T2")
-    reading = status_change(known, replace(_batch("SUCCESS"), items=(item,)))
-    assert (reading.fee is not None, reading.attempt.provider_transaction_id) == (True, "T1")
+    change = status_change(known, replace(_batch("SUCCESS"), items=(item,)))
+    assert (change.fee is not None, change.attempt.provider_transaction_id) == (True, "T1")
 
 
 @pytest.mark.parametrize(
@@ -194,14 +194,14 @@ def test_the_first_transaction_id_stays() -> None:
         ("SUCCESS", "SUCCESS", True),
         ("UNCLAIMED", "SUCCESS", True),
         ("PENDING", "PROCESSING", True),
-        ("A_WORD_OF_TOMORROW", "SUCCESS", True),
+        ("A_FUTURE_STATE", "SUCCESS", True),
         ("FAILED", "SUCCESS", False),
         ("RETURNED", "SUCCESS", False),
         ("REFUNDED", "SUCCESS", False),
         ("PENDING", "DENIED", False),
     ],
 )
-def test_what_has_ended_for_us_is_contradicted_by_what_may_pay_it(
+def test_an_item_that_may_pay_contradicts_an_ended_attempt(
     item_state: str, batch_state: str, *, expected: bool
 ) -> None:
     shown = _batch(item_state, state=batch_state)
@@ -212,7 +212,7 @@ def test_what_has_ended_for_us_is_contradicted_by_what_may_pay_it(
 @pytest.mark.parametrize(
     ("state", "provider_state", "item_state", "batch_state", "expected"),
     [
-        # Nobody knows yet what became of it: anything told is news.
+        # The outcome is not known yet: any event is news.
         (AttemptState.UNKNOWN, "", "", "PROCESSING", True),
         (AttemptState.SENDING, "", "SUCCESS", "", True),
         (AttemptState.ACCEPTED, "", "", "PROCESSING", False),
@@ -227,12 +227,12 @@ def test_what_has_ended_for_us_is_contradicted_by_what_may_pay_it(
         (AttemptState.PAID, "SUCCESS", "", "DENIED", True),
         (AttemptState.UNCLAIMED, "UNCLAIMED", "RETURNED", "", True),
         (AttemptState.RETURNED, "RETURNED", "UNCLAIMED", "", False),
-        # It would be paid though it has ended.
+        # It would be paid although the attempt has ended.
         (AttemptState.RETURNED, "RETURNED", "SUCCESS", "", True),
         (AttemptState.ACCEPTED, "", "", "", True),
     ],
 )
-def test_only_what_can_be_news_is_looked_at(
+def test_events_that_cannot_be_news_are_not_fetched(
     state: AttemptState, provider_state: str, item_state: str, batch_state: str, *, expected: bool
 ) -> None:
     attempt = replace(_attempt(state), provider_state=provider_state)
