@@ -49,7 +49,7 @@ class DecisionStore:
         return _decision(row) if row else None
 
     async def is_held(self, payout_id: str) -> bool:
-        """Whether an operator keeps it from being sent, as `payout_now` says, for less."""
+        """Whether the payout is held. Cheaper than reading the view `payout_now`."""
         row = await self._database.fetch_one(
             """
             SELECT kind FROM decision WHERE payout_id = %s AND kind IN ('HOLD', 'RESUME')

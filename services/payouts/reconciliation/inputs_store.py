@@ -179,7 +179,7 @@ class InputsStore:
         return frozenset(row["id"] for row in rows)
 
     async def _postings(self, provider: ProviderName) -> tuple[Posting, ...]:
-        """What was posted_keys and is not compared yet."""
+        """Postings that are not matched yet."""
         rows = await self._database.fetch_all(
             """
             SELECT t.id, t.payout_id, t.attempt_number, t.kind, t.create_time, p.currency,

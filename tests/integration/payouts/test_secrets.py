@@ -32,7 +32,7 @@ SECRETS = (
     "LIAISON_PAYPAL_CLIENT_SECRET",
     "LIAISON_PAYPAL_WEBHOOK_ID",
 )
-SECRET = "s3cret"
+HIDDEN_VALUE = "s3cret"
 _EXIT_TIMEOUT_SECONDS = 40
 
 
@@ -50,11 +50,11 @@ async def next_url(access: Access, database_url: str) -> AsyncIterator[str]:
         access.administrator_url, autocommit=True
     ) as administrator:
         await administrator.execute(
-            f"CREATE ROLE {name} LOGIN PASSWORD '{SECRET}' IN ROLE liaison_payouts".encode()
+            f"CREATE ROLE {name} LOGIN PASSWORD '{HIDDEN_VALUE}' IN ROLE liaison_payouts".encode()
         )
         try:
             host = urlsplit(database_url).netloc.rpartition("@")[2]
-            yield urlsplit(database_url)._replace(netloc=f"{name}:{SECRET}@{host}").geturl()
+            yield urlsplit(database_url)._replace(netloc=f"{name}:{HIDDEN_VALUE}@{host}").geturl()
         finally:
             await administrator.execute(f"DROP ROLE {name}".encode())
 
@@ -122,12 +122,27 @@ async def _output_of(environment: Mapping[str, str]) -> str:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        (f"postgresql://liaison_payouts:{SECRET}@HOST/liaison", "password authentication failed"),
-        (f"postgresql://liaison_payouts:{SECRET}@{UNUSED_ADDRESS}/liaison", "Connection refused"),
-        (f"liaison_payouts:{SECRET}@HOST/liaison", "must look like postgresql://"),
-        (f"postgresql://liaison_payouts:%zz{SECRET}@HOST/liaison", "must look like postgresql://"),
-        (f"postgresql://liaison_payouts:a@{SECRET}@HOST/liaison", "must look like postgresql://"),
-        (f"postgresql://liaison_payouts:{SECRET}/a@HOST/liaison", "must look like postgresql://"),
+        (
+            f"postgresql://liaison_payouts:{HIDDEN_VALUE}@HOST/liaison",
+            "password authentication failed",
+        ),
+        (
+            f"postgresql://liaison_payouts:{HIDDEN_VALUE}@{UNUSED_ADDRESS}/liaison",
+            "Connection refused",
+        ),
+        (f"liaison_payouts:{HIDDEN_VALUE}@HOST/liaison", "must look like postgresql://"),
+        (
+            f"postgresql://liaison_payouts:%zz{HIDDEN_VALUE}@HOST/liaison",
+            "must look like postgresql://",
+        ),
+        (
+            f"postgresql://liaison_payouts:a@{HIDDEN_VALUE}@HOST/liaison",
+            "must look like postgresql://",
+        ),
+        (
+            f"postgresql://liaison_payouts:{HIDDEN_VALUE}/a@HOST/liaison",
+            "must look like postgresql://",
+        ),
     ],
 )
 async def test_a_failed_database_connection_logs_no_password(
@@ -136,32 +151,32 @@ async def test_a_failed_database_connection_logs_no_password(
     host = urlsplit(environment["LIAISON_DATABASE_URL"]).netloc.rpartition("@")[2]
     output = await _output_of(environment | {name: url.replace("HOST", host)})
     assert words in output
-    assert SECRET not in output
+    assert HIDDEN_VALUE not in output
 
 
 @pytest.mark.parametrize(
     "wrong",
     [
         {"LIAISON_LISTEN_ADDRESS": "nowhere"},
-        {"LIAISON_PAYPAL_BASE_URL": f"https://liaison:{SECRET}@api-m.paypal.com"},
-        {"LIAISON_PAYPAL_CERTIFICATE_ORIGIN": f"https://{SECRET}@paypal.com"},
+        {"LIAISON_PAYPAL_BASE_URL": f"https://liaison:{HIDDEN_VALUE}@api-m.paypal.com"},
+        {"LIAISON_PAYPAL_CERTIFICATE_ORIGIN": f"https://{HIDDEN_VALUE}@paypal.com"},
     ],
 )
 async def test_an_invalid_setting_logs_no_other_setting(
     environment: dict[str, str], wrong: dict[str, str]
 ) -> None:
-    output = await _output_of(environment | {"LIAISON_PAYPAL_CLIENT_SECRET": SECRET} | wrong)
+    output = await _output_of(environment | {"LIAISON_PAYPAL_CLIENT_SECRET": HIDDEN_VALUE} | wrong)
     (name,) = wrong
     assert name.removeprefix("LIAISON_").lower() in output
-    for secret in (SECRET, environment["LIAISON_DATABASE_URL"]):
+    for secret in (HIDDEN_VALUE, environment["LIAISON_DATABASE_URL"]):
         assert secret not in output
 
 
 async def test_a_missing_setting_logs_no_other_setting(environment: dict[str, str]) -> None:
     del environment["LIAISON_PAYPAL_WEBHOOK_ID"]
-    output = await _output_of(environment | {"LIAISON_PAYPAL_CLIENT_SECRET": SECRET})
+    output = await _output_of(environment | {"LIAISON_PAYPAL_CLIENT_SECRET": HIDDEN_VALUE})
     assert "paypal_webhook_id" in output
-    assert SECRET not in output
+    assert HIDDEN_VALUE not in output
     assert environment["LIAISON_DATABASE_URL"] not in output
 
 
@@ -175,7 +190,7 @@ async def test_a_failed_paypal_login_logs_no_secret(
         environment
         | {
             "LIAISON_LOG_LEVEL": "DEBUG",
-            "LIAISON_PAYPAL_CLIENT_SECRET": SECRET,
+            "LIAISON_PAYPAL_CLIENT_SECRET": HIDDEN_VALUE,
             "LIAISON_PAYPAL_BASE_URL": paypal_url or harness.settings.paypal_base_url,
         }
     )
@@ -189,8 +204,8 @@ async def test_a_failed_paypal_login_logs_no_secret(
     finally:
         process.send_signal(signal.SIGTERM)
         _, output = await process.communicate()
-    assert SECRET not in str(refusal.value)
-    assert SECRET.encode() not in output
+    assert HIDDEN_VALUE not in str(refusal.value)
+    assert HIDDEN_VALUE.encode() not in output
     password = urlsplit(environment["LIAISON_DATABASE_URL"]).password
     assert password is not None
     assert password.encode() not in output
@@ -199,9 +214,9 @@ async def test_a_failed_paypal_login_logs_no_secret(
 def test_printed_settings_show_no_secret(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (environment | {"LIAISON_PAYPAL_CLIENT_SECRET": SECRET}).items():
+    for name, value in (environment | {"LIAISON_PAYPAL_CLIENT_SECRET": HIDDEN_VALUE}).items():
         monkeypatch.setenv(name, value)
     settings = PayoutsSettings()  # type: ignore[call-arg]  # the environment fills it
     passwords = {str(urlsplit(environment[name]).password) for name in SECRETS[:2]}
     for text in (repr(settings), str(settings), str(settings.model_dump())):
-        assert not any(secret in text for secret in (SECRET, *passwords))
+        assert not any(secret in text for secret in (HIDDEN_VALUE, *passwords))
