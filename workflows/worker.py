@@ -6,7 +6,7 @@ It has one Temporal worker for each task queue that it serves.
 import asyncio
 import inspect
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Annotated, Any
@@ -87,7 +87,10 @@ class WorkerSettings(ServerSettings, ClientSettings, TemporalSettings):
     @field_validator("worker_domains", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return [one.strip() for one in value.split(",")] if isinstance(value, str) else value
+        # Each once: two workers of one process on one queue would only compete.
+        if not isinstance(value, str):
+            return value
+        return tuple(dict.fromkeys(name.strip() for name in value.split(",")))
 
 
 async def main() -> None:
@@ -112,23 +115,35 @@ async def running(*workers: Worker, patience_seconds: float) -> AsyncIterator[No
     A stopping worker goes on retrying a failing local activity and waits for it, for ever while the
     service is down (SDK 1.35). Temporal gives its work to another worker, so the process may exit.
     """
-    for worker in workers:
-        await worker.__aenter__()
+    started: list[Worker] = []
     try:
+        for worker in workers:
+            await worker.__aenter__()
+            started.append(worker)
         yield
     finally:
-        error = sys.exc_info()
-        try:
-            async with asyncio.timeout(patience_seconds):
-                await asyncio.gather(*(worker.__aexit__(*error) for worker in workers))
-        except TimeoutError:
-            log.error("worker_did_not_stop", patience_seconds=patience_seconds)
+        await _stop(started, patience_seconds)
+
+
+async def _stop(workers: Sequence[Worker], patience_seconds: float) -> None:
+    """Drains all workers, also when one of them has failed, and then raises its error."""
+    error = sys.exc_info()
+    drains = [worker.__aexit__(*error) for worker in workers]
+    try:
+        async with asyncio.timeout(patience_seconds):
+            results = await asyncio.gather(*drains, return_exceptions=True)
+    except TimeoutError:
+        log.error("worker_did_not_stop", patience_seconds=patience_seconds)
+        return
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
 
 
 async def workers(settings: WorkerSettings, stack: AsyncExitStack) -> list[Worker]:
     """One worker per task queue that this process serves, not started yet."""
     client = await connect(settings)
-    activities = await _activities(settings, stack)
+    activities = await activities_by_domain(settings, stack)
     return [
         Worker(
             client,
@@ -142,7 +157,7 @@ async def workers(settings: WorkerSettings, stack: AsyncExitStack) -> list[Worke
     ]
 
 
-async def _activities(
+async def activities_by_domain(
     settings: WorkerSettings, stack: AsyncExitStack
 ) -> dict[Domain, list[Callable[..., Any]]]:
     """The activities of each domain, over channels that `stack` closes."""

@@ -10,7 +10,7 @@ from workflows.assignment.commands import OpenDispute
 from workflows.assignment.workflow import AssignmentWorkflow
 from workflows.dispute.model import Claim, Decide, Dispute, Withdraw
 from workflows.dispute.workflow import DisputeWorkflow
-from workflows.temporal.client import Workflows
+from workflows.temporal.client import Workflows, update_id
 
 C = TypeVar("C")
 
@@ -48,5 +48,5 @@ class DisputeWorkflowClient:
             workflow_id,
             update,
             command,
-            update_id=f"{type(command).__name__}:{command_id}",
+            update_id=update_id(update, command_id),
         )

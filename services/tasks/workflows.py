@@ -16,14 +16,14 @@ from workflows.task.model import (
 )
 from workflows.task.workflow import TaskWorkflow
 from workflows.task_queues import Domain
-from workflows.temporal.client import Workflows
+from workflows.temporal.client import Workflows, update_id
 from workflows.temporal.search_attributes import BRAND, DEADLINE, STATE
 
 Command = TypeVar("Command")
 
 
 class TaskWorkflowClient:
-    """The id of an update is the caller's `request_id` under the command's name: a repeated request
+    """The id of an update is the caller's `request_id` under the update's name: a repeated request
     gets its first answer."""
 
     def __init__(self, workflows: Workflows) -> None:
@@ -70,5 +70,5 @@ class TaskWorkflowClient:
             ids.task(task_id),
             update,
             command,
-            update_id=f"{type(command).__name__}:{request_id}",
+            update_id=update_id(update, request_id),
         )

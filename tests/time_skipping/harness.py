@@ -20,6 +20,7 @@ from devstack import identity
 from devstack.access import Access
 from servicekit.money import Money
 from servicekit.timestamps import to_timestamp
+from services.processes import BY_NAME
 from tests.support.sandbox import Payment, change_item, payments_of
 from tests.support.serving import server_settings
 from tests.support.skipping import Time
@@ -72,9 +73,8 @@ class Harness:
                 **server_settings(self.access).model_dump(exclude={"otel_service_name"}),
                 **{
                     f"{name}_address": self.access.addresses[name]
-                    for name in ("creators", "tasks", "media", "payouts", "disputes")
+                    for name in BY_NAME["worker"].peers
                 },
-                "notifications_address": self.access.addresses["notifications"],
                 "service_token_file": identity.service_token_file(self.access.home, "worker"),
                 "TEMPORAL_ADDRESS": self.access.addresses["temporal"],
                 "worker_drain_seconds": 2,

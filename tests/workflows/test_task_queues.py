@@ -1,16 +1,20 @@
 """Each domain has a task queue of its own, and a worker serves those that it is configured for."""
 
+import asyncio
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from pydantic import ValidationError
 from temporalio.testing import WorkflowEnvironment
 
-from tests.support.workers import workers_for
+from tests.support.workers import worker_settings, workers_for
 from tests.workflows.harness import Harness
 from workflows.assignment.model import Event
 from workflows.task_queues import Domain, queue_of, sibling
-from workflows.worker import WorkerSettings, running
+from workflows.worker import running
+
+TOKEN = Path("token")
 
 
 async def test_commands_proceed_while_no_worker_serves_payouts(
@@ -38,26 +42,38 @@ def test_a_child_starts_beside_its_parent() -> None:
     assert sibling(parent, Domain.PAYOUTS) == queue_of(Domain.PAYOUTS, "some-stack")
 
 
-def _settings(**values: object) -> WorkerSettings:
-    return WorkerSettings.model_validate(
-        {
-            "listen_address": "127.0.0.1:1",
-            "auth_jwks_file": "jwks.json",
-            "auth_issuer": "issuer",
-            "auth_audience": "audience",
-            "service_token_file": "token",
-            **values,
-        }
-    )
-
-
 def test_a_worker_serves_all_queues_unless_some_are_named() -> None:
-    assert set(_settings().worker_domains) == set(Domain)
-    some = _settings(worker_domains="payouts, disputes").worker_domains
+    assert set(worker_settings(TOKEN).worker_domains) == set(Domain)
+    some = worker_settings(TOKEN, worker_domains="payouts, disputes").worker_domains
     assert set(some) == {Domain.PAYOUTS, Domain.DISPUTES}
 
 
 @pytest.mark.parametrize("named", ["", "payout", "payouts,,tasks"])
 def test_a_queue_that_does_not_exist_is_refused_at_the_start(named: str) -> None:
     with pytest.raises(ValidationError, match="worker_domains"):
-        _settings(worker_domains=named)
+        worker_settings(TOKEN, worker_domains=named)
+
+
+class _Worker:
+    """Stops when it is told to; may fail while it does."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.is_drained = False
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.error is not None:
+            raise self.error
+        await asyncio.sleep(0)
+        self.is_drained = True
+
+
+async def test_all_workers_are_drained_when_one_has_failed() -> None:
+    failed, other = _Worker(RuntimeError("lost")), _Worker()
+    with pytest.raises(RuntimeError, match="lost"):
+        async with running(failed, other, patience_seconds=5):  # type: ignore[arg-type]  # stand-ins
+            pass
+    assert other.is_drained

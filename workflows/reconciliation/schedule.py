@@ -22,8 +22,8 @@ from workflows.reconciliation.model import ReconciliationTerms
 from workflows.reconciliation.workflow import ReconciliationWorkflow
 from workflows.task_queues import Domain, queue_of
 
-# A run that Temporal could not start in time is made up for, even where it is the day's only one;
-# of several, while one goes on, the others are left out.
+# A run that Temporal could not start in time is started later, up to this long. While one runs,
+# others are skipped.
 _CATCH_UP = timedelta(hours=12)
 
 
@@ -33,17 +33,18 @@ def terms() -> ReconciliationTerms:
 
 
 async def keep_schedule(client: Client, cron: str) -> None:
-    """Makes the schedule, or makes it what it should be; whether it is paused stays. `cron` is in
-    UTC."""
-    # All that makes it what it is: one with the same details is left alone, since an update could
-    # undo what an operator does at the same moment.
-    details = f"At `{cron}` UTC; {', '.join(terms().providers)}; made up for within {_CATCH_UP}"
+    """Creates the schedule or updates it; a paused one stays paused. `cron` is in UTC."""
+    # Everything that defines it: a schedule with the same details is left alone, since an update
+    # could undo what an operator does at the same moment.
+    queue = queue_of(Domain.PAYOUTS)
+    providers = ", ".join(terms().providers)
+    details = f"At `{cron}` UTC on {queue}; {providers}; caught up within {_CATCH_UP}"
     schedule = Schedule(
         action=ScheduleActionStartWorkflow(
             ReconciliationWorkflow.run,
             terms(),
             id=ids.RECONCILIATION,
-            task_queue=queue_of(Domain.PAYOUTS),
+            task_queue=queue,
             static_summary="Payouts: the providers' transactions and the ledger",
             static_details=details,
         ),

@@ -64,6 +64,11 @@ async def connect(settings: TemporalSettings) -> Client:
     )
 
 
+def update_id(update: Callable[..., Any], key: str) -> str:
+    """The id of an update: its name, which histories hold, and the caller's key."""
+    return f"{update.__name__}:{key}"
+
+
 class Workflows:
     """Client for workflows. Connects on first use, so that a service starts without Temporal.
 

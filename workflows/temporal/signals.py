@@ -18,6 +18,7 @@ async def signal(
     except FailureError as error:
         if is_cancelled_exception(error):
             raise
-        workflow.logger.info("The signalled workflow has ended")
+        name = getattr(method, "__name__", method)
+        workflow.logger.info("The signalled workflow has ended: %s", name)
         return False
     return True

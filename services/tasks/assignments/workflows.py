@@ -8,8 +8,7 @@ from services.tasks.assignments.handlers import WorkflowCommand
 from workflows import ids
 from workflows.assignment import commands
 from workflows.assignment.workflow import AssignmentWorkflow
-from workflows.errors import NotRunning
-from workflows.temporal.client import Workflows
+from workflows.temporal.client import Workflows, update_id
 
 # The update that takes each command.
 UPDATES: dict[type[WorkflowCommand], UpdateMethodMultiParam[[Any, Any], None]] = {
@@ -29,19 +28,17 @@ UPDATES: dict[type[WorkflowCommand], UpdateMethodMultiParam[[Any, Any], None]] =
 
 
 class AssignmentWorkflowClient:
-    """The id of an update is the actor and its `request_id` under the command's name, because both
+    """The id of an update is the actor and its `request_id` under the update's name, because both
     sides may send the same command: a repeated request gets its first answer."""
 
     def __init__(self, workflows: Workflows) -> None:
         self._workflows = workflows
 
     async def send(self, assignment_id: str, command: WorkflowCommand, request_id: str) -> None:
-        try:
-            await self._workflows.execute_update(
-                ids.assignment(assignment_id),
-                UPDATES[type(command)],
-                command,
-                update_id=f"{type(command).__name__}:{command.actor}:{request_id}",
-            )
-        except NotRunning as error:
-            raise NotRunning from error
+        update = UPDATES[type(command)]
+        await self._workflows.execute_update(
+            ids.assignment(assignment_id),
+            update,
+            command,
+            update_id=update_id(update, f"{command.actor}:{request_id}"),
+        )

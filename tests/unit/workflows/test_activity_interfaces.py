@@ -1,6 +1,9 @@
 """Workflows call activities by an interface; what a worker registers implements all of it."""
 
 import inspect
+import re
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
@@ -8,6 +11,8 @@ from temporalio import activity
 
 from services.disputes import workflows as dispute_commands
 from services.tasks.assignments import workflows as assignment_commands
+from tests.support.workers import worker_settings
+from workflows import worker
 from workflows.assignment.activities import AssignmentActivities
 from workflows.assignment.activity_interface import AssignmentActivityInterface
 from workflows.assignment.workflow import AssignmentWorkflow
@@ -22,6 +27,8 @@ from workflows.reconciliation.activities import ReconciliationActivities
 from workflows.reconciliation.activity_interface import ReconciliationActivityInterface
 from workflows.task.activities import TaskActivities
 from workflows.task.activity_interface import TaskActivityInterface
+from workflows.task_queues import Domain
+from workflows.temporal.client import update_id
 from workflows.worker import activities_of
 
 PAIRS: list[tuple[type, type]] = [
@@ -75,3 +82,31 @@ def test_each_command_goes_to_the_update_that_takes_it(
         hints = get_type_hints(getattr(workflow, update.__name__))
         hints.pop("return")
         assert list(hints.values()) == [command]
+
+
+def _called_by(workflow: type) -> set[str]:
+    """The activities that the modules of a workflow's package call."""
+    folder = Path(inspect.getfile(workflow)).parent
+    source = "".join(file.read_text() for file in folder.glob("*.py"))
+    return set(re.findall(r"\b[A-Z]\w+ActivityInterface\.(\w+)", source))
+
+
+@pytest.mark.parametrize("domain", Domain)
+async def test_a_queues_worker_has_every_activity_that_its_workflows_call(
+    domain: Domain, tmp_path: Path
+) -> None:
+    """One that is missing would be retried for ever, since another worker might have it."""
+    token = tmp_path / "token"
+    token.write_text("token")
+    async with AsyncExitStack() as stack:
+        activities = await worker.activities_by_domain(worker_settings(token), stack)
+    registered = {activity.__name__ for activity in activities[domain]}
+    called = set().union(*map(_called_by, worker.WORKFLOWS[domain]))
+    assert called
+    assert called <= registered
+
+
+def test_the_id_of_an_update_is_its_name_and_the_callers_key() -> None:
+    """Deployed clients repeat requests across releases: the format must not change."""
+    assert update_id(AssignmentWorkflow.submit_work, "c1:r1") == "submit_work:c1:r1"
+    assert update_id(DisputeWorkflow.claim, "r1") == "claim:r1"
