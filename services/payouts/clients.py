@@ -1,4 +1,4 @@
-"""The creators service over gRPC: the payout account that a creator named."""
+"""Client of the creators service: reads a creator's payout account."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ from liaison.creators.v1 import creators_pb2 as pb
 from servicekit.timestamps import from_timestamp
 from services.payouts.domain import PayoutAccount
 
-if TYPE_CHECKING:  # the stub's async face is there for type checkers only
+if TYPE_CHECKING:  # the async stub exists for type checkers only
     from liaison.creators.v1.creators_pb2_grpc import CreatorServiceAsyncStub
 
 

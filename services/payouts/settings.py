@@ -1,4 +1,4 @@
-"""What the payouts service is told by its environment."""
+"""Settings of the payouts service, read from the environment."""
 
 from typing import Annotated
 
@@ -30,12 +30,12 @@ class PaypalSettings(Settings):
     paypal_base_url: Origin
     paypal_client_id: str
     paypal_client_secret: SecretStr
-    # The id that PayPal gave to our webhook; it is part of what is signed.
+    # PayPal's id of our webhook; part of the signed text.
     paypal_webhook_id: str
     paypal_webhook_listen_address: Address
-    # The only place that signing certificates are taken from: https://api.paypal.com in production.
+    # The only origin of signing certificates: https://api.paypal.com in production.
     paypal_certificate_origin: Origin
-    # PayPal takes 400 a minute from one account: where several processes pay, each has its share.
+    # PayPal accepts 400 POSTs a minute per account; divide it if several processes pay.
     paypal_posts_a_minute: int = Field(default=400, ge=1)
 
 
@@ -43,5 +43,5 @@ class PayoutsSettings(
     ServerSettings, DatabaseSettings, ClientSettings, TemporalSettings, PaypalSettings
 ):
     creators_address: Address = "127.0.0.1:15051"
-    # Who pays where no operator says otherwise.
+    # Provider of new attempts, unless an operator chooses another.
     payout_provider: ProviderName = ProviderName.PAYPAL

@@ -1,1 +1,1 @@
-"""kill_switch"""
+"""Kill switch: halts and resumes the sending of all payouts."""

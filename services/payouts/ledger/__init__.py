@@ -1,1 +1,1 @@
-"""ledger"""
+"""Double-entry ledger: the chart of accounts, postings and their storage."""

@@ -1,1 +1,1 @@
-"""providers"""
+"""Payment providers: the interface, the registry and the implementations."""

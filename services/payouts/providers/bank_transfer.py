@@ -1,8 +1,8 @@
-"""The provider that pays by bank transfers which operators make by hand: what it was ordered to pay
-is a row in our own database, and a person says what became of it.
+"""Provider for bank transfers that operators make by hand.
 
-Its ids are our own: a batch, and the one item in it, goes by the order's `sender_batch_id`. An id
-is never freed, so that nothing is ordered twice however late it is sent again.
+An order is a row in our own database, and an operator confirms or rejects it. Batch and item both
+have the order's `sender_batch_id` as their id. An id is never freed, so an order cannot be placed
+twice, however late it is repeated.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class BankTransferState(StrEnum):
     REJECTED = "REJECTED"
 
 
-# As the items of a batch are called.
+# State of the transfer as a state of the batch's item.
 _ITEM_STATES = {
     BankTransferState.ORDERED: "PENDING",
     BankTransferState.CONFIRMED: "SUCCESS",
@@ -47,8 +47,8 @@ _ITEM_STATES = {
 
 @dataclass(frozen=True)
 class BankTransfer:
-    """`external_reference` is the bank's, of one that was made; `end_time` is when a person said
-    what became of it."""
+    """`external_reference` is the bank's, once CONFIRMED; `end_time` is when an operator confirmed
+    or rejected it."""
 
     sender_batch_id: str
     state: BankTransferState
@@ -60,12 +60,13 @@ class BankTransfer:
 
 
 class BankTransferProvider:
-    """See `Provider` for what is asked of any; the rest is for whoever makes the transfers."""
+    """Implements `interface.Provider`; the other methods serve operators."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def send(self, order: Order, may_post: MayPost) -> str:
+        """See `Provider.send`."""
         if not await may_post():
             raise NothingTaken(FENCE_LOST)
         try:
@@ -88,6 +89,7 @@ class BankTransferProvider:
         return order.sender_batch_id
 
     async def batch(self, batch_id: str) -> Batch:
+        """See `Provider.batch`."""
         try:
             transfer = await self.get(batch_id)
         except Unavailable as error:
@@ -108,15 +110,15 @@ class BankTransferProvider:
         return Batch(batch_id, batch_id, "PENDING" if is_ordered else "SUCCESS", (item,))
 
     async def cancel(self, item_id: str) -> None:
-        """What a person has in hand, that person alone gives back; nothing of it is ever
-        unclaimed."""
+        """Always refuses: a bank transfer is never unclaimed, and only an operator can reject
+        it."""
         raise NotCancellable("IN_A_PERSONS_HAND")
 
     async def report(self, start: datetime, end: datetime) -> Report:
-        """Complete up to the moment it is made, by the database's clock."""
+        """See `Provider.report`. Complete up to the database's current time."""
         try:
             async with self._database.transaction():
-                # Whoever is confirming one ends first, and whoever comes later has a later time.
+                # Waits for confirmations in progress; later ones get a later end_time.
                 await self._database.execute(
                     "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.bank_transfer'))"
                 )
@@ -141,8 +143,8 @@ class BankTransferProvider:
         return _transfer(row) if row else None
 
     async def confirm(self, sender_batch_id: str, external_reference: str, fee_minor: int) -> bool:
-        """That it was made; it must be ORDERED. False when the reference is another one's; the
-        transaction is then lost."""
+        """Records that an ORDERED transfer was made. False if another transfer has the reference;
+        the transaction is then aborted."""
         try:
             await self._database.execute(
                 """
@@ -157,7 +159,7 @@ class BankTransferProvider:
         return True
 
     async def reject(self, sender_batch_id: str) -> None:
-        """That it cannot be made; it must be ORDERED."""
+        """Records that an ORDERED transfer cannot be made."""
         await self._database.execute(
             "UPDATE bank_transfer SET state = 'REJECTED' WHERE sender_batch_id = %s",
             (sender_batch_id,),

@@ -1,7 +1,7 @@
-"""The payment provider as payouts see it: what is asked of it, and what its answers can mean.
+"""Interface of a payment provider, its data types and errors.
 
-The difference that decides everything is whether money may have left: `NothingTaken` and `Rejected`
-are sure that it has not, `OutcomeUnknown` is not.
+Errors differ in whether money may have left: with `NothingTaken` and `Rejected` it has not, with
+`OutcomeUnknown` it may have.
 """
 
 from collections.abc import Awaitable, Callable
@@ -11,9 +11,9 @@ from typing import Protocol
 
 from servicekit.money import Money
 
-# Asked just before an order leaves us: whether its sender may still send it.
+# Called just before an order is sent: whether its sender still may send it.
 MayPost = Callable[[], Awaitable[bool]]
-# The code of `NothingTaken` where it may not.
+# Code of `NothingTaken` when `MayPost` returned False.
 FENCE_LOST = "FENCE_LOST"
 
 
@@ -34,7 +34,7 @@ class Item:
     amount: Money
     fee: Money
     error_code: str
-    # By which the provider's reports know the movement of money; empty before there is one.
+    # Id of the money movement in the provider's reports; empty before there is one.
     transaction_id: str = ""
 
 
@@ -48,40 +48,40 @@ class Batch:
 
 @dataclass(frozen=True)
 class Transaction:
-    """A movement of money as a provider reports it: of a payment, or of one that came back.
+    """A money movement in a provider's report: a payment, or the return of one.
 
-    `amount` is negative where money came back; `fee` is negative where a fee did. What a provider
-    takes from our balance is reported at once, and once only, with the time at which it did: a
-    payment that nobody has claimed is in it like any other, though we settle it only when it is
-    claimed. If it is not, a second transaction brings it back, and both together are nothing.
+    `amount` is negative when money came back, `fee` when a fee did. Each debit of our balance is
+    reported once, with the time of the debit. That includes a payment that is still unclaimed,
+    although the ledger settles it only once it is claimed; if it never is, a second transaction
+    returns it and the two sum to zero.
     """
 
     id: str
-    # Our own id of the payment, where the report has it.
+    # Our own id of the payment; empty if the report lacks it.
     sender_batch_id: str
-    # The earlier transaction that this one takes back, if it does.
+    # Id of the earlier transaction that this one reverses, or empty.
     reverses_id: str
     amount: Money
     fee: Money
     time: datetime
-    # Not done when the report was made: a payment that is still unclaimed, or held for a look. That
-    # it was done later is not reported again; a look at the payment tells.
+    # Not complete when the report was made: unclaimed, or held for review. Completion is not
+    # reported again; polling the payment shows it.
     is_pending: bool = False
-    # It has come back since, by a transaction of its own, which may not be reported yet.
+    # Returned since, by a separate transaction, which may not be reported yet.
     is_reversed: bool = False
 
 
 @dataclass(frozen=True)
 class Report:
-    """All transactions of a time. Reports lag behind: `end_time` is the moment before which this
-    one is complete, which may be earlier than was asked for."""
+    """All transactions of a period. Reports lag: this one is complete before `end_time`, which may
+    be earlier than requested."""
 
     transactions: tuple[Transaction, ...]
     end_time: datetime
 
 
 class ProviderError(Exception):
-    """`code` is the provider's own word, or ours for what kept it from answering."""
+    """`code` is the provider's error name, or ours for a failure to reach it."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -89,20 +89,20 @@ class ProviderError(Exception):
 
 
 class NothingTaken(ProviderError):
-    """No money has left, and the same may pass later: funds are short, it is too busy, it cannot
-    be reached, or it does not know us."""
+    """No money has left, and the same order may succeed later: insufficient funds, rate limit,
+    provider unreachable, or authentication failed."""
 
 
 class Rejected(ProviderError):
-    """No money has left for this order, and the same will be refused again."""
+    """No money has left, and the same order would be refused again."""
 
 
 class OutcomeUnknown(ProviderError):
-    """The order may have been taken or not."""
+    """The provider may or may not have accepted the order."""
 
 
 class AlreadyTaken(ProviderError):
-    """Another order has this `sender_batch_id`, in all likelihood this very one."""
+    """The `sender_batch_id` is taken, most likely by an earlier POST of the same order."""
 
     def __init__(self, code: str, batch_id: str | None) -> None:
         super().__init__(code)
@@ -110,39 +110,40 @@ class AlreadyTaken(ProviderError):
 
 
 class NotReadable(ProviderError):
-    """A question got no answer that can be used; nothing is changed by asking again."""
+    """A read returned no usable answer; it is safe to repeat."""
 
 
 class NotCancellable(ProviderError):
-    """The payment is not unclaimed, or no longer: only a look tells what it is."""
+    """The payment is not unclaimed, or no longer; poll it for its state."""
 
 
 class Provider(Protocol):
     async def send(self, order: Order, may_post: MayPost) -> str:
-        """Orders the payment; answers with the provider's batch id.
+        """Orders the payment and returns the provider's batch id.
 
-        `may_post` is asked when all else is ready, each time that an order is about to leave us.
+        Calls `may_post` last, before each POST of the order.
 
         Raises:
-            NothingTaken: with FENCE_LOST where `may_post` said no.
+            NothingTaken: with FENCE_LOST if `may_post` returned False.
             Rejected, OutcomeUnknown, AlreadyTaken.
         """
 
     async def batch(self, batch_id: str) -> Batch:
-        """
+        """Reads a batch.
+
         Raises:
             NotReadable.
         """
 
     async def cancel(self, item_id: str) -> None:
-        """Takes an unclaimed payment back. Whatever the answer was, a look tells what came of it.
+        """Cancels an unclaimed payment. Poll the payment for the result, whatever the answer.
 
         Raises:
             NotCancellable, NotReadable.
         """
 
     async def report(self, start: datetime, end: datetime) -> Report:
-        """What moved from `start` on and before `end`, or before where the report ends.
+        """Reports the money movements from `start` up to `end` or the report's own end, exclusive.
 
         Raises:
             NotReadable.

@@ -1,1 +1,1 @@
-"""paypal"""
+"""PayPal: the Payouts API, transaction reports and webhooks."""

@@ -1,4 +1,4 @@
-"""The way to PayPal: who we are there, and a question that is asked once more with a new token."""
+"""HTTP connection to PayPal: caches the access token, and repeats a read once if it is refused."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ from services.payouts.providers.paypal.responses import name_in, read_json
 from services.payouts.settings import PaypalSettings
 
 ASK_SECONDS = 8.0
-# A token is renewed this long before PayPal would refuse it.
+# Renew a token this long before it expires.
 _TOKEN_MARGIN_SECONDS = 60.0
 
 
@@ -25,10 +25,12 @@ class PaypalConnection:
         self._token_lock = asyncio.Lock()
 
     async def authorization(self, *, instead_of: str = "") -> str:
-        """The header's value, cached while it is good.
+        """Returns the Authorization header, cached until shortly before its token expires.
+
+        `instead_of` is a header that PayPal refused.
 
         Raises:
-            NothingTaken: PayPal does not let us in.
+            NothingTaken: no token could be obtained.
         """
         async with self._token_lock:
             is_good = time.monotonic() < self._token_end and self._token != instead_of
@@ -58,10 +60,10 @@ class PaypalConnection:
         )
 
     async def ask(self, method: str, path: str, **more: Any) -> httpx.Response:
-        """What may be asked again and again. An answer says what it says, if it is one of PayPal's.
+        """Sends an idempotent request; returns the response whatever its status, except 401.
 
         Raises:
-            NotReadable: there was none, or it does not let us in.
+            NotReadable: there was no response, or authentication failed.
         """
         try:
             authorization = await self.authorization()

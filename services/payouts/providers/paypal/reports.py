@@ -1,17 +1,18 @@
-"""PayPal's transaction reports: how they are asked for, and what their lines mean to us.
+"""Reads PayPal's transaction reports.
 
-Ours are a payout (T0001), and what takes one back or its fee: reversed or refunded as a payout
-(T1114, T1115), or as any payment (T1106, T1107; T1108, T1109 the fee). T1503 and T1105, the hold on
-a batch's amount and its end, are not: they set our own money aside; what leaves is a T0001 each.
+Read are payouts (T0001) and the returns of one or of its fee: reversed or refunded as a payout
+(T1114, T1115) or as any payment (T1106, T1107; T1108, T1109 for the fee). T1503 and T1105, the hold
+on a batch's amount and its end, are ignored: they set our own money aside, and each payment that
+leaves is a T0001.
 
-What a line's status says:
+Transaction status:
 
     S   done
-    P   pending: of a payout, nobody has claimed it, or it is held; it has left our balance
-    V   taken back since: it had left all the same, and came back by a transaction of its own
+    P   pending: a payout that is unclaimed or held; it has left our balance
+    V   reversed since: it left, and came back by a separate transaction
     D   denied: it never left
 
-Amounts are seen from our balance, so that what was paid out is negative there.
+Amounts are relative to our balance: what was paid out is negative there.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,22 +36,23 @@ from services.payouts.providers.paypal.responses import (
 _PATH = "/v1/reporting/transactions"
 _PAGE_SIZE = 500
 _ANSWER_SECONDS = 30.0
-# PayPal reports 31 days at once; whole seconds make it a little more than is asked for.
+# PayPal reports at most 31 days at once; rounding to whole seconds adds a little.
 _LONGEST = timedelta(days=30)
-# Of a time with more than 10,000 lines no page is given.
+# PayPal refuses a period with more than 10,000 transactions.
 _TOO_LARGE = "RESULTSET_TOO_LARGE"
 _SHORTEST = timedelta(seconds=1)
 
 # https://developer.paypal.com/reports/reference/t-codes
 _PAYOUT = "T0001"
 _PAYOUT_RETURNS = frozenset({"T1114", "T1115"})
-# These may be of a payment that is none of our payouts, unless they name the transaction.
+# May concern a payment that is no payout, unless they refer to a transaction.
 _REVERSALS = frozenset({"T1106", "T1107"})
 _FEE_RETURNS = frozenset({"T1108", "T1109"})
 
 
 async def read_report(connection: PaypalConnection, start: datetime, end: datetime) -> Report:
-    """
+    """Reads the transactions from `start` to `end`, in windows that PayPal accepts.
+
     Raises:
         NotReadable.
     """
@@ -70,8 +72,8 @@ async def read_report(connection: PaypalConnection, start: datetime, end: dateti
 async def _read_window(
     connection: PaypalConnection, start: datetime, end: datetime, found: dict[str, Transaction]
 ) -> datetime:
-    """Adds what is reported, some of it from a second before or after; answers up to when all is
-    there."""
+    """Adds the window's transactions, and some from up to a second around it, to `found`. Returns
+    the time up to which the report is complete."""
     refreshed: datetime | None = None
     for page in count(1):
         query = _query(start, end, page)
@@ -93,11 +95,11 @@ async def _read_window(
                 return refreshed
         except UNREADABLE as error:
             raise NotReadable("UNREADABLE_ANSWER") from error
-    raise AssertionError("pages are counted without end")
+    raise AssertionError("count() is endless")
 
 
 def _query(start: datetime, end: datetime, page: int) -> dict[str, str]:
-    """In whole seconds, and so a little more than was asked for."""
+    """Rounded outwards to whole seconds."""
     whole_end = end + timedelta(seconds=1) if end.microsecond else end
     return {
         "start_date": f"{start.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
@@ -109,7 +111,7 @@ def _query(start: datetime, end: datetime, page: int) -> dict[str, str]:
 
 
 def _is_not_there_yet(response: httpx.Response) -> bool:
-    """Whether nothing is reported yet of the time that was asked for; known by its words alone."""
+    """Whether the period is not reported yet; only the text of the error says so."""
     return (
         response.status_code == HTTPStatus.BAD_REQUEST
         and "start date is not available" in response.text
@@ -148,7 +150,7 @@ def _transaction(info: Mapping[str, Any]) -> Transaction:
 
 
 def _referred(info: Mapping[str, Any]) -> str:
-    """The transaction that this one is about, if it is about one."""
+    """Id of the transaction that this one refers to, or empty."""
     is_transaction = info.get("paypal_reference_id_type") == "TXN"
     return str(info.get("paypal_reference_id", "")) if is_transaction else ""
 
@@ -160,5 +162,5 @@ def _outwards(amount: Mapping[str, Any]) -> Money:
 def _time(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
-        raise ValueError("a time without its offset")
+        raise ValueError("time without UTC offset")
     return moment

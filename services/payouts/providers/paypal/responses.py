@@ -1,7 +1,7 @@
-"""What PayPal's answers about payments mean.
+"""Parses PayPal's responses about payments.
 
-Fields we do not know are kept, not refused: the link to the first batch of a duplicate is in none
-of the published schemas. An answer that cannot be read raises one of UNREADABLE.
+Unknown fields are accepted: the link to the first batch of a duplicate is in none of the published
+schemas. A malformed response raises one of UNREADABLE.
 """
 
 import re
@@ -32,10 +32,10 @@ _NAME = re.compile(r"[A-Z0-9_]{1,60}")
 
 
 def batch_id_of(order: Order, response: httpx.Response) -> str:
-    """The batch that an answer to a POST tells of.
+    """Returns the batch id from the response to a POST of a payment.
 
     Raises:
-        NothingTaken, Rejected, OutcomeUnknown, AlreadyTaken: what it tells instead.
+        NothingTaken, Rejected, OutcomeUnknown, AlreadyTaken: the POST did not create the batch.
     """
     status, answer = response.status_code, read_json(response)
     name = name_in(answer)
@@ -54,7 +54,7 @@ def batch_id_of(order: Order, response: httpx.Response) -> str:
         raise NothingTaken(name or f"HTTP_{status}")
     if status == HTTPStatus.UNAUTHORIZED:
         raise NothingTaken(name or "AUTHENTICATION_FAILED")
-    # Without PayPal's own word for it, an answer may come from anything that stands in between.
+    # Without a PayPal error name the response may come from a proxy in between.
     if status == HTTPStatus.BAD_REQUEST and name:
         raise _refusal(name, answer)
     if status == HTTPStatus.FORBIDDEN and name:
@@ -73,21 +73,21 @@ def batch_of(answer: Mapping[str, Any]) -> Batch:
 
 
 def in_minor_units(value: object) -> int:
-    """Of a decimal text in units of its currency."""
+    """Minor units of a decimal string in major units."""
     minor = Decimal(str(value)) * 100
     if not minor.is_finite() or minor != int(minor):
-        raise ValueError("an amount that is not in minor units")
+        raise ValueError("amount has fractions of a minor unit")
     return int(minor)
 
 
 def name_in(answer: Mapping[str, Any]) -> str:
-    """The name of the error that an answer is; empty where it has none."""
+    """PayPal's error name; empty if the response has none."""
     name = answer.get("name", "")
     return name if isinstance(name, str) and _NAME.fullmatch(name) else ""
 
 
 def code_of(response: httpx.Response) -> str:
-    """The name of an error, or else its status."""
+    """PayPal's error name, or else the HTTP status."""
     return name_in(read_json(response)) or f"HTTP_{response.status_code}"
 
 
@@ -103,12 +103,12 @@ def mapping(value: object) -> Mapping[str, Any]:
 
 
 def _refusal(name: str, answer: Mapping[str, Any]) -> ProviderError:
-    """A 400: either the id is taken already, which is known by its link or only by its words, or
-    the order itself is wrong."""
+    """The error of a 400: the id is taken (recognized by its link, or only by its text), or the
+    order is invalid."""
     for detail in _list(answer.get("details")):
         for link in _list(mapping(detail).get("link")):
             path = urlsplit(str(mapping(link).get("href", ""))).path
-            # Only the id is taken from it: our token goes nowhere but to the address we know.
+            # Only the id is used: our token is sent to no URL but the configured one.
             if batch_id := path.partition(f"{PAYOUTS_PATH}/")[2]:
                 return AlreadyTaken(name, batch_id)
     if name == "USER_BUSINESS_ERROR" and "already exist" in str(answer).lower():

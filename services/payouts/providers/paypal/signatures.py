@@ -1,6 +1,6 @@
-"""Whether a webhook is PayPal's: its signature, by a certificate from the one place we trust.
+"""Verifies the signature of PayPal's webhooks, with certificates from one trusted origin.
 
-Signed is `transmission id | time | our webhook id | crc32 of the raw body`, with RSA and SHA-256.
+The signed text is `transmission id|time|our webhook id|crc32 of the raw body`; RSA with SHA-256.
 """
 
 import base64
@@ -27,7 +27,7 @@ class Forged(Exception):
 
 
 class CertificateUnavailable(Exception):
-    """The certificate could not be fetched: whether it is PayPal's cannot be told now."""
+    """The certificate could not be fetched, so the signature cannot be verified now."""
 
 
 class SignatureVerifier:
@@ -39,7 +39,8 @@ class SignatureVerifier:
         self._certificates: dict[str, x509.Certificate] = {}
 
     async def verify(self, headers: Mapping[str, str], body: bytes) -> None:
-        """
+        """Checks the signature in the headers against the raw body.
+
         Raises:
             Forged, CertificateUnavailable.
         """
@@ -73,7 +74,7 @@ class SignatureVerifier:
 
     async def _fetch(self, url: str) -> x509.Certificate:
         parts = urlsplit(url)
-        # The sender names the address: anywhere but at PayPal it would be the sender's own key.
+        # The URL comes from the sender, who could otherwise name a certificate of their own.
         if f"{parts.scheme}://{parts.netloc}".lower() != self._origin:
             raise Forged("a certificate from elsewhere")
         try:
