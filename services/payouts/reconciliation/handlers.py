@@ -241,21 +241,7 @@ class ReconciliationHandlers:
         refreshed = await self._refresh(name, before)
         async with self._store.snapshot():
             inputs = await self._inputs.inputs(name, report, window.report_start_time)
-            corrected = {
-                key
-                for key in inputs.posted() - before.posted()
-                if (key.payout_id, key.number) in refreshed.changed
-            }
-            comparison = compare(
-                inputs.attributed(),
-                inputs.postings,
-                report.end_time,
-                corrected=corrected,
-                unavailable=refreshed.unavailable,
-                found_transaction_ids=inputs.found_transaction_ids,
-                found_transfer_ids=inputs.found_transfer_ids,
-            )
-            comparison.matches += inputs.withdrawn_matches()
+            comparison = _compare(before, inputs, refreshed, report.end_time)
             new = NewReconciliation(
                 name,
                 window.start_time,
@@ -342,6 +328,27 @@ class ReconciliationHandlers:
             )
         else:
             log.info("reconciled", reconciliation=done.name, provider=done.provider)
+
+
+def _compare(
+    before: Inputs, inputs: Inputs, refreshed: RefreshResult, end_time: datetime
+) -> Comparison:
+    """Compares `inputs`. What was not posted in the inputs `before` the sync is corrected."""
+    comparison = compare(
+        inputs.attributed(),
+        inputs.postings,
+        end_time,
+        corrected={
+            key
+            for key in inputs.posted() - before.posted()
+            if (key.payout_id, key.number) in refreshed.changed
+        },
+        unavailable=refreshed.unavailable,
+        found_transaction_ids=inputs.found_transaction_ids,
+        found_transfer_ids=inputs.found_transfer_ids,
+    )
+    comparison.matches += inputs.withdrawn_matches()
+    return comparison
 
 
 def _may_be_unposted(posted: AttemptPostings, transaction: Transaction) -> bool:

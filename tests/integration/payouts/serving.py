@@ -2,7 +2,7 @@
 sandbox."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
@@ -51,7 +51,7 @@ from tests.integration.payouts.harness import (
 )
 from tests.integration.paypal_sandbox.contracts import Contracts
 from tests.support.databases import Databases
-from tests.support.serving import serving
+from tests.support.serving import Served, serving
 from workflows.payout.providers import ProviderName
 
 
@@ -76,22 +76,11 @@ async def harness_of(
     with the sandbox is checked against PayPal's contracts."""
     settings = paypal_settings(f"http://127.0.0.1:{free_port()}")
     async with AsyncExitStack() as exits:
-        creators = await exits.enter_async_context(
-            serving(
-                access,
-                [creators_service(CreatorHandlers(CreatorStore(creators_database), utc_now))],
-                creators_database,
-            )
-        )
+        creators = await exits.enter_async_context(_creators(access, creators_database))
         contracts = Contracts()
         http = await exits.enter_async_context(http_client())
         http.event_hooks = {"response": [contracts.check_response]}
-        stores = Stores(
-            PayoutStore(database),
-            LedgerStore(database),
-            KillSwitchStore(database),
-            DecisionStore(database),
-        )
+        stores = _stores(database)
         accounts = CreatorAccounts(CreatorServiceStub(creators.as_service("payouts")))
         providers = dict(providers_of(settings, http, database))
         payments = PaymentHandlers(stores, providers, accounts, utc_now)
@@ -123,6 +112,20 @@ async def harness_of(
             sandbox_data,
         )
         assert contracts.problems == []
+
+
+def _creators(access: Access, database: Database) -> AbstractAsyncContextManager[Served]:
+    service = creators_service(CreatorHandlers(CreatorStore(database), utc_now))
+    return serving(access, [service], database)
+
+
+def _stores(database: Database) -> Stores:
+    return Stores(
+        PayoutStore(database),
+        LedgerStore(database),
+        KillSwitchStore(database),
+        DecisionStore(database),
+    )
 
 
 def _sandbox(settings: PaypalSettings, webhook_url: str | None, data: Path) -> Sandbox:

@@ -72,7 +72,7 @@ async def test_a_halt_stops_a_sender_that_has_not_posted_yet(
         with refused(Reason.PAYOUTS_HALTED):
             await call
     (attempt,) = (await harness.get("p1")).attempts
-    # Surely not ordered, so it is in no doubt.
+    # Certainly not ordered, so the attempt is not UNKNOWN.
     assert attempt.state == payouts_pb2.Attempt.STATE_SENDING
     assert attempt.error_code == "PAYOUTS_HALTED"
     assert harness.batches() == []

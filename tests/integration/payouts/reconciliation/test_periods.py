@@ -71,11 +71,11 @@ async def test_concurrent_runs_compare_each_period_once(
 ) -> None:
     paid.transactions.append(moved("T-foreign", 500))
     answers = await asyncio.gather(*(run(harness) for _ in range(4)), return_exceptions=True)
-    runs = [each for each in answers if isinstance(each, pb.Reconciliation)]
+    done = [each for each in answers if isinstance(each, pb.Reconciliation)]
     for answer in answers:
         if not isinstance(answer, pb.Reconciliation):
             assert isinstance(answer, Unavailable)
-    assert sorted(each.mismatch_count for each in runs) == [0] * (len(runs) - 1) + [1]
+    assert sorted(each.mismatch_count for each in done) == [0] * (len(done) - 1) + [1]
     rows = await database.fetch_all("SELECT * FROM reconciliation ORDER BY end_time")
     for before, after in pairwise(rows):
         assert after["start_time"] == before["end_time"]

@@ -1,6 +1,6 @@
 """Random histories of two payouts: sent, refreshed, released and repeated, by processes that crash
 at any step, at a provider that fails in every way the sandbox has. After each history the ledger
-sums to zero, nothing was paid twice or lost, and no attempt is in doubt.
+sums to zero, nothing was paid twice or lost, and no attempt is unknown.
 
 `MONEY_EXAMPLES=1000 pytest tests/integration/payouts/sending` runs more histories, with another
 seed each time.
@@ -267,7 +267,7 @@ class PayoutHistories(RuleBasedStateMachine):
             self.environment.do(self._end())
 
     async def _end(self) -> None:
-        """Sends what is in doubt or has failed and refreshes it, as a workflow does in time."""
+        """Sends what is unknown or has failed and refreshes it, as a workflow does in time."""
         await self.harness.balances()
         for number in (1, 2):
             await self.harness.behave(self.receiver(number), Behaviour.SUCCESS)
@@ -286,8 +286,8 @@ class PayoutHistories(RuleBasedStateMachine):
         await self._check_funds(payouts)
 
     def _check_payout(self, payout: pb.Payout) -> None:
-        doubtful = {pb.Attempt.STATE_SENDING, pb.Attempt.STATE_UNKNOWN}
-        assert not doubtful & {attempt.state for attempt in payout.attempts}, payout
+        unfinished = {pb.Attempt.STATE_SENDING, pb.Attempt.STATE_UNKNOWN}
+        assert not unfinished & {attempt.state for attempt in payout.attempts}, payout
         items = self._items(payout)
         paying = [state for state in items if state in _PAYING]
         assert len(paying) <= 1, "the provider was made to pay twice"
