@@ -19,24 +19,24 @@ call, which wins and applies to payouts accepted afterwards:
     REVERSED_LATE           SUCCESS, then REVERSED after the delay, without a webhook
     ONHOLD                  held for review, permanently
     BLOCKED                 blocked, permanently
-    CANCEL_DROPS_ANSWER     UNCLAIMED; cancelling it works, but the connection is closed instead of
-                            an answer
+    CANCEL_DROPS_RESPONSE   UNCLAIMED; cancelling it works, but the connection is closed without a
+                            response
     DENIED                  the whole batch is denied, which frees its sender_batch_id
-    DROP_ANSWER             accepted, but the connection is closed without an answer; then SUCCESS
-    ERROR_500_AFTER_ACCEPT  accepted, but the answer is a 500; then SUCCESS
+    DROP_RESPONSE           accepted, but the connection is closed without a response; then SUCCESS
+    ERROR_500_AFTER_ACCEPT  accepted, but the response is a 500; then SUCCESS
     INSUFFICIENT_FUNDS      refused with 422, before the check for a known batch
 
 The delay is three seconds unless an override says otherwise; with an override, SUCCESS takes at
 least its delay, and UNCLAIMED is returned after it. Anything not named above is a SUCCESS. A test
 that wants PayPal to lack the money for a batch it has already taken sets INSUFFICIENT_FUNDS late.
 
-Where a batch mixes behaviours, one refusal refuses it, one denial denies it, and one lost answer
-loses its answer.
+Where a batch mixes behaviours, one item is enough to refuse the batch, to deny it, or to lose its
+response.
 
-What the receiver or PayPal does later is done by an admin call, instead of all that was to come:
-claim an UNCLAIMED item (SUCCESS), release or fail one that is ONHOLD or BLOCKED, let a paid one
-come back (REFUNDED, or REVERSED without a webhook). Unless `sends_webhook` is false,
-webhooks go out; and any of them may be sent once more.
+An admin call performs a later action of the receiver or PayPal and replaces the scheduled changes:
+claim an UNCLAIMED item (SUCCESS), release or fail one that is ONHOLD or BLOCKED, return a paid
+one (REFUNDED, or REVERSED without a webhook). Webhooks are sent unless `sends_webhook` is false.
+Any event may be sent again.
 
     POST   /admin/items/{payout_item_id}  {"status": "REFUNDED", "sends_webhook": false}
     POST   /admin/events/{event_id}
@@ -52,11 +52,11 @@ had used the account, changed, or hidden:
     POST   /admin/transactions            {"amount": "-90.00", "custom_field": "po-x-1"}
     PATCH  /admin/transactions/{transaction_id}    {"amount": "-1.00"} or {"is_reported": false}
 
-Lines appear at once, up to 10,000 are reported for a time, and any number of POSTs is taken,
-until this call says otherwise; what it leaves out is as at first:
+By default lines appear at once, a report has up to 10,000 lines, and POSTs are not limited. This
+call changes that; a field left out is reset to its default:
 
     PUT    /admin/conditions              {"reporting_lag_seconds": 10800, "report_line_limit": 2,
                                            "posts_a_minute": 400}
 
-The admin calls have no authentication and answer loopback callers only.
+The admin calls have no authentication and accept loopback callers only.
 """

@@ -5,7 +5,7 @@ from typing import Any
 
 
 class PayPalError(Exception):
-    """An answer other than success; the message is the sandbox's own wording."""
+    """A response other than success; the message is the sandbox's own wording."""
 
     def __init__(self, status: int, name: str, message: str, *details: dict[str, Any]) -> None:
         super().__init__(f"{status} {name}")
@@ -59,7 +59,7 @@ def incorrect_status(status: str) -> PayPalError:
 
 
 def may_not_follow(current: str, wanted: str) -> PayPalError:
-    """An admin's answer, none of PayPal's."""
+    """An error of the admin calls; PayPal has no such error."""
     return PayPalError(409, "RESOURCE_CONFLICT", f"After {current} there is no {wanted}.")
 
 

@@ -41,14 +41,14 @@ class Behaviour(StrEnum):
     ONHOLD = "ONHOLD"
     BLOCKED = "BLOCKED"
     DENIED = "DENIED"
-    DROP_ANSWER = "DROP_ANSWER"
-    CANCEL_DROPS_ANSWER = "CANCEL_DROPS_ANSWER"
+    DROP_RESPONSE = "DROP_RESPONSE"
+    CANCEL_DROPS_RESPONSE = "CANCEL_DROPS_RESPONSE"
     ERROR_500_AFTER_ACCEPT = "ERROR_500_AFTER_ACCEPT"
     INSUFFICIENT_FUNDS = "INSUFFICIENT_FUNDS"
 
 
-class Answer(StrEnum):
-    """How an accepted POST is answered."""
+class ResponseKind(StrEnum):
+    """The response to an accepted POST."""
 
     CREATED = "CREATED"
     DROPPED = "DROPPED"
@@ -138,13 +138,13 @@ def behaviour_named_by(receiver: str) -> Behaviour:
     return Behaviour.SUCCESS
 
 
-def answer_to(behaviours: Iterable[Behaviour]) -> Answer:
+def response_to(behaviours: Iterable[Behaviour]) -> ResponseKind:
     present = set(behaviours)
-    if Behaviour.DROP_ANSWER in present:
-        return Answer.DROPPED
+    if Behaviour.DROP_RESPONSE in present:
+        return ResponseKind.DROPPED
     if Behaviour.ERROR_500_AFTER_ACCEPT in present:
-        return Answer.SERVER_ERROR
-    return Answer.CREATED
+        return ResponseKind.SERVER_ERROR
+    return ResponseKind.CREATED
 
 
 def script(behaviour: Behaviour, delay_seconds: float | None, step_seconds: float) -> list[Step]:
@@ -158,7 +158,7 @@ def script(behaviour: Behaviour, delay_seconds: float | None, step_seconds: floa
     match behaviour:
         case Behaviour.FAILED_LATE:
             return [Step(max(first, delay), ItemStatus.FAILED, RECEIVER_LOCKED)]
-        case Behaviour.UNCLAIMED | Behaviour.CANCEL_DROPS_ANSWER:
+        case Behaviour.UNCLAIMED | Behaviour.CANCEL_DROPS_RESPONSE:
             returned_after = (
                 UNCLAIMED_RETURNS_AFTER_SECONDS if delay_seconds is None else delay_seconds
             )

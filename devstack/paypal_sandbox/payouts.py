@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from devstack.paypal_sandbox import amounts, errors, ids, lifecycle, representations
 from devstack.paypal_sandbox.alarm import Alarm
-from devstack.paypal_sandbox.lifecycle import Answer, BatchStatus, Behaviour, ItemStatus
+from devstack.paypal_sandbox.lifecycle import BatchStatus, Behaviour, ItemStatus, ResponseKind
 from devstack.paypal_sandbox.records import Batch, Change, Event, Item, Override
 from devstack.paypal_sandbox.representations import Representations
 from devstack.paypal_sandbox.store import Store
@@ -40,7 +40,7 @@ class Payouts:
         self._events_waiting = events_waiting
         self._changes_waiting = Alarm()
 
-    def create(self, request: CreatePayout) -> tuple[Batch, Answer]:
+    def create(self, request: CreatePayout) -> tuple[Batch, ResponseKind]:
         """Funds are checked first: a repeated POST may so be refused although it was accepted."""
         overrides = {override.receiver: override for override in self._store.overrides()}
         chosen = [_behaviour(item.receiver, overrides) for item in request.items]
@@ -62,9 +62,9 @@ class Payouts:
             self._store.insert(batch, items, changes)
             self._movements.hold(batch, items)
         self._changes_waiting.ring()
-        return batch, lifecycle.answer_to(override.behaviour for override in chosen)
+        return batch, lifecycle.response_to(override.behaviour for override in chosen)
 
-    def cancel(self, item_id: str) -> tuple[Item, Batch, Answer]:
+    def cancel(self, item_id: str) -> tuple[Item, Batch, ResponseKind]:
         with self._store.transaction():
             item = self._store.item(item_id)
             if item is None:
@@ -76,8 +76,8 @@ class Payouts:
             cancelled = self._set_item(item, ItemStatus.RETURNED, None)
             self._emit_item("PAYMENT.PAYOUTS-ITEM.CANCELED", cancelled, batch)
         self._events_waiting.ring()
-        is_lost = item.behaviour is Behaviour.CANCEL_DROPS_ANSWER
-        return cancelled, batch, Answer.DROPPED if is_lost else Answer.CREATED
+        is_lost = item.behaviour is Behaviour.CANCEL_DROPS_RESPONSE
+        return cancelled, batch, ResponseKind.DROPPED if is_lost else ResponseKind.CREATED
 
     def change_item(self, item_id: str, status: ItemStatus, *, sends_webhook: bool) -> Item:
         """What the receiver does, or PayPal: at once, instead of all that was to come."""

@@ -9,7 +9,7 @@ from devstack.paypal_sandbox.records import Batch, Item
 
 
 class Representations:
-    """Needs the public base URL, because every answer links to itself."""
+    """Needs the public base URL, because every response links to itself."""
 
     def __init__(self, public_url: str) -> None:
         self._public_url = public_url.rstrip("/")
@@ -21,7 +21,7 @@ class Representations:
         return f"{self._public_url}/v1/payments/payouts-item/{item_id}"
 
     def created(self, batch: Batch) -> dict[str, Any]:
-        """The answer to a POST: the header alone."""
+        """The response to a POST: the header alone."""
         return {
             "batch_header": {
                 "payout_batch_id": batch.batch_id,

@@ -14,7 +14,7 @@ class Settings(BaseSettings):
     address: str = "127.0.0.1:8400"
     """`host:port`; port 0 asks the system for a free one."""
     public_url: str = "http://127.0.0.1:8400"
-    """Base of every link in an answer and of the certificate's address."""
+    """Base of every link in a response and of the certificate's address."""
     client_id: str
     client_secret: SecretStr
     webhook_url: str | None = None

@@ -1,7 +1,7 @@
 """Delivers the recorded webhook events: signed, several at a time, again until answered with 2xx.
 
 The queue is the `event` table, so what was not delivered when the sandbox stopped is delivered by
-the next one. An event whose answer was lost is sent twice, as PayPal does.
+the next one. An event whose response was lost is sent twice, as PayPal does.
 """
 
 import asyncio
@@ -74,8 +74,8 @@ class WebhookDelivery:
         try:
             async with http.post(
                 self._url, data=body, headers=headers, allow_redirects=False
-            ) as answer:
-                return str(answer.status), 200 <= answer.status < 300
+            ) as response:
+                return str(response.status), 200 <= response.status < 300
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             return type(error).__name__, False
 

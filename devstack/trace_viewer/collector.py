@@ -1,4 +1,4 @@
-"""The OTLP/gRPC side: takes exports into the store and answers the standard health service."""
+"""The OTLP/gRPC side: stores exported spans and serves the standard health service."""
 
 from typing import Any
 

@@ -14,7 +14,7 @@ _STOP_GRACE_SECONDS = 1.0
 
 
 class TraceViewer:
-    """An async context manager; inside it both ports answer."""
+    """An async context manager; inside it both ports accept requests."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -60,7 +60,7 @@ class TraceStore:
         spans = self._spans.setdefault(span.trace_id, {})
         self._services.setdefault(span.service, len(self._services))
         self._snapshots.pop(span.trace_id, None)
-        if span.span_id in spans:  # an exporter repeats a batch whose answer it lost
+        if span.span_id in spans:  # an exporter repeats a batch whose response was lost
             spans[span.span_id] = span
         elif len(spans) >= self._max_spans_per_trace:
             self._discarded[span.trace_id] = self._discarded.get(span.trace_id, 0) + 1

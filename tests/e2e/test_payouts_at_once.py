@@ -50,7 +50,7 @@ _State = pb.Payout.State
 # for the latest attempt, or its error code. Half of all are paid without ado.
 _ENDS: dict[Behaviour, tuple[pb.Payout.State.ValueType, str]] = {
     Behaviour.SUCCESS: (_State.STATE_PAID, "SUCCESS"),
-    Behaviour.DROP_ANSWER: (_State.STATE_PAID, "SUCCESS"),
+    Behaviour.DROP_RESPONSE: (_State.STATE_PAID, "SUCCESS"),
     Behaviour.ERROR_500_AFTER_ACCEPT: (_State.STATE_PAID, "SUCCESS"),
     # Of which no webhook tells: reconciliation finds it.
     Behaviour.REVERSED_LATE: (_State.STATE_PAID, "SUCCESS"),

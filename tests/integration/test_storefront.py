@@ -61,17 +61,17 @@ async def test_there_is_no_such_product(http: httpx.AsyncClient, item: str) -> N
 
 async def test_a_repost_is_kept_once_and_over_a_restart(settings: Settings) -> None:
     async with Storefront(settings) as storefront, _client(storefront) as http:
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(http.post("/reposts/a1-instagram", json=REPOST) for _ in range(5))
         )
-        assert {answer.status_code for answer in answers} == {200}
-        assert {answer.json()["url"] for answer in answers} == {
+        assert {response.status_code for response in responses} == {200}
+        assert {response.json()["url"] for response in responses} == {
             "https://instagram.example/posts/a1-instagram"
         }
     async with Storefront(settings) as storefront, _client(storefront) as http:
         assert await _kept(http) == [{"id": "a1-instagram", **REPOST}]
         again = await http.post("/reposts/a1-instagram", json=REPOST)
-        assert again.json() == answers[0].json()
+        assert again.json() == responses[0].json()
         other = await http.post("/reposts/a1-instagram", json={**REPOST, "title": "Other"})
         assert other.status_code == 409
         await http.post("/reposts/a0-vk", json={"network": "VK", "url": "https://feed.example/0"})

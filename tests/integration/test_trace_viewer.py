@@ -138,9 +138,9 @@ async def test_what_is_not_there_and_what_is_not_understood(http: httpx.AsyncCli
     for path in ("/traces/abc", "/api/traces/abc"):
         assert (await http.get(path)).status_code == 404
     for path in ("/?min_duration_ms=x", "/api/traces?min_duration_ms=x"):
-        answer = await http.get(path)
-        assert answer.status_code == 400
-        assert "min_duration_ms must be a number" in answer.text
+        response = await http.get(path)
+        assert response.status_code == 400
+        assert "min_duration_ms must be a number" in response.text
 
 
 async def test_both_ports_report_health(viewer: TraceViewer, http: httpx.AsyncClient) -> None:
@@ -151,8 +151,8 @@ async def test_both_ports_report_health(viewer: TraceViewer, http: httpx.AsyncCl
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=health_pb2.HealthCheckResponse.FromString,
         )
-        answer = await check(health_pb2.HealthCheckRequest(service=""))
-    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        response = await check(health_pb2.HealthCheckRequest(service=""))
+    assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
 async def test_a_port_in_use_is_an_error_and_leaves_nothing_behind(viewer: TraceViewer) -> None:

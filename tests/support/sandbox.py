@@ -32,5 +32,5 @@ def payments_of(data: Path) -> list[Payment]:
 async def change_item(url: str, item_id: str, status: str) -> None:
     """What the receiver does with it at last, or PayPal: at once, and webhooks tell of it."""
     async with httpx.AsyncClient(trust_env=False) as http:
-        answer = await http.post(f"{url}/admin/items/{item_id}", json={"status": status})
-    answer.raise_for_status()
+        response = await http.post(f"{url}/admin/items/{item_id}", json={"status": status})
+    response.raise_for_status()

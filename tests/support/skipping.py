@@ -53,8 +53,8 @@ class CommonTime:
         self.client = client
 
     async def now(self, workflow_id: str = "") -> datetime:
-        answer = await self.client.test_service.get_current_time(Empty())
-        return answer.time.ToDatetime(tzinfo=UTC)
+        response = await self.client.test_service.get_current_time(Empty())
+        return response.time.ToDatetime(tzinfo=UTC)
 
     async def skip(self, workflow_id: str, span: timedelta) -> None:
         request = SleepRequest()

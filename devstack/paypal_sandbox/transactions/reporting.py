@@ -104,7 +104,7 @@ class Reporting:
         if len(found) > conditions.report_line_limit:
             raise errors.too_many_lines()
         first = (query.page - 1) * query.page_size
-        answer: dict[str, Any] = {
+        response: dict[str, Any] = {
             "account_number": "SANDBOX",
             "start_date": _moment(start),
             "end_date": _moment(min(end, refreshed_at)),
@@ -118,8 +118,8 @@ class Reporting:
         }
         if shown := found[first : first + query.page_size]:
             # The contract knows no empty list.
-            answer["transaction_details"] = list(details(shown))
-        return answer
+            response["transaction_details"] = list(details(shown))
+        return response
 
 
 def details(lines: Iterable[Movement]) -> Iterable[dict[str, Any]]:

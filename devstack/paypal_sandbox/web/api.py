@@ -9,7 +9,7 @@ from aiohttp import web
 
 from devstack.paypal_sandbox import errors
 from devstack.paypal_sandbox.errors import PayPalError
-from devstack.paypal_sandbox.lifecycle import Answer
+from devstack.paypal_sandbox.lifecycle import ResponseKind
 from devstack.paypal_sandbox.payouts import Payouts, totals
 from devstack.paypal_sandbox.representations import Representations
 from devstack.paypal_sandbox.signing import CERTS_PATH, Signer
@@ -48,10 +48,10 @@ async def paypal_errors(
         return _error(error)
     except web.HTTPException as error:
         name = error.reason.upper().replace(" ", "_")
-        answer = _error(PayPalError(error.status, name, error.reason))
+        response = _error(PayPalError(error.status, name, error.reason))
         if "Allow" in error.headers:
-            answer.headers["Allow"] = error.headers["Allow"]
-        return answer
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
     except Exception:
         _log.exception("%s %s failed", request.method, request.path)
         return _error(errors.internal())
@@ -93,10 +93,10 @@ async def create_payout(request: web.Request) -> web.Response:
     if not request.app[THROTTLE].takes(request.app[STORE].conditions().posts_a_minute):
         raise errors.too_many_posts()
     wanted = await body_of(request, requests.CreatePayout)
-    batch, answer = request.app[PAYOUTS].create(wanted)
-    if answer is Answer.SERVER_ERROR:
+    batch, response = request.app[PAYOUTS].create(wanted)
+    if response is ResponseKind.SERVER_ERROR:
         raise errors.internal()
-    if answer is Answer.DROPPED:
+    if response is ResponseKind.DROPPED:
         _drop(request)
     return web.json_response(request.app[SHAPES].created(batch), status=201)
 
@@ -132,8 +132,8 @@ async def get_item(request: web.Request) -> web.Response:
 
 @routes.post("/v1/payments/payouts-item/{item_id}/cancel")
 async def cancel_item(request: web.Request) -> web.Response:
-    item, batch, answer = request.app[PAYOUTS].cancel(request.match_info["item_id"])
-    if answer is Answer.DROPPED:
+    item, batch, response = request.app[PAYOUTS].cancel(request.match_info["item_id"])
+    if response is ResponseKind.DROPPED:
         _drop(request)
     return web.json_response(request.app[SHAPES].item(item, batch))
 

@@ -20,7 +20,7 @@ from devstack.paypal_sandbox import amounts
 
 MAX_ITEMS = 15_000
 
-# What the answers can show again; a request may also say USER_HANDLE, for Venmo.
+# Recipient types that responses can contain; a request may also say USER_HANDLE, for Venmo.
 RecipientType = Literal["EMAIL", "PHONE", "PAYPAL_ID"]
 Wallet = Literal["PAYPAL", "VENMO", "RECIPIENT_SELECTED"]
 Purpose = Literal[

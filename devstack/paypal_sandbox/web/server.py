@@ -24,7 +24,7 @@ _STOP_GRACE_SECONDS = 2.0
 
 
 class Sandbox:
-    """An async context manager; inside it the port answers and time passes."""
+    """An async context manager; inside it the port accepts requests and scheduled changes run."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

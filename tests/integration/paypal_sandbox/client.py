@@ -86,11 +86,11 @@ class Client:
         self.http = http
 
     async def log_in(self) -> None:
-        answer = await self.http.post(
+        response = await self.http.post(
             "/v1/oauth2/token", auth=CREDENTIALS, data={"grant_type": "client_credentials"}
         )
-        assert answer.status_code == 200
-        self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        assert response.status_code == 200
+        self.http.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
 
     async def pay(
         self,
@@ -146,15 +146,15 @@ class Client:
         return [line for line in lines if line["transaction_event_code"] in codes]
 
     async def admin(self, method: str, path: str, expect: int = 200, **body: Any) -> None:
-        answer = await self.http.request(method, f"/admin/{path}", json=body)
-        assert answer.status_code == expect, answer.text
+        response = await self.http.request(method, f"/admin/{path}", json=body)
+        assert response.status_code == expect, response.text
 
     async def set_behaviour(
         self, receiver: str, behaviour: str, delay_seconds: float | None = None
     ) -> None:
         wanted = {"behaviour": behaviour, "delay_seconds": delay_seconds}
-        answer = await self.http.put(f"/admin/behaviours/{receiver}", json=wanted)
-        assert answer.status_code == 200, answer.text
+        response = await self.http.put(f"/admin/behaviours/{receiver}", json=wanted)
+        assert response.status_code == 200, response.text
 
     async def until(self, created: Json, batch_status: str, *item_statuses: str) -> Json:
         """The batch once it and its items have these states."""
@@ -176,9 +176,9 @@ class Client:
         return seen
 
     async def _call(self, method: str, path: str, *, expect: int, **more: Any) -> Json:
-        answer = await self.http.request(method, path, **more)
-        assert answer.status_code == expect, answer.text
-        body: Json = answer.json()
+        response = await self.http.request(method, path, **more)
+        assert response.status_code == expect, response.text
+        body: Json = response.json()
         return body
 
 

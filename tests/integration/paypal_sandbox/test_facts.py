@@ -53,12 +53,12 @@ class TestIds:
             return {"sender_batch_header": {"sender_batch_id": batch}, "items": [item]}
 
         headers = {"PayPal-Request-Id": "the-same"}
-        answers = [
+        responses = [
             await paypal.http.post("/v1/payments/payouts", json=order(batch), headers=headers)
             for batch in ("po-1-1", "po-1-2")
         ]
-        assert [answer.status_code for answer in answers] == [201, 201]
-        ids = {answer.json()["batch_header"]["payout_batch_id"] for answer in answers}
+        assert [response.status_code for response in responses] == [201, 201]
+        ids = {response.json()["batch_header"]["payout_batch_id"] for response in responses}
         assert len(ids) == 2
 
     async def test_a_denied_batch_frees_its_id(self, paypal: Client) -> None:
@@ -133,7 +133,7 @@ class TestItems:
         await paypal.admin("POST", f"items/{second}", expect=409, status="SUCCESS")
 
     async def test_a_cancel_whose_answer_is_lost_was_made(self, paypal: Client) -> None:
-        item = await paypal.paid("cancel-drops-answer@example.com", "po-1-1", "UNCLAIMED")
+        item = await paypal.paid("cancel-drops-response@example.com", "po-1-1", "UNCLAIMED")
         with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
             await paypal.cancel(item["payout_item_id"])
         assert (await paypal.item(item["payout_item_id"]))["transaction_status"] == "RETURNED"
@@ -262,9 +262,9 @@ class TestReports:
         self, paypal: Client, query: dict[str, str], issue: str
     ) -> None:
         window = {"start_date": "2026-01-01T00:00:00Z", "end_date": "2026-01-02T00:00:00Z"}
-        answer = await paypal.http.get("/v1/reporting/transactions", params=window | query)
-        assert (answer.status_code, answer.json()["name"]) == (400, "INVALID_REQUEST")
-        assert issue in answer.json()["details"][0]["issue"]
+        response = await paypal.http.get("/v1/reporting/transactions", params=window | query)
+        assert (response.status_code, response.json()["name"]) == (400, "INVALID_REQUEST")
+        assert issue in response.json()["details"][0]["issue"]
 
     async def test_ten_thousand_lines_are_too_many(self, paypal: Client) -> None:
         await asyncio.gather(

@@ -60,8 +60,8 @@ class TestAuthentication:
         async with Sandbox(brief), logged_in(brief) as client:
 
             async def is_refused() -> bool:
-                answer = await client.http.get("/v1/payments/payouts/ANY")
-                return answer.status_code == 401
+                response = await client.http.get("/v1/payments/payouts/ANY")
+                return response.status_code == 401
 
             await eventually(is_refused)
 
@@ -97,8 +97,8 @@ class TestPaying:
         assert refused["name"] == "VALIDATION_ERROR"
         assert [detail["field"] for detail in refused["details"]] == ["items[0].amount"]
         for content in (b"", b"{", b"[]", b'{"items": "\xff"}'):
-            answer = await paypal.http.post("/v1/payments/payouts", content=content)
-            assert (answer.status_code, answer.json()["name"]) == (400, "VALIDATION_ERROR")
+            response = await paypal.http.post("/v1/payments/payouts", content=content)
+            assert (response.status_code, response.json()["name"]) == (400, "VALIDATION_ERROR")
 
     async def test_what_does_not_exist_is_not_found(self, paypal: Client) -> None:
         for refused in (
@@ -117,8 +117,8 @@ class TestPaying:
             ],
         }
         posts = [paypal.http.post("/v1/payments/payouts", json=body) for _ in range(10)]
-        answers = [answer.status_code for answer in await asyncio.gather(*posts)]
-        assert sorted(answers) == [201] + [400] * 9
+        responses = [response.status_code for response in await asyncio.gather(*posts)]
+        assert sorted(responses) == [201] + [400] * 9
 
 
 class TestBehaviours:
@@ -166,10 +166,10 @@ class TestBehaviours:
         await paypal.until(again, "SUCCESS", "SUCCESS")
         await paypal.pay("anna@example.com", expect=400)
 
-    async def test_a_dropped_answer_was_accepted_all_the_same(self, paypal: Client) -> None:
+    async def test_a_payout_is_accepted_although_its_response_is_dropped(self, paypal: Client) -> None:
         with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
-            await paypal.pay("drop-answer@example.com")
-        refused = await paypal.pay("drop-answer@example.com", expect=400)
+            await paypal.pay("drop-response@example.com")
+        refused = await paypal.pay("drop-response@example.com", expect=400)
         first = await paypal.http.get(refused["details"][0]["link"][0]["href"])
         assert first.status_code == 200
         await paypal.until(first.json(), "SUCCESS", "SUCCESS")

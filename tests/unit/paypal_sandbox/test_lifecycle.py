@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from devstack.paypal_sandbox import amounts, lifecycle
-from devstack.paypal_sandbox.lifecycle import Answer, BatchStatus, Behaviour, ItemStatus
+from devstack.paypal_sandbox.lifecycle import BatchStatus, Behaviour, ItemStatus, ResponseKind
 
 
 @pytest.mark.parametrize(
@@ -61,9 +61,11 @@ def test_reversal_has_no_event() -> None:
 
 
 def test_one_lost_answer_loses_the_answer_of_its_batch() -> None:
-    assert lifecycle.answer_to([Behaviour.SUCCESS, Behaviour.DROP_ANSWER]) is Answer.DROPPED
-    assert lifecycle.answer_to([Behaviour.ERROR_500_AFTER_ACCEPT]) is Answer.SERVER_ERROR
-    assert lifecycle.answer_to([Behaviour.FAILED_LATE]) is Answer.CREATED
+    assert (
+        lifecycle.response_to([Behaviour.SUCCESS, Behaviour.DROP_RESPONSE]) is ResponseKind.DROPPED
+    )
+    assert lifecycle.response_to([Behaviour.ERROR_500_AFTER_ACCEPT]) is ResponseKind.SERVER_ERROR
+    assert lifecycle.response_to([Behaviour.FAILED_LATE]) is ResponseKind.CREATED
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ async def test_a_held_payout_is_not_sent_until_it_is_resumed(harness: Harness) -
 
 async def test_an_unknown_attempt_is_not_sent_again_while_held(harness: Harness) -> None:
     harness.lose_webhooks()
-    await harness.due("p1", "drop-answer@example.com")
+    await harness.due("p1", "drop-response@example.com")
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.send_once("p1")
     await hold(harness)

@@ -107,7 +107,7 @@ async def test_a_retry_may_send_to_an_account_that_did_not_claim(
 
 
 @pytest.mark.parametrize(
-    "receiver", ["onhold@example.com", "blocked@example.com", "drop-answer@example.com"]
+    "receiver", ["onhold@example.com", "blocked@example.com", "drop-response@example.com"]
 )
 async def test_attempts_in_progress_or_unknown_cannot_be_retried(
     harness: Harness, receiver: str

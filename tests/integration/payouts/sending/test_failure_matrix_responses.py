@@ -45,7 +45,7 @@ async def test_row_01_repeated_requests_make_one_payout(harness: Harness) -> Non
     await ends_paid_once(harness)
 
 
-@pytest.mark.parametrize("receiver", ["drop-answer@example.com", "error-500-after-accept@e.com"])
+@pytest.mark.parametrize("receiver", ["drop-response@example.com", "error-500-after-accept@e.com"])
 async def test_row_04_a_payment_whose_response_is_lost_is_adopted(
     harness: Harness, receiver: str
 ) -> None:
@@ -120,14 +120,14 @@ async def test_row_08_a_refusal_leaves_an_unknown_attempt_unknown(
 async def test_row_08_insufficient_funds_leave_an_unknown_attempt_unknown(harness: Harness) -> None:
     """The sandbox checks funds before duplicates, as PayPal does."""
     harness.lose_webhooks()
-    await harness.due("p1", "drop-answer@example.com")
+    await harness.due("p1", "drop-response@example.com")
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.send_once("p1")
-    await harness.behave("drop-answer@example.com", "INSUFFICIENT_FUNDS")
+    await harness.behave("drop-response@example.com", "INSUFFICIENT_FUNDS")
     with refused(Reason.DEPENDENCY_UNAVAILABLE):
         await harness.send_once("p1")
     await is_unknown(harness)
-    await harness.behave("drop-answer@example.com", "SUCCESS")
+    await harness.behave("drop-response@example.com", "SUCCESS")
     await harness.send("p1")
     await ends_paid_once(harness)
 
@@ -171,7 +171,7 @@ async def test_row_20_an_attempt_unknown_for_weeks_is_not_sent_again(
     harness: Harness, owner: Database
 ) -> None:
     harness.lose_webhooks()
-    await harness.due("p1", "drop-answer@example.com")
+    await harness.due("p1", "drop-response@example.com")
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.send_once("p1")
     await owner.execute("UPDATE attempt SET create_time = now() - interval '26 days'")

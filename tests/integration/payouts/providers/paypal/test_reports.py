@@ -138,7 +138,7 @@ async def test_an_unclaimed_payment_is_reported_as_pending_until_claimed(account
     assert refused.value.code == "ITEM_INCORRECT_STATUS"
 
 
-@pytest.mark.parametrize("payee", ["unclaimed@example.com", "cancel-drops-answer@example.com"])
+@pytest.mark.parametrize("payee", ["unclaimed@example.com", "cancel-drops-response@example.com"])
 async def test_a_cancelled_payment_is_returned_with_its_fee(account: Account, payee: str) -> None:
     item = await account.pay(1, payee, "UNCLAIMED")
     if payee.startswith("cancel"):

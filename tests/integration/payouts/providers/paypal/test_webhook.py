@@ -28,7 +28,7 @@ async def test_webhooks_alone_settle_a_payout_and_signal_its_workflow(harness: H
 
 
 async def test_a_webhook_settles_an_unknown_attempt(harness: Harness) -> None:
-    await harness.due("p1", "drop-answer@example.com")
+    await harness.due("p1", "drop-response@example.com")
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.send_once("p1")
 
