@@ -1,4 +1,4 @@
-"""Runs the tests: one set of servers for all workers, and an exit that cannot crash.
+"""Runs the tests with one set of servers for all workers, and exits without interpreter shutdown.
 
 `python -m tests [pytest's arguments]`; all tests when none are given.
 """

@@ -17,15 +17,14 @@ TEST_HOME = "LIAISON_TEST_HOME"
 
 
 def pytest_configure() -> None:
-    """Kills an xdist worker with the run, in case it hangs at its end, as in threads of the
-    Temporal SDK."""
+    """Kills an xdist worker when the run ends: threads of the Temporal SDK may hang its exit."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         die_with_parent(os.getppid())
 
 
 @pytest.fixture(scope="session")
 def access(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
-    """A real Postgres and a real S3."""
+    """Access to a real Postgres and a real S3 server."""
     if shared := os.environ.get(TEST_HOME):
         yield _attached(Path(shared))
         return

@@ -33,7 +33,7 @@ async def http(viewer: TraceViewer) -> AsyncIterator[httpx.AsyncClient]:
 
 
 class Emitter:
-    """One SDK provider a service, all exporting to the viewer."""
+    """One SDK tracer provider per service, all exporting to the viewer."""
 
     def __init__(self, address: str) -> None:
         self._exporter = OTLPSpanExporter(endpoint=f"http://{address}", insecure=True)
@@ -133,7 +133,7 @@ async def test_the_waterfall_shows_errors_and_links_and_escapes_everything(
     assert "<script" not in (await http.get("/", params={"text": HOSTILE})).text
 
 
-async def test_what_is_not_there_and_what_is_not_understood(http: httpx.AsyncClient) -> None:
+async def test_an_empty_list_unknown_traces_and_invalid_filters(http: httpx.AsyncClient) -> None:
     assert "No spans have arrived yet" in (await http.get("/")).text
     for path in ("/traces/abc", "/api/traces/abc"):
         assert (await http.get(path)).status_code == 404
@@ -155,7 +155,7 @@ async def test_both_ports_report_health(viewer: TraceViewer, http: httpx.AsyncCl
     assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_a_port_in_use_is_an_error_and_leaves_nothing_behind(viewer: TraceViewer) -> None:
+async def test_a_port_in_use_is_an_error_and_releases_everything(viewer: TraceViewer) -> None:
     settings = Settings(otlp_address="127.0.0.1:0", http_address=viewer.http_address)
     with pytest.raises(OSError, match="in use"):
         await TraceViewer(settings).__aenter__()

@@ -1,4 +1,4 @@
-"""A database of its own for each test, copied from a template that was migrated once."""
+"""A separate database for each test, copied from a template that is migrated once."""
 
 import itertools
 import os
@@ -15,7 +15,7 @@ from servicekit.postgres.migrator import migrate
 
 
 class Databases:
-    """One a test process: templates are made when a service is first asked for."""
+    """Creates test databases, and each service's template on first use. One per test process."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -25,11 +25,11 @@ class Databases:
         self._owner_urls: dict[str, str] = {}
 
     async def fresh(self, service: str) -> str:
-        """The URL of an empty, migrated database, as the service's own login."""
+        """The URL of an empty, migrated database for the service's login."""
         template = f"{self._prefix}_{service}"
         if service not in self._templates:
             await self._access.provision_database(template)
-            owner_url = _searching(self._access.owner_url(service, template), service)
+            owner_url = _with_search_path(self._access.owner_url(service, template), service)
             async with Database(owner_url, pool_size=1) as owner:
                 await migrate(owner, f"services.{service}")
             self._templates.add(service)
@@ -44,12 +44,12 @@ class Databases:
             login=database.login(service),
             owner=database.owner(service),
         )
-        url = _searching(self._access.service_url(service, name), service)
-        self._owner_urls[url] = _searching(self._access.owner_url(service, name), service)
+        url = _with_search_path(self._access.service_url(service, name), service)
+        self._owner_urls[url] = _with_search_path(self._access.owner_url(service, name), service)
         return url
 
     def owner_url(self, url: str) -> str:
-        """The same database as the owner of its schema, who may change what its login may not."""
+        """The same database for its schema's owner, which has privileges that the login lacks."""
         return self._owner_urls[url]
 
     async def _administer(self, *statements: LiteralString, **names: str) -> None:
@@ -61,7 +61,7 @@ class Databases:
                 await connection.execute(sql.SQL(statement).format(**identifiers))
 
 
-def _searching(url: str, schema: str) -> str:
-    """A role's search_path belongs to a database and is not copied either."""
+def _with_search_path(url: str, schema: str) -> str:
+    """The URL with a search_path: role settings of a database are not copied with it either."""
     separator = "&" if "?" in url else "?"
     return f"{url}{separator}options={quote(f'-csearch_path={schema}')}"

@@ -1,4 +1,4 @@
-"""The demo on a stack of the test's own, for tests of the whole stack."""
+"""Runs the demo on a separate stack, for tests of the whole stack."""
 
 import io
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What the PayPal sandbox has in its books, read beside it, and what is made of it there."""
+"""Reads the PayPal sandbox's database directly, and changes items over its admin call."""
 
 import json
 import sqlite3
@@ -18,9 +18,9 @@ class Payment:
 
 
 def payments_of(data: Path) -> list[Payment]:
-    """What it was ordered to pay, oldest first; `data` is the sandbox's own folder."""
-    with closing(sqlite3.connect(data / "sandbox.sqlite3")) as books:
-        rows = books.execute(
+    """All accepted payments, oldest first. `data` is the sandbox's data folder."""
+    with closing(sqlite3.connect(data / "sandbox.sqlite3")) as connection:
+        rows = connection.execute(
             """
             SELECT batch.sender_batch_id, item.detail, item.status, item.item_id
               FROM item JOIN batch USING (batch_id) ORDER BY batch.created_at, batch.rowid
@@ -30,7 +30,7 @@ def payments_of(data: Path) -> list[Payment]:
 
 
 async def change_item(url: str, item_id: str, status: str) -> None:
-    """What the receiver does with it at last, or PayPal: at once, and webhooks tell of it."""
+    """Sets an item's status at once, as the receiver or PayPal would later; sends webhooks."""
     async with httpx.AsyncClient(trust_env=False) as http:
         response = await http.post(f"{url}/admin/items/{item_id}", json={"status": status})
     response.raise_for_status()

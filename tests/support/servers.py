@@ -1,4 +1,4 @@
-"""Real servers for a test run, in a process of their own that ends with the run.
+"""Real servers for a test run, in a separate process that ends with the run.
 
 `python -m tests.support.servers HOME PARENT PROCESS…` starts them, prints `ready`, and stops when
 its standard input closes.
@@ -26,8 +26,8 @@ def servers(
     module: str = "tests.support.servers",
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[None]:
-    """The processes, running for as long as the block does; `module` is what starts them, with
-    `environment` added to ours."""
+    """Runs the processes while the block runs. `module` starts them, with `environment` added to
+    this process's."""
     arguments = [sys.executable, "-m", module, str(home), str(os.getpid()), *processes]
     with subprocess.Popen(  # noqa: S603 - our own arguments only
         arguments,

@@ -1,4 +1,4 @@
-"""Services as they are served, in this process: the real server, interceptors and all."""
+"""Serves services in this process with the real server and interceptors."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -29,7 +29,7 @@ def server_settings(access: Access, **changes: Any) -> ServerSettings:
 
 
 class Served:
-    """A server and its callers."""
+    """A running server and its callers' channels."""
 
     def __init__(self, access: Access, address: str) -> None:
         self.access = access
@@ -68,7 +68,7 @@ class Served:
 async def serving(
     access: Access, services: Sequence[Service], database: Database | None, **changes: Any
 ) -> AsyncIterator[Served]:
-    """`changes` are of the server's settings."""
+    """`changes` override the server's settings."""
     server = GrpcServer(server_settings(access, **changes), services, database)
     await server.start()
     served = Served(access, server.address)

@@ -1,12 +1,13 @@
-"""Temporal servers whose time skips, at an address of one's choice. They end with the test run.
+"""Temporal servers with time skipping, at a given address. They end with the test run.
 
-There are two, since neither can do everything:
-- The test server has one clock for all workflows, which runs ahead of ours and never behind. It
-  stands still while a workflow waits for a worker.
-- The real server has a clock for each workflow; any running workflow's can be brought forward,
-  however it was started, and a child starts with its parent's. It stands still while a child is
-  open: an assignment whose payout or dispute runs, a task whose assignments run. Each timer on the
-  way takes up to a second of ours, and one that nobody acts on is as far as it goes.
+There are two, because neither covers every case:
+- The test server has one clock for all workflows, which may run ahead of the system clock but never
+  behind it. It stands still while a workflow waits for a worker.
+- The real server has a clock for each workflow. The clock of any running workflow can be moved
+  forward, however the workflow was started; a child starts with its parent's time. The clock stands
+  still while a child is open (an assignment with an open payout or dispute, a task with open
+  assignments). Each timer passed takes up to a second of real time, and skipping stops at a timer
+  that no worker acts on.
 """
 
 import asyncio
@@ -36,18 +37,18 @@ _PATIENCE_SECONDS = 20.0
 
 
 class Time(Protocol):
-    """What workflows take for the time; `client` reaches their server."""
+    """The time as workflows see it. `client` is connected to their server."""
 
     client: Client
 
     async def now(self, workflow_id: str) -> datetime: ...
 
     async def skip(self, workflow_id: str, span: timedelta) -> None:
-        """Returns when that much time has passed for the workflow at least."""
+        """Returns once at least `span` has passed for the workflow."""
 
 
 class CommonTime:
-    """One clock for all workflows: an id says nothing."""
+    """One clock for all workflows; the workflow id is ignored."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -63,7 +64,7 @@ class CommonTime:
 
 
 class OwnTimes:
-    """A clock for each workflow, running with ours but when it is brought forward."""
+    """A clock for each workflow, which follows the system clock unless it is moved forward."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -109,7 +110,7 @@ async def own_times(address: str, home: Home) -> AsyncIterator[OwnTimes]:
         f"--port={port}",
         f"--namespace={NAMESPACE}",
         "--log-level=error",
-        # Not on by itself.
+        # Off by default.
         "--dynamic-config-value=frontend.WorkflowTimeSkippingEnabled=true",
         *(f"--search-attribute={name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items()),
     ]
@@ -133,11 +134,11 @@ def _process(arguments: list[str], home: Home) -> Iterator[None]:
         try:
             yield
         finally:
-            process.kill()  # it keeps nothing
+            process.kill()  # it has no state to save
 
 
 async def _connected(address: str) -> Client:
-    """Its port may answer before its namespace is there."""
+    """A client, once the namespace exists: the port may accept calls before that."""
     end = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:

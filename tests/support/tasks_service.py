@@ -1,4 +1,4 @@
-"""The tasks service's use cases on a real database, with substitutes for what lies outside it."""
+"""The tasks service's use cases on a real database, with substitutes for other services."""
 
 from typing import Any
 
@@ -30,8 +30,8 @@ def task_handlers(
     workflows: Any = None,
     changes: Any = None,
 ) -> Handlers:
-    """What a test leaves out, it must not call. `workflows` stands for those of tasks and of
-    assignments."""
+    """Dependencies that a test leaves out must not be called. `workflows` replaces the workflow
+    clients of tasks and of assignments."""
     task_store, application_store = TaskStore(database), ApplicationStore(database)
     tasks = TaskHandlers(task_store, workflows, clock, ["standard"])
     assignments = AssignmentHandlers(AssignmentStore(database), media, workflows)

@@ -1,5 +1,5 @@
-"""The whole stack for tests that let time pass: all of it but the Temporal server, which they bring
-themselves at the stack's address for it, and the worker, which runs in the test.
+"""The whole stack for tests that skip time, without the Temporal server and the worker. The test
+starts a Temporal server at the stack's address for it, and runs the worker itself.
 
 `python -m tests.support.timeless HOME PARENT`, as `servers` starts it.
 """
@@ -19,7 +19,7 @@ from devstack.stack import Stack
 from servicekit.process import die_with_parent, run
 from tests.support.servers import serve, servers
 
-# A payout of the sandbox comes to its end before the workflow has looked for it often.
+# A payout of the sandbox completes before the workflow has polled it often.
 _STEP_SECONDS = "0.02"
 
 
@@ -50,7 +50,7 @@ def _adapted(process: ProcessSpec) -> ProcessSpec:
 
 
 async def _at_once() -> bool:
-    """Services reach for Temporal when they first need it."""
+    """Always ready: services connect to Temporal on first use."""
     return True
 
 

@@ -1,4 +1,4 @@
-"""Workers for tests: like production's, one a task queue, but with activities of the test's own."""
+"""Workers for tests: one per task queue, as in production, but with the test's activities."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain

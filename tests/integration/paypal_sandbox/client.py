@@ -1,4 +1,4 @@
-"""A caller of the sandbox, and the receiver of its webhooks."""
+"""A client of the sandbox, and a receiver of its webhooks."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
-        while not await condition():  # noqa: ASYNC110  the condition lies in another process
+        while not await condition():  # noqa: ASYNC110  the condition is in another process
             await asyncio.sleep(0.01)
 
 
@@ -39,7 +39,7 @@ def free_port() -> int:
 
 @dataclass
 class Receiver:
-    """The other end of the webhooks; answers with `statuses` first, then with 204."""
+    """A webhook endpoint. It responds with each of `statuses` in turn, then with 204."""
 
     port: int
     statuses: list[int] = field(default_factory=list)
@@ -184,7 +184,7 @@ class Client:
 
 @asynccontextmanager
 async def logged_in(settings: Settings) -> AsyncIterator[Client]:
-    contracts = Contracts(knows_better=False)
+    contracts = Contracts(checks_refused_requests=False)
     hooks = {"response": [contracts.check_response]}
     async with httpx.AsyncClient(base_url=settings.public_url, event_hooks=hooks) as http:
         client = Client(http)

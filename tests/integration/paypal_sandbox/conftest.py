@@ -1,4 +1,4 @@
-"""A sandbox with a receiver of its webhooks, and a caller that it lets in."""
+"""Fixtures: a running sandbox, a receiver of its webhooks, and an authenticated client."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""PayPal's own OpenAPI contracts, where a copy of them is at hand, held against what is said.
+"""Validation of requests and responses against PayPal's OpenAPI contracts, if a copy is present.
 
 They are not part of this repository: `LIAISON_CONTRACTS` names the folder that holds `paypal/`, or
-a folder `shared/contracts` lies beside the checkout. What is changed in them when they are read,
-and which of PayPal's answers they do not know, is told here and nowhere else.
+a folder `shared/contracts` lies beside the checkout. This module defines the changes made to them
+on reading, and the PayPal errors that they do not list.
 """
 
 import json
@@ -26,16 +26,17 @@ needs_contracts = pytest.mark.skipif(
 )
 
 _HOST = "http://paypal"
-# The reports' errors are listed by name and text, and this one is not among them; PayPal gives it
-# all the same (github.com/airbytehq/airbyte/issues/4404).
+# The reports' contract lists errors by name and text but omits this one, which PayPal does return
+# (github.com/airbytehq/airbyte/issues/4404).
 _UNLISTED = frozenset({"RESULTSET_TOO_LARGE"})
 
 
 def document_of(path: Path) -> dict[str, Any]:
     """The contract with two changes.
 
-    Its servers are PayPal's, and that of the reports ends with what each of its paths begins with.
-    Its security is OAuth, which openapi-core cannot check: the sandbox does, by refusing.
+    `servers` is replaced: it names PayPal's hosts, and in the reports' contract it repeats the
+    prefix of every path. `security` is removed: openapi-core cannot check OAuth; the sandbox
+    itself refuses calls without a token.
     """
     document: dict[str, Any] = json.loads(path.read_text())
     document["servers"] = [{"url": _HOST}]
@@ -46,13 +47,14 @@ def document_of(path: Path) -> dict[str, Any]:
 
 
 class Contracts:
-    """Keeps what breaks them, of each call that it is shown; other calls are none of its business.
+    """Collects the contract violations of each call in `problems`; calls outside them are ignored.
 
-    Without `knows_better`, a request that was refused may have been wrong on purpose.
+    Without `checks_refused_requests`, a request that was refused is not validated: it may be
+    invalid on purpose.
     """
 
-    def __init__(self, *, knows_better: bool = True) -> None:
-        self._knows_better = knows_better
+    def __init__(self, *, checks_refused_requests: bool = True) -> None:
+        self._checks_refused_requests = checks_refused_requests
         self.problems: list[str] = []
 
     async def check_response(self, response: httpx.Response) -> None:
@@ -62,7 +64,7 @@ class Contracts:
         api = _apis().get(request.url.path.split("/")[2] if request.url.path.count("/") > 2 else "")
         if api is None:
             return
-        asked = MockRequest(
+        mock_request = MockRequest(
             _HOST,
             request.method.lower(),
             request.url.path,
@@ -70,24 +72,24 @@ class Contracts:
             headers=dict(request.headers),
             data=await request.aread(),
         )
-        answered = MockResponse(
+        mock_response = MockResponse(
             response.content,
             status_code=response.status_code,
             headers=dict(response.headers),
             content_type=response.headers.get("Content-Type", ""),
         )
         errors: list[Exception] = []
-        if self._knows_better or response.is_success:
-            errors += api.iter_apicall_request_errors(asked)
+        if self._checks_refused_requests or response.is_success:
+            errors += api.iter_apicall_request_errors(mock_request)
         if not _UNLISTED & set(response.text.split('"')):
-            errors += api.iter_apicall_response_errors(asked, answered)
+            errors += api.iter_apicall_response_errors(mock_request, mock_response)
         called = f"{request.method} {request.url.raw_path.decode()} {response.status_code}"
-        self.problems += [f"{called}: {_words(error)}" for error in errors]
+        self.problems += [f"{called}: {_describe(error)}" for error in errors]
 
 
 @cache
 def _apis() -> dict[str, OpenAPI]:
-    """By the second part of their paths. None where the contracts are not at hand."""
+    """Contracts by the second segment of their paths; empty if the contracts are not present."""
     if not PAYOUTS.exists():
         return {}
     return {
@@ -96,8 +98,8 @@ def _apis() -> dict[str, OpenAPI]:
     }
 
 
-def _words(error: Exception) -> str:
-    """With what the schema says of each place, where it is that which is broken."""
+def _describe(error: Exception) -> str:
+    """The error, with the location and message of each schema violation."""
     details = getattr(error.__cause__ or error, "schema_errors", ())
-    places = [f"{'.'.join(map(str, each.absolute_path))}: {each.message}" for each in details]
-    return f"{error!r} {places}"
+    violations = [f"{'.'.join(map(str, each.absolute_path))}: {each.message}" for each in details]
+    return f"{error!r} {violations}"

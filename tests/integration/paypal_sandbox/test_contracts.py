@@ -1,11 +1,11 @@
-"""The sandbox under any request that PayPal's contracts allow, and many that they do not.
+"""The sandbox under generated requests, valid and invalid by PayPal's contracts.
 
-Schemathesis makes the requests, the same ones each time, and holds each answer against the
-contract. Two of its checks are not made, because PayPal's own contracts do not bear them out:
+Schemathesis generates the requests deterministically and validates each response against the
+contract. Two of its checks are left out, because PayPal's contracts do not support them:
 
-- that every request which fits the schema is accepted: to the schema any two texts are an amount,
-  page 0 is a page though its description says non-zero, and any two times are a range;
-- that every request which does not fit is refused: PayPal ignores what it does not know, as the
+- that every request which fits the schema is accepted: the schema accepts any two strings as an
+  amount, page 0 although its description says non-zero, and any two times as a range;
+- that every request which does not fit is refused: PayPal ignores unknown fields, as the
   sandbox does with `fields`, `total_required` and `PayPal-Request-Id`.
 """
 
@@ -61,7 +61,7 @@ CHECKS = [
 
 @pytest.fixture
 async def paypal(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that is let in, with a payout that is paid and one that is unclaimed."""
+    """An authenticated client, with a payout that is paid and one that is unclaimed."""
     url = f"http://127.0.0.1:{free_port()}"
     sandbox = Settings(
         address=url.removeprefix("http://"),
@@ -72,15 +72,15 @@ async def paypal(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
         step_seconds=0,
     )
     async with Sandbox(sandbox), httpx.AsyncClient(base_url=url, trust_env=False) as http:
-        answer = await http.post(
+        response = await http.post(
             "/v1/oauth2/token", auth=CREDENTIALS, data={"grant_type": "client_credentials"}
         )
-        http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        http.headers["Authorization"] = f"Bearer {response.json()['access_token']}"
         yield http
 
 
 async def paid(http: httpx.AsyncClient, receiver: str) -> tuple[str, str]:
-    """Ids of a batch that is done and of its one item."""
+    """Pays one item; returns the ids of the completed batch and of the item."""
     amount = {"currency": "USD", "value": "10.00"}
     items = [{"recipient_type": "EMAIL", "receiver": receiver, "amount": amount}]
     body = {"sender_batch_header": {"sender_batch_id": receiver}, "items": items}
@@ -96,10 +96,10 @@ async def paid(http: httpx.AsyncClient, receiver: str) -> tuple[str, str]:
     return batch_id, seen["items"][0]["payout_item_id"]
 
 
-async def answers_as_it_should(
+async def assert_conforms(
     http: httpx.AsyncClient, cases: SearchStrategy[Case], *expected: int
 ) -> None:
-    """To all of `cases`, and so that each of `expected` is among the statuses of its answers."""
+    """Validates the responses to all of `cases`; each status of `expected` must occur."""
     statuses: set[int] = set()
     headers = {"Authorization": http.headers["Authorization"]}
 
@@ -130,8 +130,8 @@ def any_case(path: Path, name: str, method: str, **fixed: Any) -> SearchStrategy
 
 
 def payable(case: Case) -> Case:
-    """The same order with amounts and receivers that make sense."""
-    # The contract does not say that an order must have a body.
+    """The same request with valid amounts and receivers."""
+    # The contract does not require a body.
     body: Any = case.body if isinstance(case.body, dict) else {"items": []}
     for item in body["items"]:
         item["amount"] = {"currency": "USD", "value": "1.00"}
@@ -143,13 +143,13 @@ async def test_creating_a_payout(paypal: httpx.AsyncClient) -> None:
     name = "/v1/payments/payouts"
     operation = schemathesis.openapi.from_dict(document_of(PAYOUTS))[name]["POST"]
     cases = st.one_of(any_case(PAYOUTS, name, "POST"), operation.as_strategy().map(payable))
-    await answers_as_it_should(paypal, cases, 201, 400)
+    await assert_conforms(paypal, cases, 201, 400)
 
 
 async def test_reading_a_payout(paypal: httpx.AsyncClient) -> None:
     batch_id, _ = await paid(paypal, "anna@example.com")
     known = any_case(PAYOUTS, "/v1/payments/payouts/{id}", "GET", path_parameters={"id": batch_id})
-    await answers_as_it_should(paypal, known, 200, 404)
+    await assert_conforms(paypal, known, 200, 404)
 
 
 async def test_reading_an_item(paypal: httpx.AsyncClient) -> None:
@@ -157,7 +157,7 @@ async def test_reading_an_item(paypal: httpx.AsyncClient) -> None:
     known = {"payout_item_id": item_id}
     path = "/v1/payments/payouts-item/{payout_item_id}"
     cases = any_case(PAYOUTS, path, "GET", path_parameters=known)
-    await answers_as_it_should(paypal, cases, 200, 404)
+    await assert_conforms(paypal, cases, 200, 404)
 
 
 @pytest.mark.parametrize(("payee", "expected"), [("unclaimed", 200), ("anna", 400)])
@@ -166,7 +166,7 @@ async def test_cancelling_an_item(paypal: httpx.AsyncClient, payee: str, expecte
     known = {"payout_item_id": item_id}
     path = "/v1/payments/payouts-item/{payout_item_id}/cancel"
     cases = any_case(PAYOUTS, path, "POST", path_parameters=known)
-    await answers_as_it_should(paypal, cases, expected, 404)
+    await assert_conforms(paypal, cases, expected, 404)
 
 
 async def test_listing_transactions(paypal: httpx.AsyncClient) -> None:
@@ -179,23 +179,23 @@ async def test_listing_transactions(paypal: httpx.AsyncClient) -> None:
     }
     path = "/v1/reporting/transactions"
     cases = any_case(REPORTS, path, "GET", query=known)
-    await answers_as_it_should(paypal, cases, 200, 400)
+    await assert_conforms(paypal, cases, 200, 400)
 
 
 class TestContracts:
-    """The hook that holds every call of our own client against them."""
+    """The hook that validates every call of our own client."""
 
-    async def test_it_finds_what_is_wrong_with_a_request_and_an_answer(self) -> None:
+    async def test_violations_by_a_request_and_a_response_are_found(self) -> None:
         contracts = Contracts()
         asked = httpx.Request(
             "GET", "http://x/v1/reporting/transactions", params={"page_size": 501}
         )
         await contracts.check_response(httpx.Response(200, json={"page": "1"}, request=asked))
-        told = "\n".join(contracts.problems)
+        found = "\n".join(contracts.problems)
         for problem in ("start_date", "end_date", "501", "'1' is not of type 'integer'"):
-            assert problem in told
+            assert problem in found
 
-    async def test_what_is_right_and_what_is_not_in_them_is_no_problem(
+    async def test_valid_calls_and_calls_outside_the_contracts_are_no_problem(
         self, paypal: httpx.AsyncClient
     ) -> None:
         contracts = Contracts()

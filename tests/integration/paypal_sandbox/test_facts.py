@@ -1,4 +1,4 @@
-"""What is known of PayPal and decides how money is sent: the sandbox does each of it."""
+"""Known behaviour of PayPal that payouts depend on, as emulated by the sandbox."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ RESULTS = {
 
 
 def grow_older(settings: Settings, days: float) -> None:
-    """All batches are as if they had been accepted so long ago."""
+    """Moves the acceptance of all batches into the past by this much."""
     with closing(sqlite3.connect(settings.data_dir / "sandbox.sqlite3")) as books, books:
         books.execute("UPDATE batch SET created_at = created_at - ?", (days * DAY_SECONDS,))
 
@@ -41,7 +41,7 @@ class TestIds:
             "payout_batch_id"
         ] == created["batch_header"]["payout_batch_id"]
 
-    async def test_paypal_request_id_and_sender_item_id_guard_against_nothing(
+    async def test_paypal_request_id_and_sender_item_id_prevent_no_duplicates(
         self, paypal: Client
     ) -> None:
         def order(batch: str) -> dict[str, object]:
@@ -78,7 +78,7 @@ class TestIds:
         grow_older(settings, 0.2)
         await paypal.pay("anna@example.com", batch="po-1-1")
 
-    async def test_funds_are_looked_at_before_the_id(self, paypal: Client) -> None:
+    async def test_funds_are_checked_before_the_id(self, paypal: Client) -> None:
         await paypal.paid("anna@example.com", batch="po-1-1")
         await paypal.set_behaviour("anna@example.com", "INSUFFICIENT_FUNDS")
         refused = await paypal.pay("anna@example.com", batch="po-1-1", expect=422)
@@ -119,7 +119,7 @@ class TestItems:
         refused = await paypal.cancel(item["payout_item_id"], expect=400)
         assert refused["name"] == "ITEM_INCORRECT_STATUS"
 
-    async def test_of_a_claim_and_a_cancel_the_first_one_wins(self, paypal: Client) -> None:
+    async def test_the_first_of_a_claim_and_a_cancel_wins(self, paypal: Client) -> None:
         first, second = [
             (await paypal.paid("unclaimed@example.com", f"po-{number}-1", "UNCLAIMED"))[
                 "payout_item_id"
@@ -132,13 +132,13 @@ class TestItems:
         await paypal.cancel(second)
         await paypal.admin("POST", f"items/{second}", expect=409, status="SUCCESS")
 
-    async def test_a_cancel_whose_answer_is_lost_was_made(self, paypal: Client) -> None:
+    async def test_a_cancel_with_a_lost_response_takes_effect(self, paypal: Client) -> None:
         item = await paypal.paid("cancel-drops-response@example.com", "po-1-1", "UNCLAIMED")
         with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
             await paypal.cancel(item["payout_item_id"])
         assert (await paypal.item(item["payout_item_id"]))["transaction_status"] == "RETURNED"
 
-    async def test_what_is_held_or_blocked_may_still_be_paid_or_fail(self, paypal: Client) -> None:
+    async def test_held_and_blocked_items_may_still_be_paid_or_fail(self, paypal: Client) -> None:
         for number, (was, becomes) in enumerate(
             [("ONHOLD", "SUCCESS"), ("ONHOLD", "BLOCKED"), ("BLOCKED", "FAILED")]
         ):
@@ -149,7 +149,7 @@ class TestItems:
 
 
 class TestWebhooks:
-    async def test_no_event_tells_of_a_reversal(self, paypal: Client, receiver: Receiver) -> None:
+    async def test_a_reversal_sends_no_event(self, paypal: Client, receiver: Receiver) -> None:
         reversed_, refunded = [
             (await paypal.paid("anna@example.com", f"po-{number}-1"))["payout_item_id"]
             for number in (1, 2)
@@ -159,7 +159,7 @@ class TestWebhooks:
         await receiver.until("PAYMENT.PAYOUTS-ITEM.REFUNDED")
         assert not any("REVERSED" in each for each in receiver.types)
 
-    async def test_an_event_may_never_come(self, paypal: Client, receiver: Receiver) -> None:
+    async def test_an_event_may_be_lost(self, paypal: Client, receiver: Receiver) -> None:
         item = await paypal.paid("anna@example.com", "po-1-1")
         path = f"items/{item['payout_item_id']}"
         await paypal.admin("POST", path, status="REFUNDED", sends_webhook=False)
@@ -171,7 +171,7 @@ class TestWebhooks:
         await eventually(has_the_later_ones)
         assert "PAYMENT.PAYOUTS-ITEM.REFUNDED" not in receiver.types
 
-    async def test_an_event_may_come_twice(self, paypal: Client, receiver: Receiver) -> None:
+    async def test_an_event_may_be_sent_twice(self, paypal: Client, receiver: Receiver) -> None:
         await paypal.pay("anna@example.com")
         event = await receiver.until("PAYMENT.PAYOUTS-ITEM.SUCCEEDED")
         await paypal.admin("POST", f"events/{event['id']}", expect=204)
@@ -189,7 +189,7 @@ class TestWebhooks:
 
 
 class TestReports:
-    async def test_what_left_is_negative_and_its_fee_beside_it(self, paypal: Client) -> None:
+    async def test_a_payment_is_negative_with_a_separate_fee(self, paypal: Client) -> None:
         item = await paypal.paid("anna@example.com", "po-1-1")
         (line,) = await paypal.lines("T0001")
         assert line["transaction_id"] == item["transaction_id"]
@@ -198,7 +198,7 @@ class TestReports:
         assert (line["transaction_status"], line["custom_field"]) == ("S", "po-1-1-0")
         assert datetime.fromisoformat(line["transaction_initiation_date"]) < datetime.now(UTC)
 
-    async def test_a_batch_s_money_is_held_until_its_end(self, paypal: Client) -> None:
+    async def test_the_funds_of_a_batch_are_held_until_it_completes(self, paypal: Client) -> None:
         await paypal.paid("anna@example.com", "po-1-1")
         hold, end = await paypal.lines("T1503", "T1105")
         assert [hold["transaction_amount"]["value"], end["transaction_amount"]["value"]] == [
@@ -208,7 +208,7 @@ class TestReports:
         assert end["paypal_reference_id"] == hold["transaction_id"]
         assert end["paypal_reference_id_type"] == "TXN"
 
-    async def test_unclaimed_money_has_left_and_comes_back_with_its_fee(
+    async def test_unclaimed_money_is_deducted_and_returned_with_its_fee(
         self, paypal: Client
     ) -> None:
         item = await paypal.paid("unclaimed@example.com", "po-1-1", "UNCLAIMED")
@@ -225,7 +225,7 @@ class TestReports:
         )
 
     @pytest.mark.parametrize(("status", "code"), [("REFUNDED", "T1115"), ("REVERSED", "T1106")])
-    async def test_what_comes_back_after_it_was_paid_costs_its_fee(
+    async def test_the_fee_of_a_refund_or_reversal_is_not_returned(
         self, paypal: Client, status: str, code: str
     ) -> None:
         item = await paypal.paid("anna@example.com", "po-1-1")
@@ -258,7 +258,7 @@ class TestReports:
             ),
         ],
     )
-    async def test_31_days_and_500_lines_are_the_most_that_is_reported_at_once(
+    async def test_a_report_covers_at_most_31_days_and_500_lines_a_page(
         self, paypal: Client, query: dict[str, str], issue: str
     ) -> None:
         window = {"start_date": "2026-01-01T00:00:00Z", "end_date": "2026-01-02T00:00:00Z"}
@@ -266,7 +266,7 @@ class TestReports:
         assert (response.status_code, response.json()["name"]) == (400, "INVALID_REQUEST")
         assert issue in response.json()["details"][0]["issue"]
 
-    async def test_ten_thousand_lines_are_too_many(self, paypal: Client) -> None:
+    async def test_a_report_over_ten_thousand_lines_is_refused(self, paypal: Client) -> None:
         await asyncio.gather(
             *(paypal.admin("POST", "transactions", expect=201, amount="-1") for _ in range(3))
         )

@@ -1,4 +1,4 @@
-"""The PayPal sandbox over real HTTP: each call, each behaviour, its webhooks and its memory."""
+"""The PayPal sandbox over real HTTP: calls, behaviours, webhooks and restarts."""
 
 import asyncio
 import base64
@@ -48,7 +48,7 @@ class TestAuthentication:
         assert (grant.status_code, grant.json()["error"]) == (400, "unsupported_grant_type")
 
     @pytest.mark.parametrize("header", ["", "Bearer nonsense", "Basic Y2xpZW50OnNlY3JldA=="])
-    async def test_a_call_without_a_good_token_is_refused(
+    async def test_a_call_without_a_valid_token_is_refused(
         self, paypal: Client, header: str
     ) -> None:
         paypal.http.headers["Authorization"] = header
@@ -100,7 +100,7 @@ class TestPaying:
             response = await paypal.http.post("/v1/payments/payouts", content=content)
             assert (response.status_code, response.json()["name"]) == (400, "VALIDATION_ERROR")
 
-    async def test_what_does_not_exist_is_not_found(self, paypal: Client) -> None:
+    async def test_unknown_resources_are_not_found(self, paypal: Client) -> None:
         for refused in (
             await paypal.batch("NONE", expect=404),
             await paypal.item("NONE", expect=404),
@@ -142,19 +142,19 @@ class TestBehaviours:
             ("blocked@example.com", "BLOCKED", "TRANSACTION_BLOCKED"),
         ],
     )
-    async def test_a_batch_succeeds_though_its_item_waits(
+    async def test_a_batch_succeeds_although_its_item_does_not(
         self, paypal: Client, payee: str, status: str, error: str
     ) -> None:
         batch = await paypal.until(await paypal.pay(payee), "SUCCESS", status)
         assert batch["items"][0]["errors"]["name"] == error
 
-    async def test_money_comes_back_late(self, paypal: Client, receiver: Receiver) -> None:
+    async def test_returned_and_reversed_items(self, paypal: Client, receiver: Receiver) -> None:
         await paypal.set_behaviour("a@example.com", "REVERSED_LATE", delay_seconds=0.05)
         await paypal.set_behaviour("b@example.com", "RETURNED", delay_seconds=0.05)
         created = await paypal.pay("a@example.com", "b@example.com")
         await paypal.until(created, "SUCCESS", "REVERSED", "RETURNED")
-        for told in ("SUCCEEDED", "UNCLAIMED", "RETURNED"):
-            await receiver.until(f"PAYMENT.PAYOUTS-ITEM.{told}")
+        for event in ("SUCCEEDED", "UNCLAIMED", "RETURNED"):
+            await receiver.until(f"PAYMENT.PAYOUTS-ITEM.{event}")
         assert not any("REVERSED" in event_type for event_type in receiver.types)
 
     async def test_a_denied_batch_frees_its_id(self, paypal: Client, receiver: Receiver) -> None:
@@ -166,7 +166,7 @@ class TestBehaviours:
         await paypal.until(again, "SUCCESS", "SUCCESS")
         await paypal.pay("anna@example.com", expect=400)
 
-    async def test_a_payout_is_accepted_although_its_response_is_dropped(self, paypal: Client) -> None:
+    async def test_a_payout_with_a_dropped_response_is_accepted(self, paypal: Client) -> None:
         with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
             await paypal.pay("drop-response@example.com")
         refused = await paypal.pay("drop-response@example.com", expect=400)
@@ -174,13 +174,13 @@ class TestBehaviours:
         assert first.status_code == 200
         await paypal.until(first.json(), "SUCCESS", "SUCCESS")
 
-    async def test_a_server_error_may_hide_an_acceptance(self, paypal: Client) -> None:
+    async def test_a_payout_with_a_server_error_is_accepted(self, paypal: Client) -> None:
         failed = await paypal.pay("error-500-after-accept@example.com", expect=500)
         assert failed["name"] == "INTERNAL_SERVER_ERROR"
         refused = await paypal.pay("error-500-after-accept@example.com", expect=400)
         assert refused["name"] == "USER_BUSINESS_ERROR"
 
-    async def test_missing_funds_refuse_even_what_was_accepted_before(self, paypal: Client) -> None:
+    async def test_insufficient_funds_refuse_even_an_accepted_batch(self, paypal: Client) -> None:
         refused = await paypal.pay("insufficient-funds@example.com", expect=422)
         assert refused["name"] == "INSUFFICIENT_FUNDS"
         await paypal.pay("anna@example.com")
@@ -189,7 +189,7 @@ class TestBehaviours:
         assert (await paypal.http.delete("/admin/behaviours/anna@example.com")).is_success
         await paypal.pay("anna@example.com", expect=400)
 
-    async def test_overrides_are_listed_and_checked(self, paypal: Client) -> None:
+    async def test_overrides_are_listed_and_validated(self, paypal: Client) -> None:
         await paypal.set_behaviour("A@example.com", "ONHOLD")
         listed = (await paypal.http.get("/admin/behaviours")).json()["behaviours"]
         assert [(o["receiver"], o["behaviour"]) for o in listed] == [("a@example.com", "ONHOLD")]
@@ -201,7 +201,7 @@ class TestBehaviours:
 
 
 class TestWebhooks:
-    async def test_each_change_is_told_and_signed(self, paypal: Client, receiver: Receiver) -> None:
+    async def test_a_change_sends_a_signed_event(self, paypal: Client, receiver: Receiver) -> None:
         created = await paypal.pay("anna@example.com")
         event = await receiver.until("PAYMENT.PAYOUTS-ITEM.SUCCEEDED")
         await receiver.until("PAYMENT.PAYOUTSBATCH.SUCCESS")
@@ -218,7 +218,7 @@ class TestWebhooks:
             certificate = await paypal.http.get(headers["PAYPAL-CERT-URL"], headers={})
             verify(certificate.content, headers, body)
 
-    async def test_a_delivery_is_repeated_until_it_is_taken(
+    async def test_a_delivery_is_repeated_until_it_succeeds(
         self, paypal: Client, receiver: Receiver
     ) -> None:
         receiver.statuses = [500, 302]

@@ -1,4 +1,4 @@
-"""The sandbox's pure rules: behaviours by receiver, scripts, what may follow what, and fees."""
+"""The sandbox's pure rules: behaviours by receiver, scripts, transitions and fees."""
 
 from decimal import Decimal
 
@@ -28,7 +28,7 @@ def test_the_start_of_the_local_part_names_the_behaviour(
 
 
 @pytest.mark.parametrize("behaviour", Behaviour)
-def test_every_script_is_a_path_the_rules_allow(behaviour: Behaviour) -> None:
+def test_every_script_consists_of_allowed_transitions(behaviour: Behaviour) -> None:
     status = ItemStatus.PENDING
     elapsed = 0.0
     for step in lifecycle.script(behaviour, delay_seconds=1.0, step_seconds=0.1):
@@ -37,7 +37,7 @@ def test_every_script_is_a_path_the_rules_allow(behaviour: Behaviour) -> None:
         status, elapsed = step.status, step.after_seconds
 
 
-def test_a_delay_never_lets_an_item_overtake_its_batch() -> None:
+def test_an_item_never_changes_before_its_batch_is_processing() -> None:
     (step,) = lifecycle.script(Behaviour.FAILED_LATE, delay_seconds=0, step_seconds=0.1)
     assert step.after_seconds == pytest.approx(0.2)
 
@@ -45,11 +45,11 @@ def test_a_delay_never_lets_an_item_overtake_its_batch() -> None:
 @pytest.mark.parametrize(
     "final", [ItemStatus.FAILED, ItemStatus.RETURNED, ItemStatus.REVERSED, ItemStatus.REFUNDED]
 )
-def test_nothing_follows_an_end(final: ItemStatus) -> None:
+def test_a_final_status_has_no_transitions(final: ItemStatus) -> None:
     assert not any(lifecycle.may_follow(final, status) for status in ItemStatus)
 
 
-def test_a_batch_is_complete_when_nothing_in_it_is_pending() -> None:
+def test_a_batch_is_complete_when_no_item_is_pending() -> None:
     assert lifecycle.is_complete(BatchStatus.PROCESSING, 0)
     assert not lifecycle.is_complete(BatchStatus.PROCESSING, 1)
     assert not lifecycle.is_complete(BatchStatus.DENIED, 0)
@@ -60,7 +60,7 @@ def test_reversal_has_no_event() -> None:
     assert lifecycle.item_event_type(ItemStatus.ONHOLD) == "PAYMENT.PAYOUTS-ITEM.HELD"
 
 
-def test_one_lost_answer_loses_the_answer_of_its_batch() -> None:
+def test_one_lost_response_loses_the_response_of_the_batch() -> None:
     assert (
         lifecycle.response_to([Behaviour.SUCCESS, Behaviour.DROP_RESPONSE]) is ResponseKind.DROPPED
     )

@@ -1,4 +1,4 @@
-"""The body of a payout request: what is refused, and where the answer points."""
+"""The body of a payout request: validation, and the fields that errors name."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The trace viewer's pure parts: memory bounds, filters, layout and display."""
+"""The trace viewer's pure parts: store limits, filters, layout and display."""
 
 import pytest
 
@@ -50,7 +50,7 @@ def shape(*spans: Span) -> list[tuple[str, int]]:
 
 
 class TestStore:
-    def test_forgets_the_oldest_trace_whole_when_there_are_too_many(self) -> None:
+    def test_drops_the_oldest_trace_when_over_the_trace_limit(self) -> None:
         memory = store(max_traces=2)
         memory.add([span("a", trace_id="t1"), span("b", trace_id="t2"), span("c", trace_id="t1")])
         memory.add([span("d", trace_id="t3")])
@@ -58,14 +58,14 @@ class TestStore:
         assert {trace.trace_id for trace in memory.newest_first()} == {"t2", "t3"}
         assert memory.span_count == 2
 
-    def test_forgets_traces_until_the_spans_fit(self) -> None:
+    def test_drops_the_oldest_traces_until_the_spans_fit(self) -> None:
         memory = store(max_spans=5)
         for number in range(4):
             memory.add(span(f"s{i}", trace_id=f"t{number}") for i in range(2))
         assert memory.trace_count == 2
         assert memory.span_count == 4
 
-    def test_one_endless_trace_is_cut_and_says_so(self) -> None:
+    def test_a_trace_over_the_span_limit_is_truncated_and_marked(self) -> None:
         memory = store(per_trace=3)
         memory.add(span(f"s{i}") for i in range(5))
         trace = memory.get("t1")
@@ -78,7 +78,7 @@ class TestStore:
         memory.add([span("a")])
         assert memory.span_count == 1
 
-    def test_a_late_span_is_seen_by_the_next_reader(self) -> None:
+    def test_a_late_span_is_included_in_the_next_read(self) -> None:
         memory = store()
         memory.add([span("child", parent="root", start=1)])
         before = memory.get("t1")
@@ -135,13 +135,13 @@ class TestFilter:
         assert not TraceFilter.from_query(query).accepts(self.TRACE)
 
     @pytest.mark.parametrize("number", ["x", "-1", "nan", "inf"])
-    def test_a_number_that_is_none_is_an_error(self, number: str) -> None:
+    def test_an_invalid_number_is_an_error(self, number: str) -> None:
         with pytest.raises(InvalidFilterError, match="min_duration_ms"):
             TraceFilter.from_query({"min_duration_ms": number})
 
 
 class TestWaterfall:
-    def test_children_follow_their_parent_in_order_of_start_whatever_the_arrival(self) -> None:
+    def test_children_follow_their_parent_in_order_of_start(self) -> None:
         late = span("late", parent="root", start=5)
         deep = span("deep", parent="early", start=3)
         early = span("early", parent="root", start=2)
@@ -157,7 +157,7 @@ class TestWaterfall:
         assert (orphan.is_orphan, orphan.depth) == (True, 0)
         assert not root.is_orphan
 
-    def test_spans_that_are_each_others_parents_are_shown_once(self) -> None:
+    def test_spans_in_a_parent_cycle_are_shown_once(self) -> None:
         assert shape(span("a", parent="b"), span("b", parent="a", start=1)) == [("a", 0), ("b", 1)]
         assert shape(span("self", parent="self")) == [("self", 0)]
 
@@ -173,7 +173,7 @@ class TestWaterfall:
         assert all(row.width_percent > 0 for row in laid)
         assert all(row.left_percent + row.width_percent <= 100.001 for row in laid)
 
-    def test_a_trace_deeper_than_the_stack_is_laid_out(self) -> None:
+    def test_a_trace_deeper_than_the_recursion_limit_is_laid_out(self) -> None:
         chain = [span(f"s{i}", parent=f"s{i - 1}" if i else "") for i in range(3_000)]
         assert rows(*chain)[-1].depth == 2_999
 
@@ -198,5 +198,5 @@ class TestWaterfall:
         (7_500_000 * MILLISECOND, "2 h 05 min"),
     ],
 )
-def test_durations_read_well(nanoseconds: int, text: str) -> None:
+def test_durations_are_formatted_with_a_unit(nanoseconds: int, text: str) -> None:
     assert display.duration(nanoseconds) == text
