@@ -6,7 +6,7 @@ from contextlib import suppress
 
 
 class Alarm:
-    """For one waiter. A ring without a waiter ends the next wait at once."""
+    """Supports one waiter. A ring while nobody waits ends the next wait at once."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()

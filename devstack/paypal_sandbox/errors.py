@@ -1,4 +1,4 @@
-"""PayPal-shaped errors: raised anywhere below the routes, rendered in one place above them."""
+"""Errors in PayPal's format: raised below the routes, rendered by one middleware."""
 
 import secrets
 from typing import Any
@@ -31,7 +31,7 @@ def validation(*details: dict[str, Any]) -> PayPalError:
 
 
 def duplicate(first_batch_url: str) -> PayPalError:
-    """The link is absent from the vendor's schema, and the only way back to the first batch."""
+    """The link is not in PayPal's schema, but is the only reference to the first batch."""
     detail = {
         "field": "SENDER_BATCH_ID",
         "location": "body",
@@ -64,14 +64,14 @@ def may_not_follow(current: str, wanted: str) -> PayPalError:
 
 
 def bad_query(field: str, issue: str) -> PayPalError:
-    """The contract fixes name and message of what the reports refuse."""
+    """The contract fixes the name and message of errors of the reports."""
     message = "Request is not well-formed, syntactically incorrect, or violates schema."
     detail = {"field": field, "location": "query", "issue": issue}
     return PayPalError(400, "INVALID_REQUEST", message, detail)
 
 
 def too_many_lines() -> PayPalError:
-    """Real, though the contract does not know it."""
+    """PayPal returns this error, although the contract does not list it."""
     message = "Result set size is greater than the maximum limit. Change the filter criteria."
     return PayPalError(400, "RESULTSET_TOO_LARGE", message)
 

@@ -1,4 +1,4 @@
-"""The use cases: accept a batch, cancel an item, and let time change what it changes.
+"""The use cases: accept a batch, cancel an item, and apply scheduled changes.
 
 Each runs in one transaction together with the webhook events it causes, so that an event is never
 sent for something that did not happen, nor lost for something that did.
@@ -23,7 +23,7 @@ _CHANGES_PER_TRANSACTION = 200
 
 
 class Payouts:
-    """Rings `events_waiting` whenever it has written an event."""
+    """Rings `events_waiting` after writing an event."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Payouts:
         self._changes_waiting = Alarm()
 
     def create(self, request: CreatePayout) -> tuple[Batch, ResponseKind]:
-        """Funds are checked first: a repeated POST may so be refused although it was accepted."""
+        """Checks funds first, so a repeated POST may be refused although it was accepted before."""
         overrides = {override.receiver: override for override in self._store.overrides()}
         chosen = [_behaviour(item.receiver, overrides) for item in request.items]
         if any(override.behaviour is Behaviour.INSUFFICIENT_FUNDS for override in chosen):
@@ -80,7 +80,7 @@ class Payouts:
         return cancelled, batch, ResponseKind.DROPPED if is_lost else ResponseKind.CREATED
 
     def change_item(self, item_id: str, status: ItemStatus, *, sends_webhook: bool) -> Item:
-        """What the receiver does, or PayPal: at once, instead of all that was to come."""
+        """Sets a status at once, as the receiver or PayPal would; drops the scheduled changes."""
         with self._store.transaction():
             item = self._store.item(item_id)
             if item is None:
@@ -97,7 +97,7 @@ class Payouts:
         return changed
 
     async def run(self) -> None:
-        """Applies each change when it is due, those that fell due while stopped included."""
+        """Applies each change when it is due, including those that became due while stopped."""
         while True:
             if self.apply_due_changes():
                 self._events_waiting.ring()
@@ -106,7 +106,7 @@ class Payouts:
                 await self._changes_waiting.wait_until(self._store.next_change_at())
 
     def apply_due_changes(self) -> bool:
-        """Whether there was any."""
+        """Returns whether any change was due."""
         with self._store.transaction():
             changes = self._store.due_changes(time.time(), _CHANGES_PER_TRANSACTION)
             for change in changes:
@@ -216,7 +216,7 @@ class Payouts:
 
 
 def totals(items: list[Item]) -> tuple[Decimal, Decimal]:
-    """What the items add up to, and the fees charged on them so far."""
+    """The sum of the items, and the fees charged on them so far."""
     amount = sum((item.amount for item in items), Decimal(0))
     return amount, sum((item.charged_fee for item in items), Decimal(0))
 

@@ -1,4 +1,4 @@
-"""The rows of the store as the rest of the sandbox sees them: plain data."""
+"""Rows of the store as plain data."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -45,7 +45,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something that is going to happen to an item, or to the batch itself."""
+    """A scheduled change of an item, or of the batch itself."""
 
     due_at: float
     batch_id: str
@@ -81,7 +81,7 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """A line of the transaction reports, as the account sees it: what left it is negative."""
+    """A line of the transaction reports; amounts that left the account are negative."""
 
     transaction_id: str
     event_code: str
@@ -99,10 +99,10 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What an admin call makes harder than it need be."""
+    """Limits and delays set by an admin call."""
 
     reporting_lag_seconds: float = 0.0
-    # More lines than this are not reported at once; PayPal's own number.
+    # PayPal's limit on the lines of a report.
     report_line_limit: int = 10_000
     # None: as many as come.
     posts_a_minute: int | None = None

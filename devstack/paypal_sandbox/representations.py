@@ -1,4 +1,4 @@
-"""How batches, items and events look to a caller: PayPal's JSON shapes, made from records."""
+"""PayPal's JSON representations of batches, items and events."""
 
 from datetime import UTC, datetime
 from decimal import Decimal

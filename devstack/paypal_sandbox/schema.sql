@@ -1,4 +1,4 @@
--- The sandbox's whole state. Times are seconds since 1970; amounts are decimal text.
+-- All state of the sandbox. Times are seconds since 1970; amounts are decimal text.
 CREATE TABLE IF NOT EXISTS batch (
   batch_id         TEXT PRIMARY KEY,
   sender_batch_id  TEXT,
@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS item (
 CREATE INDEX IF NOT EXISTS item_batch ON item (batch_id, position);
 CREATE INDEX IF NOT EXISTS item_status ON item (batch_id, status);
 
--- What will happen by itself: a row of the batch itself has no item.
+-- Scheduled changes; a change of the batch itself has no item.
 CREATE TABLE IF NOT EXISTS change (
   change_id     INTEGER PRIMARY KEY,
   due_at        REAL NOT NULL,
@@ -43,7 +43,7 @@ CREATE TABLE IF NOT EXISTS change (
 CREATE INDEX IF NOT EXISTS change_due ON change (due_at, change_id);
 CREATE INDEX IF NOT EXISTS change_batch ON change (batch_id, item_id);
 
--- Webhook events. One that waits has a next_attempt_at; one given up on has neither time.
+-- Webhook events. A pending event has a next_attempt_at; a failed one has neither that nor delivered_at.
 CREATE TABLE IF NOT EXISTS event (
   event_id        TEXT PRIMARY KEY,
   batch_id        TEXT NOT NULL REFERENCES batch,
@@ -64,14 +64,14 @@ CREATE TABLE IF NOT EXISTS behaviour (
   delay_seconds REAL
 );
 
--- Tokens outlive a restart, as PayPal's do; only their hashes are kept.
+-- Tokens survive a restart, as PayPal's do; only their hashes are stored.
 CREATE TABLE IF NOT EXISTS token (
   token_hash TEXT PRIMARY KEY,
   expires_at REAL NOT NULL
 );
 
--- The transaction reports' lines. Amounts and fees are as the account sees them: what left is
--- negative. A fee of NULL is none.
+-- The transaction reports' lines. Amounts and fees are negative where money left the account.
+-- A fee of NULL means no fee.
 CREATE TABLE IF NOT EXISTS movement (
   transaction_id TEXT PRIMARY KEY,
   batch_id       TEXT REFERENCES batch,
@@ -84,13 +84,13 @@ CREATE TABLE IF NOT EXISTS movement (
   custom_field   TEXT,
   initiated_at   REAL NOT NULL,
   updated_at     REAL NOT NULL,
-  -- Cleared by the admin call that makes a line disappear.
+  -- Cleared by the admin call that hides a line.
   is_reported    INTEGER NOT NULL DEFAULT 1
 );
 CREATE INDEX IF NOT EXISTS movement_initiated ON movement (initiated_at, transaction_id);
 CREATE INDEX IF NOT EXISTS movement_batch ON movement (batch_id);
 
--- One row at most, once an admin call has set one.
+-- At most one row, written by the admin call.
 CREATE TABLE IF NOT EXISTS conditions (
   is_only               INTEGER PRIMARY KEY CHECK (is_only = 1),
   reporting_lag_seconds REAL NOT NULL,

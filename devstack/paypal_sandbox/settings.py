@@ -1,4 +1,4 @@
-"""What the sandbox reads from its environment; nothing else in it does."""
+"""Settings of the sandbox, read from the environment."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Without a webhook URL, events are recorded and wait; nothing is sent."""
+    """Without a webhook URL, events are recorded but not sent."""
 
     model_config = SettingsConfigDict(env_prefix="SANDBOX_")
 
@@ -21,6 +21,6 @@ class Settings(BaseSettings):
     webhook_id: str = "WH-SANDBOX"
     data_dir: Path
     token_seconds: float = Field(default=32_400, gt=0)
-    """Nine hours, as PayPal's tokens live."""
+    """Nine hours, the lifetime of PayPal's tokens."""
     step_seconds: float = Field(default=0.15, ge=0)
-    """Pause between two ordinary changes of state."""
+    """Time between two ordinary changes of state."""

@@ -43,7 +43,7 @@ class Signer:
 
 
 def load_signer(data_dir: Path, *, public_url: str, webhook_id: str) -> Signer:
-    """Makes the key at the first start; a receiver may have pinned the certificate since."""
+    """Creates the key at the first start and keeps it: receivers may pin its certificate."""
     path = data_dir / "webhook-signing.pem"
     if not path.exists():
         _write_privately(path, _new_key_and_certificate())
@@ -84,7 +84,7 @@ def _new_key_and_certificate() -> bytes:
 
 
 def _write_privately(path: Path, content: bytes) -> None:
-    """Whole or not at all, even when killed half-way, and readable by its owner only."""
+    """Writes the file atomically, readable by its owner only."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.unlink(missing_ok=True)
     unfinished.touch(mode=0o600, exist_ok=False)

@@ -1,4 +1,4 @@
-"""The SQL of the sandbox, over one SQLite file; nothing here knows rules, JSON shapes or HTTP.
+"""SQL of the sandbox, on one SQLite file; free of rules, JSON formats and HTTP.
 
 The calls block. They are short, and the sandbox serves one developer, so they run on the event
 loop itself, which also makes every transaction a critical section.
@@ -19,12 +19,12 @@ _SCHEMA = (Path(__file__).parent / "schema.sql").read_text()
 
 
 class Store:
-    """Every write belongs inside `transaction()`; what it committed survives a kill."""
+    """Write only inside `transaction()`; committed data survives a kill."""
 
     def __init__(self, path: Path) -> None:
         self._sql = sqlite3.connect(path, isolation_level=None)
         self._sql.row_factory = sqlite3.Row
-        # WAL with NORMAL keeps commits through a killed process, if not through a power cut.
+        # WAL with NORMAL keeps commits when the process is killed, but not in a power failure.
         self._sql.executescript(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
         )
@@ -153,7 +153,7 @@ class Store:
         ).fetchone()
         return int(row[0])
 
-    # Changes to come
+    # Scheduled changes
 
     def due_changes(self, now: float, limit: int) -> list[Change]:
         rows = self._sql.execute(
@@ -194,7 +194,7 @@ class Store:
         )
 
     def waiting_events(self, limit: int) -> list[Event]:
-        """Those to be sent next first, due or not."""
+        """Undelivered events by time of the next attempt, due or not."""
         rows = self._sql.execute(
             "SELECT * FROM event WHERE next_attempt_at IS NOT NULL"
             " ORDER BY next_attempt_at, created_at, rowid LIMIT ?",
@@ -224,7 +224,7 @@ class Store:
         )
 
     def resend_event(self, event_id: str, now: float) -> bool:
-        """As if it had never been taken."""
+        """Resets the event to its state before the first delivery."""
         cursor = self._sql.execute(
             "UPDATE event SET next_attempt_at = ?, delivered_at = NULL, attempts = 0"
             " WHERE event_id = ?",

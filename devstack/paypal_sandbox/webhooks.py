@@ -1,4 +1,4 @@
-"""Delivers the recorded webhook events: signed, several at a time, again until answered with 2xx.
+"""Delivers the recorded webhook events: signed, concurrently, and repeated until a 2xx response.
 
 The queue is the `event` table, so what was not delivered when the sandbox stopped is delivered by
 the next one. An event whose response was lost is sent twice, as PayPal does.
@@ -47,7 +47,7 @@ class WebhookDelivery:
                 await self._events_waiting.wait_until(self._start_due(http, group))
 
     def _start_due(self, http: aiohttp.ClientSession, group: asyncio.TaskGroup) -> float | None:
-        """Starts what is due; returns when to look again, if not earlier by a ring."""
+        """Starts due deliveries; returns when to run again, unless a ring comes earlier."""
         for event in self._store.waiting_events(_CONCURRENCY + len(self._running)):
             if event.event_id in self._running:
                 continue

@@ -1,4 +1,4 @@
-"""The JSON API: the same traces as the pages, for tests, the demo and curious scripts."""
+"""The JSON API: the same traces as the pages, for tests, the demo and scripts."""
 
 from typing import Any
 

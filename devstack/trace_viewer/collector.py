@@ -19,7 +19,7 @@ _MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 
 
 class TraceCollector(stubs.TraceServiceServicer):
-    """Accepts every export: in development a lost span is worse than a late one."""
+    """Accepts every export: in development, losing a span is worse than receiving it late."""
 
     def __init__(self, store: TraceStore) -> None:
         self._store = store

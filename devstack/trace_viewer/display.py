@@ -27,7 +27,7 @@ def duration(nanoseconds: int) -> str:
 
 
 def tick(nanoseconds: int) -> str:
-    """A tick is round already: no zeros after the point."""
+    """Formats a tick, a round number, without trailing zeros."""
     if nanoseconds >= 60 * _NANOSECONDS_PER_SECOND:
         return duration(nanoseconds)
     for unit, size in _UNITS:

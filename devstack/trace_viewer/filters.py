@@ -62,7 +62,7 @@ def matches_text(span: Span, text: str) -> bool:
 
 
 def has_attribute(span: Span, condition: str) -> bool:
-    """`key=value` compares the whole value; a bare `key` asks only that it is there."""
+    """`key=value` compares the whole value; a bare `key` matches any value."""
     key, has_value, value = condition.partition("=")
     for attributes in (span.attributes, span.resource_attributes):
         if key in attributes and (not has_value or _as_text(attributes[key]) == value):

@@ -1,4 +1,4 @@
-"""Spans and traces as the viewer understands them: plain data, free of OTLP and HTML.
+"""Spans and traces as plain data, free of OTLP and HTML.
 
 Spans of one trace arrive in any order and from several processes, so nothing here assumes that a
 parent is known, that there is one root, or that two clocks agree.
@@ -17,7 +17,7 @@ Attributes = Mapping[str, AttributeValue]
 
 @dataclass(frozen=True, slots=True)
 class SpanEvent:
-    """Something that happened at one instant inside a span, an exception for instance."""
+    """A point-in-time event of a span, such as an exception."""
 
     name: str
     time_nanoseconds: int
@@ -26,7 +26,7 @@ class SpanEvent:
 
 @dataclass(frozen=True, slots=True)
 class SpanLink:
-    """A reference from a span to a span of, usually, another trace."""
+    """A reference from a span to another span, usually of another trace."""
 
     trace_id: str
     span_id: str
@@ -60,7 +60,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Trace:
-    """The spans of one trace known at this moment, and what is derived from them."""
+    """The spans of one trace received so far, and values derived from them."""
 
     trace_id: str
     spans: tuple[Span, ...]
@@ -97,7 +97,7 @@ class Trace:
 
     @cached_property
     def spans_by_service(self) -> dict[str, int]:
-        """Services with their span counts, in the order in which they joined the trace."""
+        """Services with their span counts, in order of first appearance in the trace."""
         ordered = sorted(self.spans, key=lambda span: span.start_nanoseconds)
         return dict(Counter(span.service for span in ordered))
 

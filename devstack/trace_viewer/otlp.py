@@ -1,4 +1,4 @@
-"""Turns OTLP messages into `model` spans; the only module that knows the wire format's fields."""
+"""Converts OTLP messages to `model` spans; the only module that knows the wire format's fields."""
 
 from collections.abc import Iterable, Iterator
 
@@ -48,7 +48,7 @@ def _span(wire_span: trace_pb2.Span, resource: dict[str, AttributeValue]) -> Spa
 
 
 def _kind(kind: int) -> str:
-    """`server`, `client`, …; a number this version of the protocol does not know stays a number."""
+    """`server`, `client`, …; a number unknown to this protocol version stays a number."""
     if kind not in trace_pb2.Span.SpanKind.values():
         return str(kind)
     name = trace_pb2.Span.SpanKind.Name(trace_pb2.Span.SpanKind.ValueType(kind))

@@ -1,4 +1,4 @@
-"""The two pages a person looks at. Rendered here whole: no script, no external asset."""
+"""The two web pages, rendered on the server without scripts or external assets."""
 
 from pathlib import Path
 from typing import Any

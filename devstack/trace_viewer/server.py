@@ -1,4 +1,4 @@
-"""Puts the viewer together: one store, the OTLP port and the HTTP port, started and stopped."""
+"""Starts and stops the viewer: the store, the OTLP port and the HTTP port."""
 
 from types import TracebackType
 from typing import Self

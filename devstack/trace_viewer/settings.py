@@ -1,4 +1,4 @@
-"""What the trace viewer reads from its environment; nothing else in it does."""
+"""Settings of the trace viewer, read from the environment."""
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict

@@ -1,4 +1,4 @@
-"""The bounded memory of the viewer: traces by id, the oldest forgotten whole.
+"""Bounded in-memory store of traces by id; whole traces are dropped, oldest first.
 
 Everything runs on one event loop, so there are no locks.
 """
@@ -14,7 +14,7 @@ class TraceStore:
     def __init__(self, *, max_traces: int, max_spans: int, max_spans_per_trace: int) -> None:
         self._max_traces = max_traces
         self._max_spans = max_spans
-        # One endless trace must not push every other one out, nor itself.
+        # A trace of unlimited length must not displace the others, or itself.
         self._max_spans_per_trace = min(max_spans_per_trace, max_spans)
         self._spans: dict[str, dict[str, Span]] = {}
         self._discarded: dict[str, int] = {}
@@ -52,7 +52,7 @@ class TraceStore:
         return snapshot
 
     def newest_first(self) -> Iterator[Trace]:
-        """By start time: what a reader means by newest, whatever the order of arrival was."""
+        """Newest first by start time, regardless of the order of arrival."""
         traces = [trace for trace_id in self._spans if (trace := self.get(trace_id))]
         return iter(sorted(traces, key=lambda trace: trace.start_nanoseconds, reverse=True))
 

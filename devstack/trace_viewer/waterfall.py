@@ -15,7 +15,7 @@ _WANTED_TICKS = 6
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One span's line: where its bar is, and what is odd about its place in the tree."""
+    """One span's row: the position of its bar, and anomalies of its place in the tree."""
 
     span: Span
     depth: int
@@ -76,8 +76,8 @@ def _reading_order(spans: Iterable[Span], by_id: dict[str, Span]) -> list[tuple[
 
     placed: list[tuple[Span, int]] = []
     seen: set[str] = set()
-    # Spans that claim each other as parents hang below no root: after the true roots, the earliest
-    # one not yet placed starts a tree of its own.
+    # Spans in a parent cycle have no root: after the true roots, the earliest span not yet placed
+    # starts a new tree.
     for start in [*roots, *ordered]:
         pending = [(start, 0)]
         while pending:

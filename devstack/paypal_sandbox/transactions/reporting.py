@@ -1,4 +1,4 @@
-"""The transaction reports: what can be asked of them, and their JSON shape.
+"""The transaction reports: query parameters and JSON format.
 
 Times are shown to the microsecond, PayPal's to the second, so that a test need not wait for the
 next one. A line's status is never behind, whatever the lag is: only when lines appear.
@@ -42,7 +42,7 @@ _Time = Annotated[AwareDatetime, BeforeValidator(_time)]
 
 
 class Query(BaseModel):
-    """`fields` is accepted and ignored: transaction_info is all there is."""
+    """`fields` is accepted and ignored: only transaction_info is emulated."""
 
     start_date: _Time
     end_date: _Time
@@ -117,7 +117,7 @@ class Reporting:
             ],
         }
         if shown := found[first : first + query.page_size]:
-            # The contract knows no empty list.
+            # The contract does not allow an empty list.
             response["transaction_details"] = list(details(shown))
         return response
 

@@ -1,4 +1,4 @@
-"""The routes of PayPal's calls: HTTP in and out, no rules and no SQL."""
+"""Routes of PayPal's calls; free of rules and SQL."""
 
 import logging
 import math
@@ -39,7 +39,7 @@ routes = web.RouteTableDef()
 async def paypal_errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Authenticates the calls about money and gives every failure PayPal's shape."""
+    """Authenticates payout and report calls, and renders every error in PayPal's format."""
     try:
         if request.path.startswith(_GUARDED_PREFIXES):
             _authenticate(request)
@@ -89,7 +89,7 @@ async def issue_token(request: web.Request) -> web.Response:
 
 @routes.post("/v1/payments/payouts")
 async def create_payout(request: web.Request) -> web.Response:
-    """`PayPal-Request-Id` is accepted and means nothing: only the sender_batch_id guards."""
+    """`PayPal-Request-Id` is accepted and ignored: only the sender_batch_id prevents duplicates."""
     if not request.app[THROTTLE].takes(request.app[STORE].conditions().posts_a_minute):
         raise errors.too_many_posts()
     wanted = await body_of(request, requests.CreatePayout)
@@ -103,7 +103,7 @@ async def create_payout(request: web.Request) -> web.Response:
 
 @routes.get("/v1/payments/payouts/{batch_id}")
 async def get_batch(request: web.Request) -> web.Response:
-    """`fields` is accepted and ignored: the whole is always sent."""
+    """`fields` is accepted and ignored: the whole resource is always sent."""
     store = request.app[STORE]
     page = whole_number(request, "page", 1)
     page_size = whole_number(request, "page_size", MAX_PAGE_SIZE)
@@ -158,7 +158,7 @@ def _authenticate(request: web.Request) -> None:
 
 
 def _drop(request: web.Request) -> None:
-    """Its caller never hears of what was done."""
+    """Closes the connection without a response, after the request took effect."""
     if request.transport is not None:
         request.transport.abort()
 

@@ -1,4 +1,4 @@
-"""The one page a person looks at: recent batches, their items, and where each webhook stands."""
+"""The web page: recent batches, their items, and the delivery state of each webhook."""
 
 import inspect
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The body of a payout request: what is accepted, and each violation in PayPal's words for it.
+"""The body of a payout request: what is accepted, and each violation in PayPal's wording.
 
 Unknown fields are accepted, as PayPal does.
 """
@@ -102,7 +102,7 @@ class CreatePayout(_Body):
 
 
 def violations(error: ValidationError) -> list[dict[str, Any]]:
-    """At most a hundred: a batch may hold thousands of equally wrong items."""
+    """At most 100 violations: a batch may have thousands of items with the same error."""
     return [_violation(found) for found in error.errors(include_url=False)[:100]]
 
 

@@ -1,4 +1,4 @@
-"""Puts the sandbox together: store, clockwork, webhook delivery and HTTP, started and stopped."""
+"""Starts and stops the sandbox: store, scheduled changes, webhook delivery and HTTP."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -47,7 +47,7 @@ class Sandbox:
         await self._exits.aclose()
 
     async def serve_until(self, stop: asyncio.Event) -> None:
-        """Raises should the clockwork or the delivery end by itself: better dead than frozen."""
+        """Raises if scheduled changes or webhook delivery stop: exiting is better than hanging."""
         stopping = asyncio.create_task(stop.wait())
         try:
             everything = [stopping, *self._tasks]

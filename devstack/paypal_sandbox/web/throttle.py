@@ -1,4 +1,4 @@
-"""How many POSTs of payouts are taken within any minute."""
+"""Limit of payout POSTs within any 60 s."""
 
 import time
 from collections import deque
@@ -11,7 +11,7 @@ class Throttle:
         self._taken: deque[float] = deque()
 
     def takes(self, a_minute: int | None) -> bool:
-        """Whether one more is taken now; without a limit, any is."""
+        """Whether one more POST is accepted now; always true without a limit."""
         now = time.monotonic()
         while self._taken and self._taken[0] <= now - _MINUTE_SECONDS:
             self._taken.popleft()

@@ -1,4 +1,4 @@
-"""OAuth client credentials: who may have a token, and which tokens are good."""
+"""OAuth client credentials: issues and validates tokens."""
 
 import hashlib
 import hmac
