@@ -100,12 +100,12 @@ class Victim:
 
     def __init__(self, process: asyncio.subprocess.Process, served: Served) -> None:
         self._process = process
-        self._served = served
+        self.served = served
         self._calls: list[asyncio.Task[None]] = []
 
     @property
     def worker(self) -> "PayoutServiceAsyncStub":
-        return PayoutServiceStub(self._served.as_service())
+        return PayoutServiceStub(self.served.as_service())
 
     def reserve(self, *payouts: str) -> None:
         request = pb.ReserveRewardsRequest(

@@ -64,7 +64,7 @@ async def test_exit_code_4_lasts_until_the_halt_is_lifted(
     found = await liaison("reconciliation")
     assert found.exit_code == 4
     assert "BANK_TRANSFER: none has run yet" in found.stderr
-    # Both match now, and the halt of the earlier mismatch is still active.
+    # Both match now; the halt of the earlier mismatch is still active.
     later = await liaison("reconciliation", "run")
     assert later.exit_code == (await liaison("reconciliation")).exit_code == 4
     assert later.output.count("Everything matches") == 2
@@ -73,7 +73,7 @@ async def test_exit_code_4_lasts_until_the_halt_is_lifted(
     csv = await liaison("reconciliation", "--csv")
     assert (csv.exit_code, csv.stdout.count("\n")) == (4, 1)
     assert "MISMATCH since " in csv.stderr
-    # One of those that match, by its name.
+    # A matching one, by its name.
     (matching, *_) = (
         await harness.reconciler.ListReconciliations(pb.ListReconciliationsRequest())
     ).reconciliations

@@ -30,12 +30,12 @@ async def test_an_operator_halts_and_resumes(harness: Harness) -> None:
     assert halt_of_olga.cause == pb.KillSwitch.CAUSE_OPERATOR
     assert (halt_of_olga.reason, halt_of_olga.actor) == ("A restore is coming", "staff/olga")
     assert found(await run(harness)) == []
-    # A reconciliation is no reason to go on.
+    # A clean reconciliation does not lift the halt.
     assert await cause_of(harness.reconciler) == "OPERATOR"
     await resume(harness.reconciler)
     resumed = await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
     assert (resumed.is_halted, resumed.resume.reason) == (False, "Investigated")
-    # Again, there is nothing to be lifted.
+    # A second call has nothing to lift.
     assert list((await resume(harness.reconciler)).lifted_halts) == []
 
 
@@ -59,7 +59,7 @@ async def test_a_halt_needs_a_reason(harness: Harness, reason: str) -> None:
 async def test_a_halt_stops_a_sender_that_has_not_posted_yet(
     harness: Harness, database_url: str
 ) -> None:
-    """It had taken its attempt, and was on its way to a token."""
+    """The sender holds the attempt's lease, and fetches its token."""
     await harness.due("p1", "anna@example.com")
     async with (
         gate_to(harness, TOKEN_PATH, Held.REQUEST) as (gate, url),

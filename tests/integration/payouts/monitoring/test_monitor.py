@@ -189,7 +189,7 @@ async def test_mismatches_are_counted_until_payouts_are_resumed(harness: Harness
     for _ in range(2):
         await use_account(harness, 500)
         await run(harness)
-    # The next one finds nothing new.
+    # The next check finds nothing new.
     await run(harness)
     assert await mismatches() == 2
     await harness.reconciler.ResumePayouts(

@@ -24,7 +24,7 @@ async def fail_first_attempt(harness: Harness) -> pb.Payout:
 
 
 async def pay_and_reverse(harness: Harness) -> pb.Payout:
-    """A payout that was paid, and whose money came back."""
+    """A payout that was paid and reversed."""
     await harness.due("p1", "anna@example.com")
     await harness.send("p1")
     await harness.until("p1", pb.Payout.STATE_PAID)

@@ -102,7 +102,7 @@ async def test_a_rejected_transfer_keeps_the_reservation(harness: Harness) -> No
     assert await reject(harness) == failed
     with refused(Reason.ILLEGAL_STATE):
         await confirm(harness)
-    # The next attempt is the platform's own choice again.
+    # The next attempt uses the platform's provider again.
     await harness.send("p1", attempt=2)
     paid = await harness.until("p1", pb.Payout.STATE_PAID)
     assert paid.attempts[1].provider == pb.PROVIDER_PAYPAL
@@ -168,7 +168,7 @@ async def test_a_fee_is_in_the_payouts_currency(harness: Harness) -> None:
 
 
 async def test_an_ordered_transfer_cannot_be_resolved_as_not_paid(harness: Harness) -> None:
-    """Whoever has it in hand might still make it."""
+    """An operator may still be making the transfer."""
     await harness.due("p1", "anna@example.com")
     await retry_by_bank(harness)
     await harness.database.execute("UPDATE attempt SET state = 'BLOCKED'")
@@ -200,14 +200,14 @@ async def test_bank_transfers_may_be_the_only_provider(harness: Harness) -> None
 
 
 async def test_a_report_waits_for_a_confirmation_in_progress(harness: Harness) -> None:
-    """A confirmation that commits after a report was made must not lie before its end."""
+    """A confirmation that commits after a report must not have a time before the report's end."""
     transfers = BankTransferProvider(harness.database)
     begin = utc_now()
     for name in ("po-a-1", "po-b-1"):
         await transfers.send(Order(name, IBAN, MONEY), may_always)
     async with harness.database.transaction():
         await transfers.confirm("po-a-1", "BANK-A", 0)
-        # A context of its own, or it would join the transaction.
+        # In the same context, it would join the transaction.
         asked = transfers.report(begin, utc_now() + timedelta(days=1))
         report = asyncio.create_task(asked, context=Context())
         await asyncio.create_task(until_a_lock_is_awaited(harness), context=Context())
@@ -231,7 +231,7 @@ async def test_a_report_waits_for_a_confirmation_in_progress(harness: Harness) -
 async def test_a_transfers_outcome_cannot_be_changed(
     harness: Harness, owner: Database, statement: str
 ) -> None:
-    """Not even the schema's owner changes it."""
+    """Not even by the schema's owner."""
     transfers = BankTransferProvider(harness.database)
     await transfers.send(Order("po-a-1", IBAN, MONEY), may_always)
     await transfers.confirm("po-a-1", "BANK-1", 0)

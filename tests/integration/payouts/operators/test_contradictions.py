@@ -15,7 +15,7 @@ from tests.support.serving import refused
 async def test_a_payment_of_an_attempt_resolved_as_not_paid_halts_all_payouts(
     harness: Harness, answering: Answering
 ) -> None:
-    """An operator was wrong, and another attempt may have paid meanwhile."""
+    """The operator was wrong, and another attempt may have been paid since."""
     send = await answering(
         (400, DUPLICATE_WITHOUT_LINK), (200, shown_batch(state="SUCCESS", status="SUCCESS"))
     )

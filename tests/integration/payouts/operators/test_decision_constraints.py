@@ -94,7 +94,7 @@ async def test_no_decision_pays_a_payment_again_that_was_not_returned(database: 
     await decide(database, "RETRY", 2, pays_again=True)
     with refused_by("is not what is reserved"):
         await attempt(database, 2)
-    # Not even with money of another hold.
+    # Not even after another reservation.
     await post(database, "more", "RESERVE", transfer_legs(AVAILABLE, RESERVED, 100), payout="p1")
     with refused_by("was paid before"):
         await attempt(database, 2)
@@ -137,7 +137,7 @@ async def test_a_write_off_pays_nothing_out(database: Database) -> None:
 async def test_decisions_cannot_be_changed(
     database: Database, owner: Database, statement: str
 ) -> None:
-    """Not even the schema's owner changes them."""
+    """Not even by the schema's owner."""
     await decide(database, "HOLD")
     with refused_by("only added to"):
         await owner.execute(statement)

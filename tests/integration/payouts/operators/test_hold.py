@@ -50,7 +50,7 @@ async def test_an_unknown_attempt_is_not_sent_again_while_held(harness: Harness)
 
 
 async def test_a_hold_stops_a_sender_that_has_not_posted_yet(harness: Harness) -> None:
-    """It has taken the attempt, and gets its token."""
+    """The sender holds the attempt's lease, and fetches its token."""
     await harness.due("p1", "anna@example.com")
     async with gate_to(harness, TOKEN_PATH, Held.REQUEST) as (gate, url), http_client() as http:
         providers = providers_of(paypal_settings(url), http, harness.database)

@@ -22,7 +22,7 @@ from tests.support.serving import refused, request_id
 
 
 class Overtaken(DecisionStore):
-    """Right after the sender has read what was decided, an operator decides otherwise."""
+    """Adds an operator's decision right after the sender has read the decisions."""
 
     def __init__(self, harness: Harness) -> None:
         super().__init__(harness.database)

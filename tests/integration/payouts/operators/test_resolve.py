@@ -115,7 +115,7 @@ async def test_a_payment_in_progress_is_not_resolved_as_not_paid(
 async def test_a_webhook_unblocks_an_attempt_whose_batch_it_names(
     harness: Harness, answering: Answering
 ) -> None:
-    """It had stopped before its batch was known; no person need decide any more, nor can."""
+    """The attempt was blocked without a batch id. Afterwards no decision is needed or accepted."""
     send = await answering((400, DUPLICATE_WITHOUT_LINK), (200, shown_batch()))
     await send()
     assert (await harness.get("p1")).state == pb.Payout.STATE_BLOCKED
@@ -130,8 +130,8 @@ async def test_a_webhook_unblocks_an_attempt_whose_batch_it_names(
 async def test_a_reported_payment_is_not_resolved_as_not_paid(
     harness: Harness, answering: Answering
 ) -> None:
-    """Nobody knows its batch, and the report says that its money has left. When it has come back
-    that is another matter."""
+    """Its batch is unknown, and the report shows its payment. Once the report shows a return, the
+    attempt can be resolved."""
     send = await answering((400, DUPLICATE_WITHOUT_LINK))
     await send()
     paypal = choose_reports(harness)
@@ -148,7 +148,7 @@ async def test_a_reported_payment_is_not_resolved_as_not_paid(
 
 
 class Interrupted(DecisionStore):
-    """The attempt's batch becomes known while somebody decides about it."""
+    """The attempt gets its batch id during the decision."""
 
     def __init__(self, harness: Harness) -> None:
         super().__init__(harness.database)

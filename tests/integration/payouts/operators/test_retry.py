@@ -31,7 +31,7 @@ async def test_a_returned_payment_is_paid_again_after_a_retry(harness: Harness) 
     await harness.send("p1", attempt=2)
     paid = await harness.until("p1", pb.Payout.STATE_PAID)
     assert len(paid.attempts) == 2
-    # The brand's money had paid the first fee; the second is the platform's.
+    # The brand paid the first fee, and the platform bears the second.
     assert await harness.balances() == {
         "brands/acme/available": 89_800,
         "brands/acme/reserved": 0,

@@ -51,7 +51,7 @@ async def test_a_payout_is_written_off_once(
     ):
         with refused(Reason.ILLEGAL_STATE):
             await refusal
-    # A worker that knows nothing of it must not be stopped for good.
+    # A worker that does not know of the write-off must not fail for ever.
     await harness.worker.ReleaseReward(pb.ReleaseRewardRequest(name=NAME))
     await harness.worker.ReduceReward(pb.ReduceRewardRequest(name=NAME, amount=usd(100)))
     assert await harness.balances() == after

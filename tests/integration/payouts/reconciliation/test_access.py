@@ -30,7 +30,7 @@ from tests.support.serving import refused, request_id
 async def test_reconciliations_cannot_be_changed(
     harness: Harness, paid: ChosenReports, owner: Database, statement: str
 ) -> None:
-    """Not even the schema's owner changes it."""
+    """Not even by the schema's owner."""
     paid.transactions.append(moved("T-foreign", 500))
     await run(harness)
     with pytest.raises(psycopg.errors.IntegrityConstraintViolation):

@@ -27,7 +27,7 @@ async def _second_payment(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def _missing(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Nobody waits a day here.
+    # Without waiting for a day.
     monkeypatch.setattr(comparison, "MATCH_DEADLINE", timedelta())
     await change_line(harness, "p1", is_reported=False)
 
@@ -73,9 +73,9 @@ async def test_row_22_a_mismatch_halts_all_payouts(
     assert await cause_of(harness.reconciler) == "MISMATCH"
     with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p2")
-    # What was sent goes on.
+    # Payments in progress go on.
     assert (await harness.refresh("p1")).state == PAID
-    # Found once, and never lifted by itself.
+    # Found once, and never lifted automatically.
     assert found(await run(harness)) == []
     assert await cause_of(harness.reconciler) == "MISMATCH"
     assert len(harness.batches()) == 1

@@ -38,11 +38,11 @@ PAID = payouts_pb2.Payout.STATE_PAID
 THREE_HOURS_SECONDS = 3 * 3600.0
 
 
-def switch_of(harness: Harness) -> KillSwitchHandlers:
+def kill_switch_of(harness: Harness) -> KillSwitchHandlers:
     return KillSwitchHandlers(KillSwitchStore(harness.database), harness.providers, utc_now)
 
 
-async def comes_to_be_paid(worker: "PayoutServiceAsyncStub", payout: str) -> None:
+async def until_paid(worker: "PayoutServiceAsyncStub", payout: str) -> None:
     async def is_paid() -> bool:
         request = payouts_pb2.RefreshPayoutRequest(name=f"payouts/{payout}")
         return (await worker.RefreshPayout(request)).state == PAID
@@ -55,8 +55,8 @@ Restore = Callable[[], Awaitable[str]]
 
 @pytest.fixture
 def restore(access: Access, harness: Harness, database_url: str) -> Restore:
-    """A function that makes a copy of the harness's database as it is then, which lives elsewhere,
-    as a restored backup does; the copy's URL."""
+    """Returns a function that copies the harness's database, as a restored backup does, and returns
+    the copy's URL."""
 
     async def make() -> str:
         row = await harness.database.fetch_one("SELECT current_database() AS name")
@@ -66,7 +66,7 @@ def restore(access: Access, harness: Harness, database_url: str) -> Restore:
         async with await psycopg.AsyncConnection.connect(
             access.administrator_url, autocommit=True
         ) as connection:
-            # Nobody may be connected to what is copied; the harness connects again.
+            # A template may have no connections; the harness connects again.
             await connection.execute(
                 "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
                 [old],
@@ -89,16 +89,16 @@ async def test_row_21_a_restored_database_sends_nothing_until_reconciled(
 ) -> None:
     await harness.due("p1", "anna@example.com")
     await harness.reserve("p2")
-    await switch_of(harness).check_database_identity()
+    await kill_switch_of(harness).check_database_identity()
     await harness.send("p1")
     await harness.until("p1", PAID)
     assert found(await run(harness)) == []
     async with victim_of(harness, await restore()) as restored:
-        reconciler = ReconciliationServiceStub(restored._served.as_operator())
+        reconciler = ReconciliationServiceStub(restored.served.as_operator())
         assert await cause_of(reconciler) == "RESTORED"
         with refused(Reason.PAYOUTS_HALTED):
             await send(restored.worker, "p2")
-        # Nobody knows yet what was sent since the backup, and no person can.
+        # What was sent since the backup is not known before a reconciliation.
         with refused(Reason.ILLEGAL_STATE):
             await resume(reconciler)
         await lag_behind(harness, THREE_HOURS_SECONDS)
@@ -109,7 +109,7 @@ async def test_row_21_a_restored_database_sends_nothing_until_reconciled(
         assert await cause_of(reconciler) == ""
         assert harness.batches() == [("po-p1-1", "SUCCESS")]
         await send(restored.worker, "p2")
-        await comes_to_be_paid(restored.worker, "p2")
+        await until_paid(restored.worker, "p2")
     assert [sender_id for sender_id, _ in harness.batches()] == ["po-p1-1", "po-p2-1"]
 
 
@@ -118,12 +118,12 @@ async def test_row_21_payments_missing_in_the_backup_are_found_and_not_paid_agai
 ) -> None:
     """The payment was made after the backup."""
     await harness.due("p1", "anna@example.com")
-    await switch_of(harness).check_database_identity()
+    await kill_switch_of(harness).check_database_identity()
     backup = await restore()
     await harness.send("p1")
     await harness.until("p1", PAID)
     async with victim_of(harness, backup) as restored:
-        reconciler = ReconciliationServiceStub(restored._served.as_operator())
+        reconciler = ReconciliationServiceStub(restored.served.as_operator())
         with refused(Reason.PAYOUTS_HALTED):
             await send(restored.worker, "p1")
         assert await reconcile(reconciler) == [("UNMATCHED", "payouts/p1")]
@@ -134,7 +134,7 @@ async def test_row_21_payments_missing_in_the_backup_are_found_and_not_paid_agai
         await resume(reconciler)
         assert await cause_of(reconciler) == ""
         await send(restored.worker, "p1")
-        await comes_to_be_paid(restored.worker, "p1")
+        await until_paid(restored.worker, "p1")
         # Known now, and no mismatch any more.
         assert await reconcile(reconciler) == []
     assert harness.batches() == [("po-p1-1", "SUCCESS")]
@@ -145,8 +145,8 @@ async def test_row_21_a_database_that_changes_under_a_running_service_is_halted(
 ) -> None:
     """As in a fail-over: nothing is sent even before the watch notes it."""
     await harness.due("p1", "anna@example.com")
-    await switch_of(harness).check_database_identity()
-    await switch_of(harness).check_database_identity()
+    await kill_switch_of(harness).check_database_identity()
+    await kill_switch_of(harness).check_database_identity()
     assert await cause_of(harness.reconciler) == ""
     await harness.database.execute(
         """
@@ -158,7 +158,7 @@ async def test_row_21_a_database_that_changes_under_a_running_service_is_halted(
     with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p1")
     assert await cause_of(harness.reconciler) == "RESTORED"
-    await asyncio.gather(*(switch_of(harness).check_database_identity() for _ in range(3)))
+    await asyncio.gather(*(kill_switch_of(harness).check_database_identity() for _ in range(3)))
     row = await harness.database.fetch_one("SELECT count(*) AS count FROM kill_switch_event")
     assert row is not None
     assert row["count"] == 1
@@ -171,7 +171,7 @@ async def test_row_21_a_database_that_changes_under_a_running_service_is_halted(
 
 
 async def test_row_21_an_empty_database_takes_the_first_identity(harness: Harness) -> None:
-    await switch_of(harness).check_database_identity()
+    await kill_switch_of(harness).check_database_identity()
     assert await cause_of(harness.reconciler) == ""
 
 
@@ -179,11 +179,11 @@ async def test_row_21_a_dump_loaded_into_the_same_database_is_another_database(
     access: Access, harness: Harness, owner: Database
 ) -> None:
     """It makes everything anew, and its rows are what they were."""
-    await switch_of(harness).check_database_identity()
+    await kill_switch_of(harness).check_database_identity()
     # A migration makes no other place, even one that writes the table anew.
     await owner.execute("ALTER TABLE payout ADD COLUMN more integer")
     await owner.execute("ALTER TABLE payout ALTER COLUMN more TYPE text")
-    await switch_of(harness).check_database_identity()
+    await kill_switch_of(harness).check_database_identity()
     assert await cause_of(harness.reconciler) == ""
     async with superuser(access, harness.database) as connection:
         await connection.execute("CREATE TABLE public.dumped AS TABLE database_identity")
@@ -206,7 +206,7 @@ async def test_row_21_a_dump_loaded_into_the_same_database_is_another_database(
     await harness.due("p1", "anna@example.com")
     with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p1")
-    await switch_of(harness).check_database_identity()
+    await kill_switch_of(harness).check_database_identity()
     kill_switch = await harness.reconciler.GetKillSwitch(pb.GetKillSwitchRequest())
     (halt,) = kill_switch.halts
     assert (halt.cause, halt.reason) == (

@@ -44,7 +44,7 @@ async def test_an_unmatched_payment_halts_payouts_until_an_operator_resumes(
     with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p2")
     assert (await harness.get("p2")).attempts == []
-    # A later one without findings is no reason to go on.
+    # A later reconciliation without findings does not lift the halt.
     assert found(await run(harness)) == []
     with refused(Reason.PAYOUTS_HALTED):
         await harness.send_once("p2")
@@ -126,7 +126,7 @@ async def test_a_reversal_is_found_by_the_report_alone(
 async def test_an_unknown_attempt_is_settled_by_its_transaction(
     harness: Harness, answering: Answering
 ) -> None:
-    """Whose batch nobody knows: the POST's answer was unreadable, and what came after is a 403."""
+    """Its batch is unknown: the POST's response was unreadable, and the next was a 403."""
     send = await answering((500, {}), (403, {"name": "AUTHORIZATION_ERROR"}))
     for _ in range(2):
         with refused(Reason.OUTCOME_UNKNOWN):
@@ -180,7 +180,7 @@ async def test_an_attempt_that_is_not_shown_does_not_keep_others_from_comparison
     paypal.hidden = {"po-p1-1"}
     done = await run(harness)
     assert sorted(found(done)) == [("CORRECTED", "payouts/p2"), ("UNMATCHED", "")]
-    # It waits, and is found when it has waited for too long.
+    # It stays open, and becomes a finding after the deadline.
     (total,) = done.totals
     assert total.open_amount == Money("USD", 10_000).to_message()
     paypal.later(A_DAY_AND_MORE)

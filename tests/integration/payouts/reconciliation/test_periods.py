@@ -107,7 +107,7 @@ async def test_a_day_without_a_report_is_compared_later(
     done = await run(harness)
     assert found(done) == []
     assert done.start_time.ToDatetime() == paid.asked_from[0].replace(tzinfo=None)
-    # The next one that has nothing later answers with it.
+    # Without a later report, the next run returns the same reconciliation.
     paid.end_time = lambda: done.end_time.ToDatetime(UTC)
     assert await run(harness) == done
 
@@ -125,7 +125,7 @@ async def test_reports_are_read_again_from_the_oldest_open_transaction(
 async def test_transaction_ids_of_another_provider_are_separate(
     harness: Harness, paypal: ChosenReports
 ) -> None:
-    """A bank's references are its own."""
+    """A bank reference may equal an id of PayPal."""
     await harness.due("p1", "unclaimed@example.com")
     await harness.send("p1")
     await harness.until("p1", payouts_pb2.Payout.STATE_UNCLAIMED)

@@ -1,4 +1,4 @@
-"""The reconciliation on a real Temporal server: its schedule, what a run does and tells."""
+"""The reconciliation workflow on a real Temporal server: its schedule, results and details."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -40,7 +40,7 @@ def temporal_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def temporal(harness: Harness, temporal_address: str) -> AsyncIterator[Client]:
-    """With a worker that calls the harness."""
+    """A client, with a worker whose activities call the harness."""
     client = await Client.connect(temporal_address)
     activities = ReconciliationActivities(ReconciliationServiceStub(harness.served.as_service()))
     worker = Worker(
@@ -56,7 +56,7 @@ async def temporal(harness: Harness, temporal_address: str) -> AsyncIterator[Cli
 
 
 async def triggered(client: Client) -> WorkflowHandle[ReconciliationWorkflow, ReconciliationResult]:
-    """The run that an operator asks for in the Temporal UI."""
+    """Starts a run as an operator does in the Temporal UI."""
     handle = client.get_schedule_handle(ids.RECONCILIATION)
     before = len((await handle.describe()).info.recent_actions)
     await handle.trigger()
@@ -78,8 +78,8 @@ async def details_of(handle: WorkflowHandle[ReconciliationWorkflow, Reconciliati
     return str(answer.current_details)
 
 
-def paypals(result: ReconciliationResult) -> Reconciled:
-    """Of both providers'."""
+def paypal_result(result: ReconciliationResult) -> Reconciled:
+    """PayPal's result among those of all providers."""
     (found,) = (each for each in result.reconciliations if each.provider == "PAYPAL")
     return found
 
@@ -95,7 +95,7 @@ async def test_workers_keep_one_hourly_schedule(harness: Harness, temporal: Clie
         return len({each.hour for each in (await handle.describe()).info.next_action_times}) > 1
 
     await handle.pause(note="A restore is going on")
-    # The server answers before it has done so.
+    # The server responds before it is paused.
     await eventually(is_paused)
     await keep_schedule(temporal, HOURLY)
     await eventually(is_at_any_hour)
@@ -117,14 +117,14 @@ async def test_a_run_reconciles_and_returns_its_findings(
     await harness.send("p1")
     await harness.until("p1", Payout.STATE_PAID)
     clean = await triggered(temporal)
-    done = paypals(await clean.result())
+    done = paypal_result(await clean.result())
     assert (done.provider, done.transaction_count, done.mismatch_count) == ("PAYPAL", 1, 0)
     details = await details_of(clean)
     assert details.startswith("**Everything matches: nobody must act**")
     assert "provider 100.00 USD, fees 2.00 USD; ledger 100.00 USD, fees 2.00 USD" in details
     foreign = await use_account(harness, 500)
     run = await triggered(temporal)
-    done = paypals(await run.result())
+    done = paypal_result(await run.result())
     assert done.findings == [f"UNMATCHED transaction {foreign}: It belongs to no payout"]
     assert (await details_of(run)).startswith(
         "**An operator must act: 1 does not match, and nothing is sent**"
@@ -152,8 +152,8 @@ async def test_a_run_retries_until_the_provider_can_be_read(
         details = await details_of(run)
         return details.startswith("**The platform compares with PAYPAL**")
 
-    # The other one is not kept waiting.
+    # The other provider is reconciled meanwhile.
     await eventually(waits_for_paypal)
     paypal.is_readable = True
-    # The call's own repetitions, or the activity's.
-    assert paypals(await run.result()).mismatch_count == 0
+    # Retries of the call or of the activity succeed now.
+    assert paypal_result(await run.result()).mismatch_count == 0

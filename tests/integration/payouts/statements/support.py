@@ -45,7 +45,7 @@ def minor_of(money: object) -> int:
 
 
 async def post_every_kind(harness: Harness) -> payouts_pb2.Deposit:
-    """A deposit, a reward paid, one that came back after that, one lowered and released."""
+    """A deposit, and rewards that are paid, paid and reversed, and reduced and released."""
     deposit = await harness.deposit(100_000, reference="SEPA-1")
     await harness.creator("anna", "anna@example.com")
     await harness.creator("bob", "reversed@example.com")

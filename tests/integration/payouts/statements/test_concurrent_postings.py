@@ -39,8 +39,8 @@ async def test_not_even_the_owner_can_change_an_entrys_time(
         await owner.execute("UPDATE entry SET create_time = now()")
 
 
-async def _late(connection: psycopg.AsyncConnection) -> int:
-    """Posts a deposit for acme, all but its entries and its end; answers with the transfer's id."""
+async def _begin_deposit(connection: psycopg.AsyncConnection) -> int:
+    """Inserts a deposit's transfer without its entries, in an open transaction; returns its id."""
     rows = await connection.execute(
         "INSERT INTO transfer (key, body_sha256, kind) VALUES ('late', '', 'DEPOSIT') RETURNING id"
     )
@@ -49,7 +49,7 @@ async def _late(connection: psycopg.AsyncConnection) -> int:
     return int(row[0])
 
 
-async def _end(connection: psycopg.AsyncConnection, transfer: int) -> None:
+async def _complete_deposit(connection: psycopg.AsyncConnection, transfer: int) -> None:
     await connection.execute(
         """
         INSERT INTO entry (transfer_id, owner, kind, currency, amount_minor)
@@ -64,11 +64,11 @@ async def _end(connection: psycopg.AsyncConnection, transfer: int) -> None:
 async def test_a_late_commit_is_not_behind_a_page_that_was_read(
     harness: Harness, database_url: str
 ) -> None:
-    """It was posted before another that committed first: that one waits to be shown."""
+    """A transfer posted later but committed first is listed only after the earlier one."""
     operator = statement_stub(harness.served.as_operator())
     await harness.deposit(1_000)
     async with await psycopg.AsyncConnection.connect(database_url) as late:
-        transfer = await _late(late)
+        transfer = await _begin_deposit(late)
         await harness.deposit(2_000)
         await harness.deposit(3_000, brand="other")
         page = await operator.ListStatementLines(acme_request(page_size=1))
@@ -77,7 +77,7 @@ async def test_a_late_commit_is_not_behind_a_page_that_was_read(
         assert not await list_lines(operator, other)
         token = page.next_page_token
         assert not await list_lines(operator, acme_request(page_size=1, page_token=token))
-        await _end(late, transfer)
+        await _complete_deposit(late, transfer)
     rest = await list_lines(operator, acme_request(page_size=1, page_token=token))
     assert [minor_of(line.amount) for line in rest] == [7, 2_000]
     assert [minor_of(line.brand_funds.available_balance) for line in rest] == [1_007, 3_007]
@@ -93,7 +93,7 @@ async def test_a_transaction_that_began_early_posts_after_lines_that_were_read(
         await harness.deposit(1_000)
         page = await operator.ListStatementLines(acme_request(page_size=1))
         assert [minor_of(line.amount) for line in page.lines] == [1_000]
-        await _end(late, await _late(late))
+        await _complete_deposit(late, await _begin_deposit(late))
     rest = await list_lines(operator, acme_request(page_size=1, page_token=page.next_page_token))
     assert [minor_of(line.amount) for line in rest] == [7]
 
@@ -101,11 +101,11 @@ async def test_a_transaction_that_began_early_posts_after_lines_that_were_read(
 async def test_a_past_period_is_complete_or_unavailable(
     harness: Harness, database_url: str
 ) -> None:
-    """An export of last month lacks nothing for ever, however early it is asked for."""
+    """An export of a past period is complete however early it is requested, or it is refused."""
     operator = statement_stub(harness.served.as_operator())
     await harness.deposit(1_000)
     async with await psycopg.AsyncConnection.connect(database_url) as late:
-        transfer = await _late(late)
+        transfer = await _begin_deposit(late)
         until_now = to_timestamp(utc_now())
         with refused(Reason.DEPENDENCY_UNAVAILABLE):
             await operator.ListStatementLines(acme_request(end_time=until_now))
@@ -115,7 +115,7 @@ async def test_a_past_period_is_complete_or_unavailable(
         assert not await list_lines(operator, acme_request(end_time=before))
         later = to_timestamp(utc_now() + timedelta(days=1))
         assert len(await list_lines(operator, acme_request(end_time=later))) == 1
-        await _end(late, transfer)
+        await _complete_deposit(late, transfer)
     whole = await list_lines(operator, acme_request(end_time=until_now))
     assert [minor_of(line.amount) for line in whole] == [1_000, 7]
 
@@ -125,7 +125,7 @@ async def test_a_rolled_back_transaction_holds_nothing_back(
 ) -> None:
     operator = statement_stub(harness.served.as_operator())
     async with await psycopg.AsyncConnection.connect(database_url) as late:
-        await _late(late)
+        await _begin_deposit(late)
         await harness.deposit(1_000)
         assert not await list_lines(operator, acme_request())
         await late.rollback()
@@ -150,7 +150,7 @@ async def test_a_clock_that_is_set_back_posts_no_earlier_line(
 async def test_a_reader_sees_every_line_once_while_others_post(
     harness: Harness, database: Database, database_url: str
 ) -> None:
-    """What was read, page after page, is the statement as it is at last."""
+    """The pages read meanwhile equal the final statement."""
     ledger = LedgerStore(database)
     store = StatementStore(database)
     wanted = ListStatementLines.model_validate({"parent": "brands/acme"})
@@ -159,7 +159,7 @@ async def test_a_reader_sees_every_line_once_while_others_post(
     async def post(worker: int) -> None:
         for number in range(_POSTED_BY_EACH):
             id_ = f"{worker}-{number}"
-            # Some begin early and post after others that began later.
+            # Some transactions begin early and post after others that began later.
             async with database.transaction():
                 await database.fetch_one("SELECT")
                 await asyncio.sleep(0)

@@ -32,7 +32,7 @@ from tests.support.serving import refused
 _TRANSFERS = 100_000
 
 
-# Of 8 KiB: what a page of 200 lines may read. Measured: 2,000 for a brand from the 50,000th
+# Limit of 8 KiB blocks read for a page of 200 lines. Measured: 2,000 for a brand from the 50,000th
 # transfer on (most of it the balance so far), 2,300 for a creator with 1,000 payouts.
 _PAGE_BLOCKS = 3_000
 
