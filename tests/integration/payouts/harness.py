@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import secrets
 import socket
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
@@ -55,10 +56,13 @@ def usd(minor: int) -> MoneyMessage:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port below Linux's ephemeral range, which begins at 32768: no outgoing connection and no
+    listener on port 0 takes it before its caller does."""
+    while True:
+        port = 10_000 + secrets.randbelow(22_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
