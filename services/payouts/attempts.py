@@ -1,7 +1,6 @@
-"""One attempt to pay: its states, its lease for sending, and what a provider's answer changes.
+"""Payment attempts: states, the lease for sending, and transitions on a provider's status. Pure.
 
-Pure. What is posted for a change is in `services.payouts.ledger.postings`; how a sender uses these
-functions, in `services.payouts.sending.sender`.
+Postings are in `services.payouts.ledger.postings`; `services.payouts.sending.sender` uses the lease.
 """
 
 from dataclasses import dataclass, replace
@@ -26,17 +25,17 @@ class AttemptState(StrEnum):
     BLOCKED = "BLOCKED"
 
 
-# To be POSTed, for the first time or again.
+# States in which the attempt may be POSTed, for the first time or again.
 SENDABLE = frozenset({AttemptState.SENDING, AttemptState.UNKNOWN})
-# Nothing more can come of it.
+# No transition leaves these states.
 FINAL = frozenset({AttemptState.FAILED, AttemptState.RETURNED})
-# The provider refuses a second payment under one id for 30 days only; an attempt whose outcome is
-# still open short of that is never POSTed again by itself.
+# The provider refuses a duplicate id for 30 days only. An UNKNOWN attempt older than this is not
+# POSTed again without an operator.
 MAXIMUM_DOUBT = timedelta(days=25)
 
-# A POST, with all that belongs to it, takes SEND at most, and begins early enough to end before
-# LEASE does. A sender that stalls longer finds its fence taken, and must not POST any more: its
-# attempt may have been denied since, which frees the id, and another may be paying.
+# A POST takes at most SEND and starts early enough to end before the LEASE does. A sender that stalls
+# longer may find its fence taken and must not POST: its attempt may have been denied since, which
+# frees the id, and another sender may be paying.
 SEND = timedelta(seconds=10)
 LEASE = timedelta(seconds=15)
 
@@ -58,7 +57,7 @@ class Attempt:
     provider_transaction_id: str = ""
     provider_state: str = ""
     error_code: str = ""
-    # Who may POST it, and until when; see `leased`.
+    # Which sender may POST it, and until when; see `lease`.
     fence: int = 0
     lease_end_time: datetime | None = None
 
@@ -68,19 +67,20 @@ class Attempt:
 
     @property
     def was_not_claimed(self) -> bool:
-        """Whether it came back because nobody claimed it, by itself or recalled."""
+        """Whether it was returned because nobody claimed it: by the provider, or recalled."""
         return self.state is AttemptState.RETURNED and self.provider_state == "RETURNED"
 
 
 def sender_batch_id(payout_id: str, number: int) -> str:
-    """The only guard against paying twice: one id for one attempt, whoever sends it."""
+    """Idempotency key at the provider, one per attempt: the only guard against paying twice."""
     return f"po-{payout_id}-{number}"
 
 
 def lease(attempt: Attempt, now: datetime) -> Attempt | None:
-    """The attempt in the hands of a sender that may POST it; None while another one may.
+    """Leases the attempt under the next fence; None while another sender holds the lease.
 
-    A lease that ran out was never closed by its sender: nobody knows whether that one POSTed.
+    A lease that expired was not closed by its sender, which may have POSTed: the state becomes
+    UNKNOWN.
     """
     if attempt.lease_end_time is not None and attempt.lease_end_time > now:
         return None
@@ -94,7 +94,7 @@ def lease(attempt: Attempt, now: datetime) -> Attempt | None:
 
 
 def may_post(attempt: Attempt | None, fence: int, now: datetime) -> bool:
-    """Asked just before the POST: whether the sender with this fence may still make it."""
+    """Whether the sender with this fence may POST now; checked just before the POST."""
     return (
         attempt is not None
         and attempt.fence == fence
@@ -113,13 +113,13 @@ def accepted(attempt: Attempt, batch_id: str) -> Attempt:
 
 
 def rejected(attempt: Attempt, code: str) -> Attempt:
-    """Refused for good, unless an earlier POST is in doubt: then it proves nothing."""
+    """FAILED, unless an earlier POST is in doubt: that one may have been accepted."""
     state = AttemptState.FAILED if attempt.state is AttemptState.SENDING else attempt.state
     return replace(attempt, state=state, error_code=code)
 
 
 def not_taken(attempt: Attempt, code: str) -> Attempt:
-    """It stands as before, and is sent again later under the same id."""
+    """Keeps its state, and is sent again later under the same id."""
     return replace(attempt, error_code=code)
 
 
@@ -128,12 +128,12 @@ def in_doubt(attempt: Attempt, code: str) -> Attempt:
 
 
 def stopped(attempt: Attempt, code: str) -> Attempt:
-    """A person decides."""
+    """BLOCKED until an operator decides."""
     return replace(attempt, state=AttemptState.BLOCKED, error_code=code)
 
 
 def resolved_not_paid(attempt: Attempt) -> Attempt:
-    """An operator knows that no money has left for it, and that none will."""
+    """FAILED: an operator has established that no money left or will leave for it."""
     return replace(attempt, state=AttemptState.FAILED, error_code="RESOLVED_NOT_PAID")
 
 
@@ -149,11 +149,11 @@ _ITEM_STATES = {
     "REVERSED": AttemptState.RETURNED,
     "BLOCKED": AttemptState.BLOCKED,
 }
-# They come after SUCCESS: the money had reached the creator, whether or not we saw it.
+# They follow SUCCESS: the money had reached the creator, even if we never polled that state.
 _AFTER_PAID = frozenset({"REFUNDED", "REVERSED"})
 
 _A = AttemptState
-# Readings arrive out of order; an attempt only ever goes forward, and any other one is late.
+# Allowed transitions. Statuses may arrive out of order; one that is not listed is stale.
 _FORWARD = {
     _A.SENDING: {_A.ACCEPTED, _A.PAID, _A.UNCLAIMED, _A.FAILED, _A.RETURNED, _A.BLOCKED},
     _A.UNKNOWN: {_A.ACCEPTED, _A.PAID, _A.UNCLAIMED, _A.FAILED, _A.RETURNED, _A.BLOCKED},
@@ -167,7 +167,7 @@ _FORWARD = {
 
 
 def is_same_payment(attempt: Attempt, batch: Batch) -> bool:
-    """Whether `batch` is this very attempt: its id, and one item of its receiver and amount."""
+    """Whether `batch` has the attempt's id, and one item with its receiver and amount."""
     if batch.sender_batch_id != attempt.sender_batch_id or len(batch.items) != 1:
         return False
     item = batch.items[0]
@@ -178,13 +178,13 @@ def is_in_flight(attempt: Attempt, batch: Batch) -> bool:
     """Whether `batch` shows that this attempt may still be paid."""
     if batch.state == "DENIED" or not is_same_payment(attempt, batch):
         return False
-    # A state that we have no word for may be anything.
+    # An unknown state may mean anything.
     return _ITEM_STATES.get(batch.items[0].state, _A.ACCEPTED) is _A.ACCEPTED
 
 
 def is_contradicted(attempt: Attempt, batch: Batch) -> bool:
-    """Whether the provider pays an attempt that has ended for us: of which a person had said, say,
-    that it was never made."""
+    """Whether the provider pays an attempt that is final here, such as one that an operator resolved
+    as never made."""
     if attempt.state not in FINAL or batch.state == "DENIED" or not is_same_payment(attempt, batch):
         return False
     return _ITEM_STATES.get(batch.items[0].state, _A.ACCEPTED) not in FINAL
@@ -192,24 +192,24 @@ def is_contradicted(attempt: Attempt, batch: Batch) -> bool:
 
 @dataclass(frozen=True)
 class StatusChange:
-    """What a look at the provider changes: the attempt as it now stands, and what is to be posted
-    for it."""
+    """The attempt after a sync, and what must be posted for it."""
 
     attempt: Attempt
-    # What the provider charged for it, where it is paid now.
+    # The provider's fee; set if the attempt became paid, which is posted as SETTLE.
     fee: Money | None = None
+    # The payment came back after it was paid, which is posted as RETURN.
     returns: bool = False
 
 
 def status_change(attempt: Attempt, batch: Batch) -> StatusChange:
-    """The attempt after the provider showed `batch` for it.
+    """The change that the provider's `batch` makes to the attempt.
 
-    What is not a step forward changes nothing, nor does a state that we have no word for.
+    Stale and unknown states change nothing.
     """
     if attempt.provider_batch_id not in ("", batch.id):
         return StatusChange(attempt)
-    after = _as_shown(attempt, batch)
-    # Stopped before the provider was known to have it: now it is found there.
+    after = _with_status_of(attempt, batch)
+    # It was blocked before the provider was known to have it.
     is_found = attempt.state is _A.BLOCKED and not attempt.provider_batch_id
     if after.state not in _FORWARD[attempt.state] and not (is_found and after.state is _A.ACCEPTED):
         return StatusChange(attempt)
@@ -223,26 +223,26 @@ def status_change(attempt: Attempt, batch: Batch) -> StatusChange:
 
 
 def may_have_changed(attempt: Attempt, item_state: str, batch_state: str) -> bool:
-    """Whether what the provider told of the item, or of the whole batch, can be news: if not, there
-    is nothing to be looked at. Either is empty where nothing was told of it."""
+    """Whether an event with these states can change the attempt, so that a sync is worthwhile.
+    Either state is empty if the event does not have it."""
     if attempt.state in FINAL:
-        return item_state == "SUCCESS"  # which would contradict us
+        return item_state == "SUCCESS"  # contradicts our state
     if attempt.state in SENDABLE or not attempt.provider_batch_id:
         return True
     if item_state:
         return item_state != attempt.provider_state
     if batch_state in ("PENDING", "PROCESSING"):
         return False
-    # A batch succeeds once its item has come to anything at all.
+    # A batch is SUCCESS once its item has any outcome.
     return batch_state != "SUCCESS" or attempt.provider_state in ("", "PENDING")
 
 
-def _as_shown(attempt: Attempt, batch: Batch) -> Attempt:
+def _with_status_of(attempt: Attempt, batch: Batch) -> Attempt:
     if batch.state == "DENIED" and attempt.state in SENDABLE:
-        # Denial frees the id, and a POST that is still in doubt may have taken it again.
+        # Denial frees the id, and a POST still in doubt may have taken it again.
         return attempt
     if not batch.items and batch.sender_batch_id == attempt.sender_batch_id:
-        # Its item does not show yet, or never will.
+        # The item is not listed yet, or never will be.
         if batch.state == "DENIED":
             return replace(
                 attempt, state=_A.FAILED, provider_state="DENIED", error_code="BATCH_DENIED"
@@ -251,13 +251,13 @@ def _as_shown(attempt: Attempt, batch: Batch) -> Attempt:
     if not is_same_payment(attempt, batch):
         return stopped(attempt, "OTHER_PAYMENT")
     item = batch.items[0]
-    shown = _ITEM_STATES.get(item.state, attempt.state)
+    state = _ITEM_STATES.get(item.state, attempt.state)
     return replace(
         attempt,
-        state=_A.FAILED if batch.state == "DENIED" else shown,
+        state=_A.FAILED if batch.state == "DENIED" else state,
         provider_batch_id=batch.id,
         provider_item_id=item.id,
-        # The first one stays: reports may have it already.
+        # The first id stays: reports may already contain it.
         provider_transaction_id=attempt.provider_transaction_id or item.transaction_id,
         provider_state=item.state,
         error_code=item.error_code,

@@ -1,8 +1,7 @@
 """Payouts, deposits and operators' decisions. Pure.
 
-A payout's state is derived in SQL (view `payout_now`) from its attempts and the ledger, and stored
-nowhere else. Attempts are in `services.payouts.attempts`, what is posted for either in
-`services.payouts.ledger.postings`.
+A payout's state is never stored: view `payout_now` derives it from its attempts and the ledger.
+Attempts are in `services.payouts.attempts`, postings in `services.payouts.ledger.postings`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from workflows.payout.providers import ProviderName
 
 
 class State(StrEnum):
-    """Of a payout; see payouts.v1.Payout.State."""
+    """State of a payout; see payouts.v1.Payout.State."""
 
     RESERVED = "RESERVED"
     SENDING = "SENDING"
@@ -41,35 +40,36 @@ class DecisionKind(StrEnum):
 
 
 class Beneficiary(StrEnum):
-    """Who keeps what was reserved for a payout that is written off."""
+    """Who gets the money reserved for a payout that is written off."""
 
     BRAND = "BRAND"
     PLATFORM = "PLATFORM"
 
 
 class Outcome(StrEnum):
-    """What became of an attempt; see payouts.v1.ResolveAttemptRequest.Outcome."""
+    """Outcome of an attempt; see payouts.v1.ResolveAttemptRequest.Outcome."""
 
     NOT_PAID = "NOT_PAID"
     FOUND = "FOUND"
 
 
-# Over, unless what was paid comes back.
+# Final, unless a paid amount comes back.
 ENDED = frozenset({State.PAID, State.RELEASED, State.WRITTEN_OFF})
-# In no need of the money, or not yet: the payout may be lowered or released.
+# No attempt may use the money: the payout may be reduced or released.
 _IDLE = frozenset({State.RESERVED, State.FAILED})
 
 
 @dataclass(frozen=True)
 class PayoutAccount:
-    """Where a creator wants to be paid; `receiver` is empty when it has not said. `name_time` is
-    when it was named last, the same one again included."""
+    """A creator's payout account; `receiver` is empty if it named none. `name_time` is when it last
+    named one, including the same one again."""
 
     receiver: str
     name_time: datetime | None
 
     def is_worth_trying_after(self, attempt: Attempt) -> bool:
-        """An account at which nobody claimed a payment is, once the creator has looked at it."""
+        """False for the account at which that attempt was not claimed, until the creator names it
+        again."""
         is_same = self.receiver.casefold() == attempt.receiver.casefold()
         was_named_since = self.name_time is not None and self.name_time > attempt.create_time
         return not (attempt.was_not_claimed and is_same) or was_named_since
@@ -77,8 +77,8 @@ class PayoutAccount:
 
 @dataclass(frozen=True)
 class Decision:
-    """What an operator decided about a payout, and why. `attempt_number` is the attempt that it is
-    about: of RETRY, the one that may be made, by `provider` and to `receiver` where it says so."""
+    """An operator's decision about a payout. `attempt_number` is the attempt concerned; for RETRY,
+    the next attempt, sent by `provider` and to `receiver` if they are set."""
 
     kind: DecisionKind
     reason: str
@@ -88,17 +88,17 @@ class Decision:
     attempt_number: int | None = None
     provider: ProviderName | None = None
     receiver: str | None = None
-    # Of RETRY: what had been paid and had come back is to be paid again.
+    # RETRY: pay again what was paid and came back.
     pays_again: bool = False
-    # Of WRITE_OFF, and of RESOLVE.
+    # WRITE_OFF has a beneficiary, RESOLVE an outcome.
     beneficiary: Beneficiary | None = None
     outcome: Outcome | None = None
 
 
 @dataclass(frozen=True)
 class Payout:
-    """The money movement that fulfils one reward. `reserved_amount` is what was first asked for;
-    `held_minor` is what the ledger holds for it now, fee included."""
+    """The payment of one reward. `reserved_amount` is the amount first requested; `held_minor` is
+    what the ledger holds for it now, including the maximum fee."""
 
     id: str
     state: State
@@ -112,7 +112,7 @@ class Payout:
     attempts: tuple[Attempt, ...]
     create_time: datetime
     update_time: datetime
-    # An operator keeps it from being sent.
+    # An operator has put it on hold: it is not sent.
     is_held: bool = False
 
     @property
@@ -132,19 +132,19 @@ class Payout:
 
     @property
     def is_reducible(self) -> bool:
-        # Of what came back after it was paid, no part is paid again.
+        # Of an amount that came back after it was paid, no part is paid again.
         return self.state in _IDLE and not self.was_settled
 
     def is_sendable(self, decision: Decision | None) -> bool:
-        """Whether a new attempt may begin, about which an operator has decided this. A payment that
-        came back after the creator had it is never made a second time by itself."""
+        """Whether a new attempt may begin, given the operator's decision about it. A payment that
+        came back after it was paid is repeated only by such a decision."""
         is_decided = decision is not None and decision.pays_again
         return self.state in _IDLE and (is_decided or not self.was_settled)
 
 
 @dataclass(frozen=True)
 class Deposit:
-    """Money that a brand brings; worth nothing until it is confirmed."""
+    """Money that a brand pays in; not credited until it is confirmed."""
 
     id: str
     brand: str

@@ -1,7 +1,6 @@
-"""What can be done with brands' funds and with payouts, short of speaking to the provider.
+"""Use cases of funds and payouts that call no provider; `sending.handlers` has those that do.
 
-That is in `services.payouts.sending.handlers`. Every use case of the workers may be repeated: it
-finds what it did before and does nothing.
+Use cases called by workers are idempotent.
 """
 
 from contextlib import AbstractAsyncContextManager
@@ -181,7 +180,7 @@ class PayoutHandlers:
         return confirmed
 
     async def get_balance(self, who: Principal, command: GetBalance) -> tuple[Money, Money]:
-        """What is available, and what is reserved."""
+        """Returns the available and the reserved funds."""
         who.require_party(f"brands/{command.brand}", brand=command.brand)
         return await self._ledger.funds(command.brand, command.currency_code)
 
@@ -197,7 +196,7 @@ class PayoutHandlers:
         return await self._payouts.list_newest(who.brand, who.creator, command.state, page)
 
     async def reserve_rewards(self, command: ReserveRewards) -> None:
-        """All of the rewards or none; those that were reserved before stay as they are."""
+        """Reserves all of the rewards or none; those reserved before stay unchanged."""
         amount = command.amount
         async with self._payouts.transaction():
             free = await self._ledger.lock_available(command.brand, amount.currency)
@@ -230,9 +229,9 @@ class PayoutHandlers:
     async def reduce_reward(self, command: ReduceReward) -> None:
         async with self._payouts.transaction():
             payout = await self._locked(command.id)
-            is_so = command.amount == payout.amount and payout.state is not State.RELEASED
-            # An operator was faster, and nothing is reserved any more: the worker goes on.
-            if is_so or payout.state is State.WRITTEN_OFF:
+            is_unchanged = command.amount == payout.amount and payout.state is not State.RELEASED
+            # Written off by an operator: nothing is reserved any more, and the worker continues.
+            if is_unchanged or payout.state is State.WRITTEN_OFF:
                 return
             if not payout.is_reducible:
                 raise illegal_state(payout.name, payout.state, "ReduceReward")
@@ -245,7 +244,7 @@ class PayoutHandlers:
 
 
 def _require_same(command: ReserveRewards, known: dict[str, Payout]) -> None:
-    """A repeated reservation must ask for the very same."""
+    """A repeated reservation must have the same terms."""
     wanted = command.brand, command.amount
     violations = [
         Violation(

@@ -1,6 +1,6 @@
 """SQL of deposits, payouts and attempts.
 
-The ledger's is in `ledger.store`, that of operators' decisions in `operators.store`.
+The ledger has `ledger.store`, operators' decisions have `operators.store`.
 """
 
 from collections.abc import Iterable
@@ -26,9 +26,9 @@ _PAYOUTS: LiteralString = """
 """
 
 _OF_ATTEMPTS: LiteralString = "AND p.id IN (SELECT payout_id FROM attempt WHERE state IN "
-# Among which payouts those of a state are, so that not the state of each has to be derived: of the
-# first four, `attempt_under_way` knows the few; of the others, attempts, decisions or transfers are
-# gone through, which is cheap. PAID are most of all: they are searched for from the newest on, and
+# Conditions that narrow a list by state, so that the state of few payouts has to be derived. The
+# first four use the small index `attempt_under_way`; the others scan attempts, decisions or
+# transfers, which is cheap. PAID is the most frequent state: payouts are scanned from the newest, and
 # only the last page may derive the states of many (100,000 take some 3 s on two cores).
 _CANDIDATES: dict[State, LiteralString] = {
     State.SENDING: _OF_ATTEMPTS + "('SENDING', 'UNKNOWN'))",
@@ -81,7 +81,7 @@ class PayoutStore:
         return _deposit(row) if row else None
 
     async def confirm_deposit(self, deposit: Deposit, transfer_id: int) -> bool:
-        """False when the external reference is another deposit's; the transaction is then lost."""
+        """False if another deposit has the external reference; the transaction is then aborted."""
         try:
             await self._database.execute(
                 """
@@ -123,8 +123,8 @@ class PayoutStore:
         return _payout(row) if row else None
 
     async def lock(self, payout_id: str) -> Payout | None:
-        """The payout, which nobody else can change before this transaction ends."""
-        # The row first: what is derived must be read after whoever held the lock has committed.
+        """Locks the payout until this transaction ends, and reads it."""
+        # The row first: the derived state must be read after the previous holder has committed.
         await self._database.fetch_one("SELECT FROM payout WHERE id = %s FOR UPDATE", (payout_id,))
         return await self.get(payout_id)
 
@@ -155,7 +155,7 @@ class PayoutStore:
         return [_payout(row) for row in rows]
 
     async def get_attempt(self, payout_id: str, number: int) -> Attempt | None:
-        """One attempt alone, which costs less than all that its payout is derived from."""
+        """Reads one attempt, which is cheaper than deriving its payout."""
         row = await self._database.fetch_one(
             _ATTEMPT + " WHERE a.payout_id = %s AND a.number = %s", (payout_id, number)
         )
@@ -164,7 +164,7 @@ class PayoutStore:
     async def find_attempt(
         self, provider: ProviderName, sender_batch_id: str, provider_batch_id: str
     ) -> tuple[str, Attempt] | None:
-        """The provider's attempt by either id, ours before its own, and the id of its payout."""
+        """Finds an attempt and its payout's id, preferably by our id, else by the provider's."""
         row = await self._database.fetch_one(
             _ATTEMPT
             + """
@@ -254,7 +254,7 @@ def _payout(row: DictRow) -> Payout:
 
 
 def _attempt(row: DictRow, currency: str) -> Attempt:
-    """Out of JSON, so that a page of payouts is one statement: times are text there."""
+    """From JSON, so that a page of payouts takes one statement; times are strings in it."""
     lease_end_time = row["lease_end_time"]
     return Attempt(
         number=row["number"],

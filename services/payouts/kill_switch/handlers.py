@@ -1,10 +1,9 @@
-"""The switch that stops all sending: why it is stopped, by whom, and what lifts it.
+"""Kill switch: halts the sending of all payouts, and resumes it.
 
-Nothing is sent while a single halt stands; each is lifted for itself. OPERATOR and MISMATCH are
-lifted by a person. RESTORED, after the database was found elsewhere, is lifted by reconciliations
-of all providers without a mismatch, up to moments after it was found; where they have mismatches, a
-person decides once they have run, and not before. What was sent goes on: payouts are looked at,
-followed and recalled as ever.
+Nothing is sent while any halt is active; each halt is lifted separately. An operator lifts OPERATOR
+and MISMATCH. RESTORED, set when the database's identity has changed, is lifted by reconciliations
+of all providers without mismatches, up to a time after the halt; if they found mismatches, an
+operator may lift it once all of them are done. Payments already sent are still polled and recalled.
 """
 
 from collections.abc import Collection, Mapping
@@ -42,7 +41,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """Sending is stopped, or one halt is lifted. `id` is 0 of what is not kept yet."""
+    """A halt, or the lifting of one. `id` is 0 before it is stored."""
 
     kind: EventKind
     cause: Cause
@@ -59,8 +58,8 @@ def lifted(halt: Event, reason: str, actor: str, now: datetime) -> Event:
 
 @dataclass(frozen=True)
 class KillSwitch:
-    """`halts` are what stops it, the latest first; `latest` is what happened last, if anything
-    ever did; `lifted_halts` are what has just been lifted."""
+    """`halts` are the active halts, the latest first; `latest` is the last event, if any;
+    `lifted_halts` are those that the current call lifted."""
 
     halts: tuple[Event, ...]
     latest: Event | None
@@ -69,8 +68,8 @@ class KillSwitch:
 
 @dataclass(frozen=True)
 class DatabaseIdentity:
-    """Where a database lives. A copy, a restored one, one after a fail-over and one into which a
-    dump was loaded have another; one whose disks were put back as they were has not."""
+    """Identifies a database instance. It changes with a copy, a restore, a fail-over or loading a
+    dump, but not when disks are put back as they were."""
 
     system_identifier: int
     timeline: str
@@ -80,7 +79,7 @@ class DatabaseIdentity:
 
 @dataclass(frozen=True)
 class ReconciledUntil:
-    """How far a provider's last reconciliation reached, and whether it had mismatches."""
+    """End of a provider's last reconciliation, and whether it had mismatches."""
 
     end_time: datetime
     has_mismatches: bool
@@ -92,7 +91,7 @@ ReconciledUntilByProvider = Mapping[ProviderName, ReconciledUntil]
 def require_not_halted(halts: Collection[Event]) -> None:
     """
     Raises:
-        Unavailable: nothing is sent now; the same call is to be made again later.
+        Unavailable: payouts are halted; repeat the same call later.
     """
     if halts:
         raise Unavailable(
@@ -108,8 +107,8 @@ def is_reconciled(
     *,
     is_clean: bool,
 ) -> bool:
-    """Whether each provider was reconciled up to a moment after the halt; `is_clean`: and nothing
-    was found."""
+    """Whether each provider was reconciled up to a time after the halt; with `is_clean`, without
+    mismatches."""
     return all(
         provider in reconciled_until
         and reconciled_until[provider].end_time > halt.time
@@ -151,8 +150,8 @@ class KillSwitchEvents(Halts, Protocol):
 
 
 async def halt_for_mismatch(store: Halts, reason: str, now: datetime) -> None:
-    """At once, where no reconciliation need find it. For one reason there is one halt, however
-    often it is told, and whether or not it was lifted since: `reason` names the attempt."""
+    """Halts at once, without a reconciliation. Once per `reason`, which names the attempt: repeats
+    do nothing, even if that halt was lifted since."""
     async with store.transaction():
         await store.lock_kill_switch()
         if await store.has_halted(Cause.MISMATCH, reason):
@@ -173,7 +172,7 @@ class KillSwitchHandlers:
         return await self._store.kill_switch()
 
     async def halt_payouts(self, who: Principal, command: HaltPayouts) -> KillSwitch:
-        """Waits for nobody: a payment that is being ordered at this very moment may still go."""
+        """Takes no lock: a payment that is being sent at this moment may still go out."""
         await self._store.add_event(
             Event(EventKind.HALT, Cause.OPERATOR, command.reason, who.actor, self._clock())
         )
@@ -181,10 +180,11 @@ class KillSwitchHandlers:
         return await self._store.kill_switch()
 
     async def resume_payouts(self, who: Principal, command: ResumePayouts) -> KillSwitch:
-        """Lifts all halts, and tells which.
+        """Lifts all halts, and returns them in `lifted_halts`.
 
         Raises:
-            FailedPrecondition: the database is another one, and nobody has reconciled it since.
+            FailedPrecondition: the database's identity changed, and not every provider was
+                reconciled since.
         """
         async with self._store.transaction():
             await self._store.lock_kill_switch()
@@ -207,11 +207,11 @@ class KillSwitchHandlers:
         return replace(await self._store.kill_switch(), lifted_halts=tuple(halts))
 
     async def halt_for_mismatches(self, reason: str, now: datetime) -> None:
-        """In the transaction that records them."""
+        """Halts because of a reconciliation's mismatches, in the transaction that records them."""
         await self._store.add_event(Event(EventKind.HALT, Cause.MISMATCH, reason, SYSTEM, now))
 
     async def lift_restored(self) -> None:
-        """Lifts what clean reconciliations of all providers lift."""
+        """Lifts RESTORED halts if all providers were reconciled without mismatches since."""
         async with self._store.transaction():
             await self._store.lock_kill_switch()
             reconciled_until = await self._store.reconciled_until()
@@ -228,8 +228,8 @@ class KillSwitchHandlers:
             log.warning("payouts_resumed", actor=SYSTEM)
 
     async def check_database_identity(self) -> None:
-        """Halts where the database is not where it is known to be. Of an empty database nothing is
-        known: it is where it is found first."""
+        """Halts if the database's identity differs from the saved one, then saves the current one.
+        In a new database it only saves it."""
         async with self._store.transaction():
             await self._store.lock_kill_switch()
             known, present = (

@@ -1,4 +1,4 @@
-"""The SQL of the switch that stops all sending."""
+"""SQL of the kill switch."""
 
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -26,13 +26,13 @@ class KillSwitchStore:
         return self._database.transaction()
 
     async def lock_kill_switch(self) -> None:
-        """Who lifts a halt, or notes where the database is, does so alone in this transaction."""
+        """Serializes lifting halts and saving the database's identity, until this transaction ends."""
         await self._database.execute(
             "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.kill_switch'))"
         )
 
     async def halts(self) -> list[Event]:
-        """What stops all sending, the latest first; a halt is seen as soon as it has committed."""
+        """Active halts, the latest first."""
         rows = await self._database.fetch_all(
             "SELECT * FROM active_halt ORDER BY create_time DESC, id DESC"
         )
@@ -54,7 +54,7 @@ class KillSwitchStore:
         )
 
     async def has_halted(self, cause: Cause, reason: str) -> bool:
-        """Ever."""
+        """Whether there ever was such a halt, lifted or not."""
         row = await self._database.fetch_one(
             "SELECT FROM kill_switch_event WHERE kind = 'HALT' AND cause = %s AND reason = %s",
             (cause, reason),
@@ -62,7 +62,7 @@ class KillSwitchStore:
         return row is not None
 
     async def reconciled_until(self) -> ReconciledUntilByProvider:
-        """Of the providers that were ever reconciled."""
+        """Last reconciliation of each provider that has any."""
         rows = await self._database.fetch_all(
             """
             SELECT DISTINCT ON (provider) provider, end_time, mismatch_count > 0 AS has_mismatches
@@ -83,7 +83,7 @@ class KillSwitchStore:
     async def current_identity(self) -> DatabaseIdentity:
         row = await self._database.fetch_one("SELECT * FROM current_database_identity")
         if row is None:
-            raise AssertionError("a database is somewhere")
+            raise AssertionError("current_database_identity has one row")
         return _identity(row)
 
     async def save_identity(self, identity: DatabaseIdentity, now: datetime) -> None:

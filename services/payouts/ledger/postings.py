@@ -1,28 +1,27 @@
-"""What is posted to the ledger, and the chart of accounts. Pure.
+"""Chart of accounts, and the transfers posted to the ledger. Pure.
 
-Credits are positive: money that is somebody's, or went somewhere; debits are negative. Over all
-accounts each currency sums to zero.
+Credits are positive, debits negative. Over all accounts each currency sums to zero.
 
-account                     what its balance says
-`world/deposits`            minus all money that brands have brought in
+account                     balance
+`world/deposits`            minus all deposits of brands
 `brands/{brand}/available`  a brand's free funds; never below zero
-`brands/{brand}/reserved`   set aside for rewards that are not paid; never below zero
-`provider/{provider}`       paid out to creators, less what came back; `provider/paypal`, say
-`fees/{provider}`           kept by it as fees
-`platform/fees`             minus what we bore of those fees ourselves
-`platform/written_off`      kept to pay creators in another way, whose payouts were written off
+`brands/{brand}/reserved`   reserved for unpaid rewards; never below zero
+`provider/{provider}`       paid out to creators, less returns; for example `provider/paypal`
+`fees/{provider}`           fees charged by the provider
+`platform/fees`             minus the part of those fees that the platform bore
+`platform/written_off`      written off to the platform, to pay the creators in another way
 
 transfer   posts
 DEPOSIT    world/deposits → available
 RESERVE    available → reserved: the reward and the highest fee it can cost
-REDUCE     reserved → available: what a lower reward needs less
+REDUCE     reserved → available: the difference to a lower reward and its maximum fee
 RELEASE    reserved → available: all that is held for the payout
 SETTLE     reserved → provider/{provider} (the reward), fees/{provider} (the fee), available (the
            rest)
 WRITE_OFF  reserved → available or platform/written_off: all that is held for a payout that cannot
            be paid
 RETURN     provider/{provider} → reserved: a reward that came back after it was paid; the provider
-           keeps the fee. What comes back unclaimed was never settled: its hold was kept all along.
+           keeps the fee. An unclaimed payment was never settled, so its return posts nothing.
 """
 
 import hashlib
@@ -35,8 +34,8 @@ from services.payouts.attempts import Attempt
 from services.payouts.domain import Beneficiary, Deposit, Payout
 from workflows.payout.providers import ProviderName
 
-# PayPal charges about 2 % on top of what it pays out, capped for most countries: this is the most
-# it can be. A higher one would be borne by the platform, never by a hold that cannot cover it.
+# Maximum fee: PayPal charges about 2 % on top of the payment, capped for most countries. The platform
+# bears a higher one, since the hold cannot cover it.
 MAXIMUM_FEE_PERCENT = 2
 
 
@@ -52,7 +51,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class Account:
-    """Ordered, so that transfers lock accounts in one order and never each other."""
+    """Ordered, so that transfers lock accounts in one order and cannot deadlock."""
 
     owner: str
     kind: str
@@ -65,7 +64,7 @@ class Account:
 WORLD = Account("world", "deposits")
 PLATFORM = Account("platform", "fees")
 WRITTEN_OFF = Account("platform", "written_off")
-# Whose entries are what left us, whichever provider it went through.
+# Owner of the accounts of all money paid out, through any provider.
 PROVIDER_OWNER = "provider"
 
 
@@ -93,7 +92,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Entries that are posted together, once for one `key`."""
+    """Entries posted together, at most once per `key`."""
 
     key: str
     kind: Kind
@@ -103,18 +102,18 @@ class Transfer:
 
     @property
     def body_sha256(self) -> bytes:
-        """By which the same posting is told from another under the same key."""
+        """Distinguishes a repeated posting from a different one under the same key."""
         lines = [[e.account.name, e.amount.currency, e.amount.amount_minor] for e in self.entries]
         return hashlib.sha256(json.dumps([self.kind, lines]).encode()).digest()
 
 
 def maximum_fee_minor(amount_minor: int) -> int:
-    """Rounded up: a hold must not fall short by a cent."""
+    """Rounded up, so that the hold is always sufficient."""
     return -(-amount_minor * MAXIMUM_FEE_PERCENT // 100)
 
 
 def hold_minor(amount: Money) -> int:
-    """What is set aside for a reward: itself, and the highest fee it can cost."""
+    """Amount held for a reward: the reward and its maximum fee."""
     return amount.amount_minor + maximum_fee_minor(amount.amount_minor)
 
 
@@ -167,10 +166,10 @@ def write_off(payout: Payout, beneficiary: Beneficiary) -> Transfer:
 
 
 def settle(payout: Payout, attempt: Attempt, fee: Money) -> Transfer:
-    """All that was held, split into paid, fee and given back.
+    """Splits the amount held into the payment, the fee and the rest, which becomes available.
 
-    A fee above what was held for it, or in another currency, is borne by the platform: the money
-    has gone, and no rule of ours may keep that out of the books.
+    The platform bears a fee above the amount held for it, or in another currency: the money has
+    left, so the ledger must record it.
     """
     currency, paid_minor = attempt.amount.currency, attempt.amount.amount_minor
     fees = fees_of(attempt.provider)

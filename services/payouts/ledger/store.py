@@ -1,4 +1,4 @@
-"""The ledger's SQL: posting transfers, and summing accounts up."""
+"""SQL of the ledger: posts transfers and sums up accounts."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from services.payouts.ledger.postings import Account, Transfer, available, reser
 
 
 class PostedOtherwise(Exception):
-    """Another transfer was posted under the same key: a defect, which must not be papered over."""
+    """A different transfer was posted under the same key, which is a defect of the program."""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """What of a currency does not add up; all zero in a sound ledger."""
+    """Inconsistency of one currency; all zero in a sound ledger."""
 
     currency: str
-    # Of all entries.
+    # Sum of all entries.
     sum_minor: int = 0
-    # By how much carried balances and the sums of their entries differ, without signs.
+    # Sum of the absolute differences between carried balances and their entries.
     carried_minor: int = 0
 
 
@@ -27,7 +27,7 @@ class LedgerStore:
         self._database = database
 
     async def post(self, transfer: Transfer) -> int:
-        """Posts a transfer once; again, it answers with the first one's id.
+        """Posts a transfer and returns its id. Idempotent by its key.
 
         Raises:
             PostedOtherwise: the key was used for other entries.
@@ -87,7 +87,7 @@ class LedgerStore:
         )
 
     async def funds(self, brand: str, currency: str) -> tuple[Money, Money]:
-        """What a brand has available and reserved."""
+        """Returns a brand's available and reserved funds."""
         rows = await self._database.fetch_all(
             "SELECT kind, balance_minor FROM account WHERE owner = %s AND currency = %s",
             (available(brand).owner, currency),
@@ -99,7 +99,7 @@ class LedgerStore:
         )
 
     async def lock_available(self, brand: str, currency: str) -> Money:
-        """A brand's free funds, which nobody else can touch before this transaction ends."""
+        """Reads a brand's free funds and locks them until this transaction ends."""
         account = available(brand)
         row = await self._database.fetch_one(
             """
@@ -111,7 +111,7 @@ class LedgerStore:
         return Money(currency, row["balance_minor"] if row else 0)
 
     async def sums(self) -> list[tuple[Account, Money]]:
-        """Every account that was posted to, out of its entries."""
+        """Balance of every account with entries, summed from them."""
         rows = await self._database.fetch_all(
             """
             SELECT owner, kind, currency, sum(amount_minor)::bigint AS sum_minor FROM entry
@@ -124,7 +124,7 @@ class LedgerStore:
         ]
 
     async def drifts(self) -> list[Drift]:
-        """Of every currency there is. One statement, so that it sees one state of the ledger."""
+        """Checks every currency. One statement, so that it reads one snapshot of the ledger."""
         rows = await self._database.fetch_all(
             """
             WITH summed AS (
