@@ -1,6 +1,7 @@
 """Payment attempts: states, the lease for sending, and transitions on a provider's status. Pure.
 
-Postings are in `services.payouts.ledger.postings`; `services.payouts.sending.sender` uses the lease.
+Postings are in `services.payouts.ledger.postings`; the lease is used by
+`services.payouts.sending.sender`.
 """
 
 from dataclasses import dataclass, replace
@@ -33,9 +34,9 @@ FINAL = frozenset({AttemptState.FAILED, AttemptState.RETURNED})
 # POSTed again without an operator.
 MAXIMUM_DOUBT = timedelta(days=25)
 
-# A POST takes at most SEND and starts early enough to end before the LEASE does. A sender that stalls
-# longer may find its fence taken and must not POST: its attempt may have been denied since, which
-# frees the id, and another sender may be paying.
+# A POST takes at most SEND and starts early enough to end before the LEASE does. A sender that
+# stalls longer may find its fence taken and must not POST: its attempt may have been denied since,
+# which frees the id, and another sender may be paying.
 SEND = timedelta(seconds=10)
 LEASE = timedelta(seconds=15)
 
@@ -183,8 +184,8 @@ def is_in_flight(attempt: Attempt, batch: Batch) -> bool:
 
 
 def is_contradicted(attempt: Attempt, batch: Batch) -> bool:
-    """Whether the provider pays an attempt that is final here, such as one that an operator resolved
-    as never made."""
+    """Whether the provider pays an attempt that is final here, such as one that an operator
+    resolved as not paid."""
     if attempt.state not in FINAL or batch.state == "DENIED" or not is_same_payment(attempt, batch):
         return False
     return _ITEM_STATES.get(batch.items[0].state, _A.ACCEPTED) not in FINAL

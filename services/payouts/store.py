@@ -28,8 +28,8 @@ _PAYOUTS: LiteralString = """
 _OF_ATTEMPTS: LiteralString = "AND p.id IN (SELECT payout_id FROM attempt WHERE state IN "
 # Conditions that narrow a list by state, so that the state of few payouts has to be derived. The
 # first four use the small index `attempt_under_way`; the others scan attempts, decisions or
-# transfers, which is cheap. PAID is the most frequent state: payouts are scanned from the newest, and
-# only the last page may derive the states of many (100,000 take some 3 s on two cores).
+# transfers, which is cheap. PAID is the most frequent state: payouts are scanned from the newest,
+# and only the last page may derive the states of many (100,000 take some 3 s on two cores).
 _CANDIDATES: dict[State, LiteralString] = {
     State.SENDING: _OF_ATTEMPTS + "('SENDING', 'UNKNOWN'))",
     State.SENT: _OF_ATTEMPTS + "('ACCEPTED'))",

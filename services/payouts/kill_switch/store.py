@@ -26,7 +26,7 @@ class KillSwitchStore:
         return self._database.transaction()
 
     async def lock_kill_switch(self) -> None:
-        """Serializes lifting halts and saving the database's identity, until this transaction ends."""
+        """Serializes lifting halts and saving identities until the transaction ends."""
         await self._database.execute(
             "SELECT pg_advisory_xact_lock(hashtext(current_schema() || '.kill_switch'))"
         )

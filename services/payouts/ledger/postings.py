@@ -34,8 +34,8 @@ from services.payouts.attempts import Attempt
 from services.payouts.domain import Beneficiary, Deposit, Payout
 from workflows.payout.providers import ProviderName
 
-# Maximum fee: PayPal charges about 2 % on top of the payment, capped for most countries. The platform
-# bears a higher one, since the hold cannot cover it.
+# Maximum fee: PayPal charges about 2 % on top of the payment, capped for most countries. The
+# platform bears a higher one, since the hold cannot cover it.
 MAXIMUM_FEE_PERCENT = 2
 
 
