@@ -96,7 +96,7 @@ def require_not_halted(halts: Collection[Event]) -> None:
     if halts:
         raise Unavailable(
             Reason.PAYOUTS_HALTED,
-            "Sending is stopped for now: " + ", ".join(sorted({halt.cause for halt in halts})),
+            "Payouts are halted: " + ", ".join(sorted({halt.cause for halt in halts})),
         )
 
 
@@ -240,13 +240,13 @@ class KillSwitchHandlers:
                 return
             now = self._clock()
             if known is not None:
-                await self._store.add_event(_moved(known, present, now))
+                await self._store.add_event(_identity_changed(known, present, now))
             await self._store.save_identity(present, now)
         if known is not None:
             log.critical("payouts_halted", cause=Cause.RESTORED, known=known, present=present)
 
 
-def _moved(known: DatabaseIdentity, present: DatabaseIdentity, now: datetime) -> Event:
+def _identity_changed(known: DatabaseIdentity, present: DatabaseIdentity, now: datetime) -> Event:
     changed = [
         name
         for name, is_other in (
@@ -257,5 +257,5 @@ def _moved(known: DatabaseIdentity, present: DatabaseIdentity, now: datetime) ->
         )
         if is_other
     ]
-    reason = f"The database is another one than it was (another {', '.join(changed)})"
+    reason = f"The identity of the database has changed ({', '.join(changed)})"
     return Event(EventKind.HALT, Cause.RESTORED, reason, SYSTEM, now)

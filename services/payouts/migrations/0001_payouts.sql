@@ -1,9 +1,10 @@
--- The ledger: double entry, in minor units. The database itself refuses what must never be, so
--- that no defect of the program can post it. The chart of accounts is in services/payouts/ledger/postings.py.
+-- Payouts, and a double-entry ledger in minor units. Constraints and triggers refuse invalid
+-- postings, so that no defect of the program can make one. The chart of accounts is in
+-- services/payouts/ledger/postings.py.
 
--- A brand's accounts carry their balance, so that it can be refused to fall below zero: a posting
--- locks the row, and concurrent ones take turns. The other accounts are only ever summed up, since
--- every payout posts to them and would otherwise queue for one row.
+-- Accounts of brands carry their balance, so that a constraint can keep it from falling below zero:
+-- a posting locks the row, and concurrent postings are serialized. The balance of other accounts is
+-- the sum of their entries, since every payout posts to them and would otherwise wait for one row.
 CREATE TABLE account (
     owner         text,
     kind          text,
@@ -19,7 +20,7 @@ CREATE TABLE payout (
     brand                 text        NOT NULL,
     creator               text        NOT NULL,
     currency              text        NOT NULL,
-    -- What was asked for at first; a repeated reservation is compared with it.
+    -- The amount first requested; a repeated reservation is compared with it.
     reserved_amount_minor bigint      NOT NULL CHECK (reserved_amount_minor > 0),
     amount_minor          bigint      NOT NULL CHECK (amount_minor > 0),
     create_time           timestamptz NOT NULL,
@@ -44,11 +45,11 @@ CREATE TABLE attempt (
     provider          text        NOT NULL REFERENCES provider,
     provider_batch_id text,
     provider_item_id  text,
-    -- By which the provider's reports know the movement of money.
+    -- Id of the money movement in the provider's reports.
     provider_transaction_id text,
     provider_state    text        NOT NULL DEFAULT '',
     error_code        text        NOT NULL DEFAULT '',
-    -- Who may POST, and until when: each call that sends takes the next fence.
+    -- Which sender may POST, and until when: each call that sends takes the next fence.
     fence             bigint      NOT NULL DEFAULT 0,
     lease_end_time    timestamptz,
     create_time       timestamptz NOT NULL,
@@ -57,15 +58,15 @@ CREATE TABLE attempt (
     CHECK (sender_batch_id = 'po-' || payout_id || '-' || number)
 );
 
-CREATE UNIQUE INDEX attempt_of_one_payout_lives_alone ON attempt (payout_id)
+CREATE UNIQUE INDEX attempt_of_one_payout_is_open_alone ON attempt (payout_id)
     WHERE state NOT IN ('FAILED', 'RETURNED');
 
--- Ids are a provider's own: two providers may use the same one.
+-- Ids are unique per provider: two providers may use the same one.
 CREATE UNIQUE INDEX attempt_of_one_batch ON attempt (provider_batch_id, provider);
 CREATE UNIQUE INDEX attempt_of_one_item ON attempt (provider_item_id, provider);
 CREATE UNIQUE INDEX attempt_of_one_transaction ON attempt (provider, provider_transaction_id);
 
--- Of all attempts few are under way, and it is these that operators look for.
+-- A small index: few attempts are open, and operators list those.
 CREATE INDEX attempt_under_way ON attempt (state)
     WHERE state IN ('SENDING', 'UNKNOWN', 'ACCEPTED', 'UNCLAIMED', 'BLOCKED');
 
@@ -104,9 +105,8 @@ CREATE TABLE entry (
 );
 
 CREATE INDEX entry_by_account ON entry (owner, kind, currency);
--- Statements read one owner's entries by time, from any point on and to any point: an entry has its
--- transfer's time as well, so that one index holds both, and the sums before a page are read from
--- that index alone.
+-- Statements read an owner's entries of any period by time. Entries repeat their transfer's time,
+-- so that one index holds both, and the sums before a page come from an index-only scan.
 CREATE INDEX entry_by_owner_and_time ON entry (owner, create_time, transfer_id)
     INCLUDE (currency, kind, amount_minor);
 
@@ -116,14 +116,14 @@ CREATE TABLE deposit (
     currency           text        NOT NULL,
     amount_minor       bigint      NOT NULL CHECK (amount_minor > 0),
     external_reference text UNIQUE,
-    -- Confirmed is what is in the ledger.
+    -- Set on confirmation, which posts the deposit.
     transfer_id        bigint UNIQUE REFERENCES transfer,
     confirm_time       timestamptz,
     create_time        timestamptz NOT NULL,
     CHECK (num_nulls(external_reference, transfer_id, confirm_time) IN (0, 3))
 );
 
--- What is posted stays as it is. ---------------------------------------------------------------
+-- Postings are final. ---------------------------------------------------------------------------
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -156,14 +156,14 @@ END $$;
 
 CREATE TRIGGER account_opens_empty BEFORE INSERT ON account
     FOR EACH ROW EXECUTE FUNCTION open_account();
--- Only `carry_balance`, itself a trigger, runs one deeper than a statement from outside does.
+-- Only `carry_balance` may update: as a trigger, its statements have a depth above 0.
 CREATE TRIGGER account_moves_by_entries BEFORE UPDATE ON account
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION refuse_change();
 
 CREATE FUNCTION check_deposit_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.transfer_id IS NOT NULL AND NEW IS DISTINCT FROM OLD THEN
-        RAISE EXCEPTION 'deposit % is confirmed: it stays so', OLD.id
+        RAISE EXCEPTION 'deposit % is confirmed: it cannot be changed', OLD.id
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NEW;
@@ -172,16 +172,16 @@ END $$;
 CREATE TRIGGER deposit_is_confirmed_once BEFORE UPDATE ON deposit
     FOR EACH ROW EXECUTE FUNCTION check_deposit_change();
 
--- An entry belongs to the transaction that made its transfer. ------------------------------------
+-- Entries are added only in the transaction of their transfer. ----------------------------------
 
--- Statements are read page by page, oldest first, so nothing may come to lie before what was shown.
--- A transfer's time is therefore that of its posting and later than that of all that was posted
--- before it, whatever the clock says (it may have been set back, or be another server's). And
--- whoever posts says so first, by a lock that everybody can see and that ends with the transaction:
--- its key is a time before which this transaction posts nothing.
+-- Statements are read page by page, oldest first, so no transfer may appear before one already
+-- read. A transfer's time is therefore the time of its posting, and later than those of all
+-- transfers posted before, whatever the clock says (it may have been set back, or be another
+-- server's). A posting transaction first takes an advisory lock, visible to all and held until it
+-- ends, whose key is a time before which it posts nothing.
 CREATE FUNCTION stamp_transfer() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- In this order: who does not see the lock yet has shown nothing that this does not see.
+    -- The lock comes first: a reader that does not see it yet has read only transfers seen here.
     PERFORM pg_advisory_xact_lock_shared(
         (extract(epoch FROM transaction_timestamp()) * 1000000)::bigint);
     NEW.xact_id := pg_current_xact_id();
@@ -196,7 +196,7 @@ CREATE TRIGGER transfer_is_stamped BEFORE INSERT ON transfer
 
 CREATE FUNCTION refuse_late_entry() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- The time as well: a restored database counts its transactions anew.
+    -- Compare the time too: a restored database counts its transactions from the start.
     SELECT create_time INTO NEW.create_time FROM transfer WHERE id = NEW.transfer_id
         AND xact_id = pg_current_xact_id() AND create_time >= transaction_timestamp();
     IF NOT FOUND THEN
@@ -220,7 +220,7 @@ END $$;
 CREATE TRIGGER entry_moves_its_account AFTER INSERT ON entry
     FOR EACH ROW EXECUTE FUNCTION carry_balance();
 
--- A transfer balances, and does to its payout what its kind says. --------------------------------
+-- Transfers sum to zero, and affect their payout as their kind says. ----------------------------
 
 CREATE FUNCTION check_balance(checked bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -257,8 +257,7 @@ BEGIN
     SELECT sum(e.amount_minor) INTO held_minor
       FROM transfer t JOIN entry e ON e.transfer_id = t.id
      WHERE t.payout_id = checked.payout_id AND t.id <= checked.id AND e.kind = 'reserved';
-    -- Settling, releasing and writing off use up exactly what is reserved; nothing else leaves
-    -- nothing.
+    -- SETTLE, RELEASE and WRITE_OFF use up exactly what is reserved; other kinds leave a rest.
     IF (checked.kind IN ('SETTLE', 'RELEASE', 'WRITE_OFF')) <> (held_minor = 0) OR held_minor < 0 THEN
         RAISE EXCEPTION '% of payout % leaves % reserved', checked.kind, checked.payout_id, held_minor
             USING ERRCODE = 'integrity_constraint_violation';
@@ -288,14 +287,14 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- At commit, when all entries are there. The entries check too: constraints that were made
--- immediate for a moment would otherwise have looked before the last one came.
+-- Checked at commit, when all entries exist. Entries are checked too: with SET CONSTRAINTS
+-- IMMEDIATE the transfer would otherwise be checked before its last entry.
 CREATE CONSTRAINT TRIGGER transfer_is_sound AFTER INSERT ON transfer
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_transfer();
 CREATE CONSTRAINT TRIGGER entry_is_sound AFTER INSERT ON entry
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_entry();
 
--- What is held for a payout is not given away while an attempt may still need it.
+-- The amount held for a payout is not released while an attempt may still use it.
 CREATE FUNCTION check_hold_is_free() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM payout WHERE id = NEW.payout_id FOR UPDATE;
@@ -311,8 +310,7 @@ CREATE TRIGGER transfer_leaves_what_is_under_way BEFORE INSERT ON transfer
     FOR EACH ROW WHEN (NEW.kind IN ('REDUCE', 'RELEASE', 'WRITE_OFF'))
     EXECUTE FUNCTION check_hold_is_free();
 
-
--- Payouts and attempts. --------------------------------------------------------------------------
+-- Payouts and attempts. -------------------------------------------------------------------------
 
 CREATE FUNCTION check_payout_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -333,7 +331,7 @@ END $$;
 CREATE TRIGGER payout_is_only_lowered BEFORE UPDATE ON payout
     FOR EACH ROW EXECUTE FUNCTION check_payout_change();
 
--- A decision to pay what had never arrived is none to pay what came back later.
+-- A decision to retry a failed attempt does not allow repeating a payment that later came back.
 CREATE FUNCTION check_new_attempt() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     due_minor bigint;
@@ -358,7 +356,7 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     IF NEW.number <> 1 + (SELECT count(*) FROM attempt WHERE payout_id = NEW.payout_id) THEN
-        RAISE EXCEPTION 'attempt % of payout % is out of turn', NEW.number, NEW.payout_id
+        RAISE EXCEPTION 'attempt % of payout % is not the next one', NEW.number, NEW.payout_id
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NEW;
@@ -367,7 +365,7 @@ END $$;
 CREATE TRIGGER attempt_is_due BEFORE INSERT ON attempt
     FOR EACH ROW EXECUTE FUNCTION check_new_attempt();
 
--- An attempt keeps its provider, and whatever id the provider gave it.
+-- An attempt keeps its provider and the ids that the provider gave it.
 CREATE FUNCTION check_attempt_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (NEW.payout_id, NEW.number, NEW.receiver, NEW.amount_minor, NEW.sender_batch_id, NEW.provider)
@@ -379,7 +377,7 @@ BEGIN
        OR (OLD.state IN ('FAILED', 'RETURNED') AND NEW.state <> OLD.state)
        OR (OLD.state = 'PAID' AND NEW.state NOT IN ('PAID', 'RETURNED'))
        OR NEW.fence < OLD.fence THEN
-        RAISE EXCEPTION 'attempt % of payout % cannot be changed so', OLD.number, OLD.payout_id
+        RAISE EXCEPTION 'attempt % of payout % cannot be changed like this', OLD.number, OLD.payout_id
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
     RETURN NEW;
@@ -388,7 +386,7 @@ END $$;
 CREATE TRIGGER attempt_goes_forward BEFORE UPDATE ON attempt
     FOR EACH ROW EXECUTE FUNCTION check_attempt_change();
 
-CREATE FUNCTION check_attempt_is_booked() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION check_attempt_is_posted() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     now_state text;
     settled integer;
@@ -425,32 +423,32 @@ END $$;
 
 CREATE CONSTRAINT TRIGGER transfer_matches_its_attempt AFTER INSERT ON transfer
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.attempt_number IS NOT NULL)
-    EXECUTE FUNCTION check_attempt_is_booked();
+    EXECUTE FUNCTION check_attempt_is_posted();
 CREATE CONSTRAINT TRIGGER attempt_matches_the_ledger AFTER INSERT OR UPDATE ON attempt
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_attempt_state();
 
--- What operators decide about payouts. ---------------------------------------------------------
+-- Operators' decisions about payouts. -----------------------------------------------------------
 
 CREATE TABLE decision (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     payout_id      text        NOT NULL REFERENCES payout,
     kind           text        NOT NULL CHECK (kind IN
         ('RETRY', 'HOLD', 'RESUME', 'WRITE_OFF', 'RESOLVE', 'CONFIRM', 'REJECT')),
-    -- The attempt that it is about: of RETRY, the one that may be made.
+    -- The attempt concerned; for RETRY, the next attempt.
     attempt_number integer,
     reason         text        NOT NULL CHECK (reason <> ''),
     actor          text        NOT NULL,
-    -- Of RETRY: by whom and to whom, where an operator says so.
+    -- RETRY: the provider and the receiver, if the operator chose them.
     provider       text REFERENCES provider,
     receiver       text,
     create_time    timestamptz NOT NULL,
-    -- By which a command that crosses the network finds that it was decided before.
+    -- Idempotency key of the command.
     request_id     uuid,
-    -- Of RETRY: that the money had been paid and had come back, and is to be paid again.
+    -- RETRY: pay again what was paid and came back.
     pays_again     boolean     NOT NULL DEFAULT false CHECK (kind = 'RETRY' OR NOT pays_again),
-    -- Of WRITE_OFF: who keeps what was reserved.
+    -- WRITE_OFF: who gets the reserved money.
     beneficiary    text CHECK (beneficiary IN ('BRAND', 'PLATFORM')),
-    -- Of RESOLVE: what became of the attempt.
+    -- RESOLVE: the outcome of the attempt.
     outcome        text CHECK (outcome IN ('NOT_PAID', 'FOUND')),
     CHECK ((kind IN ('HOLD', 'RESUME', 'WRITE_OFF')) = (attempt_number IS NULL)),
     CHECK (kind = 'RETRY' OR num_nonnulls(provider, receiver) = 0),
@@ -466,9 +464,9 @@ CREATE TRIGGER decision_is_final BEFORE UPDATE OR DELETE ON decision
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER decisions_are_kept BEFORE TRUNCATE ON decision EXECUTE FUNCTION refuse_change();
 
--- Bank transfers that operators make and confirm. -------------
+-- Bank transfers that operators make and confirm. -----------------------------------------------
 
--- The provider BANK_TRANSFER: what it was ordered to pay, and what a person said became of it.
+-- Orders of the provider BANK_TRANSFER, and their outcome as recorded by an operator.
 CREATE TABLE bank_transfer (
     sender_batch_id    text PRIMARY KEY,
     receiver           text        NOT NULL CHECK (receiver <> ''),
@@ -476,7 +474,7 @@ CREATE TABLE bank_transfer (
     amount_minor       bigint      NOT NULL CHECK (amount_minor > 0),
     state              text        NOT NULL DEFAULT 'ORDERED'
         CHECK (state IN ('ORDERED', 'CONFIRMED', 'REJECTED')),
-    -- The bank's; of a transfer that was made.
+    -- The bank's; set once CONFIRMED.
     external_reference text UNIQUE CHECK (external_reference <> ''),
     fee_minor          bigint CHECK (fee_minor >= 0),
     order_time         timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -493,10 +491,10 @@ BEGIN
     IF OLD.state <> 'ORDERED'
        OR (NEW.sender_batch_id, NEW.receiver, NEW.currency, NEW.amount_minor, NEW.order_time)
        <> (OLD.sender_batch_id, OLD.receiver, OLD.currency, OLD.amount_minor, OLD.order_time) THEN
-        RAISE EXCEPTION 'bank transfer % is %: it cannot be changed so', OLD.sender_batch_id, OLD.state
+        RAISE EXCEPTION 'bank transfer % is %: it cannot be changed like this', OLD.sender_batch_id, OLD.state
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    -- Under a lock that a report waits for, so that it misses none before its end.
+    -- A report waits for this lock, so that it misses no transfer before its end_time.
     PERFORM pg_advisory_xact_lock_shared(hashtext(current_schema() || '.bank_transfer'));
     NEW.end_time := CASE WHEN NEW.state <> 'ORDERED' THEN clock_timestamp() END;
     RETURN NEW;
@@ -509,7 +507,7 @@ CREATE TRIGGER bank_transfer_is_kept BEFORE DELETE ON bank_transfer
 CREATE TRIGGER bank_transfers_are_kept BEFORE TRUNCATE ON bank_transfer
     EXECUTE FUNCTION refuse_change();
 
--- Where a payout's money is: out of its attempts and the ledger, and kept nowhere else. ----------
+-- A payout's state, derived from its attempts and the ledger, and never stored. -----------------
 
 CREATE VIEW payout_now AS
 SELECT p.id, p.brand, p.creator, p.currency, p.reserved_amount_minor, p.amount_minor, p.create_time,
@@ -546,10 +544,10 @@ SELECT p.id, p.brand, p.creator, p.currency, p.reserved_amount_minor, p.amount_m
               max(d.create_time) AS last_time
          FROM decision d WHERE d.payout_id = p.id) AS said ON true;
 
--- `until_time`: up to when statements are complete for good: the latest posting, but nothing from
--- `posting_since` on, which is when the oldest transaction began that still posts. What is read up to
--- it is read by a statement of its own, begun after this one: whoever ended before this looked for
--- locks is seen there.
+-- `until_time` is the time up to which statements are final: the latest posting, but before
+-- `posting_since`, the start of the oldest transaction that is still posting. Read the entries in a
+-- later SQL statement than this view: it sees every transaction that ended before this view read
+-- the locks.
 CREATE VIEW statement_horizon AS
 SELECT least((SELECT max(create_time) FROM transfer),
              posting.since - interval '1 microsecond') AS until_time,
@@ -560,11 +558,11 @@ SELECT least((SELECT max(create_time) FROM transfer),
           FROM pg_locks
          WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock'
            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-           -- Keys that are microseconds: those made of 32 bits have none of these set, or all.
+           -- Only keys that are microseconds: in a 32-bit key the upper half is all zeros or all
+           -- ones.
            AND classid::bigint BETWEEN 1 AND 4294967294) AS posting;
 
--- Reconciliations: what providers said that they moved, what it was compared with, and what did not
--- match; and the switch that stops all sending. All of it is only ever added to.
+-- Reconciliations (reported transactions, totals, findings) and the kill switch; append-only. ---
 
 CREATE TABLE reconciliation (
     id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -576,7 +574,7 @@ CREATE TABLE reconciliation (
     request_id        uuid        NOT NULL UNIQUE,
     create_time       timestamptz NOT NULL,
     CHECK (start_time < end_time),
-    -- Each begins where the one before ended: no time is compared twice.
+    -- Each starts where the previous one ended: no period is compared twice.
     CONSTRAINT reconciliation_begins_once UNIQUE (provider, start_time),
     CONSTRAINT reconciliation_ends_once UNIQUE (provider, end_time)
 );
@@ -588,12 +586,12 @@ CREATE TABLE reconciliation_total (
     ledger_minor       bigint NOT NULL,
     provider_fee_minor bigint NOT NULL,
     ledger_fee_minor   bigint NOT NULL,
-    -- Paid out by the provider, and neither delivered nor back yet.
+    -- Paid out by the provider, and neither claimed nor returned yet.
     open_minor         bigint NOT NULL,
     PRIMARY KEY (reconciliation_id, currency)
 );
 
--- Every transaction that a provider ever reported.
+-- Every transaction that a provider has reported.
 CREATE TABLE reported_transaction (
     provider          text REFERENCES provider,
     id                text CHECK (id <> ''),
@@ -604,13 +602,13 @@ CREATE TABLE reported_transaction (
     fee_currency      text        NOT NULL,
     fee_minor         bigint      NOT NULL,
     time              timestamptz NOT NULL,
-    -- Which first saw it.
+    -- The reconciliation that first read it.
     reconciliation_id bigint      NOT NULL REFERENCES reconciliation,
     PRIMARY KEY (provider, id)
 );
 
--- What a transaction is in the ledger. One that left and came back before the ledger took it for
--- paid is an attempt's and no transfer's, and so is one that was denied after it had been reported.
+-- Matches a reported transaction with an attempt and a transfer. There is no transfer if the money
+-- left and came back before the ledger settled it, or if it was denied after it had been reported.
 CREATE TABLE reconciled_transaction (
     provider          text,
     transaction_id    text,
@@ -631,7 +629,7 @@ CREATE TABLE finding (
     payout_id             text        NOT NULL,
     attempt_number        integer     NOT NULL,
     transaction_id        text        NOT NULL,
-    -- Of what is missing.
+    -- Set for MISSING.
     transfer_id           bigint REFERENCES transfer,
     provider_currency     text,
     provider_amount_minor bigint,
@@ -650,7 +648,7 @@ CREATE TABLE finding (
     CHECK (num_nulls(ledger_fee_currency, ledger_fee_minor) IN (0, 2))
 );
 
--- Stops all sending, or lifts one of the halts: that one alone, whatever else was halted meanwhile.
+-- Halts all payouts, or lifts exactly one halt.
 CREATE TABLE kill_switch_event (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind        text        NOT NULL CHECK (kind IN ('HALT', 'RESUME')),
@@ -662,7 +660,7 @@ CREATE TABLE kill_switch_event (
     CHECK ((kind = 'RESUME') = (lifts_id IS NOT NULL))
 );
 
--- Where the database was found to be; the last row is where it is known to be.
+-- Known identities of this database; the last row is the current one.
 CREATE TABLE database_identity (
     id                bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     system_identifier bigint      NOT NULL,
@@ -700,25 +698,26 @@ CREATE TRIGGER kill_switch_events_are_kept BEFORE TRUNCATE ON kill_switch_event
     EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER database_identity_is_final BEFORE UPDATE OR DELETE ON database_identity
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
-CREATE TRIGGER database_identities_are_kept BEFORE TRUNCATE ON database_identity EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER database_identities_are_kept BEFORE TRUNCATE ON database_identity
+    EXECUTE FUNCTION refuse_change();
 
--- Another one after a restore, a fail-over, a copy, or a dump that was loaded again, which makes its
--- tables anew; no ALTER TABLE does. Everybody may call these functions, unless
--- somebody took that right away. The timeline is that of what is written now: the last checkpoint's
--- may still be the one before.
+-- Changes with a restore, a fail-over, a copy, or loading a dump, which recreates the tables; ALTER
+-- TABLE does not change it. PUBLIC may execute these functions unless that was revoked. The
+-- timeline is that of the current WAL position: the last checkpoint's may still be the previous
+-- one.
 CREATE VIEW current_database_identity AS
 SELECT system_identifier, left(pg_walfile_name(pg_current_wal_lsn()), 8) AS timeline,
        (SELECT oid FROM pg_database WHERE datname = current_database()) AS database_oid,
        'payout'::regclass::oid AS table_oid
   FROM pg_control_system();
 
--- What keeps payouts from being sent; nothing where they are sent. A database that is not where it is
--- known to be is halted before anybody has noted that.
+-- Active halts; payouts are sent if there are none. A database whose identity differs from the
+-- known one is halted even before that is recorded.
 CREATE VIEW active_halt AS
 SELECT id, kind, cause, reason, actor, lifts_id, create_time FROM kill_switch_event halt
  WHERE kind = 'HALT' AND NOT EXISTS (SELECT FROM kill_switch_event WHERE lifts_id = halt.id)
 UNION ALL
-SELECT 0, 'HALT', 'RESTORED', 'The database is another one than it was', 'system', NULL, now()
+SELECT 0, 'HALT', 'RESTORED', 'The identity of the database has changed', 'system', NULL, now()
   FROM current_database_identity AS found,
        (SELECT * FROM database_identity ORDER BY id DESC LIMIT 1) AS known
  WHERE (found.system_identifier, found.timeline, found.database_oid, found.table_oid)

@@ -126,12 +126,12 @@ async def test_a_payout_has_one_open_attempt(database: Database) -> None:
     await fund(database)
     await reserve(database)
     await attempt(database, 1)
-    with refused_by("attempt_of_one_payout_lives_alone"):
+    with refused_by("attempt_of_one_payout_is_open_alone"):
         await attempt(database, 2)
     await database.execute("UPDATE attempt SET state = 'FAILED'")
     assert await state_of(database) == "FAILED"
     await attempt(database, 2)
-    with refused_by("cannot be changed so"):
+    with refused_by("cannot be changed like this"):
         await database.execute("UPDATE attempt SET state = 'SENDING' WHERE number = 1")
 
 
@@ -140,7 +140,7 @@ async def test_an_attempt_has_the_reserved_amount_and_the_next_number(database: 
     await reserve(database)
     with refused_by("is not what is reserved"):
         await attempt(database, 1, 101)
-    with refused_by("out of turn"):
+    with refused_by("not the next one"):
         await attempt(database, 2)
 
 

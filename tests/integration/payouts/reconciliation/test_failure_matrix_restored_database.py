@@ -211,5 +211,5 @@ async def test_row_21_a_dump_loaded_into_the_same_database_is_another_database(
     (halt,) = kill_switch.halts
     assert (halt.cause, halt.reason) == (
         pb.KillSwitch.CAUSE_RESTORED,
-        "The database is another one than it was (another table)",
+        "The identity of the database has changed (table)",
     )
