@@ -1,9 +1,10 @@
-"""What must be the same in a subject and in the plain model, and what always holds."""
+"""Comparison of a subject with the reference model, and invariants."""
 
 from itertools import pairwise
 
-from tests.model.reference_assignment import UNCONFIRMED, ExpectedTransition, ReferenceAssignment
-from tests.model.reference_clock import ReferenceClock
+from tests.model.reference.assignment import ReferenceAssignment
+from tests.model.reference.clock import ReferenceClock
+from tests.model.reference.state import UNCONFIRMED, ExpectedTransition
 from tests.model.subjects import Subject
 from workflows.assignment.model import Assignment, Clock, State
 
@@ -25,9 +26,11 @@ def compare(model: ReferenceAssignment, subject: Subject) -> None:
     _compare_expiry(model, a)
     _compare_proposals(model, a)
     _compare_products(model, a)
-    # The same notice may be sent again, and is then the same to who receives it.
+    # A notice may be sent again; receivers recognize it by its deduplication id.
     notices = set(subject.notices)
-    assert len({one.deduplication_id for one in notices}) == len(notices), "two are taken for one"
+    assert len({one.deduplication_id for one in notices}) == len(notices), (
+        "two notices share a deduplication id"
+    )
 
 
 def _compare_history(model: ReferenceAssignment, subject: Subject) -> None:
@@ -63,7 +66,7 @@ def _compare_clocks(model: ReferenceClock | None, clock: Clock | None) -> None:
 
 
 def _compare_expiry(model: ReferenceAssignment, a: Assignment) -> None:
-    """After it has left that state for good it is of no use."""
+    """Compared only while the expiry can still matter."""
     if a.state in (State.EXPIRED, *UNCONFIRMED):
         assert a.fault is model.fault
         assert (a.expiry_comment is not None) is model.has_commented

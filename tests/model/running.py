@@ -1,4 +1,4 @@
-"""Real workflows as a subject: one server for many lives, in a thread of its own."""
+"""Real workflows as a subject, on a test server in its own thread that many examples share."""
 
 import asyncio
 import threading
@@ -30,23 +30,23 @@ from workflows.worker import RUNNER
 
 T = TypeVar("T")
 _PATIENCE_SECONDS = 60.0
-_LIVES_A_SERVER = 50
-# Lives that are given up, at most, since the server has lost a step of theirs.
+_EXAMPLES_PER_SERVER = 50
+# Examples that may be discarded because the test server lost a step.
 _MAXIMUM_STALLS = 5
 
 
 class BrokenEnvironment(BaseException):
-    """The server or the worker does not answer. No exception that a search for a smaller failing
-    life would go on with: there is nobody to lead another life."""
+    """The server or the worker does not answer. A BaseException, so that Hypothesis does not go on
+    shrinking without a server."""
 
 
 class BackgroundHarness:
-    """Where workflows run. A server is good for some centuries: then there is a new one."""
+    """Runs the test server and the workers; the server is replaced after a number of examples."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._stack = AsyncExitStack()
-        self._lives = 0
+        self._examples = 0
         self._stalls = 0
         self._is_stalled = False
         self.environment: WorkflowEnvironment
@@ -65,14 +65,14 @@ class BackgroundHarness:
         self.do(self._stack.aclose())
 
     def begin_example(self) -> None:
-        self._lives += 1
-        if self._is_stalled or self._lives % _LIVES_A_SERVER == 0:
+        self._examples += 1
+        if self._is_stalled or self._examples % _EXAMPLES_PER_SERVER == 0:
             self._is_stalled = False
             self.close()
             self.open()
 
     def give_up_example(self, error: RPCError) -> Never:
-        """Now and then the test server loses a step, and each further one takes it ten seconds."""
+        """The test server sometimes loses a step, and each further one then takes ten seconds."""
         self._stalls += 1
         self._is_stalled = True
         if self._stalls > _MAXIMUM_STALLS:
@@ -104,7 +104,7 @@ def background() -> Iterator[BackgroundHarness]:
 class WorkflowSubject:
     """One assignment's workflow, with its disputes and its payout."""
 
-    # The server's clock runs while a test acts.
+    # The server's clock advances during a test.
     tolerance = timedelta(minutes=1)
 
     def __init__(self, background: BackgroundHarness, terms: Terms, answers: list[str]) -> None:
@@ -140,19 +140,19 @@ class WorkflowSubject:
         return self.background.do(self.harness.now())
 
     def send(self, update: str, command: object) -> Reason | None:
-        return self._tell(self.handle, update, command)
+        return self._execute_update(self.handle, update, command)
 
     def claim(self, mediator: str) -> Reason | None:
-        return self._tell(self._dispute, "claim", Claim(mediator))
+        return self._execute_update(self._dispute, "claim", Claim(mediator))
 
     def decide(self, mediator: str, decision: Decision) -> Reason | None:
-        return self._tell(self._dispute, "decide", Decide(mediator, decision))
+        return self._execute_update(self._dispute, "decide", Decide(mediator, decision))
 
     def withdraw(self, actor: str) -> Reason | None:
-        return self._tell(self._dispute, "withdraw", Withdraw(actor))
+        return self._execute_update(self._dispute, "withdraw", Withdraw(actor))
 
     def signal_payout(self, state: str, attempt: int) -> None:
-        """What the provider's webhook would; asked, the provider says the same."""
+        """Signals as the provider's webhook would; polls return the same state."""
         self.harness.refresh_answers_of[self.id] = [
             state if state in ("UNCLAIMED", "BLOCKED") else "SENT"
         ]
@@ -179,7 +179,7 @@ class WorkflowSubject:
         return str(self.background.do(self.handle.result())["state"])
 
     def replay(self) -> None:
-        """What it did is what a worker would do again that knows its history alone."""
+        """Replays the workflow from its history."""
 
         async def replay() -> None:
             replayer = Replayer(workflows=ALL_WORKFLOWS, workflow_runner=RUNNER)
@@ -188,7 +188,7 @@ class WorkflowSubject:
         self.background.do(replay())
 
     def terminate(self) -> None:
-        """After a failure, so that the next life has the server to itself."""
+        """Terminates what a failed example left running."""
         known = self.harness.assignments.get(self.id)
         dispute_id = ids.dispute(known.open_dispute_id if known else "")
         for id_ in (ids.assignment(self.id), ids.payout(self.id), dispute_id):
@@ -210,7 +210,7 @@ class WorkflowSubject:
             await self.harness.pass_time(span)
 
     async def _require_no_failed_step(self) -> None:
-        """A step that our own workflows failed is no mishap of the server's."""
+        """Fails if a workflow task of ours failed, rather than the test server."""
         for id_ in (ids.assignment(self.id), ids.payout(self.id)):
             try:
                 history = await self._workflow(id_).fetch_history()
@@ -225,7 +225,7 @@ class WorkflowSubject:
     def _workflow(self, id_: str) -> WorkflowHandle[Any, Any]:
         return self.background.environment.client.get_workflow_handle(id_)
 
-    def _tell(
+    def _execute_update(
         self, handle: WorkflowHandle[Any, Any], update: str, command: object
     ) -> Reason | None:
         try:

@@ -1,5 +1,5 @@
-"""What the model is compared with: the rules alone on a clock of paper, or (in `running`) the real
-workflow. Both are told the same and asked the same."""
+"""Subjects that the reference model is compared with: the pure rules on a simulated clock, or (in
+`running`) the real workflow."""
 
 import copy
 from collections.abc import Callable
@@ -35,7 +35,7 @@ RULES: dict[str, Callable[..., Transition]] = {
 
 
 class Subject(Protocol):
-    """An assignment's life as it is really led."""
+    """An assignment as the code under test runs it."""
 
     # How much later than due something may be recorded.
     tolerance: timedelta
@@ -89,19 +89,19 @@ class Rules:
             return self._open(command)
         return self._try(lambda a: RULES[update](a, copy.deepcopy(command), self._now))
 
-    def money(self, news: str) -> None:
+    def report_payout(self, reported: str) -> None:
         a, now = self.assignment, self._now
-        if news in ("SENT", "UNCLAIMED", "PAID", "FAILED"):
-            self.money_is_sent = news != "FAILED"
-        if news == "PAID":
+        if reported in ("SENT", "UNCLAIMED", "PAID", "FAILED"):
+            self.money_is_sent = reported != "FAILED"
+        if reported == "PAID":
             happened = rewards.report_reward_received(a, now)
-        elif news == "WRITTEN_OFF":
+        elif reported == "WRITTEN_OFF":
             happened = [rewards.report_reward_written_off(a, now)]
-        elif news == "ESCALATED":
+        elif reported == "ESCALATED":
             report = PayoutReport(PayoutState.BLOCKED, is_escalated=True)
             happened = rewards.report(a, report, now)
         else:
-            happened = rewards.report(a, PayoutReport(PayoutState(news), now), now)
+            happened = rewards.report(a, PayoutReport(PayoutState(reported), now), now)
         for one in happened:
             self._note(one)
 
@@ -170,7 +170,7 @@ class Rules:
         self._now = until
 
     def sleep(self, until: datetime) -> None:
-        """Nobody looks at the clocks meanwhile."""
+        """Advances time without firing clocks, as while workers are down."""
         self._now = until
 
     def _fire(self) -> None:

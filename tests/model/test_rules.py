@@ -1,6 +1,6 @@
-"""The rules alone against the plain model: hundreds of lives in seconds.
+"""The pure rules against the reference model: hundreds of examples in seconds.
 
-`MODEL_EXAMPLES=5000 pytest tests/model/test_rules.py` looks further, at random.
+`MODEL_EXAMPLES=5000 pytest tests/model/test_rules.py` runs more examples, at random.
 """
 
 import os
@@ -16,36 +16,36 @@ from tests.model.subjects import Rules, Subject
 from workflows.assignment.model import State, Terms
 
 _EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "0"))
-NEWS = ["SENT", "SENT", "UNCLAIMED", "PAID", "FAILED", "FAILED", "ESCALATED", "WRITTEN_OFF"]
+REPORTS = ["SENT", "SENT", "UNCLAIMED", "PAID", "FAILED", "FAILED", "ESCALATED", "WRITTEN_OFF"]
 BEGIN = datetime(2028, 1, 27, 12, tzinfo=UTC)
 
 
-class RulesLives(AssignmentMachine):
-    """Money is moved by hand, and clocks can be looked at late."""
+class RulesMachine(AssignmentMachine):
+    """Payout reports are random, and clocks may fire late."""
 
     def start_time(self) -> datetime:
         return BEGIN
 
     def begin(self, terms: Terms, answers: list[str]) -> Subject:
-        del answers  # money is moved by hand
-        self.rules = Rules(terms, BEGIN)
-        return self.rules
+        del answers  # payout reports are random
+        self.subject_rules = Rules(terms, BEGIN)
+        return self.subject_rules
 
     @precondition(lambda self: self.model.payable_minor)
     @precondition(lambda self: self.model.state is not State.CANCELLED)
-    @rule(news=st.sampled_from(NEWS))
-    def money(self, news: str) -> None:
-        self.come_to_rest()
-        self.rules.money(news)
-        self.model.money(news)
+    @rule(reported=st.sampled_from(REPORTS))
+    def report_payout(self, reported: str) -> None:
+        self.settle()
+        self.subject_rules.report_payout(reported)
+        self.model.report_payout(reported)
 
     def is_money_sent(self) -> bool:
-        return self.rules.money_is_sent
+        return self.subject_rules.money_is_sent
 
     @rule(span=st.sampled_from([timedelta(hours=1), timedelta(days=4), timedelta(days=40)]))
     def sleep(self, span: timedelta) -> None:
-        """The worker is down: what is due waits, and the next command may be faster than it."""
-        self.rules.sleep(self.subject.now() + span)
+        """Workers are down: what is due waits, and the next command may come before it."""
+        self.subject_rules.sleep(self.subject.now() + span)
         self.model.now = self.subject.now()
 
     @rule()
@@ -54,11 +54,11 @@ class RulesLives(AssignmentMachine):
 
     @rule()
     def is_never_stuck(self) -> None:
-        self.can_go_on()
+        self.can_proceed()
 
     def reward(self) -> None:
         if self.model.payable_minor and self.model.state is State.APPROVED:
-            self.money("PAID")
+            self.report_payout("PAID")
         else:
             super().reward()
 
@@ -67,7 +67,7 @@ class RulesLives(AssignmentMachine):
             self.end()
 
 
-TestRules = RulesLives.TestCase
+TestRules = RulesMachine.TestCase
 TestRules.settings = settings(
     max_examples=_EXAMPLES or 400,
     stateful_step_count=30,

@@ -1,7 +1,7 @@
-"""The real workflow against the plain model: assignments with their disputes and payouts, on a
-server whose clock runs ahead.
+"""The real workflows against the reference model: assignments with their disputes and payouts, on
+a time-skipping server.
 
-`MODEL_LIVES=2000 pytest tests/model/test_workflow.py` looks further, at random.
+`MODEL_WORKFLOW_EXAMPLES=2000 pytest tests/model/test_workflow.py` runs more examples, at random.
 """
 
 import os
@@ -16,8 +16,8 @@ from hypothesis.stateful import precondition, rule, run_state_machine_as_test
 
 from servicekit.errors import Reason
 from tests.model.machine import AssignmentMachine
-from tests.model.reference_assignment import BRAND
-from tests.model.reference_payout import ReferencePayout
+from tests.model.reference.payout import ReferencePayout
+from tests.model.reference.state import BRAND
 from tests.model.running import BackgroundHarness, WorkflowSubject, background
 from tests.model.subjects import Subject
 from workflows.assignment.commands import OverrideAssignment
@@ -25,9 +25,9 @@ from workflows.assignment.model import Action, State, Terms
 from workflows.dispute.model import Decision, Ground, Outcome
 from workflows.policy import STANDARD, Span
 
-_LIVES = int(os.environ.get("MODEL_LIVES", "0"))
-# A payout whose money is under way asks the provider every hour: months of that take long. And no
-# two clocks are to be due at once, since which is first is then nobody's promise.
+_EXAMPLES = int(os.environ.get("MODEL_WORKFLOW_EXAMPLES", "0"))
+# Short windows, since a sent payout is polled every hour; and uneven ones, since the order of two
+# clocks that are due at once is not specified.
 POLICY = replace(
     STANDARD,
     name="brisk",
@@ -38,12 +38,12 @@ POLICY = replace(
 )
 _LOWERING = (Outcome.PAY_PARTIAL, Outcome.CANCEL_WITHOUT_PAY)
 _SOON, _FAR = timedelta(seconds=5), timedelta(days=2)
-# Timers of a payout are no promises to anybody.
+# The exact time of a payout's timers is not specified.
 _JITTER = timedelta(seconds=1)
 
 
 class WorkflowMachine(AssignmentMachine):
-    """A payout sends money by itself; the provider's news come by webhook."""
+    """The payout workflow sends the money; provider events come by webhook."""
 
     policy = POLICY
     background: ClassVar[BackgroundHarness]
@@ -63,8 +63,8 @@ class WorkflowMachine(AssignmentMachine):
 
     # Money
 
-    def have_acted(self) -> None:
-        """The payout begins with the confirmation, and the brand's dispute holds it."""
+    def after_command(self) -> None:
+        """The payout starts with the confirmation, and a dispute of the brand holds it."""
         model = self.model
         if model.payable_minor and self.payout is None:
             reserved = model.terms.reward_minor if model.terms.is_escrowed else 0
@@ -80,14 +80,14 @@ class WorkflowMachine(AssignmentMachine):
         return min((time for time in times if time is not None), default=None)
 
     def pass_time(self, until: datetime) -> None:
-        """Not far while money may be under way, whose provider is asked every hour."""
+        """Advances in short spans while a payout is open, since it is polled every hour."""
         if not self.model.is_for_product and not (self.payout and self.payout.is_over):
             now = self.subject.now()
             until = min(until, max(self.next_time() or now, now + _FAR))
         super().pass_time(until)
 
-    def come_to_rest(self) -> None:
-        """Nothing is just about to happen when somebody acts."""
+    def settle(self) -> None:
+        """Lets imminent timers fire first, so that a command races with none."""
         self.catch_up(self.subject.now())
         while (due := self.next_time()) is not None and due - self.subject.now() < _SOON:
             self.subject.pass_time(due + _SOON)
@@ -99,23 +99,23 @@ class WorkflowMachine(AssignmentMachine):
                 self.pay(self.payout, max(due, self.model.now))
             else:
                 super().catch_up(due)
-                self.have_acted()
+                self.after_command()
         self.model.now = max(until, self.model.now)
 
     def pay(self, payout: ReferencePayout, due: datetime) -> None:
         self.model.now = due
-        self.hear(payout.advance(due), due)
+        self.receive_report(payout.advance(due), due)
         self.running.wait_for_attempts(payout.attempts)
 
-    def hear(self, news: str, due: datetime) -> None:
-        """What the payout tells the assignment, which may know already."""
+    def receive_report(self, reported: str, due: datetime) -> None:
+        """Applies a payout's report, unless the assignment knows it already."""
         assert self.payout is not None
         state = self.model.state
         is_new = {
             "": False,
             "SENT": state is State.APPROVED,
             "PAID": state in (State.APPROVED, State.REWARDED),
-        }.get(news, True)
+        }.get(reported, True)
         if not is_new:
             return
         count = len(self.model.history)
@@ -123,45 +123,45 @@ class WorkflowMachine(AssignmentMachine):
         time = self.subject.transitions[count].time
         assert due - _JITTER <= time <= due + self.subject.tolerance
         self.model.now = self.payout.time = time
-        self.model.money(news)
+        self.model.report_payout(reported)
 
     @precondition(lambda self: self.payout is not None and self.payout.is_under_way)
     @rule(state=st.sampled_from(["PAID", "FAILED", "UNCLAIMED", "UNCLAIMED", "BLOCKED"]))
     def provider(self, state: str) -> None:
-        """The provider decides what becomes of money under way."""
-        self.provider_says(state)
+        """The provider reports a new state of a sent payment."""
+        self.report_from_provider(state)
 
-    def provider_says(self, state: str) -> None:
-        self.come_to_rest()
+    def report_from_provider(self, state: str) -> None:
+        self.settle()
         if self.payout is not None and self.payout.is_under_way and self.payout.state != state:
-            self.tell(state)
+            self.change_payout(state)
 
     @precondition(lambda self: self.payout is not None and not self.payout.is_over)
     @rule(is_wanted=st.sampled_from([False, False, False, True]))
     def write_off(self, is_wanted: bool) -> None:
-        """An operator gives it up."""
+        """An operator writes the payout off."""
         if not is_wanted:
             return
-        self.come_to_rest()
+        self.settle()
         if self.payout is not None and not self.payout.is_over:
-            self.tell("WRITTEN_OFF")
+            self.change_payout("WRITTEN_OFF")
 
-    def tell(self, state: str) -> None:
+    def change_payout(self, state: str) -> None:
         assert self.payout is not None
         now = self.subject.now()
         self.running.signal_payout(state, self.payout.attempts)
-        self.hear(self.payout.apply_status(state, now), now)
+        self.receive_report(self.payout.apply_status(state, now), now)
 
-    def both(self, update: str, command: Any) -> bool:
+    def run_on_both(self, update: str, command: Any) -> bool:
         retries = isinstance(command, OverrideAssignment) and command.action is Action.RETRY_REWARD
-        self.come_to_rest()
-        is_legal = super().both(update, command)
+        self.settle()
+        is_legal = super().run_on_both(update, command)
         if is_legal and retries and self.payout is not None:
             self.payout.want(self.model.now)
         return is_legal
 
     def _decide(self, mediator: str, decision: Decision) -> bool:
-        self.come_to_rest()
+        self.settle()
         was_due, is_sent = self.payout is not None, self.is_money_sent()
         is_legal = super()._decide(mediator, decision)
         if not is_legal or self.payout is None:
@@ -176,14 +176,14 @@ class WorkflowMachine(AssignmentMachine):
         return self.payout is not None and self.payout.is_sent
 
     def agree(self, expect: Any, act: Any, follow: Any, *, is_recorded: bool = True) -> bool:
-        """A workflow that has ended refuses everything."""
+        """An ended workflow refuses every command."""
 
         def expect_end() -> set[Reason]:
             reasons: set[Reason] = expect()
             return reasons | {Reason.ILLEGAL_STATE} if self.model.is_over else reasons
 
         is_legal = super().agree(expect_end, act, follow, is_recorded=is_recorded)
-        # A reward whose agreed date was missed is late at once, and nobody waits for that.
+        # A reward whose agreed shipment date was missed is overdue at once.
         AssignmentMachine.catch_up(self, self.model.now)
         return is_legal
 
@@ -193,7 +193,7 @@ class WorkflowMachine(AssignmentMachine):
         if self.payout is None:
             super().reward()
         elif self.payout.is_under_way:
-            self.tell("PAID")
+            self.change_payout("PAID")
         else:
             self.pass_time(self.next_time() or self.subject.now())
 
@@ -202,20 +202,20 @@ class WorkflowMachine(AssignmentMachine):
             if hasattr(self, "running"):
                 self.running.terminate()
             return
-        self.come_to_rest()
+        self.settle()
         if self.payout is not None and self.payout.is_under_way:
-            self.tell("PAID")
+            self.change_payout("PAID")
         self.end()
         while self.payout is not None and not self.payout.is_over:
             self.reward()
             self.end()
         assert self.running.end() == self.model.state
-        self.both_are_the_same()
+        self.both_are_equal()
         self.money_is_moved_once()
         self.running.replay()
 
     def money_is_moved_once(self) -> None:
-        """A reward is sent, or given back to the brand, or was never set aside."""
+        """A reward is sent, or released to the brand, or was never reserved."""
         terms, harness, id_ = self.model.terms, self.background.harness, self.running.id
         was_due = self.model.payable_minor > 0
         is_taken_back = self.payout is not None and self.payout.state == "RELEASED"
@@ -228,33 +228,33 @@ class WorkflowMachine(AssignmentMachine):
         assert set_aside == (self.payout.set_aside if self.payout else [])
 
 
-class DueLives(WorkflowMachine):
-    """From where the reward is due: its payout is most of what happens."""
+class DuePayoutMachine(WorkflowMachine):
+    """Starts where the reward is due, so that most steps concern the payout."""
 
     begins_due = True
 
     @precondition(lambda self: self.payout is not None and self.payout.state == "SENT")
     @rule()
     def nobody_claims(self) -> None:
-        self.provider_says("UNCLAIMED")
+        self.report_from_provider("UNCLAIMED")
 
     @precondition(lambda self: self.payout is not None and not self.payout.is_over)
     @precondition(lambda self: self.model.state is State.APPROVED and not self.model.dispute)
     @rule(outcome=st.sampled_from(_LOWERING))
     def the_brand_disputes_and_wins(self, outcome: Outcome) -> None:
         self._open(Ground.FRAUD, BRAND)
-        if self.model.dispute is not None:  # else it was one too many
-            self.decide_well(outcome, _FAR)
+        if self.model.dispute is not None:  # unless the limit of disputes was reached
+            self.make_valid_decision(outcome, _FAR)
 
 
-def _live(lives: type[WorkflowMachine]) -> None:
+def _run(machine: type[WorkflowMachine]) -> None:
     with background() as WorkflowMachine.background:
         run_state_machine_as_test(
-            lives,
+            machine,
             settings=settings(
-                max_examples=_LIVES or 30,
+                max_examples=_EXAMPLES or 30,
                 stateful_step_count=25,
-                derandomize=not _LIVES,
+                derandomize=not _EXAMPLES,
                 deadline=None,
                 database=None,
                 phases=[Phase.generate],
@@ -263,9 +263,9 @@ def _live(lives: type[WorkflowMachine]) -> None:
         )
 
 
-def test_the_workflow_leads_the_lives_that_the_model_foretells() -> None:
-    _live(WorkflowMachine)
+def test_workflows_behave_as_the_reference_model() -> None:
+    _run(WorkflowMachine)
 
 
-def test_what_is_due_is_paid_lowered_or_given_up_as_the_model_foretells() -> None:
-    _live(DueLives)
+def test_due_payouts_behave_as_the_reference_model() -> None:
+    _run(DuePayoutMachine)

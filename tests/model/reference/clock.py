@@ -1,6 +1,6 @@
-"""A clock of the plain model: what is left of it, and who makes it stand still.
+"""A clock of the reference model: its remaining time, and who holds it.
 
-Written from the rules in words and not from the workflow's code: it is a second opinion.
+Written from the specification, not from the workflow's code.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ class ReferenceClock:
         return not self.holders and self.due <= now
 
     def deadline(self, now: datetime) -> datetime:
-        """When it is due if it runs on from now."""
+        """When it is due if it is released now."""
         return self.due if self.left is None else now + self.left
 
     def hold(self, holder: Holder, since: datetime) -> None:
@@ -41,7 +41,7 @@ class ReferenceClock:
         self.holders.add(holder)
 
     def release(self, holder: Holder, now: datetime) -> bool:
-        """Whether it runs on now."""
+        """Returns whether it runs again."""
         was_held = bool(self.holders)
         self.holders.discard(holder)
         if not was_held or self.holders or self.left is None:

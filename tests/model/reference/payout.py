@@ -1,12 +1,12 @@
-"""A payout in plain words: it sends, learns how that went, takes back what nobody claims, and tries
-again; and what it tells the assignment, when."""
+"""Reference model of a payout: sending, recalling what is not claimed, retrying, and reporting to
+the assignment."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from workflows.policy import Policy
 
-# It asks the provider so long after the money has left, and tells the assignment that it has.
+# First poll after sending, which also reports SENT to the assignment.
 _FIRST_POLL = timedelta(seconds=10)
 # Report to the assignment for each state, sent once per attempt.
 _REPORTS = {"BLOCKED": "ESCALATED", "SENT": ""}
@@ -16,16 +16,16 @@ class ReferencePayout:
     def __init__(
         self, answers: Sequence[str], policy: Policy, now: datetime, amount: int, reserved: int
     ) -> None:
-        # How each attempt goes; the last answer stays.
+        # Result of each attempt; the last one repeats.
         self.answers = list(answers)
         self.policy = policy
         self.state = "READY"
         self.attempts = 0
         self.is_held = False
-        # Since when it is so, and when the assignment heard of it.
+        # Time of the last change, and of the last report to the assignment.
         self.since = self.time = now
         self.reported = set[str]()
-        # How much it is, and each amount that it had set aside for that.
+        # The amount, and each amount that was reserved for it.
         self.amount, self.reserved = amount, reserved
         self.set_aside: list[int] = []
         self._set_aside()
@@ -36,12 +36,12 @@ class ReferencePayout:
 
     @property
     def is_sent(self) -> bool:
-        """Nothing of it can be taken back or lowered."""
+        """It can no longer be cancelled or lowered."""
         return self.state not in ("READY", "FAILED")
 
     @property
     def is_under_way(self) -> bool:
-        """The provider has it, and decides what becomes of it."""
+        """The provider has the money."""
         return self.state in ("SENT", "UNCLAIMED", "BLOCKED")
 
     def next_time(self) -> datetime | None:
@@ -58,12 +58,12 @@ class ReferencePayout:
         return None
 
     def want(self, now: datetime) -> None:
-        """Somebody decides that it is paid now: what waits does not wait any longer."""
+        """A decision to pay now ends any waiting."""
         if self.state in ("FAILED", "UNCLAIMED"):
             self.state, self.time = "READY", now
 
     def settle(self, left: int, now: datetime) -> None:
-        """A mediator leaves so much of it."""
+        """A mediator decides the remaining amount."""
         if left:
             self.amount = left
             self.want(now)
@@ -76,7 +76,7 @@ class ReferencePayout:
         self.is_held = is_held
 
     def advance(self, now: datetime) -> str:
-        """What is due now is done: what there is to tell, or nothing."""
+        """Does what is due now; returns the report to send, or an empty string."""
         if self.state == "SENT":
             is_first = "SENT" not in self.reported
             self.reported.add("SENT" if is_first else "SENT too long")
@@ -91,14 +91,14 @@ class ReferencePayout:
         return self.apply_status(answer, now)
 
     def apply_status(self, state: str, now: datetime) -> str:
-        """By the provider's answer, by a webhook, or from an operator."""
+        """A new state from the provider, a webhook or an operator; returns the report to send."""
         self.state, self.since, self.time = state, now, now
-        news = _REPORTS.get(state, state)
+        reported = _REPORTS.get(state, state)
         if state in self.reported:
             return ""
-        if news:
+        if reported:
             self.reported.add(state)
-        return news
+        return reported
 
     def _set_aside(self) -> None:
         if self.amount != self.reserved:
