@@ -1,4 +1,4 @@
-"""The demo succeeds although every process of ours is killed meanwhile."""
+"""The demo succeeds although each of our processes is killed during it."""
 
 import asyncio
 import functools
@@ -16,7 +16,7 @@ from tests.support.demo import failures, story_on, whole_stack
 
 pytestmark = pytest.mark.xdist_group("story")
 
-# Our own processes; what is in them when they die is in Postgres, Temporal, S3 or the sandbox.
+# Our own processes, which keep no state: it is in Postgres, Temporal, S3 or the sandbox.
 VICTIMS = (
     "tasks",
     "worker",
@@ -40,7 +40,7 @@ async def test_every_process_of_ours_is_killed_twice_and_nothing_is_lost(tmp_pat
 
 
 async def _kill_in_turn(stack: Stack, victims: tuple[str, ...]) -> None:
-    """One after the other, each as soon as the one before is back."""
+    """Kills one after the other, each as soon as the previous one is ready again."""
     for victim in victims:
         before = _status(stack, victim)
         restarts = before.restarts

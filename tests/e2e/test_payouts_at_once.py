@@ -1,5 +1,6 @@
-"""Many due payouts at once, through a provider that loses answers, denies, holds and takes back:
-each is paid once, or it says why not.
+"""Many due payouts at once, through a provider that loses answers, denies, holds and reverses.
+
+Each is paid once, or its state explains why not.
 
 Real processes throughout: Postgres, Temporal, the worker, the payouts and creators services and the
 sandbox, whose webhooks do arrive. `PAYOUTS_AT_ONCE` says how many; 1,000 take a minute or two.
@@ -46,13 +47,13 @@ _PATIENCE_SECONDS = 300.0
 _REWARD = Money("USD", 10_00)
 
 _State = pb.Payout.State
-# What every behaviour of the sandbox comes to, and which word then explains it: of the provider
-# for the latest attempt, or its error code. Half of all are paid without ado.
+# The final state for each behaviour of the sandbox, and the provider status or error code of the
+# latest attempt that explains it. Half of all payouts succeed at once.
 _ENDS: dict[Behaviour, tuple[pb.Payout.State.ValueType, str]] = {
     Behaviour.SUCCESS: (_State.STATE_PAID, "SUCCESS"),
     Behaviour.DROP_RESPONSE: (_State.STATE_PAID, "SUCCESS"),
     Behaviour.ERROR_500_AFTER_ACCEPT: (_State.STATE_PAID, "SUCCESS"),
-    # Of which no webhook tells: reconciliation finds it.
+    # Has no webhook: reconciliation finds it.
     Behaviour.REVERSED_LATE: (_State.STATE_PAID, "SUCCESS"),
     Behaviour.FAILED_LATE: (_State.STATE_FAILED, "RECEIVER_ACCOUNT_LOCKED"),
     Behaviour.DENIED: (_State.STATE_FAILED, "BATCH_DENIED"),
@@ -77,7 +78,7 @@ class Due:
 
 
 @dataclass(frozen=True)
-class Scene:
+class Environment:
     stack: Stack
     operator: "PayoutServiceAsyncStub"
     brand: "PayoutServiceAsyncStub"
@@ -86,7 +87,7 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+async def environment(tmp_path: Path) -> AsyncIterator[Environment]:
     async with (
         Stack(Home(tmp_path / "home"), processes=_PROCESSES, durable=False) as stack,
         AsyncExitStack() as exits,
@@ -100,7 +101,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
             exits.push_async_callback(channel.close)
             return PayoutServiceStub(channel)
 
-        yield Scene(
+        yield Environment(
             stack,
             stub("operator", subject="staff/olga"),
             stub("brand", subject="brands/acme", brand="acme"),
@@ -120,21 +121,21 @@ def _dues() -> list[Due]:
     ]
 
 
-async def test_all_are_paid_once_or_say_why_not(scene: Scene) -> None:
+async def test_all_are_paid_once_or_say_why_not(environment: Environment) -> None:
     dues = _dues()
-    await _introduce(scene, dues)
-    await _fund(scene, dues)
-    await _begin(scene, dues)
-    payouts = await _at_rest(scene, dues)
+    await _introduce(environment, dues)
+    await _fund(environment, dues)
+    await _begin(environment, dues)
+    payouts = await _at_rest(environment, dues)
     for due in dues:
         _is_explained(due, payouts[due.id])
-    await _paid_once(scene, dues, payouts)
-    await _adds_up(scene, payouts)
+    await _paid_once(environment, dues, payouts)
+    await _adds_up(environment, payouts)
 
 
-async def _introduce(scene: Scene, dues: list[Due]) -> None:
-    """Straight into the service's schema: being admitted is not what is tried here."""
-    url = scene.stack.access.service_url("creators")
+async def _introduce(environment: Environment, dues: list[Due]) -> None:
+    """Written directly into the service's schema, since admission is not tested here."""
+    url = environment.stack.access.service_url("creators")
     async with await psycopg.AsyncConnection.connect(url) as connection:
         await connection.execute(
             """
@@ -153,21 +154,21 @@ async def _introduce(scene: Scene, dues: list[Due]) -> None:
         )
 
 
-async def _fund(scene: Scene, dues: list[Due]) -> None:
-    deposit = await scene.brand.CreateDeposit(
+async def _fund(environment: Environment, dues: list[Due]) -> None:
+    deposit = await environment.brand.CreateDeposit(
         pb.CreateDepositRequest(
             parent="brands/acme",
             deposit=pb.Deposit(amount=Money("USD", 20_00 * len(dues)).to_message()),
             request_id=new_request_id(),
         )
     )
-    await scene.operator.ConfirmDeposit(
+    await environment.operator.ConfirmDeposit(
         pb.ConfirmDepositRequest(
             name=deposit.name, external_reference="at once", request_id=new_request_id()
         )
     )
     for start in range(0, len(dues), _BATCH):
-        await scene.worker.ReserveRewards(
+        await environment.worker.ReserveRewards(
             pb.ReserveRewardsRequest(
                 brand="brands/acme",
                 amount=_REWARD.to_message(),
@@ -179,13 +180,13 @@ async def _fund(scene: Scene, dues: list[Due]) -> None:
         )
 
 
-async def _begin(scene: Scene, dues: list[Due]) -> None:
-    """All become due, as fast as Temporal takes them."""
+async def _begin(environment: Environment, dues: list[Due]) -> None:
+    """Starts every payout workflow."""
     left = iter(dues)
 
     async def start() -> None:
         for due in left:
-            await scene.temporal.start_workflow(
+            await environment.temporal.start_workflow(
                 PayoutWorkflow.run,
                 PayoutTerms(
                     payout_id=due.id,
@@ -203,28 +204,28 @@ async def _begin(scene: Scene, dues: list[Due]) -> None:
     await asyncio.gather(*(start() for _ in range(_AT_ONCE)))
 
 
-async def _at_rest(scene: Scene, dues: list[Due]) -> dict[str, pb.Payout]:
-    """Waits until each payout is where its behaviour brings it."""
+async def _at_rest(environment: Environment, dues: list[Due]) -> dict[str, pb.Payout]:
+    """Waits until each payout is in the final state of its behaviour."""
     expected = Counter(_State.Name(_ENDS[due.behaviour][0]) for due in dues)
     states: Counter[str] = Counter()
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while True:
-                payouts = await _all(scene)
+                payouts = await _all(environment)
                 states = Counter(_State.Name(payout.state) for payout in payouts.values())
                 if states == expected:
                     return payouts
-                await asyncio.sleep(0.5)  # between two looks at other processes' work
+                await asyncio.sleep(0.5)  # between two polls of other processes
     except TimeoutError:
         pytest.fail(f"{states} where there should be {expected}")
 
 
-async def _all(scene: Scene) -> dict[str, pb.Payout]:
+async def _all(environment: Environment) -> dict[str, pb.Payout]:
     payouts: dict[str, pb.Payout] = {}
     token = ""
     while True:
         page = await call_until_answered(
-            scene.operator.ListPayouts, pb.ListPayoutsRequest(page_size=200, page_token=token)
+            environment.operator.ListPayouts, pb.ListPayoutsRequest(page_size=200, page_token=token)
         )
         payouts |= {payout.name.removeprefix("payouts/"): payout for payout in page.payouts}
         token = page.next_page_token
@@ -242,9 +243,11 @@ def _is_explained(due: Due, payout: pb.Payout) -> None:
         assert latest.provider_batch_id, payout
 
 
-async def _paid_once(scene: Scene, dues: list[Due], payouts: dict[str, pb.Payout]) -> None:
-    """The provider was ordered each payment once, and gave what we say that it gave."""
-    payments = payments_of(scene.stack.home.data("paypal"))
+async def _paid_once(
+    environment: Environment, dues: list[Due], payouts: dict[str, pb.Payout]
+) -> None:
+    """The provider received each payment once, and its records match ours."""
+    payments = payments_of(environment.stack.home.data("paypal"))
     ordered = Counter(payment.sender_batch_id for payment in payments)
     assert set(ordered.values()) == {1}
     refused = {due.id for due in dues if due.behaviour is Behaviour.INSUFFICIENT_FUNDS}
@@ -259,9 +262,9 @@ async def _paid_once(scene: Scene, dues: list[Due], payouts: dict[str, pb.Payout
     }
 
 
-async def _adds_up(scene: Scene, payouts: dict[str, pb.Payout]) -> None:
+async def _adds_up(environment: Environment, payouts: dict[str, pb.Payout]) -> None:
     paid = sum(payout.state == _State.STATE_PAID for payout in payouts.values())
-    answer = await scene.operator.GetTrialBalance(pb.GetTrialBalanceRequest())
+    answer = await environment.operator.GetTrialBalance(pb.GetTrialBalanceRequest())
     balances = {
         each.account: Money.from_message(each.balance).amount_minor for each in answer.accounts
     }

@@ -1,5 +1,5 @@
-"""An article on the whole stack: uploaded through real presigned addresses, delivered, approved,
-read by anybody over HTTP, and withdrawn."""
+"""An article on the whole stack: uploaded through presigned URLs, submitted, approved, read over
+HTTP, and withdrawn."""
 
 import hashlib
 from collections.abc import AsyncIterator
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group(
 
 @dataclass(frozen=True)
 class Published:
-    """What there is once anna's work was approved."""
+    """What is published once anna's work is approved."""
 
     story: Story
     article: articles_pb2.Article
@@ -67,7 +67,7 @@ async def published(stack: Stack) -> AsyncIterator[Published]:
 
 
 async def _post(creator: Caller, picture: Picture) -> media_pb2.MediaObject:
-    """As a browser's form does, which cannot hash first."""
+    """Uploads as a browser's form does, without a hash."""
     upload = await creator.media.CreateUpload(
         media_pb2.CreateUploadRequest(
             purpose=media_pb2.PURPOSE_IMAGE,
@@ -108,7 +108,7 @@ async def _deliver(story: Story, article: articles_pb2.Article) -> None:
 
 
 async def _get(url: str) -> httpx.Response:
-    """As any reader does: without a token, a signature or a cookie."""
+    """Reads as anybody: without a token, a signature or a cookie."""
     async with httpx.AsyncClient() as http:
         return await http.get(url)
 

@@ -1,5 +1,5 @@
-"""Selecting on the whole stack: slots under races, withdrawals that race a selection, and a
-selection that the brand or an operator ends."""
+"""Selection on the whole stack: concurrent selections, withdrawals during a selection, and ending a
+selection as brand or operator."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -121,7 +121,7 @@ def test_no_process_remains_after_an_interrupted_start(developer: Developer) -> 
 def test_demo_keep_leaves_the_stack_running(
     developer: Developer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without the story, which test_story plays."""
+    """Without the demo's assignments, which test_story runs."""
 
     async def play(story: Story) -> None:
         story.task = "tasks/t1"

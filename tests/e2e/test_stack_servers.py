@@ -106,7 +106,7 @@ async def test_postgres_runs_as_nobody_below_a_directory_only_root_may_enter(sta
 
 async def _eventually(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not is_so():  # noqa: ASYNC110 - it looks at processes, which set no event
+        while not is_so():  # noqa: ASYNC110 - it polls processes, which set no event
             await asyncio.sleep(0.05)
 
 

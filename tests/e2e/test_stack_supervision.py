@@ -44,7 +44,7 @@ def _process(
 
 async def _eventually(is_so: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not is_so():  # noqa: ASYNC110 - it looks at processes, which set no event
+        while not is_so():  # noqa: ASYNC110 - it polls processes, which set no event
             await asyncio.sleep(0.02)
 
 

@@ -26,7 +26,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def story(stack: Stack) -> AsyncIterator[Story]:
-    """The demo, played once for all tests of this module."""
+    """Runs the demo once for all tests of this module."""
     async with story_on(stack, "e2e") as story:
         await play(story)
         yield story

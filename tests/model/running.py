@@ -17,7 +17,7 @@ from temporalio.worker import Replayer
 
 from servicekit.errors import Reason
 from tests.support.workers import ALL_WORKFLOWS
-from tests.workflows.environments import skipping_time
+from tests.workflows.environments import time_skipping_environment
 from tests.workflows.harness import Harness, running_workers
 from workflows import ids
 from workflows.assignment.inputs import StartAssignment
@@ -80,7 +80,7 @@ class BackgroundHarness:
         reject()
 
     async def _open(self) -> None:
-        self.environment = await self._stack.enter_async_context(skipping_time())
+        self.environment = await self._stack.enter_async_context(time_skipping_environment())
         self.harness = Harness(self.environment, f"model-{uuid4()}")
         await self._stack.enter_async_context(running_workers(self.harness))
 

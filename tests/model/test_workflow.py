@@ -224,8 +224,8 @@ class WorkflowMachine(AssignmentMachine):
         attempts = self.payout.attempts if self.payout else 0
         assert self.running.attempts == list(range(1, attempts + 1))
         assert (attempts > 0) is was_due or self.model.state is State.CANCELLED
-        set_aside = [one.amount_minor for one in harness.set_aside if one.payout_id == id_]
-        assert set_aside == (self.payout.set_aside if self.payout else [])
+        reservations = [one.amount_minor for one in harness.reservations if one.payout_id == id_]
+        assert reservations == (self.payout.reservations if self.payout else [])
 
 
 class DuePayoutMachine(WorkflowMachine):

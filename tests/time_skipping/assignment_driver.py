@@ -45,7 +45,7 @@ class AssignmentDriver:
         """A little beyond that moment; by a negative `by`, not quite to it."""
         await self.pass_time(moment + by - await self.now())
 
-    # What is seen
+    # Reading
 
     async def read(self) -> pb.Assignment:
         return await self._work.GetAssignment(pb.GetAssignmentRequest(name=self.name))
@@ -145,7 +145,7 @@ class AssignmentDriver:
 
         await eventually(kinds, lambda seen: seen.count(kind) >= times, EventType.Name(kind))
 
-    # What the creator does
+    # The creator's commands
 
     async def write(self) -> str:
         """The article of this assignment, written when it is first needed."""
@@ -197,7 +197,7 @@ class AssignmentDriver:
             pb.AcknowledgeReceiptRequest(name=self.name, request_id=new_request_id())
         )
 
-    # What the brand does
+    # The brand's commands
 
     async def ask(self, *requirement_ids: str) -> None:
         await self._review.RequestChanges(
@@ -233,7 +233,7 @@ class AssignmentDriver:
             )
         )
 
-    # What either does
+    # Commands of either side
 
     async def propose(self, by: Caller, **terms: Any) -> str:
         """The proposal's name; `terms` is one of extension, amendment, cancellation and
@@ -282,7 +282,7 @@ class AssignmentDriver:
         await self.saw("DISPUTE_OPENED")
         return dispute
 
-    # What staff do
+    # Commands of staff
 
     async def override(self, action: str, deadline: datetime | None = None) -> None:
         await self.harness.staff("operator", "olga").assignments.OverrideAssignment(

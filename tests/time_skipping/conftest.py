@@ -15,8 +15,8 @@ from temporalio.service import RPCError
 
 from devstack.access import Access
 from servicekit.telemetry import sampler
-from tests.support.skipping import common_time, own_times
-from tests.support.timeless import timeless
+from tests.support.stack_without_temporal import stack_without_temporal
+from tests.support.temporal_servers import shared_clock, workflow_clocks
 from tests.time_skipping.harness import Harness, running_harness
 from tests.workflows import record
 
@@ -28,7 +28,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
     # OpenTelemetry logs a traceback for each workflow that leaves a worker's cache: when garbage is
     # collected, and where that is while Python compiles, the compiler then fails (CPython 3.11).
     logging.getLogger("opentelemetry.context").setLevel(logging.CRITICAL)
-    with timeless(tmp_path_factory.mktemp("time-skipping")) as access:
+    with stack_without_temporal(tmp_path_factory.mktemp("time-skipping")) as access:
         yield access
 
 
@@ -36,7 +36,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Access]:
 async def harness(stack: Access, request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
     """On the test server, where all workflows share a clock."""
     async with (
-        common_time(stack.addresses["temporal"], stack.home) as time,
+        shared_clock(stack.addresses["temporal"], stack.home) as time,
         running_harness(stack, time) as harness,
     ):
         yield harness
@@ -47,7 +47,7 @@ async def harness(stack: Access, request: pytest.FixtureRequest) -> AsyncIterato
 async def real_harness(stack: Access, request: pytest.FixtureRequest) -> AsyncIterator[Harness]:
     """On the production server, where each workflow has a clock of its own."""
     async with (
-        own_times(stack.addresses["temporal"], stack.home) as time,
+        workflow_clocks(stack.addresses["temporal"], stack.home) as time,
         running_harness(stack, time) as harness,
     ):
         yield harness

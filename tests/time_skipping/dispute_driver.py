@@ -1,4 +1,4 @@
-"""One dispute, and what its sides and mediators do with it."""
+"""Drives one dispute as its sides and mediators."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any

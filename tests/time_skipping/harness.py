@@ -1,6 +1,6 @@
-"""Where lives are played: the whole stack, a Temporal server whose time skips, and the worker.
+"""The whole stack with a time-skipping Temporal server and a worker, for the tests of this folder.
 
-Services keep to the wall clock for what they check themselves; workflows alone skip time.
+Services use the wall clock for their own checks; only workflows skip time.
 """
 
 import itertools
@@ -23,7 +23,7 @@ from servicekit.timestamps import to_timestamp
 from services.processes import BY_NAME
 from tests.support.sandbox import Payment, change_item, payments_of
 from tests.support.serving import server_settings
-from tests.support.skipping import Time
+from tests.support.temporal_servers import Time
 from tests.time_skipping.assignment_driver import AssignmentDriver
 from tests.time_skipping.task_driver import TaskDriver
 from tests.time_skipping.timing import DAY
@@ -35,7 +35,7 @@ PRODUCT = tasks_pb2.Reward(product=tasks_pb2.ProductReward(title="A backpack"))
 
 @dataclass(frozen=True)
 class Creator:
-    """An admitted one."""
+    """An admitted creator."""
 
     name: str
     caller: Caller
@@ -48,7 +48,7 @@ class Harness:
     time: Time
     actors: Actors
     exits: AsyncExitStack
-    # Everything that was started here, for those who look at histories.
+    # Every workflow started here, for recording histories.
     workflow_ids: list[str] = field(default_factory=list)
     _names: "itertools.count[int]" = field(default_factory=itertools.count)
     _worker: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -59,7 +59,7 @@ class Harness:
         return await self.time.now("")
 
     async def pass_time(self, span: timedelta) -> None:
-        """For every workflow, where they share a clock."""
+        """Advances every workflow, on a server where they share a clock."""
         await self.time.skip("", span)
 
     async def pass_until(self, moment: datetime) -> None:
@@ -88,17 +88,17 @@ class Harness:
     async def stop_worker(self) -> None:
         await self._worker.aclose()
 
-    # People
+    # Callers
 
     def staff(self, role: identity.Role, name: str) -> Caller:
         return self.actors.staff(role, name)
 
     def service(self) -> Caller:
-        """One of our own processes."""
+        """The caller of a service."""
         return Caller(self.access, self.access.token("service"), self.exits)
 
     async def brand(self, *, funds_minor: int = 1_000_00) -> Caller:
-        """One with funds."""
+        """A brand with funds."""
         name = f"brand{next(self._names)}"
         brand = self.actors.brand(name)
         if funds_minor:
@@ -165,16 +165,16 @@ class Harness:
         answer.raise_for_status()
 
     def paypal_payments(self, assignment: AssignmentDriver) -> list[Payment]:
-        """What PayPal was ordered to pay for it, oldest first."""
-        books = payments_of(self.access.home.data("paypal"))
-        return [one for one in books if assignment.id in one.sender_batch_id]
+        """PayPal's payments for the assignment, oldest first."""
+        payments = payments_of(self.access.home.data("paypal"))
+        return [one for one in payments if assignment.id in one.sender_batch_id]
 
     async def paypal_ends(self, assignment: AssignmentDriver, status: str) -> None:
-        """What it held or blocked of the latest attempt."""
+        """Ends the latest attempt's payment, which PayPal held or blocked, with this status."""
         item_id = self.paypal_payments(assignment)[-1].item_id
         await change_item(f"http://{self.access.addresses['paypal']}", item_id, status)
 
-    # Lives
+    # Tasks and assignments
 
     async def task(
         self,
@@ -185,7 +185,7 @@ class Harness:
         slots: int = 1,
         funds_minor: int = 1_000_00,
     ) -> TaskDriver:
-        """A published one; applications close in a day."""
+        """Publishes a task whose applications close in a day."""
         brand, now = await self.brand(funds_minor=funds_minor), await self.now()
         task = await brand.tasks.CreateTask(
             tasks_pb2.CreateTaskRequest(
@@ -218,7 +218,7 @@ class Harness:
         funds_minor: int = 1_000_00,
         paypal: str = "",
     ) -> AssignmentDriver:
-        """An assignment that just began; its creator's payouts will go as `paypal` says."""
+        """Returns a new assignment; `paypal` sets the sandbox's behaviour for its creator."""
         task = await self.task(
             reward=reward, funding=funding, submission=submission, funds_minor=funds_minor
         )

@@ -1,4 +1,4 @@
-"""What binds only when both agree; silence changes nothing."""
+"""Changes that need both sides' consent; silence changes nothing."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Deadlines that pass: of submitting, of reopening, of selecting."""
+"""Deadlines that expire: submission, reopening, selection."""
 
 from datetime import timedelta
 

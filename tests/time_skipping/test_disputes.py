@@ -1,4 +1,4 @@
-"""Disputes: what they hold, how long they may take, and what comes of them."""
+"""Disputes: what they hold, their time limits, and their outcomes."""
 
 from datetime import timedelta
 from typing import Any
@@ -157,7 +157,7 @@ async def test_a_brands_dispute_holds_a_payout_that_is_not_sent_yet(harness: Har
 
 
 async def _held(harness: Harness) -> tuple[AssignmentDriver, DisputeDriver]:
-    """Approved work whose reward did not get through, and which its brand disputes."""
+    """Approved work whose payout failed, and which its brand disputes."""
     assignment = await harness.selected_creator(paypal="DENIED")
     await assignment.submit()
     await assignment.approve()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("time_skipping")
 async def test_row_18_what_the_provider_keeps_past_the_sla_stays_reserved_and_is_escalated_once(
     harness: Harness, kept: str, payout: str, attempt: str, end: str
 ) -> None:
-    """And once the provider makes an end of it, that is taken."""
+    """The provider's later final state is accepted."""
     assignment = await harness.selected_creator(paypal=kept)
     await assignment.submit()
     await assignment.approve()
@@ -35,7 +35,7 @@ async def test_row_18_what_the_provider_keeps_past_the_sla_stays_reserved_and_is
     assert [one.status for one in harness.paypal_payments(assignment)] == [kept]
     await harness.paypal_will(assignment.creator, "SUCCESS")
     await harness.paypal_ends(assignment, end)
-    await assignment.pass_time(DAY + 7 * HOUR)  # for another look, and for another attempt
+    await assignment.pass_time(DAY + 7 * HOUR)  # for another poll, and for another attempt
     await assignment.until("COMPLETED")
     assert await assignment.payout() == "PAID"
     ends = ["SUCCESS"] if end == "SUCCESS" else ["FAILED", "SUCCESS"]

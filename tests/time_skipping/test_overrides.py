@@ -1,4 +1,4 @@
-"""What an operator does where somebody is waited for and nobody acts."""
+"""Overrides by operators in each waiting state."""
 
 import pytest
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.xdist_group("time_skipping")
 
 
 async def _last(assignment: AssignmentDriver) -> tuple[str, str, bool]:
-    """The event that the override was, who did it and whether it says why."""
+    """The override's event, its actor, and whether its comment was recorded."""
     done = [one for one in await assignment.transitions() if one.actor == "staff/olga"][-1]
     return done.event, done.actor, "Nobody answers" in done.comment
 

@@ -1,4 +1,4 @@
-"""Money that does not get through at once: late, unclaimed, blocked or given up; and where it goes.
+"""Payouts that do not succeed at once: late, unclaimed, blocked or written off.
 
 The sandbox plays PayPal, and its books say where the money went.
 """
@@ -28,7 +28,7 @@ async def _approved(harness: Harness, paypal: str = "") -> AssignmentDriver:
 
 
 def _payments(harness: Harness, assignment: AssignmentDriver) -> list[tuple[str, str]]:
-    """Receiver and state of what the sandbox was ordered to pay for it, oldest first."""
+    """Receiver and state of the sandbox's payments for the assignment, oldest first."""
     return [(one.receiver, one.status) for one in harness.paypal_payments(assignment)]
 
 
@@ -108,7 +108,7 @@ async def test_a_product_is_a_reward_without_any_payout(harness: Harness) -> Non
     await assignment.approve()
     resource = await assignment.until("COMPLETED")
     assert resource.payout == ""
-    with refused(Reason.NOT_YOURS):  # which is also said of what is not there
+    with refused(Reason.NOT_YOURS):  # also the answer for what does not exist
         await assignment.read_payout()
     owner = assignment.creator.caller.payouts
     assert not (await owner.ListPayouts(pb.ListPayoutsRequest())).payouts
@@ -159,7 +159,7 @@ async def test_money_that_is_sent_completes_the_assignment_within_a_month_by_its
     await assignment.until("COMPLETED")
     assert 28 * DAY <= await assignment.time_of("COMPLETED") - sent < 31 * DAY + MINUTE
     assert await assignment.payout() == "SENT"
-    # What the provider sits on was brought before operators, and stays reserved for the creator.
+    # The blocked payment was escalated to operators, and stays reserved for the creator.
     assert (await assignment.operator_events()).count("PAYOUT_ESCALATED") == 1
     assert _payments(harness, assignment) == [(assignment.creator.paypal_receiver, "ONHOLD")]
 

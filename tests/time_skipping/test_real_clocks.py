@@ -1,4 +1,4 @@
-"""The same clocks on the server that production runs, where each workflow has a time of its own."""
+"""The same clocks on the production server, where each workflow has its own time."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Work that was submitted: what silence does, and how often changes can be asked for."""
+"""Reviews: what the brand's silence does, and how often changes can be requested."""
 
 import pytest
 

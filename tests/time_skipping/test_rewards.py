@@ -1,4 +1,4 @@
-"""Rewards: on their way, late, and a month after they were sent."""
+"""Rewards: sent, overdue, and a month after they were sent."""
 
 from datetime import datetime
 

@@ -1,5 +1,5 @@
-"""Whatever waits has a clock that everybody can see. These lives are left open, so that their
-histories are those of workflows that still run."""
+"""Every waiting state has a visible clock. These workflows are left open, so that their histories
+are those of running workflows."""
 
 from collections.abc import Awaitable, Callable
 

@@ -1,4 +1,4 @@
-"""Moments, and waiting for what is about to happen without any time passing in the workflows."""
+"""Points in time, and waiting in real time while workflow time stands still."""
 
 import asyncio
 import time

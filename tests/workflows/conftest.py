@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from tests.workflows.environments import keeping_time, skipping_time
+from tests.workflows.environments import real_time_environment, time_skipping_environment
 from tests.workflows.harness import Harness, running_harness
 
 
 @pytest.fixture
 async def environment() -> AsyncIterator[WorkflowEnvironment]:
-    async with skipping_time() as environment:
+    async with time_skipping_environment() as environment:
         yield environment
 
 
@@ -27,5 +27,5 @@ async def harness(environment: WorkflowEnvironment) -> AsyncIterator[Harness]:
 
 @pytest.fixture
 async def real_harness() -> AsyncIterator[Harness]:
-    async with keeping_time() as environment, running_harness(environment) as harness:
+    async with real_time_environment() as environment, running_harness(environment) as harness:
         yield harness

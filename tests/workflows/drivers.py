@@ -1,4 +1,4 @@
-"""Drive an assignment's or a task's workflow, as the people concerned do."""
+"""Drivers that send the commands of people to assignment and task workflows."""
 
 import asyncio
 import time
@@ -61,31 +61,31 @@ class AssignmentDriver:
     async def saw(self, event: Event, times: int = 1) -> None:
         await self.harness.until(lambda: self.events.count(event) >= times)
 
-    async def tell(self, update: str, command: object, update_id: str | None = None) -> Any:
+    async def send(self, update: str, command: object, update_id: str | None = None) -> Any:
         return await self.handle.execute_update(update, command, id=update_id)
 
     async def submit(self, update_id: str | None = None) -> None:
         command = SubmitWork(CREATOR, "Done", ["m1"], [])
-        await self.tell("submit_work", command, update_id)
+        await self.send("submit_work", command, update_id)
 
     async def deliver(self, *revisions: str) -> None:
         """Articles, sealed as these revisions."""
         ids = [revision.split("/")[1] for revision in revisions]
-        await self.tell("submit_work", SubmitWork(CREATOR, "Done", [], [], ids, [], [*revisions]))
+        await self.send("submit_work", SubmitWork(CREATOR, "Done", [], [], ids, [], [*revisions]))
 
     async def ask(self, *requirement_ids: str) -> None:
         command = RequestChanges(BRAND, "More", list(requirement_ids) or ["req-1"])
-        await self.tell("request_changes", command)
+        await self.send("request_changes", command)
 
     async def approve(self) -> None:
-        await self.tell("approve_work", ApproveWork(BRAND))
+        await self.send("approve_work", ApproveWork(BRAND))
 
     async def comment(self) -> None:
-        await self.tell("comment_on_expiry", CommentOnExpiry(CREATOR, "EMERGENCY", "I was ill"))
+        await self.send("comment_on_expiry", CommentOnExpiry(CREATOR, "EMERGENCY", "I was ill"))
 
     async def dispute(self, ground: Ground, opener: str) -> str:
         id_ = uuid4().hex
-        await self.tell("open_dispute", OpenDispute(id_, ground, "Not right", opener))
+        await self.send("open_dispute", OpenDispute(id_, ground, "Not right", opener))
         await self.harness.until(lambda: self.harness.disputes)
         return id_
 
@@ -128,7 +128,7 @@ class TaskDriver:
         self.harness, self.id, self.handle = harness, id_, handle
 
     async def knows(self, activity: str) -> None:
-        """Waits for the workflow to have seen what the latest of these activities answered."""
+        """Waits until the workflow has processed the latest result of this activity."""
         end = time.monotonic() + _PATIENCE_SECONDS
         while time.monotonic() < end:
             if await self._steps_after(activity):

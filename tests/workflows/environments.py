@@ -1,5 +1,5 @@
-"""Real servers that know our search attributes: one whose clock runs ahead, and the one that
-production runs."""
+"""Temporal servers with our search attributes: the time-skipping test server, and the production
+server."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -12,12 +12,13 @@ from temporalio.testing import WorkflowEnvironment
 
 from workflows.temporal.search_attributes import BRAND, DEADLINE, SEARCH_ATTRIBUTES, STATE
 
-# Events, of which a payout has some hundred after weeks: then it is to go on in another run.
+# History events after which the server suggests continue-as-new; a payout has about a hundred after
+# some weeks.
 SUGGESTED_AFTER = 40
 
 
 @asynccontextmanager
-async def skipping_time() -> AsyncIterator[WorkflowEnvironment]:
+async def time_skipping_environment() -> AsyncIterator[WorkflowEnvironment]:
     server = Path(sys.executable).with_name("temporal-test-server")
     async with await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=str(server)
@@ -35,7 +36,7 @@ async def skipping_time() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @asynccontextmanager
-async def keeping_time() -> AsyncIterator[WorkflowEnvironment]:
+async def real_time_environment() -> AsyncIterator[WorkflowEnvironment]:
     async with await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
         dev_server_log_level="error",

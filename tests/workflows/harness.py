@@ -51,7 +51,7 @@ class Harness:
 
     def __init__(self, environment: WorkflowEnvironment, prefix: str) -> None:
         self.environment = environment
-        # Of its task queues' names.
+        # Prefix of the task queues' names.
         self.prefix = prefix
         self.queue = queue_of(Domain.TASKS, prefix)
         self.assignments: dict[str, Assignment] = {}
@@ -64,29 +64,29 @@ class Harness:
         self.reserved: list[str] = []
         self.released: dict[str, datetime] = {}
         self.releases: list[str] = []
-        self.set_aside: list[PayoutTerms] = []
+        self.reservations: list[PayoutTerms] = []
         self.sent: list[tuple[SendPayout, datetime]] = []
-        self.asked: list[datetime] = []
+        self.refresh_times: list[datetime] = []
         self.recalled: list[tuple[RecallPayout, datetime]] = []
         self.settled: list[SettleReward] = []
-        # Where the money of each payout is, as was answered last.
+        # The last state answered for each payout.
         self.money: dict[str, PayoutState] = {}
-        # How far payouts have come that were led elsewhere.
-        self.found: dict[str, PayoutStatus] = {}
-        self.finding: list[str] = []
+        # Status of payouts that an earlier workflow had started.
+        self.statuses: dict[str, PayoutStatus] = {}
+        self.status_requests: list[str] = []
         self.disputes: list[Change] = []
-        # What the services answer or raise next; the last answer stays.
+        # The services' next answers or errors; the last one repeats.
         self.send_answers: list[Any] = [PayoutState.PAID]
         self.refresh_answers: list[Any] = [PayoutState.PAID]
         self.recall_answers: list[Any] = [PayoutState.FAILED]
-        # For single payouts, by their ids.
+        # Answers for single payouts, by id.
         self.send_answers_of: dict[str, list[Any]] = {}
         self.refresh_answers_of: dict[str, list[Any]] = {}
         self.funds_minor = 10**9
         self.failures = 0
         self.attempts = 0
-        self.notifications_are_away = False
-        self.publications_are_away = False
+        self.notifications_are_down = False
+        self.publications_are_down = False
         self.may_reserve = asyncio.Event()
         self.may_reserve.set()
         self.may_record_task = asyncio.Event()
@@ -100,19 +100,19 @@ class Harness:
 
     @activity.defn
     async def record_assignment(self, order: RecordAssignment) -> Pending:
-        self._be_away()
+        self._fail_if_configured()
         known = {one.sequence for one in self.transitions[order.assignment.id]}
         self.transitions[order.assignment.id] += [
             one for one in order.transitions if one.sequence not in known
         ]
         self.assignments[order.assignment.id] = order.assignment
-        if not self.notifications_are_away:
+        if not self.notifications_are_down:
             self.sent_notices += order.notices
-        if order.publication is not None and not self.publications_are_away:
+        if order.publication is not None and not self.publications_are_down:
             self.published.append(order.publication)
         return Pending(
-            order.notices if self.notifications_are_away else [],
-            order.publication if self.publications_are_away else None,
+            order.notices if self.notifications_are_down else [],
+            order.publication if self.publications_are_down else None,
         )
 
     @activity.defn
@@ -122,7 +122,7 @@ class Harness:
 
     @activity.defn
     async def record_task(self, order: RecordTask) -> bool:
-        self._be_away()
+        self._fail_if_configured()
         await self.may_record_task.wait()
         self.tasks[order.task_id].append(order)
         return not self.lapsed
@@ -149,9 +149,9 @@ class Harness:
 
     @activity.defn
     async def get_payout_status(self, payout_id: str) -> PayoutStatus:
-        self.finding.append(payout_id)
-        if payout_id in self.found:
-            return self.found[payout_id]
+        self.status_requests.append(payout_id)
+        if payout_id in self.statuses:
+            return self.statuses[payout_id]
         attempts = [order.attempt for order, _ in self.sent if order.payout_id == payout_id]
         state = self.money.get(payout_id, PayoutState.RESERVED)
         return PayoutStatus(state, max(attempts, default=0), 10_000)
@@ -159,11 +159,11 @@ class Harness:
     @activity.defn
     async def reserve_reward(self, terms: PayoutTerms) -> None:
         if terms.amount_minor > self.funds_minor:
-            self.funds_minor = 10**9  # by the next time the brand has paid in
+            self.funds_minor = 10**9  # the brand deposits before the next attempt
             raise to_application_error(
                 FailedPrecondition(Reason.INSUFFICIENT_FUNDS, "Deposit first"), is_final=True
             )
-        self.set_aside.append(terms)
+        self.reservations.append(terms)
 
     @activity.defn
     async def send_payout(self, order: SendPayout) -> PayoutState:
@@ -174,14 +174,14 @@ class Harness:
 
     @activity.defn
     async def refresh_payout(self, payout_id: str) -> PayoutState:
-        self.asked.append(await self.now())
+        self.refresh_times.append(await self.now())
         await self.may_refresh.wait()
         return self._answer(payout_id, self.refresh_answers_of.get(payout_id, self.refresh_answers))
 
     @activity.defn
     async def recall_payout(self, order: RecallPayout) -> PayoutState:
         self.recalled.append((order, await self.now()))
-        if order.payout_id in self.refresh_answers_of:  # it is unclaimed no more
+        if order.payout_id in self.refresh_answers_of:  # it is no longer unclaimed
             self.refresh_answers_of[order.payout_id] = [PayoutState.SENT]
         return self._answer(order.payout_id, self.recall_answers)
 
@@ -225,11 +225,11 @@ class Harness:
         self.money[payout_id] = PayoutState(answer)
         return self.money[payout_id]
 
-    def _be_away(self) -> None:
+    def _fail_if_configured(self) -> None:
         self.attempts += 1
         if self.failures > 0:
             self.failures -= 1
-            raise ApplicationError("away")
+            raise ApplicationError("down")
 
     # Time
 
@@ -240,7 +240,7 @@ class Harness:
         await self.environment.sleep(span)
 
     async def until(self, holds: Callable[[], object]) -> None:
-        """Waits, without time passing in the workflows, for what they are about to do."""
+        """Waits in real time for a condition; workflow time stands still."""
         end = time.monotonic() + _PATIENCE_SECONDS
         while not holds():
             assert time.monotonic() < end, "it did not happen"
@@ -268,7 +268,7 @@ class Harness:
         return assignment
 
     async def task(self, slots: int = 2, step: timedelta | None = None) -> TaskDriver:
-        """`step` is how long a step may take before it is interrupted to hear what came."""
+        """`step` is the timeout of a workflow task."""
         id_, now = uuid4().hex, await self.now()
         task = PublishedTask(
             id=id_,

@@ -38,7 +38,7 @@ def history_of(content: dict[str, Any]) -> WorkflowHistory:
 
 
 async def record(client: Client, workflow_id: str, name: str) -> Path:
-    """Keeps what has happened so far."""
+    """Writes the workflow's history so far to a file."""
     history = await client.get_workflow_handle(workflow_id).fetch_history()
     HISTORIES.mkdir(exist_ok=True)
     file = HISTORIES / f"{name}{_SUFFIX}"

@@ -20,7 +20,7 @@ PAID = [Event.REWARD_SENT, Event.COMPLETED]
 
 
 def _is_near(left: object, right: object) -> bool:
-    """The server's clock runs while a test acts."""
+    """Allows for the server's clock, which advances during a test."""
     return abs(left - right) < timedelta(minutes=5)  # type: ignore[operator, no-any-return]  # times
 
 
@@ -144,16 +144,16 @@ async def test_an_article_is_delivered_sealed_and_its_request_stays_answered(
 ) -> None:
     assignment = await harness.assignment(content_types=["ARTICLE"])
     nothing = SubmitWork(CREATOR, "Done", ["m1"], [])
-    await _refused(assignment, assignment.tell("submit_work", nothing), Reason.CONTENT_INCOMPLETE)
+    await _refused(assignment, assignment.send("submit_work", nothing), Reason.CONTENT_INCOMPLETE)
     unsealed = SubmitWork(CREATOR, "Done", [], [], ["x"])
-    await _refused(assignment, assignment.tell("submit_work", unsealed), Reason.MEDIA_NOT_ACCEPTED)
+    await _refused(assignment, assignment.send("submit_work", unsealed), Reason.MEDIA_NOT_ACCEPTED)
     sealed = replace(unsealed, article_revisions=["articles/x/revisions/r1"])
-    await assignment.tell("submit_work", sealed, "submit_work:1")
+    await assignment.send("submit_work", sealed, "submit_work:1")
     # The article was spoilt meanwhile, and the answer is still the first one.
-    await assignment.tell("submit_work", unsealed, "submit_work:1")
+    await assignment.send("submit_work", unsealed, "submit_work:1")
     (submission,) = assignment.recorded.submissions
     assert submission.article_revisions == ["articles/x/revisions/r1"]
-    await _refused(assignment, assignment.tell("submit_work", unsealed), Reason.ILLEGAL_STATE)
+    await _refused(assignment, assignment.send("submit_work", unsealed), Reason.ILLEGAL_STATE)
 
 
 async def test_a_book_that_is_away_delays_and_loses_nothing(harness: Harness) -> None:
@@ -168,12 +168,12 @@ async def test_a_book_that_is_away_delays_and_loses_nothing(harness: Harness) ->
 
 
 async def test_notices_that_cannot_be_sent_hold_nothing_up(harness: Harness) -> None:
-    harness.notifications_are_away = True
+    harness.notifications_are_down = True
     assignment = await harness.assignment()
     await assignment.submit()
     await assignment.ask()
     assert harness.sent_notices == []
-    harness.notifications_are_away = False
+    harness.notifications_are_down = False
     await harness.pass_time(HOUR)
     await harness.until(lambda: len(harness.sent_notices) == 3)
     assert [notice.event for notice in harness.sent_notices] == [
@@ -204,14 +204,14 @@ async def test_what_is_approved_is_published_once_as_it_was_last_delivered(
 async def test_a_publication_that_cannot_be_asked_for_holds_neither_approval_nor_reward_up(
     harness: Harness,
 ) -> None:
-    harness.publications_are_away = True
+    harness.publications_are_down = True
     assignment = await harness.assignment(content_types=["ARTICLE"])
     await assignment.deliver(R1)
     await assignment.approve()
     await assignment.saw(Event.COMPLETED)
     await harness.pass_time(DAY)
     assert harness.published == []
-    harness.publications_are_away = False
+    harness.publications_are_down = False
     # However long it was away: usually an article is there in 5 minutes (R100).
     await harness.pass_time(timedelta(minutes=6))
     await harness.until(lambda: harness.published)
@@ -240,11 +240,11 @@ async def test_a_mediator_who_has_work_paid_has_it_published(
 
 async def test_an_end_waits_for_its_notices(harness: Harness) -> None:
     assignment = await harness.assignment(replace(STANDARD, reopen_window=Span(seconds=30.0)))
-    harness.notifications_are_away = True
+    harness.notifications_are_down = True
     await harness.pass_time(10 * DAY + timedelta(minutes=3))
     await assignment.saw(Event.EXPIRED)
     assert (await assignment.handle.describe()).close_time is None
-    harness.notifications_are_away = False
+    harness.notifications_are_down = False
     assert await assignment.ended() is State.EXPIRED
     assert {
         notice.recipient for notice in harness.sent_notices if notice.event == Event.EXPIRED

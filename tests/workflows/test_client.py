@@ -1,4 +1,4 @@
-"""The seam between services and Temporal: answers, refusals, and unknown outcomes."""
+"""The services' Temporal client: answers, refusals, and unknown outcomes."""
 
 from uuid import uuid4
 

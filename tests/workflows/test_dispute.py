@@ -1,4 +1,4 @@
-"""The dispute workflow: months skipped, its activities stood in for by a book in memory."""
+"""The dispute workflow on a time-skipping server, with activities that record in memory."""
 
 import asyncio
 import sys
@@ -47,53 +47,53 @@ Handle = WorkflowHandle[DisputeWorkflow, DisputeResult]
 
 
 class DisputeRecorder:
-    """What the services would know."""
+    """Records what the activities send to the services."""
 
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.sent_notices: list[Notice] = []
         self.refusals = 0
-        self.tells_at_once = True
-        self.tells_later = asyncio.Event()
-        self._news = asyncio.Condition()
+        self.sends_at_once = True
+        self.may_send = asyncio.Event()
+        self._condition = asyncio.Condition()
 
     @activity.defn
     async def record_dispute(self, change: Change) -> Batch:
         if self.refusals > 0:
             self.refusals -= 1
-            raise ApplicationError("away")
-        async with self._news:
+            raise ApplicationError("down")
+        async with self._condition:
             self.changes.append(change)
-            self._news.notify_all()
-        if not self.tells_at_once:
+            self._condition.notify_all()
+        if not self.sends_at_once:
             return Batch(notices_of(change))
         self.sent_notices += notices_of(change)
         return Batch()
 
     @activity.defn
     async def send_dispute_notices(self, batch: Batch) -> None:
-        await self.tells_later.wait()
-        async with self._news:
+        await self.may_send.wait()
+        async with self._condition:
             self.sent_notices += batch.notices
-            self._news.notify_all()
+            self._condition.notify_all()
 
     @property
     def events(self) -> list[Event]:
         return [change.event for change in self.changes]
 
-    async def heard_of(self, event: Event) -> Dispute:
-        async with asyncio.timeout(20), self._news:
-            await self._news.wait_for(lambda: event in self.events)
+    async def wait_for(self, event: Event) -> Dispute:
+        async with asyncio.timeout(20), self._condition:
+            await self._condition.wait_for(lambda: event in self.events)
         return self.changes[self.events.index(event)].dispute
 
     async def until_sent(self, notices: list[Notice]) -> None:
-        async with asyncio.timeout(20), self._news:
-            await self._news.wait_for(lambda: set(notices) <= set(self.sent_notices))
+        async with asyncio.timeout(20), self._condition:
+            await self._condition.wait_for(lambda: set(notices) <= set(self.sent_notices))
 
 
 @dataclass
 class Harness:
-    """A server whose clock runs ahead, a worker, and one dispute."""
+    """A time-skipping server, a worker, and one dispute."""
 
     environment: WorkflowEnvironment
     recorder: DisputeRecorder
@@ -249,7 +249,7 @@ async def test_time_reminds_and_never_decides_r52(harness: Harness) -> None:
     ]:
         now = await harness.environment.get_current_time()
         await harness.environment.sleep(start + timedelta(days=days, minutes=1) - now)
-        dispute = await harness.recorder.heard_of(event)
+        dispute = await harness.recorder.wait_for(event)
         assert dispute.state is State.OPEN
     await harness.environment.sleep(timedelta(days=365))
     assert harness.recorder.events == [
@@ -266,14 +266,14 @@ async def test_time_reminds_and_never_decides_r52(harness: Harness) -> None:
         if notice.event == "DISPUTE_OVERDUE"
     }
     await harness.claim()
-    await harness.decide(Decision(Outcome.DISMISS, "Too late to mend"))
+    await harness.decide(Decision(Outcome.DISMISS, "Too late to redo"))
     assert (await harness.handle.result()).decision is not None
 
 
 async def test_a_claim_moves_no_clock(harness: Harness) -> None:
     await harness.claim()
     await harness.environment.sleep(timedelta(days=16))
-    reminded = await harness.recorder.heard_of(Event.REMINDED)
+    reminded = await harness.recorder.wait_for(Event.REMINDED)
     assert reminded.state is State.UNDER_REVIEW
 
 
@@ -283,7 +283,7 @@ async def test_a_refusal_is_typed_and_leaves_no_trace(harness: Harness) -> None:
     history = await harness.handle.fetch_history()
     accepted = EventType.EVENT_TYPE_WORKFLOW_EXECUTION_UPDATE_ACCEPTED
     assert not [event for event in history.events if event.event_type == accepted]
-    assert (await harness.recorder.heard_of(Event.OPENED)).sequence == 1
+    assert (await harness.recorder.wait_for(Event.OPENED)).sequence == 1
     assert harness.recorder.events == [Event.OPENED]
 
 
@@ -316,19 +316,19 @@ async def test_a_change_is_recorded_after_an_outage(harness: Harness) -> None:
 
 
 async def test_notifications_that_are_away_hold_nothing_up(harness: Harness) -> None:
-    harness.recorder.tells_at_once = False
+    harness.recorder.sends_at_once = False
     await harness.claim()
-    harness.recorder.tells_later.set()
+    harness.recorder.may_send.set()
     opened, claimed = harness.recorder.changes
     await harness.recorder.until_sent(notices_of(opened) + notices_of(claimed))
 
 
 async def test_what_was_not_delivered_is_handed_on_at_the_end(harness: Harness) -> None:
-    harness.recorder.tells_at_once = False
+    harness.recorder.sends_at_once = False
     await harness.claim()
     await harness.decide(_decision())
     result = await harness.handle.result()
-    harness.recorder.tells_later.set()
+    harness.recorder.may_send.set()
     expected = [notice for change in harness.recorder.changes for notice in notices_of(change)]
     assert set(expected) == set(result.pending)
 

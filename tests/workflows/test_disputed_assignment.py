@@ -1,4 +1,4 @@
-"""What a dispute does to an assignment's time, and what its end does to the assignment."""
+"""Effects of a dispute on an assignment's clocks, and of its end on the assignment."""
 
 from datetime import timedelta
 
@@ -24,14 +24,14 @@ async def test_pay_in_full_pays_in_the_mediators_name(harness: Harness) -> None:
     await assignment.decide(dispute, Outcome.PAY_IN_FULL)
     await assignment.saw(Event.COMPLETED)
     assert assignment.recorded.confirmed_by is ConfirmedBy.MEDIATOR
-    assert harness.set_aside == []  # all of what is in escrow
+    assert harness.reservations == []  # all of what is in escrow
 
 
 async def test_pay_partial_sends_what_was_decided(harness: Harness) -> None:
     assignment, dispute = await _does_not_conform(harness)
     await assignment.decide(dispute, Outcome.PAY_PARTIAL, amount_minor=4_000, amount_currency="USD")
     await assignment.saw(Event.COMPLETED)
-    assert [(one.amount_minor, one.reserved_minor) for one in harness.set_aside] == [
+    assert [(one.amount_minor, one.reserved_minor) for one in harness.reservations] == [
         (4_000, 10_000)
     ]
     assert len(harness.sent) == 1

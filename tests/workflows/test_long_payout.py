@@ -1,5 +1,5 @@
-"""A payout whose history has grown long goes on in another run, and its assignment does not notice:
-on the server that production runs, which is told to suggest that early."""
+"""A payout with a long history continues as new, unnoticed by its assignment; on the production
+server, configured to suggest that early."""
 
 from tests.workflows.drivers import BRAND
 from tests.workflows.environments import SUGGESTED_AFTER

@@ -1,4 +1,4 @@
-"""Rewards over time: overdue, failed and tried again, looked after, held and released."""
+"""Rewards over time: overdue, failed and retried, polled, held and released."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -55,8 +55,8 @@ async def test_the_provider_is_asked_after_ever_longer_waits(harness: Harness) -
     harness.send_answers = harness.refresh_answers = [Payout.SENT]
     await _approved(harness)
     await harness.pass_time(30 * HOUR)
-    await harness.until(lambda: len(harness.asked) >= 14)
-    waits = [after - before for before, after in pairwise(harness.asked)]
+    await harness.until(lambda: len(harness.refresh_times) >= 14)
+    waits = [after - before for before, after in pairwise(harness.refresh_times)]
     assert all(after > before for before, after in pairwise(waits[:8]))
     assert max(waits) < 6 * HOUR + MINUTE
 
@@ -67,7 +67,7 @@ async def test_a_webhook_ends_the_wait(harness: Harness) -> None:
     await harness.until(lambda: harness.sent)
     await assignment.signal_payout("payout_changed", PayoutChanged(Payout.PAID, 1))
     await assignment.saw(Event.COMPLETED)
-    assert harness.asked == []
+    assert harness.refresh_times == []
 
 
 async def test_a_late_reward_is_overdue_and_paid_all_the_same_r29(harness: Harness) -> None:
@@ -155,10 +155,10 @@ async def test_a_wish_that_a_dispute_held_up_is_fulfilled_once(harness: Harness)
     harness.send_answers = [Payout.SENT]
     await assignment.withdraw(dispute, BRAND)
     await assignment.saw(Event.REWARD_SENT)
-    asked = len(harness.asked)
+    asked = len(harness.refresh_times)
     await harness.pass_time(HOUR)
-    await harness.until(lambda: len(harness.asked) > asked)
-    assert len(harness.asked) < 12  # after ever longer waits
+    await harness.until(lambda: len(harness.refresh_times) > asked)
+    assert len(harness.refresh_times) < 12  # after ever longer waits
     await assignment.signal_payout("payout_changed", PayoutChanged(Payout.FAILED, 2))
     await assignment.saw(Event.PAYOUT_FAILED, 2)
     assert _attempts(harness) == [1, 2]
@@ -180,7 +180,7 @@ async def test_the_creators_dispute_holds_no_payout_r51(harness: Harness) -> Non
 async def test_what_escrow_holds_is_sent_as_it_is(harness: Harness) -> None:
     assignment = await _approved(harness)
     await assignment.saw(Event.COMPLETED)
-    assert harness.set_aside == []
+    assert harness.reservations == []
 
 
 async def test_without_escrow_the_reward_waits_for_the_brands_funds(harness: Harness) -> None:
@@ -190,7 +190,7 @@ async def test_without_escrow_the_reward_waits_for_the_brands_funds(harness: Har
     assert harness.sent == []
     await harness.pass_time(2 * HOUR)
     await assignment.saw(Event.COMPLETED)
-    assert [terms.reserved_minor for terms in harness.set_aside] == [None]
+    assert [terms.reserved_minor for terms in harness.reservations] == [None]
 
 
 async def test_money_that_comes_back_is_due_again(harness: Harness) -> None:

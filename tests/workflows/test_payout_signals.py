@@ -1,4 +1,4 @@
-"""What the payouts service tells workflows, on its way to real ones."""
+"""Signals and restarts that the payouts service sends to workflows."""
 
 import asyncio
 from dataclasses import replace
@@ -47,7 +47,7 @@ def _at(environment: WorkflowEnvironment) -> PayoutWorkflowClient:
 
 
 def _payout(attempts: int, state: State = State.FAILED) -> Payout:
-    """One whose attempts' money has come back."""
+    """A payout whose attempts' money was returned."""
     amount = Money("USD", 10_000)
     payout = Payout(
         id=uuid4().hex,
@@ -87,11 +87,11 @@ async def test_where_the_workflow_has_ended_another_makes_the_next_attempt(
     async with running_harness(environment, "liaison") as harness:
         for attempts in (1, 2):
             payout = _with_attempts(payout, attempts)
-            harness.found[payout.id] = PayoutStatus(Seen.FAILED, attempts, 10_000)
+            harness.statuses[payout.id] = PayoutStatus(Seen.FAILED, attempts, 10_000)
             await workflows.retry(payout)
             assert await _result_of(environment, payout) is Seen.PAID
         assert [order.attempt for order, _ in harness.sent] == [2, 3]
-        assert harness.set_aside == []
+        assert harness.reservations == []
 
 
 async def test_one_that_runs_is_told_and_has_no_second_beside_it(
@@ -99,12 +99,12 @@ async def test_one_that_runs_is_told_and_has_no_second_beside_it(
 ) -> None:
     workflows, payout = _at(environment), _payout(1)
     async with running_harness(environment, "liaison") as harness:
-        harness.found[payout.id] = PayoutStatus(Seen.FAILED, 1, 10_000)
+        harness.statuses[payout.id] = PayoutStatus(Seen.FAILED, 1, 10_000)
         harness.send_answers = [Seen.FAILED, Seen.PAID]
         await workflows.retry(payout)
         await harness.until(lambda: len(harness.sent) == 1)
         await _is_waiting(harness, payout)
-        # Well before the interval of a day is over.
+        # Well before the retry interval of a day.
         await workflows.retry(_with_attempts(payout, 2))
         assert await _result_of(environment, payout) is Seen.PAID
         assert [order.attempt for order, _ in harness.sent] == [2, 3]
@@ -131,7 +131,7 @@ async def test_a_lost_payout_is_the_assignments_to_start_anew_and_a_dispute_hold
     harness = real_harness
     assignment, dispute = await _is_lost_in_a_dispute(harness)
     await _at(harness.environment).retry(replace(_payout(1), id=assignment.id))
-    await harness.until(lambda: harness.finding)
+    await harness.until(lambda: harness.status_requests)
     harness.send_answers = [Seen.PAID]
     await assignment.decide(dispute, Outcome.PAY_IN_FULL)
     await assignment.saw(Event.COMPLETED)
@@ -172,7 +172,7 @@ async def test_a_payout_that_is_led_is_told_and_not_started_anew(harness: Harnes
 async def test_a_mediator_has_a_payout_paid_that_somebody_else_has_started_anew(
     real_harness: Harness,
 ) -> None:
-    """By hand, say: two under one id would be the end of the assignment."""
+    """Started by hand, for example: a second workflow under the id would fail the assignment."""
     harness = real_harness
     assignment, dispute = await _is_lost_in_a_dispute(harness)
     harness.send_answers = harness.refresh_answers = [Seen.SENT]
@@ -197,7 +197,7 @@ async def test_what_came_back_is_paid_again_by_the_assignment_that_is_still_open
     await assignment.submit()
     await assignment.approve()
     await assignment.saw(Event.COMPLETED)
-    harness.found[assignment.id] = PayoutStatus(Seen.FAILED, 1, 10_000)
+    harness.statuses[assignment.id] = PayoutStatus(Seen.FAILED, 1, 10_000)
     harness.send_answers = [Seen.FAILED]
     await _at(harness.environment).retry(replace(_payout(1), id=assignment.id))
     await assignment.saw(Event.PAYOUT_FAILED)
@@ -213,7 +213,7 @@ async def test_unclaimed_money_that_no_workflow_leads_is_taken_back_and_paid(
 ) -> None:
     payout = _payout(1, State.UNCLAIMED)
     async with running_harness(environment, "liaison") as harness:
-        harness.found[payout.id] = PayoutStatus(Seen.UNCLAIMED, 1, 10_000)
+        harness.statuses[payout.id] = PayoutStatus(Seen.UNCLAIMED, 1, 10_000)
         await _at(environment).retry(payout)
         assert await _result_of(environment, payout) is Seen.PAID
         assert [order.attempt for order, _ in harness.recalled] == [1]
@@ -221,7 +221,7 @@ async def test_unclaimed_money_that_no_workflow_leads_is_taken_back_and_paid(
 
 
 async def _is_waiting(harness: Harness, payout: Payout) -> None:
-    """Until the workflow has seen that its attempt failed."""
+    """Waits until the workflow has seen that its attempt failed."""
     handle = harness.environment.client.get_workflow_handle(ids.payout(payout.id))
 
     async def timers() -> int:

@@ -1,4 +1,4 @@
-"""A publication over time: in time, late, withdrawn. What the services say is scripted here."""
+"""A publication over time: on time, late, withdrawn; with scripted services."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -32,14 +32,14 @@ MINUTE = timedelta(minutes=1)
 
 
 class Harness:
-    """The media service and notifications, as the activities would find them."""
+    """Activities with a scripted media service and notifications."""
 
     def __init__(self, environment: WorkflowEnvironment) -> None:
         self.environment = environment
-        self.queue = f"press-{uuid4()}"
+        self.queue = f"publications-{uuid4()}"
         self.state = State.PENDING
-        self.feed_is_away = False
-        self.notifications_are_away = False
+        self.feed_is_down = False
+        self.notifications_are_down = False
         self.sent_notices: list[tuple[Notice, datetime]] = []
         self.tries: list[datetime] = []
 
@@ -47,36 +47,36 @@ class Harness:
     async def deliver_publication(self, terms: PublicationTerms) -> DeliveryResult:
         self.tries.append(await self.environment.get_current_time())
         if self.state is State.PENDING:
-            if self.feed_is_away:
-                raise ApplicationError("away")
+            if self.feed_is_down:
+                raise ApplicationError("down")
             self.state = State.PUBLISHED
         if self.state is not State.PUBLISHED:
             return DeliveryResult(self.state)
-        return await self._arrival(notices.published(terms, URL), URL)
+        return await self._result(notices.published(terms, URL), URL)
 
     @activity.defn
     async def mark_publication_overdue(self, terms: PublicationTerms) -> DeliveryResult:
         is_late = self.state is State.PENDING
-        return await self._arrival(notices.overdue(terms) if is_late else [])
+        return await self._result(notices.overdue(terms) if is_late else [])
 
     @activity.defn
     async def remove_publication(self, terms: WithdrawalTerms) -> DeliveryResult:
-        return await self._arrival(notices.withdrawn(terms))
+        return await self._result(notices.withdrawn(terms))
 
     @activity.defn
     async def send_publication_notices(self, batch: Batch) -> None:
-        if self.notifications_are_away:
-            self.notifications_are_away = False
-            raise ApplicationError("away")
-        await self._tell(batch.notices)
+        if self.notifications_are_down:
+            self.notifications_are_down = False
+            raise ApplicationError("down")
+        await self._send_notices(batch.notices)
 
-    async def _arrival(self, told: list[Notice], url: str = "") -> DeliveryResult:
-        if self.notifications_are_away:
+    async def _result(self, told: list[Notice], url: str = "") -> DeliveryResult:
+        if self.notifications_are_down:
             return DeliveryResult(self.state, url, told)
-        await self._tell(told)
+        await self._send_notices(told)
         return DeliveryResult(self.state, url)
 
-    async def _tell(self, told: list[Notice]) -> None:
+    async def _send_notices(self, told: list[Notice]) -> None:
         now = await self.environment.get_current_time()
         self.sent_notices += [(notice, now) for notice in told]
 
@@ -142,7 +142,7 @@ async def test_an_article_is_published_at_once_and_its_people_are_told(harness: 
 async def test_a_feed_that_is_away_for_25_hours_is_late_once_and_published_all_the_same(
     harness: Harness,
 ) -> None:
-    harness.feed_is_away = True
+    harness.feed_is_down = True
     begin = await harness.environment.get_current_time()
     handle = await harness.start(await harness.terms())
     await harness.environment.sleep(25 * HOUR)
@@ -151,7 +151,7 @@ async def test_a_feed_that_is_away_for_25_hours_is_late_once_and_published_all_t
         ("PUBLICATION_OVERDUE", "staff/operators"),
     ]
     assert timedelta() <= harness.sent_notices[0][1] - begin - 24 * HOUR < MINUTE
-    harness.feed_is_away = False
+    harness.feed_is_down = False
     assert await handle.result() == PublicationResult(State.PUBLISHED, was_late=True)
     assert harness.events[2:] == [
         ("PUBLICATION_PUBLISHED", "creators/bea"),
@@ -166,17 +166,17 @@ async def test_a_feed_that_is_away_for_25_hours_is_late_once_and_published_all_t
 
 
 async def test_what_was_due_before_it_could_begin_is_late_at_once(harness: Harness) -> None:
-    harness.feed_is_away = True
+    harness.feed_is_down = True
     now = await harness.environment.get_current_time()
     handle = await harness.start(await harness.terms(due_time=now - HOUR))
     await harness.environment.sleep(MINUTE)
     assert ("PUBLICATION_OVERDUE", "staff/operators") in harness.events
-    harness.feed_is_away = False
+    harness.feed_is_down = False
     assert await handle.result() == PublicationResult(State.PUBLISHED, was_late=True)
 
 
 async def test_one_that_is_withdrawn_on_its_way_ends_there(harness: Harness) -> None:
-    harness.feed_is_away = True
+    harness.feed_is_down = True
     handle = await harness.start(await harness.terms())
     await harness.environment.sleep(HOUR)
     harness.state = State.WITHDRAWN
@@ -200,18 +200,18 @@ async def test_whom_it_concerns_is_told_of_a_withdrawal(harness: Harness) -> Non
 
 
 async def test_notices_that_could_not_be_sent_are_sent_later(harness: Harness) -> None:
-    harness.notifications_are_away = True
+    harness.notifications_are_down = True
     handle = await harness.start(await harness.terms(brand_id=""))
     assert await handle.result() == PublicationResult(State.PUBLISHED, was_late=False)
     assert harness.events == [("PUBLICATION_PUBLISHED", "creators/bea")]
 
 
 async def test_a_publication_runs_once_however_often_it_is_started(harness: Harness) -> None:
-    harness.feed_is_away = True
+    harness.feed_is_down = True
     terms = await harness.terms()
     first, second = await harness.start(terms), await harness.start(terms)
     assert first.first_execution_run_id == second.first_execution_run_id
-    harness.feed_is_away = False
+    harness.feed_is_down = False
     await first.result()
     with pytest.raises(WorkflowAlreadyStartedError):
         await harness.start(terms)
@@ -219,7 +219,7 @@ async def test_a_publication_runs_once_however_often_it_is_started(harness: Harn
 
 
 async def test_operators_read_who_must_act_and_find_what_is_late(harness: Harness) -> None:
-    harness.feed_is_away = True
+    harness.feed_is_down = True
     handle = await harness.start(await harness.terms())
     await harness.environment.sleep(25 * HOUR)
     details = await handle.query("__temporal_workflow_metadata")

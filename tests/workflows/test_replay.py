@@ -153,7 +153,7 @@ _TELLING = {
 
 
 async def _lived(harness: Harness) -> WorkflowHistory:
-    """A life with a reminder, a round of changes, an approval and a paid reward."""
+    """An assignment with a reminder, a round of changes, an approval and a paid reward."""
     assignment = await harness.assignment()
     await assignment.submit()
     await harness.pass_time(3 * DAY)
@@ -168,7 +168,7 @@ async def _lived(harness: Harness) -> WorkflowHistory:
 
 @workflow.defn(name="Assignment")
 class _Reordered(AssignmentWorkflow):
-    """The edit: it waits before it records."""
+    """The incompatible edit: it waits before it records."""
 
     @workflow.init
     def __init__(self, start: StartAssignment) -> None:

@@ -1,4 +1,4 @@
-"""A mediator lowers or takes back a reward that is due: possible until it is sent, not after."""
+"""A mediator lowers or cancels a reward that is due: possible until it is sent."""
 
 import pytest
 
@@ -21,7 +21,7 @@ async def _approved(harness: Harness, funding: Funding = Funding.ESCROW) -> Assi
 
 
 def _set_aside(harness: Harness) -> list[tuple[int, int | None]]:
-    return [(one.amount_minor, one.reserved_minor) for one in harness.set_aside]
+    return [(one.amount_minor, one.reserved_minor) for one in harness.reservations]
 
 
 async def _payout_ended(assignment: AssignmentDriver) -> Payout:
@@ -74,7 +74,7 @@ async def test_what_was_sent_before_it_was_held_is_paid_as_it_was(
     harness.refresh_answers = [Payout.PAID]
     await harness.pass_time(HOUR)
     await assignment.saw(Event.COMPLETED)
-    assert harness.set_aside == []
+    assert harness.reservations == []
 
 
 @pytest.mark.parametrize("outcome", [Outcome.PAY_PARTIAL, Outcome.CANCEL_WITHOUT_PAY])
@@ -117,7 +117,7 @@ async def test_what_waits_for_the_brands_funds_is_never_set_aside_once_it_is_tak
     await assignment.decide(dispute, Outcome.CANCEL_WITHOUT_PAY)
     assert await assignment.ended() is State.CANCELLED
     assert await _payout_ended(assignment) is Payout.RELEASED
-    assert harness.set_aside == []
+    assert harness.reservations == []
     assert harness.releases == []
 
 

@@ -1,4 +1,4 @@
-"""Payouts that do not get through: nobody claims them, the provider sits on them, nobody knows."""
+"""Payouts that do not complete: unclaimed, held by the provider, or with an unknown outcome."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -150,13 +150,13 @@ async def test_what_turns_out_to_be_sent_is_not_wanted_any_more_when_it_comes_ba
 async def test_who_tells_that_it_is_unclaimed_and_wants_it_paid_is_heard_while_it_is_looked_at(
     harness: Harness,
 ) -> None:
-    """The payouts service tells both, one right after the other."""
+    """Both signals of the payouts service, one right after the other."""
     harness.send_answers = harness.refresh_answers = [Payout.SENT]
     harness.may_refresh.clear()
     assignment = await _approved(harness)
     await harness.until(lambda: harness.sent)
     await harness.pass_time(timedelta(seconds=10))
-    await harness.until(lambda: harness.asked)
+    await harness.until(lambda: harness.refresh_times)
     await assignment.signal_payout("payout_changed", PayoutChanged(Payout.UNCLAIMED, 1))
     await assignment.signal_payout("retry")
     harness.send_answers = [Payout.PAID]
@@ -253,7 +253,7 @@ async def test_a_provider_that_gives_nothing_back_is_brought_before_operators(
 async def test_a_reward_that_is_written_off_ends_the_assignment_without_it(
     harness: Harness, is_refused: bool
 ) -> None:
-    """Whether the workflow hears of it, or finds out when it sends again."""
+    """With and without a signal to the workflow, which otherwise finds out when it sends again."""
     harness.send_answers = [Payout.FAILED]
     assignment = await _approved(harness)
     await assignment.saw(Event.PAYOUT_FAILED)
@@ -267,7 +267,7 @@ async def test_a_reward_that_is_written_off_ends_the_assignment_without_it(
     assert await assignment.ended() is State.CANCELLED
     assert _texts(harness, Event.REWARD_WRITTEN_OFF, CREATOR)
     assert _texts(harness, Event.REWARD_WRITTEN_OFF, BRAND)
-    assert harness.releases == []  # where the money went is the operator's word
+    assert harness.releases == []  # the operator has said where the money went
 
 
 async def test_what_is_written_off_while_it_cannot_be_sent_is_sent_no_more(
@@ -291,7 +291,7 @@ async def test_a_dispute_holds_what_is_about_to_be_sent(harness: Harness) -> Non
     assignment = await _approved(harness)
     await harness.until(lambda: harness.sent)
     dispute = await assignment.dispute(Ground.FRAUD, BRAND)
-    await harness.until(lambda: harness.asked)
+    await harness.until(lambda: harness.refresh_times)
     harness.send_answers = [Payout.PAID]
     await harness.pass_time(DAY)
     assert Event.REWARD_SENT not in assignment.events
@@ -308,7 +308,7 @@ async def test_no_dispute_holds_what_has_begun_to_be_sent(harness: Harness) -> N
     assignment = await _approved(harness)
     await harness.until(lambda: harness.sent)
     await assignment.dispute(Ground.FRAUD, BRAND)
-    await harness.until(lambda: harness.asked)
+    await harness.until(lambda: harness.refresh_times)
     harness.send_answers = [Payout.PAID]
     await harness.pass_time(HOUR)
     await assignment.saw(Event.REWARD_SENT)
@@ -333,7 +333,7 @@ async def test_a_payout_that_is_started_again_makes_its_next_attempt_at_once(
     harness: Harness,
 ) -> None:
     begin = await harness.now()
-    harness.found["p1"] = PayoutStatus(Payout.FAILED, 2, 10_000)
+    harness.statuses["p1"] = PayoutStatus(Payout.FAILED, 2, 10_000)
     result = await _alone(harness, replace(_terms("p1"), is_restarted=True))
     assert result.state is Payout.PAID
     ((order, time),) = harness.sent
@@ -345,7 +345,7 @@ async def test_a_payout_that_is_started_anew_takes_back_what_is_unclaimed_at_onc
     harness: Harness,
 ) -> None:
     begin = await harness.now()
-    harness.found["p3"] = PayoutStatus(Payout.UNCLAIMED, 2, 10_000)
+    harness.statuses["p3"] = PayoutStatus(Payout.UNCLAIMED, 2, 10_000)
     result = await _alone(harness, replace(_terms("p3"), is_restarted=True))
     assert result.state is Payout.PAID
     ((order, time),) = harness.recalled
@@ -357,25 +357,27 @@ async def test_a_payout_that_is_started_anew_takes_back_what_is_unclaimed_at_onc
 async def test_a_payout_that_is_started_anew_goes_on_with_what_is_under_way(
     harness: Harness,
 ) -> None:
-    harness.found["p4"] = PayoutStatus(Payout.SENDING, 2, 10_000)
+    harness.statuses["p4"] = PayoutStatus(Payout.SENDING, 2, 10_000)
     held = replace(_terms("p4"), is_restarted=True, is_held=True)
     assert (await _alone(harness, held)).state is Payout.PAID
     assert _attempts(harness) == [2]
 
 
 async def test_a_payout_that_is_started_anew_sets_aside_what_never_was(harness: Harness) -> None:
-    harness.found["p5"] = PayoutStatus(Payout.RESERVED, 0, None)
+    harness.statuses["p5"] = PayoutStatus(Payout.RESERVED, 0, None)
     await _alone(harness, replace(_terms("p5"), is_restarted=True))
-    assert [(one.amount_minor, one.reserved_minor) for one in harness.set_aside] == [(10_000, None)]
+    assert [(one.amount_minor, one.reserved_minor) for one in harness.reservations] == [
+        (10_000, None)
+    ]
     assert _attempts(harness) == [1]
 
 
 async def test_a_payout_that_is_started_anew_pays_no_more_than_what_is_left(
     harness: Harness,
 ) -> None:
-    harness.found["p6"] = PayoutStatus(Payout.FAILED, 1, 4_000)
+    harness.statuses["p6"] = PayoutStatus(Payout.FAILED, 1, 4_000)
     await _alone(harness, replace(_terms("p6"), is_restarted=True))
-    assert harness.set_aside == []
+    assert harness.reservations == []
     assert _attempts(harness) == [2]
 
 
@@ -384,5 +386,5 @@ async def test_a_payout_with_a_long_history_goes_on_where_it_was(harness: Harnes
     progress = Progress(Payout.UNCLAIMED, 2, now - 4 * DAY, ["2 SENT", "2 UNCLAIMED"])
     result = await _alone(harness, replace(_terms("p2"), reserved_minor=None, progress=progress))
     assert result.state is Payout.PAID
-    assert harness.set_aside == []
-    assert harness.asked == [] or max(harness.asked) - now < DAY
+    assert harness.reservations == []
+    assert harness.refresh_times == [] or max(harness.refresh_times) - now < DAY

@@ -212,7 +212,7 @@ async def test_each_decision_is_recorded_once_with_who_and_when(harness: Harness
 
 
 async def test_what_a_book_that_is_away_missed_is_recorded_in_one_go(harness: Harness) -> None:
-    """Decisions of meanwhile wait for their turn: none is lost, none comes twice."""
+    """Decisions made meanwhile are queued: none is lost, none is recorded twice."""
     task = await harness.task(slots=3, step=timedelta(seconds=1))
     harness.may_record_task.clear()
     first = asyncio.create_task(task.select("a"))
@@ -242,7 +242,7 @@ async def test_a_selection_that_is_ended_goes_on_with_the_selected(harness: Harn
         TaskEvent.SELECTION_ENDED,
         TaskEvent.CLOSED,
     ]
-    # The brand did it itself, and is told nothing.
+    # The brand did it itself, and is not notified.
     assert [notice for notice in harness.sent_notices if notice.event.startswith("TASK_")] == []
 
 
@@ -278,6 +278,6 @@ async def test_a_brand_is_told_what_operators_do_in_its_stead(harness: Harness) 
         (ended, "TASK_SELECTION_ENDED", "They asked by mail"),
         (cancelled, "TASK_CANCELLED", "Forbidden goods"),
     ):
-        recipient, told_event, text = told[f"tasks/{task.id}"]
-        assert (recipient, told_event) == (BRAND, event)
+        recipient, event, text = told[f"tasks/{task.id}"]
+        assert (recipient, event) == (BRAND, event)
         assert words in text

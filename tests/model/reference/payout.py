@@ -27,7 +27,7 @@ class ReferencePayout:
         self.reported = set[str]()
         # The amount, and each amount that was reserved for it.
         self.amount, self.reserved = amount, reserved
-        self.set_aside: list[int] = []
+        self.reservations: list[int] = []
         self._set_aside()
 
     @property
@@ -103,4 +103,4 @@ class ReferencePayout:
     def _set_aside(self) -> None:
         if self.amount != self.reserved:
             self.reserved = self.amount
-            self.set_aside.append(self.amount)
+            self.reservations.append(self.amount)

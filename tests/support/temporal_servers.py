@@ -47,7 +47,7 @@ class Time(Protocol):
         """Returns once at least `span` has passed for the workflow."""
 
 
-class CommonTime:
+class SharedClock:
     """One clock for all workflows; the workflow id is ignored."""
 
     def __init__(self, client: Client) -> None:
@@ -63,7 +63,7 @@ class CommonTime:
         await self.client.test_service.unlock_time_skipping_with_sleep(request)
 
 
-class OwnTimes:
+class WorkflowClocks:
     """A clock for each workflow, which follows the system clock unless it is moved forward."""
 
     def __init__(self, client: Client) -> None:
@@ -80,7 +80,7 @@ class OwnTimes:
 
 
 @asynccontextmanager
-async def common_time(address: str, home: Home) -> AsyncIterator[CommonTime]:
+async def shared_clock(address: str, home: Home) -> AsyncIterator[SharedClock]:
     """The test server."""
     port = address.rpartition(":")[2]
     with _process([str(SITE_PACKAGES_BIN / "temporal-test-server"), port], home):
@@ -94,11 +94,11 @@ async def common_time(address: str, home: Home) -> AsyncIterator[CommonTime]:
                 },
             )
         )
-        yield CommonTime(client)
+        yield SharedClock(client)
 
 
 @asynccontextmanager
-async def own_times(address: str, home: Home) -> AsyncIterator[OwnTimes]:
+async def workflow_clocks(address: str, home: Home) -> AsyncIterator[WorkflowClocks]:
     """The real server."""
     host, _, port = address.rpartition(":")
     arguments = [
@@ -115,7 +115,7 @@ async def own_times(address: str, home: Home) -> AsyncIterator[OwnTimes]:
         *(f"--search-attribute={name}={kind}" for name, kind in SEARCH_ATTRIBUTES.items()),
     ]
     with _process(arguments, home):
-        yield OwnTimes(await _connected(address))
+        yield WorkflowClocks(await _connected(address))
 
 
 @contextmanager

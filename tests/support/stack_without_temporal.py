@@ -1,7 +1,7 @@
 """The whole stack for tests that skip time, without the Temporal server and the worker. The test
 starts a Temporal server at the stack's address for it, and runs the worker itself.
 
-`python -m tests.support.timeless HOME PARENT`, as `servers` starts it.
+`python -m tests.support.stack_without_temporal HOME PARENT`, as `servers` starts it.
 """
 
 import contextlib
@@ -24,15 +24,15 @@ _STEP_SECONDS = "0.02"
 
 
 @contextlib.contextmanager
-def timeless(home: Path) -> Iterator[Access]:
-    with servers(home, (), module="tests.support.timeless"):
+def stack_without_temporal(home: Path) -> Iterator[Access]:
+    with servers(home, (), module="tests.support.stack_without_temporal"):
         access = attach(Home(home))
         if access is None:
             raise AssertionError(f"nothing runs in {home}")
         yield access
 
 
-class _Timeless(Stack):
+class _StackWithoutTemporal(Stack):
     def __init__(self, home: Home) -> None:
         super().__init__(home, processes=(*SERVICES, "paypal"), durable=False)
 
@@ -56,4 +56,4 @@ async def _at_once() -> bool:
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[2]))
-    run(serve(_Timeless(Home(Path(sys.argv[1])))))
+    run(serve(_StackWithoutTemporal(Home(Path(sys.argv[1])))))
