@@ -31,7 +31,7 @@ VICTIMS = (
 )
 
 
-async def test_every_process_of_ours_is_killed_twice_and_nothing_is_lost(tmp_path: Path) -> None:
+async def test_every_process_is_killed_twice_and_nothing_is_lost(tmp_path: Path) -> None:
     async with whole_stack(tmp_path) as stack, story_on(stack, "chaos") as story:
         killer = asyncio.create_task(_kill_in_turn(stack, 2 * VICTIMS))
         await play(story)

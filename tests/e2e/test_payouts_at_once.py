@@ -121,7 +121,9 @@ def _dues() -> list[Due]:
     ]
 
 
-async def test_all_are_paid_once_or_say_why_not(environment: Environment) -> None:
+async def test_each_payout_is_paid_once_or_its_state_explains_why_not(
+    environment: Environment,
+) -> None:
     dues = _dues()
     await _introduce(environment, dues)
     await _fund(environment, dues)

@@ -185,7 +185,7 @@ async def test_the_pictures_are_the_accepted_bytes(published: Published) -> None
             assert picture[rendition]["width"] <= picture["full"]["width"]
 
 
-async def test_nothing_of_the_order_is_told_to_readers(published: Published) -> None:
+async def test_readers_see_nothing_of_the_assignment(published: Published) -> None:
     document = (await _get(published.publication.url)).text
     for word in ("assignments/", "brands/", "mediaObjects/", published.story.actors.id_of("acme")):
         assert word not in document
@@ -202,7 +202,7 @@ async def test_later_edits_change_nothing_of_what_was_approved(published: Publis
         await _deliver(published.story, edited)
 
 
-async def test_what_an_operator_withdraws_is_gone_and_its_creator_is_told(
+async def test_a_withdrawn_article_is_gone_and_its_creator_is_notified(
     published: Published,
 ) -> None:
     """The last of these tests."""

@@ -94,7 +94,7 @@ async def test_what_expires_is_commented_on_and_its_escrow_released(harness: Har
     assert harness.sent == []
 
 
-async def test_money_that_was_never_set_aside_is_not_released(harness: Harness) -> None:
+async def test_a_reward_that_was_never_reserved_is_not_released(harness: Harness) -> None:
     assignment = await harness.assignment(funding=Funding.ON_APPROVAL)
     assert await assignment.ended() is State.EXPIRED
     assert harness.released == {}
@@ -156,7 +156,7 @@ async def test_an_article_is_delivered_sealed_and_its_request_stays_answered(
     await _refused(assignment, assignment.send("submit_work", unsealed), Reason.ILLEGAL_STATE)
 
 
-async def test_a_book_that_is_away_delays_and_loses_nothing(harness: Harness) -> None:
+async def test_an_unavailable_service_delays_and_loses_nothing(harness: Harness) -> None:
     assignment = await harness.assignment()
     harness.failures, harness.attempts = 2, 0
     await assignment.submit()
@@ -167,7 +167,7 @@ async def test_a_book_that_is_away_delays_and_loses_nothing(harness: Harness) ->
     assert sequences == list(range(1, len(sequences) + 1))
 
 
-async def test_notices_that_cannot_be_sent_hold_nothing_up(harness: Harness) -> None:
+async def test_notices_that_cannot_be_sent_delay_nothing(harness: Harness) -> None:
     harness.notifications_are_down = True
     assignment = await harness.assignment()
     await assignment.submit()

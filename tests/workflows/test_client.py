@@ -92,7 +92,7 @@ async def test_a_command_is_answered_refused_and_repeated(
         assert (dispute.id, dispute.opener) == ("d1", BRAND)
 
 
-async def test_what_does_not_run_takes_no_command(environment: WorkflowEnvironment) -> None:
+async def test_a_command_to_an_ended_workflow_is_refused(environment: WorkflowEnvironment) -> None:
     with pytest.raises(NotRunning) as refused:
         await _at(environment).execute_update(
             ids.assignment("nobody"),
@@ -105,7 +105,7 @@ async def test_what_does_not_run_takes_no_command(environment: WorkflowEnvironme
         await _at(environment).signal(ids.payout("nobody"), PayoutWorkflow.retry)
 
 
-async def test_an_engine_that_is_away_is_unavailable() -> None:
+async def test_an_unavailable_temporal_is_reported_as_unavailable() -> None:
     with pytest.raises(Unavailable) as refused:
         await _workflows("127.0.0.1:1").signal(ids.payout("p1"), PayoutWorkflow.retry)
     assert refused.value.reason is Reason.DEPENDENCY_UNAVAILABLE

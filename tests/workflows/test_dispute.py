@@ -215,7 +215,7 @@ async def test_a_command_that_comes_first_is_recorded_second(
     ]
 
 
-async def test_every_change_is_told_to_whom_it_concerns(harness: Harness) -> None:
+async def test_every_change_notifies_those_concerned(harness: Harness) -> None:
     await harness.claim()
     await harness.decide(_decision())
     await harness.handle.result()
@@ -315,7 +315,7 @@ async def test_a_change_is_recorded_after_an_outage(harness: Harness) -> None:
     assert harness.recorder.events == [Event.OPENED, Event.CLAIMED]
 
 
-async def test_notifications_that_are_away_hold_nothing_up(harness: Harness) -> None:
+async def test_unavailable_notifications_delay_nothing(harness: Harness) -> None:
     harness.recorder.sends_at_once = False
     await harness.claim()
     harness.recorder.may_send.set()
@@ -323,7 +323,7 @@ async def test_notifications_that_are_away_hold_nothing_up(harness: Harness) -> 
     await harness.recorder.until_sent(notices_of(opened) + notices_of(claimed))
 
 
-async def test_what_was_not_delivered_is_handed_on_at_the_end(harness: Harness) -> None:
+async def test_undelivered_notices_are_handed_on_at_the_end(harness: Harness) -> None:
     harness.recorder.sends_at_once = False
     await harness.claim()
     await harness.decide(_decision())

@@ -10,7 +10,7 @@ from workflows.payout.model import PayoutChanged
 from workflows.payout.model import State as Payout
 
 
-async def test_a_payout_with_a_long_history_goes_on_in_another_run(real_harness: Harness) -> None:
+async def test_a_payout_with_a_long_history_continues_as_new(real_harness: Harness) -> None:
     harness = real_harness
     harness.send_answers = harness.refresh_answers = [Payout.SENT]
     assignment = await harness.assignment()

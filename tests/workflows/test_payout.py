@@ -110,7 +110,7 @@ async def test_a_refused_attempt_keeps_its_number(harness: Harness) -> None:
     assert _attempts(harness) == [1, 1]
 
 
-async def test_money_that_comes_during_the_interval_is_not_sent_again(harness: Harness) -> None:
+async def test_a_payment_completed_during_the_interval_is_not_sent_again(harness: Harness) -> None:
     harness.send_answers = [Payout.FAILED]
     assignment = await _approved(harness)
     await assignment.saw(Event.PAYOUT_FAILED)
@@ -119,7 +119,7 @@ async def test_money_that_comes_during_the_interval_is_not_sent_again(harness: H
     assert _attempts(harness) == [1]
 
 
-async def test_a_mediator_who_says_pay_does_not_wait_for_the_interval(harness: Harness) -> None:
+async def test_a_decision_to_pay_does_not_wait_for_the_interval(harness: Harness) -> None:
     harness.send_answers = [Payout.FAILED]
     assignment = await _approved(harness)
     await harness.pass_time(5 * DAY + HOUR)
@@ -145,7 +145,7 @@ async def test_the_brands_dispute_holds_the_payout_that_is_not_sent(harness: Har
     assert _attempts(harness) == [1, 2]
 
 
-async def test_a_wish_that_a_dispute_held_up_is_fulfilled_once(harness: Harness) -> None:
+async def test_a_request_delayed_by_a_dispute_is_performed_once(harness: Harness) -> None:
     harness.send_answers, harness.refresh_answers = [Payout.FAILED], [Payout.SENT]
     assignment = await _approved(harness)
     await assignment.saw(Event.PAYOUT_FAILED)
@@ -215,7 +215,7 @@ def _hours(hours: float) -> Span:
     return Span(seconds=hours * 3600.0)
 
 
-async def test_news_of_an_earlier_attempt_is_none(harness: Harness) -> None:
+async def test_a_signal_of_an_earlier_attempt_is_ignored(harness: Harness) -> None:
     harness.send_answers, harness.refresh_answers = [Payout.FAILED, Payout.SENT], [Payout.SENT]
     assignment = await _approved(harness)
     await harness.pass_time(DAY + HOUR)
@@ -225,7 +225,7 @@ async def test_news_of_an_earlier_attempt_is_none(harness: Harness) -> None:
     assert _attempts(harness) == [1, 2]
 
 
-async def test_a_report_of_failure_before_the_end_reaches_the_books(harness: Harness) -> None:
+async def test_a_failure_reported_before_the_end_is_recorded(harness: Harness) -> None:
     harness.send_answers = harness.refresh_answers = [Payout.SENT]
     assignment = await _approved(harness)
     await assignment.handle.signal("payout_reported", PayoutReport(Payout.FAILED))

@@ -80,7 +80,7 @@ async def _result_of(environment: WorkflowEnvironment, payout: Payout) -> Seen:
     return Seen(result["state"])
 
 
-async def test_where_the_workflow_has_ended_another_makes_the_next_attempt(
+async def test_an_ended_payout_workflow_is_restarted_for_the_next_attempt(
     environment: WorkflowEnvironment,
 ) -> None:
     workflows, payout = _at(environment), _payout(1)
@@ -94,7 +94,7 @@ async def test_where_the_workflow_has_ended_another_makes_the_next_attempt(
         assert harness.reservations == []
 
 
-async def test_one_that_runs_is_told_and_has_no_second_beside_it(
+async def test_a_running_payout_is_signalled_and_not_started_twice(
     environment: WorkflowEnvironment,
 ) -> None:
     workflows, payout = _at(environment), _payout(1)
@@ -125,7 +125,7 @@ async def _is_lost_in_a_dispute(harness: Harness) -> tuple[AssignmentDriver, str
     return assignment, dispute
 
 
-async def test_a_lost_payout_is_the_assignments_to_start_anew_and_a_dispute_holds_it(
+async def test_a_lost_payout_is_restarted_by_the_assignment_and_held_by_a_dispute(
     real_harness: Harness,
 ) -> None:
     harness = real_harness
@@ -139,7 +139,7 @@ async def test_a_lost_payout_is_the_assignments_to_start_anew_and_a_dispute_hold
     assert harness.sent[1][1] > assignment.time_of(Event.DISPUTE_RESOLVED)
 
 
-async def test_a_payout_that_is_lost_before_the_assignment_knows_starts_anew(
+async def test_a_payout_lost_before_the_assignment_knows_is_restarted(
     harness: Harness,
 ) -> None:
     harness.send_answers = [Seen.FAILED]
@@ -154,7 +154,7 @@ async def test_a_payout_that_is_lost_before_the_assignment_knows_starts_anew(
     assert [order.attempt for order, _ in harness.sent] == [1, 2]
 
 
-async def test_a_payout_that_is_led_is_told_and_not_started_anew(harness: Harness) -> None:
+async def test_a_running_payout_is_signalled_and_not_restarted(harness: Harness) -> None:
     """Whoever asked before the assignment had started it asks the assignment again."""
     harness.send_answers = [Seen.FAILED]
     assignment = await harness.assignment()
@@ -169,7 +169,7 @@ async def test_a_payout_that_is_led_is_told_and_not_started_anew(harness: Harnes
     assert [order.attempt for order, _ in harness.sent] == [1, 2]
 
 
-async def test_a_mediator_has_a_payout_paid_that_somebody_else_has_started_anew(
+async def test_a_mediator_has_a_payout_paid_that_was_restarted_elsewhere(
     real_harness: Harness,
 ) -> None:
     """Started by hand, for example: a second workflow under the id would fail the assignment."""
@@ -208,7 +208,7 @@ async def test_what_came_back_is_paid_again_by_the_assignment_that_is_still_open
     assert [order.attempt for order, _ in harness.sent] == [1, 2, 3]
 
 
-async def test_unclaimed_money_that_no_workflow_leads_is_taken_back_and_paid(
+async def test_an_unclaimed_payment_without_a_workflow_is_recalled_and_paid(
     environment: WorkflowEnvironment,
 ) -> None:
     payout = _payout(1, State.UNCLAIMED)
@@ -260,9 +260,7 @@ async def test_a_payout_that_was_written_off_ends_its_workflow(
 
 
 @pytest.mark.parametrize("is_wanted", [True, False])
-async def test_an_engine_that_is_away_is_said_where_nobody_asks_by_himself(
-    *, is_wanted: bool
-) -> None:
+async def test_an_unavailable_temporal_fails_signals_but_not_try_signal(*, is_wanted: bool) -> None:
     workflows, payout = _workflows("127.0.0.1:1"), _payout(1)
     await workflows.try_signal(payout)
     with refused(Reason.DEPENDENCY_UNAVAILABLE):

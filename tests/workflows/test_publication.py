@@ -126,7 +126,9 @@ async def harness(environment: WorkflowEnvironment) -> AsyncIterator[Harness]:
         yield harness
 
 
-async def test_an_article_is_published_at_once_and_its_people_are_told(harness: Harness) -> None:
+async def test_an_article_is_published_at_once_and_both_sides_are_notified(
+    harness: Harness,
+) -> None:
     handle = await harness.start(await harness.terms())
     assert await handle.result() == PublicationResult(State.PUBLISHED, was_late=False)
     assert harness.events == [
@@ -175,7 +177,7 @@ async def test_what_was_due_before_it_could_begin_is_late_at_once(harness: Harne
     assert await handle.result() == PublicationResult(State.PUBLISHED, was_late=True)
 
 
-async def test_one_that_is_withdrawn_on_its_way_ends_there(harness: Harness) -> None:
+async def test_a_publication_withdrawn_before_delivery_ends(harness: Harness) -> None:
     harness.feed_is_down = True
     handle = await harness.start(await harness.terms())
     await harness.environment.sleep(HOUR)
@@ -184,7 +186,7 @@ async def test_one_that_is_withdrawn_on_its_way_ends_there(harness: Harness) -> 
     assert harness.events == []
 
 
-async def test_whom_it_concerns_is_told_of_a_withdrawal(harness: Harness) -> None:
+async def test_those_concerned_are_notified_of_a_withdrawal(harness: Harness) -> None:
     harness.state = State.WITHDRAWN
     terms = WithdrawalTerms(
         "a1-feed", "bea", "acme", "FEED", "Not ours to show", was_published=True

@@ -64,7 +64,7 @@ async def test_a_recorded_history_follows_from_the_code_of_today(name: str) -> N
     await _replay(record.history_of(record.read(RECORDED[name])))
 
 
-def test_recorded_histories_tell_nothing_of_the_machine_that_made_them() -> None:
+def test_recorded_histories_name_no_host_or_process() -> None:
     for file in RECORDED.values():
         _assert_anonymous(file)
 
@@ -186,19 +186,19 @@ async def _is_refused(history: WorkflowHistory) -> None:
         await broken.replay_workflow(history)
 
 
-async def test_an_edit_that_breaks_running_workflows_is_found_out(harness: Harness) -> None:
+async def test_an_edit_that_breaks_running_workflows_is_detected(harness: Harness) -> None:
     history = await _lived(harness)
     await _replay(history)
     await _is_refused(history)
 
 
-async def test_recorded_histories_find_such_an_edit_out_too() -> None:
+async def test_recorded_histories_detect_such_an_edit_too() -> None:
     of_assignments = [name for name in RECORDED if name.startswith("assignment-")]
     assert of_assignments
     await _is_refused(record.history_of(record.read(RECORDED[of_assignments[0]])))
 
 
-async def test_a_history_is_recorded_whole_and_without_its_machine(
+async def test_a_history_is_recorded_completely_and_without_host_names(
     environment: WorkflowEnvironment,
     harness: Harness,
     tmp_path: Path,

@@ -31,7 +31,7 @@ async def _payout_ended(assignment: AssignmentDriver) -> Payout:
     return (await handle.result()).state
 
 
-async def test_a_part_of_what_is_held_is_paid_at_once(harness: Harness) -> None:
+async def test_a_partial_amount_of_a_held_payout_is_paid_at_once(harness: Harness) -> None:
     harness.send_answers = [Payout.FAILED]
     assignment = await _approved(harness)
     await assignment.saw(Event.PAYOUT_FAILED)
@@ -45,7 +45,7 @@ async def test_a_part_of_what_is_held_is_paid_at_once(harness: Harness) -> None:
     assert assignment.recorded.payable_minor == 4_000
 
 
-async def test_what_is_held_is_taken_back(harness: Harness) -> None:
+async def test_a_held_payout_is_cancelled(harness: Harness) -> None:
     harness.send_answers = [Payout.FAILED]
     assignment = await _approved(harness)
     await assignment.saw(Event.PAYOUT_FAILED)
@@ -103,14 +103,14 @@ async def _waits_for_funds(harness: Harness) -> tuple[AssignmentDriver, str]:
     return assignment, await assignment.dispute(Ground.FRAUD, BRAND)
 
 
-async def test_what_waits_for_the_brands_funds_is_set_aside_in_part(harness: Harness) -> None:
+async def test_a_lowered_payout_that_waits_for_funds_is_reserved_in_part(harness: Harness) -> None:
     assignment, dispute = await _waits_for_funds(harness)
     await assignment.decide(dispute, Outcome.PAY_PARTIAL, **_PART)
     await assignment.saw(Event.COMPLETED)
     assert _set_aside(harness) == [(4_000, None)]
 
 
-async def test_what_waits_for_the_brands_funds_is_never_set_aside_once_it_is_taken_back(
+async def test_a_cancelled_payout_that_waits_for_funds_is_never_reserved(
     harness: Harness,
 ) -> None:
     assignment, dispute = await _waits_for_funds(harness)
@@ -121,7 +121,7 @@ async def test_what_waits_for_the_brands_funds_is_never_set_aside_once_it_is_tak
     assert harness.releases == []
 
 
-async def test_what_was_set_aside_for_a_reward_that_is_taken_back_goes_back(
+async def test_the_reservation_of_a_cancelled_reward_is_released(
     harness: Harness,
 ) -> None:
     harness.send_answers = [Payout.FAILED]

@@ -56,7 +56,7 @@ async def _is_unclaimed(harness: Harness) -> AssignmentDriver:
     return assignment
 
 
-async def test_what_nobody_claims_is_told_and_taken_back_and_goes_to_the_account_named_since(
+async def test_an_unclaimed_payment_is_notified_recalled_and_sent_to_the_new_account(
     harness: Harness,
 ) -> None:
     assignment = await _is_unclaimed(harness)
@@ -79,7 +79,7 @@ async def test_what_nobody_claims_is_told_and_taken_back_and_goes_to_the_account
     assert Event.PAYOUT_FAILED not in assignment.events
 
 
-async def test_without_an_account_named_since_the_creator_is_told_once(harness: Harness) -> None:
+async def test_without_a_new_account_the_creator_is_notified_once(harness: Harness) -> None:
     assignment = await _is_unclaimed(harness)
     harness.send_answers = [_refusal(_NOT_CLAIMED)]
     await harness.pass_time(5 * DAY + HOUR)
@@ -104,7 +104,7 @@ async def test_who_claims_before_it_is_taken_back_is_paid_once(harness: Harness)
     assert _attempts(harness) == [1]
 
 
-async def test_money_that_comes_back_by_itself_while_it_is_taken_back_is_sent_once(
+async def test_a_payment_returned_during_its_recall_is_sent_again_once(
     harness: Harness,
 ) -> None:
     assignment = await _is_unclaimed(harness)
@@ -120,7 +120,7 @@ async def test_money_that_comes_back_by_itself_while_it_is_taken_back_is_sent_on
     assert _attempts(harness) == [1, 2]
 
 
-async def test_who_wants_it_paid_now_has_it_taken_back_now(harness: Harness) -> None:
+async def test_a_request_to_pay_now_recalls_an_unclaimed_payment_now(harness: Harness) -> None:
     assignment = await _is_unclaimed(harness)
     harness.send_answers = [Payout.PAID]
     await assignment.signal_payout("retry")
@@ -129,7 +129,7 @@ async def test_who_wants_it_paid_now_has_it_taken_back_now(harness: Harness) -> 
     assert _attempts(harness) == [1, 2]
 
 
-async def test_what_turns_out_to_be_sent_is_not_wanted_any_more_when_it_comes_back(
+async def test_a_retry_request_is_cleared_when_the_payment_was_sent_after_all(
     harness: Harness,
 ) -> None:
     harness.send_answers, harness.refresh_answers = [Payout.FAILED], [Payout.SENT]
@@ -147,7 +147,7 @@ async def test_what_turns_out_to_be_sent_is_not_wanted_any_more_when_it_comes_ba
     assert _attempts(harness) == [1]
 
 
-async def test_who_tells_that_it_is_unclaimed_and_wants_it_paid_is_heard_while_it_is_looked_at(
+async def test_signals_to_pay_an_unclaimed_payment_are_handled_during_a_poll(
     harness: Harness,
 ) -> None:
     """Both signals of the payouts service, one right after the other."""
@@ -166,7 +166,7 @@ async def test_who_tells_that_it_is_unclaimed_and_wants_it_paid_is_heard_while_i
     assert _attempts(harness) == [1, 2]
 
 
-async def test_a_blocked_payout_is_brought_before_operators_once_and_kept(harness: Harness) -> None:
+async def test_a_blocked_payout_is_escalated_once_and_kept(harness: Harness) -> None:
     harness.send_answers, harness.refresh_answers = [Payout.SENT], [Payout.BLOCKED]
     assignment = await _approved(harness)
     await harness.pass_time(MINUTE)
@@ -196,7 +196,7 @@ async def test_an_operator_who_finds_that_nothing_was_paid_has_it_sent_again(
     assert _attempts(harness) == [1, 2]
 
 
-async def test_money_that_the_provider_sits_on_is_brought_before_operators_once(
+async def test_a_payment_that_stays_pending_is_escalated_once(
     harness: Harness,
 ) -> None:
     harness.send_answers = harness.refresh_answers = [Payout.SENT]
@@ -214,7 +214,7 @@ async def test_money_that_the_provider_sits_on_is_brought_before_operators_once(
     assert _attempts(harness) == [1]
 
 
-async def test_an_attempt_of_which_nobody_knows_is_repeated_and_brought_before_operators_once(
+async def test_an_attempt_with_an_unknown_outcome_is_repeated_and_escalated_once(
     harness: Harness,
 ) -> None:
     unknown = Unavailable(Reason.OUTCOME_UNKNOWN, "Send it again")
@@ -230,7 +230,7 @@ async def test_an_attempt_of_which_nobody_knows_is_repeated_and_brought_before_o
     assert Event.PAYOUT_FAILED not in assignment.events
 
 
-async def test_a_provider_that_gives_nothing_back_is_brought_before_operators(
+async def test_a_recall_that_keeps_failing_is_escalated(
     harness: Harness,
 ) -> None:
     away = Unavailable(Reason.OUTCOME_UNKNOWN, "Recall it again")
@@ -270,7 +270,7 @@ async def test_a_reward_that_is_written_off_ends_the_assignment_without_it(
     assert harness.releases == []  # the operator has said where the money went
 
 
-async def test_what_is_written_off_while_it_cannot_be_sent_is_sent_no_more(
+async def test_a_payout_written_off_while_it_cannot_be_sent_is_not_sent(
     harness: Harness,
 ) -> None:
     held = FailedPrecondition(Reason.PAYOUT_ON_HOLD, "Held")
@@ -329,7 +329,7 @@ async def _alone(harness: Harness, terms: PayoutTerms) -> PayoutResult:
     )
 
 
-async def test_a_payout_that_is_started_again_makes_its_next_attempt_at_once(
+async def test_a_restarted_payout_makes_its_next_attempt_at_once(
     harness: Harness,
 ) -> None:
     begin = await harness.now()
@@ -341,7 +341,7 @@ async def test_a_payout_that_is_started_again_makes_its_next_attempt_at_once(
     assert time - begin < MINUTE
 
 
-async def test_a_payout_that_is_started_anew_takes_back_what_is_unclaimed_at_once(
+async def test_a_restarted_payout_recalls_an_unclaimed_payment_at_once(
     harness: Harness,
 ) -> None:
     begin = await harness.now()
@@ -354,7 +354,7 @@ async def test_a_payout_that_is_started_anew_takes_back_what_is_unclaimed_at_onc
     assert _attempts(harness) == [3]
 
 
-async def test_a_payout_that_is_started_anew_goes_on_with_what_is_under_way(
+async def test_a_restarted_payout_continues_the_attempt_in_progress(
     harness: Harness,
 ) -> None:
     harness.statuses["p4"] = PayoutStatus(Payout.SENDING, 2, 10_000)
@@ -363,7 +363,7 @@ async def test_a_payout_that_is_started_anew_goes_on_with_what_is_under_way(
     assert _attempts(harness) == [2]
 
 
-async def test_a_payout_that_is_started_anew_sets_aside_what_never_was(harness: Harness) -> None:
+async def test_a_restarted_payout_reserves_what_was_never_reserved(harness: Harness) -> None:
     harness.statuses["p5"] = PayoutStatus(Payout.RESERVED, 0, None)
     await _alone(harness, replace(_terms("p5"), is_restarted=True))
     assert [(one.amount_minor, one.reserved_minor) for one in harness.reservations] == [
@@ -372,7 +372,7 @@ async def test_a_payout_that_is_started_anew_sets_aside_what_never_was(harness: 
     assert _attempts(harness) == [1]
 
 
-async def test_a_payout_that_is_started_anew_pays_no_more_than_what_is_left(
+async def test_a_restarted_payout_pays_no_more_than_the_remaining_amount(
     harness: Harness,
 ) -> None:
     harness.statuses["p6"] = PayoutStatus(Payout.FAILED, 1, 4_000)
@@ -381,7 +381,7 @@ async def test_a_payout_that_is_started_anew_pays_no_more_than_what_is_left(
     assert _attempts(harness) == [2]
 
 
-async def test_a_payout_with_a_long_history_goes_on_where_it_was(harness: Harness) -> None:
+async def test_a_payout_that_continues_as_new_keeps_its_state(harness: Harness) -> None:
     now = await harness.now()
     progress = Progress(Payout.UNCLAIMED, 2, now - 4 * DAY, ["2 SENT", "2 UNCLAIMED"])
     result = await _alone(harness, replace(_terms("p2"), reserved_minor=None, progress=progress))

@@ -69,7 +69,7 @@ async def test_the_last_slot_ends_the_selection(harness: Harness) -> None:
     assert await _refusal(task.select("c")) == Reason.ILLEGAL_STATE
 
 
-async def test_a_cancelled_task_tells_why(harness: Harness) -> None:
+async def test_a_cancelled_task_notifies_the_reason(harness: Harness) -> None:
     task = await harness.task()
     await _cancel(task)
     assert State(await task.handle.result()) is State.CANCELLED
@@ -130,7 +130,7 @@ async def test_a_selection_that_ends_while_another_is_recorded_is_assigned(
     await task.is_assigned("a", "b")
 
 
-async def test_a_task_whose_end_comes_while_others_are_told_is_closed(harness: Harness) -> None:
+async def test_a_task_that_ends_during_notifications_is_closed(harness: Harness) -> None:
     task = await harness.task(slots=1)
     harness.may_lapse.clear()
     await task.select("a")
@@ -180,7 +180,9 @@ async def test_assignments_of_a_task_are_its_terms(harness: Harness) -> None:
     assert new.select_time == harness.transitions["a"][0].time
 
 
-async def test_a_book_that_is_away_delays_a_task_and_loses_nothing(harness: Harness) -> None:
+async def test_an_unavailable_tasks_service_delays_a_task_and_loses_nothing(
+    harness: Harness,
+) -> None:
     harness.failures = 2
     task = await harness.task(slots=1)
     await task.select("a")
@@ -211,7 +213,7 @@ async def test_each_decision_is_recorded_once_with_who_and_when(harness: Harness
     assert timedelta() <= ended - (begin + 5 * DAY) < HOUR
 
 
-async def test_what_a_book_that_is_away_missed_is_recorded_in_one_go(harness: Harness) -> None:
+async def test_decisions_made_during_an_outage_are_all_recorded_in_order(harness: Harness) -> None:
     """Decisions made meanwhile are queued: none is lost, none is recorded twice."""
     task = await harness.task(slots=3, step=timedelta(seconds=1))
     harness.may_record_task.clear()
@@ -259,7 +261,7 @@ async def test_a_selection_under_way_is_not_ended(harness: Harness) -> None:
     assert harness.tasks[task.id][-1].selected_ids == ["a", "b"]
 
 
-async def test_a_brand_is_told_what_operators_do_in_its_stead(harness: Harness) -> None:
+async def test_a_brand_is_notified_of_what_operators_do_for_it(harness: Harness) -> None:
     ended, cancelled = await harness.task(slots=2), await harness.task()
     await ended.select("a")
     await _end_selection(ended, "staff/olga", "They asked by mail")

@@ -132,7 +132,7 @@ def test_work_is_published_when_it_is_confirmed_by_whomever(
     assert confirms_work(happen()) is is_published
 
 
-def test_what_befalls_the_reward_publishes_nothing_again() -> None:
+def test_reward_events_publish_nothing_again() -> None:
     a = begun(currency="", reward_minor=0, product_title="A lamp")
     submissions.submit_work(a, SUBMIT, LATER)
     happened = [submissions.approve_work(a, APPROVE, LATER)]

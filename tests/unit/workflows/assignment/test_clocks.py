@@ -180,7 +180,7 @@ def test_a_received_reward_completes_at_once() -> None:
     assert rewards.report_reward_received(a, LATER) == []
 
 
-def test_a_reward_is_sent_once_however_often_it_is_told() -> None:
+def test_a_reward_is_sent_once_however_often_it_is_reported() -> None:
     a = rewarded()
     assert rewards.report_reward_sent(a, LATER + DAY) is None
     assert [one.event for one in rewards.report_reward_received(a, LATER)] == [Event.COMPLETED]
@@ -201,7 +201,7 @@ def test_a_failed_payout_leaves_state_and_clock_alone() -> None:
 
 
 @pytest.mark.parametrize(("reached", "clock"), [(completed, 1), (expired, 1), (cancelled, 0)])
-def test_a_life_is_over_with_its_last_window(reached: object, clock: int) -> None:
+def test_an_assignment_is_over_after_its_last_window(reached: object, clock: int) -> None:
     a: Assignment = reached()  # type: ignore[operator]  # a maker
     assert transitions.is_over(a) is (clock == 0)
     if clock:

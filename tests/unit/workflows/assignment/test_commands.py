@@ -118,7 +118,7 @@ def test_an_open_dispute_stops_every_other_command(
     assert a == untouched
 
 
-def test_a_life_begins_with_the_selection() -> None:
+def test_an_assignment_begins_with_the_selection() -> None:
     a, transition = submissions.start("a1", "bea", begun().terms, BEGIN)
     assert (transition.sequence, transition.event) == (1, Event.CREATOR_SELECTED)
     assert (transition.from_state, transition.to_state) == (None, State.IN_PROGRESS)
@@ -202,7 +202,7 @@ def _unfair() -> OpenDispute:
     return OpenDispute("d1", Ground.UNFAIR_CHANGE_REQUEST, "Not asked for", CREATOR)
 
 
-def test_who_says_why_is_named() -> None:
+def test_an_expiry_comment_records_its_author_and_reason() -> None:
     a = expired()
     said = CommentOnExpiry(CREATOR, "MATERIALS_NOT_PROVIDED", "Nothing came")
     transition = submissions.comment_on_expiry(a, said, DEADLINE)

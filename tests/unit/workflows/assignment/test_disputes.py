@@ -168,7 +168,7 @@ def test_the_clocks_of_reward_and_windows_run_on(reached: Callable[[], Assignmen
     assert a.clock.next_time == before
 
 
-def test_a_life_with_an_open_dispute_is_not_over() -> None:
+def test_an_assignment_with_an_open_dispute_is_not_over() -> None:
     a = disputed(completed(), Ground.FRAUD)
     submissions.fire(a, due(a))
     assert not transitions.is_over(a)
@@ -281,7 +281,7 @@ def test_the_reward_clock_is_the_policys() -> None:
     assert Span(seconds=5 * 86_400.0) == STANDARD.reward_window
 
 
-def test_neither_side_disputes_without_end() -> None:
+def test_each_sides_disputes_are_limited() -> None:
     a = begun()
     for number in range(10):
         command = OpenDispute(f"d{number}", Ground.FRAUD, "Again", BRAND)

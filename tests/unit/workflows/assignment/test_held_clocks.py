@@ -74,7 +74,7 @@ def test_a_late_shipment_that_is_faster_than_its_late_clock_moves_the_deadline_t
     assert due(a) == DEADLINE + (DEADLINE + DAY - AGREED)
 
 
-def test_an_extension_of_a_deadline_that_stands_still_is_later_than_what_is_left_r40() -> None:
+def test_an_extension_of_a_held_deadline_is_later_than_its_remaining_time_r40() -> None:
     a, now = missed(), DEADLINE + 2 * DAY
     left = DEADLINE - AGREED
     for date in (DEADLINE + DAY, now + left):

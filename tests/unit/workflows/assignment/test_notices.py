@@ -87,7 +87,7 @@ def delivered() -> Assignment:
     return a
 
 
-def test_who_must_act_is_told_until_when_and_what_silence_does() -> None:
+def test_notices_name_the_deadline_and_the_effect_of_silence() -> None:
     a, first = submissions.start("a1", "bea", begun().terms, LATER)
     assert notice_texts(a, first)[CREATOR] == (
         f"You were selected. Please submit your work before {SUBMIT_DUE}; otherwise the assignment"
@@ -105,7 +105,7 @@ def test_who_must_act_is_told_until_when_and_what_silence_does() -> None:
     assert "before 2026-03-16 12:00 UTC; otherwise the work is approved" in lapsed[BRAND]
 
 
-def test_an_escalating_policy_says_that_a_mediator_is_asked() -> None:
+def test_an_escalating_policy_is_described_as_such() -> None:
     escalating = replace(STANDARD, review_silence=ReviewSilence.ESCALATE)
     assert fired(submitted(escalating))[BRAND].endswith("otherwise a mediator is asked to decide.")
 
@@ -161,7 +161,7 @@ def test_a_proposal_says_what_is_asked_for(
     assert notice_texts(a, accepted) == {command.actor: wanted}
 
 
-def test_of_two_answers_at_one_instant_each_is_told_as_itself() -> None:
+def test_two_answers_at_one_instant_have_separate_notices() -> None:
     a = begun()
     proposals.create_proposal(a, EXTEND, LATER)
     proposals.create_proposal(a, CANCEL, LATER)
@@ -221,7 +221,7 @@ def test_a_product_that_is_on_its_way_is_not_asked_for() -> None:
     }
 
 
-def test_what_a_dispute_leaves_to_do_is_told() -> None:
+def test_notices_name_what_remains_to_be_done_after_a_dispute() -> None:
     paid = resolved(disputed(delivered(), Ground.FRAUD), Decision(Outcome.PAY_IN_FULL, "Fine"))
     assert paid[BRAND] == SHIP_NEXT
     redo = Decision(Outcome.REDO, "Once more", deadline_time=DEADLINE)
@@ -234,7 +234,7 @@ def test_what_a_dispute_leaves_to_do_is_told() -> None:
     assert resolved(disputed(rewarded(), Ground.FRAUD), dismissed) == {}
 
 
-def test_a_time_that_waits_for_the_product_has_no_date() -> None:
+def test_a_clock_held_for_a_product_has_no_date() -> None:
     a = shipping()
     proposals.create_proposal(a, EARLY, LATER)
     proposals.accept_proposal(a, AnswerProposal(BRAND, 1), LATER)
@@ -250,7 +250,7 @@ def _wrong_product() -> OpenDispute:
     return OpenDispute("d1", Ground.WRONG_PRODUCT, "Nothing came", CREATOR)
 
 
-def test_an_expiry_says_until_when_what_can_be_done() -> None:
+def test_an_expiry_notice_names_the_remaining_commands_and_their_deadline() -> None:
     a = begun()
     assert fired(a) == {
         CREATOR: "The deadline has passed. Please say before 2026-04-10 12:00 UTC why the task was"
@@ -271,7 +271,7 @@ def test_an_expiry_says_until_when_what_can_be_done() -> None:
     }
 
 
-def test_what_an_operator_does_is_told_as_an_operators() -> None:
+def test_overrides_are_notified_as_an_operators() -> None:
     ended = overridden(begun(), Action.EXPIRE)
     assert ended[CREATOR].startswith("An operator ended your time to submit: They called us. ")
     assert ended[BRAND].startswith("An operator ended the creator's time to submit: They called")
@@ -306,14 +306,12 @@ def test_what_an_operator_does_is_told_as_an_operators() -> None:
         ),
     ],
 )
-def test_both_sides_are_told_what_an_operator_did(
-    a: Assignment, action: Action, brand: str
-) -> None:
+def test_both_sides_are_notified_of_an_override(a: Assignment, action: Action, brand: str) -> None:
     text = overridden(a, action)
     assert (set(text), text[BRAND]) == ({BRAND, CREATOR}, brand)
 
 
-def test_a_clock_that_closes_what_nobody_uses_tells_nobody() -> None:
+def test_closing_an_unused_window_notifies_nobody() -> None:
     assert fired(expired()) == {}
 
 
@@ -327,7 +325,7 @@ def test_words_have_one_full_stop() -> None:
     ]
 
 
-def test_those_not_selected_are_told_the_truth() -> None:
+def test_notices_to_those_not_selected_give_the_reason() -> None:
     order = LapseApplications("t1", "A lamp", "", [])
     nobody = lapse_notice(order, CREATOR)
     assert nobody.text == "The selection for the task 'A lamp' ended, and nobody was selected."
@@ -338,7 +336,7 @@ def test_those_not_selected_are_told_the_truth() -> None:
     assert cancelled.text == "The task 'A lamp' was cancelled: A new camp."
 
 
-def test_a_reward_that_is_due_at_once_is_told_as_late_only() -> None:
+def test_a_reward_that_is_due_at_once_is_only_notified_as_late() -> None:
     a = shipping()
     proposals.create_proposal(a, EARLY, LATER)
     proposals.accept_proposal(a, AnswerProposal(BRAND, 1), LATER)

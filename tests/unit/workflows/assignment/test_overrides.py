@@ -92,7 +92,7 @@ def test_a_review_moved_closer_reminds_no_more_than_it_can() -> None:
     assert [time - LATER for time in a.clock.reminder_times] == [2 * DAY]
 
 
-def test_an_operator_approves_in_the_brands_stead() -> None:
+def test_an_operator_approves_for_the_brand() -> None:
     a = submitted()
     overrides.override_assignment(a, order(Action.APPROVE), LATER)
     assert (a.confirmed_by, a.has_payout) == (ConfirmedBy.OPERATOR, True)

@@ -242,7 +242,7 @@ def test_no_date_is_agreed_on_for_money() -> None:
     assert refused.value.reason == Reason.REWARD_KIND_MISMATCH
 
 
-def test_neither_side_proposes_without_end() -> None:
+def test_each_sides_proposals_are_limited() -> None:
     a = begun()
     for number in range(1, 11):
         proposed(a, CANCEL)
@@ -253,7 +253,7 @@ def test_neither_side_proposes_without_end() -> None:
     proposed(a, AMEND)  # the other side has not
 
 
-def test_an_amendments_texts_have_an_end() -> None:
+def test_an_amendments_texts_are_limited() -> None:
     command = CreateProposal(BRAND, ProposalKind.AMENDMENT, "Much", None, ["x" * 1000] * 11)
     with pytest.raises(FailedPrecondition) as refused:
         proposals.create_proposal(begun(), command, LATER)

@@ -20,7 +20,7 @@ def withdrawal(channel: str = "FEED", *, was_published: bool = True) -> Withdraw
     return WithdrawalTerms("a1-feed", "bea", "acme", channel, "A complaint", was_published)
 
 
-def test_creator_and_brand_read_where_it_is() -> None:
+def test_creator_and_brand_are_notified_of_the_url() -> None:
     sent = notices.published(terms(), URL)
     assert [notice.recipient for notice in sent] == ["creators/bea", "brands/acme"]
     assert all(URL in notice.text for notice in sent)
@@ -50,7 +50,7 @@ def test_a_post_of_its_own_and_one_on_a_network_are_the_creators_affair() -> Non
         ),
     ],
 )
-def test_a_withdrawal_is_told_with_its_reason(
+def test_a_withdrawal_is_notified_with_its_reason(
     of: WithdrawalTerms, recipients: int, words: str
 ) -> None:
     sent = notices.withdrawn(of)
@@ -59,7 +59,7 @@ def test_a_withdrawal_is_told_with_its_reason(
     assert all("A complaint." in notice.text for notice in sent)
 
 
-def test_a_post_that_could_not_be_stopped_is_told_as_it_is() -> None:
+def test_a_post_made_despite_its_withdrawal_is_notified() -> None:
     (notice,) = notices.posted_despite_withdrawal(withdrawal("VK"), "https://vk.example/1")
     assert notice.recipient == "creators/bea"
     assert "posted to VK before it could be stopped" in notice.text
@@ -81,7 +81,7 @@ def test_operators_read_how_far_a_withdrawal_is(channel: str, is_done: bool, wor
     assert ("nobody must act" in text) == is_done
 
 
-def test_what_has_ended_is_worded_so_that_it_stays_true() -> None:
+def test_details_of_a_published_article_name_its_withdrawal() -> None:
     text = describe(terms(), State.PUBLISHED, is_late=False)
     assert "`withdrawal/a1-feed`" in text
     assert "keeps what it was given" in describe(terms("VK"), State.PUBLISHED, is_late=False)
