@@ -99,9 +99,8 @@ def page_of(
         padded = page_token + "=" * (-len(page_token) % 4)
         token_query, text, row_id = json.loads(base64.urlsafe_b64decode(padded))
         cursor = Cursor(_key(text, key), str(row_id))
-        if (
-            b"\x00" in cursor.id.encode()
-        ):  # not valid in Postgres' text; `encode` rejects lone surrogates
+        # NUL is not valid in Postgres' text; `encode` rejects lone surrogates.
+        if b"\x00" in cursor.id.encode():
             raise ValueError("not an id")
     except (ValueError, TypeError, RecursionError):
         token_query, cursor = None, None

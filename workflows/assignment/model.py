@@ -1,5 +1,5 @@
-"""An assignment, its transitions and its commands. Pure data, shared by the workflow, the service
-and the messages; the rules are in `rules`."""
+"""An assignment and its transitions. Pure data, shared by the workflow, the service and the
+messages; its commands are in `commands`, its rules in `rules`."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -140,6 +140,9 @@ CREATE TRIGGER entry_is_kept BEFORE TRUNCATE ON entry EXECUTE FUNCTION refuse_ch
 CREATE TRIGGER account_is_kept BEFORE DELETE ON account
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER accounts_are_kept BEFORE TRUNCATE ON account EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER provider_is_final BEFORE UPDATE OR DELETE ON provider
+    FOR EACH ROW EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER provider_is_kept BEFORE TRUNCATE ON provider EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER payout_is_kept BEFORE DELETE ON payout
     FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER attempt_is_kept BEFORE DELETE ON attempt

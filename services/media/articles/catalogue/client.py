@@ -81,7 +81,7 @@ class CatalogueClient:
         """By item id, without unknown ones.
 
         Raises:
-            Unavailable: the catalogue does not response.
+            Unavailable: the catalogue does not answer.
         """
         wanted = list(dict.fromkeys(item_ids))
         found = {item: self._cache[item][0] for item in wanted if self._is_cached(item)}

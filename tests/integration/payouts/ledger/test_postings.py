@@ -78,6 +78,8 @@ async def test_a_zero_entry_is_refused(database: Database) -> None:
         "UPDATE account SET balance_minor = balance_minor + 1",
         "DELETE FROM account",
         "TRUNCATE account CASCADE",
+        "DELETE FROM provider",
+        "TRUNCATE provider CASCADE",
     ],
 )
 async def test_postings_cannot_be_changed(database: Database, statement: str) -> None:

@@ -69,6 +69,8 @@ async def posted(harness: Harness) -> Database:
         "DELETE FROM bank_transfer",
         "UPDATE kill_switch_event SET actor = 'another'",
         "DELETE FROM finding",
+        "UPDATE provider SET name = 'OTHER'",
+        "DELETE FROM provider",
         # Only the database sets a transfer's id and time, and an account's first balance.
         "INSERT INTO transfer (id, key, body_sha256, kind) OVERRIDING SYSTEM VALUE"
         " VALUES (1, 'k', '', 'DEPOSIT')",
