@@ -7,7 +7,6 @@ the last one is paid.
 
 import asyncio
 import os
-import socket
 import sqlite3
 import statistics
 import sys
@@ -27,6 +26,7 @@ from bench.load import EncodedRequest, RawClient
 from devstack.access import Access
 from devstack.child import launch_argv
 from devstack.home import SOURCE_ROOT
+from devstack.ports import free_port
 from devstack.probes import accepts_tcp
 from servicekit.postgres.database import Database
 from services.payouts.ledger.store import LedgerStore
@@ -149,7 +149,7 @@ async def _authorization(http: aiohttp.ClientSession) -> str:
 @asynccontextmanager
 async def _baseline_sandbox(data: Path) -> AsyncIterator[str]:
     """Runs a second sandbox, without webhooks, in a process of its own; yields its address."""
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     process = await asyncio.create_subprocess_exec(
         *launch_argv([sys.executable, "-m", "devstack.paypal_sandbox"]),
         cwd=SOURCE_ROOT,
@@ -172,10 +172,3 @@ async def _baseline_sandbox(data: Path) -> AsyncIterator[str]:
         with suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

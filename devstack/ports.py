@@ -6,6 +6,7 @@ choose the same one.
 
 import json
 import random
+import secrets
 import socket
 from collections.abc import Iterator
 
@@ -105,3 +106,11 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def free_port() -> int:
+    """A port below Linux's ephemeral range, which begins at 32768: no outgoing connection and no
+    listener on port 0 takes it before its caller does."""
+    while not is_free(port := 10_000 + secrets.randbelow(22_000)):
+        pass
+    return port

@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import json
-import secrets
-import socket
 import sqlite3
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -53,16 +51,6 @@ def utc_now() -> datetime:
 
 def usd(minor: int) -> MoneyMessage:
     return Money("USD", minor).to_message()
-
-
-def free_port() -> int:
-    """A port below Linux's ephemeral range, which begins at 32768: no outgoing connection and no
-    listener on port 0 takes it before its caller does."""
-    while True:
-        port = 10_000 + secrets.randbelow(22_000)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @dataclass

@@ -10,6 +10,7 @@ from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 from devstack.access import Access
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
 from devstack.paypal_sandbox.web.server import Sandbox
+from devstack.ports import free_port
 from servicekit.postgres.database import Database
 from servicekit.rpc.server import Service
 from services.creators.handlers import CreatorHandlers
@@ -45,7 +46,6 @@ from tests.integration.payouts.harness import (
     WEBHOOK_ID,
     Harness,
     RecordedSignals,
-    free_port,
     paypal_settings,
     utc_now,
 )

@@ -8,12 +8,12 @@ from pydantic import SecretStr
 
 from devstack.paypal_sandbox.settings import Settings
 from devstack.paypal_sandbox.web.server import Sandbox
+from devstack.ports import free_port
 from tests.integration.paypal_sandbox.client import (
     CREDENTIALS,
     WEBHOOK_ID,
     Client,
     Receiver,
-    free_port,
     listening,
     logged_in,
 )

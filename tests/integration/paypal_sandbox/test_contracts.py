@@ -35,7 +35,8 @@ from schemathesis.specs.openapi.checks import (
 
 from devstack.paypal_sandbox.settings import Settings
 from devstack.paypal_sandbox.web.server import Sandbox
-from tests.integration.payouts.harness import eventually, free_port
+from devstack.ports import free_port
+from tests.integration.payouts.harness import eventually
 from tests.integration.paypal_sandbox.contracts import (
     PAYOUTS,
     REPORTS,

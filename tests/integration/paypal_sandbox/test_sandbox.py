@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from devstack.child import launch_argv
 from devstack.paypal_sandbox.settings import Settings
 from devstack.paypal_sandbox.web.server import Sandbox
+from devstack.ports import free_port
 from tests.integration.paypal_sandbox.client import (
     CREDENTIALS,
     DEADLINE_SECONDS,
@@ -28,7 +29,6 @@ from tests.integration.paypal_sandbox.client import (
     Client,
     Receiver,
     eventually,
-    free_port,
     listening,
     logged_in,
 )

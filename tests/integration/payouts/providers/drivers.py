@@ -11,12 +11,13 @@ from typing import Protocol
 
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
 from devstack.paypal_sandbox.web.server import Sandbox
+from devstack.ports import free_port
 from servicekit.money import Money
 from servicekit.postgres.database import Database
 from services.payouts.providers.bank_transfer import BankTransferProvider
 from services.payouts.providers.interface import Order, Provider
 from services.payouts.providers.paypal.client import PaypalProvider, http_client
-from tests.integration.payouts.harness import WEBHOOK_ID, eventually, free_port, paypal_settings
+from tests.integration.payouts.harness import WEBHOOK_ID, eventually, paypal_settings
 from tests.support.sandbox import change_item
 from workflows.payout.providers import ProviderName
 

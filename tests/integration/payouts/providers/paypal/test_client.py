@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from devstack.ports import free_port
 from servicekit.money import Money
 from services.payouts.providers.interface import (
     FENCE_LOST,
@@ -21,7 +22,7 @@ from services.payouts.providers.interface import (
 )
 from services.payouts.providers.paypal import client as paypal_client
 from services.payouts.providers.paypal.client import PaypalProvider, http_client
-from tests.integration.payouts.harness import free_port, paypal_settings
+from tests.integration.payouts.harness import paypal_settings
 from tests.integration.payouts.scripted_paypal import (
     CREATED,
     DUPLICATE,

@@ -12,6 +12,7 @@ import pytest
 
 from devstack.paypal_sandbox.settings import Settings as SandboxSettings
 from devstack.paypal_sandbox.web.server import Sandbox
+from devstack.ports import free_port
 from servicekit.money import Money
 from services.payouts.providers.interface import (
     Item,
@@ -23,7 +24,7 @@ from services.payouts.providers.interface import (
 )
 from services.payouts.providers.paypal import reports as paypal_reports
 from services.payouts.providers.paypal.client import PaypalProvider, http_client
-from tests.integration.payouts.harness import eventually, free_port, paypal_settings
+from tests.integration.payouts.harness import eventually, paypal_settings
 from tests.integration.paypal_sandbox.contracts import Contracts
 
 BEGINNING = timedelta(minutes=5)
