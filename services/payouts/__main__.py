@@ -1,5 +1,7 @@
 """The payouts process: wiring only."""
 
+from collections.abc import Mapping
+
 import httpx
 from liaison.creators.v1.creators_pb2_grpc import CreatorServiceStub
 
@@ -9,7 +11,7 @@ from servicekit.postgres.database import Database
 from servicekit.postgres.migrator import migrate_on_start
 from servicekit.process import run
 from servicekit.rpc.client import service_channel
-from servicekit.rpc.server import GrpcServer
+from servicekit.rpc.server import GrpcServer, Service
 from servicekit.telemetry import telemetry
 from services.payouts.clients import CreatorAccounts
 from services.payouts.handlers import PayoutHandlers
@@ -22,6 +24,7 @@ from services.payouts.operators.bank_transfers import BankTransferHandlers
 from services.payouts.operators.handlers import DecisionHandlers
 from services.payouts.operators.store import DecisionStore
 from services.payouts.providers.bank_transfer import BankTransferProvider
+from services.payouts.providers.interface import Provider
 from services.payouts.providers.paypal.client import http_client
 from services.payouts.providers.paypal.signatures import SignatureVerifier
 from services.payouts.providers.paypal.webhook import WebhookServer
@@ -72,29 +75,7 @@ async def _serve(
     stores = Stores(payouts, ledger, halts, decisions)
     payments = PaymentHandlers(stores, providers, accounts, utc_now, settings.payout_provider)
     workflows = PayoutWorkflowClient(Workflows(settings))
-    services = [
-        service(
-            PayoutHandlers(payouts, ledger, utc_now),
-            payments,
-            DecisionHandlers(payouts, ledger, decisions, payments, workflows, utc_now),
-            BankTransferHandlers(
-                payouts, decisions, BankTransferProvider(database), payments, workflows, utc_now
-            ),
-        ),
-        statement_service(StatementHandlers(StatementStore(database))),
-        reconciliation_service(
-            ReconciliationHandlers(
-                ReconciliationStore(database),
-                InputsStore(database, payouts),
-                payments,
-                kill_switch,
-                providers,
-                workflows,
-                utc_now,
-            ),
-            kill_switch,
-        ),
-    ]
+    services = _services(database, providers, payments, kill_switch, workflows)
     verifier = SignatureVerifier(settings, http, utc_now)
     webhook = WebhookServer(settings.paypal_webhook_listen_address, verifier, payments, workflows)
     await webhook.start()
@@ -109,6 +90,33 @@ async def _serve(
     ):
         await GrpcServer(settings, services, database).serve_until_stopped()
     await webhook.stop()
+
+
+def _services(
+    database: Database,
+    providers: Mapping[ProviderName, Provider],
+    payments: PaymentHandlers,
+    kill_switch: KillSwitchHandlers,
+    workflows: PayoutWorkflowClient,
+) -> list[Service]:
+    payouts, ledger = PayoutStore(database), LedgerStore(database)
+    decisions, transfers = DecisionStore(database), BankTransferProvider(database)
+    reconciliations, inputs = ReconciliationStore(database), InputsStore(database, payouts)
+    return [
+        service(
+            PayoutHandlers(payouts, ledger, utc_now),
+            payments,
+            DecisionHandlers(payouts, ledger, decisions, payments, workflows, utc_now),
+            BankTransferHandlers(payouts, decisions, transfers, payments, workflows, utc_now),
+        ),
+        statement_service(StatementHandlers(StatementStore(database))),
+        reconciliation_service(
+            ReconciliationHandlers(
+                reconciliations, inputs, payments, kill_switch, providers, workflows, utc_now
+            ),
+            kill_switch,
+        ),
+    ]
 
 
 if __name__ == "__main__":

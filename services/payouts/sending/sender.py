@@ -6,7 +6,7 @@ call that dies at any point leaves an attempt that the next call continues with 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Protocol
 
@@ -64,6 +64,14 @@ class AttemptPlan:
     receiver: str
     provider: ProviderName
     decision: Decision | None
+
+
+@dataclass
+class Refusal:
+    """Why the last check before a POST refused it; empty if it did not, or the fence was lost."""
+
+    halts: list[Event] = field(default_factory=list)
+    is_held: bool = False
 
 
 class Sender:
@@ -168,50 +176,63 @@ class Sender:
         return attempt
 
     async def _send(self, payout_id: str, attempt: Attempt) -> Payout:
-        halts: list[Event] = []
-        is_held = False
+        refusal = Refusal()
 
         async def may_post() -> bool:
-            nonlocal is_held
-            current = await self._payouts.get_attempt(payout_id, attempt.number)
-            if not attempts.may_post(current, attempt.fence, self._clock()):
-                return False
-            halts[:] = await self._halts.halts()
-            is_held = await self._decisions.is_held(payout_id)
-            return not halts and not is_held
+            return await self._may_post(payout_id, attempt, refusal)
 
         try:
             batch_id = await self._providers[attempt.provider].send(attempt.order, may_post)
         except AlreadyTaken as error:
             return await self._adopt(payout_id, attempt, error.batch_id)
         except Rejected as error:
-            log.error("payout_rejected", payout=payout_id, code=error.code)
-            metrics.rejected()
-            code = error.code
-            payout = await self._record(payout_id, attempt, lambda a: attempts.rejected(a, code))
-            _require_known(payout, attempt.number)
-            return payout
+            return await self._record_rejected(payout_id, attempt, error.code)
         except NothingTaken as error:
-            if halts or is_held:
-                code = PAYOUTS_HALTED if halts else Reason.PAYOUT_ON_HOLD
-                await self._record(payout_id, attempt, lambda a: attempts.not_taken(a, code))
-                require_not_halted(halts)
-                raise _on_hold(payout_id) from error
-            if error.code == FENCE_LOST:
-                # Nothing is recorded: another sender holds the lease.
-                raise Unavailable(
-                    Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
-                ) from error
-            log.error("payout_deferred", payout=payout_id, code=error.code)
-            metrics.deferred()
-            code = error.code
-            await self._record(payout_id, attempt, lambda a: attempts.not_taken(a, code))
-            raise Unavailable(
-                Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not take payments now: {code}"
-            ) from error
+            raise await self._record_not_taken(payout_id, attempt, error.code, refusal) from error
         except OutcomeUnknown as error:
             return await self._record_unknown(payout_id, attempt, error.code)
         return await self._record(payout_id, attempt, lambda a: attempts.accepted(a, batch_id))
+
+    async def _may_post(self, payout_id: str, attempt: Attempt, refusal: Refusal) -> bool:
+        """Whether to POST now; notes a halt or a hold in `refusal`."""
+        current = await self._payouts.get_attempt(payout_id, attempt.number)
+        if not attempts.may_post(current, attempt.fence, self._clock()):
+            return False
+        refusal.halts = await self._halts.halts()
+        refusal.is_held = await self._decisions.is_held(payout_id)
+        return not refusal.halts and not refusal.is_held
+
+    async def _record_rejected(self, payout_id: str, attempt: Attempt, code: str) -> Payout:
+        log.error("payout_rejected", payout=payout_id, code=code)
+        metrics.rejected()
+        payout = await self._record(payout_id, attempt, lambda a: attempts.rejected(a, code))
+        _require_known(payout, attempt.number)
+        return payout
+
+    async def _record_not_taken(
+        self, payout_id: str, attempt: Attempt, code: str, refusal: Refusal
+    ) -> FailedPrecondition | Unavailable:
+        """Records why no money has left, and returns the error for the caller.
+
+        Raises:
+            Unavailable: payouts are halted.
+        """
+        if refusal.halts or refusal.is_held:
+            reason = PAYOUTS_HALTED if refusal.halts else Reason.PAYOUT_ON_HOLD
+            await self._record(payout_id, attempt, lambda a: attempts.not_taken(a, reason))
+            require_not_halted(refusal.halts)
+            return _on_hold(payout_id)
+        if code == FENCE_LOST:
+            # Nothing is recorded: another sender holds the lease.
+            return Unavailable(
+                Reason.DEPENDENCY_UNAVAILABLE, "The attempt was taken over before it was sent"
+            )
+        log.error("payout_deferred", payout=payout_id, code=code)
+        metrics.deferred()
+        await self._record(payout_id, attempt, lambda a: attempts.not_taken(a, code))
+        return Unavailable(
+            Reason.DEPENDENCY_UNAVAILABLE, f"The provider does not take payments now: {code}"
+        )
 
     async def _adopt(self, payout_id: str, attempt: Attempt, batch_id: str | None) -> Payout:
         """The id is taken: by our own earlier POST, if its batch is the payment we ordered."""
