@@ -50,12 +50,12 @@ class DisputeDriver:
         return pb.Dispute.State.Name((await self.read()).state).removeprefix("STATE_")
 
     async def told_mediators(self) -> list[str]:
-        return await self._told("staff/mediators")
+        return await self._events_for("staff/mediators")
 
     async def operator_events(self) -> list[str]:
-        return await self._told("staff/operators")
+        return await self._events_for("staff/operators")
 
-    async def _told(self, recipient: str) -> list[str]:
+    async def _events_for(self, recipient: str) -> list[str]:
         staff = self._mediator
         if recipient == "staff/operators":
             staff = self.harness.staff("operator", "olga")

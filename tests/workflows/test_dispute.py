@@ -219,8 +219,8 @@ async def test_every_change_notifies_those_concerned(harness: Harness) -> None:
     await harness.claim()
     await harness.decide(_decision())
     await harness.handle.result()
-    told = [(notice.recipient, notice.event) for notice in harness.recorder.sent_notices]
-    assert told == [
+    sent = [(notice.recipient, notice.event) for notice in harness.recorder.sent_notices]
+    assert sent == [
         ("brands/acme", "DISPUTE_OPENED"),
         ("creators/bea", "DISPUTE_OPENED"),
         ("staff/mediators", "DISPUTE_OPENED"),
@@ -230,7 +230,7 @@ async def test_every_change_notifies_those_concerned(harness: Harness) -> None:
         ("creators/bea", "DISPUTE_DECIDED"),
         ("staff/mediators", "DISPUTE_DECIDED"),
     ]
-    assert len({notice.deduplication_id for notice in harness.recorder.sent_notices}) == len(told)
+    assert len({notice.deduplication_id for notice in harness.recorder.sent_notices}) == len(sent)
 
 
 async def test_a_withdrawn_dispute_has_no_decision(harness: Harness) -> None:

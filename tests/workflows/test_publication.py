@@ -70,15 +70,15 @@ class Harness:
             raise ApplicationError("down")
         await self._send_notices(batch.notices)
 
-    async def _result(self, told: list[Notice], url: str = "") -> DeliveryResult:
+    async def _result(self, sent: list[Notice], url: str = "") -> DeliveryResult:
         if self.notifications_are_down:
-            return DeliveryResult(self.state, url, told)
-        await self._send_notices(told)
+            return DeliveryResult(self.state, url, sent)
+        await self._send_notices(sent)
         return DeliveryResult(self.state, url)
 
-    async def _send_notices(self, told: list[Notice]) -> None:
+    async def _send_notices(self, sent: list[Notice]) -> None:
         now = await self.environment.get_current_time()
-        self.sent_notices += [(notice, now) for notice in told]
+        self.sent_notices += [(notice, now) for notice in sent]
 
     @property
     def events(self) -> list[tuple[str, str]]:

@@ -126,23 +126,23 @@ def _last_shown(events: list[dict[str, Any]]) -> str:
 
 def _words(content: dict[str, Any]) -> set[str]:
     """What a workflow said of itself: the summaries of its records are events; its states are in
-    search attributes and, of a payout, in what its activities answered and signals told it."""
+    search attributes and, of a payout, in what its activities answered and signals carried."""
     payloads = [*_payloads(content["events"])]
     return {word for payload in payloads for word in re.findall(r"[A-Z_]{3,}", payload)}
 
 
-def _payloads(value: Any, *, is_told: bool = False) -> Iterator[str]:
+def _payloads(value: Any, *, is_input: bool = False) -> Iterator[str]:
     if isinstance(value, list):
         for inner in value:
-            yield from _payloads(inner, is_told=is_told)
+            yield from _payloads(inner, is_input=is_input)
     elif isinstance(value, dict):
-        if is_told and "data" in value:
+        if is_input and "data" in value:
             yield base64.b64decode(value["data"]).decode(errors="replace")
         for key, inner in value.items():
-            yield from _payloads(inner, is_told=is_told or key in _TELLING)
+            yield from _payloads(inner, is_input=is_input or key in _INPUTS)
 
 
-_TELLING = {
+_INPUTS = {
     "userMetadata",
     "upsertWorkflowSearchAttributesEventAttributes",
     "searchAttributes",

@@ -69,8 +69,10 @@ async def test_what_was_sent_before_it_was_held_is_paid_as_it_was(
     await assignment.decide(dispute, outcome, **values)
     await assignment.saw(Event.DECISION_OVERTAKEN)
     assert assignment.recorded.payable_minor == 10_000
-    told = {one.recipient for one in harness.sent_notices if one.event == Event.DECISION_OVERTAKEN}
-    assert told == {BRAND, CREATOR, MEDIATORS}
+    recipients = {
+        one.recipient for one in harness.sent_notices if one.event == Event.DECISION_OVERTAKEN
+    }
+    assert recipients == {BRAND, CREATOR, MEDIATORS}
     harness.refresh_answers = [Payout.PAID]
     await harness.pass_time(HOUR)
     await assignment.saw(Event.COMPLETED)
@@ -91,8 +93,8 @@ async def test_what_was_written_off_before_a_mediator_decided_stays_so(
     values = _PART if outcome is Outcome.PAY_PARTIAL else {}
     await assignment.decide(dispute, outcome, **values)
     await assignment.saw(Event.DECISION_OVERTAKEN)
-    (told,) = {one.text for one in harness.sent_notices if one.event == Event.DECISION_OVERTAKEN}
-    assert "had written it off" in told
+    (text,) = {one.text for one in harness.sent_notices if one.event == Event.DECISION_OVERTAKEN}
+    assert "had written it off" in text
     assert await assignment.ended() is State.CANCELLED
 
 

@@ -64,8 +64,10 @@ async def test_an_unclaimed_payment_is_notified_recalled_and_sent_to_the_new_acc
     until = assignment.time_of(Event.REWARD_UNCLAIMED) + 5 * DAY
     (text,) = _texts(harness, Event.REWARD_UNCLAIMED, CREATOR)
     assert "It waits until " in text
-    told = datetime.fromisoformat(text.partition("It waits until ")[2][:16]).replace(tzinfo=UTC)
-    assert abs(told - until) <= MINUTE
+    stated_time = datetime.fromisoformat(text.partition("It waits until ")[2][:16]).replace(
+        tzinfo=UTC
+    )
+    assert abs(stated_time - until) <= MINUTE
     await harness.pass_time(5 * DAY - HOUR)
     assert harness.recalled == []
     harness.send_answers = [Payout.PAID]

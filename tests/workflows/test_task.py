@@ -271,7 +271,7 @@ async def test_a_brand_is_notified_of_what_operators_do_for_it(harness: Harness)
     await harness.until(
         lambda: sum(one.event.startswith("TASK_") for one in harness.sent_notices) == 2
     )
-    told = {
+    notified = {
         notice.subject: (notice.recipient, notice.event, notice.text)
         for notice in harness.sent_notices
         if notice.event.startswith("TASK_")
@@ -280,6 +280,6 @@ async def test_a_brand_is_notified_of_what_operators_do_for_it(harness: Harness)
         (ended, "TASK_SELECTION_ENDED", "They asked by mail"),
         (cancelled, "TASK_CANCELLED", "Forbidden goods"),
     ):
-        recipient, event, text = told[f"tasks/{task.id}"]
+        recipient, event, text = notified[f"tasks/{task.id}"]
         assert (recipient, event) == (BRAND, event)
         assert words in text

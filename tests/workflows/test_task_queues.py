@@ -55,7 +55,7 @@ def test_a_queue_that_does_not_exist_is_refused_at_the_start(named: str) -> None
 
 
 class _Worker:
-    """Stops when it is told to; may fail while it does."""
+    """Drains when it is stopped, or fails."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error

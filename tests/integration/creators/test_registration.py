@@ -35,7 +35,7 @@ async def test_the_mobile_number_is_the_default_dingtalk_id(harness: Harness) ->
         (
             "+1 202-555-0123",
             "+12025550123",
-        ),  # mobile or fixed line: cannot be told
+        ),  # mobile or fixed line: cannot be distinguished
         ("+86 138.0013.8000", "+8613800138000"),
         ("+44 07911 123456", "+447911123456"),  # with the trunk prefix of domestic calls
         ("+7 912 345-67-89", "+79123456789"),

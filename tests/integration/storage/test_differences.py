@@ -31,7 +31,7 @@ async def test_the_suite_runs_on_minio_too(
     assert (answer.headers.get("server") == "MinIO") == is_minio
 
 
-async def test_minio_obeys_an_unsigned_copy_source_of_an_upload(
+async def test_minio_follows_an_unsigned_copy_source_of_an_upload(
     objects: ObjectStore, anonymous: httpx.AsyncClient, key: str, is_minio: bool
 ) -> None:
     await objects.put_immutable(ACCEPTED, key, BODY, content_type="image/png")

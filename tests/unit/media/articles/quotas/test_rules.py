@@ -1,4 +1,4 @@
-"""What a creator may write: which quota is used up, and when time mends it."""
+"""What a creator may write: which quota is used up, and when it is free again."""
 
 from datetime import UTC, datetime, timedelta
 
