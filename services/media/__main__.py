@@ -26,7 +26,7 @@ from services.media.articles.revisions.handlers import RevisionHandlers
 from services.media.articles.revisions.store import RevisionStore
 from services.media.articles.servicer import service as article_service
 from services.media.articles.validation.validator import ArticleValidator
-from services.media.clients import GrpcCreatorLevels
+from services.media.clients import CreatorLevelClient
 from services.media.domain import Buckets
 from services.media.images.pool import DecoderPool
 from services.media.images.text_detection import TextDetector
@@ -58,7 +58,7 @@ async def main() -> None:
                 service_channel(settings, settings.creators_address)
             )
             await migrate_on_start(database, settings, "services.media")
-            levels = GrpcCreatorLevels(CreatorServiceStub(creators))
+            levels = CreatorLevelClient(CreatorServiceStub(creators))
             media = await _media(settings, stack, database, objects, levels)
             drafts, revisions = await _articles(settings, stack, database, http, levels, media)
             public = settings.media_public_bucket

@@ -10,7 +10,7 @@ if TYPE_CHECKING:  # the asynchronous stub exists in type stubs only
     from liaison.creators.v1.creators_pb2_grpc import CreatorServiceAsyncStub
 
 
-class GrpcCreatorLevels:
+class CreatorLevelClient:
     def __init__(self, stub: "CreatorServiceAsyncStub") -> None:
         self._stub = stub
 

@@ -1,1 +1,1 @@
-"""Publications: sealed articles on their way to readers, and the places they are shown in."""
+"""Publications: delivery of sealed articles to their channels, placements, and withdrawal."""

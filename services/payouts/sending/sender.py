@@ -44,8 +44,6 @@ from workflows.payout.providers import ProviderName
 
 log = structlog.get_logger()
 
-PAYOUTS_HALTED = "PAYOUTS_HALTED"
-
 
 class SendPayout(Command):
     id: PayoutId = Field(alias="name")
@@ -218,7 +216,7 @@ class Sender:
             Unavailable: payouts are halted.
         """
         if refusal.halts or refusal.is_held:
-            reason = PAYOUTS_HALTED if refusal.halts else Reason.PAYOUT_ON_HOLD
+            reason = Reason.PAYOUTS_HALTED if refusal.halts else Reason.PAYOUT_ON_HOLD
             await self._record(payout_id, attempt, lambda a: attempts.not_taken(a, reason))
             require_not_halted(refusal.halts)
             return _on_hold(payout_id)

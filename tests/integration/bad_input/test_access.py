@@ -190,7 +190,9 @@ async def test_every_claim_of_a_token_is_checked(
     access: Access, served: Served, behind: Untouched
 ) -> None:
     mint = Minter(access)
-    with refused(Reason.INVALID_FIELDS, "name"):  # the rest of the request is looked at: it is good
+    with refused(
+        Reason.INVALID_FIELDS, "name"
+    ):  # the rest of the request is validated, and is valid
         await call(served.with_token(mint.signed()), RPC)
     wrong: dict[str, str] = {
         "forged": mint.signed(Ed25519PrivateKey.generate()),

@@ -12,7 +12,7 @@ from devstack.access import Access
 from servicekit.postgres.database import Database
 from services.media.articles.clients import AssignmentClient
 from services.media.articles.domain import AssignmentContext, StoreCoupons
-from services.media.clients import GrpcCreatorLevels
+from services.media.clients import CreatorLevelClient
 from tests.integration.creators import harness as creators
 from tests.integration.tasks import harness as tasks
 from tests.support.databases import Databases
@@ -50,7 +50,7 @@ async def test_a_commission_is_of_the_creators_own_assignment(tasks_harness: tas
 
 
 async def test_a_level_is_that_of_an_admitted_creator(creators_harness: creators.Harness) -> None:
-    levels = GrpcCreatorLevels(CreatorServiceStub(creators_harness.served.as_service("media")))
+    levels = CreatorLevelClient(CreatorServiceStub(creators_harness.served.as_service("media")))
     assert await levels.level("anna") == ""
     await creators_harness.applied()
     assert await levels.level("anna") == ""

@@ -14,7 +14,7 @@ from liaison.media.v1.media_pb2_grpc import MediaServiceStub
 from devstack.access import Access
 from servicekit.errors import Reason
 from servicekit.postgres.database import Database
-from services.media.clients import GrpcCreatorLevels
+from services.media.clients import CreatorLevelClient
 from services.media.levels import Levels
 from tests.integration.creators.harness import Harness as CreatorsHarness
 from tests.integration.creators.harness import approval, harness_of
@@ -42,7 +42,7 @@ async def creators(access: Access, databases: Databases) -> AsyncIterator[Creato
 
 @pytest.fixture
 def levels(creators: CreatorsHarness) -> Levels:
-    return GrpcCreatorLevels(CreatorServiceStub(creators.served.as_service("media")))
+    return CreatorLevelClient(CreatorServiceStub(creators.served.as_service("media")))
 
 
 async def admit(creators: CreatorsHarness, name: str, level: int) -> None:

@@ -1,50 +1,16 @@
 """Claims: a selection claims all of its applications or none; no claimed one is withdrawn."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import FailedPrecondition, Reason
 from tests.integration.tasks.harness import Harness, id_of
-from tests.support.serving import refused, request_id
-from workflows.task.model import Selection
+from tests.integration.tasks.selection.deciding_workflow import select_request, workflow_deciding
+from tests.support.serving import refused
 
 APPLIED, SELECTED = pb.Application.STATE_APPLIED, pb.Application.STATE_SELECTED
-
-
-def _request(task: pb.Task, *applications: pb.Application) -> pb.SelectApplicationsRequest:
-    return pb.SelectApplicationsRequest(
-        parent=task.name,
-        applications=[one.name for one in applications],
-        request_id=request_id(),
-    )
-
-
-@asynccontextmanager
-async def _deciding(
-    harness: Harness, request: pb.SelectApplicationsRequest
-) -> AsyncIterator["asyncio.Task[pb.SelectApplicationsResponse]"]:
-    """Within the context the workflow is deciding on a selection."""
-    begun, may_end = asyncio.Event(), asyncio.Event()
-    select = harness.workflows.select
-
-    async def slow(task_id: str, actor: str, selections: list[Selection], request_id: str) -> None:
-        begun.set()
-        await may_end.wait()
-        await select(task_id, actor, selections, request_id)
-
-    harness.workflows.select = slow  # type: ignore[method-assign]  # for this long
-    answer: asyncio.Task[pb.SelectApplicationsResponse] = asyncio.ensure_future(
-        harness.brand().SelectApplications(request)
-    )
-    await asyncio.wait_for(begun.wait(), 10)
-    harness.workflows.select = select  # type: ignore[method-assign]  # as it was
-    yield answer
-    may_end.set()
-    await asyncio.wait([answer])
 
 
 async def test_a_refused_selection_releases_all_claims(harness: Harness) -> None:
@@ -75,7 +41,7 @@ async def test_all_of_them_are_selected_or_none(harness: Harness) -> None:
 async def test_no_application_is_withdrawn_while_the_workflow_decides(harness: Harness) -> None:
     task = await harness.task()
     application = await harness.apply(task)
-    async with _deciding(harness, _request(task, application)):
+    async with workflow_deciding(harness, select_request(task, application)):
         with refused(Reason.ILLEGAL_STATE) as caught:
             await harness.withdraw(application)
         assert caught.value.metadata == {"state": "APPLIED", "command": "WithdrawApplication"}
@@ -88,7 +54,7 @@ async def test_a_second_selection_does_not_take_what_the_first_has_claimed(
 ) -> None:
     task = await harness.task()
     application = await harness.apply(task)
-    async with _deciding(harness, _request(task, application)):
+    async with workflow_deciding(harness, select_request(task, application)):
         harness.workflows.refusal = FailedPrecondition(Reason.ILLEGAL_STATE, "Selected already")
         with refused(Reason.ILLEGAL_STATE):
             await harness.select(task, [application])
@@ -104,9 +70,9 @@ async def test_a_refused_selection_keeps_the_claims_of_another(
     """Otherwise it could be withdrawn and still be selected."""
     task = await harness.task()
     first, second = await harness.apply(task), await harness.apply(task, "cem")
-    async with _deciding(harness, _request(task, first)):
+    async with workflow_deciding(harness, select_request(task, first)):
         harness.workflows.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "One slot is left")
-        async with _deciding(harness, _request(task, first, second)):
+        async with workflow_deciding(harness, select_request(task, first, second)):
             pass
         harness.workflows.refusal = None
         with refused(Reason.ILLEGAL_STATE):
@@ -118,8 +84,8 @@ async def test_a_refused_selection_keeps_the_claims_of_another(
 async def test_the_first_selection_may_be_the_one_that_is_refused(harness: Harness) -> None:
     task = await harness.task()
     first, second = await harness.apply(task), await harness.apply(task, "cem")
-    outer = _deciding(harness, _request(task, first, second))
-    inner = _deciding(harness, _request(task, first))
+    outer = workflow_deciding(harness, select_request(task, first, second))
+    inner = workflow_deciding(harness, select_request(task, first))
     await outer.__aenter__()
     await inner.__aenter__()
     harness.workflows.refusal = FailedPrecondition(Reason.SLOTS_EXHAUSTED, "One slot is left")

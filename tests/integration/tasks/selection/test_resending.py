@@ -1,6 +1,5 @@
 """Selections that a crash left behind are sent again under their own request."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -10,42 +9,11 @@ from liaison.tasks.v1 import tasks_pb2 as pb
 
 from servicekit.errors import FailedPrecondition, Reason, Unavailable
 from tests.integration.tasks.harness import Harness, id_of
-from tests.support.serving import refused, request_id
+from tests.integration.tasks.selection.deciding_workflow import select_request, workflow_deciding
+from tests.support.serving import refused
 from workflows.task.model import Selection
 
 APPLIED, SELECTED = pb.Application.STATE_APPLIED, pb.Application.STATE_SELECTED
-
-
-def _request(task: pb.Task, *applications: pb.Application) -> pb.SelectApplicationsRequest:
-    return pb.SelectApplicationsRequest(
-        parent=task.name,
-        applications=[one.name for one in applications],
-        request_id=request_id(),
-    )
-
-
-@asynccontextmanager
-async def _deciding(
-    harness: Harness, request: pb.SelectApplicationsRequest
-) -> AsyncIterator["asyncio.Task[pb.SelectApplicationsResponse]"]:
-    """Within the context the workflow is deciding on a selection."""
-    begun, may_end = asyncio.Event(), asyncio.Event()
-    select = harness.workflows.select
-
-    async def slow(task_id: str, actor: str, selections: list[Selection], request_id: str) -> None:
-        begun.set()
-        await may_end.wait()
-        await select(task_id, actor, selections, request_id)
-
-    harness.workflows.select = slow  # type: ignore[method-assign]  # for this long
-    answer: asyncio.Task[pb.SelectApplicationsResponse] = asyncio.ensure_future(
-        harness.brand().SelectApplications(request)
-    )
-    await asyncio.wait_for(begun.wait(), 10)
-    harness.workflows.select = select  # type: ignore[method-assign]  # as it was
-    yield answer
-    may_end.set()
-    await asyncio.wait([answer])
 
 
 _NO_ANSWER = Unavailable(Reason.OUTCOME_UNKNOWN, "No answer")
@@ -56,7 +24,7 @@ async def _left_behind(
     harness: Harness, *applications: pb.Application, task: pb.Task
 ) -> AsyncIterator[str]:
     """Leaves a selection pending, as a crash would; yields its request id."""
-    request = _request(task, *applications)
+    request = select_request(task, *applications)
     harness.workflows.refusal = _NO_ANSWER
     with refused(Reason.OUTCOME_UNKNOWN):
         await harness.brand().SelectApplications(request)
@@ -143,8 +111,8 @@ async def test_a_late_refusal_keeps_the_claims_of_a_resent_selection(harness: Ha
     """The workflow does not remember refusals: a later attempt may be accepted."""
     task = await harness.task()
     application = await harness.apply(task)
-    request = _request(task, application)
-    outer, inner = _deciding(harness, request), _deciding(harness, request)
+    request = select_request(task, application)
+    outer, inner = workflow_deciding(harness, request), workflow_deciding(harness, request)
     await outer.__aenter__()
     harness.now += timedelta(minutes=2)
     await inner.__aenter__()
